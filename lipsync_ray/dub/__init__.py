@@ -1,0 +1,1 @@
+"""The dub job: plan, stages, assemble, and the run that joins them."""

@@ -1,0 +1,114 @@
+"""The rows of results.parquet, each kept as a small JSON record from the moment its dub has ended."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lipsync_ray import storage
+
+FOLDER = "outcomes"
+FILE = "results.parquet"
+Status = Literal["done", "failed", "no_face"]
+_READERS = 32
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of one row of the manifest.
+
+    Attributes
+    ----------
+    id, video, audio, language : as in the manifest
+    status : "done"; "failed", with a reason; "no_face", where no frame shows one and there was nothing to dub
+    stage : where it failed
+    error : why, with what to do about it
+    output : the finished video
+    model : name of the generator
+    frames : of the output
+    faceless_frames : of these, passed through because no face was seen
+    tracks : faces tracked in the source
+    seconds : of work, over all stages and workers
+    duration_s : of the output
+    rate : frames/s of the output, as a fraction
+    width, height : of the source, upright
+    segments : rows of work the dub was split into
+    reused_segments : of these, committed by an earlier run
+    attempts : most processes that one of its segments needed
+    face_table : of its source video
+    fingerprint : of inputs, settings and weights
+    """
+
+    id: str
+    video: str
+    audio: str
+    language: str | None
+    status: Status
+    stage: str | None = None
+    error: str | None = None
+    output: str | None = None
+    model: str | None = None
+    frames: int | None = None
+    faceless_frames: int | None = None
+    tracks: int | None = None
+    seconds: float | None = None
+    duration_s: float | None = None
+    rate: str | None = None
+    width: int | None = None
+    height: int | None = None
+    segments: int | None = None
+    reused_segments: int | None = None
+    attempts: int | None = None
+    face_table: str | None = None
+    fingerprint: str | None = None
+
+
+SCHEMA = pa.schema(
+    [(name, pa.string()) for name in ("id", "video", "audio", "language", "status", "stage", "error", "output", "model")]
+    + [(name, pa.int64()) for name in ("frames", "faceless_frames", "tracks")]
+    + [(name, pa.float64()) for name in ("seconds", "duration_s")]
+    + [("rate", pa.string())]
+    + [(name, pa.int64()) for name in ("width", "height", "segments", "reused_segments", "attempts")]
+    + [(name, pa.string()) for name in ("face_table", "fingerprint")]
+)
+
+
+def record(out: str, result: Result) -> None:
+    """Commit one dub's record."""
+    storage.commit_bytes(_url(out, result.id), json.dumps(asdict(result)).encode())
+
+
+def recorded(out: str, ids: Iterable[str]) -> dict[str, Result]:
+    """The records that earlier runs left for these dubs."""
+    there = storage.list_names(storage.join(out, FOLDER))
+    wanted = [name for name in ids if f"{name}.json" in there]
+    with ThreadPoolExecutor(_READERS) as pool:
+        texts = pool.map(lambda name: storage.read_bytes(_url(out, name)), wanted)
+        return {name: Result(**json.loads(text)) for name, text in zip(wanted, texts, strict=True)}
+
+
+def write_results(out: str, results: Iterable[Result]) -> str:
+    """Commit results.parquet; its URL."""
+    table = pa.Table.from_pylist([asdict(result) for result in results], schema=SCHEMA)
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, compression="zstd")
+    url = storage.join(out, FILE)
+    storage.commit_bytes(url, buffer.getvalue())
+    return url
+
+
+def read_results(out: str) -> list[Result]:
+    """The rows of a run's results.parquet."""
+    table = pq.read_table(io.BytesIO(storage.read_bytes(storage.join(out, FILE))))
+    return [Result(**row) for row in table.to_pylist()]
+
+
+def _url(out: str, name: str) -> str:
+    return storage.join(out, FOLDER, f"{name}.json")

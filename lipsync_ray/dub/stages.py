@@ -1,0 +1,174 @@
+"""What is done to a row: detect, for face tables; crop, sync, compose, for dubs. Plain classes; no Ray."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lipsync_ray import storage
+from lipsync_ray.dub.plan import FaceRow, Segment, source_frames
+from lipsync_ray.faces import scan as faces_scan
+from lipsync_ray.faces.blend import paste
+from lipsync_ray.faces.crop import Pads, crop_box, crop_face
+from lipsync_ray.faces.detect import MtcnnDetector, detection_size
+from lipsync_ray.faces.table import boxes_of, read_table
+from lipsync_ray.media import decode, mel
+from lipsync_ray.media.encode import encode
+from lipsync_ray.media.picture import Box, Picture
+from lipsync_ray.media.probe import VideoInfo
+from lipsync_ray.settings import Loop, Precision
+
+U8 = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Scanned:
+    """A stretch whose scan is committed: frames looked through, and on how many the detector ran."""
+
+    frames: int
+    looked: int
+
+
+@dataclass(frozen=True)
+class Crops:
+    """A segment and the faces in it.
+
+    Attributes
+    ----------
+    segment : the row
+    places : (m,) int64 output frames, counted from the segment's start, that have a face
+    boxes : (m, 4) int32 x0, y0, x1, y1 that were cropped
+    faces : (m, side, side, 3) uint8 BGR: of the source after crop, drawn anew after sync
+    """
+
+    segment: Segment
+    places: NDArray[np.int64]
+    boxes: NDArray[np.int32]
+    faces: U8
+
+
+@dataclass(frozen=True)
+class Composed:
+    """A segment whose part is committed."""
+
+    dub: str
+    start: int
+    frames: int
+    faceless: int
+
+
+def limit_threads(threads: int) -> None:
+    """Keep this process's numeric libraries to so many threads."""
+    import cv2
+    import torch
+
+    torch.set_num_threads(threads)
+    cv2.setNumThreads(1)  # its calls here are too small to share out
+
+
+class Detect:
+    """Look for faces in a stretch of a source video and commit what was seen."""
+
+    def __init__(self, device: str, threads: int) -> None:
+        limit_threads(threads)
+        self._detector = MtcnnDetector(device)
+
+    def __call__(self, row: FaceRow) -> Scanned:
+        video = row.video
+        width, height = detection_size(video.width, video.height)
+        frames = decode.small_rgb(video, row.start, min(row.stop + 1, video.frames), width, height)
+        found = faces_scan.scan(frames, row.start, row.stop, video.frames, video.rate, self._detector)
+        scale = np.array([video.width / width, video.height / height], np.float32)
+        found = replace(found, box=found.box * np.tile(scale, 2), landmarks=found.landmarks * scale)
+        storage.commit_bytes(row.url, found.to_bytes())
+        return Scanned(row.stop - row.start, len(found.looked))
+
+
+class Crop:
+    """Decode a segment's range and cut out the speaking face of every frame, `side` pixels square."""
+
+    def __init__(self, side: int) -> None:
+        self._side = side
+
+    def __call__(self, segment: Segment) -> Crops:
+        video = segment.video
+        shown = segment.source_frames()
+        low, high = int(shown.min()), int(shown.max()) + 1
+        known = boxes_of(read_table(segment.table, low, high), segment.chosen, low, high)
+        places: list[int] = []
+        boxes: list[Box] = []
+        faces: list[U8] = []
+        last: tuple[Picture, U8] | None = None
+        for place, (index, picture) in enumerate(zip(shown, decode.pictures_at(video, shown.tolist()), strict=True)):
+            box = crop_box(known[index - low], segment.pads, video.width, video.height)
+            if box is None:
+                continue
+            if last is None or last[0] is not picture or boxes[-1] != box:
+                last = (picture, crop_face(picture, box, self._side))
+            places.append(place)
+            boxes.append(box)
+            faces.append(last[1])
+        return Crops(
+            segment,
+            np.array(places, np.int64),
+            np.array(boxes, np.int32).reshape(-1, 4),
+            np.stack(faces) if faces else np.zeros((0, self._side, self._side, 3), np.uint8),
+        )
+
+
+class Sync:
+    """Make the cropped faces say the audio. Keeps the generator loaded."""
+
+    def __init__(self, model: str, device: str, precision: Precision, batch: int | None, threads: int) -> None:
+        from lipsync_ray.models.lips import LipModel, resolve  # torch, which the other stages do without
+
+        limit_threads(threads)
+        self._model = LipModel(resolve(model)[1], device, precision, batch)
+
+    def __call__(self, crops: Crops) -> Crops:
+        if not len(crops.places):
+            return crops
+        segment = crops.segment
+        rate, speech = segment.video.rate, segment.speech
+        frames = (crops.places + segment.start).tolist()
+        starts = np.array([mel.first_column(frame, rate, self._model.mel_shift) for frame in frames])
+        first = min(int(starts.min()), speech.columns - self._model.mel_step)
+        columns = speech.read_mel(first, int(starts.max()) + self._model.mel_step)
+        windows = mel.windows(columns, starts, max(0, first), speech.columns, self._model.mel_step)
+        return Crops(segment, crops.places, crops.boxes, self._model(crops.faces, windows))
+
+
+class Compose:
+    """Decode a segment's range again, put the faces in, encode it and commit the part."""
+
+    def __call__(self, crops: Crops) -> Composed:
+        segment = crops.segment
+        part = encode(self._pictures(crops), segment.video.rate, segment.video.pixel_aspect, segment.coding)
+        storage.commit_bytes(segment.url, part)
+        frames = segment.stop - segment.start
+        return Composed(segment.dub, segment.start, frames, frames - len(crops.places))
+
+    @staticmethod
+    def _pictures(crops: Crops) -> Iterator[Picture]:
+        segment = crops.segment
+        shown = segment.source_frames().tolist()
+        row = 0
+        for place, picture in enumerate(decode.pictures_at(segment.video, shown)):
+            if row < len(crops.places) and crops.places[row] == place:
+                picture = picture.copy()
+                paste(picture, Box(*crops.boxes[row].tolist()), crops.faces[row], segment.blend)
+                row += 1
+            yield picture
+
+
+
+def faceless_frames(
+    video: VideoInfo, table: str, chosen: tuple[int, ...], pads: Pads, frames: int, loop: Loop
+) -> int:
+    """How many of a dub's output frames have no face to draw, found from the face table alone."""
+    boxes = boxes_of(read_table(table), chosen, 0, video.frames)
+    without = np.array([crop_box(box, pads, video.width, video.height) is None for box in boxes])
+    return int(without[source_frames(np.arange(frames), video.frames, loop)].sum())

@@ -1,0 +1,91 @@
+"""Rows through stages on Ray Data, outcomes back as they come.
+
+One row is one block and one batch: a description, later with the crops it has grown. Rows and what becomes of them
+travel pickled in one binary column, because their arrays differ in shape from row to row.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from lipsync_ray.engine.ledger import Ledger
+from lipsync_ray.engine.rows import Failure, Keyed, Outcome, StageSpec, made, take_turn
+
+COLUMN = "row"
+# Ray's guard against a flow that hangs. Its default of 30 minutes ends runs that wait for a GPU node to come up.
+NO_PROGRESS_S = 4 * 3600
+INIT_DEATHS = 3  # in a row, of a stage's actors while they load, before the flow is given up (Ray's default is none)
+IN_FLIGHT = 2  # rows an actor holds: one in work, one that has arrived
+
+
+class _Turn:
+    """The Ray Data side of a stage: built once in its actor, then called for one row at a time."""
+
+    def __init__(self, spec: StageSpec, ledger: Ledger) -> None:
+        self._name, self._ledger = spec.name, ledger
+        self._stage = made(spec)
+
+    def __call__(self, batch: pa.Table) -> pa.Table:
+        outcome = _opened(batch)
+        return _closed([take_turn(self._name, self._stage, outcome, self._ledger)])
+
+
+def run(rows: Sequence[Keyed], stages: Sequence[StageSpec], ledger: Ledger) -> Iterator[Outcome]:
+    """Take every row through the stages; outcomes in the order in which they end.
+
+    A session must be open (:func:`lipsync_ray.engine.session.session`).
+    """
+    import ray
+    import ray.data.exceptions
+    from ray.data import ActorPoolStrategy, DataContext
+
+    blocks = [_closed([Outcome(row.key, row)]) for row in rows]
+    if not blocks:
+        return
+    context = DataContext.get_current()
+    context.enable_progress_bars = False
+    context.print_on_execution_start = False
+    context.execution_no_progress_timeout_s = NO_PROGRESS_S
+    context.max_consecutive_actor_init_deaths = INIT_DEATHS
+    dataset: Any = ray.data.from_arrow(blocks)
+    for stage in stages:
+        dataset = dataset.map_batches(
+            _Turn,
+            fn_constructor_args=(stage, ledger),
+            batch_size=1,
+            batch_format="pyarrow",
+            num_cpus=stage.cpus,
+            num_gpus=stage.gpus or None,
+            compute=ActorPoolStrategy(size=min(stage.workers, len(blocks)), max_tasks_in_flight_per_actor=IN_FLIGHT),
+        )
+    left = {row.key for row in rows}
+    try:
+        # Without prefetch: with it, each outcome would wait for the next one.
+        for batch in dataset.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
+            for item in batch[COLUMN]:
+                outcome: Outcome = pickle.loads(item.as_buffer())
+                left.discard(outcome.key)
+                yield outcome
+    except (ray.exceptions.RayError, ray.data.exceptions.RayDataUserCodeException) as error:
+        reason = f"Ray gave the pass up: {_last_line(error)}"
+        for key in sorted(left):
+            yield Outcome(key, None, Failure("engine", reason))
+
+
+def _last_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__
+
+
+def _closed(outcomes: list[Outcome]) -> pa.Table:
+    packed = [pickle.dumps(outcome, protocol=pickle.HIGHEST_PROTOCOL) for outcome in outcomes]
+    return pa.table({COLUMN: pa.array(packed, pa.large_binary())})
+
+
+def _opened(batch: pa.Table) -> Outcome:
+    outcome: Outcome = pickle.loads(batch[COLUMN][0].as_buffer())
+    return outcome

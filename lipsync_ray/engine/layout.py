@@ -1,0 +1,76 @@
+"""How a machine or cluster is divided among the stages of a job."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lipsync_ray.engine.session import Cluster
+from lipsync_ray.errors import SettingsError
+from lipsync_ray.settings import Workers
+
+_SPARE_CPUS = 0.1  # of a CPU, left unreserved: a pool that takes all of them stops what feeds it (spec/ray.md, 1.2)
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Processes of one stage, what Ray reserves for each, and the threads it may use itself."""
+
+    workers: int
+    cpus: float
+    gpus: float = 0.0
+    threads: int = 1
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Pools for stages that run a network, and for those that read before and write after it."""
+
+    model: Pool
+    read: Pool
+    write: Pool
+
+    @property
+    def device(self) -> str:
+        """ "cuda" where the model's actors have a GPU."""
+        return "cuda" if self.model.gpus else "cpu"
+
+
+def lay_out(cluster: Cluster, workers: Workers, alone: bool) -> Layout:
+    """Divide a cluster.
+
+    Parameters
+    ----------
+    alone : the network's stage is the job's only one, and may use every CPU
+
+    Raises
+    ------
+    SettingsError : more GPUs asked for than there are
+    """
+    gpus = workers.gpus_per_actor
+    if gpus is None:
+        gpus = min(1.0, cluster.gpus)
+    if gpus > cluster.gpus:
+        raise SettingsError(
+            f"--gpus-per-actor {gpus:g}: the cluster has {cluster.gpus:g} GPUs. Leave the option out to use what is there."
+        )
+    cpus = max(1.0, cluster.cpus) - _SPARE_CPUS
+    if gpus:
+        count = workers.actors or max(1, int(cluster.gpus / gpus))
+        rest = max(cpus - count, cpus / 2)
+        share = min(1.0, (cpus - rest * 0.9) / count) if not alone else min(1.0, cpus / count)
+        return Layout(Pool(count, share, gpus), *_around(rest * 0.9))
+    if alone:
+        count = workers.actors or max(1, int(cluster.cpus))
+        return Layout(Pool(count, min(1.0, cpus / count), threads=_threads(cluster, count)), *_around(cpus / 2))
+    count = workers.actors or max(1, int(cluster.cpus / 2))
+    return Layout(Pool(count, min(1.0, cpus / 2 / count), threads=_threads(cluster, count)), *_around(cpus / 2))
+
+
+def _threads(cluster: Cluster, actors: int) -> int:
+    return max(1, int(cluster.cpus / cluster.nodes) // max(1, actors // max(1, cluster.nodes)))
+
+
+def _around(cpus: float) -> tuple[Pool, Pool]:
+    """Readers and writers in ``cpus`` CPUs. Writing decodes again and encodes: three times a reader's work."""
+    readers, writers = max(1, int(cpus / 4)), max(1, int(cpus * 3 / 4))
+    return Pool(readers, min(1.0, cpus / 4 / readers)), Pool(writers, min(1.0, cpus * 3 / 4 / writers))

@@ -1,0 +1,96 @@
+"""What a person sees while a job runs: a live line in a terminal, a line now and then in a log."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+
+LOG_EVERY_S = 10.0
+
+
+def time_left(seconds: float | None) -> str:
+    """``1:02:03`` or ``2:03``; ``-:--`` where it is not known yet."""
+    if seconds is None:
+        return "-:--"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+class Phase:
+    """One pass of a job: how far it is, how fast, how many rows have failed.
+
+    Parameters
+    ----------
+    console : where to
+    name : of the pass
+    rows : of work in all
+    frames : in all those rows
+    unit : what a row is called
+    """
+
+    def __init__(self, console: Console, name: str, rows: int, frames: int, unit: str = "segments") -> None:
+        self._console = console
+        self._name, self._rows, self._frames, self._unit = name, rows, frames, unit
+        self._done_rows = self._done_frames = self.failures = 0
+        self._began = self._logged = time.monotonic()
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+        if console.is_terminal:
+            self._bar = Progress(
+                SpinnerColumn(),
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[said]}"),
+                TimeElapsedColumn(),
+                console=console,
+                transient=True,
+            )
+            self._task = self._bar.add_task(name, total=rows, said=unit)
+
+    def __enter__(self) -> Self:
+        if self._bar:
+            self._bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._bar:
+            self._bar.stop()
+        if kind is None and self._rows:
+            self._console.print(self.line(), highlight=False)
+
+    @property
+    def frames_per_s(self) -> float:
+        return self._done_frames / max(1e-9, time.monotonic() - self._began)
+
+    def advance(self, frames: int, failed: bool = False) -> None:
+        """A row has ended."""
+        self._done_rows += 1
+        self._done_frames += frames
+        self.failures += failed
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, advance=1, said=self._said())
+        elif time.monotonic() - self._logged >= LOG_EVERY_S:
+            self._logged = time.monotonic()
+            self._console.print(self.line(), highlight=False)
+
+    def line(self) -> str:
+        """``lips: segments 12/40, 310 frames/s, 1 failed, 0:32 left``."""
+        return f"{self._name}: {self._unit} {self._done_rows}/{self._rows}, {self._said()}"
+
+    def _said(self) -> str:
+        elapsed = time.monotonic() - self._began
+        left = None
+        if self._done_frames:
+            left = elapsed * (self._frames - self._done_frames) / self._done_frames
+        elif self._done_rows == self._rows:
+            left = 0.0
+        failed = f"{self.failures} failed, " if self.failures else ""
+        if self._done_rows == self._rows:
+            return f"{self.frames_per_s:.0f} frames/s, {failed}{elapsed:.0f} s"
+        return f"{self.frames_per_s:.0f} frames/s, {failed}{time_left(left)} left"

@@ -1,0 +1,97 @@
+"""Everything lipsync_ray raises on purpose.
+
+    LipsyncError
+    ├── UsageError              the arguments are unusable; nothing was started (exit status 2)
+    │   ├── ManifestError       every problem of a table, one line each
+    │   └── SettingsError       an option has a value that cannot work
+    ├── MediaError              a file cannot be used
+    │   ├── ProbeError          … not a readable video or audio file
+    │   ├── DecodeError         … opened, but frames or samples cannot be had from it
+    │   └── EncodeError         … cannot be written
+    ├── NoFaceError             no face in any frame of a video
+    ├── ModelError
+    │   ├── WeightsError        a checkpoint is missing, damaged or not the file it should be (exit status 2)
+    │   └── CheckpointError     a checkpoint's entries are not those of the network
+    ├── StageError              a stage cannot be set up in its worker
+    ├── WorkerDiedError         a segment ended its process every time it was tried
+    └── StorageError            a store did not answer, after retries
+
+A message names the file, row or option, what was expected, and what to do next.
+"""
+
+from __future__ import annotations
+
+
+class LipsyncError(Exception):
+    """Base of the tree."""
+
+    retryable = False
+    """Whether the same call may succeed later, on the same input."""
+
+
+class UsageError(LipsyncError):
+    """The arguments are unusable; nothing was started."""
+
+
+class ManifestError(UsageError):
+    """A table of dubs has problems.
+
+    Attributes
+    ----------
+    problems : one sentence each, naming row and column
+    """
+
+    def __init__(self, url: str, problems: list[str]) -> None:
+        self.problems = problems
+        noun = "problem" if len(problems) == 1 else "problems"
+        super().__init__("\n  ".join([f"{url}: {len(problems)} {noun}; nothing was started.", *problems]))
+
+
+class SettingsError(UsageError):
+    """An option has a value that cannot work."""
+
+
+class MediaError(LipsyncError):
+    """A media file cannot be used."""
+
+
+class ProbeError(MediaError):
+    """Not a readable video or audio file."""
+
+
+class DecodeError(MediaError):
+    """The file opens, but its frames or samples cannot be decoded."""
+
+
+class EncodeError(MediaError):
+    """A video cannot be written."""
+
+
+class NoFaceError(LipsyncError):
+    """No face in any frame of a video."""
+
+
+class ModelError(LipsyncError):
+    """A network cannot be had or run."""
+
+
+class WeightsError(ModelError, UsageError):
+    """A checkpoint is missing, damaged, or not the file it should be."""
+
+
+class CheckpointError(ModelError):
+    """A checkpoint's entries are not those of the network it is loaded into."""
+
+
+class StageError(LipsyncError):
+    """A stage cannot be set up in its worker."""
+
+
+class WorkerDiedError(LipsyncError):
+    """A segment ended its worker process every time it was tried."""
+
+
+class StorageError(LipsyncError):
+    """A store did not answer, after retries."""
+
+    retryable = True

@@ -1,0 +1,85 @@
+"""Put a generated face back into its frame, plane by plane.
+
+The generated pixels are brought to the frame's own Y, U, V and mixed there: a weighted mean means the same in either
+space, and every pixel whose weight is zero keeps the decoder's value.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Literal, get_args
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lipsync_ray.media.picture import U8, Box, Picture
+
+F32 = NDArray[np.float32]
+Blend = Literal["feather", "hard"]
+BLENDS: tuple[str, ...] = get_args(Blend)
+
+# The lower face in units of the crop's sides: Wav2Lip draws anew from the middle down. Each pair is where the weight
+# begins to rise and where it is whole; the sides and the bottom mirror it.
+UPPER_EDGE = (0.48, 0.62)
+LOWER_EDGE = (0.99, 0.90)
+SIDES = (0.02, 0.16)
+LARGEST_SHIFT = 20.0  # levels: a larger difference in colour is not lighting but content
+
+
+def paste(picture: Picture, box: Box, face: U8, blend: Blend) -> None:
+    """Draw a generated face into ``picture``, in place.
+
+    Parameters
+    ----------
+    picture : written to within ``box`` only (for "hard", and odd edges, within its even surroundings' chroma)
+    box : where the face was cropped
+    face : (side, side, 3) uint8 BGR
+    blend : "feather" mixes the lower face in, its colour matched to the skin around it; "hard" replaces the
+        rectangle, as the original does
+    """
+    soft = blend == "feather"
+    size = (box.width, box.height)
+    drawn = cv2.resize(face, size, interpolation=cv2.INTER_CUBIC if soft else cv2.INTER_LINEAR)
+    new = picture.planes_of(np.asarray(drawn, np.float32))
+    weight = _feather(*size) if soft else np.ones(size[::-1], np.float32)
+    around = box.even()
+    inset = (box.y0 - around.y0, around.y1 - box.y1, box.x0 - around.x0, around.x1 - box.x1)
+    if any(inset):
+        new = np.asarray(cv2.copyMakeBorder(new, *inset, cv2.BORDER_REPLICATE), np.float32)
+        weight = np.asarray(cv2.copyMakeBorder(weight, *inset, cv2.BORDER_CONSTANT, value=0), np.float32)
+    _mix(picture.y[around.y0 : around.y1, around.x0 : around.x1], new[..., 0], weight, soft)
+    half = (around.width // 2, around.height // 2)
+    weight = np.asarray(cv2.resize(weight, half, interpolation=cv2.INTER_AREA), np.float32)
+    for plane, channel in ((picture.u, 1), (picture.v, 2)):
+        chroma = cv2.resize(new[..., channel], half, interpolation=cv2.INTER_AREA)
+        target = plane[around.y0 // 2 : around.y1 // 2, around.x0 // 2 : around.x1 // 2]
+        _mix(target, np.asarray(chroma, np.float32), weight, soft)
+
+
+def _mix(target: U8, new: F32, weight: F32, match: bool) -> None:
+    old = target.astype(np.float32)
+    if match:
+        # The rim, where both are seen at once, is skin on either side: its mean difference is the shift in colour.
+        rim = weight * (1 - weight)
+        total = float(rim.sum())
+        shift = float((rim * (old - new)).sum()) / total if total else 0.0
+        new = new + np.float32(np.clip(shift, -LARGEST_SHIFT, LARGEST_SHIFT))
+    mixed = np.clip(np.rint(old + weight * (new - old)), 0, 255).astype(np.uint8)
+    np.copyto(target, mixed, where=weight > 0)
+
+
+@lru_cache(maxsize=64)
+def _feather(width: int, height: int) -> F32:
+    """(height, width) float32 weights in [0, 1]."""
+    v = (np.arange(height, dtype=np.float32) + 0.5) / height
+    u = (np.arange(width, dtype=np.float32) + 0.5) / width
+    rows = _ramp(v, *UPPER_EDGE) * _ramp(v, *LOWER_EDGE)
+    columns = _ramp(u, *SIDES) * _ramp(1 - u, *SIDES)
+    return np.asarray(rows[:, None] * columns[None, :], np.float32)
+
+
+def _ramp(x: F32, begin: float, whole: float) -> F32:
+    """Smoothstep from 0 at ``begin`` to 1 at ``whole``, in either direction."""
+    t = np.clip((x - begin) / (whole - begin), 0, 1)
+    return np.asarray(t * t * (3 - 2 * t), np.float32)

@@ -1,0 +1,201 @@
+"""Look through a stretch of a video for faces and cuts, running the detector only where it is needed.
+
+Frames a fifth of a second apart are looked at. In between nothing is, where that is safe: no cut lies between, and the
+faces at both ends are the same, one for one, little moved; :mod:`lipsync_ray.faces.track` then interpolates. Where it
+is not safe every frame is looked at.
+
+All decisions are made inside groups of :data:`GROUP` such steps, counted from the video's beginning, so that they do
+not depend on how the video was split into stretches: a stretch is a whole number of groups.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from fractions import Fraction
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lipsync_ray.faces.detect import NO_FACES, Detector, Faces
+from lipsync_ray.media.picture import U8
+
+F32 = NDArray[np.float32]
+I32 = NDArray[np.int32]
+
+LOOKS_PER_S = 5
+GROUP = 8  # steps
+SAME_FACE_IOU = 0.5
+LARGEST_MOVE = 0.25  # of the face's width, over one step
+_THUMB = (64, 36)
+_CUT_DIFFERENCE = 12.0  # grey levels, mean over the thumbnail
+_CUT_CORRELATION = 0.8
+_CUT_CERTAIN = 40.0  # grey levels
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What was seen in frames [start, stop).
+
+    Attributes
+    ----------
+    start, stop : frames of the video
+    looked : (m,) int32 frames on which the detector ran, rising
+    cuts : (c,) int32 frames that begin a new scene, rising
+    frame : (n,) int32 frame of each detection, rising; within a frame best first
+    box : (n, 4) float32 x0, y0, x1, y1 in pixels of the video
+    landmarks : (n, 5, 2) float32 x, y
+    score : (n,) float32
+    """
+
+    start: int
+    stop: int
+    looked: I32
+    cuts: I32
+    frame: I32
+    box: F32
+    landmarks: F32
+    score: F32
+
+    def to_bytes(self) -> bytes:
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **{field.name: getattr(self, field.name) for field in fields(self)})
+        return buffer.getvalue()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Scan:
+        with np.load(io.BytesIO(data)) as arrays:
+            values = {field.name: arrays[field.name] for field in fields(cls)}
+        values["start"], values["stop"] = int(values["start"]), int(values["stop"])
+        return cls(**values)
+
+    @classmethod
+    def joined(cls, scans: list[Scan]) -> Scan:
+        """One scan of neighbouring stretches, in order.
+
+        Raises
+        ------
+        ValueError : a stretch is missing
+        """
+        for before, after in zip(scans, scans[1:], strict=False):
+            if before.stop != after.start:
+                raise ValueError(f"stretches {before.start}–{before.stop} and {after.start}–{after.stop} are no neighbours")
+        names = ("looked", "cuts", "frame", "box", "landmarks", "score")
+        arrays = {name: np.concatenate([getattr(scan, name) for scan in scans]) for name in names}
+        return cls(scans[0].start, scans[-1].stop, **arrays)
+
+
+def step_of(rate: Fraction) -> int:
+    """Frames between two looks."""
+    return max(1, round(rate / LOOKS_PER_S))
+
+
+def stretches(frames: int, rate: Fraction, seconds: float) -> list[tuple[int, int]]:
+    """[start, stop) of the stretches of a video of ``frames`` frames: whole groups, of about ``seconds``."""
+    group = step_of(rate) * GROUP
+    length = max(1, round(seconds * float(rate) / group)) * group
+    return [(start, min(frames, start + length)) for start in range(0, frames, length)]
+
+
+def scan(frames: Iterator[U8], start: int, stop: int, total: int, rate: Fraction, detect: Detector) -> Scan:
+    """Scan frames [start, stop) of a video of ``total`` frames.
+
+    Parameters
+    ----------
+    frames : frames start … min(stop, total − 1), the last of which belongs to the next stretch; (h, w, 3) uint8 RGB
+    start : a multiple of ``GROUP · step_of(rate)``
+    stop : likewise, or ``total``
+
+    Returns
+    -------
+    boxes and landmarks in pixels of the frames given
+    """
+    step = step_of(rate)
+    seen: dict[int, Faces] = {}
+    cuts: list[int] = []
+    carried: dict[int, U8] = {}
+    known: dict[int, Faces] = {}  # looks at the frame shared with the group before
+    numbered = enumerate(frames, start)
+    for first in range(start, stop, step * GROUP):
+        last = min(first + step * GROUP, total - 1)
+        held = dict(carried)
+        while last not in held:
+            number, picture = next(numbered)
+            held[number] = picture
+        thumbs = {number: _thumb(picture) for number, picture in held.items()}
+        group_cuts = [n for n in range(first + 1, last + 1) if is_cut(thumbs[n - 1], thumbs[n])]
+        cuts += group_cuts
+        anchors = sorted({*range(first, last + 1, step), last})
+        found = dict(known)
+        _look(found, anchors, held, detect)
+        between = [
+            number
+            for a, b in zip(anchors, anchors[1:], strict=False)
+            if any(a < cut <= b for cut in group_cuts) or not may_interpolate(found[a], found[b])
+            for number in range(a + 1, b)
+        ]
+        _look(found, between, held, detect)
+        seen |= {n: faces for n, faces in found.items() if n < last or last == total - 1}
+        known = {last: found[last]} if detect.independent else {}
+        carried = {last: held[last]}
+    looked = sorted(n for n in seen if start <= n < stop)
+    rows = [(n, seen[n]) for n in looked if len(seen[n])] or [(0, NO_FACES)]
+    return Scan(
+        start,
+        stop,
+        np.array(looked, np.int32),
+        np.array([cut for cut in cuts if start < cut <= stop and cut < total], np.int32),
+        np.repeat([n for n, _ in rows], [len(faces) for _, faces in rows]).astype(np.int32),
+        np.concatenate([faces.box for _, faces in rows]),
+        np.concatenate([faces.landmarks for _, faces in rows]),
+        np.concatenate([faces.score for _, faces in rows]),
+    )
+
+
+def _look(found: dict[int, Faces], numbers: list[int], held: dict[int, U8], detect: Detector) -> None:
+    missing = [number for number in numbers if number not in found]
+    if missing:
+        found.update(zip(missing, detect([held[number] for number in missing]), strict=True))
+
+
+def may_interpolate(a: Faces, b: Faces) -> bool:
+    """Whether the faces of two frames are the same, one for one, and little moved."""
+    if len(a) != len(b):
+        return False
+    if not len(a):
+        return True
+    overlaps = iou(a.box, b.box)
+    partner = overlaps.argmax(axis=1)
+    if len(set(partner.tolist())) < len(a) or (overlaps.max(axis=1) < SAME_FACE_IOU).any():
+        return False
+    centres_a, centres_b = a.landmarks.mean(axis=1), b.landmarks.mean(axis=1)[partner]
+    widths = a.box[:, 2] - a.box[:, 0]
+    return bool((np.linalg.norm(centres_a - centres_b, axis=1) <= LARGEST_MOVE * widths).all())
+
+
+def iou(a: F32, b: F32) -> F32:
+    """(n, m) intersection over union of (n, 4) and (m, 4) boxes."""
+    low = np.maximum(a[:, None, :2], b[None, :, :2])
+    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
+    both = np.prod(np.clip(high - low, 0, None), axis=2)
+    area_a, area_b = (np.prod(np.clip(boxes[:, 2:] - boxes[:, :2], 0, None), axis=1) for boxes in (a, b))
+    return np.asarray(both / np.maximum(area_a[:, None] + area_b[None] - both, 1e-9), np.float32)
+
+
+def _thumb(frame: U8) -> F32:
+    small = cv2.resize(frame, _THUMB, interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.float32)
+
+
+def is_cut(before: F32, after: F32) -> bool:
+    """Whether two neighbouring frames' grey thumbnails belong to different scenes."""
+    difference = float(np.abs(before - after).mean())
+    if difference <= _CUT_DIFFERENCE:
+        return False
+    if difference > _CUT_CERTAIN:
+        return True
+    a, b = before - before.mean(), after - after.mean()
+    scale = float(np.sqrt((a * a).sum() * (b * b).sum()))
+    return scale == 0 or float((a * b).sum()) / scale < _CUT_CORRELATION

@@ -1,0 +1,68 @@
+"""The face table: one parquet file per source video, made once and read by every dub, restoration and score of it."""
+
+from __future__ import annotations
+
+import io
+from functools import lru_cache
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from lipsync_ray import storage
+from lipsync_ray.faces.track import Tracks
+
+ROW_GROUP = 16_384
+_BOX = ("x0", "y0", "x1", "y1")
+_POINTS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
+
+
+def write_table(url: str, tracks: Tracks) -> None:
+    """Commit a video's tracks.
+
+    Columns: frame, track, scene (int32); x0, y0, x1, y1 (float32, pixels); left_eye … mouth_right (fixed-size list of
+    two float32, pixels); score (float32); detected (bool, False = interpolated). Rows are sorted by frame, then track.
+    """
+    columns: dict[str, pa.Array] = {name: pa.array(getattr(tracks, name)) for name in ("frame", "track", "scene")}
+    columns |= {name: pa.array(tracks.box[:, i]) for i, name in enumerate(_BOX)}
+    for i, name in enumerate(_POINTS):
+        flat = pa.array(np.ascontiguousarray(tracks.landmarks[:, i]).reshape(-1))
+        columns[name] = pa.FixedSizeListArray.from_arrays(flat, 2)
+    columns |= {"score": pa.array(tracks.score), "detected": pa.array(tracks.detected)}
+    buffer = io.BytesIO()
+    pq.write_table(pa.table(columns), buffer, row_group_size=ROW_GROUP, compression="zstd")
+    storage.commit_bytes(url, buffer.getvalue())
+
+
+def read_table(url: str, start: int | None = None, stop: int | None = None) -> Tracks:
+    """The tracks of frames [start, stop), or of all.
+
+    Raises
+    ------
+    FileNotFoundError, StorageError
+    """
+    filters = None if start is None else [("frame", ">=", start), ("frame", "<", stop)]
+    table = pq.read_table(io.BytesIO(_cached(url)), filters=filters)
+    landmarks = [table[name].combine_chunks().flatten().to_numpy(zero_copy_only=False).reshape(-1, 2) for name in _POINTS]
+    return Tracks(
+        *(table[name].to_numpy() for name in ("frame", "track", "scene")),
+        np.stack([table[name].to_numpy() for name in _BOX], axis=1).astype(np.float32),
+        np.stack(landmarks, axis=1).astype(np.float32),
+        table["score"].to_numpy(),
+        table["detected"].to_numpy(),
+    )
+
+
+@lru_cache(maxsize=4)
+def _cached(url: str) -> bytes:
+    """A worker takes many segments of one video; its table (90 bytes a row) is fetched once."""
+    return storage.read_bytes(url)
+
+
+def boxes_of(tracks: Tracks, chosen: tuple[int, ...], start: int, stop: int) -> NDArray[np.float32]:
+    """(stop − start, 4) float32 boxes of the chosen tracks' face in each frame; NaN where there is none."""
+    out = np.full((stop - start, 4), np.nan, np.float32)
+    rows = np.flatnonzero(np.isin(tracks.track, chosen) & (tracks.frame >= start) & (tracks.frame < stop))
+    out[tracks.frame[rows] - start] = tracks.box[rows]
+    return out

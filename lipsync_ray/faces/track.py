@@ -1,0 +1,173 @@
+"""From detections to faces that last: link, fill, smooth. Over the whole video, so nothing depends on its splitting."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lipsync_ray.faces.scan import Scan, iou
+
+F32 = NDArray[np.float32]
+I32 = NDArray[np.int32]
+
+LINK_IOU = 0.3
+LOST_S = 2.0  # a face found again after longer is another track
+BRIDGE_S = 0.2  # a shorter absence from looked-at frames is the detector's, and is filled
+SURE_SCORE = 0.95  # a track none of whose detections reaches it is no face
+SHORTEST_S = 0.12  # nor is one that lasts less, unless it is all of its scene
+PLACE_SIGMA_S = 0.06  # smoothing of where the face is …
+SHAPE_SIGMA_S = 0.5  # … and of how large its box is, which jitters more and means less
+
+
+@dataclass(frozen=True)
+class Tracks:
+    """Every tracked face of a video, one row for each frame and track.
+
+    Attributes
+    ----------
+    frame, track, scene : (n,) int32; rows sorted by (frame, track)
+    box : (n, 4) float32 smoothed x0, y0, x1, y1 in pixels
+    landmarks : (n, 5, 2) float32 smoothed x, y
+    score : (n,) float32 probability, interpolated like the box
+    detected : (n,) bool; False where interpolated
+    """
+
+    frame: I32
+    track: I32
+    scene: I32
+    box: F32
+    landmarks: F32
+    score: F32
+    detected: NDArray[np.bool_]
+
+
+@dataclass
+class _Track:
+    scene: int
+    rows: list[int] = field(default_factory=list)
+
+
+def link(scan: Scan, rate: Fraction) -> Tracks:
+    """Link a whole video's detections to tracks, fill what was not looked at, and smooth.
+
+    Parameters
+    ----------
+    scan : of all frames of the video
+    rate : frames/s
+    """
+    scenes = np.concatenate(([scan.start], scan.cuts))
+    tracks: list[_Track] = []
+    active: list[_Track] = []
+    scene_now = -1
+    bounds = np.searchsorted(scan.frame, scan.looked), np.searchsorted(scan.frame, scan.looked, side="right")
+    for number, low, high in zip(scan.looked.tolist(), *(b.tolist() for b in bounds), strict=True):
+        scene = int(np.searchsorted(scenes, number, side="right")) - 1
+        if scene != scene_now:
+            active, scene_now = [], scene
+        active = [t for t in active if number - scan.frame[t.rows[-1]] <= LOST_S * rate]
+        rows = list(range(low, high))
+        for track, row in _pairs(scan, active, rows):
+            track.rows.append(row)
+            rows.remove(row)
+        for row in rows:
+            active.append(_Track(scene, [row]))
+            tracks.append(active[-1])
+    lengths = np.diff(np.concatenate((scenes, [scan.stop])))
+    kept = [t for t in tracks if _is_face(t, scan, int(lengths[t.scene]), rate)]
+    return _table([_filled(t, i, scan, rate) for i, t in enumerate(kept)])
+
+
+def _pairs(scan: Scan, active: list[_Track], rows: list[int]) -> list[tuple[_Track, int]]:
+    """Best overlaps first, each track and detection once; ties by age of the track, then by score."""
+    if not active or not rows:
+        return []
+    overlaps = iou(scan.box[[t.rows[-1] for t in active]], scan.box[rows])
+    order = np.argsort(-overlaps, axis=None, kind="stable")
+    taken: set[int] = set()
+    out: list[tuple[_Track, int]] = []
+    used: set[int] = set()
+    for flat in order.tolist():
+        i, j = divmod(flat, len(rows))
+        if overlaps[i, j] < LINK_IOU:
+            break
+        if i not in used and j not in taken:
+            used.add(i)
+            taken.add(j)
+            out.append((active[i], rows[j]))
+    return out
+
+
+def _is_face(track: _Track, scan: Scan, scene_frames: int, rate: Fraction) -> bool:
+    first, last = scan.frame[track.rows[0]], scan.frame[track.rows[-1]]
+    lasts = last - first + 1 >= min(SHORTEST_S * rate, scene_frames)
+    return bool(lasts and scan.score[track.rows].max() >= SURE_SCORE)
+
+
+def _filled(track: _Track, number: int, scan: Scan, rate: Fraction) -> Tracks:
+    known = scan.frame[track.rows]
+    values = np.concatenate(
+        (scan.box[track.rows], scan.landmarks[track.rows].reshape(-1, 10), scan.score[track.rows, None]), axis=1
+    ).astype(np.float64)
+    # Frames between two sightings are filled where the detector did not look, or missed the face for a moment.
+    looks = np.searchsorted(scan.looked, known)
+    near = (np.diff(looks) == 1) | (np.diff(known) <= max(1, BRIDGE_S * rate))
+    pieces = np.split(np.arange(len(known)), np.flatnonzero(~near) + 1)
+    frames, smooth, seen = [], [], []
+    for piece in pieces:
+        run = np.arange(known[piece[0]], known[piece[-1]] + 1)
+        raw = np.stack([np.interp(run, known[piece], values[piece, c]) for c in range(values.shape[1])], axis=1)
+        frames.append(run)
+        smooth.append(_smoothed(raw, rate))
+        seen.append(np.isin(run, known[piece]))
+    frame, value = np.concatenate(frames).astype(np.int32), np.concatenate(smooth).astype(np.float32)
+    return Tracks(
+        frame,
+        np.full(len(frame), number, np.int32),
+        np.full(len(frame), track.scene, np.int32),
+        value[:, :4],
+        value[:, 4:14].reshape(-1, 5, 2),
+        value[:, 14],
+        np.concatenate(seen),
+    )
+
+
+def _smoothed(raw: NDArray[np.float64], rate: Fraction) -> NDArray[np.float64]:
+    """(n, 15) box, landmarks, score of one unbroken run.
+
+    The box follows the landmarks' centre, which a detector places well; its size and its place about that centre,
+    which it does not, are smoothed over a longer time.
+    """
+    box, points = raw[:, :4], raw[:, 4:14].reshape(-1, 5, 2)
+    centre = points.mean(axis=1)
+    shape = gaussian(box - np.tile(centre, 2), float(SHAPE_SIGMA_S * rate))
+    place = gaussian(centre, float(PLACE_SIGMA_S * rate))
+    steady = gaussian((points - centre[:, None]).reshape(-1, 10), float(PLACE_SIGMA_S * 2 * rate))
+    landmarks = steady.reshape(-1, 5, 2) + place[:, None]
+    return np.concatenate((shape + np.tile(place, 2), landmarks.reshape(-1, 10), raw[:, 14:]), axis=1)
+
+
+def gaussian(values: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
+    """(n, c) filtered along n; both ends are continued by point reflection, so that a steady motion stays as it is."""
+    reach = min(len(values) - 1, int(np.ceil(3 * sigma)))
+    if reach < 1:
+        return values
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
+    kernel /= kernel.sum()
+    before = 2 * values[0] - values[reach:0:-1]
+    after = 2 * values[-1] - values[-2 : -reach - 2 : -1]
+    padded = np.concatenate((before, values, after))
+    return np.stack([np.convolve(padded[:, c], kernel, mode="valid") for c in range(values.shape[1])], axis=1)
+
+
+def _table(tracks: list[Tracks]) -> Tracks:
+    if not tracks:
+        none = np.zeros(0, np.int32)
+        nothing = np.zeros((0, 4), np.float32), np.zeros((0, 5, 2), np.float32), np.zeros(0, np.float32)
+        return Tracks(none, none, none, *nothing, np.zeros(0, np.bool_))
+    names = ("frame", "track", "scene", "box", "landmarks", "score", "detected")
+    arrays = [np.concatenate([getattr(t, name) for t in tracks]) for name in names]
+    order = np.lexsort((arrays[1], arrays[0]))
+    return Tracks(*(array[order] for array in arrays))

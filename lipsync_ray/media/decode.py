@@ -1,0 +1,192 @@
+"""Decode any range of a video's frames, the same pixels wherever the range begins.
+
+Frames are numbered on the constant grid of :class:`~lipsync_ray.media.probe.VideoInfo`: frame k is the last one whose
+timestamp, rounded to the grid, is at most k. A constant-rate stream maps one to one; where the rate varies, a frame is
+shown as long as its time says, and of two frames that fall on one place the later is taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import av
+import av.error
+import cv2
+import numpy as np
+
+from lipsync_ray.errors import DecodeError
+from lipsync_ray.media.picture import U8, Picture
+from lipsync_ray.media.probe import VideoInfo, main_stream, nearest, opened
+
+DECODER_THREADS = 2
+REVERSE_BUFFER_BYTES = 256 << 20  # planar frames held at a time when a range is played backwards
+_BT709, _BT601 = 1, 5  # swscale's names for matrices
+
+
+def pictures(info: VideoInfo, start: int, stop: int) -> Iterator[Picture]:
+    """Frames ``start`` … ``stop − 1``, upright, as 8-bit 4:2:0 with even sides.
+
+    A picture that lasts several places of the grid is yielded as the same object; copy before writing into it.
+
+    Raises
+    ------
+    DecodeError : not one frame of the range can be decoded
+    """
+    last: Any = None
+    picture: Picture | None = None
+    for frame in _frames(info, start, stop):
+        if picture is None or frame is not last:
+            picture, last = _planes(frame, info), frame
+        yield picture
+
+
+def pictures_at(info: VideoInfo, indices: Sequence[int]) -> Iterator[Picture]:
+    """The frames of ``indices``, which may run forwards, stand still, run backwards or jump.
+
+    Each run of neighbours is decoded once; a backward run in pieces that fit :data:`REVERSE_BUFFER_BYTES`.
+    """
+    piece = max(8, REVERSE_BUFFER_BYTES // max(1, info.width * info.height * 3 // 2))
+    for run in runs(indices):
+        if run[0] <= run[-1]:
+            source = pictures(info, run[0], run[-1] + 1)
+            at, picture = run[0], next(source)
+            for index in run:
+                while at < index:
+                    at, picture = at + 1, next(source)
+                yield picture
+        else:
+            for high in range(run[0], run[-1] - 1, -piece):
+                held = list(pictures(info, max(run[-1], high - piece + 1), high + 1))
+                while held:
+                    yield held.pop()
+
+
+def runs(indices: Sequence[int]) -> list[list[int]]:
+    """``indices`` cut into maximal runs that rise by 0 or 1 at each step, or fall by 1 at each step."""
+    out: list[list[int]] = []
+    falling = False
+    for index in indices:
+        step = index - out[-1][-1] if out else None
+        alone = bool(out) and len(out[-1]) == 1
+        if step in (0, 1) and (alone or not falling):
+            falling = False
+            out[-1].append(index)
+        elif step == -1 and (alone or falling):
+            falling = True
+            out[-1].append(index)
+        else:
+            out.append([index])
+    return out
+
+
+def small_rgb(info: VideoInfo, start: int, stop: int, width: int, height: int) -> Iterator[U8]:
+    """Frames ``start`` … ``stop − 1``, upright and scaled to (height, width, 3) uint8 RGB, for a detector."""
+    turned = info.rotation % 180 != 0
+    size = (height, width) if turned else (width, height)
+    last: Any = None
+    held: U8 | None = None
+    for frame in _frames(info, start, stop):
+        if held is None or frame is not last:
+            scaled = frame.reformat(width=size[0], height=size[1], format="rgb24", interpolation="AREA")
+            held, last = np.ascontiguousarray(np.rot90(scaled.to_ndarray(), info.rotation // 90)), frame
+        yield held
+
+
+def _frames(info: VideoInfo, start: int, stop: int) -> Iterator[Any]:
+    """Decoder frames for places start … stop − 1 of the grid."""
+    if not 0 <= start < stop <= info.frames:
+        raise ValueError(f"frames {start} … {stop} of {info.url}, which has {info.frames}")
+    held: Any = None
+    at = start
+    for place, frame in _placed(info, start):
+        if held is not None:
+            while at < min(place, stop):
+                yield held
+                at += 1
+        if at >= stop:
+            return
+        held = frame
+    if held is None:
+        raise DecodeError(f"{info.url}: no frame can be decoded at {float(start / info.rate):.2f} s; the file is damaged there")
+    while at < stop:  # the last frame lasts to the end
+        yield held
+        at += 1
+
+
+def _placed(info: VideoInfo, start: int) -> Iterator[tuple[int, Any]]:
+    """(place on the grid, frame) in order of presentation, from the last one at or before ``start``."""
+    target = info.origin + int(start / info.rate / info.time_base)
+    second = max(1, int(1 / info.time_base))
+    with opened(info.url) as container:
+        stream = main_stream(container)
+        stream.thread_type = "AUTO"
+        stream.codec_context.thread_count = DECODER_THREADS
+        back = 0
+        while True:
+            begin = target - back
+            from_beginning = begin <= info.origin
+            if start > 0:
+                container.seek(max(begin, info.origin), stream=stream, backward=True)
+            placed = (
+                (max(0, nearest((pts - info.origin) * info.time_base * info.rate)), frame)
+                for pts, frame in _decoded(container, stream, anchored=not from_beginning)
+            )
+            before = next(placed, None)
+            if from_beginning or (before is not None and before[0] <= start):
+                break
+            back = max(second, 2 * back)  # the key frame found lies after the start: begin further back
+        for later in placed:
+            if before is not None and later[0] > start:
+                yield before
+                before = None
+            if later[0] > start:
+                yield later
+            else:
+                before = later
+        if before is not None:
+            yield before
+
+
+def _decoded(container: Any, stream: Any, anchored: bool) -> Iterator[tuple[int, Any]]:
+    """(pts, frame); after a seek, only from the first key frame on.
+
+    Frames that precede a key frame in time but follow it in the file refer to pictures before it (an open group of
+    pictures): decoded from here they would differ from the same frames decoded from the beginning, so they are left to
+    an earlier start.
+    """
+    key: int | None = None
+    for packet in container.demux(stream):
+        stamp = packet.pts if packet.pts is not None else packet.dts
+        if anchored and key is None and packet.is_keyframe and stamp is not None:
+            key = stamp
+        try:
+            frames = packet.decode()
+        except av.error.EOFError:
+            return
+        except av.error.FFmpegError:
+            continue  # a damaged packet: the picture before it is held, as players do
+        for frame in frames:
+            pts = frame.pts if frame.pts is not None else frame.dts
+            if pts is not None and (not anchored or (key is not None and pts >= key)):
+                yield pts, frame
+
+
+def _planes(frame: Any, info: VideoInfo) -> Picture:
+    name = frame.format.name
+    if name not in {"yuv420p", "yuvj420p"}:
+        if frame.format.is_rgb:
+            frame = frame.reformat(format="yuv420p", dst_colorspace=_BT709)
+        else:
+            target = "yuvj420p" if info.colour.range == 2 else "yuv420p"
+            frame = frame.reformat(format=target, src_colorspace=_BT601, dst_colorspace=_BT601)
+    turns = info.rotation // 90
+    planes = []
+    for plane in frame.planes[:3]:
+        rows = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width]
+        planes.append(np.ascontiguousarray(np.rot90(rows, turns)) if turns else rows.copy())
+    y, u, v = planes
+    if y.shape[0] % 2 or y.shape[1] % 2:
+        # Chroma planes of an odd picture are rounded up already; H.264 4:2:0 has even sides, so luma repeats its edge.
+        y = cv2.copyMakeBorder(y, 0, y.shape[0] % 2, 0, y.shape[1] % 2, cv2.BORDER_REPLICATE).astype(np.uint8)
+    return Picture(y, u, v, info.colour)

@@ -1,0 +1,136 @@
+"""A frame as its three planes, and the colour arithmetic between them and BGR.
+
+Frames stay planar 4:2:0 from decoder to encoder: what no face covers is never converted, so it reaches the encoder
+as the decoder gave it. Only a face's rectangle is turned into BGR for a network, and back for the paste.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+U8 = NDArray[np.uint8]
+F32 = NDArray[np.float32]
+
+# ITU-T H.273 matrix coefficients: code -> (Kr, Kb)
+_KR_KB = {1: (0.2126, 0.0722), 4: (0.30, 0.11), 5: (0.299, 0.114), 6: (0.299, 0.114), 7: (0.212, 0.087), 9: (0.2627, 0.0593)}
+UNSPECIFIED = 2
+FULL_RANGE = 2  # FFmpeg's AVCOL_RANGE_JPEG
+HD_LINES = 720  # untagged pictures of at least this height are taken as BT.709, as players do
+
+
+@dataclass(frozen=True)
+class Colour:
+    """A stream's colour tags (ITU-T H.273 codes; 2 = unspecified) and its range (0 unknown, 1 limited, 2 full)."""
+
+    matrix: int = UNSPECIFIED
+    range: int = 0
+    primaries: int = UNSPECIFIED
+    transfer: int = UNSPECIFIED
+
+    def coefficients(self, height: int) -> tuple[float, float, bool]:
+        """(Kr, Kb, full range?) to compute with, guessing BT.709 or BT.601 by ``height`` where the tag says nothing."""
+        matrix = self.matrix if self.matrix in _KR_KB else (1 if height >= HD_LINES else 6)
+        return (*_KR_KB[matrix], self.range == FULL_RANGE)
+
+
+class Box(NamedTuple):
+    """A rectangle in pixels: columns x0 … x1−1, rows y0 … y1−1."""
+
+    x0: int
+    y0: int
+    x1: int
+    y1: int
+
+    @property
+    def width(self) -> int:
+        return self.x1 - self.x0
+
+    @property
+    def height(self) -> int:
+        return self.y1 - self.y0
+
+    def even(self) -> Box:
+        """The smallest box around this one whose edges fall between chroma samples."""
+        return Box(self.x0 & ~1, self.y0 & ~1, (self.x1 + 1) & ~1, (self.y1 + 1) & ~1)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One 8-bit 4:2:0 frame.
+
+    Attributes
+    ----------
+    y : (H, W) uint8; H and W even
+    u, v : (H/2, W/2) uint8
+    colour : how the planes mean colour
+    """
+
+    y: U8
+    u: U8
+    v: U8
+    colour: Colour
+
+    @property
+    def height(self) -> int:
+        return int(self.y.shape[0])
+
+    @property
+    def width(self) -> int:
+        return int(self.y.shape[1])
+
+    def copy(self) -> Picture:
+        return Picture(self.y.copy(), self.u.copy(), self.v.copy(), self.colour)
+
+    def bgr(self, box: Box | None = None) -> U8:
+        """The pixels of ``box`` (all, by default) as (h, w, 3) uint8 BGR.
+
+        Raises
+        ------
+        ValueError : the box does not lie inside the picture, or is empty
+        """
+        box = box or Box(0, 0, self.width, self.height)
+        if not (0 <= box.x0 < box.x1 <= self.width and 0 <= box.y0 < box.y1 <= self.height):
+            raise ValueError(f"{box} is not inside a picture of {self.width}×{self.height}")
+        r = box.even()
+        y = self.y[r.y0 : r.y1, r.x0 : r.x1]
+        u, v = (
+            cv2.resize(
+                plane[r.y0 // 2 : r.y1 // 2, r.x0 // 2 : r.x1 // 2], (r.width, r.height), interpolation=cv2.INTER_LINEAR
+            )
+            for plane in (self.u, self.v)
+        )
+        out = cv2.transform(cv2.merge((y, u, v)), _to_bgr(*self.colour.coefficients(self.height)))
+        return np.ascontiguousarray(out[box.y0 - r.y0 : box.y1 - r.y0, box.x0 - r.x0 : box.x1 - r.x0], dtype=np.uint8)
+
+    def planes_of(self, bgr: F32) -> F32:
+        """(h, w, 3) float BGR in 0–255 as (h, w, 3) float Y, U, V at full resolution, in this picture's colour."""
+        out = cv2.transform(bgr, _from_bgr(*self.colour.coefficients(self.height)))
+        return np.asarray(out, np.float32)
+
+
+@lru_cache(maxsize=16)
+def _from_bgr(kr: float, kb: float, full: bool) -> NDArray[np.float64]:
+    """(3, 4): Y, U, V = M · (B, G, R, 1), ITU-T H.273 equations for 8 bits."""
+    kg = 1 - kr - kb
+    luma = np.array([kb, kg, kr])
+    rows = [luma, (np.array([1.0, 0, 0]) - luma) / (2 * (1 - kb)), (np.array([0, 0, 1.0]) - luma) / (2 * (1 - kr))]
+    scale_y, scale_c, offset = (1.0, 1.0, 0.0) if full else (219 / 255, 224 / 255, 16.0)
+    matrix = np.zeros((3, 4))
+    matrix[0, :3], matrix[0, 3] = rows[0] * scale_y, offset
+    for i in (1, 2):
+        matrix[i, :3], matrix[i, 3] = rows[i] * scale_c, 128.0
+    return matrix
+
+
+@lru_cache(maxsize=16)
+def _to_bgr(kr: float, kb: float, full: bool) -> NDArray[np.float64]:
+    """(3, 4): B, G, R = M · (Y, U, V, 1), the inverse of :func:`_from_bgr`."""
+    forward = _from_bgr(kr, kb, full)
+    inverse = np.linalg.inv(forward[:, :3])
+    return np.hstack((inverse, -inverse @ forward[:, 3:]))

@@ -1,0 +1,114 @@
+"""Read a checkpoint's tensors, whatever container they came in, without running anything it carries.
+
+Known containers: safetensors; a torch pickle, plain or as the training code left it (``state_dict`` beside optimizer
+and counters, every name prefixed ``module.``); a TorchScript archive.
+"""
+
+from __future__ import annotations
+
+import pickle
+import warnings
+import zipfile
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from lipsync_ray.errors import CheckpointError, WeightsError
+from lipsync_ray.models.weights import refuse_html
+
+_PREFIX = "module."
+_SHOWN = 3
+
+
+def read_state(path: Path) -> dict[str, Tensor]:
+    """Name → tensor on the CPU, floating point ones as float32.
+
+    Raises
+    ------
+    WeightsError : missing, a web page, or in none of the known containers
+    """
+    if not path.is_file():
+        raise WeightsError(f"{path}: no such file. --model takes a registered name (lipsync-ray weights list) or a path.")
+    refuse_html(path)
+    state = _safetensors(path) if path.suffix == ".safetensors" else _torch(path)
+    plain = {name.removeprefix(_PREFIX): tensor for name, tensor in state.items()}
+    return {name: t.detach().float() if t.is_floating_point() else t.detach() for name, t in plain.items()}
+
+
+def _safetensors(path: Path) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise WeightsError(f"{path}: not a safetensors file: {error}") from error
+
+
+def _torch(path: Path) -> dict[str, Tensor]:
+    if _is_torchscript(path):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # torch.jit is deprecated; published files are not
+            try:
+                return dict(torch.jit.load(str(path), map_location="cpu").state_dict())
+            except RuntimeError as error:
+                raise WeightsError(f"{path}: a damaged TorchScript archive: {error}") from error
+    try:
+        # Legacy files hold, beside tensors, an optimizer's counters as numpy numbers.
+        with torch.serialization.safe_globals(_numpy_numbers()):
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, zipfile.BadZipFile) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise WeightsError(
+            f"{path}: not a checkpoint that can be read safely ({reason}). Expected safetensors, a torch state dict, "
+            "or a TorchScript archive."
+        ) from error
+    if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
+        content = content["state_dict"]
+    if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
+        raise WeightsError(f"{path}: holds no state dict (a mapping of names to tensors)")
+    return content
+
+
+def _is_torchscript(path: Path) -> bool:
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return any(name.split("/", 1)[-1] == "constants.pkl" for name in archive.namelist())
+
+
+def _numpy_numbers() -> list[object]:
+    import numpy as np
+
+    return [np.dtype, np._core.multiarray.scalar, *(type(np.dtype(code)) for code in ("f8", "f4", "i8", "i4"))]
+
+
+def load_into(network: nn.Module, state: dict[str, Tensor], source: str) -> None:
+    """Load every entry; more, fewer or other-shaped ones are an error.
+
+    Raises
+    ------
+    CheckpointError : names what differs
+    """
+    compare(network, state, source)
+    network.load_state_dict(state)
+
+
+def compare(network: nn.Module, state: dict[str, Tensor], source: str) -> None:
+    """Compare names and shapes of a checkpoint's entries with a network's.
+
+    Raises
+    ------
+    CheckpointError : names what differs
+    """
+    own = network.state_dict()
+    missing, extra = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
+    shapes = sorted(name for name in own.keys() & state.keys() if own[name].shape != state[name].shape)
+    if missing or extra or shapes:
+        said = [
+            f"{len(names)} {what} ({', '.join(names[:_SHOWN])}{', …' if len(names) > _SHOWN else ''})"
+            for what, names in (("missing", missing), ("not in the network", extra), ("of another shape", shapes))
+            if names
+        ]
+        raise CheckpointError(f"{source}: not a checkpoint of {type(network).__name__}: entries " + "; ".join(said))

@@ -1,0 +1,68 @@
+"""`mini`: a Wav2Lip of a quarter of the width that moves the reference's own pixels instead of painting them all.
+
+2.28 M parameters, 289 MMAC a frame. Trained for this project (see ``data/MODEL_CARD.md``): it proves the pipeline on
+real faces, offline, and is clearly below the published Wav2Lip.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lipsync_ray.models.wav2lip import CROP, Block, Layer, Wav2Lip
+
+FLOW_REACH = 0.16  # largest displacement, in units of half the crop's side
+HEAD_CHANNELS = 16
+
+
+def quarter(channels: int) -> int:
+    """A quarter of ``channels``, to the nearest multiple of 8 and at least 8: 16→8, 64→16, 384→96, 512→128."""
+    return max(8, round(channels / 4 / 8) * 8)
+
+
+class Mini(Wav2Lip):
+    """The quarter-width trunk under a head that returns a colour, an alpha and a flow per pixel.
+
+    ``output = base + alpha · (colour − base)``, where ``base`` is the target's upper half above the reference's lower
+    half, warped by the flow. Head and warp run in float32 whatever the trunk's precision: a flow of half a pixel does
+    not survive bfloat16.
+    """
+
+    ramp: Tensor
+    grid: Tensor
+
+    def __init__(self) -> None:
+        super().__init__(quarter)
+        rows = torch.arange(CROP, dtype=torch.float32)
+        ramp = ((rows - 46) / 8).clamp(0, 1)  # no flow above the mouth, all of it eight rows below its upper edge
+        centres = (rows + 0.5) / (CROP / 2) - 1
+        y, x = torch.meshgrid(centres, centres, indexing="ij")
+        self.register_buffer("ramp", ramp.view(1, 1, CROP, 1), persistent=False)
+        self.register_buffer("grid", torch.stack((x, y), dim=-1)[None], persistent=False)
+
+    def _build_head(self) -> None:
+        self.output_block = nn.Sequential(
+            Block(Layer(self.head_channels, HEAD_CHANNELS, 3, 1, 1)), nn.Conv2d(HEAD_CHANNELS, 4, 1)
+        )
+        self.flow = nn.Conv2d(HEAD_CHANNELS, 2, 3, padding=1)
+
+    def head_modules(self) -> tuple[nn.Module, ...]:
+        """The modules that stay in float32."""
+        return (self.output_block, self.flow)
+
+    def forward(self, mel: Tensor, image: Tensor) -> Tensor:
+        """See :meth:`Wav2Lip.forward`; always returns float32."""
+        trunk = self.features(mel, image).float()
+        image = image.float()
+        hidden = self.output_block[0](trunk)
+        colour, alpha = torch.sigmoid(self.output_block[1](hidden)).split((3, 1), dim=1)
+        flow = F.avg_pool2d(self.flow(hidden), 5, stride=1, padding=2)
+        flow = torch.tanh(flow) * FLOW_REACH * self.ramp
+        reference = image[:, 3:]
+        warped = F.grid_sample(
+            reference, self.grid + flow.permute(0, 2, 3, 1), mode="bilinear", padding_mode="border", align_corners=False
+        )
+        half = CROP // 2
+        base = torch.cat((image[:, :3, :half], warped[:, :, half:]), dim=2)
+        return base + alpha * (colour - base)

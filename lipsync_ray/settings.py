@@ -1,0 +1,114 @@
+"""What a run was asked to do: checked when made, printed, stored with the run, and part of every name it commits."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, field
+from fractions import Fraction
+from typing import Any, Literal, get_args
+
+from lipsync_ray.errors import SettingsError
+from lipsync_ray.faces.blend import BLENDS, Blend
+from lipsync_ray.faces.choose import FACE_RULES, FaceRule
+from lipsync_ray.faces.crop import Pads
+from lipsync_ray.media.encode import PRESETS, VideoCoding
+
+Length = Literal["audio", "video", "shortest"]
+Loop = Literal["pingpong", "restart", "freeze"]
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
+DEFAULT_MODEL = "wav2lip_gan"
+PRECISIONS: tuple[str, ...] = get_args(Precision)
+LENGTHS: tuple[str, ...] = get_args(Length)
+LOOPS: tuple[str, ...] = get_args(Loop)
+MAX_CRF = 51
+
+
+@dataclass(frozen=True)
+class DubSettings:
+    """What decides how a dub looks. Two runs with equal settings and inputs make the same frames.
+
+    Attributes
+    ----------
+    model : a registered name or a checkpoint's path
+    face : which face speaks, where there are several
+    pads : by how much a face's box grows before it is cropped
+    blend : how the generated face goes back into the frame
+    length : what the output lasts as long as
+    loop : how a video shorter than that goes on
+    trim_silence : whether the audio's leading and trailing silence is cut
+    still_rate : frames/s given to a picture used as a video
+    coding : how the output is encoded
+    precision : arithmetic of the generator
+    """
+
+    model: str = DEFAULT_MODEL
+    face: FaceRule = "largest"
+    pads: Pads = field(default_factory=Pads)
+    blend: Blend = "feather"
+    length: Length = "audio"
+    loop: Loop = "pingpong"
+    trim_silence: bool = False
+    still_rate: Fraction = Fraction(25)
+    coding: VideoCoding = field(default_factory=VideoCoding)
+    precision: Precision = "auto"
+
+    def __post_init__(self) -> None:
+        _one_of("--face", self.face, FACE_RULES)
+        _one_of("--blend", self.blend, BLENDS)
+        _one_of("--length", self.length, LENGTHS)
+        _one_of("--loop", self.loop, LOOPS)
+        _one_of("--precision", self.precision, PRECISIONS)
+        _one_of("--preset", self.coding.preset, PRESETS)
+        if not 0 <= self.coding.crf <= MAX_CRF:
+            raise SettingsError(f"--crf {self.coding.crf}: expected 0 (lossless) to {MAX_CRF}")
+        if not 1 <= self.still_rate <= 120:
+            raise SettingsError(f"--still-rate {self.still_rate}: expected 1 to 120 frames/s")
+        pads = asdict(self.pads)
+        if any(not (math.isfinite(pad) and -0.4 <= pad <= 1) for pad in pads.values()):
+            raise SettingsError(f"--pads {' '.join(map(str, pads.values()))}: each is a part of the face's height, −0.4 to 1")
+
+    def record(self) -> dict[str, Any]:
+        """The settings as JSON values."""
+        values = asdict(self)
+        values["still_rate"] = str(self.still_rate)
+        return values
+
+
+@dataclass(frozen=True)
+class Workers:
+    """How the work is spread. Changes how long a run takes, never its frames.
+
+    Attributes
+    ----------
+    actors : processes that keep the generator loaded; None to decide by the cluster's GPUs or CPUs
+    gpus_per_actor : None for 1 where there is a GPU, else 0
+    batch : frames a pass; None for the device's default
+    segment_s : seconds of output in one row of work
+    attempts : times a segment may end its process before it is given up
+    address : a Ray cluster; None for the one this process belongs to, or else this machine alone
+    """
+
+    actors: int | None = None
+    gpus_per_actor: float | None = None
+    batch: int | None = None
+    segment_s: float = 8.0
+    attempts: int = 3
+    address: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.actors is not None and self.actors < 1:
+            raise SettingsError(f"--actors {self.actors}: expected at least 1")
+        if self.batch is not None and self.batch < 1:
+            raise SettingsError(f"--batch {self.batch}: expected at least 1")
+        if not 0.2 <= self.segment_s <= 600:
+            raise SettingsError(f"--segment {self.segment_s}: expected 0.2 to 600 seconds")
+        if self.attempts < 1:
+            raise SettingsError(f"--attempts {self.attempts}: expected at least 1")
+        gpus = self.gpus_per_actor
+        if gpus is not None and (gpus < 0 or (gpus > 1 and gpus != int(gpus))):
+            raise SettingsError(f"--gpus-per-actor {gpus}: expected 0, a part of one GPU, or a whole number")
+
+
+def _one_of(option: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise SettingsError(f"{option} {value}: expected one of {', '.join(allowed)}")
