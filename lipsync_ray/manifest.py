@@ -84,7 +84,7 @@ def read_manifest(url: str) -> list[Dub]:
     explicit = [bool(_text(row.get("id"))) for row in rows]
     dubs = _numbered(dubs, explicit)
     problems += _id_problems(dubs)
-    problems += _missing_files(dubs)
+    problems += missing_files(dubs)
     if problems:
         raise ManifestError(url, sorted(problems, key=_row_of))
     return dubs
@@ -184,7 +184,8 @@ def _id_problems(dubs: list[Dub]) -> Iterable[str]:
             yield f"row {number}, column 'id': {dub.id!r} is used {counts[dub.id]} times"
 
 
-def _missing_files(dubs: list[Dub]) -> Iterable[str]:
+def missing_files(dubs: list[Dub]) -> Iterable[str]:
+    """One sentence for each file that cannot be reached, naming row and column."""
     places: dict[str, list[str]] = {}
     for number, dub in enumerate(dubs, 1):
         for column in REQUIRED:

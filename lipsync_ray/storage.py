@@ -13,6 +13,7 @@ import hashlib
 import os
 import random
 import shutil
+import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -173,6 +174,18 @@ def commit_file(source: Path, url: str) -> None:
             fs.put_file(str(source), temporary)
 
     _by_rename(fs, path, url, write)
+
+
+def copy(source: str, target: str) -> None:
+    """Copy an object, from any store to any other; the target appears whole or not at all."""
+    if is_local(source):
+        commit_file(local_path(source), target)
+        return
+    fs, path = _fs(source)
+    with tempfile.TemporaryDirectory() as scratch:
+        local = Path(scratch) / name_of(source)
+        _patiently(f"reading {source}", lambda: fs.get_file(path, str(local)))
+        commit_file(local, target)
 
 
 def _whole_writes(fs: Any) -> bool:

@@ -288,7 +288,7 @@ class _Job:
         if not orders:
             return
         pool = lay_out(self._cluster, self._workers, alone=True)
-        detect = partial(Detect, pool.device, pool.model.threads)
+        detect = partial(Detect, pool.device)
         spec = StageSpec("detect", detect, pool.model.workers, pool.model.cpus, pool.model.gpus)
         tables = Tasks("link faces", make_table, self._tasks_limit)
         for key in [key for key, left in waiting.items() if not left]:
@@ -372,7 +372,7 @@ class _Job:
 
     def _stages(self, layout: Layout) -> list[StageSpec]:
         settings, model = self._settings, layout.model
-        sync = partial(Sync, settings.model, layout.device, settings.precision, self._workers.batch, model.threads)
+        sync = partial(Sync, settings.model, layout.device, settings.precision, self._workers.batch)
         return [
             StageSpec("crop", partial(Crop, lips.CROP), layout.read.workers, layout.read.cpus),
             StageSpec("sync", sync, model.workers, model.cpus, model.gpus),

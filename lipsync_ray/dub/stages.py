@@ -13,7 +13,7 @@ from lipsync_ray.dub.plan import FaceRow, Segment, source_frames
 from lipsync_ray.faces import scan as faces_scan
 from lipsync_ray.faces.blend import paste
 from lipsync_ray.faces.crop import Pads, crop_box, crop_face
-from lipsync_ray.faces.detect import MtcnnDetector, detection_size
+from lipsync_ray.faces.detect import detection_size, mtcnn_detector
 from lipsync_ray.faces.table import boxes_of, read_table
 from lipsync_ray.media import decode, mel
 from lipsync_ray.media.encode import encode
@@ -60,21 +60,19 @@ class Composed:
     faceless: int
 
 
-def limit_threads(threads: int) -> None:
-    """Keep this process's numeric libraries to so many threads."""
-    import cv2
+def one_thread() -> None:
+    """Keep this process's numeric libraries to one thread, on which the last bits of their sums depend."""
     import torch
 
-    torch.set_num_threads(threads)
-    cv2.setNumThreads(1)  # its calls here are too small to share out
+    torch.set_num_threads(1)
 
 
 class Detect:
     """Look for faces in a stretch of a source video and commit what was seen."""
 
-    def __init__(self, device: str, threads: int) -> None:
-        limit_threads(threads)
-        self._detector = MtcnnDetector(device)
+    def __init__(self, device: str) -> None:
+        one_thread()
+        self._detector = mtcnn_detector(device)
 
     def __call__(self, row: FaceRow) -> Scanned:
         video = row.video
@@ -122,10 +120,10 @@ class Crop:
 class Sync:
     """Make the cropped faces say the audio. Keeps the generator loaded."""
 
-    def __init__(self, model: str, device: str, precision: Precision, batch: int | None, threads: int) -> None:
+    def __init__(self, model: str, device: str, precision: Precision, batch: int | None) -> None:
         from lipsync_ray.models.lips import LipModel, resolve  # torch, which the other stages do without
 
-        limit_threads(threads)
+        one_thread()
         self._model = LipModel(resolve(model)[1], device, precision, batch)
 
     def __call__(self, crops: Crops) -> Crops:

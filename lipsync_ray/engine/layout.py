@@ -13,12 +13,11 @@ _SPARE_CPUS = 0.1  # of a CPU, left unreserved: a pool that takes all of them st
 
 @dataclass(frozen=True)
 class Pool:
-    """Processes of one stage, what Ray reserves for each, and the threads it may use itself."""
+    """Processes of one stage, and what Ray reserves for each."""
 
     workers: int
     cpus: float
     gpus: float = 0.0
-    threads: int = 1
 
 
 @dataclass(frozen=True)
@@ -59,15 +58,11 @@ def lay_out(cluster: Cluster, workers: Workers, alone: bool) -> Layout:
         rest = max(cpus - count, cpus / 2)
         share = min(1.0, (cpus - rest * 0.9) / count) if not alone else min(1.0, cpus / count)
         return Layout(Pool(count, share, gpus), *_around(rest * 0.9))
-    if alone:
-        count = workers.actors or max(1, int(cluster.cpus))
-        return Layout(Pool(count, min(1.0, cpus / count), threads=_threads(cluster, count)), *_around(cpus / 2))
-    count = workers.actors or max(1, int(cluster.cpus / 2))
-    return Layout(Pool(count, min(1.0, cpus / 2 / count), threads=_threads(cluster, count)), *_around(cpus / 2))
-
-
-def _threads(cluster: Cluster, actors: int) -> int:
-    return max(1, int(cluster.cpus / cluster.nodes) // max(1, actors // max(1, cluster.nodes)))
+    # An actor on CPUs computes in one thread: the last bits of a float32 product depend on how many share it, and a
+    # dub must not depend on the machine's size. Stages share the CPUs; which one needs them, the system sees best.
+    count = workers.actors or max(1, int(cluster.cpus))
+    share = cpus if alone else cpus / 2
+    return Layout(Pool(count, min(1.0, share / count)), *_around(cpus / 2))
 
 
 def _around(cpus: float) -> tuple[Pool, Pool]:

@@ -14,7 +14,7 @@ FACE_RULES: tuple[str, ...] = get_args(FaceRule)
 
 CENTRAL = 0.25  # of the frame's diagonal: how far from the middle a face still counts as central
 PRESENT = 0.5  # left and right mean among the faces seen at least this part of the longest-seen one's time …
-PROMINENT = 0.25  # … whose area is at least this part of the largest one's
+PROMINENT = 0.25  # … whose area is at least this part of the largest one's among them
 SAME_PLACE = 0.75  # of the face's width
 SAME_SIZE = 1.5
 
@@ -52,13 +52,11 @@ def _best(tracks: Tracks, rows: dict[int, NDArray[np.intp]], rule: FaceRule, wid
         worth = {t: float(np.exp(-((np.linalg.norm(c - middle, axis=1) / reach) ** 2)).sum()) for t, c in centre.items()}
     else:
         longest = max(map(len, rows.values()))
-        largest = max(float(a.mean()) for a in area.values())
+        present = [t for t in rows if len(rows[t]) >= PRESENT * longest]
+        largest = max(float(area[t].mean()) for t in present)
         sign = 1 if rule == "right" else -1
-        worth = {
-            t: sign * float(centre[t][:, 0].mean())
-            for t in rows
-            if len(rows[t]) >= PRESENT * longest and area[t].mean() >= PROMINENT * largest
-        } or {t: float(a.sum()) for t, a in area.items()}
+        prominent = [t for t in present if area[t].mean() >= PROMINENT * largest]
+        worth = {t: sign * float(centre[t][:, 0].mean()) for t in prominent}
     return min(worth, key=lambda t: (-worth[t], t))
 
 

@@ -1,10 +1,9 @@
-"""MTCNN (Zhang et al. 2016) through facenet-pytorch, whose three small networks ship inside the package."""
+"""Faces of single frames, on frames scaled down to what a detector needs."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +13,8 @@ from lipsync_ray.media.picture import U8
 F32 = NDArray[np.float32]
 
 SHORT_SIDE = 360  # pixels: frames are scaled down to this before detection
-SMALLEST_FACE = 20  # pixels on the scaled frame, MTCNN's own default: a face of 60 pixels at 1080p
-_SMALLEST_FRAME = 48  # MTCNN's picture pyramid needs a few scales
+SMALLEST_FACE = 20  # pixels on the scaled frame: a face of 60 pixels at 1080p
+_SMALLEST_FRAME = 48  # pixels: MTCNN's picture pyramid needs a few scales
 
 
 @dataclass(frozen=True)
@@ -39,43 +38,22 @@ class Faces:
 
 NO_FACES = Faces(np.zeros((0, 4), np.float32), np.zeros((0, 5, 2), np.float32), np.zeros(0, np.float32))
 
-
-class Detector(Protocol):
-    """What :func:`lipsync_ray.faces.scan.scan` needs of a detector."""
-
-    independent: bool
-    """Whether a frame's result does not depend, to the bit, on the frames in the same call."""
-
-    def __call__(self, frames: Sequence[U8]) -> list[Faces]:
-        """Faces of frames of one size, (h, w, 3) uint8 RGB."""
-        ...
+Detector = Callable[[U8], Faces]
+"""Finds the faces of one frame, (h, w, 3) uint8 RGB. The same frame gives the same faces, whatever came before."""
 
 
-class MtcnnDetector:
-    """MTCNN on frames of any one size.
+def mtcnn_detector(device: str) -> Detector:
+    """A loaded MTCNN."""
+    from lipsync_ray.faces.mtcnn import Mtcnn  # torch, which readers of face tables do without
 
-    On a CPU frames are looked at one by one: a batch is no faster there (0.11 s alone, 0.95 s for eight at 720p), and
-    alone a frame's result cannot depend on its neighbours. On a GPU a call is one batch.
-    """
+    cascade = Mtcnn(device, SMALLEST_FACE)
 
-    def __init__(self, device: str) -> None:
-        from facenet_pytorch import MTCNN  # torchvision's import takes seconds
+    def detect(frame: U8) -> Faces:
+        box, landmarks, score = cascade(frame)
+        order = np.lexsort((np.arange(len(score)), -score))  # ties by index
+        return Faces(*(values[order].astype(np.float32) for values in (box, landmarks, score)))
 
-        self.independent = device == "cpu"
-        self._mtcnn: Any = MTCNN(keep_all=True, device=device, min_face_size=SMALLEST_FACE, post_process=False)
-
-    def __call__(self, frames: Sequence[U8]) -> list[Faces]:
-        if self.independent:
-            return [_faces(*self._mtcnn.detect(frame, landmarks=True)) for frame in frames]
-        return [_faces(*found) for found in zip(*self._mtcnn.detect(list(frames), landmarks=True), strict=True)]
-
-
-def _faces(boxes: Any, scores: Any, points: Any) -> Faces:
-    if boxes is None:
-        return NO_FACES
-    box, score, landmarks = (np.asarray(a).astype(np.float32) for a in (boxes, scores, points))
-    order = np.lexsort((np.arange(len(score)), -score))  # ties by index
-    return Faces(box[order], landmarks[order], score[order])
+    return detect
 
 
 def detection_size(width: int, height: int) -> tuple[int, int]:

@@ -116,7 +116,6 @@ def scan(frames: Iterator[U8], start: int, stop: int, total: int, rate: Fraction
     seen: dict[int, Faces] = {}
     cuts: list[int] = []
     carried: dict[int, U8] = {}
-    known: dict[int, Faces] = {}  # looks at the frame shared with the group before
     numbered = enumerate(frames, start)
     for first in range(start, stop, step * GROUP):
         last = min(first + step * GROUP, total - 1)
@@ -128,7 +127,7 @@ def scan(frames: Iterator[U8], start: int, stop: int, total: int, rate: Fraction
         group_cuts = [n for n in range(first + 1, last + 1) if is_cut(thumbs[n - 1], thumbs[n])]
         cuts += group_cuts
         anchors = sorted({*range(first, last + 1, step), last})
-        found = dict(known)
+        found = {n: seen[n] for n in held if n in seen}  # the frame shared with the group before
         _look(found, anchors, held, detect)
         between = [
             number
@@ -137,8 +136,7 @@ def scan(frames: Iterator[U8], start: int, stop: int, total: int, rate: Fraction
             for number in range(a + 1, b)
         ]
         _look(found, between, held, detect)
-        seen |= {n: faces for n, faces in found.items() if n < last or last == total - 1}
-        known = {last: found[last]} if detect.independent else {}
+        seen |= found
         carried = {last: held[last]}
     looked = sorted(n for n in seen if start <= n < stop)
     rows = [(n, seen[n]) for n in looked if len(seen[n])] or [(0, NO_FACES)]
@@ -155,9 +153,7 @@ def scan(frames: Iterator[U8], start: int, stop: int, total: int, rate: Fraction
 
 
 def _look(found: dict[int, Faces], numbers: list[int], held: dict[int, U8], detect: Detector) -> None:
-    missing = [number for number in numbers if number not in found]
-    if missing:
-        found.update(zip(missing, detect([held[number] for number in missing]), strict=True))
+    found.update({number: detect(held[number]) for number in numbers if number not in found})
 
 
 def may_interpolate(a: Faces, b: Faces) -> bool:

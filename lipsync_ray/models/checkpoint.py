@@ -49,14 +49,16 @@ def _safetensors(path: Path) -> dict[str, Tensor]:
 def _torch(path: Path) -> dict[str, Tensor]:
     if _is_torchscript(path):
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # torch.jit is deprecated; published files are not
+            warnings.simplefilter("ignore", FutureWarning)  # torch.jit is deprecated; published files need it
+            warnings.simplefilter("ignore", DeprecationWarning)
             try:
                 return dict(torch.jit.load(str(path), map_location="cpu").state_dict())
             except RuntimeError as error:
                 raise WeightsError(f"{path}: a damaged TorchScript archive: {error}") from error
     try:
         # Legacy files hold, beside tensors, an optimizer's counters as numpy numbers.
-        with torch.serialization.safe_globals(_numpy_numbers()):
+        with torch.serialization.safe_globals(_numpy_numbers()), warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # a pickle of another protocol: read, or refused below
             content = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, zipfile.BadZipFile) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

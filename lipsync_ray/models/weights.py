@@ -213,4 +213,5 @@ def _download(url: str, target: Path, progress: Progress | None) -> None:
                 if progress:
                     progress(done, total)
     except (urllib.error.URLError, OSError) as error:
-        raise WeightsError(f"{url}: cannot be downloaded: {getattr(error, 'reason', error)}") from error
+        reason = error if isinstance(error, urllib.error.HTTPError) else getattr(error, "reason", error)
+        raise WeightsError(f"{url}: cannot be downloaded: {reason}") from error

@@ -1,0 +1,5 @@
+"""``python -m lipsync_ray`` is the command line."""
+
+from lipsync_ray.cli import main
+
+main()

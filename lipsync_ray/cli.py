@@ -1,0 +1,281 @@
+"""The command line. Options become settings; the work is elsewhere and is imported when a command needs it.
+
+Exit status: 0 all done; 1 some rows failed or show no face (the others were written); 2 unusable arguments or manifest
+(nothing was started); 130 stopped by the user (run the same command again to go on).
+"""
+
+from __future__ import annotations
+
+import sys
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from lipsync_ray.errors import LipsyncError, UsageError
+
+if TYPE_CHECKING:
+    from lipsync_ray.dub.job import Summary
+    from lipsync_ray.settings import DubSettings, Workers
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__.split("\n")[0])
+weights_app = typer.Typer(no_args_is_help=True, help="The registry of checkpoints: list, fetch, verify.")
+app.add_typer(weights_app, name="weights")
+
+SHOWN_ROWS = 50
+STOPPED = 130
+
+Out = Annotated[str, typer.Option("-o", "--out", help="Folder for a table's results, or the .mp4 for one pair. Path or URL.")]
+Model = Annotated[str, typer.Option(help="wav2lip_gan, wav2lip, mini, or the path of a checkpoint.", rich_help_panel="Lips")]
+Face = Annotated[str, typer.Option(help="Who speaks where several are seen: largest, center, left, right.", rich_help_panel="Lips")]
+PadsOption = Annotated[
+    tuple[float, float, float, float],
+    typer.Option(help="Top, bottom, left, right: parts of its own height by which a face box grows.", rich_help_panel="Lips"),
+]
+BlendOption = Annotated[str, typer.Option(help="feather, or hard for the original's rectangle.", rich_help_panel="Lips")]
+PrecisionOption = Annotated[str, typer.Option(help="auto, fp32, bf16, fp16.", rich_help_panel="Lips")]
+LengthOption = Annotated[str, typer.Option(help="What the output lasts as long as: audio, video, shortest.", rich_help_panel="Length")]
+LoopOption = Annotated[str, typer.Option(help="How a video that is too short goes on: pingpong, restart, freeze.", rich_help_panel="Length")]
+TrimOption = Annotated[bool, typer.Option("--trim-silence", help="Cut the audio's leading and trailing silence.", rich_help_panel="Length")]
+StillRate = Annotated[str, typer.Option(help="Frames/s of a picture used as a video; a fraction such as 30000/1001 is fine.", rich_help_panel="Length")]
+Crf = Annotated[float, typer.Option(help="x264 quality: 0 lossless, 18 looks like the source, 23 smaller.", rich_help_panel="Encoding")]
+Preset = Annotated[str, typer.Option(help="x264 speed: ultrafast … veryslow.", rich_help_panel="Encoding")]
+Actors = Annotated[int | None, typer.Option(help="Processes that hold the generator. Default: one a GPU, or one a CPU.", rich_help_panel="Workers")]
+Gpus = Annotated[float | None, typer.Option("--gpus-per-actor", help="0 keeps to CPUs; 0.5 lets two share a GPU. Default: 1 where there is a GPU.", rich_help_panel="Workers")]
+Batch = Annotated[int | None, typer.Option(help="Frames a pass of the generator. Default: 16 on a CPU, 128 on a GPU.", rich_help_panel="Workers")]
+SegmentOption = Annotated[float, typer.Option("--segment", help="Seconds of output in one row of work.", rich_help_panel="Workers")]
+Attempts = Annotated[int, typer.Option(help="Times a segment may crash its process before it is given up.", rich_help_panel="Workers")]
+Address = Annotated[str | None, typer.Option(help="A Ray cluster. Default: $RAY_ADDRESS, else this machine alone.", rich_help_panel="Workers")]
+
+
+@app.command()
+def dub(
+    source: Annotated[str, typer.Argument(help="A table (CSV, JSON lines, Parquet) with columns video, audio and optionally id, language; or a video.")],
+    audio: Annotated[str | None, typer.Argument(help="The audio, where SOURCE is a video. A video's own audio track will do.")] = None,
+    out: Out = "",
+    model: Model = "wav2lip_gan",
+    face: Face = "largest",
+    pads: PadsOption = (0.0, 0.05, 0.0, 0.0),
+    blend: BlendOption = "feather",
+    precision: PrecisionOption = "auto",
+    length: LengthOption = "audio",
+    loop: LoopOption = "pingpong",
+    trim_silence: TrimOption = False,
+    still_rate: StillRate = "25",
+    crf: Crf = 18,
+    preset: Preset = "veryfast",
+    actors: Actors = None,
+    gpus_per_actor: Gpus = None,
+    batch: Batch = None,
+    segment: SegmentOption = 8.0,
+    attempts: Attempts = 3,
+    address: Address = None,
+) -> None:
+    """Make faces speak: one video and one audio, or a whole table of them.
+
+    Run the same command again after it was stopped: what was finished is kept.
+    """
+    from lipsync_ray.errors import SettingsError
+    from lipsync_ray.faces.crop import Pads
+    from lipsync_ray.manifest import is_table, read_manifest
+    from lipsync_ray.media.encode import VideoCoding
+    from lipsync_ray.settings import DubSettings, Workers
+
+    if not out:
+        raise SettingsError("-o is missing: where the results go")
+    try:
+        rate = Fraction(still_rate)
+    except (ValueError, ZeroDivisionError):
+        raise SettingsError(f"--still-rate {still_rate}: expected a number or a fraction") from None
+    settings = DubSettings(
+        model=model,
+        face=face,  # type: ignore[arg-type]
+        pads=Pads(*pads),
+        blend=blend,  # type: ignore[arg-type]
+        length=length,  # type: ignore[arg-type]
+        loop=loop,  # type: ignore[arg-type]
+        trim_silence=trim_silence,
+        still_rate=rate,
+        coding=VideoCoding(crf, preset),
+        precision=precision,  # type: ignore[arg-type]
+    )
+    workers = Workers(actors, gpus_per_actor, batch, segment, attempts, address)
+    console = Console()
+    if audio is not None:
+        _dub_pair(source, audio, out, settings, workers, console)
+    if not is_table(source):
+        raise SettingsError(f"{source}: a single video needs its audio as the second argument; a table ends in .csv, .jsonl or .parquet")
+    if Path(out).suffix == ".mp4":
+        raise SettingsError(f"-o {out}: a table's results go into a folder")
+    _leave(_run(read_manifest(source), settings, workers, out, console), console)
+
+
+def _dub_pair(video: str, audio: str, out: str, settings: DubSettings, workers: Workers, console: Console) -> NoReturn:
+    """One pair. Into an .mp4, by way of a folder beside it that is removed when the video is there; or into a folder."""
+    from lipsync_ray import storage
+    from lipsync_ray.errors import ManifestError
+    from lipsync_ray.manifest import Dub, default_id, missing_files
+
+    row = Dub(default_id(video, None, audio), storage.absolute(video), storage.absolute(audio))
+    if problems := list(missing_files([row])):
+        raise ManifestError(f"{video}, {audio}", problems)
+    single = Path(out).suffix == ".mp4"
+    folder = f"{out}.run" if single else out
+    summary = _run([row], settings, workers, folder, console)
+    if single and summary.complete:
+        made = summary.results[0].output or ""
+        storage.copy(made, out)
+        storage.remove(folder)
+        console.print(f"{escape(out)}: {summary.results[0].frames} frames", highlight=False)
+        raise typer.Exit(0)
+    _leave(summary, console)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the demo's inputs and results.")] = Path("lipsync-demo"),
+) -> None:
+    """Dub a small built-in corpus with the bundled weights: no arguments, no network."""
+    from lipsync_ray.demo.corpus import make_corpus
+    from lipsync_ray.manifest import read_manifest
+    from lipsync_ray.settings import DubSettings, Workers
+
+    console = Console()
+    console.print(f"making the demo's inputs in {escape(str(out))}/inputs", highlight=False)
+    manifest = make_corpus(out / "inputs")
+    summary = _run(read_manifest(str(manifest)), DubSettings(model="mini"), Workers(), str(out), console)
+    _leave(summary, console)
+
+
+def _run(dubs: list[Dub], settings: DubSettings, workers: Workers, out: str, console: Console) -> Summary:  # type: ignore[name-defined]  # noqa: F821
+    from lipsync_ray.dub.job import run
+    from lipsync_ray.models import weights
+
+    found = weights.find(settings.model)
+    if found and not found.bundled:
+        console.print(f"weights {found.name}: for {found.licence}", highlight=False)
+    return run(dubs, settings, workers, out, console, _download_line(console))
+
+
+def _download_line(console: Console):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    """A callback that says, each tenth of a download, how far it is."""
+    said = -1
+
+    def progress(done: int, total: int | None) -> None:
+        nonlocal said
+        tenth = done * 10 // total if total else done // (64 << 20)
+        if tenth != said:
+            said = tenth
+            of = f" of {total >> 20} MiB" if total else " MiB"
+            console.print(f"fetching weights: {done >> 20}{of}", highlight=False)
+
+    return progress
+
+
+def _leave(summary: Summary, console: Console) -> NoReturn:
+    """Print what became of every row, and exit."""
+    table = Table(box=None, pad_edge=False)
+    for name, justify in (("id", "left"), ("status", "left"), ("frames", "right"), ("no face", "right"), ("work s", "right"), ("", "left")):
+        table.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
+    shown = sorted(summary.results, key=lambda result: result.status == "done")[:SHOWN_ROWS]
+    for result in shown:
+        colour = {"done": "green", "failed": "red", "no_face": "yellow"}[result.status]
+        said = result.output or f"{result.stage}: {result.error}"
+        frames, faceless = ("" if n is None else str(n) for n in (result.frames, result.faceless_frames))
+        seconds = "" if result.seconds is None else f"{result.seconds:.1f}"
+        table.add_row(escape(result.id), f"[{colour}]{result.status}[/]", frames, faceless, seconds, escape(said))
+    console.print(table, highlight=False)
+    if len(summary.results) > len(shown):
+        console.print(f"… and {len(summary.results) - len(shown)} more, all in the table below", highlight=False)
+    counts = {status: sum(r.status == status for r in summary.results) for status in ("done", "failed", "no_face")}
+    said = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
+    frames = sum(result.frames or 0 for result in summary.results)
+    console.print(f"{said}; {frames} frames in {summary.seconds:.0f} s; {escape(summary.results_url)}", highlight=False)
+    raise typer.Exit(0 if summary.complete else 1)
+
+
+@weights_app.command("list")
+def weights_list() -> None:
+    """Every registered checkpoint: where it is, how large, under what licence."""
+    from lipsync_ray.models import weights
+
+    table = Table(box=None, pad_edge=False)
+    for name in ("name", "here", "size", "licence", "file"):
+        table.add_column(name, overflow="fold")
+    for entry in weights.REGISTRY:
+        path = weights.location(entry)
+        here = "bundled" if entry.bundled else ("yes" if path.is_file() else "no")
+        size = f"{entry.size / 1e6:.1f} MB" if entry.size else "about 436 MB"
+        names = "\n".join([entry.name, *(f"(= {alias})" for alias in entry.aliases)])
+        table.add_row(names, here, size, entry.licence, str(path))
+    Console().print(table, highlight=False)
+
+
+@weights_app.command("fetch")
+def weights_fetch(names: Annotated[list[str], typer.Argument(help="Names from `weights list`.")]) -> None:
+    """Download checkpoints into the cache and verify them."""
+    from lipsync_ray.models import weights
+
+    console = Console()
+    for entry in _entries(names):
+        console.print(f"{entry.name}: for {entry.licence}", highlight=False)
+        console.print(str(weights.fetch(entry, _download_line(console))), highlight=False)
+
+
+@weights_app.command("verify")
+def weights_verify(names: Annotated[list[str] | None, typer.Argument(help="Default: all that are here.")] = None) -> None:
+    """Compare files with the registry's sizes and sha256."""
+    from lipsync_ray.errors import WeightsError
+    from lipsync_ray.models import weights
+
+    console = Console()
+    bad = 0
+    for entry in _entries(names or [entry.name for entry in weights.REGISTRY]):
+        path = weights.location(entry)
+        if not path.is_file():
+            console.print(f"{entry.name}: not here ({path})", highlight=False)
+            bad += names is not None
+            continue
+        try:
+            weights.check(entry, path)
+            console.print(f"{entry.name}: good", highlight=False)
+        except WeightsError as error:
+            console.print(f"{entry.name}: {escape(str(error))}", highlight=False)
+            bad += 1
+    raise typer.Exit(1 if bad else 0)
+
+
+def _entries(names: list[str]) -> list[weights.Weights]:  # type: ignore[name-defined]  # noqa: F821
+    from lipsync_ray.errors import SettingsError
+    from lipsync_ray.models import weights
+
+    known = ", ".join(entry.name for entry in weights.REGISTRY)
+    entries = [weights.find(name) for name in names]
+    if unknown := [name for name, entry in zip(names, entries, strict=True) if entry is None]:
+        raise SettingsError(f"{', '.join(unknown)}: not in the registry; expected {known}")
+    return [entry for entry in entries if entry is not None]
+
+
+def main() -> None:
+    """Run the command line; errors the program knows are one message, not a traceback."""
+    try:
+        app()
+    except UsageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except LipsyncError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("stopped. What was finished is kept: run the same command again to go on.", file=sys.stderr)
+        sys.exit(STOPPED)
+
+
+__all__ = ["app", "main"]
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The built-in corpus: one portrait, one sentence in four languages."""

@@ -1,0 +1,69 @@
+"""Make the demo's inputs: two videos and a picture from one portrait, four languages, a manifest.
+
+The videos are the portrait under a moving camera, so that tracking, smoothing and looping have something to do.
+"""
+
+from __future__ import annotations
+
+import csv
+from fractions import Fraction
+from importlib import resources
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+
+RATE = Fraction(25)
+VIDEO_FRAMES = 100
+SIDE = 384  # pixels: of the videos
+LANGUAGES = ("en", "es", "ko", "ar")
+
+
+def make_corpus(folder: Path) -> Path:
+    """Write the demo's inputs; the path of the manifest.
+
+    Files that are there are left, so that a second demo finds its first one's results.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    data = resources.files("lipsync_ray.demo") / "data"
+    for name in ("portrait.jpg", *(f"{language}.ogg" for language in LANGUAGES)):
+        if not (folder / name).exists():
+            (folder / name).write_bytes((data / name).read_bytes())
+    for name, turn in (("pan.mp4", 0.0), ("sway.mp4", 4.0)):
+        if not (folder / name).exists():
+            _moving_portrait(folder / "portrait.jpg", folder / name, turn)
+    rows = [(f"pan-{language}", "pan.mp4", f"{language}.ogg", language) for language in LANGUAGES]
+    rows += [("sway-en", "sway.mp4", "en.ogg", "en"), ("still-es", "portrait.jpg", "es.ogg", "es")]
+    manifest = folder / "manifest.csv"
+    with manifest.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(("id", "video", "audio", "language"))
+        writer.writerows(
+            (name, str((folder / video).absolute()), str((folder / audio).absolute()), language)
+            for name, video, audio, language in rows
+        )
+    return manifest
+
+
+def _moving_portrait(portrait: Path, target: Path, turn: float) -> None:
+    """An mp4 of the portrait seen by a camera that drifts, comes nearer, and turns by up to ``turn`` degrees."""
+    picture = cv2.imread(str(portrait))
+    if picture is None:
+        raise FileNotFoundError(portrait)
+    temporary = target.with_name(f".{target.name}.part")
+    with av.open(str(temporary), "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=RATE, options={"crf": "20"})
+        stream.width = stream.height = SIDE
+        stream.pix_fmt = "yuv420p"
+        for index in range(VIDEO_FRAMES):
+            phase = 2 * np.pi * index / VIDEO_FRAMES
+            zoom = SIDE / picture.shape[0] * (1.8 + 0.1 * np.sin(phase))
+            angle = turn * np.sin(phase * 2)
+            matrix = cv2.getRotationMatrix2D((225.0 + 10 * np.cos(phase), 130.0), float(angle), float(zoom))
+            matrix[:, 2] += np.array([SIDE / 2, SIDE * 0.4]) - (225.0, 130.0)
+            view = cv2.warpAffine(picture, matrix, (SIDE, SIDE), flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REFLECT)
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(view), format="bgr24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    temporary.replace(target)

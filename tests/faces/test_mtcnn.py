@@ -1,0 +1,57 @@
+import numpy as np
+import pytest
+
+from lipsync_ray.faces.detect import detection_size, mtcnn_detector
+from lipsync_ray.faces.mtcnn import Mtcnn, nms
+from lipsync_ray.media import decode
+from lipsync_ray.media.probe import probe_video
+
+
+@pytest.fixture(scope="module")
+def portrait(demo_inputs):
+    info = probe_video(str(demo_inputs / "portrait.jpg"))
+    return next(decode.small_rgb(info, 0, 1, *detection_size(info.width, info.height)))
+
+
+def test_the_face_of_the_portrait_is_found(portrait):
+    faces = mtcnn_detector("cpu")(portrait)
+    assert len(faces) == 1
+    x0, y0, x1, y1 = faces.box[0]
+    left_eye, right_eye, nose, mouth_left, mouth_right = faces.landmarks[0]
+    assert faces.score[0] > 0.99
+    assert x0 < left_eye[0] < nose[0] < right_eye[0] < x1
+    assert y0 < left_eye[1] < nose[1] < mouth_left[1] < y1
+    assert mouth_left[0] < mouth_right[0]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_it_equals_facenet_pytorchs_own_cascade(portrait):
+    facenet = pytest.importorskip("facenet_pytorch")
+    theirs = facenet.MTCNN(keep_all=True, min_face_size=20, post_process=False, device="cpu")
+    for frame in (portrait, np.ascontiguousarray(np.hstack((portrait, portrait[:, ::-1])))):
+        box, landmarks, score = Mtcnn("cpu", 20)(frame)
+        expected = theirs.detect(frame, landmarks=True)
+        order, other = np.argsort(box[:, 0]), np.argsort(expected[0][:, 0])
+        assert np.abs(box[order] - expected[0][other].astype(float)).max() < 1e-2
+        assert np.abs(landmarks[order] - expected[2][other].astype(float)).max() < 1e-2
+        assert np.abs(score[order] - expected[1][other].astype(float)).max() < 1e-4
+
+
+@pytest.mark.parametrize("shape", [(48, 48, 3), (360, 640, 3), (600, 48, 3)])
+def test_nothing_is_found_in_noise_or_grey(shape):
+    detect = mtcnn_detector("cpu")
+    assert len(detect(np.full(shape, 128, np.uint8))) == 0
+    assert len(detect(np.random.default_rng(0).integers(0, 255, shape, np.uint8))) == 0
+
+
+def test_suppression_keeps_the_best_of_each_heap():
+    boxes = np.array([[0, 0, 10, 10], [1, 1, 11, 11], [20, 20, 30, 30], [2, 2, 6, 6]], float)
+    scores = np.array([0.8, 0.9, 0.7, 0.6])
+    assert nms(boxes, scores, 0.5).tolist() == [1, 2, 3]
+    assert nms(boxes, scores, 0.5, inner=True).tolist() == [1, 2]
+
+
+def test_frames_are_scaled_to_what_is_needed():
+    assert detection_size(1920, 1080) == (640, 360)
+    assert detection_size(224, 224) == (224, 224)
+    assert min(detection_size(400, 20)) == 48

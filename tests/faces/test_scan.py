@@ -1,0 +1,111 @@
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lipsync_ray.faces.detect import NO_FACES, Faces
+from lipsync_ray.faces.scan import Scan, iou, is_cut, may_interpolate, scan, step_of, stretches
+
+RATE = Fraction(25)
+
+
+def face(x, y, side=40.0, score=0.99):
+    points = np.array([[x + side * a, y + side * b] for a, b in ((0.3, 0.4), (0.7, 0.4), (0.5, 0.6), (0.35, 0.8), (0.65, 0.8))])
+    return Faces(np.array([[x, y, x + side, y + side]], np.float32), points[None].astype(np.float32), np.array([score], np.float32))
+
+
+class Film:
+    """Frames that carry their number, and a detector that reads it: what is seen is a function of the frame alone."""
+
+    def __init__(self, total, faces, scenes=()):
+        self.total, self.faces, self.scenes, self.looked = total, faces, scenes, []
+
+    def frame(self, number):
+        rng = np.random.default_rng(sum(number >= cut for cut in self.scenes))
+        picture = rng.integers(0, 255, (36, 64, 3), np.uint8)
+        picture[0, 0, 0], picture[0, 1, 0] = number % 256, number // 256
+        return picture
+
+    def detect(self, picture):
+        number = int(picture[0, 0, 0]) + 256 * int(picture[0, 1, 0])
+        self.looked.append(number)
+        return self.faces(number)
+
+    def scan(self, seconds):
+        self.looked = []
+        out = []
+        for start, stop in stretches(self.total, RATE, seconds):
+            frames = (self.frame(n) for n in range(start, min(stop + 1, self.total)))
+            out.append(scan(frames, start, stop, self.total, RATE, self.detect))
+        return Scan.joined(out)
+
+
+def test_a_steady_face_is_looked_at_five_times_a_second():
+    film = Film(101, lambda n: face(10 + n * 0.2, 20))
+    found = film.scan(100)
+    assert found.looked.tolist() == list(range(0, 101, 5))
+    assert len(film.looked) == 21
+
+
+def test_between_differing_ends_every_frame_is_looked_at():
+    found = Film(61, lambda n: face(10, 20) if n < 33 else NO_FACES).scan(100)
+    assert set(range(30, 36)) <= set(found.looked.tolist())
+    assert found.frame.max() == 32
+
+
+def test_a_cut_is_seen_and_not_interpolated_over():
+    found = Film(61, lambda n: face(10, 20), scenes=(23,)).scan(100)
+    assert found.cuts.tolist() == [23]
+    assert set(range(20, 26)) <= set(found.looked.tolist())
+
+
+@settings(deadline=None, max_examples=15)
+@given(st.integers(1, 300), st.integers(0, 10**6), st.sampled_from([0.1, 1.6, 3.2, 7.0]))
+def test_stretches_do_not_change_it(total, seed, seconds):
+    rng = np.random.default_rng(seed)
+    there = np.repeat(rng.random(total // 7 + 1) > 0.3, 7)
+    path = 100 + np.cumsum(rng.normal(0, 3, total + 1))
+    film = Film(total, lambda n: face(path[n], 20) if there[n] else NO_FACES, scenes=sorted(rng.integers(1, total + 1, 2).tolist()))
+    whole = film.scan(1e9)
+    assert film.scan(seconds).to_bytes() == whole.to_bytes()
+    assert Scan.from_bytes(whole.to_bytes()).to_bytes() == whole.to_bytes()
+
+
+def test_a_missing_stretch_is_refused():
+    film = Film(100, lambda n: NO_FACES)
+    one = film.scan(100)
+    with pytest.raises(ValueError, match="no neighbours"):
+        Scan.joined([one, one])
+
+
+def test_what_may_be_interpolated():
+    both = Faces(*(np.concatenate(pair) for pair in zip(*((f.box, f.landmarks, f.score) for f in (face(0, 0), face(100, 0))), strict=True)))
+    assert may_interpolate(NO_FACES, NO_FACES)
+    assert may_interpolate(face(0, 0), face(3, 1))
+    assert may_interpolate(both, both)
+    assert not may_interpolate(face(0, 0), NO_FACES)
+    assert not may_interpolate(face(0, 0), both)
+    assert not may_interpolate(face(0, 0), face(15, 0))  # too far
+    assert not may_interpolate(face(0, 0), face(80, 0))  # another place
+
+
+def test_overlaps():
+    a = np.array([[0, 0, 2, 2], [5, 5, 6, 6]], np.float32)
+    b = np.array([[1, 0, 3, 2]], np.float32)
+    assert iou(a, b)[:, 0].tolist() == pytest.approx([1 / 3, 0])
+
+
+def test_cuts():
+    rng = np.random.default_rng(0)
+    one, other = (rng.integers(0, 255, (36, 64)).astype(np.float32) for _ in range(2))
+    assert is_cut(one, other)
+    assert not is_cut(one, one + 10)
+    assert not is_cut(one, one * 0.8)  # a fade keeps the picture's pattern
+    assert is_cut(np.zeros((36, 64), np.float32), np.full((36, 64), 60, np.float32))
+
+
+@pytest.mark.parametrize(("rate", "step"), [(Fraction(25), 5), (Fraction(30000, 1001), 6), (Fraction(2), 1), (Fraction(60), 12)])
+def test_steps(rate, step):
+    assert step_of(rate) == step

@@ -1,0 +1,103 @@
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from clips import barcode, write_audio, write_video
+
+from lipsync_ray.errors import ProbeError
+from lipsync_ray.media.probe import nearest, pick_rate, probe_video
+
+PICTURES = [barcode(i) for i in range(20)]
+
+
+@pytest.mark.parametrize("rate", [Fraction(25), Fraction(24000, 1001), Fraction(30000, 1001), Fraction(60)])
+def test_rate_and_count_are_exact(tmp_path, rate):
+    info = probe_video(str(write_video(tmp_path / "a.mp4", PICTURES, rate)))
+    assert (info.rate, info.frames, info.varies, info.still) == (rate, 20, False, False)
+    assert info.duration_s == 20 / rate
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"), [("a.avi", "mpeg4"), ("a.webm", "libvpx-vp9"), ("a.mkv", "libx265"), ("a.mov", "libx264")]
+)
+def test_containers(tmp_path, name, codec):
+    info = probe_video(str(write_video(tmp_path / name, PICTURES, codec=codec)))
+    assert (info.rate, info.frames, info.width, info.height) == (25, 20, 128, 64)
+
+
+def test_a_varying_rate_is_seen_and_its_nominal_rate_taken(tmp_path):
+    stamps = [0, 1, 2, 4, 5, 8, 9, 10, 12, 13, 14, 15, 17, 18, 19, 22, 23, 24, 26, 27]
+    info = probe_video(str(write_video(tmp_path / "a.mkv", PICTURES, Fraction(30), stamps=stamps)))
+    assert (info.rate, info.varies) == (30, True)
+    assert abs(info.frames - 28) <= 1
+
+
+@pytest.mark.parametrize("rotation", [90, 180, 270])
+def test_size_is_that_of_the_upright_picture(tmp_path, rotation):
+    info = probe_video(str(write_video(tmp_path / "a.mp4", PICTURES[:3], rotation=rotation)))
+    assert info.rotation == rotation
+    assert (info.width, info.height) == ((128, 64) if rotation == 180 else (64, 128))
+
+
+def test_a_picture_is_a_still_video(tmp_path):
+    info = probe_video(str(write_video(tmp_path / "a.png", PICTURES[:1], codec="png", pix_fmt="rgb24")), Fraction(30))
+    assert (info.still, info.frames, info.rate) == (True, 1, 30)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"", "empty"), (b"this is not a video", "not a readable"), (None, "no such file")],
+)
+def test_what_is_no_video_is_refused_with_the_reason(tmp_path, content, said):
+    path = tmp_path / "a.mp4"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ProbeError, match=said) as caught:
+        probe_video(str(path))
+    assert str(path) in str(caught.value)
+
+
+def test_a_file_cut_off_is_refused(tmp_path):
+    whole = write_video(tmp_path / "a.mp4", [np.random.default_rng(i).integers(0, 255, (64, 128, 3), np.uint8) for i in range(60)], options={"movflags": "faststart"})
+    data = whole.read_bytes()
+    cut = tmp_path / "cut.mp4"
+    cut.write_bytes(data[: len(data) // 2])
+    with pytest.raises(ProbeError):
+        probe_video(str(cut))
+
+
+def test_audio_alone_has_no_video(tmp_path):
+    path = write_audio(tmp_path / "a.wav", np.zeros(1600))
+    with pytest.raises(ProbeError, match="no video stream"):
+        probe_video(str(path))
+
+
+def test_rates_are_picked():
+    milliseconds = [0, 33, 67, 100, 133, 167, 200, 233]
+    assert pick_rate(milliseconds, Fraction(1, 1000), Fraction(30), None) == 30
+    assert pick_rate(milliseconds, Fraction(1, 1000), Fraction(1000), None) == 30  # a time base, not a rate
+    ntsc = [round(i * 1001 / 30) for i in range(100)]
+    assert pick_rate(ntsc, Fraction(1, 1000), None, None) in {Fraction(30000, 1001), Fraction(30)}
+    assert pick_rate([0, 3, 6], Fraction(1, 90), None, None) == 30
+
+
+@pytest.mark.parametrize(("value", "expected"), [(Fraction(1, 2), 1), (Fraction(-1, 2), 0), (Fraction(5, 3), 2), (Fraction(4), 4)])
+def test_nearest(value, expected):
+    assert nearest(value) == expected
+
+
+def test_corpus_is_seen_as_it_is(corpus):
+    """Values read once with ffprobe."""
+    expected = {
+        "anchor_224.avi": (224, 224, Fraction(25), 317, False),
+        "crowd_1080p.mp4": (1920, 1080, Fraction(25), 105, False),
+        "hdtf_a.mp4": (512, 512, Fraction(25), 200, False),
+        "no_face.mov": (1920, 1080, Fraction(24000, 1001), 246, False),
+        "odd_rate.mp4": (700, 700, Fraction(30), 183, True),
+        "portrait_hevc_30.mp4": (1080, 1920, Fraction(30), 600, False),
+        "small_face_es.webm": (1280, 720, Fraction(25), 276, False),
+        "square_590.mp4": (590, 590, Fraction(25), 125, False),
+    }
+    for name, values in expected.items():
+        info = probe_video(str(corpus / "videos" / name))
+        assert (info.width, info.height, info.rate, info.frames, info.varies) == values, name

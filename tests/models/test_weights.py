@@ -1,0 +1,108 @@
+import hashlib
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from lipsync_ray.errors import UsageError, WeightsError
+from lipsync_ray.models import lips, weights
+from lipsync_ray.models.weights import Weights
+
+CONTENT = b"\x80\x02 not really weights " * 1000
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    requests: list = []
+
+    def log_message(self, *args):
+        self.requests.append(self.path)
+
+
+@pytest.fixture
+def store(tmp_path):
+    """A web server on this machine, and the requests it has had."""
+    folder = tmp_path / "web"
+    folder.mkdir()
+    (folder / "w.pth").write_bytes(CONTENT)
+    Quiet.requests = []
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}", folder
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv(weights.CACHE_VARIABLE, str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def entry(url, content=CONTENT):
+    return Weights("w", "w.pth", url, len(content), hashlib.sha256(content).hexdigest(), "none")
+
+
+def test_a_file_is_fetched_once_and_verified(store, cache):
+    url, _ = store
+    said = []
+    path = weights.fetch(entry(f"{url}/w.pth"), lambda done, total: said.append((done, total)))
+    assert path == cache / "w.pth"
+    assert path.read_bytes() == CONTENT
+    assert said[-1] == (len(CONTENT), len(CONTENT))
+    weights.fetch(entry(f"{url}/w.pth"))
+    assert len(Quiet.requests) == 1
+    assert sorted(p.name for p in cache.iterdir() if not p.name.endswith(".lock")) == ["w.pth"]
+
+
+def test_many_processes_of_a_node_fetch_once(store, cache):
+    url, _ = store
+    threads = [threading.Thread(target=weights.fetch, args=(entry(f"{url}/w.pth"),)) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(Quiet.requests) == 1
+
+
+@pytest.mark.parametrize(("answer", "said"), [(b"<!DOCTYPE html>", "web page"), (CONTENT[:100], "bytes"), (CONTENT[::-1], "sha256")])
+def test_another_file_never_enters_the_cache(store, cache, answer, said):
+    url, folder = store
+    (folder / "w.pth").write_bytes(answer)
+    with pytest.raises(WeightsError, match=said):
+        weights.fetch(entry(f"{url}/w.pth"))
+    assert not (cache / "w.pth").exists()
+    assert not list(cache.glob(".*.part"))
+
+
+def test_what_cannot_be_had_says_what_to_do(store, cache):
+    url, _ = store
+    with pytest.raises(WeightsError) as caught:
+        weights.ready(entry(f"{url}/absent.pth"))
+    assert isinstance(caught.value, UsageError)
+    for part in ("weights fetch w", str(cache / "w.pth"), "--model mini", "404"):
+        assert part in str(caught.value)
+
+
+def test_a_damaged_file_in_the_cache_is_refused(cache):
+    cache.mkdir()
+    (cache / "w.pth").write_bytes(CONTENT[:-1])
+    with pytest.raises(WeightsError, match="Remove it and fetch it again"):
+        weights.ready(entry("http://127.0.0.1:9/w.pth"))
+
+
+def test_the_registry():
+    assert weights.find("wav2lip_gen") is weights.find("wav2lip_gan")
+    assert weights.find("nothing") is None
+    for w in weights.REGISTRY:
+        assert len(w.sha256) == 64
+    mini = weights.find("mini")
+    weights.check(mini, weights.location(mini))
+    assert lips.resolve("mini")[0] == "mini"
+
+
+def test_neither_name_nor_file():
+    with pytest.raises(WeightsError, match="neither a registered name"):
+        lips.resolve("wav2lip-xl")
