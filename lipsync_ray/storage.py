@@ -21,7 +21,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
-import fsspec
 from fsspec.core import url_to_fs
 
 from lipsync_ray.errors import StorageError
@@ -225,8 +224,8 @@ def opened(url: str) -> Iterator[str | IO[bytes]]:
     if is_local(url):
         yield str(local_path(url))
         return
-    options = {"block_size": READ_BLOCK}
-    file = _patiently(f"opening {url}", lambda: fsspec.open(url, "rb", **options).open())
+    fs, path = _fs(url)
+    file = _patiently(f"opening {url}", lambda: fs.open(path, "rb", block_size=READ_BLOCK))
     try:
         yield file
     finally:

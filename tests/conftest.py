@@ -34,7 +34,30 @@ def corpus(shared: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def cluster():
+def s3_server():
+    """An S3 store on this machine; its address."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    address = f"http://{host}:{port}"
+    # In the environment before Ray starts, so that its workers read and write there too.
+    values = {
+        "AWS_ENDPOINT_URL": address,
+        "AWS_ACCESS_KEY_ID": "x",
+        "AWS_SECRET_ACCESS_KEY": "x",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in values.items():
+            patch.setenv(name, value)
+        yield address
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def cluster(s3_server):
     """One Ray for all tests of the session."""
     from lipsync_ray.engine.session import session
 

@@ -289,7 +289,7 @@ class _Job:
             return
         pool = lay_out(self._cluster, self._workers, alone=True)
         detect = partial(Detect, pool.device)
-        spec = StageSpec("detect", detect, pool.model.workers, pool.model.cpus, pool.model.gpus)
+        spec = StageSpec("detect", detect, pool.model.workers, pool.model.cpus, pool.model.gpus, loaded=True)
         tables = Tasks("link faces", make_table, self._tasks_limit)
         for key in [key for key, left in waiting.items() if not left]:
             tables.submit(orders[key])
@@ -375,7 +375,7 @@ class _Job:
         sync = partial(Sync, settings.model, layout.device, settings.precision, self._workers.batch)
         return [
             StageSpec("crop", partial(Crop, lips.CROP), layout.read.workers, layout.read.cpus),
-            StageSpec("sync", sync, model.workers, model.cpus, model.gpus),
+            StageSpec("sync", sync, model.workers, model.cpus, model.gpus, loaded=True),
             StageSpec("compose", Compose, layout.write.workers, layout.write.cpus),
         ]
 

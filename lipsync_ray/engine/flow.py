@@ -23,7 +23,7 @@ IN_FLIGHT = 2  # rows an actor holds: one in work, one that has arrived
 
 
 class _Turn:
-    """The Ray Data side of a stage: built once in its actor, then called for one row at a time."""
+    """The Ray Data side of a loaded stage: built once in its actor, then called for one row at a time."""
 
     def __init__(self, spec: StageSpec, ledger: Ledger) -> None:
         self._name, self._ledger = spec.name, ledger
@@ -34,6 +34,11 @@ class _Turn:
         return _closed([take_turn(self._name, self._stage, outcome, self._ledger)])
 
 
+def _turn(batch: pa.Table, spec: StageSpec, ledger: Ledger) -> pa.Table:
+    """The Ray Data side of a stage that is not kept."""
+    return _Turn(spec, ledger)(batch)
+
+
 def run(rows: Sequence[Keyed], stages: Sequence[StageSpec], ledger: Ledger) -> Iterator[Outcome]:
     """Take every row through the stages; outcomes in the order in which they end.
 
@@ -41,7 +46,7 @@ def run(rows: Sequence[Keyed], stages: Sequence[StageSpec], ledger: Ledger) -> I
     """
     import ray
     import ray.data.exceptions
-    from ray.data import ActorPoolStrategy, DataContext
+    from ray.data import ActorPoolStrategy, DataContext, TaskPoolStrategy
 
     blocks = [_closed([Outcome(row.key, row)]) for row in rows]
     if not blocks:
@@ -53,14 +58,15 @@ def run(rows: Sequence[Keyed], stages: Sequence[StageSpec], ledger: Ledger) -> I
     context.max_consecutive_actor_init_deaths = INIT_DEATHS
     dataset: Any = ray.data.from_arrow(blocks)
     for stage in stages:
+        workers = min(stage.workers, len(blocks))
+        how: dict[str, Any]
+        if stage.loaded:
+            pool = ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=IN_FLIGHT)
+            how = {"fn": _Turn, "fn_constructor_args": (stage, ledger), "compute": pool}
+        else:
+            how = {"fn": _turn, "fn_args": (stage, ledger), "compute": TaskPoolStrategy(size=workers)}
         dataset = dataset.map_batches(
-            _Turn,
-            fn_constructor_args=(stage, ledger),
-            batch_size=1,
-            batch_format="pyarrow",
-            num_cpus=stage.cpus,
-            num_gpus=stage.gpus or None,
-            compute=ActorPoolStrategy(size=min(stage.workers, len(blocks)), max_tasks_in_flight_per_actor=IN_FLIGHT),
+            **how, batch_size=1, batch_format="pyarrow", num_cpus=stage.cpus, num_gpus=stage.gpus or None
         )
     left = {row.key for row in rows}
     try:

@@ -1,0 +1,163 @@
+"""The stages without Ray, on the demo's moving portrait."""
+
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from clips import tone, write_audio
+
+from lipsync_ray import storage
+from lipsync_ray.dub.assemble import (
+    Choice,
+    TableOrder,
+    VideoOrder,
+    choose_speaker,
+    make_table,
+    make_video,
+)
+from lipsync_ray.dub.plan import Segment, face_rows
+from lipsync_ray.dub.sources import AudioSource, VideoSource, listen, look
+from lipsync_ray.dub.stages import Compose, Crop, Detect, Sync, faceless_frames
+from lipsync_ray.errors import DecodeError, EncodeError, ProbeError
+from lipsync_ray.faces.crop import Pads
+from lipsync_ray.faces.table import read_table
+from lipsync_ray.media import decode, mel
+from lipsync_ray.media.audio import Span
+from lipsync_ray.media.encode import VideoCoding
+from lipsync_ray.media.join import Track
+from lipsync_ray.media.probe import probe_video
+
+
+@pytest.fixture(scope="module")
+def prepared(demo_inputs, tmp_path_factory):
+    """A folder with the face table and mel of the demo's pan.mp4 and en.ogg, and a segment of theirs."""
+    out = str(tmp_path_factory.mktemp("run"))
+    video = look(VideoSource(str(demo_inputs / "pan.mp4"), "v", Fraction(25)))
+    speech = listen(AudioSource(str(demo_inputs / "en.ogg"), "a", False, storage.join(out, "sources")))
+    rows = face_rows("v", video, storage.join(out, "faces", "parts", "v"), 30)
+    for row in rows:
+        scanned = Detect("cpu")(row)
+        assert scanned.looked < scanned.frames
+    table = storage.join(out, "faces", "v.parquet")
+    make_table(TableOrder("v", video, tuple(row.url for row in rows), table))
+    speaker = choose_speaker(Choice("v", table, "largest", video.width, video.height))
+    segment = Segment(
+        "d-0", "d", 0, 40, video, speech, "pingpong", table, speaker.chosen, Pads(), "feather",
+        VideoCoding(crf=0), storage.join(out, "parts", "d", "0.mp4"),
+    )  # fmt: skip
+    return out, segment
+
+
+@pytest.fixture(scope="module")
+def sync():
+    return Sync("mini", "cpu", "auto", None)
+
+
+def made(segment, sync):
+    composed = Compose()(sync(Crop(96)(segment)))
+    info = probe_video(segment.url)
+    return composed, list(decode.pictures(info, 0, info.frames))
+
+
+def test_the_table_has_the_face_in_every_frame(prepared):
+    out, segment = prepared
+    tracks = read_table(segment.table)
+    assert tracks.frame.tolist() == list(range(segment.video.frames))
+    assert 0 < tracks.detected.sum() < len(tracks.frame)
+    assert storage.list_tree(storage.join(out, "faces", "parts")) == set()
+    assert faceless_frames(segment.video, segment.table, segment.chosen, Pads(), 500, "pingpong") == 0
+
+
+def test_the_mel_read_in_parts_is_the_mel(prepared, demo_inputs):
+    _, segment = prepared
+    speech = segment.speech
+    from lipsync_ray.media import audio
+
+    whole = np.concatenate(list(mel.mel_blocks(audio.speech_blocks(str(demo_inputs / "en.ogg")))))
+    assert speech.columns == len(whole)
+    assert np.array_equal(speech.read_mel(100, 140), whole[100:140])
+    assert len(speech.read_mel(-5, 3)) == 3
+    assert len(speech.read_mel(speech.columns, speech.columns + 5)) == 0
+
+
+def test_only_the_face_changes_and_it_does(prepared, sync):
+    _, segment = prepared
+    composed, pictures = made(segment, sync)
+    assert (composed.frames, composed.faceless) == (40, 0)
+    changed = 0
+    for index, (before, after) in enumerate(zip(decode.pictures(segment.video, 0, 40), pictures, strict=True)):
+        x0, y0, x1, y1 = read_table(segment.table, index, index + 1).box[0]
+        grown = 0.05 * (y1 - y0) + 1
+        inside = np.zeros(before.y.shape, bool)
+        inside[int(y0) - 1 : int(y1 + grown) + 1, int(x0) - 1 : int(x1) + 2] = True
+        assert np.array_equal(before.y[~inside], after.y[~inside])
+        changed += int((before.y != after.y).sum())
+    assert changed > 40 * 200
+
+
+@pytest.mark.parametrize("bounds", [(0, 13, 40), (0, 1, 2, 39, 40)])
+def test_splits_do_not_change_a_frame(prepared, sync, bounds):
+    _, segment = prepared
+    whole = made(segment, sync)[1]
+    found = []
+    for start, stop in zip(bounds, bounds[1:], strict=False):
+        found += made(replace(segment, start=start, stop=stop), sync)[1]
+    for a, b in zip(whole, found, strict=True):
+        assert all(np.array_equal(getattr(a, plane), getattr(b, plane)) for plane in "yuv")
+
+
+def test_the_way_back_of_a_loop_shows_the_same_source(prepared, sync):
+    _, segment = prepared
+    frames = segment.video.frames
+    back = replace(segment, start=frames - 5, stop=frames + 5)
+    assert back.source_frames().tolist() == [*range(frames - 5, frames), *range(frames - 2, frames - 7, -1)]
+    pictures = made(back, sync)[1]
+    assert np.array_equal(pictures[3].y[:40], pictures[5].y[:40])  # frame 98, there and back: above the face the same
+
+
+def test_frames_without_a_face_pass_through(prepared, sync):
+    _, segment = prepared
+    nobody = replace(segment, chosen=(7,))
+    composed, pictures = made(nobody, sync)
+    assert composed.faceless == 40
+    for before, after in zip(decode.pictures(segment.video, 0, 40), pictures, strict=True):
+        assert all(np.array_equal(getattr(before, plane), getattr(after, plane)) for plane in "yuv")
+
+
+def test_a_video_is_joined_and_a_missing_part_is_said(prepared, sync, demo_inputs):
+    out, segment = prepared
+    halves = [replace(segment, start=a, stop=b, url=storage.join(out, "parts", "d", f"{a}.mp4")) for a, b in ((0, 16), (16, 40))]
+    for half in halves:
+        made(half, sync)
+    track = Track(str(demo_inputs / "en.ogg"), Span(0, 48000), Fraction(40, 25))
+    order = VideoOrder("d", tuple((h.start, h.url) for h in halves), 40, Fraction(25), track, storage.join(out, "videos", "d.mp4"))
+    assert probe_video(make_video(order)).frames == 40
+    with pytest.raises(EncodeError, match="16 frames in its parts, 40 planned"):
+        make_video(replace(order, parts=order.parts[:1]))
+
+
+def test_listening_is_done_once(tmp_path, demo_inputs):
+    source = AudioSource(str(demo_inputs / "es.ogg"), "k", True, str(tmp_path))
+    first = listen(source)
+    before = (tmp_path / "k.mel").stat().st_mtime_ns
+    assert listen(source) == first
+    assert (tmp_path / "k.mel").stat().st_mtime_ns == before
+    assert 0 < first.span.stop - first.span.start <= first.sound.samples
+
+
+def test_trimmed_audio_begins_where_it_sounds(tmp_path):
+    quiet = np.zeros(16000, np.float32)
+    path = write_audio(tmp_path / "a.wav", np.concatenate((quiet, tone(1), quiet)))
+    speech = listen(AudioSource(str(path), "k", True, str(tmp_path)))
+    assert float(speech.duration_s) == pytest.approx(1.2, abs=0.02)
+    assert speech.columns == mel.columns_of(speech.span.stop - speech.span.start)
+
+
+@pytest.mark.parametrize(("name", "content"), [("empty.wav", b""), ("text.wav", b"hello there"), ("absent.wav", None)])
+def test_what_cannot_be_heard_is_said(tmp_path, name, content):
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises((ProbeError, DecodeError), match=name):
+        listen(AudioSource(str(path), "k", False, str(tmp_path)))

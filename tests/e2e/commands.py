@@ -1,0 +1,30 @@
+"""Run the real command line, and look at what it made."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+
+import pytest
+
+from lipsync_ray import cli
+from lipsync_ray.media import decode
+from lipsync_ray.media.probe import probe_video
+
+
+def lipsync_ray(*arguments: object) -> int:
+    """The exit status of ``lipsync-ray ARGUMENTS`` in this process, on the session's Ray."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["lipsync-ray", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+    return int(ended.value.code or 0)
+
+
+def frame_digests(path: object) -> list[str]:
+    """One digest for each decoded frame of a video."""
+    info = probe_video(str(path))
+    return [
+        hashlib.md5(p.y.tobytes() + p.u.tobytes() + p.v.tobytes()).hexdigest()
+        for p in decode.pictures(info, 0, info.frames)
+    ]

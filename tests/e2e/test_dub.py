@@ -1,0 +1,172 @@
+"""The dub command from manifest to finished videos, on the session's Ray."""
+
+import csv
+import json
+import sys
+from pathlib import Path
+
+import av
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from clips import tone, write_audio, write_video
+
+sys.path.insert(0, str(Path(__file__).parent))
+from commands import frame_digests, lipsync_ray
+
+from lipsync_ray.dub.results import SCHEMA, read_results
+from lipsync_ray.media.probe import probe_video
+
+pytestmark = pytest.mark.usefixtures("cluster")
+
+
+def manifest(path: Path, rows) -> Path:
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([("id", "video", "audio"), *rows])
+    return path
+
+
+@pytest.fixture(scope="module")
+def inputs(demo_inputs, tmp_path_factory):
+    """The demo's inputs and a short sentence: two seconds of the English one."""
+    folder = tmp_path_factory.mktemp("inputs")
+    with av.open(str(demo_inputs / "en.ogg")) as container:
+        samples = np.concatenate([f.to_ndarray() for f in container.decode(audio=0)], axis=1)[0, : 2 * 48000]
+    write_audio(folder / "short.wav", samples, 48000)
+    for name in ("pan.mp4", "portrait.jpg", "en.ogg"):
+        (folder / name).symlink_to(demo_inputs / name)
+    return folder
+
+
+def test_the_demo_makes_its_videos_and_a_second_one_keeps_them(tmp_path, capsys):
+    assert lipsync_ray("demo", "-o", tmp_path) == 0
+    made = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "videos").iterdir()}
+    assert len(made) == 6
+    table = pq.read_table(tmp_path / "results.parquet")
+    assert table.schema.equals(SCHEMA)
+    assert set(table["status"].to_pylist()) == {"done"}
+    assert set(table["faceless_frames"].to_pylist()) == {0}
+    run = json.loads((tmp_path / "run.json").read_text())
+    assert (run["detected_videos"], run["status"]) == (3, {"done": 6})
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["faces", "inputs", "outcomes", "parts", "results.parquet", "run.json", "sources", "videos"]
+    assert list((tmp_path / "parts").iterdir()) == []
+    for result in read_results(str(tmp_path)):
+        with av.open(result.output) as container:
+            video, audio = container.streams.video[0], container.streams.audio[0]
+            assert sum(1 for _ in container.decode(video)) == result.frames
+            assert abs(float(video.duration * video.time_base - audio.duration * audio.time_base)) < 0.04 + 1e-3
+            assert (video.start_time, audio.start_time) == (0, 0)
+    assert "6 done" in capsys.readouterr().out
+    assert lipsync_ray("demo", "-o", tmp_path) == 0
+    assert made == {path.name: path.stat().st_mtime_ns for path in (tmp_path / "videos").iterdir()}
+    assert "6 of 6 dubs were finished before" in capsys.readouterr().out
+
+
+def test_one_pair_becomes_one_file(inputs, tmp_path, capsys):
+    assert lipsync_ray("dub", inputs / "portrait.jpg", inputs / "short.wav", "-o", tmp_path / "out.mp4", "--model", "mini", "--still-rate", "30") == 0
+    assert [p.name for p in tmp_path.iterdir()] == ["out.mp4"]
+    info = probe_video(str(tmp_path / "out.mp4"))
+    assert (info.rate, info.frames, info.width, info.height) == (30, 60, 512, 512)
+    assert "60 frames" in capsys.readouterr().out
+
+
+def test_damaged_files_are_rows_with_their_reason_and_stop_nobody(inputs, tmp_path, capsys):
+    whole = (inputs / "pan.mp4").read_bytes()
+    (tmp_path / "cut.mp4").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "text.mp4").write_text("I am not a video.\n" * 50)
+    (tmp_path / "empty.mp4").write_bytes(b"")
+    write_video(tmp_path / "mute.mp4", [np.zeros((64, 64, 3), np.uint8)] * 5)
+    start = whole.index(b"mdat") + 4
+    (tmp_path / "rotten.mp4").write_bytes(whole[:start] + bytes(len(whole) - start - 20000) + whole[-20000:])
+    write_video(tmp_path / "nobody.mp4", [np.full((120, 160, 3), 90, np.uint8)] * 30)
+    sound, pan = inputs / "short.wav", inputs / "pan.mp4"
+    rows = [
+        ("good-1", pan, sound), ("cut", tmp_path / "cut.mp4", sound), ("text", tmp_path / "text.mp4", sound),
+        ("good-2", inputs / "portrait.jpg", sound), ("empty", tmp_path / "empty.mp4", sound),
+        ("mute", pan, tmp_path / "mute.mp4"), ("rotten", tmp_path / "rotten.mp4", sound),
+        ("nobody", tmp_path / "nobody.mp4", sound), ("good-3", pan, pan.parent / "en.ogg"),
+    ]  # fmt: skip
+    table = manifest(tmp_path / "table.csv", rows)
+    assert lipsync_ray("dub", table, "-o", tmp_path / "out", "--model", "mini") == 1
+    results = {r.id: r for r in read_results(str(tmp_path / "out"))}
+    assert list(results) == [row[0] for row in rows]
+    assert {name for name, r in results.items() if r.status == "done"} == {"good-1", "good-2", "good-3"}
+    assert results["nobody"].status == "no_face"
+    expected = {"cut": ("probe", "damaged, cut off"), "text": ("probe", "another kind"), "empty": ("probe", "0 bytes"), "mute": ("listen", "no audio stream"), "rotten": ("", "damaged")}
+    for name, (stage, reason) in expected.items():
+        assert results[name].status == "failed"
+        assert stage in (results[name].stage or "")
+        assert reason in (results[name].error or ""), name
+        assert f"{name}.mp4" in (results[name].error or "")
+    # Mended, the same command makes just what is missing.
+    kept = (tmp_path / "out" / "videos" / "good-1.mp4").stat().st_mtime_ns
+    for name in ("cut", "text", "empty", "rotten"):
+        (tmp_path / f"{name}.mp4").write_bytes(whole)
+    capsys.readouterr()
+    assert lipsync_ray("dub", table, "-o", tmp_path / "out", "--model", "mini") == 1
+    results = {r.id: r for r in read_results(str(tmp_path / "out"))}
+    assert {name for name, r in results.items() if r.status == "failed"} == {"mute"}
+    assert (tmp_path / "out" / "videos" / "good-1.mp4").stat().st_mtime_ns == kept
+
+
+def test_frames_do_not_depend_on_segments_or_actors(inputs, tmp_path):
+    """A real clip where the shared material is there, else the demo's; lossless, so that decoding shows what was encoded."""
+    shared = Path(__file__).parents[3] / "shared" / "corpus"
+    video, audio = (shared / "videos" / "hdtf_a.mp4", shared / "audio" / "ko.wav") if shared.is_dir() else (inputs / "pan.mp4", inputs / "en.ogg")
+    digests = {}
+    for segment, actors in ((1, 1), (3.7, 3), (600, 1), (1, 3)):
+        out = tmp_path / f"{segment}-{actors}.mp4"
+        assert lipsync_ray("dub", video, audio, "-o", out, "--model", "mini", "--crf", 0, "--segment", segment, "--actors", actors) == 0
+        digests[segment, actors] = frame_digests(out)
+    first, *others = digests.values()
+    assert len(first) > 100
+    assert len(set(first)) > 100
+    assert all(other == first for other in others)
+
+
+def test_everything_may_be_in_a_bucket(inputs, tmp_path):
+    import s3fs
+
+    store = s3fs.S3FileSystem()
+    store.mkdir("e2e")
+    for name in ("pan.mp4", "short.wav"):
+        store.put_file(str((inputs / name).resolve()), f"e2e/in/{name}")
+    store.pipe_file("e2e/table.jsonl", b'{"video": "s3://e2e/in/pan.mp4", "audio": "s3://e2e/in/short.wav", "language": "en"}\n')
+    assert lipsync_ray("dub", "s3://e2e/table.jsonl", "-o", "s3://e2e/run", "--model", "mini", "--segment", "1") == 0
+    (result,) = read_results("s3://e2e/run")
+    assert (result.status, result.output, result.segments) == ("done", "s3://e2e/run/videos/pan-en.mp4", 2)
+    assert probe_video("s3://e2e/run/videos/pan-en.mp4").frames == 50
+    assert lipsync_ray("dub", "s3://e2e/table.jsonl", "-o", "s3://e2e/run", "--model", "mini") == 0
+
+
+def test_changed_settings_make_the_videos_again_from_the_same_faces(inputs, tmp_path, capsys):
+    table = manifest(tmp_path / "t.csv", [("a", inputs / "pan.mp4", inputs / "short.wav")])
+    assert lipsync_ray("dub", table, "-o", tmp_path / "out", "--model", "mini") == 0
+    before = read_results(str(tmp_path / "out"))[0]
+    capsys.readouterr()
+    assert lipsync_ray("dub", table, "-o", tmp_path / "out", "--model", "mini", "--blend", "hard", "--length", "video", "--trim-silence") == 0
+    after = read_results(str(tmp_path / "out"))[0]
+    assert "faces detected" not in capsys.readouterr().out
+    assert (before.frames, after.frames) == (50, 100)
+    assert before.fingerprint != after.fingerprint
+    assert after.tracks == 1
+
+
+def test_a_checkpoint_that_is_none_stops_before_anything(inputs, tmp_path, capsys):
+    page = tmp_path / "wav2lip_gan.pth"
+    page.write_text("<!DOCTYPE html><html>")
+    assert lipsync_ray("dub", inputs / "pan.mp4", inputs / "short.wav", "-o", tmp_path / "o.mp4", "--model", page) == 2
+    assert "web page" in capsys.readouterr().err
+    assert not (tmp_path / "o.mp4.run").exists()
+
+
+def test_audio_may_come_from_a_video_and_be_its_own(corpus, tmp_path):
+    clip = sorted((corpus / "train").iterdir())[0]
+    assert lipsync_ray("dub", clip, clip, "-o", tmp_path / "o.mp4", "--model", "mini") == 0
+    assert probe_video(str(tmp_path / "o.mp4")).rate == probe_video(str(clip)).rate
+
+
+def test_tones_are_no_speech_but_are_dubbed_all_the_same(inputs, tmp_path):
+    write_audio(tmp_path / "beep.flac", tone(0.1, 44100), 44100, "flac")
+    assert lipsync_ray("dub", inputs / "pan.mp4", tmp_path / "beep.flac", "-o", tmp_path / "o.mp4", "--model", "mini", "--loop", "freeze") == 0
+    assert probe_video(str(tmp_path / "o.mp4")).frames == 3

@@ -1,0 +1,120 @@
+"""SIGKILL in the middle: of the driver, of an actor. What was committed stays, and the frames come out the same."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+sys.path.insert(0, str(Path(__file__).parent))
+from commands import frame_digests, lipsync_ray
+
+from lipsync_ray.dub.results import read_results
+from lipsync_ray.models.wav2lip import Wav2Lip
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("cluster")]
+PATIENCE_S = 240
+
+
+@pytest.fixture(scope="module")
+def slow_model(tmp_path_factory):
+    """A full-width generator with random weights: slow enough to be caught at work."""
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("weights") / "random.pth"
+    torch.save(Wav2Lip().state_dict(), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def arguments(demo_inputs, slow_model):
+    table = slow_model.parent / "one.csv"
+    table.write_text(f"id,video,audio\nd,{demo_inputs / 'pan.mp4'},{demo_inputs / 'en.ogg'}\n")
+    return ["dub", str(table), "--model", str(slow_model), "--segment", "1", "--crf", "0", "--precision", "fp32"]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(arguments, tmp_path_factory):
+    out = tmp_path_factory.mktemp("undisturbed")
+    assert lipsync_ray(*arguments, "-o", out) == 0
+    return frame_digests(out / "videos" / "d.mp4")
+
+
+def wait_for(condition):
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        if found := condition():
+            return found
+        time.sleep(0.02)
+    pytest.fail("waited in vain")
+
+
+def test_a_killed_driver_is_started_again_and_goes_on(arguments, undisturbed, tmp_path):
+    out = tmp_path / "out"
+    log = (tmp_path / "log").open("w")
+    driver = subprocess.Popen(
+        [sys.executable, "-m", "lipsync_ray", *arguments, "-o", str(out)], stdout=log, stderr=log, start_new_session=True
+    )
+    try:
+        wait_for(lambda: len(list((out / "parts").glob("d/*.mp4"))) >= 2 or driver.poll() is not None)
+        assert driver.poll() is None, (tmp_path / "log").read_text()
+        driver.kill()
+        driver.wait()
+        time.sleep(2)  # its workers end with it; what they were committing is there or not
+        committed = sorted(path.name for path in (out / "parts" / "d").glob("*.mp4"))
+        times = {name: (out / "parts" / "d" / name).stat().st_mtime_ns for name in committed}
+    finally:
+        try:
+            os.killpg(driver.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        log.close()
+    assert not (out / "results.parquet").exists()
+    rewritten = []
+    stop = threading.Event()
+
+    def watch():
+        while not stop.wait(0.05):
+            for name, before in times.items():
+                path = out / "parts" / "d" / name
+                if path.exists() and path.stat().st_mtime_ns != before:
+                    rewritten.append(name)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        assert lipsync_ray(*arguments, "-o", out) == 0
+    finally:
+        stop.set()
+        watcher.join()
+    (result,) = read_results(str(out))
+    assert result.reused_segments == len(committed) >= 2
+    assert result.segments > len(committed)
+    assert rewritten == []
+    assert result.faceless_frames == 0
+    assert frame_digests(out / "videos" / "d.mp4") == undisturbed
+
+
+def test_a_killed_actor_is_replaced_and_its_segment_made_by_another(arguments, undisturbed, tmp_path):
+    out = tmp_path / "out"
+    killed = []
+
+    def kill():
+        markers = wait_for(lambda: list((out / "attempts").glob("*/*/sync-1")))
+        pid = json.loads(markers[0].read_text())["pid"]
+        os.kill(pid, signal.SIGKILL)
+        killed.append(pid)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    assert lipsync_ray(*arguments, "-o", out) == 0
+    killer.join()
+    (result,) = read_results(str(out))
+    assert len(killed) == 1
+    assert (result.status, result.attempts) == ("done", 2)
+    assert frame_digests(out / "videos" / "d.mp4") == undisturbed
