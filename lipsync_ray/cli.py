@@ -20,42 +20,100 @@ from lipsync_ray.errors import LipsyncError, UsageError
 
 if TYPE_CHECKING:
     from lipsync_ray.dub.job import Summary
+    from lipsync_ray.manifest import Dub
+    from lipsync_ray.models.weights import Progress, Weights
     from lipsync_ray.settings import DubSettings, Workers
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__.split("\n")[0])
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__.split("\n")[0]
+)
 weights_app = typer.Typer(no_args_is_help=True, help="The registry of checkpoints: list, fetch, verify.")
 app.add_typer(weights_app, name="weights")
 
 SHOWN_ROWS = 50
 STOPPED = 130
 
-Out = Annotated[str, typer.Option("-o", "--out", help="Folder for a table's results, or the .mp4 for one pair. Path or URL.")]
-Model = Annotated[str, typer.Option(help="wav2lip_gan, wav2lip, mini, or the path of a checkpoint.", rich_help_panel="Lips")]
-Face = Annotated[str, typer.Option(help="Who speaks where several are seen: largest, center, left, right.", rich_help_panel="Lips")]
+Out = Annotated[
+    str, typer.Option("-o", "--out", help="Folder for a table's results, or the .mp4 for one pair. Path or URL.")
+]
+Model = Annotated[
+    str, typer.Option(help="wav2lip_gan, wav2lip, mini, or the path of a checkpoint.", rich_help_panel="Lips")
+]
+Face = Annotated[
+    str, typer.Option(help="Who speaks where several are seen: largest, center, left, right.", rich_help_panel="Lips")
+]
 PadsOption = Annotated[
     tuple[float, float, float, float],
-    typer.Option(help="Top, bottom, left, right: parts of its own height by which a face box grows.", rich_help_panel="Lips"),
+    typer.Option(
+        help="Top, bottom, left, right: parts of its own height by which a face box grows.", rich_help_panel="Lips"
+    ),
 ]
-BlendOption = Annotated[str, typer.Option(help="feather, or hard for the original's rectangle.", rich_help_panel="Lips")]
+BlendOption = Annotated[
+    str, typer.Option(help="feather, or hard for the original's rectangle.", rich_help_panel="Lips")
+]
 PrecisionOption = Annotated[str, typer.Option(help="auto, fp32, bf16, fp16.", rich_help_panel="Lips")]
-LengthOption = Annotated[str, typer.Option(help="What the output lasts as long as: audio, video, shortest.", rich_help_panel="Length")]
-LoopOption = Annotated[str, typer.Option(help="How a video that is too short goes on: pingpong, restart, freeze.", rich_help_panel="Length")]
-TrimOption = Annotated[bool, typer.Option("--trim-silence", help="Cut the audio's leading and trailing silence.", rich_help_panel="Length")]
-StillRate = Annotated[str, typer.Option(help="Frames/s of a picture used as a video; a fraction such as 30000/1001 is fine.", rich_help_panel="Length")]
-Crf = Annotated[float, typer.Option(help="x264 quality: 0 lossless, 18 looks like the source, 23 smaller.", rich_help_panel="Encoding")]
+LengthOption = Annotated[
+    str, typer.Option(help="What the output lasts as long as: audio, video, shortest.", rich_help_panel="Length")
+]
+LoopOption = Annotated[
+    str,
+    typer.Option(help="How a video that is too short goes on: pingpong, restart, freeze.", rich_help_panel="Length"),
+]
+TrimOption = Annotated[
+    bool, typer.Option("--trim-silence", help="Cut the audio's leading and trailing silence.", rich_help_panel="Length")
+]
+StillRate = Annotated[
+    str,
+    typer.Option(
+        help="Frames/s of a picture used as a video; a fraction such as 30000/1001 is fine.", rich_help_panel="Length"
+    ),
+]
+Crf = Annotated[
+    float,
+    typer.Option(help="x264 quality: 0 lossless, 18 looks like the source, 23 smaller.", rich_help_panel="Encoding"),
+]
 Preset = Annotated[str, typer.Option(help="x264 speed: ultrafast … veryslow.", rich_help_panel="Encoding")]
-Actors = Annotated[int | None, typer.Option(help="Processes that hold the generator. Default: one a GPU, or one a CPU.", rich_help_panel="Workers")]
-Gpus = Annotated[float | None, typer.Option("--gpus-per-actor", help="0 keeps to CPUs; 0.5 lets two share a GPU. Default: 1 where there is a GPU.", rich_help_panel="Workers")]
-Batch = Annotated[int | None, typer.Option(help="Frames a pass of the generator. Default: 16 on a CPU, 128 on a GPU.", rich_help_panel="Workers")]
-SegmentOption = Annotated[float, typer.Option("--segment", help="Seconds of output in one row of work.", rich_help_panel="Workers")]
-Attempts = Annotated[int, typer.Option(help="Times a segment may crash its process before it is given up.", rich_help_panel="Workers")]
-Address = Annotated[str | None, typer.Option(help="A Ray cluster. Default: $RAY_ADDRESS, else this machine alone.", rich_help_panel="Workers")]
+Actors = Annotated[
+    int | None,
+    typer.Option(
+        help="Processes that hold the generator. Default: one a GPU, or one a CPU.", rich_help_panel="Workers"
+    ),
+]
+Gpus = Annotated[
+    float | None,
+    typer.Option(
+        "--gpus-per-actor",
+        help="0 keeps to CPUs; 0.5 lets two share a GPU. Default: 1 where there is a GPU.",
+        rich_help_panel="Workers",
+    ),
+]
+Batch = Annotated[
+    int | None,
+    typer.Option(help="Frames a pass of the generator. Default: 16 on a CPU, 128 on a GPU.", rich_help_panel="Workers"),
+]
+SegmentOption = Annotated[
+    float, typer.Option("--segment", help="Seconds of output in one row of work.", rich_help_panel="Workers")
+]
+Attempts = Annotated[
+    int, typer.Option(help="Times a segment may crash its process before it is given up.", rich_help_panel="Workers")
+]
+Address = Annotated[
+    str | None,
+    typer.Option(help="A Ray cluster. Default: $RAY_ADDRESS, else this machine alone.", rich_help_panel="Workers"),
+]
 
 
 @app.command()
 def dub(
-    source: Annotated[str, typer.Argument(help="A table (CSV, JSON lines, Parquet) with columns video, audio and optionally id, language; or a video.")],
-    audio: Annotated[str | None, typer.Argument(help="The audio, where SOURCE is a video. A video's own audio track will do.")] = None,
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="A table (CSV, JSON lines, Parquet) with columns video, audio and optionally id, language; or a video."
+        ),
+    ],
+    audio: Annotated[
+        str | None, typer.Argument(help="The audio, where SOURCE is a video. A video's own audio track will do.")
+    ] = None,
     out: Out = "",
     model: Model = "wav2lip_gan",
     face: Face = "largest",
@@ -108,7 +166,9 @@ def dub(
     if audio is not None:
         _dub_pair(source, audio, out, settings, workers, console)
     if not is_table(source):
-        raise SettingsError(f"{source}: a single video needs its audio as the second argument; a table ends in .csv, .jsonl or .parquet")
+        raise SettingsError(
+            f"{source}: a single video needs its audio as the second argument; a table ends in .csv, .jsonl or .parquet"
+        )
     if Path(out).suffix == ".mp4":
         raise SettingsError(f"-o {out}: a table's results go into a folder")
     _leave(_run(read_manifest(source), settings, workers, out, console), console)
@@ -137,7 +197,9 @@ def _dub_pair(video: str, audio: str, out: str, settings: DubSettings, workers: 
 
 @app.command()
 def demo(
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the demo's inputs and results.")] = Path("lipsync-demo"),
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the demo's inputs and results.")] = Path(
+        "lipsync-demo"
+    ),
 ) -> None:
     """Dub a small built-in corpus with the bundled weights: no arguments, no network."""
     from lipsync_ray.demo.corpus import make_corpus
@@ -151,7 +213,7 @@ def demo(
     _leave(summary, console)
 
 
-def _run(dubs: list[Dub], settings: DubSettings, workers: Workers, out: str, console: Console) -> Summary:  # type: ignore[name-defined]  # noqa: F821
+def _run(dubs: list[Dub], settings: DubSettings, workers: Workers, out: str, console: Console) -> Summary:
     from lipsync_ray.dub.job import run
     from lipsync_ray.models import weights
 
@@ -161,7 +223,7 @@ def _run(dubs: list[Dub], settings: DubSettings, workers: Workers, out: str, con
     return run(dubs, settings, workers, out, console, _download_line(console))
 
 
-def _download_line(console: Console):  # type: ignore[no-untyped-def]  # noqa: ANN202
+def _download_line(console: Console) -> Progress:
     """A callback that says, each tenth of a download, how far it is."""
     said = -1
 
@@ -179,7 +241,14 @@ def _download_line(console: Console):  # type: ignore[no-untyped-def]  # noqa: A
 def _leave(summary: Summary, console: Console) -> NoReturn:
     """Print what became of every row, and exit."""
     table = Table(box=None, pad_edge=False)
-    for name, justify in (("id", "left"), ("status", "left"), ("frames", "right"), ("no face", "right"), ("work s", "right"), ("", "left")):
+    for name, justify in (
+        ("id", "left"),
+        ("status", "left"),
+        ("frames", "right"),
+        ("no face", "right"),
+        ("work s", "right"),
+        ("", "left"),
+    ):
         table.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
     shown = sorted(summary.results, key=lambda result: result.status == "done")[:SHOWN_ROWS]
     for result in shown:
@@ -193,8 +262,8 @@ def _leave(summary: Summary, console: Console) -> NoReturn:
         console.print(f"… and {len(summary.results) - len(shown)} more, all in the table below", highlight=False)
     counts = {status: sum(r.status == status for r in summary.results) for status in ("done", "failed", "no_face")}
     said = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
-    frames = sum(result.frames or 0 for result in summary.results)
-    console.print(f"{said}; {frames} frames in {summary.seconds:.0f} s; {escape(summary.results_url)}", highlight=False)
+    made = sum(result.frames or 0 for result in summary.results)
+    console.print(f"{said}; {made} frames in {summary.seconds:.0f} s; {escape(summary.results_url)}", highlight=False)
     raise typer.Exit(0 if summary.complete else 1)
 
 
@@ -227,7 +296,9 @@ def weights_fetch(names: Annotated[list[str], typer.Argument(help="Names from `w
 
 
 @weights_app.command("verify")
-def weights_verify(names: Annotated[list[str] | None, typer.Argument(help="Default: all that are here.")] = None) -> None:
+def weights_verify(
+    names: Annotated[list[str] | None, typer.Argument(help="Default: all that are here.")] = None,
+) -> None:
     """Compare files with the registry's sizes and sha256."""
     from lipsync_ray.errors import WeightsError
     from lipsync_ray.models import weights
@@ -249,7 +320,7 @@ def weights_verify(names: Annotated[list[str] | None, typer.Argument(help="Defau
     raise typer.Exit(1 if bad else 0)
 
 
-def _entries(names: list[str]) -> list[weights.Weights]:  # type: ignore[name-defined]  # noqa: F821
+def _entries(names: list[str]) -> list[Weights]:
     from lipsync_ray.errors import SettingsError
     from lipsync_ray.models import weights
 

@@ -27,7 +27,13 @@ REQUIRED = ("video", "audio")
 OPTIONAL = ("id", "language")
 LONGEST_ID = 120  # characters: file names hold 255 bytes, and ours append to it
 _SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_SUFFIXES = {".csv": "CSV", ".jsonl": "JSON lines", ".ndjson": "JSON lines", ".json": "JSON lines", ".parquet": "Parquet"}
+_SUFFIXES = {
+    ".csv": "CSV",
+    ".jsonl": "JSON lines",
+    ".ndjson": "JSON lines",
+    ".json": "JSON lines",
+    ".parquet": "Parquet",
+}
 _LOOKERS = 32
 
 

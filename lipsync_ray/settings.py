@@ -65,7 +65,9 @@ class DubSettings:
             raise SettingsError(f"--still-rate {self.still_rate}: expected 1 to 120 frames/s")
         pads = asdict(self.pads)
         if any(not (math.isfinite(pad) and -0.4 <= pad <= 1) for pad in pads.values()):
-            raise SettingsError(f"--pads {' '.join(map(str, pads.values()))}: each is a part of the face's height, −0.4 to 1")
+            raise SettingsError(
+                f"--pads {' '.join(map(str, pads.values()))}: each is a part of the face's height, −0.4 to 1"
+            )
 
     def record(self) -> dict[str, Any]:
         """The settings as JSON values."""

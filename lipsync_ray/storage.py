@@ -61,7 +61,8 @@ def name_of(url: str) -> str:
 
 
 def _fs(url: str) -> tuple[Any, str]:
-    return url_to_fs(absolute(url))
+    fs, path = url_to_fs(absolute(url))
+    return fs, str(path)
 
 
 def _patiently(what: str, call: Callable[[], T]) -> T:

@@ -29,7 +29,15 @@ def test_what_cannot_work_is_refused(change, said):
 
 
 @pytest.mark.parametrize(
-    "change", [{"actors": 0}, {"batch": 0}, {"segment_s": 0.01}, {"attempts": 0}, {"gpus_per_actor": 1.5}, {"gpus_per_actor": -1}]
+    "change",
+    [
+        {"actors": 0},
+        {"batch": 0},
+        {"segment_s": 0.01},
+        {"attempts": 0},
+        {"gpus_per_actor": 1.5},
+        {"gpus_per_actor": -1},
+    ],
 )
 def test_workers_that_cannot_be_are_refused(change):
     with pytest.raises(SettingsError):

@@ -51,7 +51,11 @@ def test_what_is_committed_is_read_listed_and_removed(root, tmp_path):
     (tmp_path / "local.bin").write_bytes(b"file")
     storage.commit_file(tmp_path / "local.bin", other)
     assert storage.exists(one)
-    assert (storage.read_bytes(one), storage.read_bytes(one, 2, 3), storage.read_bytes(other)) == (b"0123456789", b"234", b"file")
+    assert (storage.read_bytes(one), storage.read_bytes(one, 2, 3), storage.read_bytes(other)) == (
+        b"0123456789",
+        b"234",
+        b"file",
+    )
     assert storage.size(one) == 10
     assert storage.list_names(storage.join(root, "a")) == {"one.bin", "b"}
     assert storage.list_tree(root) == {"a/one.bin", "a/b/two.bin"}
@@ -169,4 +173,6 @@ def test_a_busy_store_is_asked_again(faulty, tmp_path):
 def test_names(url, local):
     assert storage.is_local(url) is local
     assert storage.name_of(url) == "b.mp4"
-    assert storage.absolute(url) == (url if not local else str(Path("/a/b.mp4") if "/a" in url else Path("a/b.mp4").absolute()))
+    assert storage.absolute(url) == (
+        url if not local else str(Path("/a/b.mp4") if "/a" in url else Path("a/b.mp4").absolute())
+    )

@@ -48,10 +48,10 @@ from lipsync_ray.engine.session import Cluster, session
 from lipsync_ray.engine.tasks import Tasks, each
 from lipsync_ray.errors import LipsyncError
 from lipsync_ray.manifest import Dub
-from lipsync_ray.media.audio import Span
 from lipsync_ray.media.join import Track
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.models import lips, weights
+from lipsync_ray.models.wav2lip import CROP
 from lipsync_ray.settings import DubSettings, Workers
 
 FRAMES_VERSION = 1  # raise when the same inputs and settings would give other frames: every fingerprint changes
@@ -187,7 +187,11 @@ class _Job:
             video_key = storage.digest(video, still, TABLES_VERSION)
             audio_key = storage.digest(audio, self._settings.trim_silence, sources.FORMAT)
             fingerprint = storage.digest(
-                FRAMES_VERSION, video_key, audio_key, self._model_digest, json.dumps(self._fingerprinted(), sort_keys=True)
+                FRAMES_VERSION,
+                video_key,
+                audio_key,
+                self._model_digest,
+                json.dumps(self._fingerprinted(), sort_keys=True),
             )
             self._going[row.id] = _Dub(row, fingerprint, video_key, audio_key)
         self._keep_finished()
@@ -235,7 +239,8 @@ class _Job:
                     else:
                         dub.info = info
             audios = [
-                AudioSource(dubs[0].row.audio, key, self._settings.trim_silence, folder) for key, dubs in by_audio.items()
+                AudioSource(dubs[0].row.audio, key, self._settings.trim_silence, folder)
+                for key, dubs in by_audio.items()
             ]
             for audio, speech in each("listen", listen, audios, self._tasks_limit):
                 phase.advance(0, isinstance(speech, Failure))
@@ -374,13 +379,15 @@ class _Job:
         settings, model = self._settings, layout.model
         sync = partial(Sync, settings.model, layout.device, settings.precision, self._workers.batch)
         return [
-            StageSpec("crop", partial(Crop, lips.CROP), layout.read.workers, layout.read.cpus),
+            StageSpec("crop", partial(Crop, CROP), layout.read.workers, layout.read.cpus),
             StageSpec("sync", sync, model.workers, model.cpus, model.gpus, loaded=True),
             StageSpec("compose", Compose, layout.write.workers, layout.write.cpus),
         ]
 
     def _segments(self, dub: _Dub, layout: Layout) -> list[Segment]:
-        assert dub.info is not None and dub.speech is not None and dub.speaker is not None
+        assert dub.info is not None
+        assert dub.speech is not None
+        assert dub.speaker is not None
         settings = self._settings
         dub.frames = output_frames(dub.info, dub.speech, settings.length)
         batch = self._workers.batch or (lips.GPU_BATCH if layout.device == "cuda" else lips.CPU_BATCH)
@@ -419,7 +426,8 @@ class _Job:
             joining.submit(self._order(dub))
 
     def _order(self, dub: _Dub) -> VideoOrder:
-        assert dub.info is not None and dub.speech is not None
+        assert dub.info is not None
+        assert dub.speech is not None
         rate, speech = dub.info.rate, dub.speech
         lasts = Fraction(dub.frames) / rate
         sounding = min(lasts, speech.duration_s) if self._settings.length != "video" else lasts
@@ -439,7 +447,8 @@ class _Job:
     # ------------------------------------------------------------------ ends
 
     def _done(self, dub: _Dub, output: str) -> Result:
-        assert dub.info is not None and dub.speaker is not None
+        assert dub.info is not None
+        assert dub.speaker is not None
         shown = sum(dub.faceless.values())
         if dub.reused:  # their count of faceless frames went with the run that made them: count again, from the table
             shown = self._count_faceless(dub)
@@ -458,7 +467,8 @@ class _Job:
     def _count_faceless(self, dub: _Dub) -> int:
         from lipsync_ray.dub.stages import faceless_frames
 
-        assert dub.info is not None and dub.speaker is not None
+        assert dub.info is not None
+        assert dub.speaker is not None
         return faceless_frames(
             dub.info, dub.table, dub.speaker.chosen, self._settings.pads, dub.frames, self._settings.loop
         )

@@ -71,7 +71,10 @@ class Result:
 
 
 SCHEMA = pa.schema(
-    [(name, pa.string()) for name in ("id", "video", "audio", "language", "status", "stage", "error", "output", "model")]
+    [
+        (name, pa.string())
+        for name in ("id", "video", "audio", "language", "status", "stage", "error", "output", "model")
+    ]
     + [(name, pa.int64()) for name in ("frames", "faceless_frames", "tracks")]
     + [(name, pa.float64()) for name in ("seconds", "duration_s")]
     + [("rate", pa.string())]

@@ -162,10 +162,7 @@ class Compose:
             yield picture
 
 
-
-def faceless_frames(
-    video: VideoInfo, table: str, chosen: tuple[int, ...], pads: Pads, frames: int, loop: Loop
-) -> int:
+def faceless_frames(video: VideoInfo, table: str, chosen: tuple[int, ...], pads: Pads, frames: int, loop: Loop) -> int:
     """How many of a dub's output frames have no face to draw, found from the face table alone."""
     boxes = boxes_of(read_table(table), chosen, 0, video.frames)
     without = np.array([crop_box(box, pads, video.width, video.height) is None for box in boxes])

@@ -72,10 +72,9 @@ def _mix(target: U8, new: F32, weight: F32, match: bool) -> None:
 @lru_cache(maxsize=64)
 def _feather(width: int, height: int) -> F32:
     """(height, width) float32 weights in [0, 1]."""
-    v = (np.arange(height, dtype=np.float32) + 0.5) / height
-    u = (np.arange(width, dtype=np.float32) + 0.5) / width
+    v, u = (((np.arange(side) + 0.5) / side).astype(np.float32) for side in (height, width))
     rows = _ramp(v, *UPPER_EDGE) * _ramp(v, *LOWER_EDGE)
-    columns = _ramp(u, *SIDES) * _ramp(1 - u, *SIDES)
+    columns = _ramp(u, *SIDES) * _ramp(u[::-1], *SIDES)
     return np.asarray(rows[:, None] * columns[None, :], np.float32)
 
 

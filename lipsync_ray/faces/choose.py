@@ -49,7 +49,9 @@ def _best(tracks: Tracks, rows: dict[int, NDArray[np.intp]], rule: FaceRule, wid
     elif rule == "center":
         reach = CENTRAL * np.hypot(width, height)
         middle = np.array([width, height]) / 2
-        worth = {t: float(np.exp(-((np.linalg.norm(c - middle, axis=1) / reach) ** 2)).sum()) for t, c in centre.items()}
+        worth = {
+            t: float(np.exp(-((np.linalg.norm(c - middle, axis=1) / reach) ** 2)).sum()) for t, c in centre.items()
+        }
     else:
         longest = max(map(len, rows.values()))
         present = [t for t in rows if len(rows[t]) >= PRESENT * longest]

@@ -143,7 +143,7 @@ def _first(w: dict[str, Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
 def _later(w: dict[str, Tensor], x: Tensor, pools: tuple[int, ...], convolutions: int) -> tuple[Tensor, ...]:
     """(n, 4) corrections, (n,) probabilities and, from the third network, (n, 10) landmarks."""
     parts = []
-    for piece in x.split(_MOST):
+    for piece in torch.split(x, _MOST):
         for number in range(1, convolutions + 1):
             piece = _conv(w, number, piece)
             if number <= len(pools):

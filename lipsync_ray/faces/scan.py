@@ -11,6 +11,7 @@ not depend on how the video was split into stretches: a stretch is a whole numbe
 from __future__ import annotations
 
 import io
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from fractions import Fraction
@@ -79,9 +80,11 @@ class Scan:
         ------
         ValueError : a stretch is missing
         """
-        for before, after in zip(scans, scans[1:], strict=False):
+        for before, after in itertools.pairwise(scans):
             if before.stop != after.start:
-                raise ValueError(f"stretches {before.start}–{before.stop} and {after.start}–{after.stop} are no neighbours")
+                raise ValueError(
+                    f"stretches {before.start}–{before.stop} and {after.start}–{after.stop} are no neighbours"
+                )
         names = ("looked", "cuts", "frame", "box", "landmarks", "score")
         arrays = {name: np.concatenate([getattr(scan, name) for scan in scans]) for name in names}
         return cls(scans[0].start, scans[-1].stop, **arrays)
@@ -131,7 +134,7 @@ def scan(frames: Iterator[U8], start: int, stop: int, total: int, rate: Fraction
         _look(found, anchors, held, detect)
         between = [
             number
-            for a, b in zip(anchors, anchors[1:], strict=False)
+            for a, b in itertools.pairwise(anchors)
             if any(a < cut <= b for cut in group_cuts) or not may_interpolate(found[a], found[b])
             for number in range(a + 1, b)
         ]

@@ -44,9 +44,14 @@ def read_table(url: str, start: int | None = None, stop: int | None = None) -> T
     """
     filters = None if start is None else [("frame", ">=", start), ("frame", "<", stop)]
     table = pq.read_table(io.BytesIO(_cached(url)), filters=filters)
-    landmarks = [table[name].combine_chunks().flatten().to_numpy(zero_copy_only=False).reshape(-1, 2) for name in _POINTS]
+    landmarks = [
+        table[name].combine_chunks().flatten().to_numpy(zero_copy_only=False).reshape(-1, 2) for name in _POINTS
+    ]
+    frame, track, scene = (table[name].to_numpy() for name in ("frame", "track", "scene"))
     return Tracks(
-        *(table[name].to_numpy() for name in ("frame", "track", "scene")),
+        frame,
+        track,
+        scene,
         np.stack([table[name].to_numpy() for name in _BOX], axis=1).astype(np.float32),
         np.stack(landmarks, axis=1).astype(np.float32),
         table["score"].to_numpy(),

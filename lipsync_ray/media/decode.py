@@ -108,7 +108,9 @@ def _frames(info: VideoInfo, start: int, stop: int) -> Iterator[Any]:
             return
         held = frame
     if held is None:
-        raise DecodeError(f"{info.url}: no frame can be decoded at {float(start / info.rate):.2f} s; the file is damaged there")
+        raise DecodeError(
+            f"{info.url}: no frame can be decoded at {float(start / info.rate):.2f} s; the file is damaged there"
+        )
     while at < stop:  # the last frame lasts to the end
         yield held
         at += 1

@@ -7,9 +7,10 @@ up (``ffmpeg -f concat`` drifts 0.6 ms at each join of 23.976 fps parts; spec/ra
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import av
 import av.error
 import numpy as np
 
-from lipsync_ray.errors import EncodeError
+from lipsync_ray.errors import DecodeError, EncodeError
 from lipsync_ray.media import audio
 from lipsync_ray.media.audio import F32, Span
 
@@ -106,12 +107,12 @@ class _AudioWriter:
 
     def __init__(self, container: Any, track: Track) -> None:
         self._container = container
-        self._track = track
-        source = _held(audio.blocks(track.url, track.span))
-        self._rate, first = source.first
-        self._blocks = source
-        channels = first.shape[0]
-        self._stereo_or_less = channels <= 2
+        source = audio.blocks(track.url, track.span)
+        first = next(source, None)
+        if first is None:
+            raise DecodeError(f"{track.url}: no sound in its samples {track.span.start} … {track.span.stop}")
+        self._rate, channels = first[0], first[1].shape[0]
+        self._blocks = chain([first], source)
         layout = {1: "mono", 2: "stereo"}.get(channels, "stereo")
         coded = self._rate if self._rate in AAC_RATES else 48_000
         self._stream = container.add_stream("aac", rate=coded, layout=layout)
@@ -141,18 +142,3 @@ class _AudioWriter:
         frame.sample_rate, frame.pts, frame.time_base = self._rate, self._written, Fraction(1, self._rate)
         self._written += block.shape[1]
         self._container.mux(self._stream.encode(frame))
-
-
-class _held(Iterator[tuple[int, F32]]):
-    """An iterator whose first item can be looked at before it is taken."""
-
-    def __init__(self, source: Iterator[tuple[int, F32]]) -> None:
-        self.first = next(source)
-        self._source = source
-        self._fresh = True
-
-    def __next__(self) -> tuple[int, F32]:
-        if self._fresh:
-            self._fresh = False
-            return self.first
-        return next(self._source)

@@ -152,6 +152,10 @@ def windows(mel: F32, starts: NDArray[np.int64], first: int, total: int, step: i
     ends = np.minimum(np.asarray(starts) + step, max(total, step))
     picked = ends[:, None] - step + np.arange(step)[None, :]
     inside = (picked >= 0) & (picked < total)
-    held = mel[np.clip(picked - first, 0, max(len(mel) - 1, 0))] if len(mel) else np.zeros((*picked.shape, BANDS), np.float32)
+    held = (
+        mel[np.clip(picked - first, 0, max(len(mel) - 1, 0))]
+        if len(mel)
+        else np.zeros((*picked.shape, BANDS), np.float32)
+    )
     out = np.where(inside[..., None], held, np.float32(SILENCE))
     return np.ascontiguousarray(out.transpose(0, 2, 1), dtype=np.float32)

@@ -18,7 +18,14 @@ U8 = NDArray[np.uint8]
 F32 = NDArray[np.float32]
 
 # ITU-T H.273 matrix coefficients: code -> (Kr, Kb)
-_KR_KB = {1: (0.2126, 0.0722), 4: (0.30, 0.11), 5: (0.299, 0.114), 6: (0.299, 0.114), 7: (0.212, 0.087), 9: (0.2627, 0.0593)}
+_KR_KB = {
+    1: (0.2126, 0.0722),
+    4: (0.30, 0.11),
+    5: (0.299, 0.114),
+    6: (0.299, 0.114),
+    7: (0.212, 0.087),
+    9: (0.2627, 0.0593),
+}
 UNSPECIFIED = 2
 FULL_RANGE = 2  # FFmpeg's AVCOL_RANGE_JPEG
 HD_LINES = 720  # untagged pictures of at least this height are taken as BT.709, as players do

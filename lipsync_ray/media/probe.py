@@ -21,7 +21,21 @@ from lipsync_ray.errors import ProbeError
 from lipsync_ray.media.picture import Colour
 
 STILL_FORMATS = frozenset({"image2", "png_pipe", "jpeg_pipe", "webp_pipe", "bmp_pipe", "tiff_pipe", "mjpeg"})
-NAMED_RATES = tuple(Fraction(n, d) for n, d in ((24000, 1001), (24, 1), (25, 1), (30000, 1001), (30, 1), (48, 1), (50, 1), (60000, 1001), (60, 1), (120, 1)))
+NAMED_RATES = tuple(
+    Fraction(n, d)
+    for n, d in (
+        (24000, 1001),
+        (24, 1),
+        (25, 1),
+        (30000, 1001),
+        (30, 1),
+        (48, 1),
+        (50, 1),
+        (60000, 1001),
+        (60, 1),
+        (120, 1),
+    )
+)
 FASTEST = Fraction(240)  # a "rate" beyond this is a time base, not a frame rate
 DEFAULT_STILL_RATE = Fraction(25)
 

@@ -10,6 +10,7 @@ import pickle
 import warnings
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -29,7 +30,9 @@ def read_state(path: Path) -> dict[str, Tensor]:
     WeightsError : missing, a web page, or in none of the known containers
     """
     if not path.is_file():
-        raise WeightsError(f"{path}: no such file. --model takes a registered name (lipsync-ray weights list) or a path.")
+        raise WeightsError(
+            f"{path}: no such file. --model takes a registered name (lipsync-ray weights list) or a path."
+        )
     refuse_html(path)
     state = _safetensors(path) if path.suffix == ".safetensors" else _torch(path)
     plain = {name.removeprefix(_PREFIX): tensor for name, tensor in state.items()}
@@ -52,7 +55,7 @@ def _torch(path: Path) -> dict[str, Tensor]:
             warnings.simplefilter("ignore", FutureWarning)  # torch.jit is deprecated; published files need it
             warnings.simplefilter("ignore", DeprecationWarning)
             try:
-                return dict(torch.jit.load(str(path), map_location="cpu").state_dict())
+                return dict(torch.jit.load(str(path), map_location="cpu").state_dict())  # type: ignore[no-untyped-call]
             except RuntimeError as error:
                 raise WeightsError(f"{path}: a damaged TorchScript archive: {error}") from error
     try:
@@ -80,10 +83,14 @@ def _is_torchscript(path: Path) -> bool:
         return any(name.split("/", 1)[-1] == "constants.pkl" for name in archive.namelist())
 
 
-def _numpy_numbers() -> list[object]:
+def _numpy_numbers() -> list[Any]:
     import numpy as np
 
-    return [np.dtype, np._core.multiarray.scalar, *(type(np.dtype(code)) for code in ("f8", "f4", "i8", "i4"))]
+    return [
+        np.dtype,
+        np._core.multiarray.scalar,  # type: ignore[attr-defined]
+        *(type(np.dtype(code)) for code in ("f8", "f4", "i8", "i4")),
+    ]
 
 
 def load_into(network: nn.Module, state: dict[str, Tensor], source: str) -> None:

@@ -139,7 +139,9 @@ class LipModel:
         (n, 96, 96, 3) uint8 BGR
         """
         if crops.shape[1:] != (CROP, CROP, 3) or mels.shape[1:] != (MEL_BANDS, MEL_STEP) or len(crops) != len(mels):
-            raise ValueError(f"expected (n, {CROP}, {CROP}, 3) and (n, {MEL_BANDS}, {MEL_STEP}); got {crops.shape = }, {mels.shape = }")
+            raise ValueError(
+                f"expected (n, {CROP}, {CROP}, 3) and (n, {MEL_BANDS}, {MEL_STEP}); got {crops.shape = }, {mels.shape = }"
+            )
         while True:
             try:
                 return self._run(crops, mels)
@@ -164,8 +166,9 @@ class LipModel:
         masked[:, :, CROP // 2 :] = 0
         image = torch.cat((masked, picture), dim=1).contiguous(memory_format=torch.channels_last)
         mel = self._upload(mels)[:, None].to(self.dtype)
-        drawn = self.network(mel, image).float()
-        return (drawn * 255).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)[:count].contiguous()
+        drawn: Tensor = self.network(mel, image).float()
+        levels = (drawn * 255).round().clamp(0, 255).to(torch.uint8)
+        return levels.permute(0, 2, 3, 1)[:count].contiguous()
 
     def _upload(self, array: U8 | F32) -> Tensor:
         filled = np.zeros((self.batch, *array.shape[1:]), array.dtype)
@@ -179,9 +182,11 @@ def prepared(network: Wav2Lip, device: torch.device, dtype: torch.dtype) -> Wav2
     network.eval()
     for module in network.modules():
         if isinstance(module, Block):
-            conv, norm = module.conv_block
-            transposed = isinstance(conv, nn.ConvTranspose2d)
-            module.conv_block = nn.Sequential(fuse_conv_bn_eval(conv, norm, transpose=transposed))  # type: ignore[arg-type]
+            conv, norm = module.conv_block[0], module.conv_block[1]
+            assert isinstance(conv, nn.Conv2d | nn.ConvTranspose2d)
+            assert isinstance(norm, nn.BatchNorm2d)
+            folded = fuse_conv_bn_eval(conv, norm, transpose=isinstance(conv, nn.ConvTranspose2d))
+            module.conv_block = nn.Sequential(folded)
     network.to(device=device, dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
     if isinstance(network, Mini):
         for module in network.head_modules():

@@ -56,7 +56,8 @@ class Mini(Wav2Lip):
         trunk = self.features(mel, image).float()
         image = image.float()
         hidden = self.output_block[0](trunk)
-        colour, alpha = torch.sigmoid(self.output_block[1](hidden)).split((3, 1), dim=1)
+        painted = torch.sigmoid(self.output_block[1](hidden))
+        colour, alpha = painted[:, :3], painted[:, 3:]
         flow = F.avg_pool2d(self.flow(hidden), 5, stride=1, padding=2)
         flow = torch.tanh(flow) * FLOW_REACH * self.ramp
         reference = image[:, 3:]
@@ -65,4 +66,5 @@ class Mini(Wav2Lip):
         )
         half = CROP // 2
         base = torch.cat((image[:, :3, :half], warped[:, :, half:]), dim=2)
-        return base + alpha * (colour - base)
+        out: Tensor = base + alpha * (colour - base)
+        return out

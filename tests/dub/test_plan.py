@@ -1,3 +1,4 @@
+import itertools
 from fractions import Fraction
 
 import numpy as np
@@ -13,7 +14,23 @@ from lipsync_ray.media.probe import VideoInfo
 
 
 def video(frames=100, rate=Fraction(25), still=False):
-    return VideoInfo("v.mp4", 64, 64, 0, rate, frames, 0, Fraction(1, 25), "h264", "yuv420p", False, still, Fraction(1), Colour(), False)
+    return VideoInfo(
+        "v.mp4",
+        64,
+        64,
+        0,
+        rate,
+        frames,
+        0,
+        Fraction(1, 25),
+        "h264",
+        "yuv420p",
+        False,
+        still,
+        Fraction(1),
+        Colour(),
+        False,
+    )
 
 
 def speech(seconds, rate=16000):
@@ -72,5 +89,5 @@ def test_face_rows_cover_the_video_in_whole_groups():
     rows = face_rows("k", video(1000), "out/faces/parts/k", 10)
     assert rows[0].start == 0
     assert rows[-1].stop == 1000
-    assert all(a.stop == b.start and a.stop % 40 == 0 for a, b in zip(rows, rows[1:], strict=False))
+    assert all(a.stop == b.start and a.stop % 40 == 0 for a, b in itertools.pairwise(rows))
     assert len({row.key for row in rows}) == len({row.url for row in rows}) == len(rows)

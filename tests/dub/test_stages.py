@@ -1,5 +1,6 @@
 """The stages without Ray, on the demo's moving portrait."""
 
+import itertools
 from dataclasses import replace
 from fractions import Fraction
 
@@ -101,7 +102,7 @@ def test_splits_do_not_change_a_frame(prepared, sync, bounds):
     _, segment = prepared
     whole = made(segment, sync)[1]
     found = []
-    for start, stop in zip(bounds, bounds[1:], strict=False):
+    for start, stop in itertools.pairwise(bounds):
         found += made(replace(segment, start=start, stop=stop), sync)[1]
     for a, b in zip(whole, found, strict=True):
         assert all(np.array_equal(getattr(a, plane), getattr(b, plane)) for plane in "yuv")
@@ -127,11 +128,16 @@ def test_frames_without_a_face_pass_through(prepared, sync):
 
 def test_a_video_is_joined_and_a_missing_part_is_said(prepared, sync, demo_inputs):
     out, segment = prepared
-    halves = [replace(segment, start=a, stop=b, url=storage.join(out, "parts", "d", f"{a}.mp4")) for a, b in ((0, 16), (16, 40))]
+    halves = [
+        replace(segment, start=a, stop=b, url=storage.join(out, "parts", "d", f"{a}.mp4"))
+        for a, b in ((0, 16), (16, 40))
+    ]
     for half in halves:
         made(half, sync)
     track = Track(str(demo_inputs / "en.ogg"), Span(0, 48000), Fraction(40, 25))
-    order = VideoOrder("d", tuple((h.start, h.url) for h in halves), 40, Fraction(25), track, storage.join(out, "videos", "d.mp4"))
+    order = VideoOrder(
+        "d", tuple((h.start, h.url) for h in halves), 40, Fraction(25), track, storage.join(out, "videos", "d.mp4")
+    )
     assert probe_video(make_video(order)).frames == 40
     with pytest.raises(EncodeError, match="16 frames in its parts, 40 planned"):
         make_video(replace(order, parts=order.parts[:1]))

@@ -48,7 +48,16 @@ def test_the_demo_makes_its_videos_and_a_second_one_keeps_them(tmp_path, capsys)
     assert set(table["faceless_frames"].to_pylist()) == {0}
     run = json.loads((tmp_path / "run.json").read_text())
     assert (run["detected_videos"], run["status"]) == (3, {"done": 6})
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["faces", "inputs", "outcomes", "parts", "results.parquet", "run.json", "sources", "videos"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "faces",
+        "inputs",
+        "outcomes",
+        "parts",
+        "results.parquet",
+        "run.json",
+        "sources",
+        "videos",
+    ]
     assert list((tmp_path / "parts").iterdir()) == []
     for result in read_results(str(tmp_path)):
         with av.open(result.output) as container:
@@ -63,7 +72,20 @@ def test_the_demo_makes_its_videos_and_a_second_one_keeps_them(tmp_path, capsys)
 
 
 def test_one_pair_becomes_one_file(inputs, tmp_path, capsys):
-    assert lipsync_ray("dub", inputs / "portrait.jpg", inputs / "short.wav", "-o", tmp_path / "out.mp4", "--model", "mini", "--still-rate", "30") == 0
+    assert (
+        lipsync_ray(
+            "dub",
+            inputs / "portrait.jpg",
+            inputs / "short.wav",
+            "-o",
+            tmp_path / "out.mp4",
+            "--model",
+            "mini",
+            "--still-rate",
+            "30",
+        )
+        == 0
+    )
     assert [p.name for p in tmp_path.iterdir()] == ["out.mp4"]
     info = probe_video(str(tmp_path / "out.mp4"))
     assert (info.rate, info.frames, info.width, info.height) == (30, 60, 512, 512)
@@ -92,7 +114,13 @@ def test_damaged_files_are_rows_with_their_reason_and_stop_nobody(inputs, tmp_pa
     assert list(results) == [row[0] for row in rows]
     assert {name for name, r in results.items() if r.status == "done"} == {"good-1", "good-2", "good-3"}
     assert results["nobody"].status == "no_face"
-    expected = {"cut": ("probe", "damaged, cut off"), "text": ("probe", "another kind"), "empty": ("probe", "0 bytes"), "mute": ("listen", "no audio stream"), "rotten": ("", "damaged")}
+    expected = {
+        "cut": ("probe", "damaged, cut off"),
+        "text": ("probe", "another kind"),
+        "empty": ("probe", "0 bytes"),
+        "mute": ("listen", "no audio stream"),
+        "rotten": ("", "damaged"),
+    }
     for name, (stage, reason) in expected.items():
         assert results[name].status == "failed"
         assert stage in (results[name].stage or "")
@@ -112,11 +140,20 @@ def test_damaged_files_are_rows_with_their_reason_and_stop_nobody(inputs, tmp_pa
 def test_frames_do_not_depend_on_segments_or_actors(inputs, tmp_path):
     """A real clip where the shared material is there, else the demo's; lossless, so that decoding shows what was encoded."""
     shared = Path(__file__).parents[3] / "shared" / "corpus"
-    video, audio = (shared / "videos" / "hdtf_a.mp4", shared / "audio" / "ko.wav") if shared.is_dir() else (inputs / "pan.mp4", inputs / "en.ogg")
+    video, audio = (
+        (shared / "videos" / "hdtf_a.mp4", shared / "audio" / "ko.wav")
+        if shared.is_dir()
+        else (inputs / "pan.mp4", inputs / "en.ogg")
+    )
     digests = {}
     for segment, actors in ((1, 1), (3.7, 3), (600, 1), (1, 3)):
         out = tmp_path / f"{segment}-{actors}.mp4"
-        assert lipsync_ray("dub", video, audio, "-o", out, "--model", "mini", "--crf", 0, "--segment", segment, "--actors", actors) == 0
+        assert (
+            lipsync_ray(
+                "dub", video, audio, "-o", out, "--model", "mini", "--crf", 0, "--segment", segment, "--actors", actors
+            )
+            == 0
+        )
         digests[segment, actors] = frame_digests(out)
     first, *others = digests.values()
     assert len(first) > 100
@@ -131,7 +168,9 @@ def test_everything_may_be_in_a_bucket(inputs, tmp_path):
     store.mkdir("e2e")
     for name in ("pan.mp4", "short.wav"):
         store.put_file(str((inputs / name).resolve()), f"e2e/in/{name}")
-    store.pipe_file("e2e/table.jsonl", b'{"video": "s3://e2e/in/pan.mp4", "audio": "s3://e2e/in/short.wav", "language": "en"}\n')
+    store.pipe_file(
+        "e2e/table.jsonl", b'{"video": "s3://e2e/in/pan.mp4", "audio": "s3://e2e/in/short.wav", "language": "en"}\n'
+    )
     assert lipsync_ray("dub", "s3://e2e/table.jsonl", "-o", "s3://e2e/run", "--model", "mini", "--segment", "1") == 0
     (result,) = read_results("s3://e2e/run")
     assert (result.status, result.output, result.segments) == ("done", "s3://e2e/run/videos/pan-en.mp4", 2)
@@ -144,7 +183,22 @@ def test_changed_settings_make_the_videos_again_from_the_same_faces(inputs, tmp_
     assert lipsync_ray("dub", table, "-o", tmp_path / "out", "--model", "mini") == 0
     before = read_results(str(tmp_path / "out"))[0]
     capsys.readouterr()
-    assert lipsync_ray("dub", table, "-o", tmp_path / "out", "--model", "mini", "--blend", "hard", "--length", "video", "--trim-silence") == 0
+    assert (
+        lipsync_ray(
+            "dub",
+            table,
+            "-o",
+            tmp_path / "out",
+            "--model",
+            "mini",
+            "--blend",
+            "hard",
+            "--length",
+            "video",
+            "--trim-silence",
+        )
+        == 0
+    )
     after = read_results(str(tmp_path / "out"))[0]
     assert "faces detected" not in capsys.readouterr().out
     assert (before.frames, after.frames) == (50, 100)
@@ -168,5 +222,18 @@ def test_audio_may_come_from_a_video_and_be_its_own(corpus, tmp_path):
 
 def test_tones_are_no_speech_but_are_dubbed_all_the_same(inputs, tmp_path):
     write_audio(tmp_path / "beep.flac", tone(0.1, 44100), 44100, "flac")
-    assert lipsync_ray("dub", inputs / "pan.mp4", tmp_path / "beep.flac", "-o", tmp_path / "o.mp4", "--model", "mini", "--loop", "freeze") == 0
+    assert (
+        lipsync_ray(
+            "dub",
+            inputs / "pan.mp4",
+            tmp_path / "beep.flac",
+            "-o",
+            tmp_path / "o.mp4",
+            "--model",
+            "mini",
+            "--loop",
+            "freeze",
+        )
+        == 0
+    )
     assert probe_video(str(tmp_path / "o.mp4")).frames == 3

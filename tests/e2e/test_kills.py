@@ -58,7 +58,10 @@ def test_a_killed_driver_is_started_again_and_goes_on(arguments, undisturbed, tm
     out = tmp_path / "out"
     log = (tmp_path / "log").open("w")
     driver = subprocess.Popen(
-        [sys.executable, "-m", "lipsync_ray", *arguments, "-o", str(out)], stdout=log, stderr=log, start_new_session=True
+        [sys.executable, "-m", "lipsync_ray", *arguments, "-o", str(out)],
+        stdout=log,
+        stderr=log,
+        start_new_session=True,
     )
     try:
         wait_for(lambda: len(list((out / "parts").glob("d/*.mp4"))) >= 2 or driver.poll() is not None)

@@ -19,7 +19,9 @@ def scene(seed=0, level=None) -> Picture:
 
 
 @settings(deadline=None, max_examples=40)
-@given(st.integers(0, 60), st.integers(0, 40), st.integers(9, 66), st.integers(9, 54), st.sampled_from(["feather", "hard"]))
+@given(
+    st.integers(0, 60), st.integers(0, 40), st.integers(9, 66), st.integers(9, 54), st.sampled_from(["feather", "hard"])
+)
 def test_outside_the_box_nothing_changes(x, y, width, height, blend):
     before = scene()
     box = Box(x, y, min(128, x + width), min(96, y + height))

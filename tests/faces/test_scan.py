@@ -12,8 +12,14 @@ RATE = Fraction(25)
 
 
 def face(x, y, side=40.0, score=0.99):
-    points = np.array([[x + side * a, y + side * b] for a, b in ((0.3, 0.4), (0.7, 0.4), (0.5, 0.6), (0.35, 0.8), (0.65, 0.8))])
-    return Faces(np.array([[x, y, x + side, y + side]], np.float32), points[None].astype(np.float32), np.array([score], np.float32))
+    points = np.array(
+        [[x + side * a, y + side * b] for a, b in ((0.3, 0.4), (0.7, 0.4), (0.5, 0.6), (0.35, 0.8), (0.65, 0.8))]
+    )
+    return Faces(
+        np.array([[x, y, x + side, y + side]], np.float32),
+        points[None].astype(np.float32),
+        np.array([score], np.float32),
+    )
 
 
 class Film:
@@ -67,7 +73,11 @@ def test_stretches_do_not_change_it(total, seed, seconds):
     rng = np.random.default_rng(seed)
     there = np.repeat(rng.random(total // 7 + 1) > 0.3, 7)
     path = 100 + np.cumsum(rng.normal(0, 3, total + 1))
-    film = Film(total, lambda n: face(path[n], 20) if there[n] else NO_FACES, scenes=sorted(rng.integers(1, total + 1, 2).tolist()))
+    film = Film(
+        total,
+        lambda n: face(path[n], 20) if there[n] else NO_FACES,
+        scenes=sorted(rng.integers(1, total + 1, 2).tolist()),
+    )
     whole = film.scan(1e9)
     assert film.scan(seconds).to_bytes() == whole.to_bytes()
     assert Scan.from_bytes(whole.to_bytes()).to_bytes() == whole.to_bytes()
@@ -81,7 +91,12 @@ def test_a_missing_stretch_is_refused():
 
 
 def test_what_may_be_interpolated():
-    both = Faces(*(np.concatenate(pair) for pair in zip(*((f.box, f.landmarks, f.score) for f in (face(0, 0), face(100, 0))), strict=True)))
+    both = Faces(
+        *(
+            np.concatenate(pair)
+            for pair in zip(*((f.box, f.landmarks, f.score) for f in (face(0, 0), face(100, 0))), strict=True)
+        )
+    )
     assert may_interpolate(NO_FACES, NO_FACES)
     assert may_interpolate(face(0, 0), face(3, 1))
     assert may_interpolate(both, both)
@@ -106,6 +121,8 @@ def test_cuts():
     assert is_cut(np.zeros((36, 64), np.float32), np.full((36, 64), 60, np.float32))
 
 
-@pytest.mark.parametrize(("rate", "step"), [(Fraction(25), 5), (Fraction(30000, 1001), 6), (Fraction(2), 1), (Fraction(60), 12)])
+@pytest.mark.parametrize(
+    ("rate", "step"), [(Fraction(25), 5), (Fraction(30000, 1001), 6), (Fraction(2), 1), (Fraction(60), 12)]
+)
 def test_steps(rate, step):
     assert step_of(rate) == step

@@ -28,7 +28,9 @@ def ids(tracks):
 
 
 def test_two_people_are_two_tracks_however_they_are_ordered():
-    sightings = [(n, x + n * 0.3, 50, 40, 0.98 + 0.01 * ((n + who) % 2)) for n in range(50) for who, x in enumerate((10, 200))]
+    sightings = [
+        (n, x + n * 0.3, 50, 40, 0.98 + 0.01 * ((n + who) % 2)) for n in range(50) for who, x in enumerate((10, 200))
+    ]
     tracks = link(scanned(300, sightings, looked=range(50)), RATE)
     assert ids(tracks) == [0, 1]
     for track in (0, 1):
@@ -84,7 +86,9 @@ def test_smoothing_keeps_steady_motion_and_takes_jitter_away():
 
 
 def test_the_table_is_what_was_written(tmp_path):
-    tracks = link(scanned(60, [(n, 10 + n, 50, 40) for n in range(60)] + [(n, 300, 50, 40) for n in range(10, 40)]), RATE)
+    tracks = link(
+        scanned(60, [(n, 10 + n, 50, 40) for n in range(60)] + [(n, 300, 50, 40) for n in range(10, 40)]), RATE
+    )
     url = str(tmp_path / "a.parquet")
     write_table(url, tracks)
     for name in ("frame", "track", "scene", "box", "landmarks", "score", "detected"):
@@ -114,7 +118,7 @@ def test_who_speaks_is_decided_by_the_whole_scene():
 
 
 def test_the_same_person_found_again_is_chosen_again_and_another_is_not():
-    first = [(n, 100, 100, 60) for n in range(0, 40)]
+    first = [(n, 100, 100, 60) for n in range(40)]
     again = [(n, 110, 100, 62) for n in range(120, 160)]
     other = [(n, 400, 100, 40) for n in range(45, 115)]
     tracks = link(scanned(160, first + again + other), RATE)

@@ -18,7 +18,12 @@ def test_samples_come_as_they_were_written(tmp_path):
     path = write_audio(tmp_path / "a.wav", samples, 22050)
     assert np.abs(joined(path)[0] - samples).max() < 1e-4
     sound = audio.probe_audio(str(path))
-    assert (sound.sample_rate, sound.channels, sound.samples, sound.duration_s) == (22050, 1, len(samples), Fraction(3, 2))
+    assert (sound.sample_rate, sound.channels, sound.samples, sound.duration_s) == (
+        22050,
+        1,
+        len(samples),
+        Fraction(3, 2),
+    )
 
 
 @pytest.mark.parametrize("span", [Span(0, 100), Span(5000, 9001), Span(23000, 10**6)])

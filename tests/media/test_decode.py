@@ -113,7 +113,10 @@ def test_real_videos_are_the_same_from_anywhere(corpus, name):
     info = probe_video(str(corpus / "videos" / name))
 
     def digests(start, stop):
-        return [hashlib.md5(p.y.tobytes() + p.u.tobytes() + p.v.tobytes()).hexdigest() for p in decode.pictures(info, start, stop)]
+        return [
+            hashlib.md5(p.y.tobytes() + p.u.tobytes() + p.v.tobytes()).hexdigest()
+            for p in decode.pictures(info, start, stop)
+        ]
 
     whole = digests(0, info.frames)
     assert len(whole) == info.frames

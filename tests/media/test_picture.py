@@ -9,7 +9,12 @@ def plain(bgr, colour: Colour, size=(8, 8)) -> Picture:
     height, width = size
     blank = Picture(np.zeros((height, width), np.uint8), *(np.zeros((height // 2, width // 2), np.uint8),) * 2, colour)
     y, u, v = np.clip(np.rint(blank.planes_of(np.array([[bgr]], np.float32))), 0, 255)[0, 0].astype(np.uint8)
-    return Picture(np.full((height, width), y), np.full((height // 2, width // 2), u), np.full((height // 2, width // 2), v), colour)
+    return Picture(
+        np.full((height, width), y),
+        np.full((height // 2, width // 2), u),
+        np.full((height // 2, width // 2), v),
+        colour,
+    )
 
 
 @pytest.mark.parametrize(

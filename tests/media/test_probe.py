@@ -58,7 +58,11 @@ def test_what_is_no_video_is_refused_with_the_reason(tmp_path, content, said):
 
 
 def test_a_file_cut_off_is_refused(tmp_path):
-    whole = write_video(tmp_path / "a.mp4", [np.random.default_rng(i).integers(0, 255, (64, 128, 3), np.uint8) for i in range(60)], options={"movflags": "faststart"})
+    whole = write_video(
+        tmp_path / "a.mp4",
+        [np.random.default_rng(i).integers(0, 255, (64, 128, 3), np.uint8) for i in range(60)],
+        options={"movflags": "faststart"},
+    )
     data = whole.read_bytes()
     cut = tmp_path / "cut.mp4"
     cut.write_bytes(data[: len(data) // 2])
@@ -81,7 +85,9 @@ def test_rates_are_picked():
     assert pick_rate([0, 3, 6], Fraction(1, 90), None, None) == 30
 
 
-@pytest.mark.parametrize(("value", "expected"), [(Fraction(1, 2), 1), (Fraction(-1, 2), 0), (Fraction(5, 3), 2), (Fraction(4), 4)])
+@pytest.mark.parametrize(
+    ("value", "expected"), [(Fraction(1, 2), 1), (Fraction(-1, 2), 0), (Fraction(5, 3), 2), (Fraction(4), 4)]
+)
 def test_nearest(value, expected):
     assert nearest(value) == expected
 

@@ -29,7 +29,10 @@ def test_safetensors(tmp_path, network):
 
 
 def test_half_precision_files_come_as_float32(tmp_path, network):
-    save_file({name: t.half() if t.is_floating_point() else t for name, t in network.state_dict().items()}, tmp_path / "a.safetensors")
+    save_file(
+        {name: t.half() if t.is_floating_point() else t for name, t in network.state_dict().items()},
+        tmp_path / "a.safetensors",
+    )
     assert read_state(tmp_path / "a.safetensors")["flow.weight"].dtype == torch.float32
 
 

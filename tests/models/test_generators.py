@@ -73,7 +73,9 @@ def test_a_frame_does_not_depend_on_its_batch(crops, precision):
 def test_the_upper_half_stays_and_the_sound_moves_the_lower(crops, demo_inputs):
     import cv2
 
-    face = cv2.resize(cv2.imread(str(demo_inputs / "portrait.jpg"))[70:220, 165:285], (96, 96), interpolation=cv2.INTER_AREA)
+    face = cv2.resize(
+        cv2.imread(str(demo_inputs / "portrait.jpg"))[70:220, 165:285], (96, 96), interpolation=cv2.INTER_AREA
+    )
     model = LipModel(MINI, "cpu", "fp32")
     silence, noise = np.full((1, 80, 16), -4, np.float32), crops[1][:1]
     quiet, loud = (model(face[None], mel)[0].astype(int) for mel in (silence, noise))

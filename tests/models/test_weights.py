@@ -13,7 +13,7 @@ CONTENT = b"\x80\x02 not really weights " * 1000
 
 
 class Quiet(SimpleHTTPRequestHandler):
-    requests: list = []
+    requests: list = []  # noqa: RUF012
 
     def log_message(self, *args):
         self.requests.append(self.path)
@@ -67,7 +67,9 @@ def test_many_processes_of_a_node_fetch_once(store, cache):
     assert len(Quiet.requests) == 1
 
 
-@pytest.mark.parametrize(("answer", "said"), [(b"<!DOCTYPE html>", "web page"), (CONTENT[:100], "bytes"), (CONTENT[::-1], "sha256")])
+@pytest.mark.parametrize(
+    ("answer", "said"), [(b"<!DOCTYPE html>", "web page"), (CONTENT[:100], "bytes"), (CONTENT[::-1], "sha256")]
+)
 def test_another_file_never_enters_the_cache(store, cache, answer, said):
     url, folder = store
     (folder / "w.pth").write_bytes(answer)
