@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from material import repeated_video
 from rich.console import Console
 from rich.table import Table
 
@@ -147,39 +148,39 @@ def main() -> None:
         job.flow.run = watch.wrap(flow.run)  # type: ignore[attr-defined]
         # Pass 1 has one row for half a minute of video: a long one is made of the given one, for a rate to be measured.
         long_video = f"{scratch}/long.mp4"
-        repeat(video, long_video, 160)
-        job.run([Dub("long", long_video, voice)], DubSettings(model=model, length="shortest"), Workers(), f"{scratch}/a", console)
+        repeated_video(video, long_video, 160)
+        job.run(
+            [Dub("long", long_video, voice)],
+            DubSettings(model=model, length="shortest"),
+            Workers(),
+            f"{scratch}/a",
+            console,
+        )
         job.run(dubs, DubSettings(model=model), Workers(), f"{scratch}/b", console)
     lips_rate, lips_work = watch.rates["crop"]
     faces_rate, _ = watch.rates["detect"]
     step = step_of(Fraction(info.rate))
-    table = Table(title=f"{info.width}×{info.height}, {info.codec}, {info.rate} frames/s; {cluster.cpus:g} CPUs, {cluster.gpus:g} GPUs; model {arguments.model}")
+    table = Table(
+        title=f"{info.width}×{info.height}, {info.codec}, {info.rate} frames/s; {cluster.cpus:g} CPUs, {cluster.gpus:g} GPUs; model {arguments.model}"
+    )
     for name in ("", "bare network", "whole pass", "ratio"):
         table.add_column(name, justify="left" if not name else "right")
-    table.add_row(f"generator, frames/s (best batch {best})", f"{bare[best]:.1f}", f"{lips_rate:.1f}", f"{lips_rate / bare[best]:.2f}")
-    table.add_row(f"detection, frames/s (a look every {step})", f"{looks * step:.1f}", f"{faces_rate:.1f}", f"{faces_rate / looks / step:.2f}")
+    table.add_row(
+        f"generator, frames/s (best batch {best})",
+        f"{bare[best]:.1f}",
+        f"{lips_rate:.1f}",
+        f"{lips_rate / bare[best]:.2f}",
+    )
+    table.add_row(
+        f"detection, frames/s (a look every {step})",
+        f"{looks * step:.1f}",
+        f"{faces_rate:.1f}",
+        f"{faces_rate / looks / step:.2f}",
+    )
     table.add_row("detection, ms a looked-at frame", f"{1000 / looks * layout.model.workers:.1f}", "", "")
     for name, milliseconds in lips_work.items():
         table.add_row(f"work of {name}, ms a frame", "", f"{milliseconds:.2f}", "")
     console.print(table)
-
-
-def repeat(source: str, target: str, seconds: float) -> None:
-    """A video of about so many seconds: the packets of a short one again and again."""
-    import av
-
-    with av.open(source) as reading, av.open(target, "w", format="mp4") as writing:
-        stream = reading.streams.video[0]
-        copy = writing.add_stream_from_template(stream)
-        packets = [packet for packet in reading.demux(stream) if packet.dts is not None]
-        span = max(packet.pts for packet in packets) + packets[0].duration - min(packet.pts for packet in packets)
-        data = [(bytes(p), p.pts, p.dts, p.duration, p.is_keyframe) for p in packets]
-        for turn in range(max(1, round(seconds / float(span * stream.time_base)))):
-            for content, pts, dts, duration, key in data:
-                packet = av.Packet(content)
-                packet.pts, packet.dts, packet.duration = pts + turn * span, dts + turn * span, duration
-                packet.time_base, packet.stream, packet.is_keyframe = stream.time_base, copy, key
-                writing.mux(packet)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ import numpy as np
 RATE = Fraction(25)
 VIDEO_FRAMES = 100
 SIDE = 384  # pixels: of the videos
+FACE = (266.0, 225.0)  # pixels: centre of the portrait's face
 LANGUAGES = ("en", "es", "ko", "ar")
 
 
@@ -58,10 +59,9 @@ def _moving_portrait(portrait: Path, target: Path, turn: float) -> None:
         stream.pix_fmt = "yuv420p"
         for index in range(VIDEO_FRAMES):
             phase = 2 * np.pi * index / VIDEO_FRAMES
-            zoom = SIDE / picture.shape[0] * (1.8 + 0.1 * np.sin(phase))
-            angle = turn * np.sin(phase * 2)
-            matrix = cv2.getRotationMatrix2D((225.0 + 10 * np.cos(phase), 130.0), float(angle), float(zoom))
-            matrix[:, 2] += np.array([SIDE / 2, SIDE * 0.4]) - (225.0, 130.0)
+            x, y = FACE[0] + 8 * np.cos(phase), FACE[1]
+            matrix = cv2.getRotationMatrix2D((x, y), turn * np.sin(2 * phase), 0.95 + 0.05 * np.sin(phase))
+            matrix[:, 2] += np.array([SIDE / 2 - x, SIDE * 0.45 - y])
             view = cv2.warpAffine(picture, matrix, (SIDE, SIDE), flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REFLECT)
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(view), format="bgr24")
             container.mux(stream.encode(frame))

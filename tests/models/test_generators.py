@@ -74,7 +74,7 @@ def test_the_upper_half_stays_and_the_sound_moves_the_lower(crops, demo_inputs):
     import cv2
 
     face = cv2.resize(
-        cv2.imread(str(demo_inputs / "portrait.jpg"))[70:220, 165:285], (96, 96), interpolation=cv2.INTER_AREA
+        cv2.imread(str(demo_inputs / "portrait.jpg"))[120:351, 174:356], (96, 96), interpolation=cv2.INTER_AREA
     )
     model = LipModel(MINI, "cpu", "fp32")
     silence, noise = np.full((1, 80, 16), -4, np.float32), crops[1][:1]

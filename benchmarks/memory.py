@@ -1,0 +1,117 @@
+"""Whether memory grows with the length of a video: a one-minute and a ten-minute 1080p source, in one run.
+
+    uv run python benchmarks/memory.py [--minutes 1 10]
+
+Prints, for each length, the peak private memory (USS) of the heaviest worker of each kind and of the driver, the peak
+of the object store, and the bytes that Ray spilled to disk; then the ratios. The aim is at most 1.2, and no spilling.
+The videos are dubbed in their full length with the bundled weights.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+from material import portrait_1080p, repeated_video
+from rich.console import Console
+from rich.table import Table
+
+MIB = 1 << 20
+
+
+class Monitor:
+    """Samples memory four times a second until it is stopped."""
+
+    def __init__(self) -> None:
+        self.peaks: dict[str, int] = {}
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> Monitor:
+        self._before = store()[1]
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._stop.wait(0.25):
+            for process in psutil.process_iter():
+                try:
+                    name = process.cmdline()[0] if process.cmdline() else ""
+                    if name.startswith("ray::") and not name.startswith("ray::IDLE"):
+                        self._note("heaviest worker", process.memory_full_info().uss)
+                except (psutil.NoSuchProcess, psutil.AccessDenied):
+                    continue
+            used, spilled = store()
+            self._note("object store", used)
+            self._note("spilled", spilled - self._before)
+            self._note("driver", psutil.Process().memory_full_info().uss)
+
+    def _note(self, name: str, value: int) -> None:
+        self.peaks[name] = max(self.peaks.get(name, 0), value)
+
+
+def store() -> tuple[int, int]:
+    """Bytes used and bytes ever spilled by Ray's object store."""
+    from ray._private.internal_api import get_memory_info_reply, get_state_from_address
+
+    stats: Any = get_memory_info_reply(get_state_from_address()).store_stats
+    return int(stats.object_store_bytes_used), int(stats.spilled_bytes_total)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, nargs="+", default=[1, 10])
+    arguments = parser.parse_args()
+
+    from lipsync_ray.demo.corpus import make_corpus
+    from lipsync_ray.dub.job import run
+    from lipsync_ray.engine.session import session
+    from lipsync_ray.manifest import Dub
+    from lipsync_ray.media.encode import VideoCoding
+    from lipsync_ray.settings import DubSettings, Workers
+
+    console = Console(width=110)
+    found: dict[float, dict[str, int]] = {}
+    with tempfile.TemporaryDirectory() as scratch, session("local"):
+        folder = Path(scratch)
+        make_corpus(folder / "in")
+        portrait_1080p(folder / "in" / "portrait.jpg", folder / "short.mp4")
+        for minutes in arguments.minutes:
+            video = str(folder / f"{minutes:g}.mp4")
+            repeated_video(str(folder / "short.mp4"), video, 60 * minutes)
+            settings = DubSettings(model="mini", length="video", coding=VideoCoding(23, "ultrafast"))
+            began = time.perf_counter()
+            with Monitor() as monitor:
+                summary = run(
+                    [Dub("d", video, str(folder / "in" / "en.ogg"))],
+                    settings,
+                    Workers(),
+                    f"{scratch}/{minutes}",
+                    console,
+                )
+            result = summary.results[0]
+            assert result.status == "done", result.error
+            console.print(f"{minutes:g} min: {result.frames} frames in {time.perf_counter() - began:.0f} s")
+            found[minutes] = monitor.peaks
+    first, last = arguments.minutes[0], arguments.minutes[-1]
+    table = Table(title="Peak memory, 1920×1080 at 25 frames/s")
+    for name in ("MiB", *(f"{minutes:g} min" for minutes in arguments.minutes), "ratio"):
+        table.add_column(name, justify="left" if name == "MiB" else "right")
+    for name in ("heaviest worker", "driver", "object store", "spilled"):
+        values = [found[minutes].get(name, 0) for minutes in arguments.minutes]
+        ratio = f"{found[last][name] / found[first][name]:.2f}" if found[first].get(name) else ""
+        table.add_row(name, *(f"{value / MIB:.0f}" for value in values), ratio)
+    console.print(table)
+
+
+if __name__ == "__main__":
+    main()

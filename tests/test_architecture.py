@@ -1,0 +1,47 @@
+"""Rules of the layout that a reader relies on."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[1] / "lipsync_ray"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+# What each room may import of the others: one way, from the command line down to errors.
+ALLOWED = {
+    "media": {"media", "storage", "errors"},
+    "faces": {"faces", "media", "storage", "errors"},
+    "models": {"models", "settings", "errors"},
+    "engine": {"engine", "settings", "storage", "errors"},
+    "demo": set(),
+    "dub": {"dub", "engine", "models", "faces", "media", "settings", "manifest", "storage", "errors"},
+}
+MOST_LINES = 300
+
+
+def imports(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{name.name}" for name in node.names)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_run_one_way(path):
+    room = path.relative_to(PACKAGE).parts[0]
+    found = set(imports(path))
+    if room in ALLOWED:
+        used = {name.split(".")[1] for name in found if name.startswith("lipsync_ray.")}
+        assert used <= ALLOWED[room], used - ALLOWED[room]
+    if room != "engine":
+        assert not [name for name in found if name.split(".")[0] == "ray"]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_modules_say_what_they_are_and_stay_small(path):
+    text = path.read_text(encoding="utf-8")
+    assert ast.get_docstring(ast.parse(text))
+    if path.name not in {"job.py"}:
+        assert len(text.splitlines()) <= MOST_LINES
