@@ -14,23 +14,21 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
+from lipsync_ray.cli_weights import app as weights_app
+from lipsync_ray.cli_weights import download_line
 from lipsync_ray.errors import LipsyncError, UsageError
 
 if TYPE_CHECKING:
-    from lipsync_ray.dub.job import Summary
+    from lipsync_ray.dub.run import Summary
     from lipsync_ray.manifest import Dub
-    from lipsync_ray.models.weights import Progress, Weights
     from lipsync_ray.settings import DubSettings, Workers
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__.split("\n")[0]
 )
-weights_app = typer.Typer(no_args_is_help=True, help="The registry of checkpoints: list, fetch, verify.")
 app.add_typer(weights_app, name="weights")
 
-SHOWN_ROWS = 50
 STOPPED = 130
 
 Out = Annotated[
@@ -220,115 +218,14 @@ def _run(dubs: list[Dub], settings: DubSettings, workers: Workers, out: str, con
     found = weights.find(settings.model)
     if found and not found.bundled:
         console.print(f"weights {found.name}: for {found.licence}", highlight=False)
-    return run(dubs, settings, workers, out, console, _download_line(console))
-
-
-def _download_line(console: Console) -> Progress:
-    """A callback that says, each tenth of a download, how far it is."""
-    said = -1
-
-    def progress(done: int, total: int | None) -> None:
-        nonlocal said
-        tenth = done * 10 // total if total else done // (64 << 20)
-        if tenth != said:
-            said = tenth
-            of = f" of {total >> 20} MiB" if total else " MiB"
-            console.print(f"fetching weights: {done >> 20}{of}", highlight=False)
-
-    return progress
+    return run(dubs, settings, workers, out, console, download_line(console))
 
 
 def _leave(summary: Summary, console: Console) -> NoReturn:
-    """Print what became of every row, and exit."""
-    table = Table(box=None, pad_edge=False)
-    for name, justify in (
-        ("id", "left"),
-        ("status", "left"),
-        ("frames", "right"),
-        ("no face", "right"),
-        ("work s", "right"),
-        ("", "left"),
-    ):
-        table.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
-    shown = sorted(summary.results, key=lambda result: result.status == "done")[:SHOWN_ROWS]
-    for result in shown:
-        colour = {"done": "green", "failed": "red", "no_face": "yellow"}[result.status]
-        said = result.output or f"{result.stage}: {result.error}"
-        frames, faceless = ("" if n is None else str(n) for n in (result.frames, result.faceless_frames))
-        seconds = "" if result.seconds is None else f"{result.seconds:.1f}"
-        table.add_row(escape(result.id), f"[{colour}]{result.status}[/]", frames, faceless, seconds, escape(said))
-    console.print(table, highlight=False)
-    if len(summary.results) > len(shown):
-        console.print(f"… and {len(summary.results) - len(shown)} more, all in the table below", highlight=False)
-    counts = {status: sum(r.status == status for r in summary.results) for status in ("done", "failed", "no_face")}
-    said = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
-    made = sum(result.frames or 0 for result in summary.results)
-    console.print(f"{said}; {made} frames in {summary.seconds:.0f} s; {escape(summary.results_url)}", highlight=False)
+    from lipsync_ray.dub.shown import show
+
+    show(summary, console)
     raise typer.Exit(0 if summary.complete else 1)
-
-
-@weights_app.command("list")
-def weights_list() -> None:
-    """Every registered checkpoint: where it is, how large, under what licence."""
-    from lipsync_ray.models import weights
-
-    table = Table(box=None, pad_edge=False)
-    for name in ("name", "here", "size", "licence", "file"):
-        table.add_column(name, overflow="fold")
-    for entry in weights.REGISTRY:
-        path = weights.location(entry)
-        here = "bundled" if entry.bundled else ("yes" if path.is_file() else "no")
-        size = f"{entry.size / 1e6:.1f} MB" if entry.size else "about 436 MB"
-        names = "\n".join([entry.name, *(f"(= {alias})" for alias in entry.aliases)])
-        table.add_row(names, here, size, entry.licence, str(path))
-    Console().print(table, highlight=False)
-
-
-@weights_app.command("fetch")
-def weights_fetch(names: Annotated[list[str], typer.Argument(help="Names from `weights list`.")]) -> None:
-    """Download checkpoints into the cache and verify them."""
-    from lipsync_ray.models import weights
-
-    console = Console()
-    for entry in _entries(names):
-        console.print(f"{entry.name}: for {entry.licence}", highlight=False)
-        console.print(str(weights.fetch(entry, _download_line(console))), highlight=False)
-
-
-@weights_app.command("verify")
-def weights_verify(
-    names: Annotated[list[str] | None, typer.Argument(help="Default: all that are here.")] = None,
-) -> None:
-    """Compare files with the registry's sizes and sha256."""
-    from lipsync_ray.errors import WeightsError
-    from lipsync_ray.models import weights
-
-    console = Console()
-    bad = 0
-    for entry in _entries(names or [entry.name for entry in weights.REGISTRY]):
-        path = weights.location(entry)
-        if not path.is_file():
-            console.print(f"{entry.name}: not here ({path})", highlight=False)
-            bad += names is not None
-            continue
-        try:
-            weights.check(entry, path)
-            console.print(f"{entry.name}: good", highlight=False)
-        except WeightsError as error:
-            console.print(f"{entry.name}: {escape(str(error))}", highlight=False)
-            bad += 1
-    raise typer.Exit(1 if bad else 0)
-
-
-def _entries(names: list[str]) -> list[Weights]:
-    from lipsync_ray.errors import SettingsError
-    from lipsync_ray.models import weights
-
-    known = ", ".join(entry.name for entry in weights.REGISTRY)
-    entries = [weights.find(name) for name in names]
-    if unknown := [name for name, entry in zip(names, entries, strict=True) if entry is None]:
-        raise SettingsError(f"{', '.join(unknown)}: not in the registry; expected {known}")
-    return [entry for entry in entries if entry is not None]
 
 
 def main() -> None:

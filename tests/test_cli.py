@@ -52,7 +52,13 @@ def test_weights_that_are_nowhere_stop_the_default_model(tmp_path, monkeypatch, 
     code = run(monkeypatch, "dub", demo_inputs / "pan.mp4", demo_inputs / "en.ogg", "-o", tmp_path / "o.mp4")
     shown = capsys.readouterr()
     assert code == 2
-    for part in ("wav2lip_gan", "weights fetch", "--model mini", str(tmp_path / "cache" / "wav2lip_gan.pth"), "no network"):
+    for part in (
+        "wav2lip_gan",
+        "weights fetch",
+        "--model mini",
+        str(tmp_path / "cache" / "wav2lip_gan.pth"),
+        "no network",
+    ):
         assert part in shown.err
     assert "non-commercial" in shown.out
     assert not list(tmp_path.glob("o.mp4*"))

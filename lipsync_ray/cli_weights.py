@@ -1,0 +1,94 @@
+"""``lipsync-ray weights``: the registry of checkpoints on the command line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from lipsync_ray.models.weights import Progress, Weights
+
+app = typer.Typer(no_args_is_help=True, help="The registry of checkpoints: list, fetch, verify.")
+
+
+@app.command("list")
+def weights_list() -> None:
+    """Every registered checkpoint: where it is, how large, under what licence."""
+    from lipsync_ray.models import weights
+
+    table = Table(box=None, pad_edge=False)
+    for name in ("name", "here", "size", "licence", "file"):
+        table.add_column(name, overflow="fold")
+    for entry in weights.REGISTRY:
+        path = weights.location(entry)
+        here = "bundled" if entry.bundled else ("yes" if path.is_file() else "no")
+        size = f"{entry.size / 1e6:.1f} MB" if entry.size else "about 436 MB"
+        names = "\n".join([entry.name, *(f"(= {alias})" for alias in entry.aliases)])
+        table.add_row(names, here, size, entry.licence, str(path))
+    Console().print(table, highlight=False)
+
+
+@app.command("fetch")
+def weights_fetch(names: Annotated[list[str], typer.Argument(help="Names from `weights list`.")]) -> None:
+    """Download checkpoints into the cache and verify them."""
+    from lipsync_ray.models import weights
+
+    console = Console()
+    for entry in _entries(names):
+        console.print(f"{entry.name}: for {entry.licence}", highlight=False)
+        console.print(str(weights.fetch(entry, download_line(console))), highlight=False)
+
+
+@app.command("verify")
+def weights_verify(
+    names: Annotated[list[str] | None, typer.Argument(help="Default: all that are here.")] = None,
+) -> None:
+    """Compare files with the registry's sizes and sha256."""
+    from lipsync_ray.errors import WeightsError
+    from lipsync_ray.models import weights
+
+    console = Console()
+    bad = 0
+    for entry in _entries(names or [entry.name for entry in weights.REGISTRY]):
+        path = weights.location(entry)
+        if not path.is_file():
+            console.print(f"{entry.name}: not here ({path})", highlight=False)
+            bad += names is not None
+            continue
+        try:
+            weights.check(entry, path)
+            console.print(f"{entry.name}: good", highlight=False)
+        except WeightsError as error:
+            console.print(f"{entry.name}: {escape(str(error))}", highlight=False)
+            bad += 1
+    raise typer.Exit(1 if bad else 0)
+
+
+def _entries(names: list[str]) -> list[Weights]:
+    from lipsync_ray.errors import SettingsError
+    from lipsync_ray.models import weights
+
+    known = ", ".join(entry.name for entry in weights.REGISTRY)
+    entries = [weights.find(name) for name in names]
+    if unknown := [name for name, entry in zip(names, entries, strict=True) if entry is None]:
+        raise SettingsError(f"{', '.join(unknown)}: not in the registry; expected {known}")
+    return [entry for entry in entries if entry is not None]
+
+
+def download_line(console: Console) -> Progress:
+    """A callback that says, each tenth of a download, how far it is."""
+    said = -1
+
+    def progress(done: int, total: int | None) -> None:
+        nonlocal said
+        tenth = done * 10 // total if total else done // (64 << 20)
+        if tenth != said:
+            said = tenth
+            of = f" of {total >> 20} MiB" if total else " MiB"
+            console.print(f"fetching weights: {done >> 20}{of}", highlight=False)
+
+    return progress

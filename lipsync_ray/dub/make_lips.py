@@ -1,0 +1,149 @@
+"""Pass 2: the segments of every dub, and each video joined as soon as it has all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from fractions import Fraction
+from functools import partial
+
+from lipsync_ray import storage
+from lipsync_ray.dub.assemble import VideoOrder, make_video
+from lipsync_ray.dub.plan import Segment, output_frames, segment_bounds
+from lipsync_ray.dub.results import Result
+from lipsync_ray.dub.run import DubState, Run
+from lipsync_ray.dub.stages import Compose, Composed, Crop, Sync, faceless_frames
+from lipsync_ray.engine import flow
+from lipsync_ray.engine.layout import Layout, lay_out
+from lipsync_ray.engine.progress import Phase
+from lipsync_ray.engine.rows import Failure, Outcome, StageSpec
+from lipsync_ray.engine.tasks import Tasks
+from lipsync_ray.media.join import Track
+from lipsync_ray.models import lips
+from lipsync_ray.models.wav2lip import CROP
+
+
+def make_lips(run: Run) -> None:
+    """Make what is missing of every dub's segments; join a dub as soon as it has all of them."""
+    layout = lay_out(run.cluster, run.workers, alone=False)
+    committed = storage.list_tree(run.url("parts"))
+    joining = Tasks("join", make_video, run.tasks_limit)
+    rows: list[Segment] = []
+    for dub in list(run.going.values()):
+        segments = _segments(run, dub, layout)
+        for segment in segments:
+            dub.parts[segment.start] = segment.url
+            if f"{dub.row.id}/{storage.name_of(segment.url)}" in committed:
+                dub.reused += 1
+            else:
+                dub.missing.add(segment.start)
+                rows.append(segment)
+        if not dub.missing:
+            joining.submit(_order(run, dub))
+    frames = {segment.key: segment.stop - segment.start for segment in rows}
+    of = {segment.key: segment.dub for segment in rows}
+    with Phase(run.console, "lips", len(rows), sum(frames.values())) as phase:
+        for outcome in flow.run(rows, _stages(run, layout), run.ledger):
+            phase.advance(frames[outcome.key], outcome.failure is not None)
+            _take_segment(run, of[outcome.key], outcome, joining)
+            _take_videos(run, joining.finished())
+        _take_videos(run, joining.finished(wait=True))
+
+
+def _stages(run: Run, layout: Layout) -> list[StageSpec]:
+    settings, model = run.settings, layout.model
+    sync = partial(Sync, settings.model, layout.device, settings.precision, run.workers.batch)
+    return [
+        StageSpec("crop", partial(Crop, CROP), layout.read.workers, layout.read.cpus),
+        StageSpec("sync", sync, model.workers, model.cpus, model.gpus, loaded=True),
+        StageSpec("compose", Compose, layout.write.workers, layout.write.cpus),
+    ]
+
+
+def _segments(run: Run, dub: DubState, layout: Layout) -> list[Segment]:
+    assert dub.info is not None
+    assert dub.speech is not None
+    assert dub.speaker is not None
+    settings = run.settings
+    dub.frames = output_frames(dub.info, dub.speech, settings.length)
+    batch = run.workers.batch or (lips.GPU_BATCH if layout.device == "cuda" else lips.CPU_BATCH)
+    return [
+        Segment(
+            key=f"{dub.row.id}-{start}",
+            dub=dub.row.id,
+            start=start,
+            stop=stop,
+            video=dub.info,
+            speech=dub.speech,
+            loop=settings.loop,
+            table=dub.table,
+            chosen=dub.speaker.chosen,
+            pads=settings.pads,
+            blend=settings.blend,
+            coding=settings.coding,
+            url=run.url("parts", dub.row.id, f"{dub.fingerprint}-{start}-{stop}.mp4"),
+        )
+        for start, stop in segment_bounds(dub.frames, dub.info.rate, run.workers.segment_s, batch)
+    ]
+
+
+def _take_segment(run: Run, name: str, outcome: Outcome, joining: Tasks[VideoOrder, str]) -> None:
+    dub = run.going.get(name)
+    if dub is None:
+        return  # failed by another of its segments
+    dub.seconds += sum(outcome.seconds.values())
+    dub.attempts = max(dub.attempts, outcome.attempts)
+    if outcome.failure:
+        run.fail(dub, outcome.failure)
+        return
+    composed: Composed = outcome.value
+    dub.faceless[composed.start] = composed.faceless
+    dub.missing.discard(composed.start)
+    if not dub.missing:
+        joining.submit(_order(run, dub))
+
+
+def _order(run: Run, dub: DubState) -> VideoOrder:
+    assert dub.info is not None
+    assert dub.speech is not None
+    rate, speech = dub.info.rate, dub.speech
+    lasts = Fraction(dub.frames) / rate
+    sounding = min(lasts, speech.duration_s) if run.settings.length != "video" else lasts
+    track = Track(speech.url, speech.span, sounding)
+    url = run.url("videos", f"{dub.row.id}.mp4")
+    return VideoOrder(dub.row.id, tuple(sorted(dub.parts.items())), dub.frames, rate, track, url)
+
+
+def _take_videos(run: Run, finished: Iterable[tuple[VideoOrder, str | Failure]]) -> None:
+    for order, answer in finished:
+        dub = run.going[order.dub]
+        if isinstance(answer, Failure):
+            run.fail(dub, answer)
+            continue
+        run.end(_done(run, dub, answer))
+        storage.remove(run.url("parts", order.dub))
+
+
+def _done(run: Run, dub: DubState, output: str) -> Result:
+    assert dub.info is not None
+    assert dub.speaker is not None
+    shown = sum(dub.faceless.values())
+    if dub.reused:  # their count of faceless frames went with the run that made them: count again, from the table
+        shown = _count_faceless(run, dub)
+    return Result(
+        **asdict(dub.row),
+        status="done",
+        output=output,
+        frames=dub.frames,
+        faceless_frames=shown,
+        duration_s=float(dub.frames / dub.info.rate),
+        segments=len(dub.parts),
+        reused_segments=dub.reused,
+        **run.known(dub),
+    )
+
+
+def _count_faceless(run: Run, dub: DubState) -> int:
+    assert dub.info is not None
+    assert dub.speaker is not None
+    return faceless_frames(dub.info, dub.table, dub.speaker.chosen, run.settings.pads, dub.frames, run.settings.loop)

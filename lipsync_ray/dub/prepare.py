@@ -1,0 +1,94 @@
+"""Before the first pass: identify every file, drop the dubs that are done, look at what the others are made of."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+from lipsync_ray import storage
+from lipsync_ray.dub import results, sources
+from lipsync_ray.dub.run import DubState, Run, failed
+from lipsync_ray.dub.sources import AudioSource, VideoSource, listen, look
+from lipsync_ray.engine.progress import Phase
+from lipsync_ray.engine.rows import Failure
+from lipsync_ray.engine.tasks import each
+from lipsync_ray.errors import LipsyncError
+
+FRAMES_VERSION = 1  # raise when the same inputs and settings would give other frames: every fingerprint changes
+TABLES_VERSION = 1  # likewise for face tables
+_LOOKERS = 32
+
+
+def prepare(run: Run) -> None:
+    """Identify every file, drop what is done, look at the rest."""
+    storage.remove(run.url("attempts"))
+    identities = _identities(run)
+    for row in run.rows:
+        video, audio = identities[row.video], identities[row.audio]
+        if isinstance(video, Exception) or isinstance(audio, Exception):
+            gone = row.video if isinstance(video, Exception) else row.audio
+            reason = video if isinstance(video, Exception) else audio
+            run.end(failed(row, "look", f"{gone}: {reason}"))
+            continue
+        still = str(run.settings.still_rate)
+        video_key = storage.digest(video, still, TABLES_VERSION)
+        audio_key = storage.digest(audio, run.settings.trim_silence, sources.FORMAT)
+        fingerprint = storage.digest(
+            FRAMES_VERSION,
+            video_key,
+            audio_key,
+            run.model_digest,
+            json.dumps(run.fingerprinted(), sort_keys=True),
+        )
+        run.going[row.id] = DubState(row, fingerprint, video_key, audio_key)
+    _keep_finished(run)
+    _look_at_files(run)
+
+
+def _identities(run: Run) -> dict[str, str | Exception]:
+    def identify(url: str) -> str | Exception:
+        try:
+            return storage.identity(url)
+        except (OSError, LipsyncError) as error:
+            return error
+
+    urls = sorted({url for row in run.rows for url in (row.video, row.audio)})
+    with ThreadPoolExecutor(_LOOKERS) as pool:
+        return dict(zip(urls, pool.map(identify, urls), strict=True))
+
+
+def _keep_finished(run: Run) -> None:
+    videos = storage.list_names(run.url("videos"))
+    for name, result in results.recorded(run.out, run.going).items():
+        same = result.fingerprint == run.going[name].fingerprint
+        if same and (result.status == "no_face" or (result.status == "done" and f"{name}.mp4" in videos)):
+            run.results[name] = result
+            del run.going[name]
+    if run.results:
+        run.console.print(f"{len(run.results)} of {len(run.rows)} dubs were finished before", highlight=False)
+
+
+def _look_at_files(run: Run) -> None:
+    by_video, by_audio = run.by("video_key"), run.by("audio_key")
+    if not by_video:
+        return
+    folder = run.url(sources.FOLDER)
+    with Phase(run.console, "files", len(by_video) + len(by_audio), 0, "files") as phase:
+        videos = [VideoSource(dubs[0].row.video, key, run.settings.still_rate) for key, dubs in by_video.items()]
+        for video, info in each("probe", look, videos, run.tasks_limit):
+            phase.advance(0, isinstance(info, Failure))
+            for dub in by_video[video.key]:
+                if isinstance(info, Failure):
+                    run.fail(dub, info)
+                else:
+                    dub.info = info
+        audios = [
+            AudioSource(dubs[0].row.audio, key, run.settings.trim_silence, folder) for key, dubs in by_audio.items()
+        ]
+        for audio, speech in each("listen", listen, audios, run.tasks_limit):
+            phase.advance(0, isinstance(speech, Failure))
+            for dub in by_audio[audio.key]:
+                if isinstance(speech, Failure):
+                    run.fail(dub, speech)
+                else:
+                    dub.speech = speech

@@ -1,0 +1,213 @@
+"""The state of one run: what was asked for, which dubs are under way, what became of the others."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections import defaultdict
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from typing import Any
+
+from rich.console import Console
+
+from lipsync_ray import storage
+from lipsync_ray.dub import results
+from lipsync_ray.dub.assemble import Speaker
+from lipsync_ray.dub.results import Result
+from lipsync_ray.dub.sources import Speech
+from lipsync_ray.engine.ledger import Ledger
+from lipsync_ray.engine.rows import Failure
+from lipsync_ray.engine.session import Cluster
+from lipsync_ray.manifest import Dub
+from lipsync_ray.media.probe import VideoInfo
+from lipsync_ray.settings import DubSettings, Workers
+
+TASKS_PER_NODE = 4
+_VERSIONS_OF = ("lipsync-ray", "ray", "torch", "av", "numpy")
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run came to.
+
+    Attributes
+    ----------
+    results : one per row of the manifest, in its order
+    results_url : of results.parquet
+    detected_videos : distinct videos whose faces were detected in this run
+    seconds : wall time
+    """
+
+    results: list[Result]
+    results_url: str
+    detected_videos: int
+    seconds: float
+
+    @property
+    def complete(self) -> bool:
+        """Whether every dub is done."""
+        return all(result.status == "done" for result in self.results)
+
+
+@dataclass
+class DubState:
+    """A dub under way. Fields are filled in as the run gets to know them.
+
+    Attributes
+    ----------
+    row : of the manifest
+    fingerprint : of its inputs, the settings and the weights
+    video_key, audio_key : of the distinct files it is made of
+    info, speech, speaker, table : what was found in them
+    frames : of the output
+    parts : first frame → URL of every segment's part
+    missing : first frames of the segments that are not committed yet
+    reused : segments that an earlier run committed
+    faceless : first frame → frames without a face, of segments made in this run
+    seconds : of work
+    attempts : most processes that one of its rows needed
+    """
+
+    row: Dub
+    fingerprint: str
+    video_key: str
+    audio_key: str
+    info: VideoInfo | None = None
+    speech: Speech | None = None
+    speaker: Speaker | None = None
+    table: str = ""
+    frames: int = 0
+    parts: dict[int, str] = field(default_factory=dict)
+    missing: set[int] = field(default_factory=set)
+    reused: int = 0
+    faceless: dict[int, int] = field(default_factory=dict)
+    seconds: float = 0.0
+    attempts: int = 1
+
+
+class Run:
+    """One run of the dub job.
+
+    Attributes
+    ----------
+    rows, settings, workers : what was asked for
+    out : the run's folder
+    model, model_digest : name and sha256 of the generator
+    going : id → dub that has not ended
+    results : id → result of one that has
+    detected_videos : distinct videos whose faces were detected in this run
+    """
+
+    def __init__(
+        self,
+        rows: list[Dub],
+        settings: DubSettings,
+        workers: Workers,
+        out: str,
+        console: Console,
+        cluster: Cluster,
+        model: str,
+        model_digest: str,
+    ) -> None:
+        self.rows, self.settings, self.workers, self.out = rows, settings, workers, out
+        self.console, self.cluster = console, cluster
+        self.model, self.model_digest = model, model_digest
+        self.going: dict[str, DubState] = {}
+        self.results: dict[str, Result] = {}
+        self.detected_videos = 0
+        self.tasks_limit = TASKS_PER_NODE * cluster.nodes
+        self._began = time.time()
+        self._id = f"{int(self._began)}-{uuid.uuid4().hex[:6]}"
+        self.ledger = Ledger(self.url("attempts", self._id), workers.attempts)
+
+    def url(self, *names: str) -> str:
+        """A place in the run's folder."""
+        return storage.join(self.out, *names)
+
+    def by(self, key: str) -> dict[str, list[DubState]]:
+        """The dubs under way, grouped by an attribute."""
+        out: dict[str, list[DubState]] = defaultdict(list)
+        for dub in self.going.values():
+            out[getattr(dub, key)].append(dub)
+        return dict(out)
+
+    def fingerprinted(self) -> dict[str, Any]:
+        """The settings that change frames; the model goes in by its content instead of its name."""
+        values = self.settings.record()
+        del values["model"]
+        return values
+
+    def known(self, dub: DubState) -> dict[str, Any]:
+        """What a result can say of a dub, however far it came."""
+        info, speaker = dub.info, dub.speaker
+        return {
+            "model": self.model,
+            "tracks": speaker.tracks if speaker else None,
+            "seconds": round(dub.seconds, 3),
+            "rate": str(info.rate) if info else None,
+            "width": info.width if info else None,
+            "height": info.height if info else None,
+            "attempts": dub.attempts,
+            "face_table": dub.table or None,
+            "fingerprint": dub.fingerprint,
+        }
+
+    def fail(self, dub: DubState, failure: Failure) -> None:
+        """End a dub with a reason; a second reason for the same dub changes nothing."""
+        if dub.row.id not in self.going:
+            return
+        if failure.detail:
+            self.console.print(f"{dub.row.id}: {failure.detail}", highlight=False, markup=False)
+        self.end(failed(dub.row, failure.stage, failure.reason, **self.known(dub)))
+
+    def no_face(self, dub: DubState) -> None:
+        """End a dub in whose video nobody is seen."""
+        assert dub.info is not None
+        reason = (
+            f"no face in any of {dub.info.frames} frames (MTCNN, faces from 1/18 of the frame's short side); "
+            "nothing was written"
+        )
+        self.end(Result(**asdict(dub.row), status="no_face", stage="detect", error=reason, **self.known(dub)))
+
+    def end(self, result: Result) -> None:
+        """Record what became of a dub; from here on a run that starts anew knows it."""
+        results.record(self.out, result)
+        self.results[result.id] = result
+        self.going.pop(result.id, None)
+
+    def finish(self) -> Summary:
+        """Write results.parquet and close the run."""
+        ordered = [self.results[row.id] for row in self.rows]
+        url = results.write_results(self.out, ordered)
+        storage.remove(self.url("attempts"))
+        ended = time.time()
+        self.write(ended)
+        return Summary(ordered, url, self.detected_videos, ended - self._began)
+
+    def write(self, ended: float | None = None) -> None:
+        """Commit run.json: what was asked for, with what, and how it went."""
+        counts: dict[str, int] = defaultdict(int)
+        for result in self.results.values():
+            counts[result.status] += 1
+        record = {
+            "run": self._id,
+            "job": "dub",
+            "settings": self.settings.record(),
+            "workers": asdict(self.workers),
+            "model": {"name": self.model, "sha256": self.model_digest},
+            "fingerprint": storage.digest(json.dumps(self.fingerprinted(), sort_keys=True), self.model_digest),
+            "versions": {name: version(name) for name in _VERSIONS_OF},
+            "began": self._began,
+            "ended": ended,
+            "dubs": len(self.rows),
+            "detected_videos": self.detected_videos,
+            "status": dict(counts),
+        }
+        storage.commit_bytes(self.url("run.json"), json.dumps(record, indent=1).encode())
+
+
+def failed(row: Dub, stage: str, reason: str, **known: Any) -> Result:
+    """The result of a dub that cannot be made."""
+    return Result(**asdict(row), status="failed", stage=stage, error=reason, **known)
