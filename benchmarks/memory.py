@@ -69,6 +69,7 @@ def store() -> tuple[int, int]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--video", help="repeat this instead of the 1080p portrait")
     parser.add_argument("--minutes", type=float, nargs="+", default=[1, 10])
     arguments = parser.parse_args()
 
@@ -87,7 +88,7 @@ def main() -> None:
         portrait_1080p(folder / "in" / "portrait.jpg", folder / "short.mp4")
         for minutes in arguments.minutes:
             video = str(folder / f"{minutes:g}.mp4")
-            repeated_video(str(folder / "short.mp4"), video, 60 * minutes)
+            repeated_video(arguments.video or str(folder / "short.mp4"), video, 60 * minutes)
             settings = DubSettings(model="mini", length="video", coding=VideoCoding(23, "ultrafast"))
             began = time.perf_counter()
             with Monitor() as monitor:
@@ -99,11 +100,12 @@ def main() -> None:
                     console,
                 )
             result = summary.results[0]
+            size = f"{result.width}×{result.height} at {result.rate} frames/s"
             assert result.status == "done", result.error
             console.print(f"{minutes:g} min: {result.frames} frames in {time.perf_counter() - began:.0f} s")
             found[minutes] = monitor.peaks
     first, last = arguments.minutes[0], arguments.minutes[-1]
-    table = Table(title="Peak memory, 1920×1080 at 25 frames/s")
+    table = Table(title=f"Peak memory; {size}")
     for name in ("MiB", *(f"{minutes:g} min" for minutes in arguments.minutes), "ratio"):
         table.add_column(name, justify="left" if name == "MiB" else "right")
     for name in ("heaviest worker", "driver", "object store", "spilled"):
