@@ -56,7 +56,7 @@ def _scan(
         return
     pool = lay_out(run.cluster, run.workers, alone=True)
     detect = partial(Detect, pool.device)
-    spec = StageSpec("detect", detect, pool.model.workers, pool.model.cpus, pool.model.gpus, loaded=True)
+    spec = StageSpec("detect", detect, pool.model.workers, pool.model.cpus, pool.model.gpus)
     tables = Tasks("link faces", make_table, run.tasks_limit)
     for key in [key for key, left in waiting.items() if not left]:
         tables.submit(orders[key])

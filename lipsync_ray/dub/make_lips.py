@@ -55,7 +55,7 @@ def _stages(run: Run, layout: Layout) -> list[StageSpec]:
     sync = partial(Sync, settings.model, layout.device, settings.precision, run.workers.batch)
     return [
         StageSpec("crop", partial(Crop, CROP), layout.read.workers, layout.read.cpus),
-        StageSpec("sync", sync, model.workers, model.cpus, model.gpus, loaded=True),
+        StageSpec("sync", sync, model.workers, model.cpus, model.gpus),
         StageSpec("compose", Compose, layout.write.workers, layout.write.cpus),
     ]
 

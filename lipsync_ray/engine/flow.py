@@ -26,7 +26,7 @@ IN_FLIGHT = 2  # rows an actor holds: one in work, one that has arrived
 
 
 class _Turn:
-    """The Ray Data side of a loaded stage: built once in its actor, then called for one row at a time."""
+    """The Ray Data side of a stage: built once in its actor, then called for one row at a time."""
 
     def __init__(self, spec: StageSpec, ledger: Ledger) -> None:
         self._name, self._ledger = spec.name, ledger
@@ -37,11 +37,6 @@ class _Turn:
         return _closed([take_turn(self._name, self._stage, outcome, self._ledger)])
 
 
-def _turn(batch: pa.Table, spec: StageSpec, ledger: Ledger) -> pa.Table:
-    """The Ray Data side of a stage that is not kept."""
-    return _Turn(spec, ledger)(batch)
-
-
 def run(rows: Sequence[Keyed], stages: Sequence[StageSpec], ledger: Ledger) -> Iterator[Outcome]:
     """Take every row through the stages; outcomes in the order in which they end.
 
@@ -49,7 +44,7 @@ def run(rows: Sequence[Keyed], stages: Sequence[StageSpec], ledger: Ledger) -> I
     """
     import ray
     import ray.data.exceptions
-    from ray.data import ActorPoolStrategy, DataContext, TaskPoolStrategy
+    from ray.data import ActorPoolStrategy, DataContext
 
     blocks = [_closed([Outcome(row.key, row)]) for row in rows]
     if not blocks:
@@ -64,16 +59,18 @@ def run(rows: Sequence[Keyed], stages: Sequence[StageSpec], ledger: Ledger) -> I
     dataset: Any = ray.data.from_arrow(blocks)
     for stage in stages:
         workers = min(stage.workers, len(blocks))
-        how: dict[str, Any]
-        if stage.loaded:
-            pool = ActorPoolStrategy(
-                min_size=1, initial_size=workers, max_size=workers, max_tasks_in_flight_per_actor=IN_FLIGHT
-            )
-            how = {"fn": _Turn, "fn_constructor_args": (stage, ledger), "compute": pool}
-        else:
-            how = {"fn": _turn, "fn_args": (stage, ledger), "compute": TaskPoolStrategy(size=workers)}
+        # Actors for every stage, also for one that loads nothing: Ray ends a task's process a second after it falls
+        # idle, and a new one's imports cost four seconds of CPU, row after row.
         dataset = dataset.map_batches(
-            **how, batch_size=1, batch_format="pyarrow", num_cpus=stage.cpus, num_gpus=stage.gpus or None
+            _Turn,
+            fn_constructor_args=(stage, ledger),
+            batch_size=1,
+            batch_format="pyarrow",
+            num_cpus=stage.cpus,
+            num_gpus=stage.gpus or None,
+            compute=ActorPoolStrategy(
+                min_size=1, initial_size=workers, max_size=workers, max_tasks_in_flight_per_actor=IN_FLIGHT
+            ),
         )
     left = {row.key for row in rows}
     try:

@@ -34,11 +34,9 @@ class StageSpec:
     Attributes
     ----------
     name : short, for messages and timings
-    make : builds the stage in its worker; must be picklable
-    workers : rows in work at a time
+    make : builds the stage in its worker, loading what it keeps loaded; must be picklable
+    workers : processes
     cpus, gpus : what Ray reserves for each
-    loaded : whether the stage holds something that takes long to load: it then has processes of its own, for the whole
-        flow; else it runs in whatever process is free, and is built for each row
     """
 
     name: str
@@ -46,7 +44,6 @@ class StageSpec:
     workers: int = 1
     cpus: float = 1.0
     gpus: float = 0.0
-    loaded: bool = False
 
 
 @dataclass(frozen=True)

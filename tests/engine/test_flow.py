@@ -45,7 +45,7 @@ def tenfold():
 
 def test_rows_go_through_and_what_kills_its_worker_is_given_up(tmp_path):
     ledger = Ledger(str(tmp_path / "attempts"), 2)
-    stages = [StageSpec("read", read, 1, 0.5), StageSpec("tenfold", tenfold, 2, 0.5, loaded=True)]
+    stages = [StageSpec("read", read, 1, 0.5), StageSpec("tenfold", tenfold, 2, 0.5)]
     outcomes = {outcome.key: outcome for outcome in flow.run(numbers(8), stages, ledger)}
     assert sorted(outcomes) == [f"n{i}" for i in range(8)]
     good = {key: o.value[0] for key, o in outcomes.items() if o.failure is None}
