@@ -88,7 +88,7 @@ def test_one_pair_becomes_one_file(inputs, tmp_path, capsys):
     )
     assert [p.name for p in tmp_path.iterdir()] == ["out.mp4"]
     info = probe_video(str(tmp_path / "out.mp4"))
-    assert (info.rate, info.frames, info.width, info.height) == (30, 60, 512, 512)
+    assert (info.rate, info.frames, info.width, info.height) == (30, 60, 512, 600)
     assert "60 frames" in capsys.readouterr().out
 
 
