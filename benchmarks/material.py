@@ -26,11 +26,11 @@ def repeated_video(source: str, target: str, seconds: float) -> None:
                 writing.mux(packet)
 
 
-def portrait_1080p(portrait: Path, target: Path, frames: int = 50) -> None:
-    """1920×1080 at 25 frames/s: the demo's portrait, drifting over a grey wall and back."""
+def portrait_1080p(portrait: Path, target: Path, rate: int, frames: int = 50) -> None:
+    """1920×1080: the demo's portrait, drifting over a grey wall and back."""
     picture = cv2.resize(cv2.imread(str(portrait)), (900, 900), interpolation=cv2.INTER_CUBIC)
     with av.open(str(target), "w", format="mp4") as container:
-        stream = container.add_stream("libx264", rate=Fraction(25), options={"crf": "20", "g": "50"})
+        stream = container.add_stream("libx264", rate=Fraction(rate), options={"crf": "20", "g": "50"})
         stream.width, stream.height, stream.pix_fmt = 1920, 1080, "yuv420p"
         for index in range(frames):
             view = np.full((1080, 1920, 3), 120, np.uint8)

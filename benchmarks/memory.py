@@ -61,9 +61,11 @@ class Monitor:
 
 def store() -> tuple[int, int]:
     """Bytes used and bytes ever spilled by Ray's object store."""
+    import ray
     from ray._private.internal_api import get_memory_info_reply, get_state_from_address
 
-    stats: Any = get_memory_info_reply(get_state_from_address()).store_stats
+    address = ray.get_runtime_context().gcs_address
+    stats: Any = get_memory_info_reply(get_state_from_address(address)).store_stats
     return int(stats.object_store_bytes_used), int(stats.spilled_bytes_total)
 
 
@@ -71,6 +73,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--video", help="repeat this instead of the 1080p portrait")
     parser.add_argument("--minutes", type=float, nargs="+", default=[1, 10])
+    parser.add_argument("--rate", type=int, default=25, help="frames/s of the portrait")
     arguments = parser.parse_args()
 
     from lipsync_ray.demo.corpus import make_corpus
@@ -85,7 +88,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch, session("local"):
         folder = Path(scratch)
         make_corpus(folder / "in")
-        portrait_1080p(folder / "in" / "portrait.jpg", folder / "short.mp4")
+        portrait_1080p(folder / "in" / "portrait.jpg", folder / "short.mp4", arguments.rate)
         for minutes in arguments.minutes:
             video = str(folder / f"{minutes:g}.mp4")
             repeated_video(arguments.video or str(folder / "short.mp4"), video, 60 * minutes)

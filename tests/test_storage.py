@@ -108,17 +108,18 @@ def test_a_full_disk_is_said(tmp_path, monkeypatch):
 class Faulty(BaseHTTPRequestHandler):
     """Stands before the store; answers the first requests of each kind with 503."""
 
+    protocol_version = "HTTP/1.1"  # clients that ask "Expect: 100-continue" wait for the answer
     upstream = ""
     faults: dict[str, int] = {}  # noqa: RUF012
 
     def _pass(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0)) or None
         if self.faults.get(self.command, 0) > 0:
             self.faults[self.command] -= 1
             self.send_response(503)
             self.send_header("Content-Length", "0")
             self.end_headers()
             return
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0)) or None
         headers = {k: v for k, v in self.headers.items() if k.lower() not in {"host", "connection"}}
         request = Request(self.upstream + self.path, data=body, headers=headers, method=self.command)
         from urllib.error import HTTPError
@@ -160,7 +161,7 @@ def faulty(s3_server, bucket, monkeypatch):
 
 def test_a_busy_store_is_asked_again(faulty, tmp_path):
     (tmp_path / "p.bin").write_bytes(b"part" * 1000)
-    Faulty.faults = {"PUT": 2, "GET": 2, "HEAD": 2}
+    Faulty.faults = {"PUT": 2, "GET": 2}
     storage.commit_file(tmp_path / "p.bin", storage.join(faulty, "p.bin"))
     assert storage.read_bytes(storage.join(faulty, "p.bin")) == b"part" * 1000
     assert "p.bin" in storage.list_names(faulty)
