@@ -8,7 +8,6 @@
     │   ├── ProbeError          … not a readable video or audio file
     │   ├── DecodeError         … opened, but frames or samples cannot be had from it
     │   └── EncodeError         … cannot be written
-    ├── NoFaceError             no face in any frame of a video
     ├── ModelError
     │   ├── WeightsError        a checkpoint is missing, damaged or not the file it should be (exit status 2)
     │   └── CheckpointError     a checkpoint's entries are not those of the network
@@ -65,10 +64,6 @@ class DecodeError(MediaError):
 
 class EncodeError(MediaError):
     """A video cannot be written."""
-
-
-class NoFaceError(LipsyncError):
-    """No face in any frame of a video."""
 
 
 class ModelError(LipsyncError):

@@ -8,11 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from lipsync_ray import storage
 from lipsync_ray.dub import results, sources
 from lipsync_ray.dub.run import DubState, Run, failed
-from lipsync_ray.dub.sources import AudioSource, VideoSource, listen, look
+from lipsync_ray.dub.sources import AudioSource, Speech, VideoSource, listen, look
 from lipsync_ray.engine.progress import Phase
 from lipsync_ray.engine.rows import Failure
 from lipsync_ray.engine.tasks import each
 from lipsync_ray.errors import LipsyncError
+from lipsync_ray.media.probe import VideoInfo
 
 FRAMES_VERSION = 1  # raise when the same inputs and settings would give other frames: every fingerprint changes
 TABLES_VERSION = 1  # likewise for face tables
@@ -77,18 +78,19 @@ def _look_at_files(run: Run) -> None:
         videos = [VideoSource(dubs[0].row.video, key, run.settings.still_rate) for key, dubs in by_video.items()]
         for video, info in each("probe", look, videos, run.tasks_limit):
             phase.advance(0, isinstance(info, Failure))
-            for dub in by_video[video.key]:
-                if isinstance(info, Failure):
-                    run.fail(dub, info)
-                else:
-                    dub.info = info
+            _tell(run, by_video[video.key], "info", info)
         audios = [
             AudioSource(dubs[0].row.audio, key, run.settings.trim_silence, folder) for key, dubs in by_audio.items()
         ]
         for audio, speech in each("listen", listen, audios, run.tasks_limit):
             phase.advance(0, isinstance(speech, Failure))
-            for dub in by_audio[audio.key]:
-                if isinstance(speech, Failure):
-                    run.fail(dub, speech)
-                else:
-                    dub.speech = speech
+            _tell(run, by_audio[audio.key], "speech", speech)
+
+
+def _tell(run: Run, dubs: list[DubState], name: str, answer: VideoInfo | Speech | Failure) -> None:
+    """Give the dubs that share a file what was found in it, or end them with the reason."""
+    for dub in dubs:
+        if isinstance(answer, Failure):
+            run.fail(dub, answer)
+        else:
+            setattr(dub, name, answer)
