@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from lipsync_ray.dub.plan import source_frames
 from lipsync_ray.media import decode
 from lipsync_ray.media.picture import Box
 from lipsync_ray.media.probe import probe_video
+from lipsync_ray.sources.frames import source_frames
 
 FRAMES = (22, 35, 44, 63, 72, 86, 99)
 VIEW = Box(72, 40, 312, 280)

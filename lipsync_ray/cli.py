@@ -15,6 +15,8 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from lipsync_ray.cli_evaluate import evaluate, report
+from lipsync_ray.cli_options import Actors, Address, Attempts, Batch, Gpus, Out, Segment
 from lipsync_ray.cli_weights import app as weights_app
 from lipsync_ray.cli_weights import download_line
 from lipsync_ray.errors import LipsyncError, UsageError
@@ -28,12 +30,11 @@ app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__.split("\n")[0]
 )
 app.add_typer(weights_app, name="weights")
+app.command()(evaluate)
+app.command()(report)
 
 STOPPED = 130
 
-Out = Annotated[
-    str, typer.Option("-o", "--out", help="Folder for a table's results, or the .mp4 for one pair. Path or URL.")
-]
 Model = Annotated[
     str, typer.Option(help="wav2lip_gan, wav2lip, mini, or the path of a checkpoint.", rich_help_panel="Lips")
 ]
@@ -71,34 +72,6 @@ Crf = Annotated[
     typer.Option(help="x264 quality: 0 lossless, 18 looks like the source, 23 smaller.", rich_help_panel="Encoding"),
 ]
 Preset = Annotated[str, typer.Option(help="x264 speed: ultrafast … veryslow.", rich_help_panel="Encoding")]
-Actors = Annotated[
-    int | None,
-    typer.Option(
-        help="Processes that hold the generator. Default: one a GPU, or one a CPU.", rich_help_panel="Workers"
-    ),
-]
-Gpus = Annotated[
-    float | None,
-    typer.Option(
-        "--gpus-per-actor",
-        help="0 keeps to CPUs; 0.5 lets two share a GPU. Default: 1 where there is a GPU.",
-        rich_help_panel="Workers",
-    ),
-]
-Batch = Annotated[
-    int | None,
-    typer.Option(help="Frames a pass of the generator. Default: 16 on a CPU, 128 on a GPU.", rich_help_panel="Workers"),
-]
-SegmentOption = Annotated[
-    float, typer.Option("--segment", help="Seconds of output in one row of work.", rich_help_panel="Workers")
-]
-Attempts = Annotated[
-    int, typer.Option(help="Times a segment may crash its process before it is given up.", rich_help_panel="Workers")
-]
-Address = Annotated[
-    str | None,
-    typer.Option(help="A Ray cluster. Default: $RAY_ADDRESS, else this machine alone.", rich_help_panel="Workers"),
-]
 
 
 @app.command()
@@ -127,7 +100,7 @@ def dub(
     actors: Actors = None,
     gpus_per_actor: Gpus = None,
     batch: Batch = None,
-    segment: SegmentOption = 8.0,
+    segment: Segment = 4.0,
     attempts: Attempts = 3,
     address: Address = None,
 ) -> None:
@@ -137,9 +110,10 @@ def dub(
     """
     from lipsync_ray.errors import SettingsError
     from lipsync_ray.faces.crop import Pads
-    from lipsync_ray.manifest import is_table, read_manifest
+    from lipsync_ray.manifest import read_manifest
     from lipsync_ray.media.encode import VideoCoding
     from lipsync_ray.settings import DubSettings, Workers
+    from lipsync_ray.tables import is_table
 
     if not out:
         raise SettingsError("-o is missing: where the results go")
@@ -175,12 +149,9 @@ def dub(
 def _dub_pair(video: str, audio: str, out: str, settings: DubSettings, workers: Workers, console: Console) -> NoReturn:
     """One pair. Into an .mp4, by way of a folder beside it that is removed when the video is there; or into a folder."""
     from lipsync_ray import storage
-    from lipsync_ray.errors import ManifestError
-    from lipsync_ray.manifest import Dub, default_id, missing_files
+    from lipsync_ray.manifest import one_dub
 
-    row = Dub(default_id(video, None, audio), storage.absolute(video), storage.absolute(audio))
-    if problems := list(missing_files([row])):
-        raise ManifestError(f"{video}, {audio}", problems)
+    row = one_dub(video, audio)
     single = Path(out).suffix == ".mp4"
     folder = f"{out}.run" if single else out
     summary = _run([row], settings, workers, folder, console)
@@ -217,7 +188,7 @@ def _run(dubs: list[Dub], settings: DubSettings, workers: Workers, out: str, con
 
     found = weights.find(settings.model)
     if found and not found.bundled:
-        console.print(f"weights {found.name}: for {found.licence}", highlight=False)
+        console.print(f"weights {found.name}, licence: {found.licence}", highlight=False)
     return run(dubs, settings, workers, out, console, download_line(console))
 
 

@@ -39,7 +39,7 @@ def weights_fetch(names: Annotated[list[str], typer.Argument(help="Names from `w
 
     console = Console()
     for entry in _entries(names):
-        console.print(f"{entry.name}: for {entry.licence}", highlight=False)
+        console.print(f"{entry.name}, licence: {entry.licence}", highlight=False)
         console.print(str(weights.fetch(entry, download_line(console))), highlight=False)
 
 

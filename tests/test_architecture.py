@@ -8,13 +8,28 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "lipsync_ray"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 # What each room may import of the others: one way, from the command line down to errors.
+JOBS_USE = {
+    "sources",
+    "engine",
+    "models",
+    "faces",
+    "media",
+    "settings",
+    "manifest",
+    "tables",
+    "results",
+    "storage",
+    "errors",
+}
 ALLOWED = {
     "media": {"media", "storage", "errors"},
     "faces": {"faces", "media", "storage", "errors"},
     "models": {"models", "settings", "errors"},
     "engine": {"engine", "settings", "storage", "errors"},
+    "sources": {"sources", "engine", "faces", "media", "settings", "storage", "errors"},
     "demo": set(),
-    "dub": {"dub", "engine", "models", "faces", "media", "settings", "manifest", "storage", "errors"},
+    "dub": {"dub", *JOBS_USE},
+    "evaluate": {"evaluate", *JOBS_USE},
 }
 MOST_LINES = 300
 

@@ -5,7 +5,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from lipsync_ray.errors import ManifestError
-from lipsync_ray.manifest import Dub, default_id, read_manifest
+from lipsync_ray.manifest import Dub, one_dub, read_manifest
 
 ROWS = [
     {"id": "one", "video": "v.mp4", "audio": "ko.wav", "language": "ko"},
@@ -97,7 +97,19 @@ def test_what_is_no_manifest_is_refused(folder, name, content, said):
         read_manifest(str(folder / name))
 
 
-def test_default_ids_are_safe():
-    assert default_id("s3://b/My Film (1).mp4", "pt-BR", "x.wav") == "My_Film_1_-pt-BR"
-    assert default_id("a.mp4", None, "b.c.wav") == "a-b.c"
-    assert default_id("ü.mp4", None, "ü.wav") == "dub"
+@pytest.mark.parametrize(
+    ("video", "language", "name"),
+    [("My Film (1).mp4", "pt-BR", "My_Film_1_-pt-BR"), ("a.mp4", "", "a-b.c"), ("ü.mp4", "ü", "row")],
+)
+def test_made_up_ids_are_safe(folder, video, language, name):
+    for file in (video, "b.c.wav"):
+        (folder / file).write_bytes(b"x")
+    (folder / "t.csv").write_text(f"video,audio,language\n{video},b.c.wav,{language}\n")
+    assert read_manifest(str(folder / "t.csv"))[0].id == name
+
+
+def test_one_pair_needs_no_table(folder):
+    dub = one_dub(str(folder / "v.mp4"), str(folder / "ko.wav"))
+    assert (dub.id, dub.audio) == ("v-ko", str(folder / "ko.wav"))
+    with pytest.raises(ManifestError, match=r"gone\.wav: no such file"):
+        one_dub(str(folder / "v.mp4"), str(folder / "gone.wav"))

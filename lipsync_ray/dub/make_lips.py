@@ -10,7 +10,6 @@ from functools import partial
 from lipsync_ray import storage
 from lipsync_ray.dub.assemble import VideoOrder, make_video
 from lipsync_ray.dub.plan import Segment, output_frames, segment_bounds
-from lipsync_ray.dub.results import Result
 from lipsync_ray.dub.run import DubState, Run
 from lipsync_ray.dub.stages import Compose, Composed, Crop, Sync, faceless_frames
 from lipsync_ray.engine import flow
@@ -21,13 +20,14 @@ from lipsync_ray.engine.tasks import Tasks
 from lipsync_ray.media.join import Track
 from lipsync_ray.models import lips
 from lipsync_ray.models.wav2lip import CROP
+from lipsync_ray.results import Result
 
 
 def make_lips(run: Run) -> None:
     """Make what is missing of every dub's segments; join a dub as soon as it has all of them."""
-    layout = lay_out(run.cluster, run.workers, alone=False)
+    layout = lay_out(run.crew.cluster, run.workers, alone=False)
     committed = storage.list_tree(run.url("parts"))
-    joining = Tasks("join", make_video, run.tasks_limit)
+    joining = Tasks("join", make_video, run.crew.tasks_limit)
     rows: list[Segment] = []
     for dub in list(run.going.values()):
         segments = _segments(run, dub, layout)
@@ -42,8 +42,8 @@ def make_lips(run: Run) -> None:
             joining.submit(_order(run, dub))
     frames = {segment.key: segment.stop - segment.start for segment in rows}
     of = {segment.key: segment.dub for segment in rows}
-    with Phase(run.console, "lips", len(rows), sum(frames.values())) as phase:
-        for outcome in flow.run(rows, _stages(run, layout), run.ledger):
+    with Phase(run.crew.console, "lips", len(rows), sum(frames.values())) as phase:
+        for outcome in flow.run(rows, _stages(run, layout), run.crew.ledger):
             phase.advance(frames[outcome.key], outcome.failure is not None)
             _take_segment(run, of[outcome.key], outcome, joining)
             _take_videos(run, joining.finished())

@@ -11,33 +11,13 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from lipsync_ray import storage
-from lipsync_ray.dub.sources import Speech
-from lipsync_ray.faces import scan
 from lipsync_ray.faces.blend import Blend
 from lipsync_ray.faces.crop import Pads
 from lipsync_ray.media.encode import VideoCoding
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.settings import Length, Loop
-
-
-@dataclass(frozen=True)
-class FaceRow:
-    """One stretch of a source video to look for faces in.
-
-    Attributes
-    ----------
-    key : unique in the run
-    video : what to decode
-    start, stop : frames [start, stop), whole groups of :mod:`lipsync_ray.faces.scan`
-    url : where its scan is committed
-    """
-
-    key: str
-    video: VideoInfo
-    start: int
-    stop: int
-    url: str
+from lipsync_ray.sources.frames import source_frames
+from lipsync_ray.sources.listen import Speech
 
 
 @dataclass(frozen=True)
@@ -77,26 +57,6 @@ class Segment:
         return source_frames(np.arange(self.start, self.stop), self.video.frames, self.loop)
 
 
-def source_frames(output: NDArray[np.int64], count: int, loop: Loop) -> NDArray[np.int64]:
-    """The source frame that each output frame shows.
-
-    pingpong goes forward, then back without repeating either end; restart jumps to the beginning; freeze holds the
-    last frame.
-
-    Parameters
-    ----------
-    output : (n,) output frame numbers
-    count : source frames
-    """
-    if loop == "freeze" or count == 1:
-        return np.minimum(output, count - 1)
-    if loop == "restart":
-        return output % count
-    period = 2 * (count - 1)
-    place = output % period
-    return np.where(place < count, place, period - place)
-
-
 def output_frames(video: VideoInfo, speech: Speech, length: Length) -> int:
     """How many frames the output has: at least one; as many as begin before the sound ends."""
     spoken = speech.duration_s * video.rate
@@ -113,11 +73,3 @@ def segment_bounds(frames: int, rate: Fraction, seconds: float, batch: int) -> l
     if rounded and abs(rounded - length) <= length / 3:
         length = rounded
     return [(start, min(frames, start + length)) for start in range(0, frames, length)]
-
-
-def face_rows(key: str, video: VideoInfo, folder: str, seconds: float) -> list[FaceRow]:
-    """The rows that make a video's face table."""
-    return [
-        FaceRow(f"{key}-{start}", video, start, stop, storage.join(folder, f"{start}-{stop}.npz"))
-        for start, stop in scan.stretches(video.frames, video.rate, seconds)
-    ]

@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 from concurrent.futures import ThreadPoolExecutor
 
-from lipsync_ray import storage
-from lipsync_ray.dub import results, sources
+from lipsync_ray import results, storage
 from lipsync_ray.dub.run import DubState, Run, failed
-from lipsync_ray.dub.sources import AudioSource, Speech, VideoSource, listen, look
 from lipsync_ray.engine.progress import Phase
 from lipsync_ray.engine.rows import Failure
 from lipsync_ray.engine.tasks import each
 from lipsync_ray.errors import LipsyncError
 from lipsync_ray.media.probe import VideoInfo
+from lipsync_ray.sources import listen as listening
+from lipsync_ray.sources import tables
+from lipsync_ray.sources.listen import AudioSource, Speech, listen
+from lipsync_ray.sources.look import VideoSource, look
 
 FRAMES_VERSION = 1  # raise when the same inputs and settings would give other frames: every fingerprint changes
-TABLES_VERSION = 1  # likewise for face tables
 _LOOKERS = 32
 
 
@@ -32,8 +33,8 @@ def prepare(run: Run) -> None:
             run.end(failed(row, "look", f"{gone}: {reason}"))
             continue
         still = str(run.settings.still_rate)
-        video_key = storage.digest(video, still, TABLES_VERSION)
-        audio_key = storage.digest(audio, run.settings.trim_silence, sources.FORMAT)
+        video_key = storage.digest(video, still, tables.VERSION)
+        audio_key = storage.digest(audio, run.settings.trim_silence, listening.FORMAT)
         fingerprint = storage.digest(
             FRAMES_VERSION,
             video_key,
@@ -66,23 +67,23 @@ def _keep_finished(run: Run) -> None:
             run.results[name] = result
             del run.going[name]
     if run.results:
-        run.console.print(f"{len(run.results)} of {len(run.rows)} dubs were finished before", highlight=False)
+        run.crew.console.print(f"{len(run.results)} of {len(run.rows)} dubs were finished before", highlight=False)
 
 
 def _look_at_files(run: Run) -> None:
     by_video, by_audio = run.by("video_key"), run.by("audio_key")
     if not by_video:
         return
-    folder = run.url(sources.FOLDER)
-    with Phase(run.console, "files", len(by_video) + len(by_audio), 0, "files") as phase:
+    folder = run.url(listening.FOLDER)
+    with Phase(run.crew.console, "files", len(by_video) + len(by_audio), 0, "files") as phase:
         videos = [VideoSource(dubs[0].row.video, key, run.settings.still_rate) for key, dubs in by_video.items()]
-        for video, info in each("probe", look, videos, run.tasks_limit):
+        for video, info in each("probe", look, videos, run.crew.tasks_limit):
             phase.advance(0, isinstance(info, Failure))
             _tell(run, by_video[video.key], "info", info)
         audios = [
             AudioSource(dubs[0].row.audio, key, run.settings.trim_silence, folder) for key, dubs in by_audio.items()
         ]
-        for audio, speech in each("listen", listen, audios, run.tasks_limit):
+        for audio, speech in each("listen", listen, audios, run.crew.tasks_limit):
             phase.advance(0, isinstance(speech, Failure))
             _tell(run, by_audio[audio.key], "speech", speech)
 

@@ -12,19 +12,18 @@ from typing import Any
 
 from rich.console import Console
 
-from lipsync_ray import storage
-from lipsync_ray.dub import results
-from lipsync_ray.dub.assemble import Speaker
-from lipsync_ray.dub.results import Result
-from lipsync_ray.dub.sources import Speech
+from lipsync_ray import results, storage
+from lipsync_ray.engine.crew import Crew
 from lipsync_ray.engine.ledger import Ledger
 from lipsync_ray.engine.rows import Failure
 from lipsync_ray.engine.session import Cluster
 from lipsync_ray.manifest import Dub
 from lipsync_ray.media.probe import VideoInfo
+from lipsync_ray.results import Result
 from lipsync_ray.settings import DubSettings, Workers
+from lipsync_ray.sources.listen import Speech
+from lipsync_ray.sources.tables import Speaker
 
-TASKS_PER_NODE = 4
 _VERSIONS_OF = ("lipsync-ray", "ray", "torch", "av", "numpy")
 
 
@@ -95,6 +94,7 @@ class Run:
     rows, settings, workers : what was asked for
     out : the run's folder
     model, model_digest : name and sha256 of the generator
+    crew : who does the work
     going : id → dub that has not ended
     results : id → result of one that has
     detected_videos : distinct videos whose faces were detected in this run
@@ -112,15 +112,13 @@ class Run:
         model_digest: str,
     ) -> None:
         self.rows, self.settings, self.workers, self.out = rows, settings, workers, out
-        self.console, self.cluster = console, cluster
         self.model, self.model_digest = model, model_digest
         self.going: dict[str, DubState] = {}
         self.results: dict[str, Result] = {}
         self.detected_videos = 0
-        self.tasks_limit = TASKS_PER_NODE * cluster.nodes
         self._began = time.time()
         self._id = f"{int(self._began)}-{uuid.uuid4().hex[:6]}"
-        self.ledger = Ledger(self.url("attempts", self._id), workers.attempts)
+        self.crew = Crew(cluster, workers, console, Ledger(self.url("attempts", self._id), workers.attempts))
 
     def url(self, *names: str) -> str:
         """A place in the run's folder."""
@@ -159,7 +157,7 @@ class Run:
         if dub.row.id not in self.going:
             return
         if failure.detail:
-            self.console.print(f"{dub.row.id}: {failure.detail}", highlight=False, markup=False)
+            self.crew.console.print(f"{dub.row.id}: {failure.detail}", highlight=False, markup=False)
         self.end(failed(dub.row, failure.stage, failure.reason, **self.known(dub)))
 
     def no_face(self, dub: DubState) -> None:

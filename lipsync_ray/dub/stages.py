@@ -1,35 +1,27 @@
-"""What is done to a row: detect, for face tables; crop, sync, compose, for dubs. Plain classes; no Ray."""
+"""What is done to a segment: crop, sync, compose. Plain classes; no Ray."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lipsync_ray import storage
-from lipsync_ray.dub.plan import FaceRow, Segment, source_frames
-from lipsync_ray.faces import scan as faces_scan
+from lipsync_ray.dub.plan import Segment
 from lipsync_ray.faces.blend import paste
 from lipsync_ray.faces.crop import Pads, crop_box, crop_face
-from lipsync_ray.faces.detect import detection_size, mtcnn_detector
 from lipsync_ray.faces.table import boxes_of, read_table
 from lipsync_ray.media import decode, mel
 from lipsync_ray.media.encode import encode
 from lipsync_ray.media.picture import Box, Picture
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.settings import Loop, Precision
+from lipsync_ray.sources.frames import source_frames
+from lipsync_ray.sources.tables import one_thread
 
 U8 = NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
-class Scanned:
-    """A stretch whose scan is committed: frames looked through, and on how many the detector ran."""
-
-    frames: int
-    looked: int
 
 
 @dataclass(frozen=True)
@@ -58,31 +50,6 @@ class Composed:
     start: int
     frames: int
     faceless: int
-
-
-def one_thread() -> None:
-    """Keep this process's numeric libraries to one thread, on which the last bits of their sums depend."""
-    import torch
-
-    torch.set_num_threads(1)
-
-
-class Detect:
-    """Look for faces in a stretch of a source video and commit what was seen."""
-
-    def __init__(self, device: str) -> None:
-        one_thread()
-        self._detector = mtcnn_detector(device)
-
-    def __call__(self, row: FaceRow) -> Scanned:
-        video = row.video
-        width, height = detection_size(video.width, video.height)
-        frames = decode.small_rgb(video, row.start, min(row.stop + 1, video.frames), width, height)
-        found = faces_scan.scan(frames, row.start, row.stop, video.frames, video.rate, self._detector)
-        scale = np.array([video.width / width, video.height / height], np.float32)
-        found = replace(found, box=found.box * np.tile(scale, 2), landmarks=found.landmarks * scale)
-        storage.commit_bytes(row.url, found.to_bytes())
-        return Scanned(row.stop - row.start, len(found.looked))
 
 
 class Crop:
@@ -134,7 +101,7 @@ class Sync:
         frames = (crops.places + segment.start).tolist()
         starts = np.array([mel.first_column(frame, rate, self._model.mel_shift) for frame in frames])
         first = min(int(starts.min()), speech.columns - self._model.mel_step)
-        columns = speech.read_mel(first, int(starts.max()) + self._model.mel_step)
+        columns = speech.read(first, int(starts.max()) + self._model.mel_step)
         windows = mel.windows(columns, starts, max(0, first), speech.columns, self._model.mel_step)
         return Crops(segment, crops.places, crops.boxes, self._model(crops.faces, windows))
 

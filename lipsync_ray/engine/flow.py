@@ -21,7 +21,7 @@ NO_PROGRESS_S = 4 * 3600
 INIT_DEATHS = 3  # in a row, of a stage's actors while they load, before the flow is given up (Ray's default is none)
 # What may wait for a stage, in units of what it has in work. Without it a cheap stage runs ahead of a dear one over the
 # whole video: 229 MiB of crops for ten minutes, where 54 do.
-RUN_AHEAD = 1.0
+RUN_AHEAD = 0.5
 IN_FLIGHT = 2  # rows an actor holds: one in work, one that has arrived
 
 

@@ -17,6 +17,8 @@ _ENVIRONMENT = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     # Hold a stage back by how much waits for the next one, however empty the object store is (see flow.RUN_AHEAD).
     "RAY_DATA_DOWNSTREAM_CAPACITY_OBJECT_STORE_BUDGET_UTIL_THRESHOLD": "0",
+    # Frames come and go on decoder and encoder threads; with an arena for each, freed memory is not given back.
+    "MALLOC_ARENA_MAX": "2",
     # What a job says is said by the job; Ray's own notes are in its log files.
     "RAY_DATA_LOG_LEVEL": "CRITICAL",
     "RAY_BACKEND_LOG_LEVEL": "fatal",

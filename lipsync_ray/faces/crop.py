@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from lipsync_ray.media.picture import U8, Box, Picture
 
+CONTEXT = 0.4  # of the face's half side: SyncNet's crop_scale
+OUTSIDE = 110  # grey level that it sees beyond the frame
 SMALLEST = 8  # pixels: a face narrower than this is passed through as if it were none
 
 
@@ -41,6 +43,31 @@ def crop_box(box: NDArray[np.float32], pads: Pads, width: int, height: int) -> B
     if right - left < SMALLEST or bottom - top < SMALLEST:
         return None
     return Box(left, top, right, bottom)
+
+
+def crop_context(picture: Picture, square: NDArray[np.float64], side: int) -> U8:
+    """SyncNet's crop: the face with its surroundings, reaching s above, 1.8 s below and 1.4 s to either side of the centre.
+
+    As the published ``run_pipeline.py`` cuts it: grey 110 beyond the frame, the same rounding, bilinear.
+
+    Parameters
+    ----------
+    square : (3,) centre x, y and half side s of the face box, in pixels
+
+    Returns
+    -------
+    (side, side, 3) uint8 BGR
+    """
+    x, y, s = (float(value) for value in square)
+    beyond = int(s * (1 + 2 * CONTEXT))
+    top, bottom = int(y + beyond - s) - beyond, int(y + beyond + s * (1 + 2 * CONTEXT)) - beyond
+    left = int(x + beyond - s * (1 + CONTEXT)) - beyond
+    right = int(x + beyond + s * (1 + CONTEXT)) - beyond
+    out = np.full((max(1, bottom - top), max(1, right - left), 3), OUTSIDE, np.uint8)
+    inside = Box(max(0, left), max(0, top), min(picture.width, right), min(picture.height, bottom))
+    if inside.width > 0 and inside.height > 0:
+        out[inside.y0 - top : inside.y1 - top, inside.x0 - left : inside.x1 - left] = picture.bgr(inside)
+    return np.asarray(cv2.resize(out, (side, side), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
 def crop_face(picture: Picture, box: Box, side: int) -> U8:

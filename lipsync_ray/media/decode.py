@@ -20,6 +20,7 @@ from lipsync_ray.media.picture import U8, Picture
 from lipsync_ray.media.probe import VideoInfo, main_stream, nearest, opened
 
 DECODER_THREADS = 2
+SKIPPED = 12  # frames: a smaller leap forward is decoded through, which costs less than to seek
 REVERSE_BUFFER_BYTES = 256 << 20  # planar frames held at a time when a range is played backwards
 _BT709, _BT601 = 1, 5  # swscale's names for matrices
 
@@ -63,13 +64,13 @@ def pictures_at(info: VideoInfo, indices: Sequence[int]) -> Iterator[Picture]:
 
 
 def runs(indices: Sequence[int]) -> list[list[int]]:
-    """``indices`` cut into maximal runs that rise by 0 or 1 at each step, or fall by 1 at each step."""
+    """``indices`` cut into maximal runs that stand still or rise by a few at each step, or fall by 1 at each step."""
     out: list[list[int]] = []
     falling = False
     for index in indices:
         step = index - out[-1][-1] if out else None
         alone = bool(out) and len(out[-1]) == 1
-        if step in (0, 1) and (alone or not falling):
+        if step is not None and 0 <= step <= SKIPPED and (alone or not falling):
             falling = False
             out[-1].append(index)
         elif step == -1 and (alone or falling):

@@ -61,11 +61,11 @@ def resolve(model: str, progress: weights.Progress | None = None) -> tuple[str, 
     WeightsError : not here, damaged, or neither a name nor a file
     """
     registered = weights.find(model)
-    if registered is not None:
+    if registered is not None and registered.kind == "lips":
         return registered.name, weights.ready(registered, progress)
     path = Path(model).expanduser()
     if not path.is_file():
-        names = ", ".join(w.name for w in weights.REGISTRY)
+        names = ", ".join(w.name for w in weights.REGISTRY if w.kind == "lips")
         raise WeightsError(f"--model {model}: neither a registered name ({names}) nor a file")
     weights.refuse_html(path)
     return path.stem, path.absolute()

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
+from typing import Literal
 
 from filelock import FileLock
 
@@ -27,7 +28,9 @@ CACHE_VARIABLE = "LIPSYNC_RAY_WEIGHTS"
 _CHUNK = 1 << 20
 _TIMEOUT_S = 60
 
+Kind = Literal["lips", "scorer", "fid"]
 WAV2LIP_LICENCE = "research and other non-commercial use only (trained on LRS2)"
+_MINI_INSTEAD = "--model mini                       bundled, needs no download; lower quality"
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,8 @@ class Weights:
     size : bytes; None where it has not been confirmed (the sha256 then decides alone)
     sha256 : of the file
     licence : one line
+    instead : what to do without it
+    kind : what it is used for: "lips", "scorer", "fid"
     aliases : other names for it
     """
 
@@ -51,6 +56,8 @@ class Weights:
     size: int | None
     sha256: str
     licence: str
+    instead: str = ""
+    kind: Kind = "lips"
     aliases: tuple[str, ...] = ()
 
     @property
@@ -74,6 +81,7 @@ REGISTRY = (
         size=435_807_851,
         sha256="b78b681b68ad9fe6c6fb1debc6ff43ad05834a8af8a62ffc4167b7b34ef63c37",
         licence=WAV2LIP_LICENCE,
+        instead=_MINI_INSTEAD,
     ),
     Weights(
         name="wav2lip_gan",
@@ -82,7 +90,37 @@ REGISTRY = (
         size=None,
         sha256="ca9ab7b7b812c0e80a6e70a5977c545a1e8a365a6c49d5e533023c034d7ac3d8",
         licence=WAV2LIP_LICENCE,
+        instead=_MINI_INSTEAD,
         aliases=("wav2lip_gen",),
+    ),
+    Weights(
+        name="mini-sync",
+        file="mini_sync.safetensors",
+        url=None,
+        size=5_809_564,
+        sha256="b61ebd23bc9552c7da6e76f3fe49c0cb497e851d94d0f05f1e306c3ae88a3dd8",
+        licence="Apache-2.0, made for this project (see models/data/MODEL_CARD.md)",
+        kind="scorer",
+    ),
+    Weights(
+        name="syncnet",
+        file="syncnet_v2.model",
+        url="https://huggingface.co/ByteDance/LatentSync-1.6/resolve/main/auxiliary/syncnet_v2.model",
+        size=54_573_114,
+        sha256="961e8696f888fce4f3f3a6c3d5b3267cf5b343100b238e79b2659bff2c605442",
+        licence="not stated with the file; the code of syncnet_python is MIT. Ask before commercial use",
+        instead="--scorer mini-sync                 bundled, needs no download; its numbers are not LSE",
+        kind="scorer",
+    ),
+    Weights(
+        name="inception",
+        file="pt_inception-2015-12-05-6726825d.pth",
+        url="https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/pt_inception-2015-12-05-6726825d.pth",
+        size=95_628_359,
+        sha256="6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
+        licence="Apache-2.0, of TensorFlow's models, ported by pytorch-fid",
+        instead="--fid none                         leave FID out",
+        kind="fid",
     ),
 )
 
@@ -126,7 +164,7 @@ def ready(weights: Weights, progress: Progress | None = None) -> Path:
             f"  lipsync-ray weights fetch {weights.name}     where there is a network\n"
             f"  put the file at {path} yourself\n"
             f"    (from {weights.url}, sha256 {weights.sha256})\n"
-            "  --model mini                       bundled, needs no download; lower quality\n"
+            f"  {weights.instead}\n"
             f"Licence of {weights.name}: {weights.licence}."
         ) from error
 
@@ -148,7 +186,7 @@ def check(weights: Weights, path: Path) -> None:
     if found != weights.sha256:
         raise WeightsError(
             f"{path}: sha256 {found} is not that of {weights.name} ({weights.sha256}). Remove it and fetch it again, "
-            f"or, if you mean to use this file, name it: --model {path}"
+            f"or, if you mean to use this file, give its path as the option's value."
         )
 
 

@@ -6,11 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lipsync_ray.dub.plan import face_rows, output_frames, segment_bounds, source_frames
-from lipsync_ray.dub.sources import Speech
+from lipsync_ray.dub.plan import output_frames, segment_bounds
 from lipsync_ray.media.audio import Sound, Span
 from lipsync_ray.media.picture import Colour
 from lipsync_ray.media.probe import VideoInfo
+from lipsync_ray.sources.frames import source_frames
+from lipsync_ray.sources.listen import Speech
+from lipsync_ray.sources.tables import face_rows
 
 
 def video(frames=100, rate=Fraction(25), still=False):

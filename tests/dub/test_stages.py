@@ -9,17 +9,9 @@ import pytest
 from clips import tone, write_audio
 
 from lipsync_ray import storage
-from lipsync_ray.dub.assemble import (
-    Choice,
-    TableOrder,
-    VideoOrder,
-    choose_speaker,
-    make_table,
-    make_video,
-)
-from lipsync_ray.dub.plan import Segment, face_rows
-from lipsync_ray.dub.sources import AudioSource, VideoSource, listen, look
-from lipsync_ray.dub.stages import Compose, Crop, Detect, Sync, faceless_frames
+from lipsync_ray.dub.assemble import VideoOrder, make_video
+from lipsync_ray.dub.plan import Segment
+from lipsync_ray.dub.stages import Compose, Crop, Sync, faceless_frames
 from lipsync_ray.errors import DecodeError, EncodeError, ProbeError
 from lipsync_ray.faces.crop import Pads
 from lipsync_ray.faces.table import read_table
@@ -28,6 +20,9 @@ from lipsync_ray.media.audio import Span
 from lipsync_ray.media.encode import VideoCoding
 from lipsync_ray.media.join import Track
 from lipsync_ray.media.probe import probe_video
+from lipsync_ray.sources.listen import AudioSource, listen
+from lipsync_ray.sources.look import VideoSource, look
+from lipsync_ray.sources.tables import Choice, Detect, TableOrder, choose_speaker, face_rows, make_table
 
 
 @pytest.fixture(scope="module")
@@ -77,9 +72,9 @@ def test_the_mel_read_in_parts_is_the_mel(prepared, demo_inputs):
 
     whole = np.concatenate(list(mel.mel_blocks(audio.speech_blocks(str(demo_inputs / "en.ogg")))))
     assert speech.columns == len(whole)
-    assert np.array_equal(speech.read_mel(100, 140), whole[100:140])
-    assert len(speech.read_mel(-5, 3)) == 3
-    assert len(speech.read_mel(speech.columns, speech.columns + 5)) == 0
+    assert np.array_equal(speech.read(100, 140), whole[100:140])
+    assert len(speech.read(-5, 3)) == 3
+    assert len(speech.read(speech.columns, speech.columns + 5)) == 0
 
 
 def test_only_the_face_changes_and_it_does(prepared, sync):

@@ -14,8 +14,8 @@ from clips import tone, write_audio, write_video
 sys.path.insert(0, str(Path(__file__).parent))
 from commands import frame_digests, lipsync_ray
 
-from lipsync_ray.dub.results import SCHEMA, read_results
 from lipsync_ray.media.probe import probe_video
+from lipsync_ray.results import SCHEMA, read_results
 
 pytestmark = pytest.mark.usefixtures("cluster")
 

@@ -1,0 +1,38 @@
+"""Options that several commands share: where results go, and how the work is spread."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+Out = Annotated[
+    str, typer.Option("-o", "--out", help="Folder for a table's results, or the .mp4 for one pair. Path or URL.")
+]
+OutFolder = Annotated[str, typer.Option("-o", "--out", help="Folder for the results. Path or URL.")]
+Actors = Annotated[
+    int | None,
+    typer.Option(help="Processes that hold the network. Default: one a GPU, or one a CPU.", rich_help_panel="Workers"),
+]
+Gpus = Annotated[
+    float | None,
+    typer.Option(
+        "--gpus-per-actor",
+        help="0 keeps to CPUs; 0.5 lets two share a GPU. Default: 1 where there is a GPU.",
+        rich_help_panel="Workers",
+    ),
+]
+Batch = Annotated[
+    int | None,
+    typer.Option(help="Frames a pass of the network. Default: by network and device.", rich_help_panel="Workers"),
+]
+Segment = Annotated[
+    float, typer.Option("--segment", help="Seconds of video in one row of work.", rich_help_panel="Workers")
+]
+Attempts = Annotated[
+    int, typer.Option(help="Times a segment may crash its process before it is given up.", rich_help_panel="Workers")
+]
+Address = Annotated[
+    str | None,
+    typer.Option(help="A Ray cluster. Default: $RAY_ADDRESS, else this machine alone.", rich_help_panel="Workers"),
+]
