@@ -1,0 +1,1 @@
+"""The evaluation job: how well dubbed videos are in sync, how good they look, and the report that shows it."""

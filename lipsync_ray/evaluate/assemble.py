@@ -1,0 +1,104 @@
+"""What is done when the last stretch of a video has arrived: its numbers are put together."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lipsync_ray import storage
+from lipsync_ray.evaluate import lse, pixels
+from lipsync_ray.evaluate.geometry import RATE, read_geometry
+from lipsync_ray.evaluate.lse import SyncScore
+from lipsync_ray.evaluate.scores import TrackScore
+
+F64 = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class JudgeOrder:
+    """A video to judge.
+
+    Attributes
+    ----------
+    subject : id
+    parts : of its stretches, in order
+    geometry : of the video
+    windows : of each of its tracks
+    padded : see :func:`lipsync_ray.evaluate.lse.score`
+    """
+
+    subject: str
+    parts: tuple[str, ...]
+    geometry: str
+    windows: tuple[int, ...]
+    padded: bool
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The numbers of one video; fields as in :class:`~lipsync_ray.evaluate.scores.Score`."""
+
+    tracks: tuple[TrackScore, ...]
+    curve: tuple[float, ...]
+    confidence: tuple[float, ...]
+    confidence_start_s: float | None
+    offset: int | None
+    compared_frames: int
+    psnr_db: float | None
+    ssim: float | None
+    sharpness: float | None
+    sharpness_reference: float | None
+    jitter: float | None
+    jitter_reference: float | None
+
+
+def judge(order: JudgeOrder) -> Judged:
+    """Read a video's stretches back and score it."""
+    geometry = read_geometry(order.geometry)
+    parts = []
+    for url in order.parts:
+        with np.load(io.BytesIO(storage.read_bytes(url))) as arrays:
+            parts.append(dict(arrays))
+    scores: dict[int, SyncScore] = {}
+    for track, windows in enumerate(order.windows):
+        if windows:
+            lips, sounds = (
+                np.concatenate([part[f"{name}-{track}"] for part in parts if f"{name}-{track}" in part])
+                for name in ("lips", "sounds")
+            )
+            if len(lips) != windows:
+                raise ValueError(
+                    f"{order.subject}: {len(lips)} windows of track {track} in its parts, {windows} planned"
+                )
+            scores[track] = lse.score(lips, sounds, order.padded)
+    starts = {track: float(geometry.start[track] / RATE) for track in scores}
+    longest = max(scores, key=lambda track: (scores[track].windows, -track), default=None)
+    main = scores[longest] if longest is not None else None
+    looks = {name: _joined(parts, name) for name in ("mse", "ssim", "sharpness", "sharpness_reference")}
+    mse = _mean(looks["mse"])
+    return Judged(
+        tuple(
+            TrackScore(starts[track], score.windows, score.distance, score.confidence, score.offset)
+            for track, score in scores.items()
+        ),
+        tuple(np.mean([score.curve for score in scores.values()], axis=0).tolist()) if scores else (),
+        main.per_window if main else (),
+        starts[longest] if longest is not None else None,
+        main.offset if main else None,
+        len(looks["mse"]),
+        None if mse is None else pixels.psnr(mse),
+        *(_mean(looks[name]) for name in ("ssim", "sharpness", "sharpness_reference")),
+        *(_mean(_joined(parts, name)) for name in ("jitter", "jitter_reference")),
+    )
+
+
+def _joined(parts: list[dict[str, F64]], name: str) -> F64:
+    return np.concatenate([part[name] for part in parts if name in part] or [np.zeros(0)])
+
+
+def _mean(values: F64) -> float | None:
+    there = values[~np.isnan(values)]
+    return float(there.mean()) if len(there) else None

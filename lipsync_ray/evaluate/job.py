@@ -1,0 +1,122 @@
+"""The evaluation job from subjects to tables and report.
+
+    look at every file ► faces, where no table is at hand ► scores: watch ► score ► judge ► FID: sums ► tables ► report
+
+What an earlier run committed under the same fingerprint is kept: scores, face tables, sound features, stretches, sums.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+
+from rich.console import Console
+
+from lipsync_ray import storage
+from lipsync_ray.engine.layout import lay_out
+from lipsync_ray.engine.session import session
+from lipsync_ray.evaluate import scores
+from lipsync_ray.evaluate.fid import Fid
+from lipsync_ray.evaluate.passes import score_videos, sum_pictures
+from lipsync_ray.evaluate.prepare import prepare
+from lipsync_ray.evaluate.scores import Score
+from lipsync_ray.evaluate.show import DETAILS, show_videos
+from lipsync_ray.evaluate.state import Evaluation
+from lipsync_ray.evaluate.subjects import Subject
+from lipsync_ray.evaluate.summary import csv_text, flat_rows, groups, markdown, parquet, score_row
+from lipsync_ray.models import inception, scorers, weights
+from lipsync_ray.settings import EvaluateSettings, Workers
+
+METRICS = "metrics"
+_VERSIONS_OF = ("lipsync-ray", "ray", "torch", "av", "numpy", "pytorch-fid")
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What an evaluation came to.
+
+    Attributes
+    ----------
+    scores : one per subject, in their order
+    fids : one per group; empty where FID was left out
+    out : the folder
+    seconds : wall time
+    """
+
+    scores: list[Score]
+    fids: list[Fid]
+    out: str
+    seconds: float
+
+    @property
+    def complete(self) -> bool:
+        """Whether every video was scored."""
+        return all(score.status == "scored" for score in self.scores)
+
+
+def run(
+    subjects: list[Subject],
+    settings: EvaluateSettings,
+    workers: Workers,
+    out: str,
+    console: Console,
+    fetching: weights.Progress | None = None,
+    details: int = DETAILS,
+) -> Evaluated:
+    """Score every subject and write the tables.
+
+    Parameters
+    ----------
+    out : folder, path or fsspec URL
+    details : most videos that get pictures and a player in the report, worst first
+
+    Raises
+    ------
+    WeightsError, CheckpointError, SettingsError : before anything is started
+    """
+    scorer_file = scorers.resolve(settings.scorer, settings.scorer_weights, fetching)
+    fid_name, fid_file = ("", None) if settings.fid == "none" else inception.resolve(settings.fid, fetching)
+    out = storage.absolute(out)
+    with session(workers.address) as cluster:
+        lay_out(cluster, workers, alone=True)
+        this = Evaluation(subjects, settings, workers, out, console, cluster)
+        prepare(this)
+        score_videos(this, scorer_file)
+        fids = sum_pictures(this, fid_file, fid_name) if fid_file else []
+        ordered = [this.scores[subject.id] for subject in subjects]
+        show_videos(this, ordered, details)
+        _write(this, ordered, fids, fid_name)
+        storage.remove(this.url("attempts"))
+        return Evaluated(ordered, fids, out, time.time() - this.began)
+
+
+def _write(this: Evaluation, ordered: list[Score], fids: list[Fid], fid_name: str) -> None:
+    """Commit the tables and run.json."""
+    rows = groups(ordered, fids)
+    flat = flat_rows(rows)
+    videos = [score_row(score) for score in ordered]
+    scores.write_scores(this.url(METRICS, scores.FILE), ordered)
+    files = {
+        "videos.csv": csv_text(videos).encode(),
+        "groups.parquet": parquet(flat),
+        "groups.csv": csv_text(flat).encode(),
+        "tables.md": markdown(ordered, rows).encode(),
+        "fid.json": json.dumps([asdict(fid) for fid in fids], indent=1).encode(),
+    }
+    for name, data in files.items():
+        storage.commit_bytes(this.url(METRICS, name), data)
+    counts = {status: sum(s.status == status for s in ordered) for status in ("scored", "not_scored", "failed")}
+    record = {
+        "run": this.id,
+        "job": "evaluate",
+        "settings": this.settings.record(),
+        "fid_weights": fid_name or None,
+        "workers": asdict(this.crew.workers),
+        "versions": {name: version(name) for name in _VERSIONS_OF},
+        "began": this.began,
+        "ended": time.time(),
+        "status": counts,
+    }
+    storage.commit_bytes(this.url("run.json"), json.dumps(record, indent=1).encode())

@@ -1,0 +1,161 @@
+"""The two passes: every video's stretches through watch and score, and every group's pictures through Inception."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from lipsync_ray import storage
+from lipsync_ray.engine import flow
+from lipsync_ray.engine.layout import lay_out
+from lipsync_ray.engine.progress import Phase
+from lipsync_ray.engine.rows import Failure, StageSpec
+from lipsync_ray.engine.tasks import Tasks, each
+from lipsync_ray.evaluate.assemble import Judged, JudgeOrder, judge
+from lipsync_ray.evaluate.fid import Fid, FidRow, Group, GroupOrder, Side, Sum, Summed, Unit, distance, fid_rows
+from lipsync_ray.evaluate.plan import ScoreRow, score_rows
+from lipsync_ray.evaluate.stages import Score, Scored, Watch
+from lipsync_ray.evaluate.state import Evaluation, State
+from lipsync_ray.models import scorers
+
+
+def score_videos(this: Evaluation, weights: Path) -> None:
+    """Score what is missing of every video; judge a video as soon as it has all of its stretches."""
+    workers = this.crew.workers
+    layout = lay_out(this.crew.cluster, workers, alone=False)
+    committed = storage.list_tree(this.url("parts"))
+    judging = Tasks("judge", judge, this.crew.tasks_limit)
+    batch = workers.batch or (scorers.GPU_BATCH if layout.device == "cuda" else scorers.CPU_BATCH)
+    rows: list[ScoreRow] = []
+    for state in list(this.going.values()):
+        folder = f"{state.subject.id}-{state.fingerprint}"
+        for row in _rows(this, state, folder, batch):
+            state.parts[row.start] = row.url
+            if f"{folder}/{storage.name_of(row.url)}" not in committed:
+                state.missing.add(row.start)
+                rows.append(row)
+        if not state.missing:
+            judging.submit(_order(this, state))
+    places = {row.key: row.stop - row.start for row in rows}
+    of = {row.key: row.subject for row in rows}
+    model = layout.model
+    stages = [
+        StageSpec("watch", partial(Watch, this.scorer.name, this.settings.protocol), layout.read.workers + layout.write.workers - 1, layout.write.cpus),
+        StageSpec("score", partial(Score, this.scorer.name, str(weights), layout.device, workers.batch), model.workers, model.cpus, model.gpus),
+    ]  # fmt: skip
+    with Phase(this.crew.console, "scores", len(rows), sum(places.values())) as phase:
+        for outcome in flow.run(rows, stages, this.crew.ledger):
+            phase.advance(places[outcome.key], outcome.failure is not None)
+            state_or_none = this.going.get(of[outcome.key])
+            if state_or_none is not None:
+                state = state_or_none
+                state.seconds += sum(outcome.seconds.values())
+                state.attempts = max(state.attempts, outcome.attempts)
+                if outcome.failure:
+                    this.fail(state, outcome.failure)
+                else:
+                    scored: Scored = outcome.value
+                    state.missing.discard(scored.start)
+                    if not state.missing:
+                        judging.submit(_order(this, state))
+            _take(this, judging.finished())
+        _take(this, judging.finished(wait=True))
+
+
+def _rows(this: Evaluation, state: State, folder: str, batch: int) -> list[ScoreRow]:
+    assert state.info is not None
+    assert state.laid is not None
+    return score_rows(
+        state.subject.id, state.laid, state.windows, state.info, state.reference, state.geometry, state.speech,
+        state.subject.pads, this.url("parts", folder), this.crew.workers.segment_s, batch,
+    )  # fmt: skip
+
+
+def _order(this: Evaluation, state: State) -> JudgeOrder:
+    parts = tuple(url for _, url in sorted(state.parts.items()))
+    return JudgeOrder(state.subject.id, parts, state.geometry, state.windows, this.scorer.padded)
+
+
+def _take(this: Evaluation, finished: Iterable[tuple[JudgeOrder, Judged | Failure]]) -> None:
+    for order, answer in finished:
+        state = this.going.get(order.subject)
+        if state is None:
+            continue
+        if isinstance(answer, Failure):
+            this.fail(state, answer)
+            continue
+        this.judged(state, answer)
+        storage.remove(this.url("parts", f"{state.subject.id}-{state.fingerprint}"))
+
+
+def sum_pictures(this: Evaluation, weights: Path, name: str) -> list[Fid]:
+    """FID of every language × model, and of every model where it has several languages."""
+    rows = fid_rows(_units(this), this.url("fid"), f"{name}-{this.settings.dims}")
+    if not rows:
+        return []
+    there = storage.list_names(this.url("fid"))
+    wanted = [row for row in rows if storage.name_of(row.url) not in there]
+    pool = lay_out(this.crew.cluster, this.crew.workers, alone=True)
+    make = partial(Sum, str(weights), this.settings.dims, pool.device, this.crew.workers.batch)
+    spec = StageSpec("inception", make, pool.model.workers, pool.model.cpus, pool.model.gpus)
+    notes: dict[str, str] = {}
+    lost: set[str] = set()
+    of = {row.key: row for row in rows}
+    with Phase(this.crew.console, "fid", len(wanted), sum(row.pictures for row in wanted), "rows") as phase:
+        for outcome in flow.run(wanted, [spec], this.crew.ledger):
+            row = of[outcome.key]
+            phase.advance(row.pictures, outcome.failure is not None)
+            if outcome.failure:
+                lost.add(row.key)
+                notes |= {unit.key: outcome.failure.reason for unit in row.units}
+            else:
+                summed: Summed = outcome.value
+                notes |= summed.left
+    return _distances(this, [row for row in rows if row.key not in lost], notes)
+
+
+def _units(this: Evaluation) -> list[Unit]:
+    """Both sides of every video that has a reference."""
+    languages: dict[str | None, set[str | None]] = defaultdict(set)
+    able = [s for s in this.known.values() if s.reference is not None and s.laid is not None and s.laid.faces]
+    for state in able:
+        languages[state.subject.model].add(state.subject.language)
+    units: list[Unit] = []
+    for state in able:
+        subject, info, reference, laid = state.subject, state.info, state.reference, state.laid
+        assert info is not None
+        assert reference is not None
+        assert laid is not None
+        groups: tuple[Group, ...] = ((subject.language, subject.model),)
+        if len(languages[subject.model]) > 1:
+            groups += ((None, subject.model),)
+        every = this.settings.fid_every
+        count = -(-laid.faces // every)
+        shared = (str(state.table), laid.places, str(info.rate), subject.loop, str(subject.pads), subject.face, every)
+        made = storage.digest(state.fingerprint, every)
+        # Dubs of one reference that are equally long show the same reference frames: they are summed once.
+        real = storage.digest(state.reference_key, *map(str, shared))
+        common = (state.geometry, info.width, info.height, subject.pads, every, count, groups)
+        sides: tuple[tuple[str, Side], ...] = ((made, "made"), (real, "real"))
+        units += [Unit(key, side, info if side == "made" else reference, *common) for key, side in sides]
+    return units
+
+
+def _distances(this: Evaluation, rows: list[FidRow], notes: dict[str, str]) -> list[Fid]:
+    sums: dict[Group, dict[Side, list[str]]] = defaultdict(lambda: {"made": [], "real": []})
+    for row in rows:
+        for group in row.groups:
+            sums[group][row.side].append(row.url)
+    orders = [
+        GroupOrder(group, this.settings.dims, tuple(side["made"]), tuple(side["real"])) for group, side in sums.items()
+    ]
+    found = []
+    for order, answer in each("fid", distance, orders, this.crew.tasks_limit):
+        if isinstance(answer, Failure):
+            found.append(Fid(*order.group, None, 0, 0, answer.reason))
+        else:
+            found.append(replace(answer, note="; ".join([answer.note, *sorted(set(notes.values()))]).strip("; ")))
+    return sorted(found, key=lambda fid: (str(fid.model), fid.language is None, str(fid.language)))

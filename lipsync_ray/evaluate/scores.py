@@ -1,0 +1,181 @@
+"""What an evaluation says of one video, kept as a small JSON record from the moment it is known."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from typing import Literal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lipsync_ray import storage
+
+FOLDER = "outcomes"
+FILE = "videos.parquet"
+Status = Literal["scored", "not_scored", "failed"]
+_READERS = 32
+
+
+@dataclass(frozen=True)
+class TrackScore:
+    """One face track's score.
+
+    Attributes
+    ----------
+    start_s : where in the video it begins, in seconds
+    windows : that it was scored by
+    distance, confidence, offset : as in :class:`~lipsync_ray.evaluate.lse.SyncScore`
+    """
+
+    start_s: float
+    windows: int
+    distance: float
+    confidence: float
+    offset: int
+
+
+@dataclass(frozen=True)
+class Score:
+    """The row of one video.
+
+    Attributes
+    ----------
+    id, video, reference, language, model : what was scored
+    status : "scored"; "not_scored", with a reason; "failed", where the video could not be used at all
+    stage, error : where and why it was not scored
+    scorer, protocol : whose numbers
+    lse_d, lse_c : SyncNet's, mean over tracks with equal weight; null for another scorer
+    mini_sync_d, mini_sync_c : the bundled scorer's, likewise
+    offset : frames of 40 ms by which the sound leads, of the longest track; 0 is in sync
+    tracks, windows : that were scored
+    best_distance, best_confidence : of the track with the highest confidence
+    psnr_db, ssim : outside the mouths, against the reference
+    sharpness, sharpness_reference : variance of the Laplacian of the mouths, in squared levels
+    jitter, jitter_reference : mean second difference of the landmarks, in parts of the eyes' distance
+    compared_frames : that those are means of
+    reference_error : why nothing was compared
+    frames, rate, width, height, duration_s : of the video
+    curve : (31,) mean distance at shifts +15 … −15, mean over tracks
+    confidence : per window of the longest track, smoothed
+    confidence_start_s : time of the first of them
+    track_scores : of each track
+    seconds : of work
+    attempts : most processes that one of its rows needed
+    fingerprint : of inputs and settings
+    """
+
+    id: str
+    video: str
+    reference: str | None
+    language: str | None
+    model: str | None
+    status: Status
+    stage: str | None = None
+    error: str | None = None
+    scorer: str | None = None
+    protocol: str | None = None
+    lse_d: float | None = None
+    lse_c: float | None = None
+    mini_sync_d: float | None = None
+    mini_sync_c: float | None = None
+    offset: int | None = None
+    tracks: int | None = None
+    windows: int | None = None
+    best_distance: float | None = None
+    best_confidence: float | None = None
+    psnr_db: float | None = None
+    ssim: float | None = None
+    sharpness: float | None = None
+    sharpness_reference: float | None = None
+    jitter: float | None = None
+    jitter_reference: float | None = None
+    compared_frames: int | None = None
+    reference_error: str | None = None
+    frames: int | None = None
+    rate: str | None = None
+    width: int | None = None
+    height: int | None = None
+    duration_s: float | None = None
+    curve: list[float] = field(default_factory=list)
+    confidence: list[float] = field(default_factory=list)
+    confidence_start_s: float | None = None
+    track_scores: list[TrackScore] = field(default_factory=list)
+    seconds: float | None = None
+    attempts: int | None = None
+    fingerprint: str | None = None
+
+    @property
+    def sync_d(self) -> float | None:
+        """The distance of whichever scorer was used."""
+        return self.lse_d if self.lse_d is not None else self.mini_sync_d
+
+    @property
+    def sync_c(self) -> float | None:
+        """Its confidence."""
+        return self.lse_c if self.lse_c is not None else self.mini_sync_c
+
+    @property
+    def sharpness_ratio(self) -> float | None:
+        """Sharpness of the mouth beside the reference's; 1 is as sharp."""
+        return self.sharpness / self.sharpness_reference if self.sharpness and self.sharpness_reference else None
+
+    @property
+    def jitter_ratio(self) -> float | None:
+        """Shaking beside the reference's; 1 is as steady."""
+        return self.jitter / self.jitter_reference if self.jitter is not None and self.jitter_reference else None
+
+
+_TRACK = pa.struct(
+    [("start_s", pa.float64()), ("windows", pa.int64()), ("distance", pa.float64()), ("confidence", pa.float64()),
+     ("offset", pa.int64())]
+)  # fmt: skip
+_KINDS = {
+    "str": pa.string(),
+    "str | None": pa.string(),
+    "Status": pa.string(),
+    "float | None": pa.float64(),
+    "int | None": pa.int64(),
+    "list[float]": pa.list_(pa.float64()),
+    "list[TrackScore]": pa.list_(_TRACK),
+}
+SCHEMA = pa.schema([(name, _KINDS[str(kind)]) for name, kind in Score.__annotations__.items()])
+
+
+def record(out: str, score: Score) -> None:
+    """Commit one video's record."""
+    storage.commit_bytes(_url(out, score.id), json.dumps(asdict(score)).encode())
+
+
+def recorded(out: str, ids: Iterable[str]) -> dict[str, Score]:
+    """The records that earlier evaluations left for these videos."""
+    there = storage.list_names(storage.join(out, FOLDER))
+    wanted = [name for name in ids if f"{name}.json" in there]
+    with ThreadPoolExecutor(_READERS) as pool:
+        texts = pool.map(lambda name: storage.read_bytes(_url(out, name)), wanted)
+        return {name: _score(json.loads(text)) for name, text in zip(wanted, texts, strict=True)}
+
+
+def write_scores(url: str, scores: Iterable[Score]) -> None:
+    """Commit the parquet table of all videos."""
+    table = pa.Table.from_pylist([asdict(score) for score in scores], schema=SCHEMA)
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, compression="zstd")
+    storage.commit_bytes(url, buffer.getvalue())
+
+
+def read_scores(url: str) -> list[Score]:
+    """The rows of that table."""
+    return [_score(row) for row in pq.read_table(io.BytesIO(storage.read_bytes(url))).to_pylist()]
+
+
+def _score(row: dict[str, object]) -> Score:
+    tracks = [TrackScore(**track) for track in row["track_scores"]]  # type: ignore[attr-defined]
+    return Score(**{**row, "track_scores": tracks})  # type: ignore[arg-type]
+
+
+def _url(out: str, name: str) -> str:
+    return storage.join(out, FOLDER, f"{name}.json")

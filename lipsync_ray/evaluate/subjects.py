@@ -1,0 +1,115 @@
+"""What is to be scored: the dubs of a finished run, or the rows of a table."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import PurePosixPath
+from typing import Literal
+
+from lipsync_ray import storage
+from lipsync_ray.errors import LipsyncError, ManifestError
+from lipsync_ray.faces.choose import FaceRule
+from lipsync_ray.faces.crop import Pads
+from lipsync_ray.media.probe import DEFAULT_STILL_RATE
+from lipsync_ray.results import FILE, read_results
+from lipsync_ray.settings import Loop
+from lipsync_ray.tables import ID, Column, Row, is_table, read_rows
+
+FaceChoice = FaceRule | Literal["all"]
+COLUMNS = (
+    Column("video", required=True, file="must"),
+    Column("reference", file="may"),
+    ID,
+    Column("language"),
+    Column("model"),
+)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One video to score.
+
+    Attributes
+    ----------
+    id : names it in every table
+    video : the dubbed video
+    reference : the video it was made of, or a recording of the same frames; None where there is none
+    language, model : groups of the summary
+    face_table : of the reference, as the dub job left it; None where the video's own faces have to be found
+    face : whose tracks are scored
+    loop : how the dub went on where the reference was too short; None where frame k belongs to frame k
+    still_rate : frames/s of a reference that is a picture
+    pads : by which the dub's crops grew
+    undone : why there is no video to score
+    """
+
+    id: str
+    video: str
+    reference: str | None = None
+    language: str | None = None
+    model: str | None = None
+    face_table: str | None = None
+    face: FaceChoice = "all"
+    loop: Loop | None = None
+    still_rate: Fraction = DEFAULT_STILL_RATE
+    pads: Pads = field(default_factory=Pads)
+    undone: str | None = None
+
+
+def read_subjects(source: str, face: FaceChoice | None) -> list[Subject]:
+    """The subjects of a run folder or a table.
+
+    Parameters
+    ----------
+    face : overrides the run's rule, or a table's "all"
+
+    Raises
+    ------
+    ManifestError : neither, or a table with problems
+    """
+    if is_table(source) and storage.name_of(source) != FILE:
+        return _of_table(source, face or "all")
+    folder = source.rstrip("/").removesuffix(f"/{FILE}")
+    try:
+        record = json.loads(storage.read_bytes(storage.join(folder, "run.json")))
+        results = read_results(folder)
+    except FileNotFoundError:
+        raise ManifestError(
+            source,
+            [
+                f"neither a table (.csv, .jsonl, .parquet) nor the folder of a finished run (no run.json and {FILE} in it)"
+            ],
+        ) from None
+    except (OSError, LipsyncError, ValueError) as error:
+        raise ManifestError(source, [f"cannot be read: {error}"]) from error
+    settings = record["settings"]
+    return [
+        Subject(
+            id=result.id,
+            video=result.output or "",
+            reference=result.video,
+            language=result.language,
+            model=result.model or record["model"]["name"],
+            face_table=result.face_table,
+            face=face or settings["face"],
+            loop=settings["loop"],
+            still_rate=Fraction(settings["still_rate"]),
+            pads=Pads(**settings["pads"]),
+            undone=None if result.status == "done" else f"was not dubbed: {result.status}: {result.error}",
+        )
+        for result in results
+    ]
+
+
+def _of_table(url: str, face: FaceChoice) -> list[Subject]:
+    return [
+        Subject(row["id"] or "", row["video"] or "", row["reference"], row["language"], row["model"], face=face)
+        for row in read_rows(url, COLUMNS, _default_id)
+    ]
+
+
+def _default_id(row: Row) -> str:
+    stem = PurePosixPath(storage.name_of(row["video"] or "")).stem
+    return f"{stem}-{row['model']}" if row["model"] else stem

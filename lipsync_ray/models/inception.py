@@ -1,0 +1,106 @@
+"""The Inception network of FID, as pytorch-fid builds it, with weights from the project's registry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lipsync_ray.errors import CheckpointError, WeightsError
+from lipsync_ray.models import weights
+from lipsync_ray.models.checkpoint import read_state
+
+U8 = NDArray[np.uint8]
+F32 = NDArray[np.float32]
+
+NAME = "inception"
+CPU_BATCH = 16
+GPU_BATCH = 128
+
+
+def resolve(given: str, progress: weights.Progress | None = None) -> tuple[str, Path]:
+    """(name, checked file) of what ``--fid`` says: the registered weights, fetched where they must be, or a path.
+
+    Raises
+    ------
+    WeightsError : not here and not to be had
+    CheckpointError : a given file holds another network
+    """
+    registered = weights.find(given)
+    if registered is not None and registered.kind == "fid":
+        return registered.name, weights.ready(registered, progress)
+    path = Path(given).expanduser().absolute()
+    if not path.is_file():
+        raise WeightsError(f"--fid {given}: neither {NAME!r}, 'none' nor a file")
+    _network(read_state(path), 64, str(path))
+    return path.stem, path
+
+
+class Inception:
+    """A loaded network. Every pass has the same shape, the last one filled up.
+
+    Parameters
+    ----------
+    path : checkpoint
+    dims : 64, 192, 768 or 2048 features
+    device : "cpu", "cuda", …
+    batch : pictures a pass; None for the device's default
+
+    Raises
+    ------
+    WeightsError, CheckpointError
+    """
+
+    def __init__(self, path: Path, dims: int, device: str, batch: int | None = None) -> None:
+        self.device = torch.device(device)
+        self.batch = batch or (CPU_BATCH if self.device.type == "cpu" else GPU_BATCH)
+        self._network = _network(read_state(path), dims, str(path)).to(self.device)
+
+    @torch.inference_mode()
+    def __call__(self, pictures: U8) -> F32:
+        """Features of up to a batch of pictures.
+
+        Parameters
+        ----------
+        pictures : (n, h, w, 3) uint8 RGB, n ≤ batch
+
+        Returns
+        -------
+        (n, dims) float32
+        """
+        filled = np.zeros((self.batch, *pictures.shape[1:]), np.uint8)
+        filled[: len(pictures)] = pictures
+        image = torch.from_numpy(filled).to(self.device).permute(0, 3, 1, 2).float() / 255
+        out: Tensor = self._network(image)[0].mean(dim=(2, 3))  # of 1 × 1 for 2048; pytorch-fid pools the others so
+        return np.asarray(out[: len(pictures)].cpu().numpy(), np.float32)
+
+
+def _network(state: dict[str, Tensor], dims: int, source: str) -> Any:
+    from pytorch_fid.inception import InceptionV3
+
+    with _weights_at_hand(state):
+        try:
+            network = InceptionV3([InceptionV3.BLOCK_INDEX_BY_DIM[dims]])
+        except RuntimeError as error:
+            said = str(error).splitlines()[0]
+            raise CheckpointError(f"{source}: not a checkpoint of FID's Inception network: {said}") from error
+    return network.eval()
+
+
+@contextmanager
+def _weights_at_hand(state: dict[str, Tensor]) -> Iterator[None]:
+    """pytorch-fid's constructor downloads into torch's cache, unchecked; give it what is already here instead."""
+    from pytorch_fid import inception
+
+    original = inception.load_state_dict_from_url
+    inception.load_state_dict_from_url = lambda *_, **__: state
+    try:
+        yield
+    finally:
+        inception.load_state_dict_from_url = original

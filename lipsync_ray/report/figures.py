@@ -1,0 +1,112 @@
+"""Figures as SVG text: bars with intervals, and curves. Drawn by matplotlib, coloured for paper and screen alike."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from lipsync_ray.evaluate.lse import REACH
+from lipsync_ray.evaluate.scores import Score
+from lipsync_ray.evaluate.summary import ALL, GroupRow, Metric
+
+COLOURS = ("#2f6db3", "#e08a1e", "#3c9a6b", "#b0466b", "#7a62b5", "#5f6b76")
+FAR_FROM_ZERO = ("psnr_db", "ssim")  # drawn as points: a bar from zero would hide what differs
+_GREY = "#6b7280"
+_STYLE: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "lipsync_ray",
+    "font.family": "sans-serif",
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#9ca3af",
+    "axes.labelcolor": _GREY,
+    "xtick.color": _GREY,
+    "ytick.color": _GREY,
+}
+
+
+def bars(rows: Sequence[GroupRow], metric: Metric, colours: dict[str, str]) -> str:
+    """A metric's mean for each language, one bar (or point) a model, with its 95 % interval."""
+    languages = list(dict.fromkeys(row.language for row in rows))
+    figure, axes = _figure(max(3.2, 1.4 + 0.32 * len(rows) + 0.35 * len(languages)), 2.5)
+    models = list(colours)
+    width = 0.8 / len(models)
+    for i, model in enumerate(models):
+        for x, language in enumerate(languages):
+            row = next((r for r in rows if r.language == language and r.model == model), None)
+            found = row.stats.get(metric.name) if row else None
+            if found is None:
+                continue
+            at = x + (i - (len(models) - 1) / 2) * width
+            if metric.name in FAR_FROM_ZERO:
+                axes.plot(at, found.mean, "o", color=colours[model], markersize=7)
+            else:
+                axes.bar(at, found.mean, width * 0.92, color=colours[model])
+            if found.low is not None and found.high is not None:
+                error = [[found.mean - found.low], [found.high - found.mean]]
+                axes.errorbar(at, found.mean, yerr=error, color="#1f2937", capsize=2.5, linewidth=1)
+    axes.set_xticks(range(len(languages)), ["all" if name == ALL else name for name in languages])
+    axes.set_ylabel(f"{metric.unit}" if metric.unit else "")
+    axes.set_xlim(-0.5, len(languages) - 0.5)
+    if metric.name == "offset":
+        axes.set_ylim(0, max(1.0, axes.get_ylim()[1]))
+    if metric.better == "near 1":
+        axes.axhline(1, color="#9ca3af", linewidth=1, linestyle=(0, (4, 3)))
+    return _svg(figure)
+
+
+def shift_curve(score: Score, colour: str) -> str:
+    """Mean distance against the shift of the sound, its minimum marked."""
+    figure, axes = _figure(3.1, 1.55)
+    shifts = np.arange(REACH, -REACH - 1, -1)
+    curve = np.array(score.curve)
+    best = int(curve.argmin())
+    axes.plot(shifts, curve, color=colour, linewidth=1.6)
+    axes.axhline(float(np.median(curve)), color="#9ca3af", linewidth=0.8, linestyle=(0, (4, 3)))
+    axes.axvline(0, color="#d1d5db", linewidth=0.8, zorder=0)
+    axes.plot(shifts[best], curve[best], "o", color="#b91c1c", markersize=4)
+    axes.set_xlabel("shift of the sound, frames of 40 ms")
+    axes.set_ylabel("distance")
+    axes.set_xlim(-REACH - 0.5, REACH + 0.5)
+    return _svg(figure)
+
+
+def confidence_curve(score: Score, colour: str) -> str:
+    """Confidence over time, of the longest track."""
+    figure, axes = _figure(3.1, 1.55)
+    times = (score.confidence_start_s or 0) + np.arange(len(score.confidence)) / 25
+    axes.plot(times, score.confidence, color=colour, linewidth=1.2)
+    axes.axhline(0, color="#d1d5db", linewidth=0.8, zorder=0)
+    axes.set_xlabel("seconds")
+    axes.set_ylabel("confidence")
+    return _svg(figure)
+
+
+def _figure(width: float, height: float) -> tuple[Any, Any]:
+    from matplotlib import rc_context
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    with rc_context(_STYLE):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        FigureCanvasSVG(figure)
+        return figure, figure.add_subplot()
+
+
+def _svg(figure: Any) -> str:
+    """The figure's SVG element alone, with ids that do not clash on one page."""
+    from matplotlib import rc_context
+
+    buffer = io.StringIO()
+    with rc_context(_STYLE):
+        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :]
+    tag = f"f{abs(hash(text)) % 10**10}"
+    text = re.sub(r'id="([^"]+)"', rf'id="{tag}-\1"', text)
+    return re.sub(r'(href="#|url\(#)', rf"\g<1>{tag}-", text)

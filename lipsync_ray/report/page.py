@@ -1,0 +1,169 @@
+"""The report page: tables, plots, pictures and players of one or several evaluations, all inside one HTML file."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from importlib import resources
+from itertools import cycle
+from typing import Any
+
+from lipsync_ray import storage
+from lipsync_ray.errors import ManifestError
+from lipsync_ray.evaluate import scores as scores_file
+from lipsync_ray.evaluate.fid import Fid
+from lipsync_ray.evaluate.job import METRICS
+from lipsync_ray.evaluate.lse import REACH
+from lipsync_ray.evaluate.scores import Score
+from lipsync_ray.evaluate.show import DETAILS, FOLDER, player_name, strip_name, worst_first
+from lipsync_ray.evaluate.summary import NONE, GroupRow, groups, markdown, number, shown_metrics
+from lipsync_ray.report import figures
+
+FILE = "report/index.html"
+_TEMPLATE = "page.html.j2"
+
+
+@dataclass(frozen=True)
+class Source:
+    """An evaluation that a report shows: its folder, its run.json, its rows."""
+
+    folder: str
+    record: dict[str, Any]
+    scores: list[Score]
+    fids: list[Fid]
+
+
+@dataclass(frozen=True)
+class Detail:
+    """One video on the page: its score, its pictures and player as data URIs, its curves as SVG."""
+
+    score: Score
+    strip: str
+    player: str
+    shift: str
+    confidence: str
+
+
+def read_source(folder: str) -> Source:
+    """A finished evaluation.
+
+    Raises
+    ------
+    ManifestError : the folder is not one
+    """
+    try:
+        record = json.loads(storage.read_bytes(storage.join(folder, "run.json")))
+        if record.get("job") != "evaluate":
+            raise ManifestError(
+                folder,
+                [
+                    f"holds a {record.get('job')} run; expected the folder of an evaluation (lipsync-ray evaluate … -o FOLDER)"
+                ],
+            )
+        rows = scores_file.read_scores(storage.join(folder, METRICS, scores_file.FILE))
+        fids = [Fid(**row) for row in json.loads(storage.read_bytes(storage.join(folder, METRICS, "fid.json")))]
+    except FileNotFoundError:
+        raise ManifestError(
+            folder, ["not the folder of a finished evaluation (lipsync-ray evaluate … -o FOLDER)"]
+        ) from None
+    return Source(folder, record, rows, fids)
+
+
+def write_report(folders: Sequence[str], out: str, details: int = DETAILS) -> str:
+    """Write ``OUT/report/index.html`` (and ``tables.md`` beside it) of some evaluations; the page's URL.
+
+    Models of the same name in several evaluations are told apart by their folder's.
+
+    Parameters
+    ----------
+    details : most videos that are shown with pictures, worst first
+
+    Raises
+    ------
+    ManifestError : a folder is not a finished evaluation
+    """
+    sources = _told_apart([read_source(folder) for folder in folders])
+    scores = [score for source in sources for score in source.scores]
+    fids = [fid for source in sources for fid in source.fids]
+    rows = groups(scores, fids)
+    url = storage.join(out, FILE)
+    storage.commit_bytes(url, _page(sources, scores, rows, fids, details).encode())
+    storage.commit_bytes(storage.join(out, "report", "tables.md"), markdown(scores, rows).encode())
+    return url
+
+
+def _told_apart(sources: list[Source]) -> list[Source]:
+    """Sources whose models have different names."""
+    of: dict[str | None, set[str]] = {}
+    for source in sources:
+        for score in source.scores:
+            of.setdefault(score.model, set()).add(source.folder)
+    out = []
+    for source in sources:
+        names = {
+            model: f"{model or NONE} ({storage.name_of(source.folder.rstrip('/'))})"
+            for model, there in of.items()
+            if len(there) > 1
+        }
+        scores = [replace(s, model=names.get(s.model, s.model)) for s in source.scores]
+        fids = [replace(fid, model=names.get(fid.model, fid.model)) for fid in source.fids]
+        out.append(replace(source, scores=scores, fids=fids))
+    return out
+
+
+def _page(sources: list[Source], scores: list[Score], rows: list[GroupRow], fids: list[Fid], details: int) -> str:
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["number"] = number
+    text = (resources.files("lipsync_ray.report") / _TEMPLATE).read_text(encoding="utf-8")
+    colours = dict(zip(dict.fromkeys(row.model for row in rows), cycle(figures.COLOURS), strict=False))
+    metrics = shown_metrics(rows)
+    bars = {m.name: figures.bars([r for r in rows if m.name in r.stats], m, colours) for m in metrics}
+    folder_of = {id(score): source.folder for source in sources for score in source.scores}
+    ordered = worst_first(scores)
+    shown = [_detail(score, folder_of[id(score)], colours[score.model or NONE]) for score in ordered[:details]]
+    return environment.from_string(text).render(
+        made=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+        sources=sources,
+        scores=ordered,
+        rows=rows,
+        metrics=metrics,
+        bars=bars,
+        colours=colours,
+        details=shown,
+        unscored=[score for score in scores if score.status != "scored"],
+        fids=fids,
+        fid_notes=sorted({fid.note for fid in fids if fid.note}),
+        fid_weights=sorted({str(s.record["fid_weights"]) for s in sources if s.record.get("fid_weights")}),
+        scorers=sorted({str(s.record["settings"]["scorer"]) for s in sources}),
+        protocols=sorted({str(s.record["settings"]["protocol"]) for s in sources}),
+        reach=REACH,
+        dash=NONE,
+    )
+
+
+def _detail(score: Score, folder: str, colour: str) -> Detail:
+    strip, player = (
+        _inline(storage.join(folder, FOLDER, name), kind)
+        for name, kind in ((strip_name(score), "image/jpeg"), (player_name(score), "video/webm"))
+    )
+    return Detail(
+        score,
+        strip,
+        player,
+        figures.shift_curve(score, colour) if score.curve else "",
+        figures.confidence_curve(score, colour) if score.confidence else "",
+    )
+
+
+def _inline(url: str, kind: str) -> str:
+    """A file as a data URI; empty where there is none."""
+    try:
+        data = storage.read_bytes(url)
+    except FileNotFoundError:
+        return ""
+    return f"data:{kind};base64,{base64.b64encode(data).decode()}"
