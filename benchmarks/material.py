@@ -38,3 +38,52 @@ def portrait_1080p(portrait: Path, target: Path, rate: int, frames: int = 50) ->
             view[120:1020, x : x + 900] = picture
             container.mux(stream.encode(av.VideoFrame.from_ndarray(view, format="bgr24")))
         container.mux(stream.encode(None))
+
+
+def shift_sound(source: str, frames: int, target: str) -> None:
+    """A copy of a video (mkv) whose sound comes so many frames of 40 ms later; earlier, where it is negative.
+
+    Pictures are copied, sound is 16-bit; it lasts as long as before, silent where there is none.
+    """
+    with av.open(source) as reading, av.open(target, "w", format="matroska") as writing:
+        video, audio = reading.streams.video[0], reading.streams.audio[0]
+        copy = writing.add_stream_from_template(video)
+        sound = writing.add_stream("pcm_s16le", rate=audio.rate, layout="mono")
+        for packet in reading.demux(video):
+            if packet.dts is not None:
+                packet.stream = copy
+                writing.mux(packet)
+        reading.seek(0)
+        resampler = av.AudioResampler(format="s16", layout="mono", rate=audio.rate)
+        samples = np.concatenate(
+            [f.to_ndarray()[0] for frame in reading.decode(audio) for f in resampler.resample(frame)]
+        )
+        step = round(abs(frames) * audio.rate / 25)
+        silence = np.zeros(step, np.int16)
+        moved = np.concatenate((silence, samples[: len(samples) - step]) if frames >= 0 else (samples[step:], silence))
+        for start in range(0, len(moved), 4096):
+            frame = av.AudioFrame.from_ndarray(
+                np.ascontiguousarray(moved[None, start : start + 4096]), format="s16", layout="mono"
+            )
+            frame.sample_rate, frame.pts, frame.time_base = audio.rate, start, Fraction(1, audio.rate)
+            writing.mux(sound.encode(frame))
+        writing.mux(sound.encode(None))
+
+
+def random_inception(path: Path) -> Path:
+    """FID's Inception network, in the file format of pytorch-fid's weights."""
+    import torch
+    from pytorch_fid import inception as module
+
+    torch.manual_seed(0)
+    network = module._inception_v3(num_classes=1008, aux_logits=False, weights=None)
+    for name, made in (
+        ("Mixed_5b", module.FIDInceptionA(192, 32)), ("Mixed_5c", module.FIDInceptionA(256, 64)),
+        ("Mixed_5d", module.FIDInceptionA(288, 64)), ("Mixed_6b", module.FIDInceptionC(768, 128)),
+        ("Mixed_6c", module.FIDInceptionC(768, 160)), ("Mixed_6d", module.FIDInceptionC(768, 160)),
+        ("Mixed_6e", module.FIDInceptionC(768, 192)), ("Mixed_7b", module.FIDInceptionE_1(1280)),
+        ("Mixed_7c", module.FIDInceptionE_2(2048)),
+    ):  # fmt: skip
+        setattr(network, name, made)
+    torch.save(network.state_dict(), path)
+    return path

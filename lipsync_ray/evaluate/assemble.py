@@ -84,7 +84,7 @@ def judge(order: JudgeOrder) -> Judged:
             TrackScore(starts[track], score.windows, score.distance, score.confidence, score.offset)
             for track, score in scores.items()
         ),
-        tuple(np.mean([score.curve for score in scores.values()], axis=0).tolist()) if scores else (),
+        tuple(lse.mean_curve(np.array([score.curve for score in scores.values()])).tolist()) if scores else (),
         main.per_window if main else (),
         starts[longest] if longest is not None else None,
         main.offset if main else None,

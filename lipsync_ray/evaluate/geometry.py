@@ -14,9 +14,9 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import medfilt
 
 from lipsync_ray import storage
+from lipsync_ray.evaluate.lse import median_filter
 from lipsync_ray.evaluate.subjects import FaceChoice
 from lipsync_ray.faces.choose import choose
 from lipsync_ray.faces.scan import iou
@@ -222,7 +222,7 @@ def squares(boxes: F64) -> F64:
     """
     half = (boxes[:, 2:] - boxes[:, :2]).max(axis=1) / 2
     centre = (boxes[:, :2] + boxes[:, 2:]) / 2
-    return np.stack([medfilt(column, MEDIAN) for column in (centre[:, 0], centre[:, 1], half)], axis=1)
+    return np.stack([median_filter(column, MEDIAN) for column in (centre[:, 0], centre[:, 1], half)], axis=1)
 
 
 def _chosen(table: Tracks, order: GeometryOrder) -> tuple[int, ...]:

@@ -8,6 +8,7 @@ is the offset.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +33,7 @@ class SyncScore:
     distance : the curve's minimum (LSE-D for SyncNet); lower is better
     confidence : the curve's median less its minimum (LSE-C); higher is better
     offset : frames of 40 ms by which the sound leads the picture at the minimum; 0 is in sync
-    curve : (31,) mean distance at shifts +15 … −15
+    curve : (31,) mean distance at shifts +15 … −15; NaN at one that a very short track has no pair for
     per_window : confidence around each window, smoothed over nine
     """
 
@@ -54,15 +55,25 @@ def score(lips: F32, sounds: F32, padded: bool) -> SyncScore:
     ----------
     lips, sounds : (n, d), n ≥ 1
     padded : beyond its ends the sound is zero vectors, which enter the mean (as published); else only pairs that exist
-        do, of which every shift must have one
+        do
     """
     distances = shifted_distances(lips, sounds, padded)
-    curve: F64 = np.asarray(np.nanmean(distances, axis=0, dtype=np.float64))
+    curve = mean_curve(distances)
     best = int(np.nanargmin(curve))
     near = float(curve[best])
     middle = float(np.nanmedian(curve))
     own = np.nan_to_num(middle - distances[:, best].astype(np.float64), nan=0.0)
-    return SyncScore(near, middle - near, REACH - best, tuple(curve.tolist()), tuple(_smooth(own).tolist()))
+    return SyncScore(
+        near, middle - near, REACH - best, tuple(curve.tolist()), tuple(median_filter(own, SMOOTH).tolist())
+    )
+
+
+def mean_curve(rows: NDArray[np.floating[Any]]) -> F64:
+    """(31,) mean of (n, 31) rows, of what is not NaN."""
+    there = ~np.isnan(rows)
+    total = np.where(there, rows, 0).sum(axis=0, dtype=np.float64)
+    count = there.sum(axis=0)
+    return np.asarray(np.where(count > 0, total / np.maximum(count, 1), np.nan), np.float64)
 
 
 def shifted_distances(lips: F32, sounds: F32, padded: bool) -> F32:
@@ -88,5 +99,6 @@ def windows_of(frames: int, samples: int) -> int:
     return max(0, min(frames, samples // 640) - 5)
 
 
-def _smooth(values: F64) -> F64:
-    return np.asarray(medfilt(values, SMOOTH), np.float64)
+def median_filter(values: F64, size: int) -> F64:
+    """The median of the ``size`` values around each one; zeros beyond the ends, as in the originals."""
+    return np.asarray(medfilt(np.pad(values, size), size)[size:-size], np.float64)

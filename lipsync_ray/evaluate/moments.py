@@ -80,12 +80,17 @@ def frechet_distance(a: Moments, b: Moments) -> float:
     ValueError : fewer than two pictures on a side, or the square root does not exist
     """
     import contextlib
+    import warnings
 
     from pytorch_fid.fid_score import calculate_frechet_distance
+    from scipy.linalg import LinAlgWarning
 
     if min(a.count, b.count) < 2:
         raise ValueError(
             f"{a.count} and {b.count} pictures; FID needs two a side, and means something from {ENOUGH} on"
         )
-    with contextlib.redirect_stdout(io.StringIO()):  # it prints a note where it steadies a singular product
+    # It prints a note where it steadies a singular product, and asks scipy (held back below 1.18) in an old way.
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.simplefilter("ignore", LinAlgWarning)  # of too few pictures, which the result's own note says
         return float(calculate_frechet_distance(a.mean, a.covariance, b.mean, b.covariance))

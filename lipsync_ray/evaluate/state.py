@@ -168,9 +168,8 @@ class Evaluation:
     def why_unscored(self, state: State) -> str:
         """Why none of a video's windows was scored."""
         assert state.laid is not None
-        return (
-            state.silent or state.laid.reason or "too short: its tracks and its sound give not one window of 5 frames"
-        )
+        reasons = "; ".join(filter(None, (state.laid.reason, state.silent)))
+        return reasons or "too short: its tracks and its sound give not one window of 5 frames"
 
     def end(self, score: Score) -> None:
         """Record what was said of a video; from here on an evaluation that starts anew knows it."""

@@ -1,0 +1,130 @@
+"""How near the evaluation comes to its networks alone, in one run on one machine.
+
+    uv run python benchmarks/scores.py RUN [--seconds 6]
+
+RUN is the folder of a finished dub run. Prints scored frames/s (at 25 a second of video) of the evaluation's first pass
+against the bare scorer on crops in memory, for `mini-sync` and for a SyncNet with random weights, and FID pictures/s
+of its second pass against the bare Inception with random weights. Start-up of processes is left out on both sides.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from material import random_inception
+from rich.console import Console
+from rich.table import Table
+from speed import repeated, together
+
+
+def scorer_alone(path: str, batch: int, seconds: float) -> float:
+    """Windows/s of a scorer in this process, on one thread."""
+    import torch
+
+    from lipsync_ray.models.scorers import SCORERS, Expert
+
+    torch.set_num_threads(1)
+    scorer = SCORERS["mini-sync" if path.endswith(".safetensors") else "syncnet"]
+    expert = Expert(scorer, Path(path), "cuda" if torch.cuda.is_available() else "cpu", batch)
+    rng = np.random.default_rng(0)
+    faces = rng.integers(0, 255, (batch + 4, scorer.side, scorer.side, 3), np.uint8)
+    sound = rng.uniform(-4, 4, (batch, scorer.bands, scorer.columns)).astype(np.float32)
+    return repeated(lambda: expert(faces, sound), seconds) * batch
+
+
+def inception_alone(path: str, batch: int, seconds: float) -> float:
+    """Pictures/s of Inception (2048 features) in this process, on one thread."""
+    import torch
+
+    from lipsync_ray.models.inception import Inception
+
+    torch.set_num_threads(1)
+    network = Inception(Path(path), 2048, "cuda" if torch.cuda.is_available() else "cpu", batch)
+    pictures = np.random.default_rng(0).integers(0, 255, (batch, 224, 224, 3), np.uint8)
+    return repeated(lambda: network(pictures), seconds) * batch
+
+
+class Watch:
+    """Times flows from their first outcome on, so that processes are up."""
+
+    def __init__(self) -> None:
+        self.rate = 0.0
+
+    def wrap(self, run: Callable[..., Any], count: Callable[[Any], int]) -> Callable[..., Any]:
+        def timed(rows: Any, stages: Any, ledger: Any) -> Any:
+            counts = {row.key: count(row) for row in rows}
+            began, done = 0.0, 0
+            for outcome in run(rows, stages, ledger):
+                done += counts[outcome.key] if began else 0
+                began = began or time.perf_counter()
+                yield outcome
+            self.rate = done / max(1e-9, time.perf_counter() - began) if began else 0.0
+
+        return timed
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run")
+    parser.add_argument("--actors", type=int, default=2)
+    parser.add_argument("--syncnet", type=int, default=2, help="videos that SyncNet scores: it is slow on a CPU")
+    parser.add_argument("--fid", type=int, default=4, help="videos whose pictures go through Inception")
+    arguments = parser.parse_args()
+
+    import torch
+
+    from lipsync_ray.engine import flow
+    from lipsync_ray.engine.session import session
+    from lipsync_ray.evaluate import fid, job
+    from lipsync_ray.evaluate.subjects import read_subjects
+    from lipsync_ray.models import scorers, weights
+    from lipsync_ray.models.syncnet import SyncNet
+    from lipsync_ray.settings import EvaluateSettings, Workers
+
+    console = Console(width=110)
+    subjects = [s for s in read_subjects(arguments.run, None) if not s.undone]
+    original = flow.run
+    bundled = weights.find("mini-sync")
+    assert bundled is not None
+    workers = Workers(actors=arguments.actors)
+    table = Table(title=f"{arguments.actors} actors")
+    for name in ("", "bare", "whole pass", "ratio"):
+        table.add_column(name, justify="left" if not name else "right")
+
+    def add(name: str, bare: float, whole: float) -> None:
+        table.add_row(name, f"{bare:.1f}", f"{whole:.1f}", f"{whole / bare:.2f}")
+
+    with tempfile.TemporaryDirectory() as scratch, session("local"):
+        syncnet = Path(scratch) / "syncnet.model"
+        torch.manual_seed(0)
+        torch.save(SyncNet().state_dict(), syncnet)
+        for name, path, count in (
+            ("mini-sync", weights.location(bundled), len(subjects)),
+            ("syncnet", syncnet, arguments.syncnet),
+        ):
+            bare = together(scorer_alone, str(path), scorers.CPU_BATCH, arguments.actors)
+            watch = Watch()
+            flow.run = watch.wrap(original, lambda row: sum(run.count for run in row.runs))
+            settings = EvaluateSettings(scorer=name, scorer_weights=str(path), fid="none")  # type: ignore[arg-type]
+            job.run(subjects[:count], settings, workers, f"{scratch}/{name}", console, details=0)
+            add(f"{name}: windows/s (one a frame)", bare, watch.rate)
+        inception = random_inception(Path(scratch) / "inception.pth")
+        bare = together(inception_alone, str(inception), 16, arguments.actors)
+        watch = Watch()
+        fid.PICTURES_PER_ROW = 100  # so that there are rows enough to time
+        flow.run = watch.wrap(original, lambda row: getattr(row, "pictures", 0))
+        settings = EvaluateSettings(scorer="mini-sync", fid=str(inception))
+        job.run(subjects[: arguments.fid], settings, workers, f"{scratch}/mini-sync", console, details=0)
+        add("Inception: pictures/s", bare, watch.rate)
+    flow.run = original
+    console.print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""Whether a scorer finds a known shift between picture and sound.
+
+    uv run python benchmarks/shift.py VIDEO… [--scorer mini-sync] [--shifts -8 -3 0 4 10]
+
+Every video's sound is moved by so many frames of 40 ms, and the evaluation job scores all of them. Prints, per video,
+the offset found for each shift, and the share found to within one frame of the true one, relative to the offset of the
+untouched video (which is printed: a recording need not be in sync). What is not scored is printed with its reason.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+
+from material import shift_sound
+from rich.console import Console
+from rich.table import Table
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("videos", nargs="+")
+    parser.add_argument("--scorer", default="mini-sync")
+    parser.add_argument("--shifts", type=int, nargs="+", default=[-8, -3, 0, 4, 10])
+    parser.add_argument("--min-track", type=int, default=50)
+    parser.add_argument("--out", help="keep the evaluation and its report here")
+    arguments = parser.parse_args()
+
+    from lipsync_ray.evaluate.job import run
+    from lipsync_ray.evaluate.scores import Score
+    from lipsync_ray.evaluate.subjects import read_subjects
+    from lipsync_ray.report.page import write_report
+    from lipsync_ray.settings import EvaluateSettings, Workers
+
+    console = Console(width=120)
+    shifts = sorted({*arguments.shifts, 0})
+    with tempfile.TemporaryDirectory() as scratch:
+        out = arguments.out or f"{scratch}/out"
+        rows = []
+        for video in arguments.videos:
+            for shift in shifts:
+                moved = Path(scratch) / f"{Path(video).stem}{shift:+d}.mkv"
+                shift_sound(video, shift, str(moved))
+                rows.append((f"{Path(video).stem}{shift:+d}", moved, Path(video).stem))
+        table_path = Path(scratch) / "table.csv"
+        with table_path.open("w", newline="") as file:
+            csv.writer(file).writerows([("id", "video", "model"), *rows])
+        settings = EvaluateSettings(scorer=arguments.scorer, fid="none", min_track=arguments.min_track)
+        evaluated = run(read_subjects(str(table_path), "largest"), settings, Workers(), out, console)
+        write_report([evaluated.out], evaluated.out)
+    found: dict[str, dict[int, Score]] = defaultdict(dict)
+    for score in evaluated.scores:
+        name = score.model or ""
+        found[name][int(score.id.removeprefix(name))] = score
+    table = Table(title=f"{arguments.scorer}: offset found, by the shift of the sound")
+    for name in ("video", "frames", *(f"{shift:+d}" for shift in shifts), "within 1", "confidence at 0"):
+        table.add_column(name, justify="left" if name == "video" else "right")
+    right = total = 0
+    for name, own in sorted(found.items()):
+        base = own[0].offset
+        if base is None:
+            table.add_row(name, "", *([""] * len(shifts)), "", own[0].error or "")
+            continue
+        good = [abs((s.offset if s.offset is not None else 99) - base + shift) <= 1 for shift, s in own.items()]
+        right, total = right + sum(good), total + len(good)
+        cells = [str(own[shift].offset) for shift in shifts]
+        table.add_row(name, str(own[0].frames), *cells, f"{sum(good)}/{len(good)}", f"{own[0].sync_c:.3f}")
+    console.print(table)
+    console.print(f"{right} of {total} found to within one frame", highlight=False)
+
+
+if __name__ == "__main__":
+    main()

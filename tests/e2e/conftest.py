@@ -1,0 +1,25 @@
+"""Runs that several end-to-end tests look at."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+from commands import lipsync_ray
+
+
+@pytest.fixture(scope="session")
+def demo_run(cluster, tmp_path_factory):
+    """The folder of a finished `lipsync-ray demo`."""
+    folder = tmp_path_factory.mktemp("demo-run")
+    assert lipsync_ray("demo", "-o", folder) == 0
+    return folder
+
+
+@pytest.fixture(scope="session")
+def demo_scores(demo_run, tmp_path_factory):
+    """The folder of its evaluation."""
+    folder = tmp_path_factory.mktemp("demo-scores")
+    assert lipsync_ray("evaluate", demo_run, "-o", folder, "--scorer", "mini-sync", "--fid", "none") == 0
+    return folder

@@ -1,0 +1,225 @@
+"""The evaluate and report commands on real dubs, on the session's Ray."""
+
+import csv
+import json
+import shutil
+from dataclasses import replace
+from functools import partial
+
+import av
+import numpy as np
+import pytest
+from clips import write_video
+from commands import lipsync_ray
+from material import random_inception, shift_sound
+
+from lipsync_ray.engine import flow
+from lipsync_ray.engine.ledger import Ledger
+from lipsync_ray.engine.rows import StageSpec
+from lipsync_ray.evaluate.fid import FidRow, GroupOrder, Sum, Unit, distance
+from lipsync_ray.evaluate.scores import read_scores
+from lipsync_ray.faces.crop import Pads
+from lipsync_ray.media import decode
+from lipsync_ray.media.probe import probe_video
+
+pytestmark = pytest.mark.usefixtures("cluster")
+QUICK = ("--scorer", "mini-sync", "--fid", "none", "--details", "0")
+
+
+def scores_of(folder):
+    return {score.id: score for score in read_scores(str(folder / "metrics" / "videos.parquet"))}
+
+
+def table(path, rows):
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([("id", "video", "reference", "language", "model"), *rows])
+    return path
+
+
+def test_a_run_is_scored_and_its_tables_are_written(demo_scores):
+    found = scores_of(demo_scores)
+    assert {name: score.status for name, score in found.items()} == dict.fromkeys(
+        ["pan-en", "pan-es", "pan-ko", "pan-ar", "sway-en", "still-es"], "scored"
+    )
+    pan = found["pan-en"]
+    assert (pan.scorer, pan.protocol, pan.tracks, pan.lse_d) == ("mini-sync", "real", 1, None)
+    assert 0 < pan.mini_sync_d < 2
+    assert abs(pan.offset) <= 1
+    assert len(pan.curve) == 31
+    assert len(pan.confidence) == pan.windows > 50
+    assert pan.psnr_db > 35
+    assert 0.9 < pan.ssim <= 1
+    assert 0 < pan.sharpness_ratio < 1.5
+    assert pan.jitter_ratio > 0
+    names = {path.name for path in (demo_scores / "metrics").iterdir()}
+    assert names == {"videos.parquet", "videos.csv", "groups.parquet", "groups.csv", "tables.md", "fid.json"}
+    assert "| en | mini | 2/2 |" in (demo_scores / "metrics" / "tables.md").read_text()
+    assert not list((demo_scores / "parts").glob("*"))
+
+
+def test_a_second_evaluation_scores_nothing_again(demo_run, demo_scores, capsys):
+    before = {p.name: p.stat().st_mtime_ns for p in (demo_scores / "outcomes").iterdir()}
+    assert lipsync_ray("evaluate", demo_run, "-o", demo_scores, "--scorer", "mini-sync", "--fid", "none") == 0
+    assert "6 of 6 videos were scored before" in capsys.readouterr().out
+    assert {p.name: p.stat().st_mtime_ns for p in (demo_scores / "outcomes").iterdir()} == before
+
+
+def test_any_split_gives_the_same_numbers(demo_run, demo_scores, tmp_path):
+    assert lipsync_ray("evaluate", demo_run, "-o", tmp_path, *QUICK, "--segment", "1.6", "--actors", "1") == 0
+    same = {"seconds": 0.0, "attempts": 1}
+    wanted, found = scores_of(demo_scores), scores_of(tmp_path)
+    assert {k: replace(v, **same) for k, v in found.items()} == {k: replace(v, **same) for k, v in wanted.items()}
+
+
+def test_what_cannot_be_scored_is_a_row_with_its_reason(demo_run, demo_inputs, tmp_path, capsys):
+    good, source = demo_run / "videos" / "pan-en.mp4", demo_inputs / "pan.mp4"
+    damaged, silent, short = tmp_path / "damaged.mp4", tmp_path / "silent.mp4", tmp_path / "short.mp4"
+    damaged.write_bytes(good.read_bytes()[:4000])
+    shutil.copy(source, silent)
+    info = probe_video(str(good))
+    frames = [p.bgr()[..., ::-1] for p in decode.pictures(info, 0, 60)]
+    write_video(short, frames)
+    blank = write_video(tmp_path / "blank.mp4", [np.full((128, 128, 3), 90, np.uint8)] * 130)
+    rows = [
+        ("good", good, good, "en", "m"),
+        ("gone-reference", good, tmp_path / "gone.mp4", "en", "m"),
+        ("other-length", good, source, "en", "m"),
+        ("no-reference", good, "", "en", "m"),
+        ("damaged", damaged, good, "en", "m"),
+        ("silent", silent, "", "en", "m"),
+        ("short", short, "", "en", "m"),
+        ("blank", blank, "", "en", "m"),
+    ]
+    assert lipsync_ray("evaluate", table(tmp_path / "t.csv", rows), "-o", tmp_path / "out", *QUICK) == 1
+    found = scores_of(tmp_path / "out")
+    assert {name: score.status for name, score in found.items()} == {
+        "good": "scored",
+        "gone-reference": "scored",
+        "other-length": "scored",
+        "no-reference": "scored",
+        "damaged": "failed",
+        "silent": "not_scored",
+        "short": "not_scored",
+        "blank": "not_scored",
+    }
+    good = found["good"]
+    assert (good.psnr_db, good.ssim, good.sharpness_ratio, good.jitter_ratio) == (100, 1, 1, 1)
+    assert "no such file" in found["gone-reference"].reference_error
+    assert "frames do not correspond" in found["other-length"].reference_error
+    assert "no reference" in found["no-reference"].reference_error
+    assert found["other-length"].psnr_db is None
+    assert found["no-reference"].mini_sync_d == good.mini_sync_d
+    assert "not a readable video" in found["damaged"].error
+    assert "no audio stream" in found["silent"].error
+    assert "--min-track" in found["short"].error
+    assert "no face is seen" in found["blank"].error
+    assert found["blank"].mini_sync_d is None
+    assert "4 of 8 videos scored" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--scorer", "lipnet"), "--scorer lipnet: expected one of syncnet, mini-sync"),
+        (("--scorer", "mini-sync", "--protocol", "lrs"), "--protocol lrs scores whole frames"),
+        (("--scorer", "mini-sync", "--dims", "100"), "--dims 100"),
+        (("--scorer", "mini-sync", "--fid", "gone.pth"), "neither"),
+    ],
+)
+def test_unusable_options_start_nothing(demo_run, tmp_path, capsys, arguments, said):
+    assert lipsync_ray("evaluate", demo_run, "-o", tmp_path / "out", *arguments) == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_is_no_run_is_refused(tmp_path, capsys):
+    assert lipsync_ray("evaluate", tmp_path, "-o", tmp_path / "out", *QUICK) == 2
+    assert "nor the folder of a finished run" in capsys.readouterr().err
+    assert lipsync_ray("report", tmp_path, "-o", tmp_path / "out") == 2
+    assert "not the folder of a finished evaluation" in capsys.readouterr().err
+
+
+def test_two_runs_of_one_model_are_told_apart(demo_scores, tmp_path):
+    again = tmp_path / "again"
+    shutil.copytree(demo_scores, again)
+    assert lipsync_ray("report", demo_scores, again, "-o", tmp_path / "both", "--details", "2") == 0
+    text = (tmp_path / "both" / "report" / "tables.md").read_text()
+    assert f"| en | mini ({demo_scores.name}) | 2/2 |" in text
+    assert "| en | mini (again) | 2/2 |" in text
+
+
+def test_fid_is_the_same_for_one_actor_and_for_three(demo_run, demo_scores, tmp_path):
+    weights = random_inception(tmp_path / "random.pth")
+    units = []
+    for name in ("pan-en", "pan-ko", "sway-en"):
+        (geometry,) = (demo_scores / "geometry").glob(f"{name}-*.npz")
+        for side, path in (("made", f"videos/{name}.mp4"), ("real", f"inputs/{name.split('-')[0]}.mp4")):
+            video = probe_video(str(demo_run / path))
+            units.append(Unit(name, side, video, str(geometry), 384, 384, Pads(), 5, 60, (("x", "m"),)))
+    found = []
+    for workers, bundles in ((1, [units[::2], units[1::2]]), (3, [[unit] for unit in units])):
+        rows = [
+            FidRow(f"{workers}-{i}", b[0].side, b[0].groups, tuple(b), str(tmp_path / f"{workers}-{i}.npz"))
+            for i, b in enumerate(bundles)
+        ]
+        spec = StageSpec("inception", partial(Sum, str(weights), 64, "cpu", None), workers, 0.5)
+        outcomes = list(flow.run(rows, [spec], Ledger(str(tmp_path / "attempts"), 3)))
+        assert all(outcome.failure is None for outcome in outcomes)
+        sides = [tuple(row.url for row in rows if row.side == side) for side in ("made", "real")]
+        found.append(distance(GroupOrder(("x", "m"), 64, *sides)))
+    assert found[0].made == found[1].made > 64
+    assert found[0].fid > 0
+    assert found[1].fid == pytest.approx(found[0].fid, rel=1e-6)
+    evaluated = tmp_path / "out"
+    shutil.copytree(demo_scores, evaluated)
+    # The whole command with these weights: they are named wherever the number is.
+    status = lipsync_ray(
+        "evaluate",
+        demo_run,
+        "-o",
+        evaluated,
+        "--scorer",
+        "mini-sync",
+        "--fid",
+        weights,
+        "--dims",
+        "64",
+        "--details",
+        "0",
+    )
+    assert status == 0
+    fids = json.loads((evaluated / "metrics" / "fid.json").read_text())
+    groups = {(fid["language"], fid["model"]): fid for fid in fids}
+    assert set(groups) == {*((name, "mini") for name in ("ar", "en", "es", "ko")), (None, "mini")}
+    assert (
+        groups[None, "mini"]["made"]
+        == groups[None, "mini"]["real"]
+        == sum(fid["made"] for key, fid in groups.items() if key[0])
+    )
+    assert json.loads((evaluated / "run.json").read_text())["fid_weights"] == "random"
+    assert "not with the published Inception" in (evaluated / "report" / "index.html").read_text()
+
+
+def test_a_known_shift_is_found(corpus, tmp_path):
+    shifts = (-8, 0, 4)
+    rows = []
+    for shift in shifts:
+        shift_sound(str(corpus / "videos" / "hdtf_b.mp4"), shift, str(tmp_path / f"{shift}.mkv"))
+        rows.append((f"s{shift}", tmp_path / f"{shift}.mkv", "", "en", "m"))
+    assert lipsync_ray("evaluate", table(tmp_path / "t.csv", rows), "-o", tmp_path / "out", *QUICK) == 0
+    found = scores_of(tmp_path / "out")
+    base = found["s0"].offset
+    assert [found[f"s{shift}"].offset - base for shift in shifts] == [8, 0, -4]
+
+
+def test_moved_sound_is_moved(corpus, tmp_path):
+    source = str(corpus / "videos" / "hdtf_b.mp4")
+    shift_sound(source, 5, str(tmp_path / "a.mkv"))
+    with av.open(source) as a, av.open(str(tmp_path / "a.mkv")) as b:
+        before, after = (
+            np.concatenate([f.to_ndarray().astype(np.float32).mean(0) for f in c.decode(audio=0)]) for c in (a, b)
+        )
+        rate = a.streams.audio[0].rate
+    step = rate // 5
+    assert np.abs(after[:step]).max() < 1e-3
+    assert len(after) == len(before)

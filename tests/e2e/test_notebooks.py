@@ -1,0 +1,40 @@
+"""The notebooks, executed from the first cell to the last."""
+
+import os
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of what starts the kernel
+
+
+def executed(name, folder, **environment):
+    """The outputs' text of a notebook, run in `folder` on the session's Ray."""
+    import ray
+
+    notebook = nbformat.read(NOTEBOOKS / name, as_version=4)
+    environment |= {"RAY_ADDRESS": ray.get_runtime_context().gcs_address, "RAY_AUTH_MODE": "disabled"}
+    client = NotebookClient(notebook, timeout=240, kernel_name="python3", resources={"metadata": {"path": str(folder)}})
+    client.execute(env={**os.environ, **environment})
+    outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
+    assert not [output for output in outputs if output.output_type == "error"]
+    return outputs
+
+
+def text_of(outputs):
+    return "\n".join(str(output.get("text", output.get("data", {}))) for output in outputs)
+
+
+def test_evaluation(demo_run, tmp_path):
+    outputs = executed(
+        "04_evaluation.ipynb", tmp_path, LIPSYNC_RAY_RUN=str(demo_run), LIPSYNC_RAY_OUT=str(tmp_path / "scores")
+    )
+    said = text_of(outputs)
+    assert "| en | mini | 2/2 |" in said
+    assert "PSNR" in said
+    kinds = {kind for output in outputs for kind in output.get("data", {})}
+    assert {"image/svg+xml", "image/jpeg", "text/markdown"} <= kinds
+    assert (tmp_path / "scores" / "report" / "index.html").is_file()

@@ -1,0 +1,88 @@
+import csv
+import io
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from lipsync_ray.evaluate.fid import Fid
+from lipsync_ray.evaluate.scores import Score, TrackScore, read_scores, record, recorded, write_scores
+from lipsync_ray.evaluate.show import worst_first
+from lipsync_ray.evaluate.summary import csv_text, flat_rows, groups, markdown, parquet, score_row, stat
+
+
+def scored(name, language, model, lse_c, **more):
+    return Score(
+        name, f"{name}.mp4", "r.mp4", language, model, "scored", lse_d=10 - lse_c, lse_c=lse_c, offset=-2, **more
+    )
+
+
+SCORES = [
+    *(scored(f"v{i}-ko", "ko", "a", 5 + 0.1 * i, sharpness=8.0, sharpness_reference=10.0) for i in range(5)),
+    *(scored(f"v{i}-ko", "ko", "b", 6 + 0.1 * i) for i in range(5)),
+    scored("v0-es", "es", "a", 2.0),
+    Score("v1-es", "x.mp4", None, "es", "a", "not_scored", stage="score", error="no face | at all"),
+]
+
+
+def test_statistics():
+    found = stat([1.0, 2.0, 3.0, 4.0])
+    assert (found.mean, found.count) == (2.5, 4)
+    assert found.deviation == pytest.approx(np.std([1, 2, 3, 4], ddof=1))
+    assert found.low < 2.5 < found.high
+    assert stat([1.0, 2.0, 3.0, 4.0]) == found  # seeded
+    assert stat([]) is None
+    assert (stat([3.0]).deviation, stat([3.0]).low) == (None, None)
+    assert stat([2.0, 2.0, 2.0]).low == 2.0
+
+
+def test_the_interval_narrows_with_more_videos():
+    rng = np.random.default_rng(0)
+    few, many = stat(rng.normal(0, 1, 8).tolist()), stat(rng.normal(0, 1, 400).tolist())
+    assert many.high - many.low < 0.5 * (few.high - few.low)
+    assert many.high - many.low == pytest.approx(2 * 1.96 / 20, rel=0.25)
+
+
+def test_groups_by_language_and_model_and_over_all_languages():
+    rows = groups(SCORES, [Fid("ko", "a", 12.0, 30, 30), Fid(None, "a", 9.0, 60, 60)])
+    found = [(row.language, row.model, row.videos, row.scored) for row in rows]
+    assert found == [("es", "a", 2, 1), ("ko", "a", 5, 5), ("ko", "b", 5, 5), ("all", "a", 7, 6)]
+    assert rows[1].stats["lse_c"].mean == pytest.approx(5.2)
+    assert rows[1].stats["sharpness_ratio"].mean == pytest.approx(0.8)
+    assert rows[1].stats["offset"].mean == 2
+    assert "sharpness_ratio" not in rows[2].stats
+    assert (rows[1].fid.fid, rows[3].fid.fid, rows[2].fid) == (12.0, 9.0, None)
+
+
+def test_scorers_are_never_in_one_column():
+    mixed = [*SCORES[:2], Score("m", "m.mp4", None, "ko", "a", "scored", mini_sync_d=0.9, mini_sync_c=0.1)]
+    row = groups(mixed, [])[0]
+    assert (row.stats["lse_c"].count, row.stats["mini_sync_c"].count) == (2, 1)
+
+
+def test_tables_of_a_study():
+    text = markdown(SCORES, groups(SCORES, [Fid("ko", "a", 12.34, 30, 31)]))
+    assert "| ko | a | 5/5 |" in text
+    assert "12.34 (n = 30/31)" in text
+    assert "| v0-ko | 5.000 | 5.000 | 4.000 | 6.000 |" in text
+    assert "- v1-es (a): no face | at all" in text
+    flat = flat_rows(groups(SCORES, []))
+    again = pq.read_table(io.BytesIO(parquet(flat))).to_pylist()
+    assert again[1]["lse_c_mean"] == pytest.approx(5.2)
+    lines = list(csv.DictReader(io.StringIO(csv_text([score_row(s) for s in SCORES]))))
+    assert lines[0]["lse_c"] == "5.0"
+    assert lines[-1]["error"] == "no face | at all"
+    assert "curve" not in lines[0]
+
+
+def test_scores_survive_storage(tmp_path):
+    score = scored("x", "ko", "a", 3.0, curve=[1.0, 2.0], track_scores=[TrackScore(0.0, 5, 7.0, 3.0, 0)])
+    record(str(tmp_path), score)
+    assert recorded(str(tmp_path), ["x", "y"]) == {"x": score}
+    write_scores(str(tmp_path / "v.parquet"), [score, SCORES[-1]])
+    assert read_scores(str(tmp_path / "v.parquet")) == [score, SCORES[-1]]
+
+
+def test_worst_come_first_and_unscored_last():
+    assert [s.id for s in worst_first(SCORES)][:2] == ["v0-es", "v0-ko"]
+    assert worst_first(SCORES)[-1].id == "v1-es"

@@ -1,0 +1,128 @@
+import numpy as np
+import pytest
+import torch
+from golden import fill
+
+from lipsync_ray.errors import CheckpointError, WeightsError
+from lipsync_ray.evaluate import lse
+from lipsync_ray.models import weights
+from lipsync_ray.models.checkpoint import load_into, read_state
+from lipsync_ray.models.mini_sync import MiniSync
+from lipsync_ray.models.scorers import SCORERS, Expert, resolve
+from lipsync_ray.models.syncnet import SyncNet
+
+MINI_SYNC = weights.location(weights.find("mini-sync"))
+
+
+@pytest.fixture(scope="module")
+def golden(shared):
+    return dict(np.load(shared / "golden" / "syncnet.npz"))
+
+
+@pytest.fixture(scope="module")
+def filled(shared, tmp_path_factory):
+    """A file like the published syncnet_v2.model, filled like the reference."""
+    path = tmp_path_factory.mktemp("weights") / "syncnet_v2.model"
+    torch.save(fill(SyncNet(), shared).state_dict(), path)
+    return path
+
+
+def sound_of(golden, count):
+    columns = golden["mfcc"].astype(np.float32)
+    return np.stack([columns[:, 4 * v : 4 * v + 20] for v in range(count)])
+
+
+def relative(found, wanted):
+    return np.abs(found - wanted).max() / np.abs(wanted).max()
+
+
+def test_syncnet_is_the_published_one():
+    network = SyncNet()
+    assert sum(p.numel() for p in network.parameters()) == 13_631_616
+    assert len(network.state_dict()) == 102
+
+
+def test_syncnet_equals_the_reference_to_the_score(golden, filled):
+    count = len(golden["lip_embedding"])
+    expert = Expert(SCORERS["syncnet"], resolve("syncnet", str(filled)), "cpu")
+    lips, sounds = expert(golden["frames"][: count + 4], sound_of(golden, count))
+    assert relative(lips, golden["lip_embedding"]) < 1e-3
+    assert relative(sounds, golden["audio_embedding"]) < 1e-3
+    found = lse.score(lips, sounds, padded=True)
+    assert np.allclose(found.curve, golden["mean_distance"], rtol=1e-3)
+    assert found.distance == pytest.approx(float(golden["lse_d"]), rel=1e-3)
+    assert found.confidence == pytest.approx(float(golden["lse_c"]), rel=1e-3)
+    assert found.offset == int(golden["offset"])
+
+
+def test_the_network_as_published_equals_the_one_that_runs(golden, shared):
+    network = fill(SyncNet(), shared)
+    frames = torch.from_numpy(golden["frames"][:5]).float().permute(3, 0, 1, 2)[None]
+    with torch.inference_mode():
+        lip = network.see(frames).numpy()
+    assert relative(lip, golden["lip_embedding"][:1]) < 1e-5
+
+
+def test_mini_sync_equals_the_reference(shared):
+    golden = np.load(shared / "golden" / "mini_expert.npz")
+    network = MiniSync()
+    load_into(network, read_state(MINI_SYNC), "mini-sync")
+    network.eval()
+    with torch.inference_mode():
+        face = network.see(torch.from_numpy(golden["face"]).float()).numpy()
+        sound = network.hear(torch.from_numpy(golden["mel"])).numpy()
+    assert np.abs(face - golden["face_embedding"]).max() < 1e-4
+    assert np.abs(sound - golden["audio_embedding"]).max() < 1e-4
+
+
+def test_the_expert_stacks_frames_as_the_network_was_trained(shared):
+    network = MiniSync()
+    load_into(network, read_state(MINI_SYNC), "mini-sync")
+    network.eval()
+    rng = np.random.default_rng(0)
+    faces = rng.integers(0, 255, (7, 96, 96, 3), np.uint8)
+    sound = rng.uniform(-4, 4, (3, 80, 16)).astype(np.float32)
+    lips, sounds = Expert(SCORERS["mini-sync"], MINI_SYNC, "cpu")(faces, sound)
+    stacked = np.stack([faces[v : v + 5, 48:].transpose(0, 3, 1, 2).reshape(15, 48, 96) for v in range(3)])
+    with torch.inference_mode():
+        wanted = network.see(torch.from_numpy(stacked).float() / 255).numpy()
+    assert np.abs(lips - wanted).max() < 1e-5
+    assert np.allclose(np.linalg.norm(sounds, axis=1), 1, atol=1e-5)
+
+
+def test_a_window_does_not_depend_on_its_neighbours():
+    rng = np.random.default_rng(1)
+    faces = rng.integers(0, 255, (30, 96, 96, 3), np.uint8)
+    sound = rng.uniform(-4, 4, (26, 80, 16)).astype(np.float32)
+    torch.set_num_threads(1)
+    try:
+        expert = Expert(SCORERS["mini-sync"], MINI_SYNC, "cpu")
+        whole = expert(faces, sound)
+        part = expert(faces[9:16], sound[9:12])
+    finally:
+        torch.set_num_threads(2)
+    assert np.array_equal(whole[0][9:12], part[0])
+    assert np.array_equal(whole[1][9:12], part[1])
+
+
+def test_windows_and_frames_must_agree():
+    expert = Expert(SCORERS["mini-sync"], MINI_SYNC, "cpu")
+    with pytest.raises(ValueError, match="one window of sound"):
+        expert(np.zeros((9, 96, 96, 3), np.uint8), np.zeros((9, 80, 16), np.float32))
+
+
+def test_without_weights_the_error_names_the_other_scorer(tmp_path, monkeypatch):
+    monkeypatch.setenv(weights.CACHE_VARIABLE, str(tmp_path))
+    monkeypatch.setattr(weights, "_download", refuse)
+    with pytest.raises(WeightsError, match="--scorer mini-sync") as caught:
+        resolve("syncnet")
+    assert str(tmp_path / "syncnet_v2.model") in str(caught.value)
+
+
+def refuse(url, target, progress):
+    raise WeightsError(f"{url}: cannot be downloaded: no network")
+
+
+def test_another_networks_file_is_refused():
+    with pytest.raises(CheckpointError, match="not a checkpoint of SyncNet"):
+        resolve("syncnet", str(MINI_SYNC))
