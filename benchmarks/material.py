@@ -87,3 +87,31 @@ def random_inception(path: Path) -> Path:
         setattr(network, name, made)
     torch.save(network.state_dict(), path)
     return path
+
+
+def random_gfpgan(path: Path, narrow: float = 1.0) -> Path:
+    """GFPGANv1Clean with random numbers, in the file format of GFPGANv1.4.pth; narrower where that is asked for."""
+    import torch
+
+    from lipsync_ray.models.gfpgan import gfpgan_architecture
+
+    torch.manual_seed(0)
+    network = gfpgan_architecture()(
+        out_size=512, num_style_feat=512, channel_multiplier=2, decoder_load_path=None, fix_decoder=False, num_mlp=8,
+        input_is_latent=True, different_w=True, narrow=narrow, sft_half=True,
+    )  # fmt: skip
+    for name, parameter in network.named_parameters():
+        if name.endswith(".weight") and parameter.shape == (1,):
+            parameter.data.fill_(0.1)  # how much noise each layer adds; zero in a new network, never in a trained one
+    torch.save({"params_ema": network.state_dict()}, path)
+    return path
+
+
+def random_parsenet(path: Path) -> Path:
+    """ParseNet with random numbers, in the file format of parsing_parsenet.pth."""
+    import torch
+    from facexlib.parsing.parsenet import ParseNet
+
+    torch.manual_seed(1)
+    torch.save(ParseNet(in_size=512, out_size=512, parsing_ch=19).state_dict(), path)
+    return path

@@ -15,21 +15,36 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from lipsync_ray.cli_enhance import enhance
 from lipsync_ray.cli_evaluate import evaluate, report
-from lipsync_ray.cli_options import Actors, Address, Attempts, Batch, Gpus, Out, Segment
+from lipsync_ray.cli_options import (
+    Actors,
+    Address,
+    Attempts,
+    Batch,
+    Gpus,
+    Out,
+    Restore,
+    RestoreMask,
+    RestoreRegion,
+    RestoreStrength,
+    Segment,
+    restore_settings,
+)
 from lipsync_ray.cli_weights import app as weights_app
 from lipsync_ray.cli_weights import download_line
 from lipsync_ray.errors import LipsyncError, UsageError
 
 if TYPE_CHECKING:
-    from lipsync_ray.dub.run import Summary
     from lipsync_ray.manifest import Dub
+    from lipsync_ray.results import Summary
     from lipsync_ray.settings import DubSettings, Workers
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__.split("\n")[0]
 )
 app.add_typer(weights_app, name="weights")
+app.command()(enhance)
 app.command()(evaluate)
 app.command()(report)
 
@@ -91,6 +106,10 @@ def dub(
     pads: PadsOption = (0.0, 0.05, 0.0, 0.0),
     blend: BlendOption = "feather",
     precision: PrecisionOption = "auto",
+    restore: Restore = "none",
+    restore_mask: RestoreMask = "ellipse",
+    restore_region: RestoreRegion = "face",
+    restore_strength: RestoreStrength = 1.0,
     length: LengthOption = "audio",
     loop: LoopOption = "pingpong",
     trim_silence: TrimOption = False,
@@ -132,6 +151,7 @@ def dub(
         still_rate=rate,
         coding=VideoCoding(crf, preset),
         precision=precision,  # type: ignore[arg-type]
+        restore=restore_settings(restore, restore_mask, restore_region, restore_strength),
     )
     workers = Workers(actors, gpus_per_actor, batch, segment, attempts, address)
     console = Console()
@@ -193,7 +213,7 @@ def _run(dubs: list[Dub], settings: DubSettings, workers: Workers, out: str, con
 
 
 def _leave(summary: Summary, console: Console) -> NoReturn:
-    from lipsync_ray.dub.shown import show
+    from lipsync_ray.shown import show
 
     show(summary, console)
     raise typer.Exit(0 if summary.complete else 1)

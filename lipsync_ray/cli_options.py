@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from lipsync_ray.settings import RestoreSettings
 
 Out = Annotated[
     str, typer.Option("-o", "--out", help="Folder for a table's results, or the .mp4 for one pair. Path or URL.")
@@ -36,3 +39,27 @@ Address = Annotated[
     str | None,
     typer.Option(help="A Ray cluster. Default: $RAY_ADDRESS, else this machine alone.", rich_help_panel="Workers"),
 ]
+Restore = Annotated[str, typer.Option(help="gfpgan, a checkpoint of it, or none.", rich_help_panel="Restoration")]
+RestoreMask = Annotated[
+    str, typer.Option(help="ellipse (costs nothing), or parsing (a network's outline).", rich_help_panel="Restoration")
+]
+RestoreRegion = Annotated[
+    str, typer.Option(help="face, or mouth: only what lip-sync drew anew.", rich_help_panel="Restoration")
+]
+RestoreStrength = Annotated[
+    float, typer.Option(help="1 the restored face alone, 0.5 half of it.", rich_help_panel="Restoration")
+]
+
+
+def restore_settings(model: str, mask: str, region: str, strength: float) -> RestoreSettings | None:
+    """The settings that the options say; None for ``--restore none``.
+
+    Raises
+    ------
+    SettingsError : a value cannot work
+    """
+    from lipsync_ray.settings import RestoreSettings
+
+    if model == "none":
+        return None
+    return RestoreSettings(model, mask, region, strength)  # type: ignore[arg-type]

@@ -34,6 +34,7 @@ class Result:
     model : name of the generator
     frames : of the output
     faceless_frames : of these, passed through because no face was seen
+    restored_frames : of these, whose face was restored; None without --restore, or where an earlier run made some
     tracks : faces tracked in the source
     seconds : of work, over all stages and workers
     duration_s : of the output
@@ -57,6 +58,7 @@ class Result:
     model: str | None = None
     frames: int | None = None
     faceless_frames: int | None = None
+    restored_frames: int | None = None
     tracks: int | None = None
     seconds: float | None = None
     duration_s: float | None = None
@@ -70,12 +72,35 @@ class Result:
     fingerprint: str | None = None
 
 
+@dataclass(frozen=True)
+class Summary:
+    """What a run came to.
+
+    Attributes
+    ----------
+    results : one per row of the manifest, in its order
+    results_url : of results.parquet
+    detected_videos : distinct videos whose faces were detected in this run
+    seconds : wall time
+    """
+
+    results: list[Result]
+    results_url: str
+    detected_videos: int
+    seconds: float
+
+    @property
+    def complete(self) -> bool:
+        """Whether every row is done."""
+        return all(result.status == "done" for result in self.results)
+
+
 SCHEMA = pa.schema(
     [
         (name, pa.string())
         for name in ("id", "video", "audio", "language", "status", "stage", "error", "output", "model")
     ]
-    + [(name, pa.int64()) for name in ("frames", "faceless_frames", "tracks")]
+    + [(name, pa.int64()) for name in ("frames", "faceless_frames", "restored_frames", "tracks")]
     + [(name, pa.float64()) for name in ("seconds", "duration_s")]
     + [("rate", pa.string())]
     + [(name, pa.int64()) for name in ("width", "height", "segments", "reused_segments", "attempts")]

@@ -9,14 +9,19 @@ from typing import Any, Literal, get_args
 
 from lipsync_ray.errors import SettingsError
 from lipsync_ray.faces.blend import BLENDS, Blend
-from lipsync_ray.faces.choose import FACE_RULES, FaceRule
+from lipsync_ray.faces.choose import FACE_RULES, FaceChoice, FaceRule
 from lipsync_ray.faces.crop import Pads
+from lipsync_ray.faces.masks import MASKS, MaskKind
 from lipsync_ray.media.encode import PRESETS, VideoCoding
 
 Length = Literal["audio", "video", "shortest"]
 Loop = Literal["pingpong", "restart", "freeze"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 DEFAULT_MODEL = "wav2lip_gan"
+RestoreDetector = Literal["table", "retinaface"]
+DETECTORS: tuple[str, ...] = get_args(RestoreDetector)
+Region = Literal["mouth", "face"]
+REGIONS: tuple[str, ...] = get_args(Region)
 Protocol = Literal["real", "lrs"]
 PROTOCOLS: tuple[str, ...] = get_args(Protocol)
 SCORERS = ("syncnet", "mini-sync")
@@ -42,7 +47,8 @@ class DubSettings:
     trim_silence : whether the audio's leading and trailing silence is cut
     still_rate : frames/s given to a picture used as a video
     coding : how the output is encoded
-    precision : arithmetic of the generator
+    precision : arithmetic of the networks
+    restore : how the drawn faces are restored; None leaves them as the generator drew them
     """
 
     model: str = DEFAULT_MODEL
@@ -55,6 +61,7 @@ class DubSettings:
     still_rate: Fraction = Fraction(25)
     coding: VideoCoding = field(default_factory=VideoCoding)
     precision: Precision = "auto"
+    restore: RestoreSettings | None = None
 
     def __post_init__(self) -> None:
         _one_of("--face", self.face, FACE_RULES)
@@ -62,9 +69,7 @@ class DubSettings:
         _one_of("--length", self.length, LENGTHS)
         _one_of("--loop", self.loop, LOOPS)
         _one_of("--precision", self.precision, PRECISIONS)
-        _one_of("--preset", self.coding.preset, PRESETS)
-        if not 0 <= self.coding.crf <= MAX_CRF:
-            raise SettingsError(f"--crf {self.coding.crf}: expected 0 (lossless) to {MAX_CRF}")
+        _check_coding(self.coding)
         if not 1 <= self.still_rate <= 120:
             raise SettingsError(f"--still-rate {self.still_rate}: expected 1 to 120 frames/s")
         pads = asdict(self.pads)
@@ -78,6 +83,65 @@ class DubSettings:
         values = asdict(self)
         values["still_rate"] = str(self.still_rate)
         return values
+
+
+@dataclass(frozen=True)
+class RestoreSettings:
+    """How faces are restored.
+
+    Attributes
+    ----------
+    model : a registered name or a checkpoint's path
+    mask : "ellipse", or "parsing" (a network's outline of the face)
+    region : "mouth" restores what lip-sync drew anew, "face" the whole of it
+    strength : 0 leaves the frame as it is, 1 is the restored face alone
+    """
+
+    model: str = "gfpgan"
+    mask: MaskKind = "ellipse"
+    region: Region = "face"
+    strength: float = 1.0
+
+    def __post_init__(self) -> None:
+        _one_of("--restore-mask", self.mask, MASKS)
+        _one_of("--restore-region", self.region, REGIONS)
+        if not 0 < self.strength <= 1:
+            raise SettingsError(f"--restore-strength {self.strength}: expected more than 0, at most 1")
+
+
+@dataclass(frozen=True)
+class EnhanceSettings:
+    """What decides how finished videos are enhanced.
+
+    Attributes
+    ----------
+    restore : how faces are restored
+    upscale : 1, or 2 for twice the size
+    detector : "table" for smoothed landmarks of tracked faces, "retinaface" for GFPGAN's own on every frame
+    face : whose: "all", or a rule as in `DubSettings`; None for the dubbed face of a run, all of a video
+    coding : how the output is encoded
+    precision : arithmetic of the networks
+    """
+
+    restore: RestoreSettings = field(default_factory=RestoreSettings)
+    upscale: int = 1
+    detector: RestoreDetector = "table"
+    face: FaceChoice | None = None
+    coding: VideoCoding = field(default_factory=VideoCoding)
+    precision: Precision = "auto"
+
+    def __post_init__(self) -> None:
+        if self.upscale not in (1, 2):
+            raise SettingsError(f"--upscale {self.upscale}: expected 1 or 2")
+        _one_of("--restore-detector", self.detector, DETECTORS)
+        if self.face is not None:
+            _one_of("--face", self.face, ("all", *FACE_RULES))
+        _one_of("--precision", self.precision, PRECISIONS)
+        _check_coding(self.coding)
+
+    def record(self) -> dict[str, Any]:
+        """The settings as JSON values."""
+        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -102,7 +166,7 @@ class EvaluateSettings:
     protocol: Protocol = "real"
     min_track: int = 100
     min_face: int | None = None
-    face: FaceRule | Literal["all"] | None = None
+    face: FaceChoice | None = None
     fid: str = "inception"
     dims: int = 2048
     fid_every: int = 5
@@ -160,6 +224,12 @@ class Workers:
         gpus = self.gpus_per_actor
         if gpus is not None and (gpus < 0 or (gpus > 1 and gpus != int(gpus))):
             raise SettingsError(f"--gpus-per-actor {gpus}: expected 0, a part of one GPU, or a whole number")
+
+
+def _check_coding(coding: VideoCoding) -> None:
+    _one_of("--preset", coding.preset, PRESETS)
+    if not 0 <= coding.crf <= MAX_CRF:
+        raise SettingsError(f"--crf {coding.crf}: expected 0 (lossless) to {MAX_CRF}")
 
 
 def _one_of(option: str, value: str, allowed: tuple[str, ...]) -> None:

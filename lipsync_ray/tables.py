@@ -93,9 +93,7 @@ def read_rows(url: str, columns: Sequence[Column], default_id: Callable[[Row], s
         problems += [f"row {number}, column {name!r}: empty" for name in required if not row[name]]
         rows.append(row | {c.name: _resolved(row[c.name], base) for c in columns if c.file})
     written = [bool(row["id"]) for row in rows]
-    for row, name in zip(
-        rows, _numbered([row["id"] or safe_id(default_id(row)) for row in rows], written), strict=True
-    ):
+    for row, name in zip(rows, numbered([row["id"] or safe_id(default_id(row)) for row in rows], written), strict=True):
         row["id"] = name
     problems += _id_problems([row["id"] or "" for row in rows])
     problems += missing_files(rows, [column.name for column in columns if column.file == "must"])
@@ -170,8 +168,9 @@ def safe_id(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "_", name).lstrip("._-")[:LONGEST_ID] or "row"
 
 
-def _numbered(names: list[str], written: list[bool]) -> list[str]:
+def numbered(names: list[str], written: list[bool] | None = None) -> list[str]:
     """Made-up ids that coincide get -2, -3 …; written ones stay, and their duplicates are problems."""
+    written = written or [False] * len(names)
     taken = {name for name, own in zip(names, written, strict=True) if own}
     out = []
     for name, own in zip(names, written, strict=True):

@@ -27,9 +27,12 @@ ALLOWED = {
     "models": {"models", "settings", "errors"},
     "engine": {"engine", "settings", "storage", "errors"},
     "sources": {"sources", "engine", "faces", "media", "settings", "storage", "errors"},
+    "restoring": {"restoring", "sources", "faces", "media", "models", "settings", "errors"},
+    "report": {"report", "evaluate", "storage", "errors"},
     "demo": set(),
     "dub": {"dub", *JOBS_USE},
     "evaluate": {"evaluate", *JOBS_USE},
+    "enhance": {"enhance", *JOBS_USE},
 }
 MOST_LINES = 300
 

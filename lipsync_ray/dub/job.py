@@ -16,11 +16,13 @@ from lipsync_ray import storage
 from lipsync_ray.dub.find_faces import find_faces
 from lipsync_ray.dub.make_lips import make_lips
 from lipsync_ray.dub.prepare import prepare
-from lipsync_ray.dub.run import Run, Summary
+from lipsync_ray.dub.run import Run
 from lipsync_ray.engine.layout import lay_out
 from lipsync_ray.engine.session import session
 from lipsync_ray.manifest import Dub
 from lipsync_ray.models import lips, weights
+from lipsync_ray.restoring.files import resolve
+from lipsync_ray.results import Summary
 from lipsync_ray.settings import DubSettings, Workers
 
 
@@ -49,9 +51,12 @@ def run(
         lips.verify(path)
     with path.open("rb") as file:
         model_digest = hashlib.file_digest(file, "sha256").hexdigest()
+    restoration = resolve(settings.restore, fetching) if settings.restore else None
+    if restoration:
+        model = f"{model}+{restoration.name}"
     with session(workers.address) as cluster:
         lay_out(cluster, workers, alone=True)  # options that the cluster cannot meet end the run here
-        this = Run(dubs, settings, workers, storage.absolute(out), console, cluster, model, model_digest)
+        this = Run(dubs, settings, workers, storage.absolute(out), console, cluster, model, model_digest, restoration)
         this.write()
         prepare(this)
         find_faces(this)

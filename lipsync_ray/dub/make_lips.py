@@ -10,6 +10,7 @@ from functools import partial
 from lipsync_ray import storage
 from lipsync_ray.dub.assemble import VideoOrder, make_video
 from lipsync_ray.dub.plan import Segment, output_frames, segment_bounds
+from lipsync_ray.dub.restore import Restore
 from lipsync_ray.dub.run import DubState, Run
 from lipsync_ray.dub.stages import Compose, Composed, Crop, Sync, faceless_frames
 from lipsync_ray.engine import flow
@@ -20,12 +21,13 @@ from lipsync_ray.engine.tasks import Tasks
 from lipsync_ray.media.join import Track
 from lipsync_ray.models import lips
 from lipsync_ray.models.wav2lip import CROP
+from lipsync_ray.restoring.faces import PARSE_EVERY, ROW_S
 from lipsync_ray.results import Result
 
 
 def make_lips(run: Run) -> None:
     """Make what is missing of every dub's segments; join a dub as soon as it has all of them."""
-    layout = lay_out(run.crew.cluster, run.workers, alone=False)
+    layout = lay_out(run.crew.cluster, run.workers, alone=False, networks=1 if run.settings.restore is None else 2)
     committed = storage.list_tree(run.url("parts"))
     joining = Tasks("join", make_video, run.crew.tasks_limit)
     rows: list[Segment] = []
@@ -53,11 +55,16 @@ def make_lips(run: Run) -> None:
 def _stages(run: Run, layout: Layout) -> list[StageSpec]:
     settings, model = run.settings, layout.model
     sync = partial(Sync, settings.model, layout.device, settings.precision, run.workers.batch)
-    return [
+    stages = [
         StageSpec("crop", partial(Crop, CROP), layout.read.workers, layout.read.cpus),
         StageSpec("sync", sync, model.workers, model.cpus, model.gpus),
-        StageSpec("compose", Compose, layout.write.workers, layout.write.cpus),
+        StageSpec("compose", partial(Compose, settings.restore), layout.write.workers, layout.write.cpus),
     ]
+    if settings.restore is not None:
+        assert run.restoration is not None
+        restore = partial(Restore, run.restoration.files, layout.device, settings.precision)
+        stages.insert(2, StageSpec("restore", restore, model.workers, model.cpus, model.gpus))
+    return stages
 
 
 def _segments(run: Run, dub: DubState, layout: Layout) -> list[Segment]:
@@ -66,6 +73,9 @@ def _segments(run: Run, dub: DubState, layout: Layout) -> list[Segment]:
     assert dub.speaker is not None
     settings = run.settings
     dub.frames = output_frames(dub.info, dub.speech, settings.length)
+    seconds = run.workers.segment_s
+    if settings.restore is not None:
+        seconds = min(seconds, ROW_S)
     batch = run.workers.batch or (lips.GPU_BATCH if layout.device == "cuda" else lips.CPU_BATCH)
     return [
         Segment(
@@ -83,7 +93,9 @@ def _segments(run: Run, dub: DubState, layout: Layout) -> list[Segment]:
             coding=settings.coding,
             url=run.url("parts", dub.row.id, f"{dub.fingerprint}-{start}-{stop}.mp4"),
         )
-        for start, stop in segment_bounds(dub.frames, dub.info.rate, run.workers.segment_s, batch)
+        for start, stop in segment_bounds(
+            dub.frames, dub.info.rate, seconds, batch, PARSE_EVERY if settings.restore else 1
+        )
     ]
 
 
@@ -98,6 +110,7 @@ def _take_segment(run: Run, name: str, outcome: Outcome, joining: Tasks[VideoOrd
         return
     composed: Composed = outcome.value
     dub.faceless[composed.start] = composed.faceless
+    dub.restored += composed.restored
     dub.missing.discard(composed.start)
     if not dub.missing:
         joining.submit(_order(run, dub))
@@ -136,6 +149,7 @@ def _done(run: Run, dub: DubState, output: str) -> Result:
         output=output,
         frames=dub.frames,
         faceless_frames=shown,
+        restored_frames=dub.restored if run.settings.restore and not dub.reused else None,
         duration_s=float(dub.frames / dub.info.rate),
         segments=len(dub.parts),
         reused_segments=dub.reused,

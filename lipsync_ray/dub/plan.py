@@ -66,10 +66,16 @@ def output_frames(video: VideoInfo, speech: Speech, length: Length) -> int:
     return video.frames if length == "video" else min(video.frames, sounding)
 
 
-def segment_bounds(frames: int, rate: Fraction, seconds: float, batch: int) -> list[tuple[int, int]]:
-    """[start, stop) of segments of about ``seconds``; a multiple of the generator's batch where that is within a third."""
+def segment_bounds(frames: int, rate: Fraction, seconds: float, batch: int, multiple: int = 1) -> list[tuple[int, int]]:
+    """[start, stop) of segments of about ``seconds``; a multiple of the generator's batch where that is within a third.
+
+    Parameters
+    ----------
+    multiple : that every segment begins at
+    """
     length = max(1, round(seconds * float(rate)))
     rounded = round(length / batch) * batch
     if rounded and abs(rounded - length) <= length / 3:
         length = rounded
+    length = max(1, round(length / multiple)) * multiple
     return [(start, min(frames, start + length)) for start in range(0, frames, length)]

@@ -39,7 +39,6 @@ def prepare(run: Run) -> None:
             FRAMES_VERSION,
             video_key,
             audio_key,
-            run.model_digest,
             json.dumps(run.fingerprinted(), sort_keys=True),
         )
         run.going[row.id] = DubState(row, fingerprint, video_key, audio_key)

@@ -19,35 +19,13 @@ from lipsync_ray.engine.rows import Failure
 from lipsync_ray.engine.session import Cluster
 from lipsync_ray.manifest import Dub
 from lipsync_ray.media.probe import VideoInfo
-from lipsync_ray.results import Result
+from lipsync_ray.restoring.files import Restoration
+from lipsync_ray.results import Result, Summary
 from lipsync_ray.settings import DubSettings, Workers
 from lipsync_ray.sources.listen import Speech
 from lipsync_ray.sources.tables import Speaker
 
 _VERSIONS_OF = ("lipsync-ray", "ray", "torch", "av", "numpy")
-
-
-@dataclass(frozen=True)
-class Summary:
-    """What a run came to.
-
-    Attributes
-    ----------
-    results : one per row of the manifest, in its order
-    results_url : of results.parquet
-    detected_videos : distinct videos whose faces were detected in this run
-    seconds : wall time
-    """
-
-    results: list[Result]
-    results_url: str
-    detected_videos: int
-    seconds: float
-
-    @property
-    def complete(self) -> bool:
-        """Whether every dub is done."""
-        return all(result.status == "done" for result in self.results)
 
 
 @dataclass
@@ -65,6 +43,7 @@ class DubState:
     missing : first frames of the segments that are not committed yet
     reused : segments that an earlier run committed
     faceless : first frame → frames without a face, of segments made in this run
+    restored : frames whose face was restored, likewise
     seconds : of work
     attempts : most processes that one of its rows needed
     """
@@ -82,6 +61,7 @@ class DubState:
     missing: set[int] = field(default_factory=set)
     reused: int = 0
     faceless: dict[int, int] = field(default_factory=dict)
+    restored: int = 0
     seconds: float = 0.0
     attempts: int = 1
 
@@ -93,7 +73,8 @@ class Run:
     ----------
     rows, settings, workers : what was asked for
     out : the run's folder
-    model, model_digest : name and sha256 of the generator
+    model, model_digest : name and sha256 of the generator; "+" and the restorer's name, where there is one
+    restoration : what restores the faces, where that is asked for
     crew : who does the work
     going : id → dub that has not ended
     results : id → result of one that has
@@ -110,9 +91,11 @@ class Run:
         cluster: Cluster,
         model: str,
         model_digest: str,
+        restoration: Restoration | None = None,
     ) -> None:
         self.rows, self.settings, self.workers, self.out = rows, settings, workers, out
         self.model, self.model_digest = model, model_digest
+        self.restoration = restoration
         self.going: dict[str, DubState] = {}
         self.results: dict[str, Result] = {}
         self.detected_videos = 0
@@ -134,7 +117,9 @@ class Run:
     def fingerprinted(self) -> dict[str, Any]:
         """The settings that change frames; the model goes in by its content instead of its name."""
         values = self.settings.record()
-        del values["model"]
+        values["model"] = self.model_digest
+        if self.restoration:
+            values["restore"]["model"] = self.restoration.digest
         return values
 
     def known(self, dub: DubState) -> dict[str, Any]:
@@ -195,7 +180,7 @@ class Run:
             "settings": self.settings.record(),
             "workers": asdict(self.workers),
             "model": {"name": self.model, "sha256": self.model_digest},
-            "fingerprint": storage.digest(json.dumps(self.fingerprinted(), sort_keys=True), self.model_digest),
+            "fingerprint": storage.digest(json.dumps(self.fingerprinted(), sort_keys=True)),
             "versions": {name: version(name) for name in _VERSIONS_OF},
             "began": self._began,
             "ended": ended,

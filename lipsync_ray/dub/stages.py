@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,8 @@ from lipsync_ray.media import decode, mel
 from lipsync_ray.media.encode import encode
 from lipsync_ray.media.picture import Box, Picture
 from lipsync_ray.media.probe import VideoInfo
-from lipsync_ray.settings import Loop, Precision
+from lipsync_ray.restoring.faces import Restored
+from lipsync_ray.settings import Loop, Precision, RestoreSettings
 from lipsync_ray.sources.frames import source_frames
 from lipsync_ray.sources.tables import one_thread
 
@@ -34,22 +35,25 @@ class Crops:
     places : (m,) int64 output frames, counted from the segment's start, that have a face
     boxes : (m, 4) int32 x0, y0, x1, y1 that were cropped
     faces : (m, side, side, 3) uint8 BGR: of the source after crop, drawn anew after sync
+    restored : after restore, where that is asked for
     """
 
     segment: Segment
     places: NDArray[np.int64]
     boxes: NDArray[np.int32]
     faces: U8
+    restored: Restored | None = None
 
 
 @dataclass(frozen=True)
 class Composed:
-    """A segment whose part is committed."""
+    """A segment whose part is committed: its frames, those without a face, those whose face was restored."""
 
     dub: str
     start: int
     frames: int
     faceless: int
+    restored: int
 
 
 class Crop:
@@ -103,28 +107,40 @@ class Sync:
         first = min(int(starts.min()), speech.columns - self._model.mel_step)
         columns = speech.read(first, int(starts.max()) + self._model.mel_step)
         windows = mel.windows(columns, starts, max(0, first), speech.columns, self._model.mel_step)
-        return Crops(segment, crops.places, crops.boxes, self._model(crops.faces, windows))
+        return replace(crops, faces=self._model(crops.faces, windows))
 
 
 class Compose:
-    """Decode a segment's range again, put the faces in, encode it and commit the part."""
+    """Decode a segment's range again, put the faces in, encode it and commit the part.
+
+    Parameters
+    ----------
+    restore : how restored faces are mixed in
+    """
+
+    def __init__(self, restore: RestoreSettings | None = None) -> None:
+        self._restore = restore
 
     def __call__(self, crops: Crops) -> Composed:
         segment = crops.segment
         part = encode(self._pictures(crops), segment.video.rate, segment.video.pixel_aspect, segment.coding)
         storage.commit_bytes(segment.url, part)
         frames = segment.stop - segment.start
-        return Composed(segment.dub, segment.start, frames, frames - len(crops.places))
+        restored = len(crops.restored.places) if crops.restored else 0
+        return Composed(segment.dub, segment.start, frames, frames - len(crops.places), restored)
 
-    @staticmethod
-    def _pictures(crops: Crops) -> Iterator[Picture]:
+    def _pictures(self, crops: Crops) -> Iterator[Picture]:
         segment = crops.segment
         shown = segment.source_frames().tolist()
         row = 0
         for place, picture in enumerate(decode.pictures_at(segment.video, shown)):
             if row < len(crops.places) and crops.places[row] == place:
                 picture = picture.copy()
-                paste(picture, Box(*crops.boxes[row].tolist()), crops.faces[row], segment.blend)
+                box = Box(*crops.boxes[row].tolist())
+                paste(picture, box, crops.faces[row], segment.blend)
+                if crops.restored is not None and self._restore is not None:
+                    for face in np.flatnonzero(crops.restored.places == place).tolist():
+                        crops.restored.put(picture, face, self._restore, box)
                 row += 1
             yield picture
 

@@ -34,12 +34,13 @@ class Layout:
         return "cuda" if self.model.gpus else "cpu"
 
 
-def lay_out(cluster: Cluster, workers: Workers, alone: bool) -> Layout:
+def lay_out(cluster: Cluster, workers: Workers, alone: bool, networks: int = 1) -> Layout:
     """Divide a cluster.
 
     Parameters
     ----------
     alone : the network's stage is the job's only one, and may use every CPU
+    networks : stages that run one; each gets `Layout.model`, and they share a GPU
 
     Raises
     ------
@@ -57,12 +58,13 @@ def lay_out(cluster: Cluster, workers: Workers, alone: bool) -> Layout:
         count = workers.actors or max(1, int(cluster.gpus / gpus))
         rest = max(cpus - count, cpus / 2)
         share = min(1.0, (cpus - rest * 0.9) / count) if not alone else min(1.0, cpus / count)
-        return Layout(Pool(count, share, gpus), *_around(rest * 0.9))
+        part = gpus / networks if gpus <= 1 else max(1.0, gpus // networks)
+        return Layout(Pool(count, share / networks, part), *_around(rest * 0.9))
     # An actor on CPUs computes in one thread: the last bits of a float32 product depend on how many share it, and a
     # dub must not depend on the machine's size. Stages share the CPUs; which one needs them, the system sees best.
     count = workers.actors or max(1, int(cluster.cpus))
     share = cpus if alone else cpus / 2
-    return Layout(Pool(count, min(1.0, share / count)), *_around(cpus / 2))
+    return Layout(Pool(count, min(1.0, share / count) / networks), *_around(cpus / 2))
 
 
 def _around(cpus: float) -> tuple[Pool, Pool]:

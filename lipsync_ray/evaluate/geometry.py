@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 
 from lipsync_ray import storage
 from lipsync_ray.evaluate.lse import median_filter
-from lipsync_ray.evaluate.subjects import FaceChoice
-from lipsync_ray.faces.choose import choose
+from lipsync_ray.faces.choose import FaceChoice, choose
 from lipsync_ray.faces.scan import iou
 from lipsync_ray.faces.table import read_table
 from lipsync_ray.faces.track import Tracks
@@ -226,8 +225,6 @@ def squares(boxes: F64) -> F64:
 
 
 def _chosen(table: Tracks, order: GeometryOrder) -> tuple[int, ...]:
-    if order.face == "all":
-        return tuple(np.unique(table.track).tolist())
     return choose(table, order.face, order.video.width, order.video.height)
 
 

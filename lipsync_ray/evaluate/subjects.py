@@ -6,18 +6,16 @@ import json
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import PurePosixPath
-from typing import Literal
 
 from lipsync_ray import storage
 from lipsync_ray.errors import LipsyncError, ManifestError
-from lipsync_ray.faces.choose import FaceRule
+from lipsync_ray.faces.choose import FaceChoice
 from lipsync_ray.faces.crop import Pads
 from lipsync_ray.media.probe import DEFAULT_STILL_RATE
 from lipsync_ray.results import FILE, read_results
 from lipsync_ray.settings import Loop
 from lipsync_ray.tables import ID, Column, Row, is_table, read_rows
 
-FaceChoice = FaceRule | Literal["all"]
 COLUMNS = (
     Column("video", required=True, file="must"),
     Column("reference", file="may"),

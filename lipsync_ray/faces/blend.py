@@ -41,20 +41,33 @@ def paste(picture: Picture, box: Box, face: U8, blend: Blend) -> None:
     soft = blend == "feather"
     size = (box.width, box.height)
     drawn = cv2.resize(face, size, interpolation=cv2.INTER_CUBIC if soft else cv2.INTER_LINEAR)
-    new = picture.planes_of(np.asarray(drawn, np.float32))
-    weight = _feather(*size) if soft else np.ones(size[::-1], np.float32)
+    weight = feather(*size) if soft else np.ones(size[::-1], np.float32)
+    mix(picture, box, np.asarray(drawn, np.float32), weight, match=soft)
+
+
+def mix(picture: Picture, box: Box, bgr: F32, weight: F32, match: bool = False) -> None:
+    """Mix pixels into ``picture``, in place, plane by plane; where the weight is zero a plane keeps its value.
+
+    Parameters
+    ----------
+    box : where
+    bgr : (h, w, 3) float32 in 0–255
+    weight : (h, w) float32 in [0, 1]
+    match : bring the new pixels' colour to that of the old ones where both are seen
+    """
+    new = picture.planes_of(bgr)
     around = box.even()
     inset = (box.y0 - around.y0, around.y1 - box.y1, box.x0 - around.x0, around.x1 - box.x1)
     if any(inset):
         new = np.asarray(cv2.copyMakeBorder(new, *inset, cv2.BORDER_REPLICATE), np.float32)
         weight = np.asarray(cv2.copyMakeBorder(weight, *inset, cv2.BORDER_CONSTANT, value=0), np.float32)
-    _mix(picture.y[around.y0 : around.y1, around.x0 : around.x1], new[..., 0], weight, soft)
+    _mix(picture.y[around.y0 : around.y1, around.x0 : around.x1], new[..., 0], weight, match)
     half = (around.width // 2, around.height // 2)
     weight = np.asarray(cv2.resize(weight, half, interpolation=cv2.INTER_AREA), np.float32)
     for plane, channel in ((picture.u, 1), (picture.v, 2)):
         chroma = cv2.resize(new[..., channel], half, interpolation=cv2.INTER_AREA)
         target = plane[around.y0 // 2 : around.y1 // 2, around.x0 // 2 : around.x1 // 2]
-        _mix(target, np.asarray(chroma, np.float32), weight, soft)
+        _mix(target, np.asarray(chroma, np.float32), weight, match)
 
 
 def _mix(target: U8, new: F32, weight: F32, match: bool) -> None:
@@ -70,7 +83,7 @@ def _mix(target: U8, new: F32, weight: F32, match: bool) -> None:
 
 
 @lru_cache(maxsize=64)
-def _feather(width: int, height: int) -> F32:
+def feather(width: int, height: int) -> F32:
     """(height, width) float32 weights in [0, 1]."""
     v, u = (((np.arange(side) + 0.5) / side).astype(np.float32) for side in (height, width))
     rows = _ramp(v, *UPPER_EDGE) * _ramp(v, *LOWER_EDGE)

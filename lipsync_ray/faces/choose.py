@@ -11,6 +11,7 @@ from lipsync_ray.faces.track import Tracks
 
 FaceRule = Literal["largest", "center", "left", "right"]
 FACE_RULES: tuple[str, ...] = get_args(FaceRule)
+FaceChoice = FaceRule | Literal["all"]
 
 CENTRAL = 0.25  # of the frame's diagonal: how far from the middle a face still counts as central
 PRESENT = 0.5  # left and right mean among the faces seen at least this part of the longest-seen one's time …
@@ -19,13 +20,15 @@ SAME_PLACE = 0.75  # of the face's width
 SAME_SIZE = 1.5
 
 
-def choose(tracks: Tracks, rule: FaceRule, width: int, height: int) -> tuple[int, ...]:
-    """The tracks of the one person who speaks in each scene; no two of them share a frame.
+def choose(tracks: Tracks, rule: FaceChoice, width: int, height: int) -> tuple[int, ...]:
+    """The tracks of the one person who speaks in each scene; no two of them share a frame. Every track, of "all".
 
     largest: most area, summed over the scene. center: most time near the middle. left, right: the outermost of the
     faces that are large and long in view. A track that begins where and as large as the chosen one was, at another
     time of the scene, is the same person found again.
     """
+    if rule == "all":
+        return tuple(np.unique(tracks.track).tolist())
     out: list[int] = []
     for scene in np.unique(tracks.scene):
         inside = np.flatnonzero(tracks.scene == scene)

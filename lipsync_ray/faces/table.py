@@ -65,6 +65,14 @@ def _cached(url: str) -> bytes:
     return storage.read_bytes(url)
 
 
+def landmarks_of(tracks: Tracks, chosen: tuple[int, ...], start: int, stop: int) -> NDArray[np.float32]:
+    """(stop − start, 5, 2) float32 landmarks of the chosen tracks' face in each frame; NaN where there is none."""
+    out = np.full((stop - start, 5, 2), np.nan, np.float32)
+    rows = np.flatnonzero(np.isin(tracks.track, chosen) & (tracks.frame >= start) & (tracks.frame < stop))
+    out[tracks.frame[rows] - start] = tracks.landmarks[rows]
+    return out
+
+
 def boxes_of(tracks: Tracks, chosen: tuple[int, ...], start: int, stop: int) -> NDArray[np.float32]:
     """(stop − start, 4) float32 boxes of the chosen tracks' face in each frame; NaN where there is none."""
     out = np.full((stop - start, 4), np.nan, np.float32)

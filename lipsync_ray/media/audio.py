@@ -134,15 +134,22 @@ def _frames(container: Any, stream: Any) -> Iterator[Any]:
         return  # the file ends in the middle of a packet
 
 
+def codec_of(url: str) -> str:
+    """FFmpeg's name of a file's first audio codec."""
+    with opened(url) as container:
+        if not container.streams.audio:
+            raise ProbeError(f"{url}: no audio stream in it")
+        name: str = container.streams.audio[0].codec_context.name
+        return name
+
+
 def probe_audio(url: str) -> Sound:
     """Decode a stream to its end and say what it was; exact, where a header may be wrong."""
     rate = count = channels = 0
     for found, block in blocks(url):
         rate, channels = found, block.shape[0]
         count += block.shape[1]
-    with opened(url) as container:
-        codec = container.streams.audio[0].codec_context.name
-    return Sound(codec, rate, channels, count)
+    return Sound(codec_of(url), rate, channels, count)
 
 
 def speech_blocks(url: str, span: Span | None = None) -> Iterator[F32]:

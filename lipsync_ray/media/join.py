@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
@@ -21,9 +22,11 @@ import numpy as np
 from lipsync_ray.errors import DecodeError, EncodeError
 from lipsync_ray.media import audio
 from lipsync_ray.media.audio import F32, Span
+from lipsync_ray.media.probe import opened
 
 AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
 AAC_BITS_PER_CHANNEL = 96_000
+MP4_AUDIO = frozenset({"aac", "mp3", "ac3", "eac3", "opus", "flac", "alac"})
 _AUDIO_AHEAD_S = Fraction(1, 2)
 
 
@@ -50,8 +53,22 @@ class Track:
     duration_s: Fraction
 
 
-def join(parts: Iterable[Part], rate: Fraction, track: Track, target: Path) -> int:
-    """Write the mp4 ``target``; the number of its frames.
+@dataclass(frozen=True)
+class Copied:
+    """The audio stream of a video, to be put under its pictures packet by packet, without encoding it again.
+
+    Attributes
+    ----------
+    url : the video
+    origin_s : time of its first frame, which becomes 0
+    """
+
+    url: str
+    origin_s: Fraction
+
+
+def join(parts: Iterable[Part], rate: Fraction, track: Track | Copied | None, target: Path) -> int:
+    """Write the mp4 ``target``; the number of its frames. Without a track it is silent.
 
     Raises
     ------
@@ -60,7 +77,10 @@ def join(parts: Iterable[Part], rate: Fraction, track: Track, target: Path) -> i
     """
     frames = 0
     try:
-        with av.open(str(target), "w", format="mp4", options={"movflags": "+faststart"}) as out:
+        with (
+            ExitStack() as stack,
+            av.open(str(target), "w", format="mp4", options={"movflags": "+faststart"}) as out,
+        ):
             video: Any = None
             sound: Any = None
             for part in parts:
@@ -70,7 +90,7 @@ def join(parts: Iterable[Part], rate: Fraction, track: Track, target: Path) -> i
                         video = out.add_stream_from_template(stream)
                         video.time_base = 1 / rate
                         header = stream.codec_context.extradata
-                        sound = _AudioWriter(out, track)
+                        sound = _sound(stack, out, track)
                     elif stream.codec_context.extradata != header:
                         raise EncodeError(
                             f"{target.name}: the part at frame {part.start} was encoded with another H.264 header than "
@@ -89,6 +109,53 @@ def join(parts: Iterable[Part], rate: Fraction, track: Track, target: Path) -> i
     except av.error.FFmpegError as error:
         raise EncodeError(f"{target.name}: {error}") from error
     return frames
+
+
+class _NoSound:
+    """A silent video."""
+
+    def write_until(self, time_s: Fraction | None) -> None:
+        """Nothing to write."""
+
+
+def _sound(stack: ExitStack, container: Any, track: Track | Copied | None) -> Any:
+    if track is None:
+        return _NoSound()
+    return _AudioWriter(container, track) if isinstance(track, Track) else _AudioCopier(stack, container, track)
+
+
+def may_copy(codec: str) -> bool:
+    """Whether an mp4 takes the packets of this audio codec as they are."""
+    return codec in MP4_AUDIO
+
+
+class _AudioCopier:
+    """Copies packets as far as the video has come."""
+
+    def __init__(self, stack: ExitStack, container: Any, track: Copied) -> None:
+        source = stack.enter_context(opened(track.url))
+        stream = source.streams.audio[0]
+        self._container = container
+        self._stream = container.add_stream_from_template(stream)
+        self._origin = track.origin_s
+        self._packets = (packet for packet in source.demux(stream) if packet.dts is not None)
+        self._next: Any = None
+
+    def write_until(self, time_s: Fraction | None) -> None:
+        """Copy up to ``time_s``; to the end, where it is None."""
+        while True:
+            packet = self._next or next(self._packets, None)
+            self._next = None
+            if packet is None:
+                return
+            if time_s is not None and packet.dts * packet.time_base - self._origin >= time_s:
+                self._next = packet
+                return
+            shift = int(self._origin / packet.time_base)
+            packet.dts -= shift
+            packet.pts = packet.dts if packet.pts is None else packet.pts - shift
+            packet.stream = self._stream
+            self._container.mux(packet)
 
 
 def _place(packet: Any, start: int, rate: Fraction, video: Any) -> None:

@@ -1,7 +1,7 @@
 """Read a checkpoint's tensors, whatever container they came in, without running anything it carries.
 
 Known containers: safetensors; a torch pickle, plain or as the training code left it (``state_dict`` beside optimizer
-and counters, every name prefixed ``module.``); a TorchScript archive.
+and counters, every name prefixed ``module.``; ``params_ema``); a TorchScript archive.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from lipsync_ray.errors import CheckpointError, WeightsError
 from lipsync_ray.models.weights import refuse_html
 
 _PREFIX = "module."
+_NESTED = ("state_dict", "params_ema", "params")  # where Wav2Lip's and GFPGAN's trainers put the tensors
 _SHOWN = 3
 
 
@@ -69,8 +70,8 @@ def _torch(path: Path) -> dict[str, Tensor]:
             f"{path}: not a checkpoint that can be read safely ({reason}). Expected safetensors, a torch state dict, "
             "or a TorchScript archive."
         ) from error
-    if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
-        content = content["state_dict"]
+    if isinstance(content, dict):
+        content = next((content[name] for name in _NESTED if isinstance(content.get(name), dict)), content)
     if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
         raise WeightsError(f"{path}: holds no state dict (a mapping of names to tensors)")
     return content

@@ -20,6 +20,7 @@ from lipsync_ray.errors import CheckpointError, ModelError, WeightsError
 from lipsync_ray.models import weights
 from lipsync_ray.models.checkpoint import compare, load_into, read_state
 from lipsync_ray.models.mini import Mini
+from lipsync_ray.models.precision import dtype_of
 from lipsync_ray.models.wav2lip import CROP, MEL_BANDS, MEL_STEP, Block, Wav2Lip
 from lipsync_ray.settings import Precision
 
@@ -122,7 +123,7 @@ class LipModel:
         load_into(network, state, str(path))
         self.mel_shift, self.mel_step = architecture.mel_shift, MEL_STEP
         self.device = torch.device(device)
-        self.dtype = _dtype(precision, self.device)
+        self.dtype = dtype_of(precision, self.device)
         self.batch = batch or (CPU_BATCH if self.device.type == "cpu" else GPU_BATCH)
         self.network = prepared(network, self.device, self.dtype)
 
@@ -193,13 +194,3 @@ def prepared(network: Wav2Lip, device: torch.device, dtype: torch.dtype) -> Wav2
             module.float()
         network.grid, network.ramp = network.grid.float(), network.ramp.float()
     return network.requires_grad_(False)
-
-
-def _dtype(precision: Precision, device: torch.device) -> torch.dtype:
-    if precision == "auto":
-        if device.type == "cpu":
-            return torch.bfloat16 if torch.cpu._is_avx512_bf16_supported() else torch.float32
-        return torch.float16
-    if precision == "fp16" and device.type == "cpu":
-        raise ModelError("--precision fp16 needs a GPU; on a CPU choose bf16 or fp32")
-    return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]

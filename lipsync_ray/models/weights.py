@@ -1,4 +1,4 @@
-"""Named checkpoints: where each comes from, how large it is, its sha256 and its licence.
+"""Checkpoints on this machine: found, fetched, checked.
 
 A file is used only after its size and sha256 have been compared. It is fetched once per node, under a lock, to a
 temporary name, and appears in the cache whole. The cache is ``$LIPSYNC_RAY_WEIGHTS``, or ``~/.cache/lipsync_ray``.
@@ -11,15 +11,27 @@ import os
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
-from typing import Literal
 
 from filelock import FileLock
 
 from lipsync_ray.errors import WeightsError
+from lipsync_ray.models.registry import REGISTRY, Weights, find
+
+__all__ = [
+    "REGISTRY",
+    "Progress",
+    "Weights",
+    "cache_folder",
+    "check",
+    "fetch",
+    "find",
+    "location",
+    "ready",
+    "refuse_html",
+]
 
 Progress = Callable[[int, int | None], None]
 """Called with (bytes so far, bytes in all or None)."""
@@ -28,112 +40,11 @@ CACHE_VARIABLE = "LIPSYNC_RAY_WEIGHTS"
 _CHUNK = 1 << 20
 _TIMEOUT_S = 60
 
-Kind = Literal["lips", "scorer", "fid"]
-WAV2LIP_LICENCE = "research and other non-commercial use only (trained on LRS2)"
-_MINI_INSTEAD = "--model mini                       bundled, needs no download; lower quality"
-
-
-@dataclass(frozen=True)
-class Weights:
-    """A named checkpoint.
-
-    Attributes
-    ----------
-    name : what `--model` and `weights fetch` call it
-    file : its file name in the cache, or in the package where it is bundled
-    url : where it is fetched from; None for a bundled one
-    size : bytes; None where it has not been confirmed (the sha256 then decides alone)
-    sha256 : of the file
-    licence : one line
-    instead : what to do without it
-    kind : what it is used for: "lips", "scorer", "fid"
-    aliases : other names for it
-    """
-
-    name: str
-    file: str
-    url: str | None
-    size: int | None
-    sha256: str
-    licence: str
-    instead: str = ""
-    kind: Kind = "lips"
-    aliases: tuple[str, ...] = ()
-
-    @property
-    def bundled(self) -> bool:
-        return self.url is None
-
-
-REGISTRY = (
-    Weights(
-        name="mini",
-        file="mini.safetensors",
-        url=None,
-        size=4_609_444,
-        sha256="222cd9a2b089a6136847f5b829820f417ac05d8a5273867b2c0542ac89150de2",
-        licence="Apache-2.0, made for this project (see models/data/MODEL_CARD.md)",
-    ),
-    Weights(
-        name="wav2lip",
-        file="wav2lip.pth",
-        url="https://huggingface.co/camenduru/Wav2Lip/resolve/main/checkpoints/wav2lip.pth",
-        size=435_807_851,
-        sha256="b78b681b68ad9fe6c6fb1debc6ff43ad05834a8af8a62ffc4167b7b34ef63c37",
-        licence=WAV2LIP_LICENCE,
-        instead=_MINI_INSTEAD,
-    ),
-    Weights(
-        name="wav2lip_gan",
-        file="wav2lip_gan.pth",
-        url="https://huggingface.co/camenduru/Wav2Lip/resolve/main/checkpoints/wav2lip_gan.pth",
-        size=None,
-        sha256="ca9ab7b7b812c0e80a6e70a5977c545a1e8a365a6c49d5e533023c034d7ac3d8",
-        licence=WAV2LIP_LICENCE,
-        instead=_MINI_INSTEAD,
-        aliases=("wav2lip_gen",),
-    ),
-    Weights(
-        name="mini-sync",
-        file="mini_sync.safetensors",
-        url=None,
-        size=5_809_564,
-        sha256="b61ebd23bc9552c7da6e76f3fe49c0cb497e851d94d0f05f1e306c3ae88a3dd8",
-        licence="Apache-2.0, made for this project (see models/data/MODEL_CARD.md)",
-        kind="scorer",
-    ),
-    Weights(
-        name="syncnet",
-        file="syncnet_v2.model",
-        url="https://huggingface.co/ByteDance/LatentSync-1.6/resolve/main/auxiliary/syncnet_v2.model",
-        size=54_573_114,
-        sha256="961e8696f888fce4f3f3a6c3d5b3267cf5b343100b238e79b2659bff2c605442",
-        licence="not stated with the file; the code of syncnet_python is MIT. Ask before commercial use",
-        instead="--scorer mini-sync                 bundled, needs no download; its numbers are not LSE",
-        kind="scorer",
-    ),
-    Weights(
-        name="inception",
-        file="pt_inception-2015-12-05-6726825d.pth",
-        url="https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/pt_inception-2015-12-05-6726825d.pth",
-        size=95_628_359,
-        sha256="6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
-        licence="Apache-2.0, of TensorFlow's models, ported by pytorch-fid",
-        instead="--fid none                         leave FID out",
-        kind="fid",
-    ),
-)
-
 
 def cache_folder() -> Path:
     """Where fetched checkpoints are kept."""
     chosen = os.environ.get(CACHE_VARIABLE)
     return Path(chosen).expanduser() if chosen else Path.home() / ".cache" / "lipsync_ray"
-
-
-def find(name: str) -> Weights | None:
-    """The checkpoint of that name or alias."""
-    return next((w for w in REGISTRY if name == w.name or name in w.aliases), None)
 
 
 def location(weights: Weights) -> Path:
@@ -163,10 +74,14 @@ def ready(weights: Weights, progress: Progress | None = None) -> Path:
             "One of:\n"
             f"  lipsync-ray weights fetch {weights.name}     where there is a network\n"
             f"  put the file at {path} yourself\n"
-            f"    (from {weights.url}, sha256 {weights.sha256})\n"
+            f"    (from {weights.url}, {_size_of(weights)}sha256 {weights.sha256})\n"
             f"  {weights.instead}\n"
             f"Licence of {weights.name}: {weights.licence}."
         ) from error
+
+
+def _size_of(weights: Weights) -> str:
+    return f"{weights.size:,} bytes, " if weights.size else ""
 
 
 def check(weights: Weights, path: Path) -> None:

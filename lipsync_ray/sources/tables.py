@@ -8,7 +8,7 @@ import numpy as np
 
 from lipsync_ray import storage
 from lipsync_ray.faces import scan as faces_scan
-from lipsync_ray.faces.choose import FaceRule, choose
+from lipsync_ray.faces.choose import FaceChoice, choose
 from lipsync_ray.faces.detect import detection_size, mtcnn_detector
 from lipsync_ray.faces.scan import Scan, stretches
 from lipsync_ray.faces.table import read_table, write_table
@@ -103,7 +103,7 @@ class Choice:
 
     key: str
     url: str
-    rule: FaceRule
+    rule: FaceChoice
     width: int
     height: int
 

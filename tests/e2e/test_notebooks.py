@@ -5,6 +5,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from material import random_gfpgan
 from nbclient import NotebookClient
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
@@ -38,3 +39,18 @@ def test_evaluation(demo_run, tmp_path):
     kinds = {kind for output in outputs for kind in output.get("data", {})}
     assert {"image/svg+xml", "image/jpeg", "text/markdown"} <= kinds
     assert (tmp_path / "scores" / "report" / "index.html").is_file()
+
+
+def test_lipsync(cluster, tmp_path):
+    outputs = executed("02_lipsync.ipynb", tmp_path, LIPSYNC_RAY_OUT=str(tmp_path / "models"))
+    assert "models on this machine: mini" in text_of(outputs)
+    assert {"image/png", "text/html"} <= {kind for output in outputs for kind in output.get("data", {})}
+
+
+def test_enhancement(cluster, tmp_path):
+    network = random_gfpgan(tmp_path / "narrow.pth", 0.0625)
+    outputs = executed(
+        "03_enhancement.ipynb", tmp_path, LIPSYNC_RAY_OUT=str(tmp_path / "out"), LIPSYNC_RAY_GFPGAN=str(network)
+    )
+    assert "done 100 of 100 frames restored" in text_of(outputs)
+    assert sum("image/png" in output.get("data", {}) for output in outputs) == 4

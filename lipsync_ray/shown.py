@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from lipsync_ray.dub.run import Summary
+from lipsync_ray.results import Summary
 
 SHOWN_ROWS = 50
 

@@ -1,0 +1,150 @@
+"""How fast faces are restored: GFPGANer picture by picture, ours, and the bare network, in one run on one machine.
+
+    uv run python benchmarks/restore.py PICTURE [--seconds 20] [--narrow 1.0]
+
+All with one set of random weights, which take the time of the published ones. PICTURE shows one face. Prints
+restored faces/s of `GFPGANer.enhance` (detect, restore, parse, paste back, as everybody calls it), of ours (decode,
+align by known landmarks, restore, ellipse, paste back), and of the bare network at its best batch and precision; with
+the batch, and on a GPU the peak memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import time
+import warnings
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from material import random_gfpgan, random_parsenet
+from rich.console import Console
+from rich.table import Table
+from speed import repeated
+
+BATCHES = {"cpu": (1, 2, 4), "cuda": (1, 4, 8, 16, 32)}
+
+
+def peak(device: str) -> str:
+    """Most GPU memory since the last call."""
+    import torch
+
+    if device == "cpu":
+        return ""
+    used = torch.cuda.max_memory_allocated() / (1 << 30)
+    torch.cuda.reset_peak_memory_stats()
+    return f"{used:.1f} GiB"
+
+
+def package_alone(picture: Any, folder: Path, seconds: float, landmarks: Any) -> float:
+    """Faces/s of GFPGANer.enhance, its detector's answer replaced by one true face: random weights find none."""
+    from lipsync_ray.models.gfpgan import gfpgan_architecture
+
+    gfpgan_architecture()
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        from gfpgan import GFPGANer
+
+        restorer = GFPGANer(str(folder / "GFPGANv1.4.pth"), upscale=1)
+    finally:
+        os.chdir(before)
+    detector = restorer.face_helper.face_det
+    original = detector.detect_faces
+    box = np.concatenate((landmarks.min(axis=0) - 40, landmarks.max(axis=0) + 40, [0.99], landmarks.reshape(-1)))
+
+    def detect(*positional: Any, **named: Any) -> Any:
+        original(*positional, **named)  # takes its time
+        return box[None]
+
+    detector.detect_faces = detect
+    return repeated(lambda: restorer.enhance(picture, paste_back=True), seconds)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("picture")
+    parser.add_argument("--seconds", type=float, default=20)
+    parser.add_argument("--threads", type=int, default=1, help="on a CPU, of each; the jobs' actors use one")
+    arguments = parser.parse_args()
+    warnings.simplefilter("ignore")
+
+    import torch
+
+    torch.set_num_threads(arguments.threads)
+    from facexlib.detection.retinaface import RetinaFace
+
+    from lipsync_ray.faces.detect import mtcnn_detector
+    from lipsync_ray.media.encode import VideoCoding, encode
+    from lipsync_ray.media.picture import Colour, Picture
+    from lipsync_ray.models.gfpgan import Restorer
+    from lipsync_ray.restoring.faces import FaceRestorer, RestoreFiles, Target
+    from lipsync_ray.settings import RestoreSettings
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    picture = cv2.imread(arguments.picture)
+    picture = picture[: picture.shape[0] // 2 * 2, : picture.shape[1] // 2 * 2]
+    points = mtcnn_detector(device)(np.ascontiguousarray(picture[..., ::-1])).landmarks[0]
+    console = Console(width=110)
+    table = Table(title=f"{device}, {picture.shape[1]} × {picture.shape[0]}, one face a picture")
+    for name in ("", "batch", "faces/s", "of the bare network", "memory"):
+        table.add_column(name, justify="left" if not name else "right")
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        helpers = folder / "gfpgan" / "weights"
+        helpers.mkdir(parents=True)
+        network = random_gfpgan(folder / "GFPGANv1.4.pth")
+        random_parsenet(helpers / "parsing_parsenet.pth")
+        torch.save(
+            RetinaFace(network_name="resnet50", device="cpu").state_dict(), helpers / "detection_Resnet50_Final.pth"
+        )
+        package = package_alone(picture, folder, arguments.seconds, points)
+        package_memory = peak(device)
+        rates: dict[int, tuple[float, str]] = {}
+        faces = np.stack([cv2.resize(picture, (512, 512))] * max(BATCHES[device]))
+        for batch in BATCHES[device]:
+            restorer = Restorer(network, device, "auto", batch)
+            rates[batch] = (
+                repeated(lambda r=restorer, b=batch: r(faces[:b]), arguments.seconds / 2) * batch,
+                peak(device),
+            )  # type: ignore[misc]
+            del restorer
+        best = max(rates, key=lambda batch: rates[batch][0])
+        ours = FaceRestorer(RestoreFiles(str(network)), device, "auto", best)
+        yuv = cv2.cvtColor(picture, cv2.COLOR_BGR2YUV_I420)
+        h, w = picture.shape[:2]
+        y, u, v = yuv[:h], yuv[h : h + h // 4].reshape(h // 2, w // 2), yuv[h + h // 4 :].reshape(h // 2, w // 2)
+        frame = Picture(*(np.ascontiguousarray(plane, np.uint8) for plane in (y, u, v)), Colour())
+        count = max(best, 4)
+
+        def whole() -> None:
+            restored = ours([(i, frame) for i in range(count)], [[Target(0, points)]] * count, 0)
+            drawn = [frame.copy() for _ in range(count)]
+            for i, one in enumerate(drawn):
+                restored.put(one, i, RestoreSettings())
+            encode(drawn, Fraction(25), Fraction(1), VideoCoding())
+
+        whole_rate = repeated(whole, arguments.seconds) * count
+        bare = rates[best][0]
+        table.add_row("GFPGANer.enhance", "1", f"{package:.2f}", f"{package / bare:.2f}", package_memory)
+        table.add_row(
+            "ours, with alignment, paste, encoding",
+            str(best),
+            f"{whole_rate:.2f}",
+            f"{whole_rate / bare:.2f}",
+            peak(device),
+        )
+        for batch, (rate, memory) in rates.items():
+            table.add_row("bare network", str(batch), f"{rate:.2f}", f"{rate / bare:.2f}", memory)
+    console.print(table)
+    console.print(
+        f"ours is {whole_rate / package:.1f} × GFPGANer.enhance ({time.strftime('%Y-%m-%d')})", highlight=False
+    )
+
+
+if __name__ == "__main__":
+    main()

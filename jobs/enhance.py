@@ -1,0 +1,14 @@
+"""The enhance job for a cluster: the same arguments as ``lipsync-ray enhance``.
+
+    ray job submit --working-dir . -- python jobs/enhance.py s3://bucket/run-1 -o s3://bucket/restored-1
+
+The process that runs this is the driver; the work goes to the cluster it was submitted to.
+"""
+
+import sys
+
+from lipsync_ray.cli import main
+
+if __name__ == "__main__":
+    sys.argv.insert(1, "enhance")
+    main()

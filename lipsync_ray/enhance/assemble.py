@@ -1,0 +1,53 @@
+"""What is done when the last part of a video has arrived: join them over its own audio."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from lipsync_ray import storage
+from lipsync_ray.errors import EncodeError
+from lipsync_ray.media import audio
+from lipsync_ray.media.audio import Span
+from lipsync_ray.media.join import Copied, Part, Track, join, may_copy
+from lipsync_ray.media.probe import VideoInfo
+
+
+@dataclass(frozen=True)
+class EnhancedOrder:
+    """A video to put together: its parts as (first frame, url), the video whose sound it gets, where it goes."""
+
+    item: str
+    parts: tuple[tuple[int, str], ...]
+    video: VideoInfo
+    url: str
+
+
+def make_enhanced(order: EnhancedOrder) -> str:
+    """Join a video's parts under its own audio and commit the mp4.
+
+    The audio is copied packet by packet where an mp4 takes its codec, else encoded to AAC.
+
+    Raises
+    ------
+    EncodeError : the parts do not add up to the video's frames
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / storage.name_of(order.url)
+        parts = (Part(start, lambda url=url: storage.read_bytes(url)) for start, url in order.parts)  # type: ignore[misc]
+        frames = join(parts, order.video.rate, _track(order.video), path)
+        if frames != order.video.frames:
+            raise EncodeError(f"{order.item}: {frames} frames in its parts, {order.video.frames} in the video")
+        storage.commit_file(path, order.url)
+    return order.url
+
+
+def _track(video: VideoInfo) -> Track | Copied | None:
+    if not video.has_audio:
+        return None
+    if may_copy(audio.codec_of(video.url)):
+        return Copied(video.url, Fraction(video.origin) * video.time_base)
+    sound = audio.probe_audio(video.url)
+    return Track(video.url, Span(0, sound.samples), min(sound.duration_s, video.duration_s))

@@ -1,0 +1,95 @@
+"""What is to be enhanced: the dubs of a finished run, or any videos."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import PurePosixPath
+from typing import Any
+
+from lipsync_ray import storage, tables
+from lipsync_ray.errors import LipsyncError, ManifestError
+from lipsync_ray.faces.choose import FaceChoice
+from lipsync_ray.faces.crop import Pads
+from lipsync_ray.media.probe import DEFAULT_STILL_RATE
+from lipsync_ray.results import FILE, Result, read_results
+from lipsync_ray.settings import Loop
+
+
+@dataclass(frozen=True)
+class Item:
+    """One video to enhance.
+
+    Attributes
+    ----------
+    row : what the results say of it so far; its `output` is the video
+    face_table : of the dub's source, as the dub job left it; None where the video's own faces have to be found
+    face : whose faces
+    loop : how the dub went on where its source was too short; None where frame k belongs to frame k
+    still_rate : frames/s of a source that is a picture
+    pads : by which the dub's crops grew
+    """
+
+    row: Result
+    face_table: str | None = None
+    face: FaceChoice = "all"
+    loop: Loop | None = None
+    still_rate: Fraction = DEFAULT_STILL_RATE
+    pads: Pads = field(default_factory=Pads)
+
+    @property
+    def id(self) -> str:
+        return self.row.id
+
+    @property
+    def video(self) -> str:
+        """The finished video."""
+        return self.row.output or ""
+
+
+def read_items(sources: Sequence[str], face: FaceChoice | None) -> tuple[list[Item], dict[str, Any]]:
+    """The items of one run folder, or of videos; and the run's settings, empty for videos.
+
+    Parameters
+    ----------
+    face : overrides the run's rule, or "all" of a video
+
+    Raises
+    ------
+    ManifestError : a file is missing, or a folder is no finished run
+    """
+    if len(sources) == 1 and not PurePosixPath(sources[0]).suffix:
+        return _of_run(sources[0].rstrip("/"), face)
+    urls = [storage.absolute(source) for source in sources]
+    problems = list(tables.missing_files([{"video": url} for url in urls], ["video"]))
+    if problems:
+        raise ManifestError(", ".join(sources), problems)
+    names = tables.numbered([tables.safe_id(PurePosixPath(storage.name_of(url)).stem) for url in urls])
+    rows = [Result(name, url, url, None, "done", output=url) for name, url in zip(names, urls, strict=True)]
+    return [Item(row, face=face or "all") for row in rows], {}
+
+
+def _of_run(folder: str, face: FaceChoice | None) -> tuple[list[Item], dict[str, Any]]:
+    try:
+        settings = json.loads(storage.read_bytes(storage.join(folder, "run.json")))["settings"]
+        results = read_results(folder)
+        items = [
+            Item(
+                row,
+                row.face_table,
+                face or settings["face"],
+                settings["loop"],
+                Fraction(settings["still_rate"]),
+                Pads(**settings["pads"]),
+            )
+            for row in results
+        ]
+    except FileNotFoundError:
+        raise ManifestError(
+            folder, [f"neither a video nor the folder of a finished dub run (no run.json and {FILE} in it)"]
+        ) from None
+    except (OSError, LipsyncError, ValueError, KeyError) as error:
+        raise ManifestError(folder, [f"not a dub run: {error}"]) from error
+    return items, settings

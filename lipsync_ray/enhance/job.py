@@ -1,0 +1,151 @@
+"""The enhance job from finished videos to restored ones.
+
+    look at every video ► faces, where no table is at hand ► restore ► compose ► join (audio copied) ► results.parquet
+
+What an earlier run committed under the same fingerprint is kept: finished videos, parts, face tables.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import defaultdict
+from dataclasses import asdict
+from functools import partial
+from importlib.metadata import version
+from typing import Any
+
+from rich.console import Console
+
+from lipsync_ray import results, storage
+from lipsync_ray.engine import flow
+from lipsync_ray.engine.layout import lay_out
+from lipsync_ray.engine.progress import Phase
+from lipsync_ray.engine.rows import Failure, StageSpec
+from lipsync_ray.engine.session import session
+from lipsync_ray.engine.tasks import Tasks
+from lipsync_ray.enhance.assemble import EnhancedOrder, make_enhanced
+from lipsync_ray.enhance.items import Item
+from lipsync_ray.enhance.plan import EnhanceRow
+from lipsync_ray.enhance.prepare import prepare, rows_of
+from lipsync_ray.enhance.stages import Compose, Composed, Restore
+from lipsync_ray.enhance.state import Enhancement, Summary
+from lipsync_ray.models import weights
+from lipsync_ray.restoring import files
+from lipsync_ray.settings import EnhanceSettings, Workers
+
+_VERSIONS_OF = ("lipsync-ray", "ray", "torch", "av", "numpy", "gfpgan")
+
+
+def run(
+    items: list[Item],
+    base: dict[str, Any],
+    settings: EnhanceSettings,
+    workers: Workers,
+    out: str,
+    console: Console,
+    fetching: weights.Progress | None = None,
+) -> Summary:
+    """Enhance every item.
+
+    Parameters
+    ----------
+    base : settings of the dub run that the items are of; empty for other videos
+    out : folder, path or fsspec URL
+
+    Raises
+    ------
+    WeightsError, CheckpointError, SettingsError : before anything is started
+    """
+    restoration = files.resolve(settings.restore, fetching)
+    retinaface = None
+    if settings.detector == "retinaface":
+        registered = weights.find("retinaface")
+        assert registered is not None
+        retinaface = str(weights.ready(registered, fetching))
+    with session(workers.address) as cluster:
+        lay_out(cluster, workers, alone=False)
+        this = Enhancement(items, settings, restoration, workers, storage.absolute(out), console, cluster)
+        prepare(this)
+        _restore(this, retinaface)
+        return _finish(this, base)
+
+
+def _restore(this: Enhancement, retinaface: str | None) -> None:
+    crew, settings = this.crew, this.settings
+    layout = lay_out(crew.cluster, crew.workers, alone=False)
+    committed = storage.list_tree(this.url("parts"))
+    joining = Tasks("join", make_enhanced, crew.tasks_limit)
+    rows: list[EnhanceRow] = []
+    for state in list(this.going.values()):
+        for row in rows_of(this, state):
+            state.parts[row.start] = row.url
+            if f"{row.item}/{storage.name_of(row.url)}" in committed:
+                state.reused += 1
+            else:
+                state.missing.add(row.start)
+                rows.append(row)
+        if not state.missing:
+            joining.submit(this.order(state))
+    frames = {row.key: row.stop - row.start for row in rows}
+    of = {row.key: row.item for row in rows}
+    model = layout.model
+    make = partial(Restore, this.restoration.files, layout.device, settings.precision, crew.workers.batch, retinaface)
+    stages = [
+        StageSpec("restore", make, model.workers, model.cpus, model.gpus),
+        StageSpec("compose", partial(Compose, settings.restore), layout.write.workers, layout.write.cpus),
+    ]
+    with Phase(crew.console, "restore", len(rows), sum(frames.values())) as phase:
+        for outcome in flow.run(rows, stages, crew.ledger):
+            phase.advance(frames[outcome.key], outcome.failure is not None)
+            state_or_none = this.going.get(of[outcome.key])
+            if state_or_none is not None:
+                state = state_or_none
+                state.seconds += sum(outcome.seconds.values())
+                state.attempts = max(state.attempts, outcome.attempts)
+                if outcome.failure:
+                    this.fail(state, outcome.failure)
+                else:
+                    composed: Composed = outcome.value
+                    state.faceless += composed.faceless
+                    state.restored += composed.restored
+                    state.missing.discard(composed.start)
+                    if not state.missing:
+                        joining.submit(this.order(state))
+            _take(this, joining)
+        _take(this, joining, wait=True)
+
+
+def _take(this: Enhancement, joining: Tasks[EnhancedOrder, str], wait: bool = False) -> None:
+    for order, answer in joining.finished(wait):
+        state = this.going[order.item]
+        if isinstance(answer, Failure):
+            this.fail(state, answer)
+        else:
+            this.done(state, answer)
+            storage.remove(this.url("parts", order.item))
+
+
+def _finish(this: Enhancement, base: dict[str, Any]) -> Summary:
+    """Write results.parquet and run.json, which an evaluation reads like those of a dub run."""
+    ordered = [this.results[item.id] for item in this.items]
+    url = results.write_results(this.out, ordered)
+    storage.remove(this.url("attempts"))
+    counts: dict[str, int] = defaultdict(int)
+    for result in ordered:
+        counts[result.status] += 1
+    settings = this.settings.record()
+    whole = {"face": "all", "loop": "pingpong", "still_rate": "25", "pads": asdict(Item(ordered[0]).pads)} | base
+    record = {
+        "run": this.id,
+        "job": "enhance",
+        "settings": whole | {"enhance": settings},
+        "workers": asdict(this.crew.workers),
+        "model": {"name": this.restoration.name, "sha256": this.restoration.digest},
+        "versions": {name: version(name) for name in _VERSIONS_OF},
+        "began": this.began,
+        "ended": time.time(),
+        "status": dict(counts),
+    }
+    storage.commit_bytes(this.url("run.json"), json.dumps(record, indent=1).encode())
+    return Summary(ordered, url, 0, time.time() - this.began)

@@ -1,0 +1,137 @@
+"""Before the pass: identify every video, drop what is done, look at the rest, find its faces."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from fractions import Fraction
+
+from lipsync_ray import results, storage
+from lipsync_ray.engine.rows import Failure
+from lipsync_ray.engine.tasks import each
+from lipsync_ray.enhance.plan import EnhanceRow, bounds, part_name
+from lipsync_ray.enhance.state import Enhancement, State
+from lipsync_ray.errors import LipsyncError
+from lipsync_ray.restoring.faces import ROW_S
+from lipsync_ray.sources import tables
+from lipsync_ray.sources.find import find_tables
+from lipsync_ray.sources.look import VideoSource, look
+from lipsync_ray.sources.tables import Choice, choose_speaker
+
+ENHANCED_VERSION = 1  # raise when the same video and settings would give other frames
+_LOOKERS = 32
+
+
+def prepare(this: Enhancement) -> None:
+    """Give every video that can be enhanced its faces; end the others."""
+    storage.remove(this.url("attempts"))
+    _identify(this)
+    _keep_finished(this)
+    _look(this)
+    _find_faces(this)
+
+
+def _identify(this: Enhancement) -> None:
+    def identity(url: str) -> str | Exception:
+        try:
+            return storage.identity(url)
+        except (OSError, LipsyncError) as error:
+            return error
+
+    values = this.settings.record()
+    values["restore"]["model"] = this.restoration.digest
+    asked = json.dumps(values, sort_keys=True)
+    with ThreadPoolExecutor(_LOOKERS) as pool:
+        identities = list(pool.map(identity, (item.video for item in this.items)))
+    for item, video in zip(this.items, identities, strict=True):
+        if item.row.status != "done" or isinstance(video, Exception):
+            reason = item.row.error if item.row.status != "done" else f"{item.video}: {video}"
+            stage = item.row.stage if item.row.status != "done" else "look"
+            status = item.row.status if item.row.status != "done" else "failed"
+            this.end(replace(item.row, status=status, stage=stage, error=reason, output=None))
+            continue
+        faces = json.dumps([item.face, item.loop, str(item.still_rate), vars(item.pads), item.face_table])
+        key = storage.digest(video, tables.VERSION)
+        this.going[item.id] = State(item, storage.digest(ENHANCED_VERSION, video, faces, asked), key)
+
+
+def _keep_finished(this: Enhancement) -> None:
+    videos = storage.list_names(this.url("videos"))
+    for name, result in results.recorded(this.out, this.going).items():
+        same = result.fingerprint == this.going[name].fingerprint
+        if same and (result.status == "no_face" or (result.status == "done" and f"{name}.mp4" in videos)):
+            this.results[name] = result
+            del this.going[name]
+    if this.results:
+        said = f"{len(this.results)} of {len(this.items)} videos were finished before"
+        this.crew.console.print(said, highlight=False)
+
+
+def _look(this: Enhancement) -> None:
+    going = dict(this.going)
+    sources = [VideoSource(state.item.video, f"v{name}", Fraction(25)) for name, state in going.items()]
+    for name, state in going.items():
+        if state.item.face_table and state.item.loop:
+            sources.append(VideoSource(state.item.row.video, f"s{name}", state.item.still_rate))
+    for source, info in each("probe", look, sources, this.crew.tasks_limit):
+        state = going[source.key[1:]]
+        if isinstance(info, Failure):
+            if source.key[0] == "v":
+                this.fail(state, info)
+        elif source.key[0] == "v":
+            state.info = info
+        else:
+            state.source = info
+
+
+def _find_faces(this: Enhancement) -> None:
+    wanted: dict[str, list[State]] = {}
+    for state in this.going.values():
+        if this.settings.detector == "retinaface":
+            continue
+        # A dub's table is of its source: of use only where the source is still there to count its frames.
+        usable = state.item.face_table is not None and state.source is not None
+        if usable and storage.exists(state.item.face_table or ""):
+            state.table = state.item.face_table
+        else:
+            state.source = None
+            wanted.setdefault(state.key, []).append(state)
+    videos = {key: states[0].info for key, states in wanted.items() if states[0].info is not None}
+    for key, found in find_tables(this.crew, videos, this.url("faces"), f"{len(videos)} videos").items():
+        for state in wanted[key]:
+            state.table = found.url
+            state.attempts = max(state.attempts, found.attempts)
+            if found.failure:
+                this.fail(state, found.failure)
+    choices = []
+    for name, state in this.going.items():
+        seen = state.source or state.info
+        if state.table is not None and seen is not None:
+            choices.append(Choice(name, state.table, state.item.face, seen.width, seen.height))
+    for choice, speaker in each("choose", choose_speaker, choices, this.crew.tasks_limit):
+        state = this.going[choice.key]
+        if isinstance(speaker, Failure):
+            this.fail(state, speaker)
+        elif not speaker.chosen:
+            this.no_face(state)
+        else:
+            state.chosen = speaker.chosen
+
+
+def rows_of(this: Enhancement, state: State) -> list[EnhanceRow]:
+    """The rows of one video."""
+    info, item, source = state.info, state.item, state.source
+    assert info is not None
+    loop = None if source is None or item.loop is None else (source.frames, item.loop)
+    size = (info.width, info.height) if source is None else (source.width, source.height)
+    scale = (info.width / (size[0] + size[0] % 2), info.height / (size[1] + size[1] % 2)) if source else (1.0, 1.0)
+    folder = this.url("parts", item.id)
+    seconds = min(this.crew.workers.segment_s, ROW_S)
+    return [
+        EnhanceRow(
+            f"{item.id}-{start}", item.id, start, stop, info, state.table, state.chosen, loop, scale, item.pads,
+            this.settings.coding, this.settings.upscale, part_name(folder, state.fingerprint, start, stop),
+        )
+        for start, stop in bounds(info.frames, info.rate, seconds)
+    ]  # fmt: skip

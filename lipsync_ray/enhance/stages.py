@@ -1,0 +1,156 @@
+"""What is done to a range of a finished video: restore, compose. Plain classes; no Ray."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lipsync_ray import storage
+from lipsync_ray.enhance.plan import EnhanceRow
+from lipsync_ray.faces.crop import crop_box
+from lipsync_ray.faces.table import read_table
+from lipsync_ray.media import decode
+from lipsync_ray.media.encode import encode
+from lipsync_ray.media.picture import Box, Picture
+from lipsync_ray.restoring.faces import FaceRestorer, Restored, RestoreFiles, Target
+from lipsync_ray.settings import Precision, RestoreSettings
+
+F32 = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A range whose faces are restored.
+
+    Attributes
+    ----------
+    row : the range
+    restored : its faces
+    crops : for each of them the crop that lip-sync drew
+    faces : frames that show any of the chosen faces, however small
+    """
+
+    row: EnhanceRow
+    restored: Restored
+    crops: tuple[Box | None, ...]
+    faces: int
+
+
+@dataclass(frozen=True)
+class Composed:
+    """A range whose part is committed: its frames, those without a face, those with a restored one."""
+
+    item: str
+    start: int
+    frames: int
+    faceless: int
+    restored: int
+
+
+class Restore:
+    """Restore the chosen faces of a range. Keeps GFPGAN loaded.
+
+    Parameters
+    ----------
+    retinaface : checkpoint of RetinaFace, which then looks at every frame instead of the face table
+    """
+
+    def __init__(
+        self,
+        files: RestoreFiles,
+        device: str,
+        precision: Precision,
+        batch: int | None = None,
+        retinaface: str | None = None,
+    ) -> None:
+        self._restorer = FaceRestorer(files, device, precision, batch)
+        self._detector = None
+        if retinaface is not None:
+            from pathlib import Path
+
+            from lipsync_ray.faces.retinaface import retinaface_detector
+            from lipsync_ray.models.checkpoint import read_state
+
+            self._detector = retinaface_detector(read_state(Path(retinaface)), device)
+
+    def __call__(self, row: EnhanceRow) -> Ready:
+        targets: list[list[Target]] = [[] for _ in range(row.stop - row.start)]
+        boxes: dict[tuple[int, int], F32] = {}
+        if row.table is not None:
+            self._from_table(row, targets, boxes)
+        pictures = self._looked(row, targets, boxes)
+        restored = self._restorer(pictures, targets, row.start)
+        crops = tuple(
+            crop_box(boxes[place, track], row.pads, row.video.width, row.video.height)
+            for place, track in zip(restored.places.tolist(), restored.tracks.tolist(), strict=True)
+        )
+        return Ready(row, restored, crops, sum(map(bool, targets)))
+
+    def _looked(
+        self, row: EnhanceRow, targets: list[list[Target]], boxes: dict[tuple[int, int], F32]
+    ) -> Iterator[tuple[int, Picture]]:
+        for place, picture in enumerate(decode.pictures(row.video, row.start, row.stop)):
+            if self._detector is not None:
+                found = self._detector(np.ascontiguousarray(picture.bgr()[..., ::-1]))
+                for number in range(len(found)):
+                    targets[place].append(Target(number, found.landmarks[number]))
+                    boxes[place, number] = found.box[number]
+            yield place, picture
+
+    @staticmethod
+    def _from_table(row: EnhanceRow, targets: list[list[Target]], boxes: dict[tuple[int, int], F32]) -> None:
+        assert row.table is not None
+        seen = row.seen()
+        scale = np.array(row.scale, np.float32)
+        table = read_table(row.table, int(seen.min()), int(seen.max()) + 1)
+        mine = np.flatnonzero(np.isin(table.track, row.chosen))
+        by_frame: dict[int, list[int]] = {}
+        for index in mine.tolist():
+            by_frame.setdefault(int(table.frame[index]), []).append(index)
+        for place, frame in enumerate(seen.tolist()):
+            for index in by_frame.get(frame, []):
+                track = int(table.track[index])
+                targets[place].append(Target(track, table.landmarks[index] * scale))
+                boxes[place, track] = table.box[index] * np.tile(scale, 2)
+
+
+class Compose:
+    """Decode a range again, enlarge it where that is asked for, put the faces in, encode it and commit the part."""
+
+    def __init__(self, settings: RestoreSettings) -> None:
+        self._settings = settings
+
+    def __call__(self, ready: Ready) -> Composed:
+        row = ready.row
+        part = encode(self._pictures(ready), row.video.rate, row.video.pixel_aspect, row.coding)
+        storage.commit_bytes(row.url, part)
+        frames = row.stop - row.start
+        restored = len(np.unique(ready.restored.places))
+        return Composed(row.item, row.start, frames, frames - ready.faces, restored)
+
+    def _pictures(self, ready: Ready) -> Iterator[Picture]:
+        row, restored = ready.row, ready.restored
+        for place, source in enumerate(decode.pictures(row.video, row.start, row.stop)):
+            low, high = np.searchsorted(restored.places, (place, place + 1)).tolist()
+            picture = enlarged(source, row.upscale) if row.upscale > 1 else source
+            if low < high and picture is source:
+                picture = source.copy()
+            for face in range(low, high):
+                restored.put(picture, face, self._settings, ready.crops[face], row.upscale)
+            yield picture
+
+
+def enlarged(picture: Picture, times: int) -> Picture:
+    """The frame at ``times`` its size, by Lanczos."""
+    y, u, v = (
+        np.asarray(
+            cv2.resize(plane, None, fx=times, fy=times, interpolation=cv2.INTER_LANCZOS4),
+            np.uint8,
+        )
+        for plane in (picture.y, picture.u, picture.v)
+    )
+    return Picture(y, u, v, picture.colour)

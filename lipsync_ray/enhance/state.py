@@ -1,0 +1,132 @@
+"""The state of one enhancement: which videos are under way, what became of the others."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from rich.console import Console
+
+from lipsync_ray import results, storage
+from lipsync_ray.engine.crew import Crew
+from lipsync_ray.engine.ledger import Ledger
+from lipsync_ray.engine.rows import Failure
+from lipsync_ray.engine.session import Cluster
+from lipsync_ray.enhance.assemble import EnhancedOrder
+from lipsync_ray.enhance.items import Item
+from lipsync_ray.media.probe import VideoInfo
+from lipsync_ray.restoring.files import Restoration
+from lipsync_ray.results import Result, Summary
+from lipsync_ray.settings import EnhanceSettings, Workers
+
+__all__ = ["Enhancement", "State", "Summary"]
+
+
+@dataclass
+class State:
+    """A video under way.
+
+    Attributes
+    ----------
+    item : what is enhanced
+    fingerprint : of its files and the settings
+    key : of the video's content, for its face table
+    info : the video
+    source : of which a dub's face table is
+    table, chosen : whose faces; no table where every frame is looked at anew
+    parts : first frame → URL
+    missing : first frames that are not committed yet
+    """
+
+    item: Item
+    fingerprint: str
+    key: str
+    info: VideoInfo | None = None
+    source: VideoInfo | None = None
+    table: str | None = None
+    chosen: tuple[int, ...] = ()
+    parts: dict[int, str] = field(default_factory=dict)
+    missing: set[int] = field(default_factory=set)
+    reused: int = 0
+    faceless: int = 0
+    restored: int = 0
+    seconds: float = 0.0
+    attempts: int = 1
+
+
+class Enhancement:
+    """One run of the enhance job; attributes as in the other jobs' runs."""
+
+    def __init__(
+        self,
+        items: list[Item],
+        settings: EnhanceSettings,
+        restoration: Restoration,
+        workers: Workers,
+        out: str,
+        console: Console,
+        cluster: Cluster,
+    ) -> None:
+        self.items, self.settings, self.restoration, self.out = items, settings, restoration, out
+        self.began = time.time()
+        self.id = f"{int(self.began)}-{uuid.uuid4().hex[:6]}"
+        self.crew = Crew(cluster, workers, console, Ledger(self.url("attempts", self.id), workers.attempts))
+        self.going: dict[str, State] = {}
+        self.results: dict[str, Result] = {}
+
+    def url(self, *names: str) -> str:
+        """A place in the run's folder."""
+        return storage.join(self.out, *names)
+
+    def order(self, state: State) -> EnhancedOrder:
+        """The video to put together."""
+        assert state.info is not None
+        parts = tuple(sorted(state.parts.items()))
+        return EnhancedOrder(state.item.id, parts, state.info, self.url("videos", f"{state.item.id}.mp4"))
+
+    def fail(self, state: State, failure: Failure) -> None:
+        """End a video with a reason; a second one changes nothing."""
+        if state.item.id not in self.going:
+            return
+        if failure.detail:
+            self.crew.console.print(f"{state.item.id}: {failure.detail}", highlight=False, markup=False)
+        self._end(state, status="failed", stage=failure.stage, error=failure.reason, output=None)
+
+    def no_face(self, state: State) -> None:
+        """End a video in which nobody is seen."""
+        self._end(
+            state, status="no_face", stage="detect", error="no face is seen in it; nothing was written", output=None
+        )
+
+    def done(self, state: State, output: str) -> None:
+        """End a video that is made."""
+        counts = {} if state.reused else {"faceless_frames": state.faceless, "restored_frames": state.restored}
+        self._end(
+            state, status="done", output=output, segments=len(state.parts), reused_segments=state.reused, **counts
+        )
+
+    def _end(self, state: State, **values: Any) -> None:
+        info, row = state.info, state.item.row
+        model = "+".join(filter(None, (row.model, self.restoration.name)))
+        size = {} if info is None else {
+            "frames": info.frames, "rate": str(info.rate), "duration_s": float(info.duration_s),
+            "width": info.width * self.settings.upscale, "height": info.height * self.settings.upscale,
+        }  # fmt: skip
+        common: dict[str, Any] = {
+            "model": model,
+            "faceless_frames": None,
+            "restored_frames": None,
+            "seconds": round(state.seconds, 3),
+            "attempts": state.attempts,
+            "face_table": state.item.face_table or state.table,
+            "fingerprint": state.fingerprint,
+        }
+        self.end(replace(row, **(common | size | values)))
+
+    def end(self, result: Result) -> None:
+        """Record what became of a video."""
+        results.record(self.out, result)
+        self.results[result.id] = result
+        self.going.pop(result.id, None)

@@ -1,0 +1,53 @@
+"""RetinaFace (Deng et al. 2020), the detector of GFPGAN's own helper: for single pictures, and for parity with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from lipsync_ray.errors import CheckpointError
+from lipsync_ray.faces.detect import NO_FACES, Detector, Faces
+from lipsync_ray.media.picture import U8
+
+NAME = "retinaface"
+SURE = 0.97
+LEAST_EYE_DISTANCE = 5.0  # pixels: GFPGANer drops faces whose eyes are nearer
+
+
+def retinaface_detector(state: dict[str, Any], device: str) -> Detector:
+    """A loaded RetinaFace on frames at their own size, by GFPGANer's rules.
+
+    Parameters
+    ----------
+    state : of its checkpoint
+
+    Raises
+    ------
+    CheckpointError : of another network
+    """
+    import warnings
+
+    import torch
+    from facexlib.detection.retinaface import RetinaFace
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # torchvision's, of an argument's old name
+        network = RetinaFace(network_name="resnet50", half=False, device=torch.device(device))
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        raise CheckpointError(f"not a checkpoint of RetinaFace with ResNet-50: {str(error).splitlines()[0]}") from error
+    network.eval().requires_grad_(False)
+
+    def detect(frame: U8) -> Faces:
+        with torch.inference_mode():
+            rows = network.detect_faces(np.ascontiguousarray(frame[..., ::-1]), SURE)
+        if not len(rows):
+            return NO_FACES
+        points = rows[:, 5:15].reshape(-1, 5, 2)
+        wide = np.linalg.norm(points[:, 0] - points[:, 1], axis=1) >= LEAST_EYE_DISTANCE
+        rows, points = rows[wide].astype(np.float32), points[wide].astype(np.float32)
+        return Faces(rows[:, :4], points, rows[:, 4])
+
+    return detect

@@ -1,0 +1,224 @@
+"""GFPGAN v1.4 (Wang et al. 2021, arXiv:2101.04061) for video: fixed noise, faces in batches, low precision where it pays.
+
+The network is the gfpgan package's own. What is changed for speed gives the same sums: a modulated convolution scales
+its input and output instead of its kernel, so that a batch of faces is one plain convolution (spec/gfpgan.md, E.4).
+"""
+
+from __future__ import annotations
+
+import sys
+import types
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lipsync_ray.errors import CheckpointError, ModelError, WeightsError
+from lipsync_ray.models import weights
+from lipsync_ray.models.checkpoint import compare, load_into, read_state
+from lipsync_ray.models.precision import Precision, dtype_of
+
+U8 = NDArray[np.uint8]
+
+NAME = "gfpgan"
+SIDE = 512
+CPU_BATCH = 2
+GPU_BATCH = 16
+
+
+def resolve(given: str, progress: weights.Progress | None = None) -> tuple[str, Path]:
+    """(name, checked file) of what ``--restore`` says: the registered weights, fetched where they must be, or a path.
+
+    Raises
+    ------
+    WeightsError : not here and not to be had
+    CheckpointError : a given file holds another network
+    """
+    registered = weights.find(given)
+    if registered is not None and registered.kind == "restorer":
+        return registered.name, weights.ready(registered, progress)
+    path = Path(given).expanduser().absolute()
+    if not path.is_file():
+        raise WeightsError(f"--restore {given}: neither {NAME!r} nor a file")
+    state = read_state(path)
+    with torch.device("meta"):
+        compare(_network(state, str(path)), state, str(path))
+    return path.stem, path
+
+
+class Restorer:
+    """A loaded GFPGAN. Every pass has the same shape, so a face's result does not depend on its neighbours.
+
+    Parameters
+    ----------
+    path : checkpoint
+    device : "cpu", "cuda", …
+    precision : "auto" is fp16 on a GPU, bf16 on a CPU that multiplies in it, else fp32
+    batch : faces a pass; None for the device's default. Halved, for good, when the device's memory does not do.
+
+    Raises
+    ------
+    WeightsError, CheckpointError
+    """
+
+    def __init__(self, path: Path, device: str, precision: Precision = "auto", batch: int | None = None) -> None:
+        state = read_state(path)
+        network = _network(state, str(path))
+        load_into(network, state, str(path))
+        self.device = torch.device(device)
+        self.dtype = dtype_of(precision, self.device)
+        self.batch = batch or (CPU_BATCH if self.device.type == "cpu" else GPU_BATCH)
+        self.network = prepared(network, self.device, self.dtype)
+
+    def __call__(self, faces: U8) -> U8:
+        """Restore aligned faces.
+
+        Parameters
+        ----------
+        faces : (n, 512, 512, 3) uint8 BGR
+
+        Returns
+        -------
+        (n, 512, 512, 3) uint8 BGR
+        """
+        if faces.shape[1:] != (SIDE, SIDE, 3):
+            raise ValueError(f"expected (n, {SIDE}, {SIDE}, 3); got {faces.shape}")
+        while True:
+            try:
+                passes = [self._pass(faces[i : i + self.batch]) for i in range(0, len(faces), self.batch)]
+                return np.concatenate([p.cpu().numpy() for p in passes]) if passes else faces.copy()
+            except torch.OutOfMemoryError as error:
+                if self.batch == 1:
+                    raise ModelError(f"{self.device} has no memory left for a single face") from error
+            self.batch = max(1, self.batch // 2)
+            torch.cuda.empty_cache()
+
+    @torch.inference_mode()
+    def _pass(self, faces: U8) -> Tensor:
+        filled = np.zeros((self.batch, SIDE, SIDE, 3), np.uint8)
+        filled[: len(faces)] = faces
+        tensor = torch.from_numpy(filled)
+        if self.device.type == "cuda":
+            tensor = tensor.pin_memory().to(self.device, non_blocking=True)
+        rgb = tensor.flip(3).permute(0, 3, 1, 2)
+        image = (rgb.float() / 127.5 - 1).to(self.dtype).contiguous(memory_format=torch.channels_last)
+        out: Tensor = self.network(image, return_rgb=False, randomize_noise=False)[0].float()
+        levels = ((out.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+        return levels.flip(1).permute(0, 2, 3, 1)[: len(faces)].contiguous()
+
+
+class Modulated(nn.Module):
+    """The package's ModulatedConv2d, with style applied to input and output instead of to the kernel.
+
+    conv(x, w · s) · d = conv(x · s, w) · d, where d is the demodulation: the kernel stays constant, and a batch needs no
+    groups. Upsampling is bilinear, channel by channel, and commutes with both.
+    """
+
+    def __init__(self, original: Any) -> None:
+        super().__init__()
+        self.modulation = original.modulation
+        self.weight = nn.Parameter(original.weight[0])
+        self.padding, self.eps = original.padding, original.eps
+        self.up = original.sample_mode == "upsample"
+        squares = self.weight.detach().pow(2).sum(dim=(2, 3)) if original.demodulate else None
+        self.register_buffer("squares", squares, persistent=False)  # (out, in)
+
+    def forward(self, x: Tensor, style: Tensor) -> Tensor:
+        """(B, in, h, w) features and (B, 512) style to (B, out, h′, w′)."""
+        scale = self.modulation(style)
+        x = x * scale[:, :, None, None]
+        if self.up:
+            x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+        out = F.conv2d(x, self.weight, padding=self.padding)
+        squares = self.get_buffer("squares") if "squares" in self._buffers and self.squares is not None else None
+        if squares is not None:
+            # In float32: a sum of 512 squares, and its root, decide the brightness of a whole channel.
+            norm = torch.rsqrt(scale.float().pow(2) @ squares.float().T + self.eps)
+            out = out * norm.to(out.dtype)[:, :, None, None]
+        return out
+
+
+class ToRgb(nn.Module):
+    """The package's ToRGB in float32: eight layers add up to the picture, and bfloat16 has no room for grey levels."""
+
+    def __init__(self, original: Any) -> None:
+        super().__init__()
+        self.modulated_conv = Modulated(original.modulated_conv)
+        self.bias, self.upsample = original.bias, original.upsample
+
+    def forward(self, x: Tensor, style: Tensor, skip: Tensor | None = None) -> Tensor:
+        """(B, c, h, w) features to (B, 3, h, w), added to the picture of half the size."""
+        out: Tensor = self.modulated_conv(x.float(), style.float()) + self.bias
+        if skip is not None:
+            if self.upsample:
+                skip = F.interpolate(skip, scale_factor=2, mode="bilinear", align_corners=False)
+            out = out + skip
+        return out
+
+
+def prepared(network: Any, device: torch.device, dtype: torch.dtype) -> Any:
+    """The package's network for inference on a device in ``dtype``; the picture itself adds up in float32."""
+    network.eval()
+    decoder = network.stylegan_decoder
+    decoder.style_conv1.modulated_conv = Modulated(decoder.style_conv1.modulated_conv)
+    for conv in decoder.style_convs:
+        conv.modulated_conv = Modulated(conv.modulated_conv)
+    decoder.to_rgb1 = ToRgb(decoder.to_rgb1)
+    decoder.to_rgbs = nn.ModuleList(ToRgb(layer) for layer in decoder.to_rgbs)
+    # The package flattens these features with view(), which wants them row by row.
+    network.final_conv.register_forward_hook(lambda _module, _input, out: out.contiguous())
+    network.to(device=device, dtype=dtype, memory_format=torch.channels_last)
+    for layer in (decoder.to_rgb1, *decoder.to_rgbs):
+        layer.float()
+    return network.requires_grad_(False)
+
+
+def _network(state: dict[str, Tensor], source: str) -> Any:
+    """An empty network of the size that a state dict has: v1.4's, or a narrower one."""
+    architecture = gfpgan_architecture()
+    try:
+        style = state["stylegan_decoder.style_mlp.1.weight"].shape[0]
+        deepest = state["stylegan_decoder.constant_input.weight"].shape[1]
+        widest = state["stylegan_decoder.to_rgbs.6.modulated_conv.weight"].shape[2]
+    except (KeyError, IndexError) as error:
+        raise CheckpointError(
+            f"{source}: not a checkpoint of GFPGANv1Clean at 512 × 512 (GFPGAN v1.2 to v1.4): no entry {error}"
+        ) from error
+    narrow = deepest / 512
+    return architecture(
+        out_size=SIDE,
+        num_style_feat=style,
+        channel_multiplier=max(1, round(widest / (32 * narrow))),
+        decoder_load_path=None,
+        fix_decoder=False,
+        num_mlp=8,
+        input_is_latent=True,
+        different_w=True,
+        narrow=narrow,
+        sft_half=True,
+    )
+
+
+def gfpgan_architecture() -> Any:
+    """The gfpgan package's network class.
+
+    basicsr, which the package imports, asks for a torchvision module that is gone since 0.17; of it, it needs this one
+    function (spec/dependencies.md).
+    """
+    gone = "torchvision.transforms.functional_tensor"
+    if gone not in sys.modules:
+        from torchvision.transforms.functional import rgb_to_grayscale
+
+        module = types.ModuleType(gone)
+        module.rgb_to_grayscale = rgb_to_grayscale  # type: ignore[attr-defined]
+        sys.modules[gone] = module
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # old names that basicsr imports; nothing a user could change
+        from gfpgan.archs.gfpganv1_clean_arch import GFPGANv1Clean
+
+    return GFPGANv1Clean

@@ -1,0 +1,27 @@
+"""Which arithmetic a network runs in."""
+
+from __future__ import annotations
+
+import torch
+
+from lipsync_ray.errors import ModelError
+from lipsync_ray.settings import Precision
+
+
+def dtype_of(precision: Precision, device: torch.device) -> torch.dtype:
+    """The type for a device; "auto" is fp16 on a GPU, bf16 on a CPU that multiplies in it, else fp32.
+
+    Raises
+    ------
+    ModelError : fp16 on a CPU
+    """
+    if precision == "auto":
+        if device.type == "cpu":
+            return torch.bfloat16 if torch.cpu._is_avx512_bf16_supported() else torch.float32
+        return torch.float16
+    if precision == "fp16" and device.type == "cpu":
+        raise ModelError("--precision fp16 needs a GPU; on a CPU choose bf16 or fp32")
+    return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
+
+
+__all__ = ["Precision", "dtype_of"]

@@ -1,0 +1,1 @@
+"""Restoration of faces in frames: shared by the dub job's restore stage and the enhance job."""

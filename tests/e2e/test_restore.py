@@ -1,0 +1,182 @@
+"""Restoration by the dub and enhance commands, with a narrow GFPGAN of random weights, on the session's Ray."""
+
+import json
+import shutil
+
+import av
+import cv2
+import numpy as np
+import pytest
+from clips import tone, write_audio, write_video
+from commands import frame_digests, lipsync_ray
+from material import random_gfpgan, random_parsenet
+
+from lipsync_ray.media import decode
+from lipsync_ray.media.probe import probe_video
+from lipsync_ray.models import weights
+from lipsync_ray.results import read_results
+
+pytestmark = pytest.mark.usefixtures("cluster")
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory):
+    return random_gfpgan(tmp_path_factory.mktemp("gfpgan") / "narrow.pth", 0.0625)
+
+
+@pytest.fixture(scope="module")
+def dubbed(demo_run, tmp_path_factory):
+    """A short finished run of its own: one second of one dub, lossless."""
+    folder = tmp_path_factory.mktemp("short")
+    source = demo_run / "inputs" / "pan.mp4"
+    write_audio(folder / "a.wav", tone(1.2))
+    (folder / "t.csv").write_text(f"id,video,audio\none,{source},{folder / 'a.wav'}\n")
+    assert lipsync_ray("dub", folder / "t.csv", "-o", folder / "run", "--model", "mini", "--crf", "0") == 0
+    return folder
+
+
+def pictures(path):
+    info = probe_video(str(path))
+    return [p.bgr().astype(int) for p in decode.pictures(info, 0, info.frames)]
+
+
+def test_a_dub_is_restored_and_only_in_the_face(dubbed, network):
+    out = dubbed / "restored"
+    assert lipsync_ray("dub", dubbed / "t.csv", "-o", out, "--model", "mini", "--crf", "0", "--restore", network) == 0
+    (result,) = read_results(str(out))
+    assert (result.model, result.frames, result.restored_frames) == ("mini+narrow", 30, 30)
+    before, after = pictures(dubbed / "run" / "videos" / "one.mp4"), pictures(out / "videos" / "one.mp4")
+    changed = np.stack([np.abs(a - b).max(axis=2) for a, b in zip(before, after, strict=True)]).max(axis=0)
+    assert changed.max() > 10
+    assert changed[:, :60].max() == 0  # the wall beside the face
+    assert changed[-30:].max() == 0
+
+
+def test_restored_frames_do_not_depend_on_the_split(dubbed, network):
+    digests = []
+    for name, more in (
+        ("a", ()),
+        ("b", ("--segment", "0.5", "--actors", "1")),
+        ("c", ("--segment", "0.9", "--actors", "3")),
+    ):
+        arguments = ("--model", "mini", "--crf", "0", "--restore", network, *more)
+        assert lipsync_ray("dub", dubbed / "t.csv", "-o", dubbed / name, *arguments) == 0
+        digests.append(frame_digests(dubbed / name / "videos" / "one.mp4"))
+    assert digests[0] == digests[1] == digests[2]
+    assert len(set(digests[0])) == 30
+
+
+def test_the_mouth_alone_and_half_of_it(dubbed, network):
+    full = pictures(dubbed / "a" / "videos" / "one.mp4") if (dubbed / "a").exists() else None
+    before = pictures(dubbed / "run" / "videos" / "one.mp4")
+    out = dubbed / "mouth"
+    arguments = ("--restore", network, "--restore-region", "mouth", "--restore-strength", "0.5", "--crf", "0")
+    assert lipsync_ray("enhance", dubbed / "run", "-o", out, *arguments) == 0
+    after = pictures(out / "videos" / "one.mp4")
+    changed = np.abs(after[10] - before[10]).max(axis=2)
+    rows = np.flatnonzero(changed.max(axis=1))
+    assert changed.max() > 3
+    if full is not None:
+        whole = np.flatnonzero(np.abs(full[10] - before[10]).max(axis=(1, 2)))
+        assert rows[0] > whole[0] + 30  # the upper face is the person's own
+
+
+def test_enhancing_a_run_keeps_its_sound_and_what_it_says(dubbed, network, capsys):
+    out = dubbed / "enhanced"
+    assert lipsync_ray("enhance", dubbed / "run", "-o", out, "--restore", network, "--upscale", "2") == 0
+    (result,) = read_results(str(out))
+    assert (result.status, result.model, result.width, result.height) == ("done", "mini+narrow", 768, 768)
+    assert (result.restored_frames, result.faceless_frames) == (30, 0)
+    with av.open(str(dubbed / "run" / "videos" / "one.mp4")) as a, av.open(str(out / "videos" / "one.mp4")) as b:
+        before, after = ([bytes(p) for p in c.demux(audio=0) if p.dts is not None] for c in (a, b))
+        assert before == after  # packet by packet
+        assert b.streams.video[0].start_time == b.streams.audio[0].start_time == 0
+    with av.open(str(dubbed / "run" / "videos" / "one.mp4")) as a, av.open(str(out / "videos" / "one.mp4")) as b:
+        sound = [np.concatenate([f.to_ndarray() for f in c.decode(audio=0)], axis=1) for c in (a, b)]
+        assert np.array_equal(*sound)
+    assert lipsync_ray("enhance", dubbed / "run", "-o", out, "--restore", network, "--upscale", "2") == 0
+    assert "1 of 1 videos were finished before" in capsys.readouterr().out
+    scores = dubbed / "scores"
+    scored = ("--scorer", "mini-sync", "--fid", "none", "--details", "0", "--min-track", "10")
+    assert lipsync_ray("evaluate", out, "-o", scores, *scored) == 0
+    assert "mini+narrow" in (scores / "metrics" / "tables.md").read_text()
+
+
+def test_any_video_and_what_cannot_be_restored(dubbed, network, demo_inputs, tmp_path, capsys):
+    face = cv2.imread(str(demo_inputs / "portrait.jpg"))[..., ::-1]
+    tall = np.full((300, 420, 3), 120, np.uint8)
+    tall[20:260, :205] = cv2.resize(face, (205, 240))
+    tall[20:260, 210:415] = cv2.resize(face, (205, 240))
+    two = write_video(tmp_path / "two.mp4", [tall] * 12)
+    cut = face[:, 230:]  # half of it lies outside
+    border = write_video(
+        tmp_path / "border.mp4", [np.ascontiguousarray(cut[: cut.shape[0] // 2 * 2, : cut.shape[1] // 2 * 2])] * 8
+    )
+    small = np.full((480, 640, 3), 120, np.uint8)
+    small[200:260, 300:351] = cv2.resize(face, (51, 60), interpolation=cv2.INTER_AREA)
+    tiny = write_video(tmp_path / "tiny.mp4", [small] * 8)
+    gap = write_video(tmp_path / "gap.mp4", [tall] * 8 + [np.full_like(tall, 120)] * 8 + [tall] * 8)
+    blank = write_video(tmp_path / "blank.mp4", [np.full((96, 128, 3), 90, np.uint8)] * 8)
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(two.read_bytes()[:2000])
+    videos = (two, border, tiny, gap, blank, broken)
+    assert lipsync_ray("enhance", *videos, "-o", tmp_path / "out", "--restore", network) == 1
+    found = {result.id: result for result in read_results(str(tmp_path / "out"))}
+    assert (found["two"].status, found["two"].restored_frames) == ("done", 12)
+    assert (found["gap"].status, found["gap"].restored_frames, found["gap"].faceless_frames) == ("done", 16, 8)
+    assert found["border"].status in ("done", "no_face")
+    assert found["tiny"].status in ("done", "no_face")
+    assert found["blank"].status == "no_face"
+    assert (found["broken"].status, found["broken"].stage) == ("failed", "probe")
+    changed = np.abs(pictures(tmp_path / "out" / "videos" / "two.mp4")[5] - pictures(two)[5]).max(axis=2)
+    assert changed[100:200, 60:140].mean() > 2  # both people
+    assert changed[100:200, 270:350].mean() > 2
+
+
+def test_parsed_masks(dubbed, network, tmp_path, monkeypatch):
+    random_parsenet(tmp_path / "parsing_parsenet.pth")
+    monkeypatch.setenv(weights.CACHE_VARIABLE, str(tmp_path))
+    monkeypatch.setattr(weights, "check", lambda *_: None)  # random numbers have another sha256
+    out = tmp_path / "out"
+    assert lipsync_ray("enhance", dubbed / "run", "-o", out, "--restore", network, "--restore-mask", "parsing") == 0
+    assert read_results(str(out))[0].restored_frames == 30
+
+
+def test_without_weights_nothing_starts(dubbed, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv(weights.CACHE_VARIABLE, str(tmp_path / "cache"))
+
+    def refuse(url, target, progress):
+        from lipsync_ray.errors import WeightsError
+
+        raise WeightsError(f"{url}: cannot be downloaded: no network")
+
+    monkeypatch.setattr(weights, "_download", refuse)
+    for command in (("enhance", dubbed / "run"), ("dub", dubbed / "t.csv", "--model", "mini", "--restore", "gfpgan")):
+        assert lipsync_ray(*command, "-o", tmp_path / "out") == 2
+        said = capsys.readouterr().err
+        for part in ("GFPGANv1.4.pth", "https://github.com/TencentARC", "348,632,874 bytes", str(tmp_path / "cache")):
+            assert part in said
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_run_that_is_none_is_refused(tmp_path, network, capsys):
+    assert lipsync_ray("enhance", tmp_path, "-o", tmp_path / "out", "--restore", network) == 2
+    assert "nor the folder of a finished dub run" in capsys.readouterr().err
+    assert lipsync_ray("enhance", "gone.mp4", "-o", tmp_path / "out", "--restore", network) == 2
+    assert "no such file" in capsys.readouterr().err
+
+
+def test_what_was_not_dubbed_stays_a_row(dubbed, network, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(dubbed / "run", run)
+    from dataclasses import replace
+
+    from lipsync_ray.results import write_results
+
+    (row,) = read_results(str(run))
+    lost = replace(row, id="two", status="failed", stage="probe", error="broken", output=None)
+    write_results(str(run), [row, lost])
+    assert lipsync_ray("enhance", run, "-o", tmp_path / "out", "--restore", network) == 1
+    found = {result.id: result for result in read_results(str(tmp_path / "out"))}
+    assert (found["one"].status, found["two"].status, found["two"].error) == ("done", "failed", "broken")
+    assert json.loads((tmp_path / "out" / "run.json").read_text())["job"] == "enhance"
