@@ -16,6 +16,7 @@ import tempfile
 import time
 import warnings
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,7 @@ def main() -> None:
     from lipsync_ray.settings import RestoreSettings
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    picture = cv2.imread(arguments.picture)
+    picture: Any = cv2.imread(arguments.picture)
     picture = picture[: picture.shape[0] // 2 * 2, : picture.shape[1] // 2 * 2]
     points = mtcnn_detector(device)(np.ascontiguousarray(picture[..., ::-1])).landmarks[0]
     console = Console(width=110)
@@ -108,17 +109,16 @@ def main() -> None:
         faces = np.stack([cv2.resize(picture, (512, 512))] * max(BATCHES[device]))
         for batch in BATCHES[device]:
             restorer = Restorer(network, device, "auto", batch)
-            rates[batch] = (
-                repeated(lambda r=restorer, b=batch: r(faces[:b]), arguments.seconds / 2) * batch,
-                peak(device),
-            )  # type: ignore[misc]
+            rates[batch] = (repeated(partial(restorer, faces[:batch]), arguments.seconds / 2) * batch, peak(device))
             del restorer
         best = max(rates, key=lambda batch: rates[batch][0])
         ours = FaceRestorer(RestoreFiles(str(network)), device, "auto", best)
-        yuv = cv2.cvtColor(picture, cv2.COLOR_BGR2YUV_I420)
+        flat = cv2.cvtColor(picture, cv2.COLOR_BGR2YUV_I420).reshape(-1)
         h, w = picture.shape[:2]
-        y, u, v = yuv[:h], yuv[h : h + h // 4].reshape(h // 2, w // 2), yuv[h + h // 4 :].reshape(h // 2, w // 2)
-        frame = Picture(*(np.ascontiguousarray(plane, np.uint8) for plane in (y, u, v)), Colour())
+        luma, chroma = h * w, h * w // 4
+        y, u, v = flat[:luma], flat[luma : luma + chroma], flat[luma + chroma :]
+        half = (h // 2, w // 2)
+        frame = Picture(y.reshape(h, w), u.reshape(half), v.reshape(half), Colour())
         count = max(best, 4)
 
         def whole() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from lipsync_ray import storage
 from lipsync_ray.errors import EncodeError
 from lipsync_ray.media.join import Part, Track, join
+from lipsync_ray.restoring.pictures import join_rows
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class VideoOrder:
     rate : frames/s
     track : its audio
     url : where it is committed
+    pictures : the folder of its before-and-after, where it has one
     """
 
     dub: str
@@ -32,6 +34,7 @@ class VideoOrder:
     rate: Fraction
     track: Track
     url: str
+    pictures: str | None = None
 
 
 def make_video(order: VideoOrder) -> str:
@@ -48,4 +51,6 @@ def make_video(order: VideoOrder) -> str:
         if frames != order.frames:
             raise EncodeError(f"{order.dub}: {frames} frames in its parts, {order.frames} planned")
         storage.commit_file(path, order.url)
+    if order.pictures is not None:
+        join_rows(order.pictures, order.dub)
     return order.url

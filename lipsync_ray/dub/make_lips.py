@@ -21,6 +21,7 @@ from lipsync_ray.engine.tasks import Tasks
 from lipsync_ray.media.join import Track
 from lipsync_ray.models import lips
 from lipsync_ray.models.wav2lip import CROP
+from lipsync_ray.restoring import pictures
 from lipsync_ray.restoring.faces import PARSE_EVERY, ROW_S
 from lipsync_ray.results import Result
 
@@ -77,6 +78,9 @@ def _segments(run: Run, dub: DubState, layout: Layout) -> list[Segment]:
     if settings.restore is not None:
         seconds = min(seconds, ROW_S)
     batch = run.workers.batch or (lips.GPU_BATCH if layout.device == "cuda" else lips.CPU_BATCH)
+    folder = run.url(pictures.FOLDER)
+    frames = pictures.moments(dub.frames) if settings.restore else ()
+    shown = [(frame, pictures.row_url(folder, dub.row.id, frame)) for frame in frames]
     return [
         Segment(
             key=f"{dub.row.id}-{start}",
@@ -92,6 +96,7 @@ def _segments(run: Run, dub: DubState, layout: Layout) -> list[Segment]:
             blend=settings.blend,
             coding=settings.coding,
             url=run.url("parts", dub.row.id, f"{dub.fingerprint}-{start}-{stop}.mp4"),
+            moments=tuple((frame, url) for frame, url in shown if start <= frame < stop),
         )
         for start, stop in segment_bounds(
             dub.frames, dub.info.rate, seconds, batch, PARSE_EVERY if settings.restore else 1
@@ -124,7 +129,8 @@ def _order(run: Run, dub: DubState) -> VideoOrder:
     sounding = min(lasts, speech.duration_s) if run.settings.length != "video" else lasts
     track = Track(speech.url, speech.span, sounding)
     url = run.url("videos", f"{dub.row.id}.mp4")
-    return VideoOrder(dub.row.id, tuple(sorted(dub.parts.items())), dub.frames, rate, track, url)
+    shown = run.url(pictures.FOLDER) if run.settings.restore else None
+    return VideoOrder(dub.row.id, tuple(sorted(dub.parts.items())), dub.frames, rate, track, url, shown)
 
 
 def _take_videos(run: Run, finished: Iterable[tuple[VideoOrder, str | Failure]]) -> None:

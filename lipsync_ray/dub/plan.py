@@ -36,6 +36,7 @@ class Segment:
     chosen : tracks of the face that speaks
     pads, blend, coding : see :class:`~lipsync_ray.settings.DubSettings`
     url : where its part is committed
+    moments : output frames that are shown before and after restoration, and where their tiles go
     """
 
     key: str
@@ -51,10 +52,15 @@ class Segment:
     blend: Blend
     coding: VideoCoding
     url: str
+    moments: tuple[tuple[int, str], ...] = ()
 
     def source_frames(self) -> NDArray[np.int64]:
         """(stop − start,) source frame of each output frame."""
         return source_frames(np.arange(self.start, self.stop), self.video.frames, self.loop)
+
+    def shown_at(self, place: int) -> str | None:
+        """Where the tiles of a frame go, counted from the segment's start; None of one that is not shown."""
+        return dict(self.moments).get(self.start + place)
 
 
 def output_frames(video: VideoInfo, speech: Speech, length: Length) -> int:

@@ -18,6 +18,7 @@ from lipsync_ray.media.encode import encode
 from lipsync_ray.media.picture import Box, Picture
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.restoring.faces import Restored
+from lipsync_ray.restoring.pictures import commit_row
 from lipsync_ray.settings import Loop, Precision, RestoreSettings
 from lipsync_ray.sources.frames import source_frames
 from lipsync_ray.sources.tables import one_thread
@@ -135,12 +136,15 @@ class Compose:
         row = 0
         for place, picture in enumerate(decode.pictures_at(segment.video, shown)):
             if row < len(crops.places) and crops.places[row] == place:
-                picture = picture.copy()
                 box = Box(*crops.boxes[row].tolist())
+                source, picture = picture, picture.copy()
                 paste(picture, box, crops.faces[row], segment.blend)
                 if crops.restored is not None and self._restore is not None:
+                    drawn, picture = picture, picture.copy()
                     for face in np.flatnonzero(crops.restored.places == place).tolist():
                         crops.restored.put(picture, face, self._restore, box)
+                    if (url := segment.shown_at(place)) is not None:
+                        commit_row(url, (source, drawn, picture), crops.boxes[row])
                 row += 1
             yield picture
 

@@ -13,16 +13,27 @@ from lipsync_ray.media import audio
 from lipsync_ray.media.audio import Span
 from lipsync_ray.media.join import Copied, Part, Track, join, may_copy
 from lipsync_ray.media.probe import VideoInfo
+from lipsync_ray.restoring.pictures import join_rows
 
 
 @dataclass(frozen=True)
 class EnhancedOrder:
-    """A video to put together: its parts as (first frame, url), the video whose sound it gets, where it goes."""
+    """A video to put together.
+
+    Attributes
+    ----------
+    item : id
+    parts : (first frame, url), in order
+    video : whose sound it gets
+    url : where it is committed
+    pictures : the folder of its before-and-after
+    """
 
     item: str
     parts: tuple[tuple[int, str], ...]
     video: VideoInfo
     url: str
+    pictures: str
 
 
 def make_enhanced(order: EnhancedOrder) -> str:
@@ -41,6 +52,7 @@ def make_enhanced(order: EnhancedOrder) -> str:
         if frames != order.video.frames:
             raise EncodeError(f"{order.item}: {frames} frames in its parts, {order.video.frames} in the video")
         storage.commit_file(path, order.url)
+    join_rows(order.pictures, order.item)
     return order.url
 
 

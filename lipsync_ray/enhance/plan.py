@@ -35,6 +35,8 @@ class EnhanceRow:
     pads, coding : see :class:`~lipsync_ray.settings.DubSettings`
     upscale : 1, or 2 for twice the size
     url : where its part is committed
+    moments : frames that are shown before and after, and where their tiles go
+    source : the video of which a dub's table is, shown beside it
     """
 
     key: str
@@ -50,6 +52,8 @@ class EnhanceRow:
     coding: VideoCoding
     upscale: int
     url: str
+    moments: tuple[tuple[int, str], ...] = ()
+    source: VideoInfo | None = None
 
     def seen(self) -> NDArray[np.int64]:
         """(stop − start,) frame of the table for each frame."""

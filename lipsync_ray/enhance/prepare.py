@@ -13,6 +13,7 @@ from lipsync_ray.engine.tasks import each
 from lipsync_ray.enhance.plan import EnhanceRow, bounds, part_name
 from lipsync_ray.enhance.state import Enhancement, State
 from lipsync_ray.errors import LipsyncError
+from lipsync_ray.restoring import pictures
 from lipsync_ray.restoring.faces import ROW_S
 from lipsync_ray.sources import tables
 from lipsync_ray.sources.find import find_tables
@@ -127,11 +128,15 @@ def rows_of(this: Enhancement, state: State) -> list[EnhanceRow]:
     size = (info.width, info.height) if source is None else (source.width, source.height)
     scale = (info.width / (size[0] + size[0] % 2), info.height / (size[1] + size[1] % 2)) if source else (1.0, 1.0)
     folder = this.url("parts", item.id)
+    shown = [
+        (frame, pictures.row_url(this.url(pictures.FOLDER), item.id, frame)) for frame in pictures.moments(info.frames)
+    ]
     seconds = min(this.crew.workers.segment_s, ROW_S)
     return [
         EnhanceRow(
             f"{item.id}-{start}", item.id, start, stop, info, state.table, state.chosen, loop, scale, item.pads,
             this.settings.coding, this.settings.upscale, part_name(folder, state.fingerprint, start, stop),
+            tuple((frame, url) for frame, url in shown if start <= frame < stop), source,
         )
         for start, stop in bounds(info.frames, info.rate, seconds)
     ]  # fmt: skip

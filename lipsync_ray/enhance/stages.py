@@ -17,6 +17,7 @@ from lipsync_ray.media import decode
 from lipsync_ray.media.encode import encode
 from lipsync_ray.media.picture import Box, Picture
 from lipsync_ray.restoring.faces import FaceRestorer, Restored, RestoreFiles, Target
+from lipsync_ray.restoring.pictures import commit_row
 from lipsync_ray.settings import Precision, RestoreSettings
 
 F32 = NDArray[np.float32]
@@ -141,7 +142,25 @@ class Compose:
                 picture = source.copy()
             for face in range(low, high):
                 restored.put(picture, face, self._settings, ready.crops[face], row.upscale)
+            url = dict(row.moments).get(row.start + place)
+            if low < high and url is not None:
+                self._show(url, ready, place, source, picture)
             yield picture
+
+    @staticmethod
+    def _show(url: str, ready: Ready, place: int, source: Picture, picture: Picture) -> None:
+        """Commit before and after; of a dub, the frame it was made of too."""
+        row = ready.row
+        first = int(np.searchsorted(ready.restored.places, place))
+        box = ready.crops[first]
+        if box is None:
+            return
+        states = [source, picture]
+        if row.source is not None:
+            number = int(row.seen()[place])
+            states.insert(0, next(decode.pictures(row.source, number, number + 1)))
+        scale = states[0].width / source.width
+        commit_row(url, states, np.array(box, np.float64) * scale)
 
 
 def enlarged(picture: Picture, times: int) -> Picture:

@@ -17,6 +17,7 @@ from lipsync_ray.engine.session import Cluster
 from lipsync_ray.enhance.assemble import EnhancedOrder
 from lipsync_ray.enhance.items import Item
 from lipsync_ray.media.probe import VideoInfo
+from lipsync_ray.restoring import pictures
 from lipsync_ray.restoring.files import Restoration
 from lipsync_ray.results import Result, Summary
 from lipsync_ray.settings import EnhanceSettings, Workers
@@ -84,7 +85,8 @@ class Enhancement:
         """The video to put together."""
         assert state.info is not None
         parts = tuple(sorted(state.parts.items()))
-        return EnhancedOrder(state.item.id, parts, state.info, self.url("videos", f"{state.item.id}.mp4"))
+        target = self.url("videos", f"{state.item.id}.mp4")
+        return EnhancedOrder(state.item.id, parts, state.info, target, self.url(pictures.FOLDER))
 
     def fail(self, state: State, failure: Failure) -> None:
         """End a video with a reason; a second one changes nothing."""

@@ -50,6 +50,13 @@ def test_a_dub_is_restored_and_only_in_the_face(dubbed, network):
     assert changed.max() > 10
     assert changed[:, :60].max() == 0  # the wall beside the face
     assert changed[-30:].max() == 0
+    sheet = cv2.imread(str(out / "pictures" / "one.png"))
+    assert sheet.shape == (26 + 5 * 260, 3 * 256, 3)
+    row = sheet[26:282].astype(int)
+    source, drawn, restored = (row[:, i * 256 : (i + 1) * 256] for i in range(3))
+    assert np.abs(source - drawn).max() > 3
+    assert np.abs(restored - drawn).mean() > np.abs(source - drawn).mean()
+    assert sorted(p.name for p in (out / "pictures").iterdir()) == ["one-strip.jpg", "one.png", "parts"]
 
 
 def test_restored_frames_do_not_depend_on_the_split(dubbed, network):
@@ -87,6 +94,7 @@ def test_enhancing_a_run_keeps_its_sound_and_what_it_says(dubbed, network, capsy
     (result,) = read_results(str(out))
     assert (result.status, result.model, result.width, result.height) == ("done", "mini+narrow", 768, 768)
     assert (result.restored_frames, result.faceless_frames) == (30, 0)
+    assert cv2.imread(str(out / "pictures" / "one.png")).shape[1] == 3 * 256  # the source is still at hand
     with av.open(str(dubbed / "run" / "videos" / "one.mp4")) as a, av.open(str(out / "videos" / "one.mp4")) as b:
         before, after = ([bytes(p) for p in c.demux(audio=0) if p.dts is not None] for c in (a, b))
         assert before == after  # packet by packet
