@@ -73,6 +73,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run")
     parser.add_argument("--actors", type=int, default=2)
+    parser.add_argument("--mini", type=int, default=8, help="videos that mini-sync scores")
     parser.add_argument("--syncnet", type=int, default=2, help="videos that SyncNet scores: it is slow on a CPU")
     parser.add_argument("--fid", type=int, default=4, help="videos whose pictures go through Inception")
     arguments = parser.parse_args()
@@ -105,7 +106,7 @@ def main() -> None:
         torch.manual_seed(0)
         torch.save(SyncNet().state_dict(), syncnet)
         for name, path, count in (
-            ("mini-sync", weights.location(bundled), len(subjects)),
+            ("mini-sync", weights.location(bundled), arguments.mini),
             ("syncnet", syncnet, arguments.syncnet),
         ):
             bare = together(scorer_alone, str(path), scorers.CPU_BATCH, arguments.actors)

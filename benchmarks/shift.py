@@ -20,6 +20,11 @@ from rich.console import Console
 from rich.table import Table
 
 
+def name_of(video: str, shift: int) -> str:
+    """The id of a video whose sound was moved."""
+    return f"{Path(video).stem}_{'early' if shift < 0 else 'late'}{abs(shift)}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("videos", nargs="+")
@@ -42,9 +47,9 @@ def main() -> None:
         rows = []
         for video in arguments.videos:
             for shift in shifts:
-                moved = Path(scratch) / f"{Path(video).stem}{shift:+d}.mkv"
+                moved = Path(scratch) / f"{name_of(video, shift)}.mkv"
                 shift_sound(video, shift, str(moved))
-                rows.append((f"{Path(video).stem}{shift:+d}", moved, Path(video).stem))
+                rows.append((name_of(video, shift), moved, Path(video).stem))
         table_path = Path(scratch) / "table.csv"
         with table_path.open("w", newline="") as file:
             csv.writer(file).writerows([("id", "video", "model"), *rows])
@@ -52,9 +57,9 @@ def main() -> None:
         evaluated = run(read_subjects(str(table_path), "largest"), settings, Workers(), out, console)
         write_report([evaluated.out], evaluated.out)
     found: dict[str, dict[int, Score]] = defaultdict(dict)
-    for score in evaluated.scores:
-        name = score.model or ""
-        found[name][int(score.id.removeprefix(name))] = score
+    for video in arguments.videos:
+        for shift in shifts:
+            found[Path(video).stem][shift] = next(s for s in evaluated.scores if s.id == name_of(video, shift))
     table = Table(title=f"{arguments.scorer}: offset found, by the shift of the sound")
     for name in ("video", "frames", *(f"{shift:+d}" for shift in shifts), "within 1", "confidence at 0"):
         table.add_column(name, justify="left" if name == "video" else "right")
