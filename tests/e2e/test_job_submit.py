@@ -1,4 +1,4 @@
-"""``ray job submit -- python jobs/dub.py``, on a cluster of its own."""
+"""``ray job submit -- python jobs/….py``, on a cluster of its own."""
 
 import os
 import shutil
@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -58,29 +59,26 @@ def head():
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def test_the_job_script_runs_on_the_cluster_it_is_submitted_to(head, demo_inputs, tmp_path):
+def submit(head, *job):
+    """What a job said that was submitted and ended well."""
     address, environment = head
-    submit = [RAY, "job", "submit", "--address", address, "--working-dir", ROOT, "--"]
-    job = [
-        "python",
-        "jobs/dub.py",
-        demo_inputs / "portrait.jpg",
-        demo_inputs / "en.ogg",
-        "-o",
-        tmp_path,
-        "--model",
-        "mini",
-    ]
-    said = ""
+    command = [RAY, "job", "submit", "--address", address, "--working-dir", ROOT, "--", "python", *job]
     for _ in range(40):
-        done = subprocess.run([*map(str, submit + job)], env=environment, capture_output=True, text=True, timeout=250)
+        done = subprocess.run([*map(str, command)], env=environment, capture_output=True, text=True, timeout=250)
         said = done.stdout + done.stderr
         if done.returncode == 0 or "Failed to connect" not in said:
             break
-        import time
-
         time.sleep(1)
     assert done.returncode == 0, said
-    assert "1 done" in said
-    (result,) = read_results(str(tmp_path))
+    return said
+
+
+def test_the_job_scripts_run_on_the_cluster_they_are_submitted_to(head, demo_inputs, tmp_path):
+    run, scores = tmp_path / "run", tmp_path / "scores"
+    pair = demo_inputs / "portrait.jpg", demo_inputs / "en.ogg"
+    assert "1 done" in submit(head, "jobs/dub.py", *pair, "-o", run, "--model", "mini")
+    (result,) = read_results(str(run))
     assert (result.status, result.width) == ("done", 512)
+    options = ("--scorer", "mini-sync", "--fid", "none", "--details", "1")
+    assert "1 of 1 videos scored" in submit(head, "jobs/evaluate.py", run, "-o", scores, *options)
+    assert (scores / "report" / "index.html").is_file()
