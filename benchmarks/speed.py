@@ -114,7 +114,7 @@ def main() -> None:
     import torch
 
     from lipsync_ray.demo.corpus import make_corpus
-    from lipsync_ray.dub import find_faces, job, make_lips
+    from lipsync_ray.dub import job
     from lipsync_ray.engine import flow
     from lipsync_ray.engine.layout import lay_out
     from lipsync_ray.engine.session import session
@@ -145,7 +145,7 @@ def main() -> None:
         best = max(bare, key=lambda batch: bare[batch])
         looks = together(detector_alone, video, 1, layout.model.workers)
         watch = Watch()
-        find_faces.flow.run = make_lips.flow.run = watch.wrap(flow.run)  # type: ignore[attr-defined]
+        flow.run = watch.wrap(flow.run)
         # Pass 1 has one row for half a minute of video: a long one is made of the given one, for a rate to be measured.
         long_video = f"{scratch}/long.mp4"
         repeated_video(video, long_video, 160)

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lipsync_ray import storage
+from lipsync_ray import records, storage
 
-FOLDER = "outcomes"
 FILE = "results.parquet"
 Status = Literal["done", "failed", "no_face"]
-_READERS = 32
 
 
 @dataclass(frozen=True)
@@ -109,17 +105,13 @@ SCHEMA = pa.schema(
 
 
 def record(out: str, result: Result) -> None:
-    """Commit one dub's record."""
-    storage.commit_bytes(_url(out, result.id), json.dumps(asdict(result)).encode())
+    """Commit one row's record."""
+    records.commit(out, result.id, asdict(result))
 
 
 def recorded(out: str, ids: Iterable[str]) -> dict[str, Result]:
-    """The records that earlier runs left for these dubs."""
-    there = storage.list_names(storage.join(out, FOLDER))
-    wanted = [name for name in ids if f"{name}.json" in there]
-    with ThreadPoolExecutor(_READERS) as pool:
-        texts = pool.map(lambda name: storage.read_bytes(_url(out, name)), wanted)
-        return {name: Result(**json.loads(text)) for name, text in zip(wanted, texts, strict=True)}
+    """The records that earlier runs left for these rows."""
+    return {name: Result(**values) for name, values in records.read(out, ids).items()}
 
 
 def write_results(out: str, results: Iterable[Result]) -> str:
@@ -136,7 +128,3 @@ def read_results(out: str) -> list[Result]:
     """The rows of a run's results.parquet."""
     table = pq.read_table(io.BytesIO(storage.read_bytes(storage.join(out, FILE))))
     return [Result(**row) for row in table.to_pylist()]
-
-
-def _url(out: str, name: str) -> str:
-    return storage.join(out, FOLDER, f"{name}.json")

@@ -18,6 +18,7 @@ JOBS_USE = {
     "manifest",
     "tables",
     "results",
+    "records",
     "storage",
     "errors",
 }

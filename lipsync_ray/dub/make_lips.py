@@ -13,11 +13,10 @@ from lipsync_ray.dub.plan import Segment, output_frames, segment_bounds
 from lipsync_ray.dub.restore import Restore
 from lipsync_ray.dub.run import DubState, Run
 from lipsync_ray.dub.stages import Compose, Composed, Crop, Sync, faceless_frames
-from lipsync_ray.engine import flow
 from lipsync_ray.engine.layout import Layout, lay_out
-from lipsync_ray.engine.progress import Phase
 from lipsync_ray.engine.rows import Failure, Outcome, StageSpec
 from lipsync_ray.engine.tasks import Tasks
+from lipsync_ray.engine.work import work_off
 from lipsync_ray.media.join import Track
 from lipsync_ray.models import lips
 from lipsync_ray.models.wav2lip import CROP
@@ -45,12 +44,16 @@ def make_lips(run: Run) -> None:
             joining.submit(_order(run, dub))
     frames = {segment.key: segment.stop - segment.start for segment in rows}
     of = {segment.key: segment.dub for segment in rows}
-    with Phase(run.crew.console, "lips", len(rows), sum(frames.values())) as phase:
-        for outcome in flow.run(rows, _stages(run, layout), run.crew.ledger):
-            phase.advance(frames[outcome.key], outcome.failure is not None)
-            _take_segment(run, of[outcome.key], outcome, joining)
-            _take_videos(run, joining.finished())
-        _take_videos(run, joining.finished(wait=True))
+    work_off(
+        run.crew,
+        "lips",
+        rows,
+        frames,
+        _stages(run, layout),
+        lambda outcome: _take_segment(run, of[outcome.key], outcome, joining),
+        joining,
+        partial(_take_videos, run),
+    )
 
 
 def _stages(run: Run, layout: Layout) -> list[StageSpec]:

@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 import json
-from concurrent.futures import ThreadPoolExecutor
 
 from lipsync_ray import results, storage
 from lipsync_ray.dub.run import DubState, Run, failed
 from lipsync_ray.engine.progress import Phase
 from lipsync_ray.engine.rows import Failure
 from lipsync_ray.engine.tasks import each
-from lipsync_ray.errors import LipsyncError
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.sources import listen as listening
 from lipsync_ray.sources import tables
+from lipsync_ray.sources.identify import identities
 from lipsync_ray.sources.listen import AudioSource, Speech, listen
 from lipsync_ray.sources.look import VideoSource, look
 
 FRAMES_VERSION = 1  # raise when the same inputs and settings would give other frames: every fingerprint changes
-_LOOKERS = 32
 
 
 def prepare(run: Run) -> None:
     """Identify every file, drop what is done, look at the rest."""
     storage.remove(run.url("attempts"))
-    identities = _identities(run)
+    found = identities(url for row in run.rows for url in (row.video, row.audio))
     for row in run.rows:
-        video, audio = identities[row.video], identities[row.audio]
+        video, audio = found[row.video], found[row.audio]
         if isinstance(video, Exception) or isinstance(audio, Exception):
             gone = row.video if isinstance(video, Exception) else row.audio
             reason = video if isinstance(video, Exception) else audio
@@ -44,18 +42,6 @@ def prepare(run: Run) -> None:
         run.going[row.id] = DubState(row, fingerprint, video_key, audio_key)
     _keep_finished(run)
     _look_at_files(run)
-
-
-def _identities(run: Run) -> dict[str, str | Exception]:
-    def identify(url: str) -> str | Exception:
-        try:
-            return storage.identity(url)
-        except (OSError, LipsyncError) as error:
-            return error
-
-    urls = sorted({url for row in run.rows for url in (row.video, row.audio)})
-    with ThreadPoolExecutor(_LOOKERS) as pool:
-        return dict(zip(urls, pool.map(identify, urls), strict=True))
 
 
 def _keep_finished(run: Run) -> None:

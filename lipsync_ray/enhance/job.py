@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import time
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import asdict
 from functools import partial
 from importlib.metadata import version
@@ -18,12 +19,11 @@ from typing import Any
 from rich.console import Console
 
 from lipsync_ray import results, storage
-from lipsync_ray.engine import flow
 from lipsync_ray.engine.layout import lay_out
-from lipsync_ray.engine.progress import Phase
-from lipsync_ray.engine.rows import Failure, StageSpec
+from lipsync_ray.engine.rows import Failure, Outcome, StageSpec
 from lipsync_ray.engine.session import session
 from lipsync_ray.engine.tasks import Tasks
+from lipsync_ray.engine.work import work_off
 from lipsync_ray.enhance.assemble import EnhancedOrder, make_enhanced
 from lipsync_ray.enhance.items import Item
 from lipsync_ray.enhance.plan import EnhanceRow
@@ -95,29 +95,28 @@ def _restore(this: Enhancement, retinaface: str | None) -> None:
         StageSpec("restore", make, model.workers, model.cpus, model.gpus),
         StageSpec("compose", partial(Compose, settings.restore), layout.write.workers, layout.write.cpus),
     ]
-    with Phase(crew.console, "restore", len(rows), sum(frames.values())) as phase:
-        for outcome in flow.run(rows, stages, crew.ledger):
-            phase.advance(frames[outcome.key], outcome.failure is not None)
-            state_or_none = this.going.get(of[outcome.key])
-            if state_or_none is not None:
-                state = state_or_none
-                state.seconds += sum(outcome.seconds.values())
-                state.attempts = max(state.attempts, outcome.attempts)
-                if outcome.failure:
-                    this.fail(state, outcome.failure)
-                else:
-                    composed: Composed = outcome.value
-                    state.faceless += composed.faceless
-                    state.restored += composed.restored
-                    state.missing.discard(composed.start)
-                    if not state.missing:
-                        joining.submit(this.order(state))
-            _take(this, joining)
-        _take(this, joining, wait=True)
+
+    def take(outcome: Outcome) -> None:
+        state = this.going.get(of[outcome.key])
+        if state is None:
+            return  # failed by another of its rows
+        state.seconds += sum(outcome.seconds.values())
+        state.attempts = max(state.attempts, outcome.attempts)
+        if outcome.failure:
+            this.fail(state, outcome.failure)
+            return
+        composed: Composed = outcome.value
+        state.faceless += composed.faceless
+        state.restored += composed.restored
+        state.missing.discard(composed.start)
+        if not state.missing:
+            joining.submit(this.order(state))
+
+    work_off(crew, "restore", rows, frames, stages, take, joining, partial(_take, this))
 
 
-def _take(this: Enhancement, joining: Tasks[EnhancedOrder, str], wait: bool = False) -> None:
-    for order, answer in joining.finished(wait):
+def _take(this: Enhancement, finished: Iterable[tuple[EnhancedOrder, str | Failure]]) -> None:
+    for order, answer in finished:
         state = this.going[order.item]
         if isinstance(answer, Failure):
             this.fail(state, answer)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from fractions import Fraction
 
@@ -12,16 +11,15 @@ from lipsync_ray.engine.rows import Failure
 from lipsync_ray.engine.tasks import each
 from lipsync_ray.enhance.plan import EnhanceRow, bounds, part_name
 from lipsync_ray.enhance.state import Enhancement, State
-from lipsync_ray.errors import LipsyncError
 from lipsync_ray.restoring import pictures
 from lipsync_ray.restoring.faces import ROW_S
 from lipsync_ray.sources import tables
 from lipsync_ray.sources.find import find_tables
+from lipsync_ray.sources.identify import identities
 from lipsync_ray.sources.look import VideoSource, look
 from lipsync_ray.sources.tables import Choice, choose_speaker
 
 ENHANCED_VERSION = 1  # raise when the same video and settings would give other frames
-_LOOKERS = 32
 
 
 def prepare(this: Enhancement) -> None:
@@ -34,18 +32,12 @@ def prepare(this: Enhancement) -> None:
 
 
 def _identify(this: Enhancement) -> None:
-    def identity(url: str) -> str | Exception:
-        try:
-            return storage.identity(url)
-        except (OSError, LipsyncError) as error:
-            return error
-
     values = this.settings.record()
     values["restore"]["model"] = this.restoration.digest
     asked = json.dumps(values, sort_keys=True)
-    with ThreadPoolExecutor(_LOOKERS) as pool:
-        identities = list(pool.map(identity, (item.video for item in this.items)))
-    for item, video in zip(this.items, identities, strict=True):
+    found = identities(item.video for item in this.items if item.video)
+    for item in this.items:
+        video = found.get(item.video, OSError("no video"))
         if item.row.status != "done" or isinstance(video, Exception):
             reason = item.row.error if item.row.status != "done" else f"{item.video}: {video}"
             stage = item.row.stage if item.row.status != "done" else "look"

@@ -12,8 +12,9 @@ from lipsync_ray import storage
 from lipsync_ray.engine import flow
 from lipsync_ray.engine.layout import lay_out
 from lipsync_ray.engine.progress import Phase
-from lipsync_ray.engine.rows import Failure, StageSpec
+from lipsync_ray.engine.rows import Failure, Outcome, StageSpec
 from lipsync_ray.engine.tasks import Tasks, each
+from lipsync_ray.engine.work import work_off
 from lipsync_ray.evaluate.assemble import Judged, JudgeOrder, judge
 from lipsync_ray.evaluate.fid import Fid, FidRow, Group, GroupOrder, Side, Sum, Summed, Unit, distance, fid_rows
 from lipsync_ray.evaluate.plan import ScoreRow, score_rows
@@ -46,23 +47,22 @@ def score_videos(this: Evaluation, weights: Path) -> None:
         StageSpec("watch", partial(Watch, this.scorer.name, this.settings.protocol), layout.read.workers + layout.write.workers - 1, layout.write.cpus),
         StageSpec("score", partial(Score, this.scorer.name, str(weights), layout.device, workers.batch), model.workers, model.cpus, model.gpus),
     ]  # fmt: skip
-    with Phase(this.crew.console, "scores", len(rows), sum(places.values())) as phase:
-        for outcome in flow.run(rows, stages, this.crew.ledger):
-            phase.advance(places[outcome.key], outcome.failure is not None)
-            state_or_none = this.going.get(of[outcome.key])
-            if state_or_none is not None:
-                state = state_or_none
-                state.seconds += sum(outcome.seconds.values())
-                state.attempts = max(state.attempts, outcome.attempts)
-                if outcome.failure:
-                    this.fail(state, outcome.failure)
-                else:
-                    scored: Scored = outcome.value
-                    state.missing.discard(scored.start)
-                    if not state.missing:
-                        judging.submit(_order(this, state))
-            _take(this, judging.finished())
-        _take(this, judging.finished(wait=True))
+
+    def take(outcome: Outcome) -> None:
+        state = this.going.get(of[outcome.key])
+        if state is None:
+            return  # failed by another of its stretches
+        state.seconds += sum(outcome.seconds.values())
+        state.attempts = max(state.attempts, outcome.attempts)
+        if outcome.failure:
+            this.fail(state, outcome.failure)
+            return
+        scored: Scored = outcome.value
+        state.missing.discard(scored.start)
+        if not state.missing:
+            judging.submit(_order(this, state))
+
+    work_off(this.crew, "scores", rows, places, stages, take, judging, partial(_take, this))
 
 
 def _rows(this: Evaluation, state: State, folder: str, batch: int) -> list[ScoreRow]:

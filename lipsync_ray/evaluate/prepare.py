@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 
 from lipsync_ray import storage
 from lipsync_ray.engine.progress import Phase
 from lipsync_ray.engine.rows import Failure
 from lipsync_ray.engine.tasks import each
-from lipsync_ray.errors import LipsyncError
 from lipsync_ray.evaluate import scores
 from lipsync_ray.evaluate.geometry import GeometryOrder, lay
 from lipsync_ray.evaluate.plan import why_not_comparable, windows_of_tracks
@@ -19,11 +17,11 @@ from lipsync_ray.evaluate.state import Evaluation, State
 from lipsync_ray.sources import listen as listening
 from lipsync_ray.sources import tables
 from lipsync_ray.sources.find import find_tables
+from lipsync_ray.sources.identify import identities
 from lipsync_ray.sources.listen import AudioSource, listen
 from lipsync_ray.sources.look import VideoSource, look
 
 SCORES_VERSION = 1  # raise when the same video and settings would get other numbers
-_LOOKERS = 32
 
 
 def prepare(this: Evaluation) -> None:
@@ -38,17 +36,17 @@ def prepare(this: Evaluation) -> None:
 
 
 def _identify(this: Evaluation) -> None:
-    identities = _identities({url for s in this.subjects for url in (s.video, s.reference, s.face_table) if url})
+    found = identities(url for s in this.subjects for url in (s.video, s.reference, s.face_table) if url)
     asked = json.dumps({k: v for k, v in this.settings.record().items() if not k.startswith(("fid", "dims"))})
     for subject in this.subjects:
         state = State(subject, "", "")
-        video = identities.get(subject.video, OSError("no video"))
+        video = found.get(subject.video, OSError("no video"))
         if subject.undone or isinstance(video, Exception):
             reason = subject.undone or f"{subject.video}: {video}"
             this.end(this.score_of(state, "failed", stage="dub" if subject.undone else "look", error=reason))
             continue
-        reference = identities.get(subject.reference or "")
-        table = identities.get(subject.face_table or "")
+        reference = found.get(subject.reference or "")
+        table = found.get(subject.face_table or "")
         still = str(subject.still_rate)
         state.video_key = storage.digest(video, tables.VERSION)
         if subject.reference is None:
@@ -68,19 +66,6 @@ def _identify(this: Evaluation) -> None:
             json.dumps([subject.face, subject.loop, vars(subject.pads)]),
         )
         this.going[subject.id] = this.known[subject.id] = state
-
-
-def _identities(urls: set[str]) -> dict[str, str | Exception]:
-    def identify(url: str) -> str | Exception:
-        try:
-            return storage.identity(url)
-        except FileNotFoundError:
-            return OSError("no such file")
-        except (OSError, LipsyncError) as error:
-            return error
-
-    with ThreadPoolExecutor(_LOOKERS) as pool:
-        return dict(zip(sorted(urls), pool.map(identify, sorted(urls)), strict=True))
 
 
 def _look(this: Evaluation) -> None:

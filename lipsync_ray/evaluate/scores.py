@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lipsync_ray import storage
+from lipsync_ray import records, storage
 
-FOLDER = "outcomes"
 FILE = "videos.parquet"
 Status = Literal["scored", "not_scored", "failed"]
-_READERS = 32
 
 
 @dataclass(frozen=True)
@@ -147,16 +143,12 @@ SCHEMA = pa.schema([(name, _KINDS[str(kind)]) for name, kind in Score.__annotati
 
 def record(out: str, score: Score) -> None:
     """Commit one video's record."""
-    storage.commit_bytes(_url(out, score.id), json.dumps(asdict(score)).encode())
+    records.commit(out, score.id, asdict(score))
 
 
 def recorded(out: str, ids: Iterable[str]) -> dict[str, Score]:
     """The records that earlier evaluations left for these videos."""
-    there = storage.list_names(storage.join(out, FOLDER))
-    wanted = [name for name in ids if f"{name}.json" in there]
-    with ThreadPoolExecutor(_READERS) as pool:
-        texts = pool.map(lambda name: storage.read_bytes(_url(out, name)), wanted)
-        return {name: _score(json.loads(text)) for name, text in zip(wanted, texts, strict=True)}
+    return {name: _score(values) for name, values in records.read(out, ids).items()}
 
 
 def write_scores(url: str, scores: Iterable[Score]) -> None:
@@ -175,7 +167,3 @@ def read_scores(url: str) -> list[Score]:
 def _score(row: dict[str, object]) -> Score:
     tracks = [TrackScore(**track) for track in row["track_scores"]]  # type: ignore[attr-defined]
     return Score(**{**row, "track_scores": tracks})  # type: ignore[arg-type]
-
-
-def _url(out: str, name: str) -> str:
-    return storage.join(out, FOLDER, f"{name}.json")

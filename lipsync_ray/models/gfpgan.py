@@ -18,14 +18,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lipsync_ray.errors import CheckpointError, ModelError, WeightsError
+from lipsync_ray.errors import CheckpointError, ModelError
 from lipsync_ray.models import weights
 from lipsync_ray.models.checkpoint import compare, load_into, read_state
 from lipsync_ray.models.precision import Precision, dtype_of
 
 U8 = NDArray[np.uint8]
 
-NAME = "gfpgan"
 SIDE = 512
 CPU_BATCH = 2
 GPU_BATCH = 16
@@ -39,16 +38,12 @@ def resolve(given: str, progress: weights.Progress | None = None) -> tuple[str, 
     WeightsError : not here and not to be had
     CheckpointError : a given file holds another network
     """
-    registered = weights.find(given)
-    if registered is not None and registered.kind == "restorer":
-        return registered.name, weights.ready(registered, progress)
-    path = Path(given).expanduser().absolute()
-    if not path.is_file():
-        raise WeightsError(f"--restore {given}: neither {NAME!r} nor a file")
-    state = read_state(path)
-    with torch.device("meta"):
-        compare(_network(state, str(path)), state, str(path))
-    return path.stem, path
+    name, path, registered = weights.named_or_path("--restore", given, "restorer", progress)
+    if not registered:
+        state = read_state(path)
+        with torch.device("meta"):
+            compare(_network(state, str(path)), state, str(path))
+    return name, path
 
 
 class Restorer:

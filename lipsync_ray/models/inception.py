@@ -12,14 +12,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lipsync_ray.errors import CheckpointError, WeightsError
+from lipsync_ray.errors import CheckpointError
 from lipsync_ray.models import weights
 from lipsync_ray.models.checkpoint import read_state
 
 U8 = NDArray[np.uint8]
 F32 = NDArray[np.float32]
 
-NAME = "inception"
 CPU_BATCH = 16
 GPU_BATCH = 128
 
@@ -32,14 +31,10 @@ def resolve(given: str, progress: weights.Progress | None = None) -> tuple[str, 
     WeightsError : not here and not to be had
     CheckpointError : a given file holds another network
     """
-    registered = weights.find(given)
-    if registered is not None and registered.kind == "fid":
-        return registered.name, weights.ready(registered, progress)
-    path = Path(given).expanduser().absolute()
-    if not path.is_file():
-        raise WeightsError(f"--fid {given}: neither {NAME!r}, 'none' nor a file")
-    _network(read_state(path), 64, str(path))
-    return path.stem, path
+    name, path, registered = weights.named_or_path("--fid", given, "fid", progress)
+    if not registered:
+        _network(read_state(path), 64, str(path))
+    return name, path
 
 
 class Inception:

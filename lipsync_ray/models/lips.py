@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from lipsync_ray.errors import CheckpointError, ModelError, WeightsError
+from lipsync_ray.errors import CheckpointError, ModelError
 from lipsync_ray.models import weights
 from lipsync_ray.models.checkpoint import compare, load_into, read_state
 from lipsync_ray.models.mini import Mini
@@ -61,15 +61,8 @@ def resolve(model: str, progress: weights.Progress | None = None) -> tuple[str, 
     ------
     WeightsError : not here, damaged, or neither a name nor a file
     """
-    registered = weights.find(model)
-    if registered is not None and registered.kind == "lips":
-        return registered.name, weights.ready(registered, progress)
-    path = Path(model).expanduser()
-    if not path.is_file():
-        names = ", ".join(w.name for w in weights.REGISTRY if w.kind == "lips")
-        raise WeightsError(f"--model {model}: neither a registered name ({names}) nor a file")
-    weights.refuse_html(path)
-    return path.stem, path.absolute()
+    name, path, _ = weights.named_or_path("--model", model, "lips", progress)
+    return name, path
 
 
 def architecture_of(state: dict[str, Tensor], source: str) -> Architecture:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["lips", "scorer", "fid", "restorer"]
+Kind = Literal["lips", "scorer", "fid", "restorer", "helper"]
 WAV2LIP_LICENCE = "research and other non-commercial use only (trained on LRS2)"
 _MINI_INSTEAD = "--model mini                       bundled, needs no download; lower quality"
 
@@ -23,7 +23,7 @@ class Weights:
     sha256 : of the file
     licence : one line
     instead : what to do without it
-    kind : what it is used for: "lips", "scorer", "fid", "restorer"
+    kind : what it is used for: "lips", "scorer", "fid", "restorer", or the "helper" of one
     aliases : other names for it
     """
 
@@ -118,7 +118,7 @@ REGISTRY = (
         sha256="6d1de9c2944f2ccddca5f5e010ea5ae64a39845a86311af6fdf30841b0a5a16d",
         licence="MIT, of facexlib",
         instead="--restore-detector table            the run's own landmarks, needs no download",
-        kind="restorer",
+        kind="helper",
     ),
     Weights(
         name="parsenet",
@@ -128,7 +128,7 @@ REGISTRY = (
         sha256="3d558d8d0e42c20224f13cf5a29c79eba2d59913419f945545d8cf7b72920de2",
         licence="MIT, of facexlib",
         instead="--restore-mask ellipse              needs no download",
-        kind="restorer",
+        kind="helper",
     ),
 )
 

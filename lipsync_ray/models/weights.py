@@ -18,7 +18,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from lipsync_ray.errors import WeightsError
-from lipsync_ray.models.registry import REGISTRY, Weights, find
+from lipsync_ray.models.registry import REGISTRY, Kind, Weights, find
 
 __all__ = [
     "REGISTRY",
@@ -29,6 +29,7 @@ __all__ = [
     "fetch",
     "find",
     "location",
+    "named_or_path",
     "ready",
     "refuse_html",
 ]
@@ -82,6 +83,24 @@ def ready(weights: Weights, progress: Progress | None = None) -> Path:
 
 def _size_of(weights: Weights) -> str:
     return f"{weights.size:,} bytes, " if weights.size else ""
+
+
+def named_or_path(option: str, given: str, kind: Kind, progress: Progress | None = None) -> tuple[str, Path, bool]:
+    """(name, file, registered?) of what an option says: a registered name, fetched where it must be, or a path.
+
+    Raises
+    ------
+    WeightsError : not here and not to be had, a web page, or neither a name nor a file
+    """
+    registered = find(given)
+    if registered is not None and registered.kind == kind:
+        return registered.name, ready(registered, progress), True
+    path = Path(given).expanduser().absolute()
+    if not path.is_file():
+        names = ", ".join(w.name for w in REGISTRY if w.kind == kind)
+        raise WeightsError(f"{option} {given}: neither a registered name ({names}) nor a file")
+    refuse_html(path)
+    return path.stem, path, False
 
 
 def check(weights: Weights, path: Path) -> None:

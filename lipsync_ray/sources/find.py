@@ -7,12 +7,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from lipsync_ray import storage
-from lipsync_ray.engine import flow
 from lipsync_ray.engine.crew import Crew
 from lipsync_ray.engine.layout import lay_out
-from lipsync_ray.engine.progress import Phase
-from lipsync_ray.engine.rows import Failure, StageSpec
+from lipsync_ray.engine.rows import Failure, Outcome, StageSpec
 from lipsync_ray.engine.tasks import Tasks
+from lipsync_ray.engine.work import work_off
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.sources.tables import Detect, FaceRow, Scanned, TableOrder, face_rows, make_table
 
@@ -85,21 +84,21 @@ def _scan(
     frames = {row.key: row.stop - row.start for row in rows}
     of = {row.key: key for key, keys in waiting.items() for row in rows if row.key in keys}
     looked = 0
-    with Phase(crew.console, "faces", len(rows), sum(frames.values())) as phase:
-        for outcome in flow.run(rows, [spec], crew.ledger):
-            key = of[outcome.key]
-            before = found[key]
-            phase.advance(frames[outcome.key], outcome.failure is not None)
-            attempts = max(before.attempts, outcome.attempts)
-            found[key] = Found(before.url, before.failure or outcome.failure, attempts, fresh=True)
-            if outcome.failure is None:
-                scanned: Scanned = outcome.value
-                looked += scanned.looked
-                waiting[key].discard(outcome.key)
-                if not waiting[key]:
-                    tables.submit(orders[key])
-            _take(found, tables.finished())
-        _take(found, tables.finished(wait=True))
+
+    def take(outcome: Outcome) -> None:
+        nonlocal looked
+        key = of[outcome.key]
+        before = found[key]
+        attempts = max(before.attempts, outcome.attempts)
+        found[key] = Found(before.url, before.failure or outcome.failure, attempts, fresh=True)
+        if outcome.failure is None:
+            scanned: Scanned = outcome.value
+            looked += scanned.looked
+            waiting[key].discard(outcome.key)
+            if not waiting[key]:
+                tables.submit(orders[key])
+
+    work_off(crew, "faces", rows, frames, [spec], take, tables, partial(_take, found))
     crew.console.print(
         f"faces detected in {len(orders)} videos for {users} ({looked} of {sum(frames.values())} frames looked at)",
         highlight=False,

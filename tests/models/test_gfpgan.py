@@ -158,5 +158,5 @@ def test_without_weights_the_error_says_everything(tmp_path, monkeypatch):
     torch.save({"x": torch.zeros(1)}, other)
     with pytest.raises(CheckpointError, match="GFPGANv1Clean"):
         gfpgan.resolve(str(other))
-    with pytest.raises(WeightsError, match="neither 'gfpgan' nor a file"):
+    with pytest.raises(WeightsError, match="neither a registered name"):
         gfpgan.resolve("nothing.pth")

@@ -1,0 +1,27 @@
+"""What tells one content of a file from another, for many files at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+
+from lipsync_ray import storage
+from lipsync_ray.errors import LipsyncError
+
+_LOOKERS = 32
+
+
+def identities(urls: Iterable[str]) -> dict[str, str | Exception]:
+    """URL → identity, which changes with the content; or why the file cannot be reached."""
+
+    def identify(url: str) -> str | Exception:
+        try:
+            return storage.identity(url)
+        except FileNotFoundError:
+            return OSError("no such file")
+        except (OSError, LipsyncError) as error:
+            return error
+
+    distinct = sorted(set(urls))
+    with ThreadPoolExecutor(_LOOKERS) as pool:
+        return dict(zip(distinct, pool.map(identify, distinct), strict=True))
