@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -43,29 +44,34 @@ def portrait_1080p(portrait: Path, target: Path, rate: int, frames: int = 50) ->
 def shift_sound(source: str, frames: int, target: str) -> None:
     """A copy of a video (mkv) whose sound comes so many frames of 40 ms later; earlier, where it is negative.
 
-    Pictures are copied, sound is 16-bit; it lasts as long as before, silent where there is none.
+    It lasts as long as before, silent where there is none.
     """
+    with av.open(source) as reading:
+        audio = reading.streams.audio[0]
+        resampler = av.AudioResampler(format="s16", layout="mono", rate=audio.rate)
+        parts = [part.to_ndarray()[0] for frame in reading.decode(audio) for part in resampler.resample(frame)]
+    samples = np.concatenate(parts).astype(np.float32) / 32768
+    step = round(abs(frames) * audio.rate / 25)
+    silence = np.zeros(step, np.float32)
+    moved = np.concatenate((silence, samples[: len(samples) - step]) if frames >= 0 else (samples[step:], silence))
+    add_sound(source, moved, audio.rate, target)
+
+
+def add_sound(source: str, samples: Any, rate: int, target: str) -> None:
+    """A copy of a video (mkv) with (n,) float32 samples as its sound, 16-bit mono; the pictures' packets are copied."""
     with av.open(source) as reading, av.open(target, "w", format="matroska") as writing:
-        video, audio = reading.streams.video[0], reading.streams.audio[0]
+        video = reading.streams.video[0]
         copy = writing.add_stream_from_template(video)
-        sound = writing.add_stream("pcm_s16le", rate=audio.rate, layout="mono")
+        sound = writing.add_stream("pcm_s16le", rate=rate, layout="mono")
         for packet in reading.demux(video):
             if packet.dts is not None:
                 packet.stream = copy
                 writing.mux(packet)
-        reading.seek(0)
-        resampler = av.AudioResampler(format="s16", layout="mono", rate=audio.rate)
-        samples = np.concatenate(
-            [f.to_ndarray()[0] for frame in reading.decode(audio) for f in resampler.resample(frame)]
-        )
-        step = round(abs(frames) * audio.rate / 25)
-        silence = np.zeros(step, np.int16)
-        moved = np.concatenate((silence, samples[: len(samples) - step]) if frames >= 0 else (samples[step:], silence))
-        for start in range(0, len(moved), 4096):
-            frame = av.AudioFrame.from_ndarray(
-                np.ascontiguousarray(moved[None, start : start + 4096]), format="s16", layout="mono"
-            )
-            frame.sample_rate, frame.pts, frame.time_base = audio.rate, start, Fraction(1, audio.rate)
+        whole = np.rint(np.clip(samples, -1, 1) * 32767).astype(np.int16)
+        for start in range(0, len(whole), 4096):
+            part = np.ascontiguousarray(whole[None, start : start + 4096])
+            frame = av.AudioFrame.from_ndarray(part, format="s16", layout="mono")
+            frame.sample_rate, frame.pts, frame.time_base = rate, start, Fraction(1, rate)
             writing.mux(sound.encode(frame))
         writing.mux(sound.encode(None))
 

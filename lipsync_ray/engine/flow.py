@@ -26,13 +26,22 @@ IN_FLIGHT = 2  # rows an actor holds: one in work, one that has arrived
 
 
 class _Turn:
-    """The Ray Data side of a stage: built once in its actor, then called for one row at a time."""
+    """The Ray Data side of a stage: built once in its actor, then called for one row at a time.
 
-    def __init__(self, spec: StageSpec, ledger: Ledger) -> None:
-        self._name, self._ledger = spec.name, ledger
+    Parameters
+    ----------
+    awaited : stages one of whose actors has to be up before this one begins its first row
+    """
+
+    def __init__(self, spec: StageSpec, ledger: Ledger, awaited: tuple[str, ...]) -> None:
+        self._name, self._ledger, self._awaited = spec.name, ledger, awaited
         self._stage = made(spec)
+        ledger.ready(spec.name)
 
     def __call__(self, batch: pa.Table) -> pa.Table:
+        if self._awaited:
+            self._ledger.wait_for(self._awaited, NO_PROGRESS_S)
+            self._awaited = ()
         outcome = _opened(batch)
         return _closed([take_turn(self._name, self._stage, outcome, self._ledger)])
 
@@ -55,15 +64,17 @@ def run(rows: Sequence[Keyed], stages: Sequence[StageSpec], ledger: Ledger) -> I
     context.execution_no_progress_timeout_s = NO_PROGRESS_S
     context.max_consecutive_actor_init_deaths = INIT_DEATHS
     context.downstream_capacity_backpressure_ratio = RUN_AHEAD
-    context.wait_for_min_actors_s = NO_PROGRESS_S  # for the first of each pool: until then nothing would hold back
     dataset: Any = ray.data.from_arrow(blocks)
-    for stage in stages:
+    for number, stage in enumerate(stages):
+        # Nothing holds the first stage back while the others' actors load: it would run over the whole video by then.
+        # Ray can wait for a pool before it starts the next one; here all of them load at the same time.
+        awaited = tuple(later.name for later in stages[1:]) if number == 0 else ()
         workers = min(stage.workers, len(blocks))
         # Actors for every stage, also for one that loads nothing: Ray ends a task's process a second after it falls
         # idle, and a new one's imports cost four seconds of CPU, row after row.
         dataset = dataset.map_batches(
             _Turn,
-            fn_constructor_args=(stage, ledger),
+            fn_constructor_args=(stage, ledger, awaited),
             batch_size=1,
             batch_format="pyarrow",
             num_cpus=stage.cpus,

@@ -77,7 +77,7 @@ class Phase:
         self.failures += failed
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, advance=1, said=self._said())
-        elif time.monotonic() - self._logged >= LOG_EVERY_S:
+        elif self._done_rows < self._rows and time.monotonic() - self._logged >= LOG_EVERY_S:
             self._logged = time.monotonic()
             self._console.print(self.line(), highlight=False)
 

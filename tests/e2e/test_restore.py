@@ -1,6 +1,7 @@
 """Restoration by the dub and enhance commands, with a narrow GFPGAN of random weights, on the session's Ray."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import av
@@ -45,6 +46,7 @@ def pictures(path):
 
 def test_a_dub_is_restored_and_only_in_the_face(dubbed, network):
     out = dubbed / "restored"
+    shutil.copytree(dubbed / "run" / "faces", out / "faces")
     command = ("dub", dubbed / "t.csv", "-o", out, "--model", "mini", "--crf", "0", "--restore", network)
     assert lipsync_ray(*command, "--actors", "1") == 0
     (result,) = read_results(str(out))
