@@ -42,11 +42,14 @@ def score_videos(this: Evaluation, weights: Path) -> None:
             judging.submit(_order(this, state))
     places = {row.key: row.stop - row.start for row in rows}
     of = {row.key: row.subject for row in rows}
-    model = layout.model
+    # Watching is what readers and writers do elsewhere; there is no other stage that decodes.
+    model, watchers = layout.model, max(1, layout.read.workers + layout.write.workers - 1)
+    watch = partial(Watch, this.scorer.name, this.settings.protocol)
+    score = partial(Score, this.scorer.name, str(weights), layout.device, workers.batch)
     stages = [
-        StageSpec("watch", partial(Watch, this.scorer.name, this.settings.protocol), layout.read.workers + layout.write.workers - 1, layout.write.cpus),
-        StageSpec("score", partial(Score, this.scorer.name, str(weights), layout.device, workers.batch), model.workers, model.cpus, model.gpus),
-    ]  # fmt: skip
+        StageSpec("watch", watch, watchers, layout.write.cpus),
+        StageSpec("score", score, model.workers, model.cpus, model.gpus),
+    ]
 
     def take(outcome: Outcome) -> None:
         state = this.going.get(of[outcome.key])
