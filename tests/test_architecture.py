@@ -9,6 +9,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "lipsync_ray"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 # What each room may import of the others: one way, from the command line down to errors.
 JOBS_USE = {
+    "restoring",
     "sources",
     "engine",
     "models",
@@ -28,7 +29,7 @@ ALLOWED = {
     "models": {"models", "settings", "errors"},
     "engine": {"engine", "settings", "storage", "errors"},
     "sources": {"sources", "engine", "faces", "media", "settings", "storage", "errors"},
-    "restoring": {"restoring", "sources", "faces", "media", "models", "settings", "errors"},
+    "restoring": {"restoring", "sources", "faces", "media", "models", "settings", "storage", "errors"},
     "report": {"report", "evaluate", "storage", "errors"},
     "demo": set(),
     "dub": {"dub", *JOBS_USE},

@@ -42,7 +42,9 @@ def cache(tmp_path, monkeypatch):
 
 
 def entry(url, content=CONTENT):
-    return Weights("w", "w.pth", url, len(content), hashlib.sha256(content).hexdigest(), "none")
+    return Weights(
+        "w", "w.pth", url, len(content), hashlib.sha256(content).hexdigest(), "none", "--model mini is bundled"
+    )
 
 
 def test_a_file_is_fetched_once_and_verified(store, cache):
