@@ -19,6 +19,7 @@ from lipsync_ray.engine.tasks import each
 from lipsync_ray.evaluate.geometry import RATE, Geometry, read_geometry
 from lipsync_ray.evaluate.scores import Score
 from lipsync_ray.evaluate.state import Evaluation
+from lipsync_ray.faces.crop import square_around
 from lipsync_ray.media import audio, decode
 from lipsync_ray.media.picture import U8, Box
 from lipsync_ray.media.probe import VideoInfo
@@ -121,15 +122,11 @@ def _strip(order: ShowOrder, geometry: Geometry) -> bytes:
 
 
 def _around(boxes: np.ndarray[Any, Any], width: int, height: int) -> Box:
-    """The square around the largest face, inside the frame; the frame's middle where there is none."""
-    if len(boxes):
-        box = boxes[np.argmax(np.prod(boxes[:, 2:] - boxes[:, :2], axis=1))]
-        centre, side = (box[:2] + box[2:]) / 2, float((box[2:] - box[:2]).max()) * LARGER
-    else:
-        centre, side = np.array([width, height]) / 2, float(min(width, height))
-    side = int(max(8, min(side, width, height)))
-    left, top = (int(np.clip(c - side / 2, 0, limit - side)) for c, limit in zip(centre, (width, height), strict=True))
-    return Box(left, top, left + side, top + side)
+    """The square around the largest face; the frame's middle where there is none."""
+    if not len(boxes):
+        return square_around(np.array([0.0, 0.0, width, height]), 1.0, width, height)
+    box = boxes[np.argmax(np.prod(boxes[:, 2:] - boxes[:, :2], axis=1))]
+    return square_around(box, LARGER, width, height)
 
 
 def _player(order: ShowOrder, geometry: Geometry) -> bytes:

@@ -18,7 +18,8 @@ from lipsync_ray.evaluate.plan import Run, ScoreRow
 from lipsync_ray.faces.crop import crop_box, crop_context, crop_face
 from lipsync_ray.media import decode
 from lipsync_ray.media.picture import U8, Box, Picture
-from lipsync_ray.models.scorers import FRAMES, SCORERS, Expert, Scorer
+from lipsync_ray.models.scorers import SCORERS, Expert, Scorer
+from lipsync_ray.models.syncnet import FRAMES
 from lipsync_ray.settings import Protocol
 from lipsync_ray.sources.tables import one_thread
 

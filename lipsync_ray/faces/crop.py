@@ -73,3 +73,11 @@ def crop_context(picture: Picture, square: NDArray[np.float64], side: int) -> U8
 def crop_face(picture: Picture, box: Box, side: int) -> U8:
     """(side, side, 3) uint8 BGR of the box, copied out of its frame."""
     return np.asarray(cv2.resize(picture.bgr(box), (side, side), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def square_around(box: NDArray[np.floating], times: float, width: int, height: int) -> Box:
+    """A square ``times`` as large as a face box about its centre, moved and shrunk to lie inside the frame: to look at."""
+    centre = (box[:2] + box[2:]) / 2
+    side = int(max(8, min(float((box[2:] - box[:2]).max()) * times, width, height)))
+    left, top = (int(np.clip(c - side / 2, 0, limit - side)) for c, limit in zip(centre, (width, height), strict=True))
+    return Box(left, top, left + side, top + side)

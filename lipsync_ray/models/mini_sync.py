@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lipsync_ray.models.syncnet import FRAMES
 from lipsync_ray.models.wav2lip import AUDIO_ENCODER, CROP, MEL_STEP, Block, Layer
 
-FRAMES = 5
 COLUMNS = MEL_STEP
 DIMENSIONS = 256
 

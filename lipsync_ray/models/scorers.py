@@ -17,12 +17,11 @@ from torch import Tensor
 from lipsync_ray.models import mini_sync, syncnet, weights
 from lipsync_ray.models.checkpoint import compare, load_into, read_state
 from lipsync_ray.models.mini_sync import MiniSync
-from lipsync_ray.models.syncnet import SyncNet, Towers
+from lipsync_ray.models.syncnet import FRAMES, SyncNet, Towers  # of one window, in either network
 from lipsync_ray.models.wav2lip import CROP, MEL_BANDS
 
 U8 = NDArray[np.uint8]
 F32 = NDArray[np.float32]
-FRAMES = 5  # in one window, of either network
 CPU_BATCH = 20
 GPU_BATCH = 100
 

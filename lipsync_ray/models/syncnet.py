@@ -68,8 +68,8 @@ class Towers(nn.Module):
     def __init__(self, network: SyncNet) -> None:
         super().__init__()
         network = network.eval()
-        self.aud = _folded(network.netcnnaud, flat=False)
-        self.lip = _folded(network.netcnnlip, flat=True)
+        self.aud = _folded(network.netcnnaud)
+        self.lip = _folded(network.netcnnlip)
         self.aud_head, self.lip_head = network.netfcaud, network.netfclip
         self.requires_grad_(False)
 
@@ -99,7 +99,7 @@ def _head() -> nn.Sequential:
     return nn.Sequential(nn.Linear(HIDDEN, HIDDEN), nn.BatchNorm1d(HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, DIMENSIONS))
 
 
-def _folded(tower: nn.Sequential, flat: bool) -> nn.Sequential:
+def _folded(tower: nn.Sequential) -> nn.Sequential:
     layers: list[nn.Module] = []
     for i, layer in enumerate(tower):
         if isinstance(layer, nn.Conv2d | nn.Conv3d):
@@ -107,7 +107,7 @@ def _folded(tower: nn.Sequential, flat: bool) -> nn.Sequential:
             assert isinstance(norm, nn.BatchNorm2d | nn.BatchNorm3d)
             conv = fuse_conv_bn_eval(layer, norm)
             layers.append(_flattened(conv) if isinstance(conv, nn.Conv3d) else conv)
-        elif isinstance(layer, nn.MaxPool3d) and flat:
+        elif isinstance(layer, nn.MaxPool3d):
             kernel, stride, padding = (_plane(v) for v in (layer.kernel_size, layer.stride, layer.padding))
             layers.append(nn.MaxPool2d(kernel, stride, padding))
         elif isinstance(layer, nn.ReLU):

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipsync_ray import storage
-from lipsync_ray.media.picture import U8, Box, Picture
+from lipsync_ray.faces.crop import square_around
+from lipsync_ray.media.picture import U8, Picture
 
 FOLDER = "pictures"
 MOMENTS = 5  # frames of a video that are shown
@@ -46,14 +47,9 @@ def commit_row(url: str, pictures: Sequence[Picture], box: NDArray[np.floating])
 
 
 def _tile(picture: Picture, box: NDArray[np.floating]) -> U8:
-    side = int(np.clip((box[2:] - box[:2]).max() * AROUND, 8, min(picture.width, picture.height)))
-    centre = (box[:2] + box[2:]) / 2
-    left, top = (
-        int(np.clip(c - side / 2, 0, limit - side))
-        for c, limit in zip(centre, (picture.width, picture.height), strict=True)
-    )
-    cut = picture.bgr(Box(left, top, left + side, top + side))
-    way = cv2.INTER_AREA if side > TILE else cv2.INTER_CUBIC
+    square = square_around(box, AROUND, picture.width, picture.height)
+    cut = picture.bgr(square)
+    way = cv2.INTER_AREA if square.width > TILE else cv2.INTER_CUBIC
     return np.asarray(cv2.resize(cut, (TILE, TILE), interpolation=way), np.uint8)
 
 
