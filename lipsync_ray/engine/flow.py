@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from lipsync_ray.engine.ledger import Ledger
+from lipsync_ray.engine.rollcall import RollCall
 from lipsync_ray.engine.rows import Failure, Keyed, Outcome, StageSpec, made, take_turn
 
 COLUMN = "row"
@@ -22,7 +23,9 @@ INIT_DEATHS = 3  # in a row, of a stage's actors while they load, before the flo
 # What may wait for a stage, in units of what it has in work. Without it a cheap stage runs ahead of a dear one over the
 # whole video: 229 MiB of crops for ten minutes, where 54 do.
 RUN_AHEAD = 0.5
-IN_FLIGHT = 2  # rows an actor holds: one in work, one that has arrived
+# Rows an actor holds. On a GPU a row is done in less time than the next one takes to arrive: one in work, one that waits.
+# On a CPU it takes a second, and a row that waits is only memory.
+IN_FLIGHT_GPU, IN_FLIGHT_CPU = 2, 1
 
 
 class _Turn:
@@ -33,14 +36,14 @@ class _Turn:
     awaited : stages one of whose actors has to be up before this one begins its first row
     """
 
-    def __init__(self, spec: StageSpec, ledger: Ledger, awaited: tuple[str, ...]) -> None:
-        self._name, self._ledger, self._awaited = spec.name, ledger, awaited
+    def __init__(self, spec: StageSpec, ledger: Ledger, roll: RollCall, awaited: tuple[str, ...]) -> None:
+        self._name, self._ledger, self._roll, self._awaited = spec.name, ledger, roll, awaited
         self._stage = made(spec)
-        ledger.ready(spec.name)
+        roll.arrive(spec.name)
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         if self._awaited:
-            self._ledger.wait_for(self._awaited, NO_PROGRESS_S)
+            self._roll.wait_for(self._awaited, NO_PROGRESS_S)
             self._awaited = ()
         outcome = _opened(batch)
         return _closed([take_turn(self._name, self._stage, outcome, self._ledger)])
@@ -64,6 +67,7 @@ def run(rows: Sequence[Keyed], stages: Sequence[StageSpec], ledger: Ledger) -> I
     context.execution_no_progress_timeout_s = NO_PROGRESS_S
     context.max_consecutive_actor_init_deaths = INIT_DEATHS
     context.downstream_capacity_backpressure_ratio = RUN_AHEAD
+    roll = RollCall()
     dataset: Any = ray.data.from_arrow(blocks)
     for number, stage in enumerate(stages):
         # Nothing holds the first stage back while the others' actors load: it would run over the whole video by then.
@@ -74,13 +78,16 @@ def run(rows: Sequence[Keyed], stages: Sequence[StageSpec], ledger: Ledger) -> I
         # idle, and a new one's imports cost four seconds of CPU, row after row.
         dataset = dataset.map_batches(
             _Turn,
-            fn_constructor_args=(stage, ledger, awaited),
+            fn_constructor_args=(stage, ledger, roll, awaited),
             batch_size=1,
             batch_format="pyarrow",
             num_cpus=stage.cpus,
             num_gpus=stage.gpus or None,
             compute=ActorPoolStrategy(
-                min_size=1, initial_size=workers, max_size=workers, max_tasks_in_flight_per_actor=IN_FLIGHT
+                min_size=1,
+                initial_size=workers,
+                max_size=workers,
+                max_tasks_in_flight_per_actor=IN_FLIGHT_GPU if stage.gpus else IN_FLIGHT_CPU,
             ),
         )
     left = {row.key for row in rows}

@@ -11,19 +11,15 @@ import json
 import os
 import platform
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lipsync_ray import storage
 from lipsync_ray.errors import WorkerDiedError
 
-_READY = "ready"
-_LOOK_S = 0.3
-
 
 @dataclass(frozen=True)
 class Ledger:
-    """Markers at ``url/<key>/<stage>-<number>``; and ``url/ready/<stage>`` of stages that are up.
+    """Markers at ``url/<key>/<stage>-<number>``.
 
     Attributes
     ----------
@@ -33,16 +29,6 @@ class Ledger:
 
     url: str
     limit: int
-
-    def ready(self, stage: str) -> None:
-        """Note that an actor of a stage is up."""
-        storage.commit_bytes(storage.join(self.url, _READY, stage), b"")
-
-    def wait_for(self, stages: Sequence[str], seconds: float) -> None:
-        """Wait until each of these stages has an actor, at most so long."""
-        until = time.monotonic() + seconds
-        while not set(stages) <= storage.list_names(storage.join(self.url, _READY)) and time.monotonic() < until:
-            time.sleep(_LOOK_S)
 
     def begin(self, key: str, stage: str) -> Attempt:
         """Note that this process begins a row.

@@ -9,6 +9,7 @@ import pytest
 
 from lipsync_ray.engine import flow
 from lipsync_ray.engine.ledger import Ledger
+from lipsync_ray.engine.rollcall import RollCall
 from lipsync_ray.engine.rows import Failure, StageSpec
 from lipsync_ray.engine.tasks import Tasks, each
 from lipsync_ray.errors import ProbeError
@@ -86,3 +87,35 @@ def test_tasks_are_taken_as_they_end():
     while len(got) < 2 and time.monotonic() < deadline:
         got += tasks.finished()
     assert sorted(got) == [(5, 10), (6, 12)]
+
+
+def slow_to_load():
+    time.sleep(2)
+    return lambda row: (row, time.time())
+
+
+def begins():
+    return lambda row: (row.value, time.time())
+
+
+def test_the_first_stage_begins_when_all_have_loaded(tmp_path):
+    began = time.time()
+    stages = [StageSpec("read", begins, 1, 0.1), StageSpec("slow", slow_to_load, 1, 0.1)]
+    outcomes = list(flow.run(numbers(3), stages, Ledger(str(tmp_path / "attempts"), 1)))
+    firsts = [outcome.value[0][1] for outcome in outcomes]
+    assert len(firsts) == 3
+    assert min(firsts) > began + 2
+    assert list((tmp_path / "attempts").glob("*/*")) == []
+
+
+def test_a_roll_that_is_lost_holds_nobody_back(cluster):
+    import ray
+
+    roll = RollCall()
+    roll.arrive("one")
+    roll.wait_for(["one"], 60)
+    before = time.monotonic()
+    roll.wait_for(["one", "never"], 0.5)
+    ray.kill(roll._roll)
+    roll.wait_for(["never"], 600)
+    assert time.monotonic() - before < 60
