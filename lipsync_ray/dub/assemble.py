@@ -19,7 +19,7 @@ class VideoOrder:
 
     Attributes
     ----------
-    dub : id
+    key : id of the dub
     parts : (first frame, url) of its parts, in order
     frames : that it must have
     rate : frames/s
@@ -28,7 +28,7 @@ class VideoOrder:
     pictures : the folder of its before-and-after, where it has one
     """
 
-    dub: str
+    key: str
     parts: tuple[tuple[int, str], ...]
     frames: int
     rate: Fraction
@@ -49,8 +49,8 @@ def make_video(order: VideoOrder) -> str:
         parts = (Part(start, lambda url=url: storage.read_bytes(url)) for start, url in order.parts)  # type: ignore[misc]
         frames = join(parts, order.rate, order.track, path)
         if frames != order.frames:
-            raise EncodeError(f"{order.dub}: {frames} frames in its parts, {order.frames} planned")
+            raise EncodeError(f"{order.key}: {frames} frames in its parts, {order.frames} planned")
         storage.commit_file(path, order.url)
     if order.pictures is not None:
-        join_rows(order.pictures, order.dub)
+        join_rows(order.pictures, order.key)
     return order.url

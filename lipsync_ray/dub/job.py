@@ -8,8 +8,6 @@ scans and parts. A dub that cannot go on becomes a row that says why, and the ot
 
 from __future__ import annotations
 
-import hashlib
-
 from rich.console import Console
 
 from lipsync_ray import storage
@@ -49,14 +47,13 @@ def run(
     model, path = lips.resolve(settings.model, fetching)
     if weights.find(settings.model) is None:
         lips.verify(path)
-    with path.open("rb") as file:
-        model_digest = hashlib.file_digest(file, "sha256").hexdigest()
     restoration = resolve(settings.restore, fetching) if settings.restore else None
     if restoration:
         model = f"{model}+{restoration.name}"
     with session(workers.address) as cluster:
         lay_out(cluster, workers, alone=True)  # options that the cluster cannot meet end the run here
-        this = Run(dubs, settings, workers, storage.absolute(out), console, cluster, model, model_digest, restoration)
+        digest = weights.digest(path)
+        this = Run(dubs, settings, workers, storage.absolute(out), console, cluster, model, digest, restoration)
         this.write()
         prepare(this)
         find_faces(this)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import asdict
 from fractions import Fraction
 from functools import partial
@@ -14,9 +13,8 @@ from lipsync_ray.dub.restore import Restore
 from lipsync_ray.dub.run import DubState, Run
 from lipsync_ray.dub.stages import Compose, Composed, Crop, Sync, faceless_frames
 from lipsync_ray.engine.layout import Layout, lay_out
-from lipsync_ray.engine.rows import Failure, Outcome, StageSpec
-from lipsync_ray.engine.tasks import Tasks
-from lipsync_ray.engine.work import work_off
+from lipsync_ray.engine.rows import StageSpec
+from lipsync_ray.engine.work import Work, work_off
 from lipsync_ray.media.join import Track
 from lipsync_ray.models import lips
 from lipsync_ray.models.wav2lip import CROP
@@ -28,32 +26,18 @@ from lipsync_ray.results import Result
 def make_lips(run: Run) -> None:
     """Make what is missing of every dub's segments; join a dub as soon as it has all of them."""
     layout = lay_out(run.crew.cluster, run.workers, alone=False, networks=1 if run.settings.restore is None else 2)
-    committed = storage.list_tree(run.url("parts"))
-    joining = Tasks("join", make_video, run.crew.tasks_limit)
-    rows: list[Segment] = []
-    for dub in list(run.going.values()):
-        segments = _segments(run, dub, layout)
-        for segment in segments:
-            dub.parts[segment.start] = segment.url
-            if f"{dub.row.id}/{storage.name_of(segment.url)}" in committed:
-                dub.reused += 1
-            else:
-                dub.missing.add(segment.start)
-                rows.append(segment)
-        if not dub.missing:
-            joining.submit(_order(run, dub))
-    frames = {segment.key: segment.stop - segment.start for segment in rows}
-    of = {segment.key: segment.dub for segment in rows}
-    work_off(
-        run.crew,
+    work = Work(
         "lips",
-        rows,
-        frames,
-        _stages(run, layout),
-        lambda outcome: _take_segment(run, of[outcome.key], outcome, joining),
-        joining,
-        partial(_take_videos, run),
+        run.going,
+        parts_of=lambda dub: _segments(run, dub, layout),
+        stages=_stages(run, layout),
+        taken=_take_segment,
+        order=partial(_order, run),
+        join=("join", make_video),
+        made=partial(_take_video, run),
+        fail=run.fail,
     )
+    work_off(run.crew, work, run.url("parts"))
 
 
 def _stages(run: Run, layout: Layout) -> list[StageSpec]:
@@ -107,21 +91,9 @@ def _segments(run: Run, dub: DubState, layout: Layout) -> list[Segment]:
     ]
 
 
-def _take_segment(run: Run, name: str, outcome: Outcome, joining: Tasks[VideoOrder, str]) -> None:
-    dub = run.going.get(name)
-    if dub is None:
-        return  # failed by another of its segments
-    dub.seconds += sum(outcome.seconds.values())
-    dub.attempts = max(dub.attempts, outcome.attempts)
-    if outcome.failure:
-        run.fail(dub, outcome.failure)
-        return
-    composed: Composed = outcome.value
+def _take_segment(dub: DubState, composed: Composed) -> None:
     dub.faceless[composed.start] = composed.faceless
     dub.restored += composed.restored
-    dub.missing.discard(composed.start)
-    if not dub.missing:
-        joining.submit(_order(run, dub))
 
 
 def _order(run: Run, dub: DubState) -> VideoOrder:
@@ -136,14 +108,9 @@ def _order(run: Run, dub: DubState) -> VideoOrder:
     return VideoOrder(dub.row.id, tuple(sorted(dub.parts.items())), dub.frames, rate, track, url, shown)
 
 
-def _take_videos(run: Run, finished: Iterable[tuple[VideoOrder, str | Failure]]) -> None:
-    for order, answer in finished:
-        dub = run.going[order.dub]
-        if isinstance(answer, Failure):
-            run.fail(dub, answer)
-            continue
-        run.end(_done(run, dub, answer))
-        storage.remove(run.url("parts", order.dub))
+def _take_video(run: Run, dub: DubState, output: str) -> None:
+    run.end(_done(run, dub, output))
+    storage.remove(run.url("parts", dub.row.id))
 
 
 def _done(run: Run, dub: DubState, output: str) -> Result:

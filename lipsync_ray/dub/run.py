@@ -17,6 +17,7 @@ from lipsync_ray.engine.crew import Crew
 from lipsync_ray.engine.ledger import Ledger
 from lipsync_ray.engine.rows import Failure
 from lipsync_ray.engine.session import Cluster
+from lipsync_ray.engine.work import UnderWay
 from lipsync_ray.manifest import Dub
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.restoring.files import Restoration
@@ -29,7 +30,7 @@ _VERSIONS_OF = ("lipsync-ray", "ray", "torch", "av", "numpy")
 
 
 @dataclass
-class DubState:
+class DubState(UnderWay):
     """A dub under way. Fields are filled in as the run gets to know them.
 
     Attributes
@@ -39,13 +40,8 @@ class DubState:
     video_key, audio_key : of the distinct files it is made of
     info, speech, speaker, table : what was found in them
     frames : of the output
-    parts : first frame → URL of every segment's part
-    missing : first frames of the segments that are not committed yet
-    reused : segments that an earlier run committed
     faceless : first frame → frames without a face, of segments made in this run
     restored : frames whose face was restored, likewise
-    seconds : of work
-    attempts : most processes that one of its rows needed
     """
 
     row: Dub
@@ -57,13 +53,8 @@ class DubState:
     speaker: Speaker | None = None
     table: str = ""
     frames: int = 0
-    parts: dict[int, str] = field(default_factory=dict)
-    missing: set[int] = field(default_factory=set)
-    reused: int = 0
     faceless: dict[int, int] = field(default_factory=dict)
     restored: int = 0
-    seconds: float = 0.0
-    attempts: int = 1
 
 
 class Run:

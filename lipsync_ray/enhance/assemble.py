@@ -22,14 +22,14 @@ class EnhancedOrder:
 
     Attributes
     ----------
-    item : id
+    key : id of the item
     parts : (first frame, url), in order
     video : whose sound it gets
     url : where it is committed
     pictures : the folder of its before-and-after
     """
 
-    item: str
+    key: str
     parts: tuple[tuple[int, str], ...]
     video: VideoInfo
     url: str
@@ -50,9 +50,9 @@ def make_enhanced(order: EnhancedOrder) -> str:
         parts = (Part(start, lambda url=url: storage.read_bytes(url)) for start, url in order.parts)  # type: ignore[misc]
         frames = join(parts, order.video.rate, _track(order.video), path)
         if frames != order.video.frames:
-            raise EncodeError(f"{order.item}: {frames} frames in its parts, {order.video.frames} in the video")
+            raise EncodeError(f"{order.key}: {frames} frames in its parts, {order.video.frames} in the video")
         storage.commit_file(path, order.url)
-    join_rows(order.pictures, order.item)
+    join_rows(order.pictures, order.key)
     return order.url
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import time
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import asdict
 from functools import partial
 from importlib.metadata import version
@@ -20,16 +19,14 @@ from rich.console import Console
 
 from lipsync_ray import results, storage
 from lipsync_ray.engine.layout import lay_out
-from lipsync_ray.engine.rows import Failure, Outcome, StageSpec
+from lipsync_ray.engine.rows import StageSpec
 from lipsync_ray.engine.session import session
-from lipsync_ray.engine.tasks import Tasks
-from lipsync_ray.engine.work import work_off
-from lipsync_ray.enhance.assemble import EnhancedOrder, make_enhanced
+from lipsync_ray.engine.work import Work, work_off
+from lipsync_ray.enhance.assemble import make_enhanced
 from lipsync_ray.enhance.items import Item
-from lipsync_ray.enhance.plan import EnhanceRow
 from lipsync_ray.enhance.prepare import prepare, rows_of
 from lipsync_ray.enhance.stages import Compose, Composed, Restore
-from lipsync_ray.enhance.state import Enhancement, Summary
+from lipsync_ray.enhance.state import Enhancement, State, Summary
 from lipsync_ray.models import weights
 from lipsync_ray.restoring import files
 from lipsync_ray.settings import EnhanceSettings, Workers
@@ -74,55 +71,34 @@ def run(
 def _restore(this: Enhancement, retinaface: str | None) -> None:
     crew, settings = this.crew, this.settings
     layout = lay_out(crew.cluster, crew.workers, alone=False)
-    committed = storage.list_tree(this.url("parts"))
-    joining = Tasks("join", make_enhanced, crew.tasks_limit)
-    rows: list[EnhanceRow] = []
-    for state in list(this.going.values()):
-        for row in rows_of(this, state):
-            state.parts[row.start] = row.url
-            if f"{row.item}/{storage.name_of(row.url)}" in committed:
-                state.reused += 1
-            else:
-                state.missing.add(row.start)
-                rows.append(row)
-        if not state.missing:
-            joining.submit(this.order(state))
-    frames = {row.key: row.stop - row.start for row in rows}
-    of = {row.key: row.item for row in rows}
     model = layout.model
     make = partial(Restore, this.restoration.files, layout.device, settings.precision, crew.workers.batch, retinaface)
     stages = [
         StageSpec("restore", make, model.workers, model.cpus, model.gpus),
         StageSpec("compose", partial(Compose, settings.restore), layout.write.workers, layout.write.cpus),
     ]
-
-    def take(outcome: Outcome) -> None:
-        state = this.going.get(of[outcome.key])
-        if state is None:
-            return  # failed by another of its rows
-        state.seconds += sum(outcome.seconds.values())
-        state.attempts = max(state.attempts, outcome.attempts)
-        if outcome.failure:
-            this.fail(state, outcome.failure)
-            return
-        composed: Composed = outcome.value
-        state.faceless += composed.faceless
-        state.restored += composed.restored
-        state.missing.discard(composed.start)
-        if not state.missing:
-            joining.submit(this.order(state))
-
-    work_off(crew, "restore", rows, frames, stages, take, joining, partial(_take, this))
+    work = Work(
+        "restore",
+        this.going,
+        parts_of=partial(rows_of, this),
+        stages=stages,
+        taken=_take_row,
+        order=this.order,
+        join=("join", make_enhanced),
+        made=partial(_take_video, this),
+        fail=this.fail,
+    )
+    work_off(crew, work, this.url("parts"))
 
 
-def _take(this: Enhancement, finished: Iterable[tuple[EnhancedOrder, str | Failure]]) -> None:
-    for order, answer in finished:
-        state = this.going[order.item]
-        if isinstance(answer, Failure):
-            this.fail(state, answer)
-        else:
-            this.done(state, answer)
-            storage.remove(this.url("parts", order.item))
+def _take_row(state: State, composed: Composed) -> None:
+    state.faceless += composed.faceless
+    state.restored += composed.restored
+
+
+def _take_video(this: Enhancement, state: State, output: str) -> None:
+    this.done(state, output)
+    storage.remove(this.url("parts", state.item.id))
 
 
 def _finish(this: Enhancement, base: dict[str, Any]) -> Summary:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rich.console import Console
@@ -14,6 +14,7 @@ from lipsync_ray.engine.crew import Crew
 from lipsync_ray.engine.ledger import Ledger
 from lipsync_ray.engine.rows import Failure
 from lipsync_ray.engine.session import Cluster
+from lipsync_ray.engine.work import UnderWay
 from lipsync_ray.enhance.assemble import EnhancedOrder
 from lipsync_ray.enhance.items import Item
 from lipsync_ray.media.probe import VideoInfo
@@ -26,7 +27,7 @@ __all__ = ["Enhancement", "State", "Summary"]
 
 
 @dataclass
-class State:
+class State(UnderWay):
     """A video under way.
 
     Attributes
@@ -37,8 +38,7 @@ class State:
     info : the video
     source : of which a dub's face table is
     table, chosen : whose faces; no table where every frame is looked at anew
-    parts : first frame → URL
-    missing : first frames that are not committed yet
+    faceless, restored : frames without a face, and with one that was restored, of parts made in this run
     """
 
     item: Item
@@ -48,13 +48,8 @@ class State:
     source: VideoInfo | None = None
     table: str | None = None
     chosen: tuple[int, ...] = ()
-    parts: dict[int, str] = field(default_factory=dict)
-    missing: set[int] = field(default_factory=set)
-    reused: int = 0
     faceless: int = 0
     restored: int = 0
-    seconds: float = 0.0
-    attempts: int = 1
 
 
 class Enhancement:

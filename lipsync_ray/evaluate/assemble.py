@@ -23,14 +23,14 @@ class JudgeOrder:
 
     Attributes
     ----------
-    subject : id
+    key : id of the subject
     parts : of its stretches, in order
     geometry : of the video
     windows : of each of its tracks
     padded : see :func:`lipsync_ray.evaluate.lse.score`
     """
 
-    subject: str
+    key: str
     parts: tuple[str, ...]
     geometry: str
     windows: tuple[int, ...]
@@ -70,9 +70,7 @@ def judge(order: JudgeOrder) -> Judged:
                 for name in ("lips", "sounds")
             )
             if len(lips) != windows:
-                raise ValueError(
-                    f"{order.subject}: {len(lips)} windows of track {track} in its parts, {windows} planned"
-                )
+                raise ValueError(f"{order.key}: {len(lips)} windows of track {track} in its parts, {windows} planned")
             scores[track] = lse.score(lips, sounds, order.padded)
     starts = {track: float(geometry.start[track] / RATE) for track in scores}
     longest = max(scores, key=lambda track: (scores[track].windows, -track), default=None)

@@ -11,6 +11,8 @@ import json
 import time
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
+from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -81,19 +83,28 @@ def run(
     out = storage.absolute(out)
     with session(workers.address) as cluster:
         lay_out(cluster, workers, alone=True)
-        this = Evaluation(subjects, settings, workers, out, console, cluster)
+        this = Evaluation(subjects, settings, workers, out, console, cluster, weights.digest(scorer_file))
         prepare(this)
         score_videos(this, scorer_file)
-        fids = sum_pictures(this, fid_file, fid_name) if fid_file else []
+        fids = sum_pictures(this, fid_file) if fid_file else []
         ordered = [this.scores[subject.id] for subject in subjects]
         show_videos(this, ordered, details)
-        _write(this, ordered, fids, fid_name)
+        _write(this, ordered, scorer_file, fids, _named(fid_name, fid_file) if fid_file else None)
         storage.remove(this.url("attempts"))
         return Evaluated(ordered, fids, out, time.time() - this.began)
 
 
-def _write(this: Evaluation, ordered: list[Score], fids: list[Fid], fid_name: str) -> None:
+def _named(name: str, path: Path) -> dict[str, Any]:
+    """Which weights were used: their name, their content, and whether they are the published ones of that name."""
+    digest, registered = weights.digest(path), weights.find(name)
+    return {"name": name, "sha256": digest, "published": registered is not None and registered.sha256 == digest}
+
+
+def _write(
+    this: Evaluation, ordered: list[Score], scorer_file: Path, fids: list[Fid], fid_weights: dict[str, Any] | None
+) -> None:
     """Commit the tables and run.json."""
+    settings = this.settings
     rows = groups(ordered, fids)
     flat = flat_rows(rows)
     videos = [score_row(score) for score in ordered]
@@ -111,8 +122,9 @@ def _write(this: Evaluation, ordered: list[Score], fids: list[Fid], fid_name: st
     record = {
         "run": this.id,
         "job": "evaluate",
-        "settings": this.settings.record(),
-        "fid_weights": fid_name or None,
+        "settings": settings.record(),
+        "scorer_weights": _named(settings.scorer, scorer_file),
+        "fid_weights": fid_weights,
         "workers": asdict(this.crew.workers),
         "versions": {name: version(name) for name in _VERSIONS_OF},
         "began": this.began,

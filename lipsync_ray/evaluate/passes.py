@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,68 +11,54 @@ from lipsync_ray import storage
 from lipsync_ray.engine import flow
 from lipsync_ray.engine.layout import lay_out
 from lipsync_ray.engine.progress import Phase
-from lipsync_ray.engine.rows import Failure, Outcome, StageSpec
-from lipsync_ray.engine.tasks import Tasks, each
-from lipsync_ray.engine.work import work_off
+from lipsync_ray.engine.rows import Failure, StageSpec
+from lipsync_ray.engine.tasks import each
+from lipsync_ray.engine.work import Work, work_off
 from lipsync_ray.evaluate.assemble import Judged, JudgeOrder, judge
 from lipsync_ray.evaluate.fid import Fid, FidRow, Group, GroupOrder, Side, Sum, Summed, Unit, distance, fid_rows
 from lipsync_ray.evaluate.plan import ScoreRow, score_rows
-from lipsync_ray.evaluate.stages import Score, Scored, Watch
+from lipsync_ray.evaluate.stages import Score, Watch
 from lipsync_ray.evaluate.state import Evaluation, State
-from lipsync_ray.models import scorers
+from lipsync_ray.models import scorers, weights
 
 
-def score_videos(this: Evaluation, weights: Path) -> None:
+def score_videos(this: Evaluation, path: Path) -> None:
     """Score what is missing of every video; judge a video as soon as it has all of its stretches."""
     workers = this.crew.workers
     layout = lay_out(this.crew.cluster, workers, alone=False)
-    committed = storage.list_tree(this.url("parts"))
-    judging = Tasks("judge", judge, this.crew.tasks_limit)
     batch = workers.batch or (scorers.GPU_BATCH if layout.device == "cuda" else scorers.CPU_BATCH)
-    rows: list[ScoreRow] = []
-    for state in list(this.going.values()):
-        folder = f"{state.subject.id}-{state.fingerprint}"
-        for row in _rows(this, state, folder, batch):
-            state.parts[row.start] = row.url
-            if f"{folder}/{storage.name_of(row.url)}" not in committed:
-                state.missing.add(row.start)
-                rows.append(row)
-        if not state.missing:
-            judging.submit(_order(this, state))
-    places = {row.key: row.stop - row.start for row in rows}
-    of = {row.key: row.subject for row in rows}
     # Watching is what readers and writers do elsewhere; there is no other stage that decodes.
     model, watchers = layout.model, max(1, layout.read.workers + layout.write.workers - 1)
     watch = partial(Watch, this.scorer.name, this.settings.protocol)
-    score = partial(Score, this.scorer.name, str(weights), layout.device, workers.batch)
+    score = partial(Score, this.scorer.name, str(path), layout.device, workers.batch)
     stages = [
         StageSpec("watch", watch, watchers, layout.write.cpus),
         StageSpec("score", score, model.workers, model.cpus, model.gpus),
     ]
-
-    def take(outcome: Outcome) -> None:
-        state = this.going.get(of[outcome.key])
-        if state is None:
-            return  # failed by another of its stretches
-        state.seconds += sum(outcome.seconds.values())
-        state.attempts = max(state.attempts, outcome.attempts)
-        if outcome.failure:
-            this.fail(state, outcome.failure)
-            return
-        scored: Scored = outcome.value
-        state.missing.discard(scored.start)
-        if not state.missing:
-            judging.submit(_order(this, state))
-
-    work_off(this.crew, "scores", rows, places, stages, take, judging, partial(_take, this))
+    work = Work(
+        "scores",
+        this.going,
+        parts_of=lambda state: _rows(this, state, batch),
+        stages=stages,
+        taken=lambda state, url: None,  # what it found is in the part
+        order=partial(_order, this),
+        join=("judge", judge),
+        made=partial(_take, this),
+        fail=this.fail,
+    )
+    work_off(this.crew, work, this.url("parts"))
 
 
-def _rows(this: Evaluation, state: State, folder: str, batch: int) -> list[ScoreRow]:
+def _folder(this: Evaluation, state: State) -> str:
+    return this.url("parts", f"{state.subject.id}-{state.fingerprint}")
+
+
+def _rows(this: Evaluation, state: State, batch: int) -> list[ScoreRow]:
     assert state.info is not None
     assert state.laid is not None
     return score_rows(
         state.subject.id, state.laid, state.windows, state.info, state.reference, state.geometry, state.speech,
-        state.subject.pads, this.url("parts", folder), this.crew.workers.segment_s, batch,
+        state.subject.pads, _folder(this, state), this.crew.workers.segment_s, batch,
     )  # fmt: skip
 
 
@@ -82,27 +67,20 @@ def _order(this: Evaluation, state: State) -> JudgeOrder:
     return JudgeOrder(state.subject.id, parts, state.geometry, state.windows, this.scorer.padded)
 
 
-def _take(this: Evaluation, finished: Iterable[tuple[JudgeOrder, Judged | Failure]]) -> None:
-    for order, answer in finished:
-        state = this.going.get(order.subject)
-        if state is None:
-            continue
-        if isinstance(answer, Failure):
-            this.fail(state, answer)
-            continue
-        this.judged(state, answer)
-        storage.remove(this.url("parts", f"{state.subject.id}-{state.fingerprint}"))
+def _take(this: Evaluation, state: State, judged: Judged) -> None:
+    this.judged(state, judged)
+    storage.remove(_folder(this, state))
 
 
-def sum_pictures(this: Evaluation, weights: Path, name: str) -> list[Fid]:
+def sum_pictures(this: Evaluation, path: Path) -> list[Fid]:
     """FID of every language × model, and of every model where it has several languages."""
-    rows = fid_rows(_units(this), this.url("fid"), f"{name}-{this.settings.dims}")
+    rows = fid_rows(_units(this), this.url("fid"), f"{weights.digest(path)}-{this.settings.dims}")
     if not rows:
         return []
     there = storage.list_names(this.url("fid"))
     wanted = [row for row in rows if storage.name_of(row.url) not in there]
     pool = lay_out(this.crew.cluster, this.crew.workers, alone=True)
-    make = partial(Sum, str(weights), this.settings.dims, pool.device, this.crew.workers.batch)
+    make = partial(Sum, str(path), this.settings.dims, pool.device, this.crew.workers.batch)
     spec = StageSpec("inception", make, pool.model.workers, pool.model.cpus, pool.model.gpus)
     notes: dict[str, str] = {}
     lost: set[str] = set()

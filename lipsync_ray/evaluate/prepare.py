@@ -37,7 +37,8 @@ def prepare(this: Evaluation) -> None:
 
 def _identify(this: Evaluation) -> None:
     found = identities(url for s in this.subjects for url in (s.video, s.reference, s.face_table) if url)
-    asked = json.dumps({k: v for k, v in this.settings.record().items() if not k.startswith(("fid", "dims"))})
+    asked = {k: v for k, v in this.settings.record().items() if not k.startswith(("fid", "dims"))}
+    asked["scorer_weights"] = this.scorer_digest
     for subject in this.subjects:
         state = State(subject, "", "")
         video = found.get(subject.video, OSError("no video"))
@@ -62,7 +63,7 @@ def _identify(this: Evaluation) -> None:
             video,
             state.reference_key,
             str(state.table and table),
-            asked,
+            json.dumps(asked),
             json.dumps([subject.face, subject.loop, vars(subject.pads)]),
         )
         this.going[subject.id] = this.known[subject.id] = state

@@ -67,15 +67,6 @@ class Watched:
     looks: Looks | None
 
 
-@dataclass(frozen=True)
-class Scored:
-    """A stretch whose numbers are committed."""
-
-    subject: str
-    start: int
-    windows: int
-
-
 class Watch:
     """Decode a stretch once, beside its reference: cut the faces out for the scorer, and compare."""
 
@@ -172,14 +163,14 @@ def _resized(other: Picture, picture: Picture) -> Picture:
 
 
 class Score:
-    """Embed a stretch's windows and commit its numbers. Keeps the scorer loaded."""
+    """Embed a stretch's windows and commit its numbers; returns where. Keeps the scorer loaded."""
 
     def __init__(self, scorer: str, path: str, device: str, batch: int | None) -> None:
         one_thread()
         self._scorer: Scorer = SCORERS[scorer]
         self._expert = Expert(self._scorer, Path(path), device, batch)
 
-    def __call__(self, watched: Watched) -> Scored:
+    def __call__(self, watched: Watched) -> str:
         row = watched.row
         arrays: dict[str, NDArray[np.generic]] = {}
         for run, faces in zip(row.runs, watched.crops, strict=True):
@@ -190,7 +181,7 @@ class Score:
         buffer = io.BytesIO()
         np.savez(buffer, **arrays)  # type: ignore[arg-type]
         storage.commit_bytes(row.url, buffer.getvalue())
-        return Scored(row.subject, row.start, sum(run.count for run in row.runs))
+        return row.url
 
     def _heard(self, row: ScoreRow, run: Run) -> F32:
         """(count, bands, columns) of the sound that goes with each window."""

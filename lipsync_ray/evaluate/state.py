@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console
@@ -14,6 +14,7 @@ from lipsync_ray.engine.crew import Crew
 from lipsync_ray.engine.ledger import Ledger
 from lipsync_ray.engine.rows import Failure
 from lipsync_ray.engine.session import Cluster
+from lipsync_ray.engine.work import UnderWay
 from lipsync_ray.evaluate import scores
 from lipsync_ray.evaluate.assemble import Judged
 from lipsync_ray.evaluate.geometry import Laid
@@ -26,7 +27,7 @@ from lipsync_ray.sources.listen import Speech
 
 
 @dataclass
-class State:
+class State(UnderWay):
     """A video under way. Fields are filled in as the evaluation gets to know them.
 
     Attributes
@@ -40,9 +41,6 @@ class State:
     table : its face table
     geometry, laid : where its faces are
     windows : of each track
-    parts : first place → URL
-    missing : first places that are not committed yet
-    seconds, attempts : of work
     """
 
     subject: Subject
@@ -58,10 +56,6 @@ class State:
     geometry: str = ""
     laid: Laid | None = None
     windows: tuple[int, ...] = ()
-    parts: dict[int, str] = field(default_factory=dict)
-    missing: set[int] = field(default_factory=set)
-    seconds: float = 0.0
-    attempts: int = 1
 
 
 class Evaluation:
@@ -71,7 +65,7 @@ class Evaluation:
     ----------
     subjects, settings : what was asked for
     out : its folder
-    scorer : whose numbers
+    scorer, scorer_digest : whose numbers, and the sha256 of its weights
     crew : who does the work
     going : id → video that has not ended
     scores : id → what was said of one that has
@@ -86,7 +80,9 @@ class Evaluation:
         out: str,
         console: Console,
         cluster: Cluster,
+        scorer_digest: str,
     ) -> None:
+        self.scorer_digest = scorer_digest
         self.subjects, self.settings, self.out = subjects, settings, out
         self.scorer: Scorer = SCORERS[settings.scorer]
         self.began = time.time()

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lipsync_ray.errors import CheckpointError, ModelError
+from lipsync_ray.errors import CheckpointError
 from lipsync_ray.models import weights
+from lipsync_ray.models.batched import Batched
 from lipsync_ray.models.checkpoint import compare, load_into, read_state
 from lipsync_ray.models.precision import Precision, dtype_of
 
@@ -46,15 +47,15 @@ def resolve(given: str, progress: weights.Progress | None = None) -> tuple[str, 
     return name, path
 
 
-class Restorer:
-    """A loaded GFPGAN. Every pass has the same shape, so a face's result does not depend on its neighbours.
+class Restorer(Batched):
+    """A loaded GFPGAN.
 
     Parameters
     ----------
     path : checkpoint
     device : "cpu", "cuda", …
     precision : "auto" is fp16 on a GPU, bf16 on a CPU that multiplies in it, else fp32
-    batch : faces a pass; None for the device's default. Halved, for good, when the device's memory does not do.
+    batch : faces a pass; None for the device's default
 
     Raises
     ------
@@ -62,12 +63,11 @@ class Restorer:
     """
 
     def __init__(self, path: Path, device: str, precision: Precision = "auto", batch: int | None = None) -> None:
+        super().__init__(device, batch, CPU_BATCH, GPU_BATCH)
         state = read_state(path)
         network = _network(state, str(path))
         load_into(network, state, str(path))
-        self.device = torch.device(device)
         self.dtype = dtype_of(precision, self.device)
-        self.batch = batch or (CPU_BATCH if self.device.type == "cpu" else GPU_BATCH)
         self.network = prepared(network, self.device, self.dtype)
 
     def __call__(self, faces: U8) -> U8:
@@ -83,24 +83,15 @@ class Restorer:
         """
         if faces.shape[1:] != (SIDE, SIDE, 3):
             raise ValueError(f"expected (n, {SIDE}, {SIDE}, 3); got {faces.shape}")
-        while True:
-            try:
-                passes = [self._pass(faces[i : i + self.batch]) for i in range(0, len(faces), self.batch)]
-                return np.concatenate([p.cpu().numpy() for p in passes]) if passes else faces.copy()
-            except torch.OutOfMemoryError as error:
-                if self.batch == 1:
-                    raise ModelError(f"{self.device} has no memory left for a single face") from error
-            self.batch = max(1, self.batch // 2)
-            torch.cuda.empty_cache()
+        return self.sparingly(lambda: self._run(faces))
+
+    def _run(self, faces: U8) -> U8:
+        passes = [self._pass(faces[chunk]) for chunk in self.chunks(len(faces))]
+        return np.concatenate([p.cpu().numpy() for p in passes]) if passes else faces.copy()
 
     @torch.inference_mode()
     def _pass(self, faces: U8) -> Tensor:
-        filled = np.zeros((self.batch, SIDE, SIDE, 3), np.uint8)
-        filled[: len(faces)] = faces
-        tensor = torch.from_numpy(filled)
-        if self.device.type == "cuda":
-            tensor = tensor.pin_memory().to(self.device, non_blocking=True)
-        rgb = tensor.flip(3).permute(0, 3, 1, 2)
+        rgb = self.upload(faces).flip(3).permute(0, 3, 1, 2)
         image = (rgb.float() / 127.5 - 1).to(self.dtype).contiguous(memory_format=torch.channels_last)
         out: Tensor = self.network(image, return_rgb=False, randomize_noise=False)[0].float()
         levels = ((out.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from lipsync_ray.errors import CheckpointError
 from lipsync_ray.models import weights
+from lipsync_ray.models.batched import Batched
 from lipsync_ray.models.checkpoint import read_state
 
 U8 = NDArray[np.uint8]
@@ -37,8 +38,8 @@ def resolve(given: str, progress: weights.Progress | None = None) -> tuple[str, 
     return name, path
 
 
-class Inception:
-    """A loaded network. Every pass has the same shape, the last one filled up.
+class Inception(Batched):
+    """A loaded network.
 
     Parameters
     ----------
@@ -53,25 +54,25 @@ class Inception:
     """
 
     def __init__(self, path: Path, dims: int, device: str, batch: int | None = None) -> None:
-        self.device = torch.device(device)
-        self.batch = batch or (CPU_BATCH if self.device.type == "cpu" else GPU_BATCH)
+        super().__init__(device, batch, CPU_BATCH, GPU_BATCH)
         self._network = _network(read_state(path), dims, str(path)).to(self.device)
 
-    @torch.inference_mode()
     def __call__(self, pictures: U8) -> F32:
-        """Features of up to a batch of pictures.
+        """Features of pictures.
 
         Parameters
         ----------
-        pictures : (n, h, w, 3) uint8 RGB, n ≤ batch
+        pictures : (n, h, w, 3) uint8 RGB, n > 0
 
         Returns
         -------
         (n, dims) float32
         """
-        filled = np.zeros((self.batch, *pictures.shape[1:]), np.uint8)
-        filled[: len(pictures)] = pictures
-        image = torch.from_numpy(filled).to(self.device).permute(0, 3, 1, 2).float() / 255
+        return self.sparingly(lambda: np.concatenate([self._pass(pictures[c]) for c in self.chunks(len(pictures))]))
+
+    @torch.inference_mode()
+    def _pass(self, pictures: U8) -> F32:
+        image = self.upload(pictures).permute(0, 3, 1, 2).float() / 255
         out: Tensor = self._network(image)[0].mean(dim=(2, 3))  # of 1 × 1 for 2048; pytorch-fid pools the others so
         return np.asarray(out[: len(pictures)].cpu().numpy(), np.float32)
 

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from lipsync_ray.errors import CheckpointError, ModelError
+from lipsync_ray.errors import CheckpointError
 from lipsync_ray.models import weights
+from lipsync_ray.models.batched import Batched
 from lipsync_ray.models.checkpoint import compare, load_into, read_state
 from lipsync_ray.models.mini import Mini
 from lipsync_ray.models.precision import dtype_of
@@ -91,18 +92,15 @@ def verify(path: Path) -> None:
     compare(network, state, str(path))
 
 
-class LipModel:
+class LipModel(Batched):
     """A loaded generator.
-
-    Every pass through the network has the same shape, the last one filled up with zeros: kernels are chosen by shape,
-    so a frame's result does not depend on how many frames came with it.
 
     Parameters
     ----------
     path : checkpoint
     device : "cpu", "cuda", …
     precision : "auto" is fp16 on a GPU, bf16 on a CPU that multiplies in it, else fp32
-    batch : frames a pass; None for the device's default. Halved, for good, when the device's memory does not do.
+    batch : frames a pass; None for the device's default
 
     Raises
     ------
@@ -110,14 +108,13 @@ class LipModel:
     """
 
     def __init__(self, path: Path, device: str, precision: Precision = "auto", batch: int | None = None) -> None:
+        super().__init__(device, batch, CPU_BATCH, GPU_BATCH)
         state = read_state(path)
         architecture = architecture_of(state, str(path))
         network = architecture.build()
         load_into(network, state, str(path))
         self.mel_shift, self.mel_step = architecture.mel_shift, MEL_STEP
-        self.device = torch.device(device)
         self.dtype = dtype_of(precision, self.device)
-        self.batch = batch or (CPU_BATCH if self.device.type == "cpu" else GPU_BATCH)
         self.network = prepared(network, self.device, self.dtype)
 
     def __call__(self, crops: U8, mels: F32) -> U8:
@@ -136,39 +133,24 @@ class LipModel:
             raise ValueError(
                 f"expected (n, {CROP}, {CROP}, 3) and (n, {MEL_BANDS}, {MEL_STEP}); got {crops.shape = }, {mels.shape = }"
             )
-        while True:
-            try:
-                return self._run(crops, mels)
-            except torch.OutOfMemoryError as error:
-                if self.batch == 1:
-                    raise ModelError(f"{self.device} has no memory left for a single frame") from error
-            self.batch = max(1, self.batch // 2)
-            torch.cuda.empty_cache()
+        return self.sparingly(lambda: self._run(crops, mels))
 
     def _run(self, crops: U8, mels: F32) -> U8:
-        drawn = [
-            self._pass(crops[i : i + self.batch], mels[i : i + self.batch]) for i in range(0, len(crops), self.batch)
-        ]
+        drawn = [self._pass(crops[chunk], mels[chunk]) for chunk in self.chunks(len(crops))]
         # One synchronisation at the end: until here a GPU has been given work without waiting for any.
         return np.concatenate([t.cpu().numpy() for t in drawn]) if drawn else crops.copy()
 
     @torch.inference_mode()
     def _pass(self, crops: U8, mels: F32) -> Tensor:
         count = len(crops)
-        picture = self._upload(crops).permute(0, 3, 1, 2).to(self.dtype) / 255
+        picture = self.upload(crops).permute(0, 3, 1, 2).to(self.dtype) / 255
         masked = picture.clone()
         masked[:, :, CROP // 2 :] = 0
         image = torch.cat((masked, picture), dim=1).contiguous(memory_format=torch.channels_last)
-        mel = self._upload(mels)[:, None].to(self.dtype)
+        mel = self.upload(mels)[:, None].to(self.dtype)
         drawn: Tensor = self.network(mel, image).float()
         levels = (drawn * 255).round().clamp(0, 255).to(torch.uint8)
         return levels.permute(0, 2, 3, 1)[:count].contiguous()
-
-    def _upload(self, array: U8 | F32) -> Tensor:
-        filled = np.zeros((self.batch, *array.shape[1:]), array.dtype)
-        filled[: len(array)] = array
-        tensor = torch.from_numpy(filled)
-        return tensor.pin_memory().to(self.device, non_blocking=True) if self.device.type == "cuda" else tensor
 
 
 def prepared(network: Wav2Lip, device: torch.device, dtype: torch.dtype) -> Wav2Lip:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lipsync_ray.models import mini_sync, syncnet, weights
+from lipsync_ray.models.batched import Batched
 from lipsync_ray.models.checkpoint import compare, load_into, read_state
 from lipsync_ray.models.mini_sync import MiniSync
 from lipsync_ray.models.syncnet import FRAMES, SyncNet, Towers  # of one window, in either network
@@ -93,10 +94,8 @@ def resolve(name: str, given: str | None = None, progress: weights.Progress | No
     return path
 
 
-class Expert:
+class Expert(Batched):
     """A loaded scorer. Runs in float32: its distances are differences of large numbers.
-
-    Every pass has the same shape, the last one filled up, so a window's embedding does not depend on its neighbours.
 
     Parameters
     ----------
@@ -111,9 +110,8 @@ class Expert:
     """
 
     def __init__(self, scorer: Scorer, path: Path, device: str, batch: int | None = None) -> None:
+        super().__init__(device, batch, CPU_BATCH, GPU_BATCH)
         self.scorer = scorer
-        self.device = torch.device(device)
-        self.batch = batch or (CPU_BATCH if self.device.type == "cpu" else GPU_BATCH)
         network: SyncNet | MiniSync = SyncNet() if scorer.name == "syncnet" else MiniSync()
         load_into(network, read_state(path), str(path))
         ready = Towers(network) if isinstance(network, SyncNet) else network.eval().requires_grad_(False)
@@ -138,17 +136,20 @@ class Expert:
             raise ValueError(
                 f"expected crops of {side} and one window of sound for every five: {faces.shape=}, {sound.shape=}"
             )
+        return self.sparingly(lambda: self._run(faces, sound))
+
+    def _run(self, faces: U8, sound: F32) -> tuple[F32, F32]:
         lips, sounds = [], []
-        for start in range(0, count, self.batch):
-            stop = min(count, start + self.batch)
-            lip, heard = self._pass(faces[start : stop + FRAMES - 1], sound[start:stop])
-            lips.append(lip[: stop - start])
-            sounds.append(heard[: stop - start])
+        for chunk in self.chunks(len(sound)):
+            windows = chunk.stop - chunk.start
+            lip, heard = self._pass(faces[chunk.start : chunk.stop + FRAMES - 1], sound[chunk])
+            lips.append(lip[:windows])
+            sounds.append(heard[:windows])
         return tuple(np.concatenate([t.cpu().numpy() for t in parts]) for parts in (lips, sounds))  # type: ignore[return-value]
 
     @torch.inference_mode()
     def _pass(self, faces: U8, sound: F32) -> tuple[Tensor, Tensor]:
-        frames = self._upload(faces, self.batch + FRAMES - 1)
+        frames = self.upload(faces, FRAMES - 1)
         lower = self.scorer.name == "mini-sync"
         if lower:
             frames = frames[:, mini_sync.LOWER]
@@ -158,10 +159,5 @@ class Expert:
         stacked = windows.permute(order).flatten(1, 2).float()
         stacked = stacked / 255 if lower else stacked
         lip = self.network.see(stacked.contiguous(memory_format=torch.channels_last))
-        heard = self.network.hear(self._upload(sound, self.batch)[:, None])
+        heard = self.network.hear(self.upload(sound)[:, None])
         return lip, heard
-
-    def _upload(self, array: U8 | F32, length: int) -> Tensor:
-        filled = np.zeros((length, *array.shape[1:]), array.dtype)
-        filled[: len(array)] = array
-        return torch.from_numpy(filled).to(self.device)

@@ -116,7 +116,7 @@ def check(weights: Weights, path: Path) -> None:
         raise WeightsError(
             f"{path}: {stat.st_size:,} bytes; {weights.name} has {weights.size:,}. Remove it and fetch it again."
         )
-    found = _sha256(str(path), stat.st_size, stat.st_mtime_ns)
+    found = digest(path)
     if found != weights.sha256:
         raise WeightsError(
             f"{path}: sha256 {found} is not that of {weights.name} ({weights.sha256}). Remove it and fetch it again, "
@@ -139,6 +139,12 @@ def refuse_html(path: Path) -> None:
             "'blob' address, or Google Drive's warning). Remove it and fetch the file itself (on Hugging Face, the "
             "address with /resolve/)."
         )
+
+
+def digest(path: Path) -> str:
+    """The sha256 of a file, in hexadecimal."""
+    stat = path.stat()
+    return _sha256(str(path), stat.st_size, stat.st_mtime_ns)
 
 
 @lru_cache(maxsize=32)

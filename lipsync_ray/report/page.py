@@ -138,7 +138,9 @@ def _page(sources: list[Source], scores: list[Score], rows: list[GroupRow], fids
         unscored=[score for score in scores if score.status != "scored"],
         fids=fids,
         fid_notes=sorted({fid.note for fid in fids if fid.note}),
-        fid_weights=sorted({str(s.record["fid_weights"]) for s in sources if s.record.get("fid_weights")}),
+        fid_weights=sorted(
+            {w["name"] for s in sources if (w := s.record.get("fid_weights")) is not None and not w["published"]}
+        ),
         scorers=sorted({str(s.record["settings"]["scorer"]) for s in sources}),
         protocols=sorted({str(s.record["settings"]["protocol"]) for s in sources}),
         reach=REACH,

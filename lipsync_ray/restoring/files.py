@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 
 from lipsync_ray.models import gfpgan, parsing, weights
@@ -28,6 +27,4 @@ def resolve(settings: RestoreSettings, progress: weights.Progress | None = None)
     """
     name, network = gfpgan.resolve(settings.model, progress)
     parsenet = str(parsing.resolve(progress)) if settings.mask == "parsing" else None
-    with network.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return Restoration(name, RestoreFiles(str(network), parsenet), digest)
+    return Restoration(name, RestoreFiles(str(network), parsenet), weights.digest(network))

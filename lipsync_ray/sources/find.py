@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 
 from lipsync_ray import storage
 from lipsync_ray.engine.crew import Crew
 from lipsync_ray.engine.layout import lay_out
-from lipsync_ray.engine.rows import Failure, Outcome, StageSpec
-from lipsync_ray.engine.tasks import Tasks
-from lipsync_ray.engine.work import work_off
+from lipsync_ray.engine.rows import Failure, StageSpec
+from lipsync_ray.engine.work import UnderWay, Work, work_off
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.sources.tables import Detect, FaceRow, Scanned, TableOrder, face_rows, make_table
 
@@ -46,69 +45,65 @@ def find_tables(crew: Crew, videos: Mapping[str, VideoInfo], folder: str, users:
     users : for the log line: "40 dubs"
     """
     there = storage.list_names(folder)
-    parts = storage.list_tree(storage.join(folder, "parts"))
     found: dict[str, Found] = {}
-    rows: list[FaceRow] = []
-    orders: dict[str, TableOrder] = {}
-    waiting: dict[str, set[str]] = {}
+    wanted: dict[str, _Wanted] = {}
     for key, video in videos.items():
         name = f"{_stem(video.url)}-{key}.parquet"
         url = storage.join(folder, name)
         found[key] = Found(url)
-        if name in there:
-            continue
-        all_rows = face_rows(key, video, storage.join(folder, "parts", key), SCAN_S)
-        orders[key] = TableOrder(key, video, tuple(row.url for row in all_rows), url)
-        found[key] = Found(url, fresh=True)
-        mine = [row for row in all_rows if f"{key}/{storage.name_of(row.url)}" not in parts]
-        waiting[key] = {row.key for row in mine}
-        rows += mine
-    if orders:
-        _scan(crew, rows, orders, waiting, found, users)
+        if name not in there:
+            wanted[key] = _Wanted(key, video, url)
+    if wanted:
+        _scan(crew, dict(wanted), folder)
+        for key, ended in wanted.items():
+            found[key] = Found(ended.url, ended.failure, ended.attempts, fresh=True)
+        looked, frames = sum(w.looked for w in wanted.values()), sum(w.video.frames for w in wanted.values())
+        said = f"faces detected in {len(wanted)} videos for {users} ({looked} of {frames} frames looked at)"
+        crew.console.print(said, highlight=False)
     return found
 
 
-def _scan(
-    crew: Crew,
-    rows: list[FaceRow],
-    orders: dict[str, TableOrder],
-    waiting: dict[str, set[str]],
-    found: dict[str, Found],
-    users: str,
-) -> None:
+@dataclass
+class _Wanted(UnderWay):
+    """A video whose table is made."""
+
+    key: str
+    video: VideoInfo
+    url: str
+    looked: int = 0
+    failure: Failure | None = None
+
+
+def _scan(crew: Crew, going: dict[str, _Wanted], folder: str) -> None:
     pool = lay_out(crew.cluster, crew.workers, alone=True)
     spec = StageSpec("detect", partial(Detect, pool.device), pool.model.workers, pool.model.cpus, pool.model.gpus)
-    tables = Tasks("link faces", make_table, crew.tasks_limit)
-    for key in [key for key, left in waiting.items() if not left]:
-        tables.submit(orders[key])
-    frames = {row.key: row.stop - row.start for row in rows}
-    of = {row.key: key for key, keys in waiting.items() for row in rows if row.key in keys}
-    looked = 0
+    parts = storage.join(folder, "parts")
 
-    def take(outcome: Outcome) -> None:
-        nonlocal looked
-        key = of[outcome.key]
-        before = found[key]
-        attempts = max(before.attempts, outcome.attempts)
-        found[key] = Found(before.url, before.failure or outcome.failure, attempts, fresh=True)
-        if outcome.failure is None:
-            scanned: Scanned = outcome.value
-            looked += scanned.looked
-            waiting[key].discard(outcome.key)
-            if not waiting[key]:
-                tables.submit(orders[key])
+    def rows(video: _Wanted) -> list[FaceRow]:
+        return face_rows(video.key, video.video, storage.join(parts, video.key), SCAN_S)
 
-    work_off(crew, "faces", rows, frames, [spec], take, tables, partial(_take, found))
-    crew.console.print(
-        f"faces detected in {len(orders)} videos for {users} ({looked} of {sum(frames.values())} frames looked at)",
-        highlight=False,
+    def taken(video: _Wanted, scanned: Scanned) -> None:
+        video.looked += scanned.looked
+
+    def order(video: _Wanted) -> TableOrder:
+        return TableOrder(video.key, video.video, tuple(url for _, url in sorted(video.parts.items())), video.url)
+
+    def fail(video: _Wanted, failure: Failure) -> None:
+        video.failure = failure
+        going.pop(video.key, None)
+
+    work = Work(
+        "faces",
+        going,
+        parts_of=rows,
+        stages=[spec],
+        taken=taken,
+        order=order,
+        join=("link faces", make_table),
+        made=lambda video, url: None,
+        fail=fail,
     )
-
-
-def _take(found: dict[str, Found], finished: Iterable[tuple[TableOrder, str | Failure]]) -> None:
-    for order, answer in finished:
-        if isinstance(answer, Failure):
-            found[order.key] = replace(found[order.key], failure=answer)
+    work_off(crew, work, parts)
 
 
 def _stem(url: str) -> str:

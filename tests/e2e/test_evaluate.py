@@ -196,7 +196,7 @@ def test_fid_is_the_same_for_one_actor_and_for_three(demo_run, demo_scores, tmp_
         == groups[None, "mini"]["real"]
         == sum(fid["made"] for key, fid in groups.items() if key[0])
     )
-    assert json.loads((evaluated / "run.json").read_text())["fid_weights"] == "random"
+    assert json.loads((evaluated / "run.json").read_text())["fid_weights"]["published"] is False
     assert "not with the published Inception" in (evaluated / "report" / "index.html").read_text()
 
 

@@ -1,0 +1,62 @@
+"""What the networks of every stage share: batches of one shape, on a device whose memory may not do for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lipsync_ray.errors import ModelError
+
+T = TypeVar("T")
+
+
+class Batched:
+    """A network's device and batch.
+
+    Every pass has the same shape, the last one filled up with zeros: kernels are chosen by shape, so an item's result
+    does not depend on how many came with it.
+
+    Attributes
+    ----------
+    device : that it runs on
+    batch : items a pass; halved, for good, when the device's memory does not do
+    """
+
+    def __init__(self, device: str, batch: int | None, cpu_batch: int, gpu_batch: int) -> None:
+        self.device = torch.device(device)
+        self.batch = batch or (cpu_batch if self.device.type == "cpu" else gpu_batch)
+
+    def sparingly(self, run: Callable[[], T]) -> T:
+        """``run()``, tried again with half the batch while memory does not do.
+
+        Raises
+        ------
+        ModelError : there is not enough for a single item
+        """
+        while True:
+            try:
+                return run()
+            except torch.OutOfMemoryError as error:
+                if self.batch == 1:
+                    raise ModelError(
+                        f"{type(self).__name__}: {self.device} has no memory left for a batch of one. Let fewer actors "
+                        "share it (--gpus-per-actor 1)"
+                    ) from error
+            self.batch = max(1, self.batch // 2)
+            torch.cuda.empty_cache()
+
+    def chunks(self, count: int) -> Iterator[slice]:
+        """Batches of `count` items, in order."""
+        return (slice(start, min(count, start + self.batch)) for start in range(0, count, self.batch))
+
+    def upload(self, array: NDArray[np.generic], more: int = 0) -> Tensor:
+        """`array` on the device, filled up to a batch (and so many items `more`)."""
+        filled = np.zeros((self.batch + more, *array.shape[1:]), array.dtype)
+        filled[: len(array)] = array
+        tensor = torch.from_numpy(filled)
+        return tensor.pin_memory().to(self.device, non_blocking=True) if self.device.type == "cuda" else tensor
