@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from lipsync_ray.cli_analyze import analyze
 from lipsync_ray.cli_enhance import enhance
 from lipsync_ray.cli_evaluate import evaluate, report
 from lipsync_ray.cli_options import (
@@ -36,6 +37,9 @@ from lipsync_ray.cli_weights import download_line
 from lipsync_ray.errors import LipsyncError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lipsync_ray.dub.run import Use
     from lipsync_ray.manifest import Dub
     from lipsync_ray.results import Summary
     from lipsync_ray.settings import DubSettings, Workers
@@ -44,6 +48,7 @@ app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__.split("\n")[0]
 )
 app.add_typer(weights_app, name="weights")
+app.command()(analyze)
 app.command()(enhance)
 app.command()(evaluate)
 app.command()(report)
@@ -82,6 +87,13 @@ StillRate = Annotated[
         help="Frames/s of a picture used as a video; a fraction such as 30000/1001 is fine.", rich_help_panel="Length"
     ),
 ]
+AnalysisOption = Annotated[
+    str | None,
+    typer.Option(
+        "--analysis",
+        help="analysis.parquet of lipsync-ray analyze: what is impossible by it is not tried.",
+    ),
+]
 Crf = Annotated[
     float,
     typer.Option(help="x264 quality: 0 lossless, 18 looks like the source, 23 smaller.", rich_help_panel="Encoding"),
@@ -101,6 +113,7 @@ def dub(
         str | None, typer.Argument(help="The audio, where SOURCE is a video. A video's own audio track will do.")
     ] = None,
     out: Out = "",
+    analysis: AnalysisOption = None,
     model: Model = "wav2lip_gan",
     face: Face = "largest",
     pads: PadsOption = (0.0, 0.05, 0.0, 0.0),
@@ -127,6 +140,7 @@ def dub(
 
     Run the same command again after it was stopped: what was finished is kept.
     """
+    from lipsync_ray.analyze.hopeless import read_hopeless
     from lipsync_ray.errors import SettingsError
     from lipsync_ray.faces.crop import Pads
     from lipsync_ray.manifest import read_manifest
@@ -156,6 +170,8 @@ def dub(
     workers = Workers(actors, gpus_per_actor, batch, segment, attempts, address)
     console = Console()
     if audio is not None:
+        if analysis is not None:
+            raise SettingsError("--analysis is for a table of dubs")
         _dub_pair(source, audio, out, settings, workers, console)
     if not is_table(source):
         raise SettingsError(
@@ -163,7 +179,8 @@ def dub(
         )
     if Path(out).suffix == ".mp4":
         raise SettingsError(f"-o {out}: a table's results go into a folder")
-    _leave(_run(read_manifest(source), settings, workers, out, console), console)
+    hopeless = read_hopeless(analysis) if analysis else {}
+    _leave(_run(read_manifest(source), settings, workers, out, console, hopeless), console)
 
 
 def _dub_pair(video: str, audio: str, out: str, settings: DubSettings, workers: Workers, console: Console) -> NoReturn:
@@ -202,14 +219,21 @@ def demo(
     _leave(summary, console)
 
 
-def _run(dubs: list[Dub], settings: DubSettings, workers: Workers, out: str, console: Console) -> Summary:
+def _run(
+    dubs: list[Dub],
+    settings: DubSettings,
+    workers: Workers,
+    out: str,
+    console: Console,
+    hopeless: Mapping[Use, str] | None = None,
+) -> Summary:
     from lipsync_ray.dub.job import run
     from lipsync_ray.models import weights
 
     found = weights.find(settings.model)
     if found and not found.bundled:
         console.print(f"weights {found.name}, licence: {found.licence}", highlight=False)
-    return run(dubs, settings, workers, out, console, download_line(console))
+    return run(dubs, settings, workers, out, console, download_line(console), hopeless)
 
 
 def _leave(summary: Summary, console: Console) -> NoReturn:

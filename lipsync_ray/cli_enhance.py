@@ -23,7 +23,7 @@ from lipsync_ray.cli_weights import download_line
 
 
 def enhance(
-    sources: Annotated[list[str], typer.Argument(help="The folder of a finished dub run, or videos.")],
+    sources: Annotated[list[str], typer.Argument(help="The folder of a finished dub run, or videos and pictures.")],
     out: OutFolder,
     restore: Annotated[
         str, typer.Option(help="gfpgan, or a checkpoint of it.", rich_help_panel="Restoration")
@@ -56,7 +56,7 @@ def enhance(
     attempts: Attempts = 3,
     address: Address = None,
 ) -> None:
-    """Restore the faces of finished videos with GFPGAN.
+    """Restore the faces of finished videos, or of pictures, with GFPGAN.
 
     Run the same command again after it was stopped: what was finished is kept.
     """

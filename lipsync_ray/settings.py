@@ -192,6 +192,32 @@ class EvaluateSettings:
 
 
 @dataclass(frozen=True)
+class AnalyzeSettings:
+    """What is looked at in a file. Two analyses with equal settings and inputs look at the same frames.
+
+    Attributes
+    ----------
+    whisper : a registered name, a checkpoint's path, or "none"
+    frames : of each video that are looked at for faces
+    seed : of their choice, and of Whisper's samples
+    """
+
+    whisper: str = "small"
+    frames: int = 10
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.frames <= 1000:
+            raise SettingsError(f"--frames {self.frames}: expected 1 to 1000")
+        if self.seed < 0:
+            raise SettingsError(f"--seed {self.seed}: expected 0 or more")
+
+    def record(self) -> dict[str, Any]:
+        """The settings as JSON values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
 class Workers:
     """How the work is spread. Changes how long a run takes, never its frames.
 

@@ -146,6 +146,17 @@ def list_tree(url: str) -> set[str]:
     return {entry.removeprefix(root) for entry in map(fs._strip_protocol, found)}
 
 
+def glob(url: str) -> list[str]:
+    """Files whose name fits a pattern of ``*``, ``?`` and ``[…]``, in alphabetical order; empty where none does."""
+    fs, path = _fs(url)
+    found = _patiently(f"listing {url}", lambda: fs.glob(path, detail=True))
+    return [
+        fs.unstrip_protocol(name) if not is_local(url) else name
+        for name in sorted(found)
+        if found[name]["type"] == "file"
+    ]
+
+
 def commit_bytes(url: str, data: bytes) -> None:
     """Put ``data`` at ``url``, whole or not at all."""
     fs, path = _fs(url)

@@ -35,6 +35,7 @@ ALLOWED = {
     "dub": {"dub", *JOBS_USE},
     "evaluate": {"evaluate", *JOBS_USE},
     "enhance": {"enhance", *JOBS_USE},
+    "analyze": {"analyze", *JOBS_USE},
 }
 MOST_LINES = 300
 

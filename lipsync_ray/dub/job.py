@@ -8,13 +8,15 @@ scans and parts. A dub that cannot go on becomes a row that says why, and the ot
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from rich.console import Console
 
 from lipsync_ray import storage
 from lipsync_ray.dub.find_faces import find_faces
 from lipsync_ray.dub.make_lips import make_lips
 from lipsync_ray.dub.prepare import prepare
-from lipsync_ray.dub.run import Run
+from lipsync_ray.dub.run import Run, Use
 from lipsync_ray.engine.layout import lay_out
 from lipsync_ray.engine.session import session
 from lipsync_ray.manifest import Dub
@@ -31,6 +33,7 @@ def run(
     out: str,
     console: Console,
     fetching: weights.Progress | None = None,
+    hopeless: Mapping[Use, str] | None = None,
 ) -> Summary:
     """Make every dub of a checked manifest.
 
@@ -39,6 +42,7 @@ def run(
     out : folder, path or fsspec URL
     console : for progress lines
     fetching : told how far a download of the weights is
+    hopeless : files that an analysis says cannot be dubbed, and why
 
     Raises
     ------
@@ -53,7 +57,8 @@ def run(
     with session(workers.address) as cluster:
         lay_out(cluster, workers, alone=True)  # options that the cluster cannot meet end the run here
         digest = weights.digest(path)
-        this = Run(dubs, settings, workers, storage.absolute(out), console, cluster, model, digest, restoration)
+        out = storage.absolute(out)
+        this = Run(dubs, settings, workers, out, console, cluster, model, digest, restoration, hopeless)
         this.write()
         prepare(this)
         find_faces(this)

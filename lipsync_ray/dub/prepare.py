@@ -25,6 +25,11 @@ def prepare(run: Run) -> None:
     found = identities(url for row in run.rows for url in (row.video, row.audio))
     for row in run.rows:
         video, audio = found[row.video], found[row.audio]
+        uses = (row.video, str(video), "video"), (row.audio, str(audio), "audio")
+        reasons = [f"{url}: {run.hopeless[what, use]}" for url, what, use in uses if (what, use) in run.hopeless]
+        if reasons:
+            run.end(failed(row, "analysis", "; ".join(reasons)))
+            continue
         if isinstance(video, Exception) or isinstance(audio, Exception):
             gone = row.video if isinstance(video, Exception) else row.audio
             reason = video if isinstance(video, Exception) else audio

@@ -6,6 +6,7 @@ import json
 import time
 import uuid
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from typing import Any
@@ -27,6 +28,10 @@ from lipsync_ray.sources.listen import Speech
 from lipsync_ray.sources.tables import Speaker
 
 _VERSIONS_OF = ("lipsync-ray", "ray", "torch", "av", "numpy")
+
+
+Use = tuple[str, str]
+"""A file's identity, and what it is used as: "video" or "audio"."""
 
 
 @dataclass
@@ -66,6 +71,7 @@ class Run:
     out : the run's folder
     model, model_digest : name and sha256 of the generator; "+" and the restorer's name, where there is one
     restoration : what restores the faces, where that is asked for
+    hopeless : use of a file → why an analysis says that it cannot be dubbed
     crew : who does the work
     going : id → dub that has not ended
     results : id → result of one that has
@@ -83,7 +89,9 @@ class Run:
         model: str,
         model_digest: str,
         restoration: Restoration | None = None,
+        hopeless: Mapping[Use, str] | None = None,
     ) -> None:
+        self.hopeless = hopeless or {}
         self.rows, self.settings, self.workers, self.out = rows, settings, workers, out
         self.model, self.model_digest = model, model_digest
         self.restoration = restoration

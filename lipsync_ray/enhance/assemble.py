@@ -18,7 +18,7 @@ from lipsync_ray.restoring.pictures import join_rows
 
 @dataclass(frozen=True)
 class EnhancedOrder:
-    """A video to put together.
+    """A video to put together; or a picture, which is its only part.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class EnhancedOrder:
 
 
 def make_enhanced(order: EnhancedOrder) -> str:
-    """Join a video's parts under its own audio and commit the mp4.
+    """Join a video's parts under its own audio and commit the mp4; or a picture's only one.
 
     The audio is copied packet by packet where an mp4 takes its codec, else encoded to AAC.
 
@@ -45,6 +45,10 @@ def make_enhanced(order: EnhancedOrder) -> str:
     ------
     EncodeError : the parts do not add up to the video's frames
     """
+    if order.video.picture:
+        storage.copy(order.parts[0][1], order.url)
+        join_rows(order.pictures, order.key)
+        return order.url
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / storage.name_of(order.url)
         parts = (Part(start, lambda url=url: storage.read_bytes(url)) for start, url in order.parts)  # type: ignore[misc]

@@ -67,6 +67,6 @@ def bounds(frames: int, rate: Fraction, seconds: float) -> list[tuple[int, int]]
     return [(start, min(frames, start + length)) for start in range(0, frames, length)]
 
 
-def part_name(folder: str, fingerprint: str, start: int, stop: int) -> str:
-    """Where a row's part is committed."""
-    return storage.join(folder, f"{fingerprint}-{start}-{stop}.mp4")
+def part_name(folder: str, fingerprint: str, start: int, stop: int, kind: str) -> str:
+    """Where a row's part is committed; kind is its file's ending."""
+    return storage.join(folder, f"{fingerprint}-{start}-{stop}.{kind}")

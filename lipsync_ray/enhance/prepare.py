@@ -50,10 +50,12 @@ def _identify(this: Enhancement) -> None:
 
 
 def _keep_finished(this: Enhancement) -> None:
-    videos = storage.list_names(this.url("videos"))
+    made = storage.list_names(this.url("videos")) | storage.list_names(this.url("images"))
     for name, result in results.recorded(this.out, this.going).items():
         same = result.fingerprint == this.going[name].fingerprint
-        if same and (result.status == "no_face" or (result.status == "done" and f"{name}.mp4" in videos)):
+        if same and (
+            result.status == "no_face" or (result.status == "done" and storage.name_of(result.output or "") in made)
+        ):
             this.results[name] = result
             del this.going[name]
     if this.results:
@@ -127,7 +129,7 @@ def rows_of(this: Enhancement, state: State) -> list[EnhanceRow]:
     return [
         EnhanceRow(
             f"{item.id}-{start}", item.id, start, stop, info, state.table, state.chosen, loop, scale, item.pads,
-            this.settings.coding, this.settings.upscale, part_name(folder, state.fingerprint, start, stop),
+            this.settings.coding, this.settings.upscale, part_name(folder, state.fingerprint, start, stop, "png" if info.picture else "mp4"),
             tuple((frame, url) for frame, url in shown if start <= frame < stop), source,
         )
         for start, stop in bounds(info.frames, info.rate, seconds)

@@ -127,7 +127,12 @@ class Compose:
 
     def __call__(self, ready: Ready) -> Composed:
         row = ready.row
-        part = encode(self._pictures(ready), row.video.rate, row.video.pixel_aspect, row.coding)
+        if row.video.picture:
+            (picture,) = self._pictures(ready)
+            height, width = row.video.height * row.upscale, row.video.width * row.upscale  # as they were, even or odd
+            part = cv2.imencode(".png", picture.bgr()[:height, :width])[1].tobytes()
+        else:
+            part = encode(self._pictures(ready), row.video.rate, row.video.pixel_aspect, row.coding)
         storage.commit_bytes(row.url, part)
         frames = row.stop - row.start
         restored = len(np.unique(ready.restored.places))

@@ -80,8 +80,8 @@ class Enhancement:
         """The video to put together."""
         assert state.info is not None
         parts = tuple(sorted(state.parts.items()))
-        target = self.url("videos", f"{state.item.id}.mp4")
-        return EnhancedOrder(state.item.id, parts, state.info, target, self.url(pictures.FOLDER))
+        place = ("images", f"{state.item.id}.png") if state.info.picture else ("videos", f"{state.item.id}.mp4")
+        return EnhancedOrder(state.item.id, parts, state.info, self.url(*place), self.url(pictures.FOLDER))
 
     def fail(self, state: State, failure: Failure) -> None:
         """End a video with a reason; a second one changes nothing."""

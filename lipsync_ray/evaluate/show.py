@@ -38,7 +38,7 @@ _OPUS_RATE = 48_000
 
 @dataclass(frozen=True)
 class ShowOrder:
-    """What to make of one video: a strip of faces, and a player where `player` is set."""
+    """What to make of one video: a strip of faces, a player, and, of a restored one, a copy of its run's own strip."""
 
     subject: str
     video: VideoInfo
@@ -46,6 +46,8 @@ class ShowOrder:
     geometry: str
     strip: str
     player: str
+    run_strip: str | None
+    restored: str
 
 
 def worst_first(scores: Sequence[Score]) -> list[Score]:
@@ -68,8 +70,10 @@ def show_videos(this: Evaluation, scores: Sequence[Score], count: int) -> None:
             continue
         names = strip_name(score), player_name(score)
         if not set(names) <= there:
-            strip, player = (this.url(FOLDER, name) for name in names)
-            orders.append(ShowOrder(score.id, state.info, state.reference, state.geometry, strip, player))
+            strip, player, restored = (this.url(FOLDER, name) for name in (*names, restored_name(score)))
+            own = state.subject.strip
+            order = ShowOrder(score.id, state.info, state.reference, state.geometry, strip, player, own, restored)
+            orders.append(order)
     with Phase(this.crew.console, "pictures", len(orders), 0, "videos") as phase:
         for order, answer in each("show", show, orders, this.crew.tasks_limit):
             phase.advance(0, isinstance(answer, Failure))
@@ -87,9 +91,16 @@ def player_name(score: Score) -> str:
     return f"{score.id}-{(score.fingerprint or '')[:12]}.webm"
 
 
+def restored_name(score: Score) -> str:
+    """The file of a restored video's strip of source, lip-synced and restored faces."""
+    return f"{score.id}-{(score.fingerprint or '')[:12]}-restored.jpg"
+
+
 def show(order: ShowOrder) -> str:
     """Make and commit a video's strip and player."""
     geometry = read_geometry(order.geometry)
+    if order.run_strip is not None and storage.exists(order.run_strip):
+        storage.copy(order.run_strip, order.restored)
     storage.commit_bytes(order.strip, _strip(order, geometry))
     storage.commit_bytes(order.player, _player(order, geometry))
     return order.subject

@@ -12,6 +12,7 @@ from lipsync_ray.errors import LipsyncError, ManifestError
 from lipsync_ray.faces.choose import FaceChoice
 from lipsync_ray.faces.crop import Pads
 from lipsync_ray.media.probe import DEFAULT_STILL_RATE
+from lipsync_ray.restoring import pictures
 from lipsync_ray.results import FILE, read_results
 from lipsync_ray.settings import Loop
 from lipsync_ray.tables import ID, Column, Row, is_table, read_rows
@@ -40,6 +41,7 @@ class Subject:
     loop : how the dub went on where the reference was too short; None where frame k belongs to frame k
     still_rate : frames/s of a reference that is a picture
     pads : by which the dub's crops grew
+    strip : the run's picture of source, dub and restored face, where there may be one
     undone : why there is no video to score
     """
 
@@ -53,6 +55,7 @@ class Subject:
     loop: Loop | None = None
     still_rate: Fraction = DEFAULT_STILL_RATE
     pads: Pads = field(default_factory=Pads)
+    strip: str | None = None
     undone: str | None = None
 
 
@@ -95,6 +98,7 @@ def read_subjects(source: str, face: FaceChoice | None) -> list[Subject]:
             loop=settings["loop"],
             still_rate=Fraction(settings["still_rate"]),
             pads=Pads(**settings["pads"]),
+            strip=pictures.strip_url(storage.join(folder, pictures.FOLDER), result.id),
             undone=None if result.status == "done" else f"was not dubbed: {result.status}: {result.error}",
         )
         for result in results

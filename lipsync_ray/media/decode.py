@@ -23,6 +23,7 @@ DECODER_THREADS = 2
 SKIPPED = 12  # frames: a smaller leap forward is decoded through, which costs less than to seek
 REVERSE_BUFFER_BYTES = 256 << 20  # planar frames held at a time when a range is played backwards
 _BT709, _BT601 = 1, 5  # swscale's names for matrices
+_FULL, _LIMITED = 2, 1  # … and for ranges
 
 
 def pictures(info: VideoInfo, start: int, stop: int) -> Iterator[Picture]:
@@ -179,7 +180,11 @@ def _planes(frame: Any, info: VideoInfo) -> Picture:
     name = frame.format.name
     if name not in {"yuv420p", "yuvj420p"}:
         if frame.format.is_rgb:
-            frame = frame.reformat(format="yuv420p", dst_colorspace=_BT709)
+            # A PNG is tagged as full range, which would become the planes' range too; a BMP has a converter of its own,
+            # which is less exact.
+            frame = frame.reformat(format="rgb24").reformat(
+                format="yuv420p", dst_colorspace=_BT709, src_color_range=_FULL, dst_color_range=_LIMITED
+            )
         else:
             target = "yuvj420p" if info.colour.range == 2 else "yuv420p"
             frame = frame.reformat(format=target, src_colorspace=_BT601, dst_colorspace=_BT601)

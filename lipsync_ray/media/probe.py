@@ -78,6 +78,11 @@ class VideoInfo:
     has_audio: bool
 
     @property
+    def picture(self) -> bool:
+        """Whether it is a picture and nothing else; a video of one frame with sound is none."""
+        return self.still and not self.has_audio
+
+    @property
     def duration_s(self) -> Fraction:
         """Seconds from the first frame's start to the last one's end."""
         return self.frames / self.rate

@@ -59,22 +59,33 @@ def _torch(path: Path) -> dict[str, Tensor]:
                 return dict(torch.jit.load(str(path), map_location="cpu").state_dict())  # type: ignore[no-untyped-call]
             except RuntimeError as error:
                 raise WeightsError(f"{path}: a damaged TorchScript archive: {error}") from error
+    content = read_pickle(path)
+    if isinstance(content, dict):
+        content = next((content[name] for name in _NESTED if isinstance(content.get(name), dict)), content)
+    if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
+        raise WeightsError(f"{path}: holds no state dict (a mapping of names to tensors)")
+    return content
+
+
+def read_pickle(path: Path) -> Any:
+    """What a torch pickle holds: tensors, numbers, texts and their containers; nothing else is loaded.
+
+    Raises
+    ------
+    WeightsError : a web page, or not a file of this kind
+    """
+    refuse_html(path)
     try:
         # Legacy files hold, beside tensors, an optimizer's counters as numpy numbers.
         with torch.serialization.safe_globals(_numpy_numbers()), warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # a pickle of another protocol: read, or refused below
-            content = torch.load(path, map_location="cpu", weights_only=True)
+            return torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, zipfile.BadZipFile) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise WeightsError(
             f"{path}: not a checkpoint that can be read safely ({reason}). Expected safetensors, a torch state dict, "
             "or a TorchScript archive."
         ) from error
-    if isinstance(content, dict):
-        content = next((content[name] for name in _NESTED if isinstance(content.get(name), dict)), content)
-    if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
-        raise WeightsError(f"{path}: holds no state dict (a mapping of names to tensors)")
-    return content
 
 
 def _is_torchscript(path: Path) -> bool:

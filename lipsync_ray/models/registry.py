@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["lips", "scorer", "fid", "restorer", "helper"]
+Kind = Literal["lips", "scorer", "fid", "restorer", "speech", "helper"]
 WAV2LIP_LICENCE = "research and other non-commercial use only (trained on LRS2)"
 _MINI_INSTEAD = "--model mini                       bundled, needs no download; lower quality"
 
@@ -23,7 +23,7 @@ class Weights:
     sha256 : of the file
     licence : one line
     instead : what to do without it
-    kind : what it is used for: "lips", "scorer", "fid", "restorer", or the "helper" of one
+    kind : what it is used for: "lips", "scorer", "fid", "restorer", "speech", or the "helper" of one
     aliases : other names for it
     """
 
@@ -41,6 +41,16 @@ class Weights:
     def bundled(self) -> bool:
         return self.url is None
 
+
+_WHISPER = (
+    ("tiny", "65147644a518d12f04e32d6f3b26facc3f8dd46e5390956a9424a650c0ce22b9"),
+    ("base", "ed3a0b6b1c0edf879ad9b11b1af5a0e6ab5db9205f891f668f8b0e6c6326e34e"),
+    ("small", "9ecf779972d90ba49c06d968637d720dd632c55bbf19d441fb42bf17a411e794"),
+    ("medium", "345ae4da62f9b3d59415adc60127b97c714f32e89e936602e85993674d08dcb1"),
+    ("large-v2", "81f7c96c852ee8fc832187b0132e569d6c3065a3252ed18e56effd0b6a73e524"),
+    ("large-v3", "e5b1a55b89c1367dacf97e3e19bfd829a01529dbfdeefa8caeb59b3f1b81dadb", "large"),
+    ("large-v3-turbo", "aff26ae408abcba5fbf8813c21e62b0941638c5f6eebfb145be0c9839262a19a", "turbo"),
+)
 
 REGISTRY = (
     Weights(
@@ -129,6 +139,21 @@ REGISTRY = (
         licence="MIT, of facexlib",
         instead="--restore-mask ellipse              needs no download",
         kind="helper",
+    ),
+    *(
+        # Whisper's addresses hold the sha256 of what they give.
+        Weights(
+            name=f"whisper-{size}",
+            file=f"whisper-{size}.pt",
+            url=f"https://openaipublic.azureedge.net/main/whisper/models/{sha256}/{size}.pt",
+            size=None,
+            sha256=sha256,
+            licence="MIT, of OpenAI's Whisper",
+            instead="--whisper none                     leave the text out",
+            kind="speech",
+            aliases=(size, *aliases),
+        )
+        for size, sha256, *aliases in _WHISPER
     ),
 )
 

@@ -18,7 +18,7 @@ from lipsync_ray.evaluate.fid import Fid
 from lipsync_ray.evaluate.job import METRICS
 from lipsync_ray.evaluate.lse import REACH
 from lipsync_ray.evaluate.scores import Score
-from lipsync_ray.evaluate.show import DETAILS, FOLDER, player_name, strip_name, worst_first
+from lipsync_ray.evaluate.show import DETAILS, FOLDER, player_name, restored_name, strip_name, worst_first
 from lipsync_ray.evaluate.summary import NONE, GroupRow, groups, markdown, number, shown_metrics
 from lipsync_ray.report import figures
 
@@ -42,6 +42,7 @@ class Detail:
 
     score: Score
     strip: str
+    restored: str
     player: str
     shift: str
     confidence: str
@@ -149,13 +150,12 @@ def _page(sources: list[Source], scores: list[Score], rows: list[GroupRow], fids
 
 
 def _detail(score: Score, folder: str, colour: str) -> Detail:
-    strip, player = (
-        _inline(storage.join(folder, FOLDER, name), kind)
-        for name, kind in ((strip_name(score), "image/jpeg"), (player_name(score), "video/webm"))
-    )
+    files = (strip_name(score), "image/jpeg"), (restored_name(score), "image/jpeg"), (player_name(score), "video/webm")
+    strip, restored, player = (_inline(storage.join(folder, FOLDER, name), kind) for name, kind in files)
     return Detail(
         score,
         strip,
+        restored,
         player,
         figures.shift_curve(score, colour) if score.curve else "",
         figures.confidence_curve(score, colour) if score.confidence else "",

@@ -34,6 +34,11 @@ def row_url(folder: str, name: str, frame: int) -> str:
     return storage.join(folder, "parts", name, f"{frame:09}.png")
 
 
+def strip_url(folder: str, name: str) -> str:
+    """Where a video's strip is: a column a frame, one row for each of the states."""
+    return storage.join(folder, f"{name}-strip.jpg")
+
+
 def commit_row(url: str, pictures: Sequence[Picture], box: NDArray[np.floating]) -> None:
     """Cut the same face out of several states of a frame, and commit them side by side.
 
@@ -73,7 +78,7 @@ def join_rows(folder: str, name: str) -> str | None:
     strip = np.concatenate(
         [np.concatenate([row[:, c * TILE : (c + 1) * TILE] for row in rows], axis=1) for c in range(columns)]
     )
-    storage.commit_bytes(storage.join(folder, f"{name}-strip.jpg"), cv2.imencode(".jpg", strip)[1].tobytes())
+    storage.commit_bytes(strip_url(folder, name), cv2.imencode(".jpg", strip)[1].tobytes())
     storage.remove(parts)
     return url
 

@@ -1,6 +1,7 @@
 import hashlib
 from fractions import Fraction
 
+import cv2
 import numpy as np
 import pytest
 from clips import barcode, read_barcode, write_video
@@ -61,6 +62,14 @@ def test_odd_sizes_repeat_their_edge(tmp_path):
     found = next(decode.pictures(info, 0, 1))
     assert (info.width, info.height, found.width, found.height) == (47, 33, 48, 34)
     assert np.array_equal(found.y[:, -1], found.y[:, -2])
+
+
+@pytest.mark.parametrize("kind", ["png", "bmp", "jpg"])
+def test_pictures_keep_their_colours(kind, tmp_path):
+    smooth = cv2.resize(np.random.default_rng(0).integers(0, 255, (5, 6, 3), np.uint8), (96, 64))
+    cv2.imwrite(str(tmp_path / f"a.{kind}"), smooth)
+    found = next(decode.pictures(probe_video(str(tmp_path / f"a.{kind}")), 0, 1)).bgr()
+    assert np.abs(found.astype(int) - cv2.imread(str(tmp_path / f"a.{kind}"))).mean() < 1.5
 
 
 def test_backwards_and_jumping(tmp_path, monkeypatch):

@@ -1,0 +1,14 @@
+"""The analysis job for a cluster: the same arguments as ``lipsync-ray analyze``.
+
+    ray job submit --working-dir . -- python jobs/analyze.py s3://bucket/corpus.csv -o s3://bucket/analysis-1
+
+The process that runs this is the driver; the work goes to the cluster it was submitted to.
+"""
+
+import sys
+
+from lipsync_ray.cli import main
+
+if __name__ == "__main__":
+    sys.argv.insert(1, "analyze")
+    main()

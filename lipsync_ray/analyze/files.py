@@ -1,0 +1,84 @@
+"""What is analysed: the distinct files of a table of dubs, or files and patterns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+from typing import Literal
+
+from lipsync_ray import storage, tables
+from lipsync_ray.errors import ManifestError
+from lipsync_ray.manifest import read_manifest
+
+Role = Literal["video", "audio"]
+
+
+@dataclass(frozen=True)
+class File:
+    """One file to look at.
+
+    Attributes
+    ----------
+    id : names its folder and its row
+    url : path or fsspec URL
+    roles : what the table uses it as, in alphabetical order; empty for a file that was named itself
+    languages : that the table says its speech is in
+    dubs : ids of the table's rows that use it
+    """
+
+    id: str
+    url: str
+    roles: tuple[Role, ...] = ()
+    languages: tuple[str, ...] = ()
+    dubs: tuple[str, ...] = ()
+
+
+def read_files(sources: Sequence[str]) -> list[File]:
+    """The files of one table of dubs (CSV, JSON lines, Parquet), or those that are named, ``*`` and ``?`` included.
+
+    Raises
+    ------
+    ManifestError : with every problem found
+    """
+    if len(sources) == 1 and tables.is_table(sources[0]):
+        return _of_table(sources[0])
+    problems: list[str] = []
+    urls: dict[str, None] = {}
+    for source in sources:
+        if tables.is_table(source):
+            problems.append(f"{source}: a table stands alone; name it, or files, but not both")
+        elif any(sign in source for sign in "*?["):
+            found = storage.glob(source)
+            urls |= dict.fromkeys(found)
+            if not found:
+                problems.append(f"{source}: no file is like that")
+        else:
+            urls[storage.absolute(source)] = None
+    problems += [p.partition(": ")[2] for p in tables.missing_files([{"file": url} for url in urls], ["file"])]
+    if problems:
+        raise ManifestError(", ".join(sources), problems)
+    return _named([File("", url) for url in urls])
+
+
+def _of_table(url: str) -> list[File]:
+    found: dict[str, File] = {}
+    for dub in read_manifest(url):
+        uses: tuple[tuple[str, Role, str | None], ...] = (
+            (dub.video, "video", None),
+            (dub.audio, "audio", dub.language),
+        )
+        for name, role, language in uses:
+            file = found.get(name, File("", name))
+            found[name] = replace(
+                file,
+                roles=tuple(sorted({*file.roles, role})),
+                languages=tuple(dict.fromkeys((*file.languages, *filter(None, (language,))))),
+                dubs=tuple(dict.fromkeys((*file.dubs, dub.id))),
+            )
+    return _named(list(found.values()))
+
+
+def _named(files: list[File]) -> list[File]:
+    names = tables.numbered([tables.safe_id(PurePosixPath(storage.name_of(file.url)).stem) for file in files])
+    return [replace(file, id=name) for file, name in zip(files, names, strict=True)]

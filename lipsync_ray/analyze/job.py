@@ -1,0 +1,192 @@
+"""The analysis job from files to analysis.parquet, report.txt and index.html.
+
+    identify every file ► measure ► hear (Whisper) ► look (MTCNN) ► tables ► page
+
+What an earlier run committed under the same fingerprint is kept.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from importlib.metadata import version
+
+from rich.console import Console
+
+from lipsync_ray import storage
+from lipsync_ray.analyze import analysis as rows
+from lipsync_ray.analyze.analysis import Analysis
+from lipsync_ray.analyze.assemble import REPORT, report_text, unusable
+from lipsync_ray.analyze.files import File
+from lipsync_ray.analyze.page import write_page
+from lipsync_ray.analyze.plan import FileRow
+from lipsync_ray.analyze.stages import Hear, Look, Measure
+from lipsync_ray.analyze.verdict import tally
+from lipsync_ray.engine import flow
+from lipsync_ray.engine.crew import Crew
+from lipsync_ray.engine.layout import lay_out
+from lipsync_ray.engine.ledger import Ledger
+from lipsync_ray.engine.progress import Phase
+from lipsync_ray.engine.rows import Failure, Outcome, StageSpec
+from lipsync_ray.engine.session import session
+from lipsync_ray.errors import WeightsError
+from lipsync_ray.models import speech, weights
+from lipsync_ray.settings import AnalyzeSettings, Workers
+from lipsync_ray.sources.identify import identities
+
+ANALYSIS_VERSION = 1  # raise when the same file and settings would get another row
+_VERSIONS_OF = ("lipsync-ray", "ray", "torch", "av", "numpy", "openai-whisper", "langdetect")
+
+
+@dataclass(frozen=True)
+class Analysed:
+    """What an analysis came to.
+
+    Attributes
+    ----------
+    analyses : one per file, in their order
+    url : of analysis.parquet
+    page : of index.html
+    seconds : wall time
+    """
+
+    analyses: list[Analysis]
+    url: str
+    page: str
+    seconds: float
+
+    @property
+    def complete(self) -> bool:
+        """Whether every file could be looked at, whatever its verdict."""
+        return all(analysis.status == "done" for analysis in self.analyses)
+
+
+def run(
+    files: list[File],
+    settings: AnalyzeSettings,
+    workers: Workers,
+    out: str,
+    console: Console,
+    fetching: weights.Progress | None = None,
+) -> Analysed:
+    """Analyse every file. Without Whisper's weights the text is left out, and its place says why.
+
+    Parameters
+    ----------
+    out : folder, path or fsspec URL
+
+    Raises
+    ------
+    WeightsError, CheckpointError, SettingsError : before anything is started
+    """
+    began = time.time()
+    name, digest, reason = _whisper(settings.whisper, fetching)
+    if reason and settings.whisper != "none":
+        console.print(f"without text: {reason}", highlight=False, markup=False)
+    out = storage.absolute(out)
+    asked = json.dumps([settings.frames, settings.seed, digest or reason])
+    with session(workers.address) as cluster:
+        lay_out(cluster, workers, alone=False)
+        key = f"{int(began)}-{uuid.uuid4().hex[:6]}"
+        storage.remove(storage.join(out, "attempts"))
+        crew = Crew(cluster, workers, console, Ledger(storage.join(out, "attempts", key), workers.attempts))
+        found = identities(file.url for file in files)
+        done: dict[str, Analysis] = {}
+        todo: list[FileRow] = []
+        for file in files:
+            identity = found[file.url]
+            known = "" if isinstance(identity, Exception) else identity
+            print_of = storage.digest(ANALYSIS_VERSION, identity, asked, json.dumps(asdict(file)))
+            row = FileRow(file.id, file, known, print_of, out, settings.frames, settings.seed, name, reason)
+            if isinstance(identity, Exception):
+                done[file.id] = unusable(row, Failure("look", f"{file.url}: {identity}"))
+            else:
+                todo.append(row)
+        kept = rows.recorded(out, [row.key for row in todo])
+        for row in list(todo):
+            before = kept.get(row.key)
+            if before is not None and before.fingerprint == row.fingerprint and before.status == "done":
+                done[row.key] = before
+                todo.remove(row)
+        if kept and len(todo) < len(files):
+            console.print(f"{len(files) - len(todo)} of {len(files)} files were analysed before", highlight=False)
+        done |= _work(crew, todo, None if name is None else settings.whisper)
+        storage.remove(storage.join(out, "attempts"))
+    ordered = [done[file.id] for file in files]
+    url = rows.write_analyses(out, ordered)
+    page = write_page(ordered, out)
+    _record(out, key, settings, workers, {"name": name, "sha256": digest} if name else None, ordered, began)
+    return Analysed(ordered, url, page, time.time() - began)
+
+
+def _whisper(given: str, fetching: weights.Progress | None) -> tuple[str | None, str | None, str | None]:
+    """(name, sha256, why there is none) of the model that listens."""
+    if given == "none":
+        return None, None, "--whisper none"
+    try:
+        name, path = speech.resolve(given, fetching)
+    except WeightsError as error:
+        if weights.find(given) is None:
+            raise
+        return None, None, str(error).split("\nOne of:")[0].replace("\n ", "")
+    return name, weights.digest(path), None
+
+
+def _work(crew: Crew, todo: list[FileRow], whisper: str | None) -> dict[str, Analysis]:
+    """Every file through the stages; its row is recorded as soon as it is there."""
+    layout = lay_out(crew.cluster, crew.workers, alone=False)
+    stages = [
+        StageSpec("measure", Measure, layout.read.workers, layout.read.cpus),
+        StageSpec("look", Look, layout.write.workers, layout.write.cpus),
+    ]
+    if whisper is not None:
+        model = layout.model
+        hear = StageSpec("hear", partial(Hear, whisper, layout.device), model.workers, model.cpus, model.gpus)
+        stages.insert(1, hear)
+    of = {row.key: row for row in todo}
+    done: dict[str, Analysis] = {}
+    with Phase(crew.console, "analysis", len(todo), 0, "files") as phase:
+        for outcome in flow.run(todo, stages, crew.ledger):
+            phase.advance(0, outcome.failure is not None)
+            row = of[outcome.key]
+            done[row.key] = _ended(row, outcome)
+            if outcome.failure:
+                if outcome.failure.detail:
+                    crew.console.print(f"{row.key}: {outcome.failure.detail}", highlight=False, markup=False)
+                report = report_text(done[row.key]).encode()
+                storage.commit_bytes(storage.join(row.out, row.key, REPORT), report)
+            rows.record(row.out, done[row.key])
+    return done
+
+
+def _ended(row: FileRow, outcome: Outcome) -> Analysis:
+    analysis: Analysis = unusable(row, outcome.failure) if outcome.failure else outcome.value
+    return replace(analysis, seconds=round(sum(outcome.seconds.values()), 3), attempts=outcome.attempts)
+
+
+def _record(
+    out: str,
+    key: str,
+    settings: AnalyzeSettings,
+    workers: Workers,
+    whisper: dict[str, str | None] | None,
+    ordered: list[Analysis],
+    began: float,
+) -> None:
+    """Commit run.json."""
+    record = {
+        "run": key,
+        "job": "analyze",
+        "settings": settings.record(),
+        "whisper": whisper,
+        "workers": asdict(workers),
+        "versions": {name: version(name) for name in _VERSIONS_OF},
+        "began": began,
+        "ended": time.time(),
+        "files": len(ordered),
+        "verdicts": tally([analysis.verdict for analysis in ordered]),
+    }
+    storage.commit_bytes(storage.join(out, "run.json"), json.dumps(record, indent=1).encode())

@@ -1,0 +1,188 @@
+"""Whisper (Radford et al. 2022, arXiv:2212.04356), kept loaded: what is said, in which language, and in English."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from lipsync_ray.errors import CheckpointError
+from lipsync_ray.models import weights
+from lipsync_ray.models.checkpoint import load_into, read_pickle
+
+F32 = NDArray[np.float32]
+
+SAMPLE_RATE = 16_000  # Hz: of what Whisper hears
+CHUNK_S = 300  # most seconds that are held at a time
+CUT_S = 20  # seconds at the end of a chunk, in the quietest moment of which it is cut
+CUT_WINDOW = SAMPLE_RATE // 5  # samples: what counts as a moment
+ENGLISH = "en"
+# large-v3-turbo's four decoder layers were not trained to translate (openai/whisper, README): asked to, it transcribes.
+TURBO_DECODER_LAYERS = 4
+TURBO_ENCODER_LAYERS = 32
+
+
+@dataclass(frozen=True)
+class Phrase:
+    """A stretch of speech: seconds from the stream's start, and what is said in it."""
+
+    start_s: float
+    end_s: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Speech:
+    """What was heard.
+
+    Attributes
+    ----------
+    language : Whisper's code: "en", "ko", …
+    probability : that Whisper gives it, 0–1, on the first thirty seconds
+    phrases : as they were said
+    english : translated to English; None where the model does not translate
+    """
+
+    language: str
+    probability: float
+    phrases: tuple[Phrase, ...]
+    english: tuple[Phrase, ...] | None
+
+
+def resolve(given: str, progress: weights.Progress | None = None) -> tuple[str, Path]:
+    """(name, checked file) of what ``--whisper`` says: ``tiny`` … ``large-v3-turbo``, or a path.
+
+    Raises
+    ------
+    WeightsError : not here and not to be had, or neither a name nor a file
+    CheckpointError : a given file holds another network
+    """
+    name, path, registered = weights.named_or_path("--whisper", given, "speech", progress)
+    if not registered:
+        with torch.device("meta"):
+            _network(path)
+    return name, path
+
+
+class Transcriber:
+    """A loaded Whisper.
+
+    Parameters
+    ----------
+    path : checkpoint, with its dimensions
+    device : "cpu", "cuda", …
+
+    Raises
+    ------
+    WeightsError, CheckpointError
+    """
+
+    def __init__(self, path: Path, device: str) -> None:
+        self._network, state = _network(path)
+        load_into(self._network, state, str(path))
+        self._network = self._network.to(device).eval().requires_grad_(False)
+        dims = self._network.dims
+        self.translates = bool(
+            self._network.is_multilingual
+            and not (dims.n_text_layer == TURBO_DECODER_LAYERS and dims.n_audio_layer == TURBO_ENCODER_LAYERS)
+        )
+
+    def __call__(self, sound: Iterable[F32], seed: int = 0) -> Speech:
+        """Write down and translate.
+
+        Parameters
+        ----------
+        sound : (n,) float32 blocks at 16 kHz mono, in order; at most a few minutes of it are held
+        seed : of Whisper's samples, which it draws where its first guess is poor
+
+        Raises
+        ------
+        ValueError : no sound at all
+        """
+        language, probability = "", 0.0
+        heard: list[Phrase] = []
+        english: list[Phrase] = []
+        start = 0
+        for chunk in chunks(sound):
+            if not language:
+                language, probability = self._language(chunk)
+            write = partial(self._write, chunk, start / SAMPLE_RATE, language, seed)
+            heard += write("transcribe")
+            if self.translates and language != ENGLISH:
+                english += write("translate")
+            start += len(chunk)
+        if not language:
+            raise ValueError("no sound")
+        if language == ENGLISH:
+            english = heard
+        return Speech(
+            language, probability, tuple(heard), tuple(english) if self.translates or language == ENGLISH else None
+        )
+
+    def _language(self, chunk: F32) -> tuple[str, float]:
+        import whisper
+
+        if not self._network.is_multilingual:
+            return ENGLISH, 1.0
+        window = whisper.pad_or_trim(torch.from_numpy(chunk))
+        mel = whisper.log_mel_spectrogram(window, self._network.dims.n_mels).to(self._network.device)
+        _, (found,) = self._network.detect_language(mel[None])
+        best = max(sorted(found), key=lambda code: found[code])
+        return best, float(found[best])
+
+    def _write(self, chunk: F32, start_s: float, language: str, seed: int, task: str) -> list[Phrase]:
+        import whisper
+
+        torch.manual_seed(seed)
+        fp16 = self._network.device.type == "cuda"
+        told = whisper.transcribe(self._network, chunk, language=language, task=task, fp16=fp16, verbose=None)
+        last = start_s + len(chunk) / SAMPLE_RATE  # Whisper pads to thirty seconds, and may write a time in there
+        return [
+            Phrase(round(start_s + said["start"], 2), round(min(start_s + said["end"], last), 2), said["text"].strip())
+            for said in told["segments"]
+            if said["text"].strip()
+        ]
+
+
+def chunks(sound: Iterable[F32], seconds: float = CHUNK_S) -> Iterator[F32]:
+    """Blocks gathered to chunks of at most so many seconds, each cut in the quietest moment of its last ones."""
+    most, tail = int(seconds * SAMPLE_RATE), int(min(CUT_S, seconds / 2) * SAMPLE_RATE)
+    held: list[F32] = []
+    count = 0
+    for block in sound:
+        held.append(block)
+        count += len(block)
+        while count >= most:
+            whole = np.concatenate(held)
+            cut = most - tail + _quietest(whole[most - tail : most])
+            yield whole[:cut]
+            held, count = [whole[cut:]], len(whole) - cut
+    if count:
+        yield np.concatenate(held)
+
+
+def _quietest(samples: F32) -> int:
+    """The middle of the window of least energy."""
+    width = min(CUT_WINDOW, len(samples))
+    energy = np.convolve(np.square(samples, dtype=np.float64), np.ones(width), mode="valid")
+    return int(np.argmin(energy)) + width // 2
+
+
+def _network(path: Path) -> tuple[Any, dict[str, torch.Tensor]]:
+    from whisper.model import ModelDimensions, Whisper
+
+    content = read_pickle(path)
+    try:
+        dims, state = content["dims"], content["model_state_dict"]
+        network = Whisper(ModelDimensions(**dims))
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise CheckpointError(f"{path}: not a checkpoint of OpenAI's Whisper (no dims and model_state_dict)") from error
+    if network.state_dict().keys() != state.keys():
+        raise CheckpointError(f"{path}: its entries are not those of a Whisper of its dimensions")
+    return network, {name: tensor.float() for name, tensor in state.items()}
