@@ -121,3 +121,19 @@ def random_parsenet(path: Path) -> Path:
     torch.manual_seed(1)
     torch.save(ParseNet(in_size=512, out_size=512, parsing_ch=19).state_dict(), path)
     return path
+
+
+def random_whisper(path: Path) -> Path:
+    """A Whisper of tiny dimensions with random numbers, in the file format of OpenAI's tiny.pt."""
+    import torch
+    from whisper.model import ModelDimensions, Whisper
+
+    dims = {
+        "n_mels": 80, "n_audio_ctx": 1500, "n_audio_state": 16, "n_audio_head": 2, "n_audio_layer": 1,
+        "n_vocab": 51865, "n_text_ctx": 32, "n_text_state": 16, "n_text_head": 2, "n_text_layer": 1,
+    }  # fmt: skip
+    torch.manual_seed(0)
+    network = Whisper(ModelDimensions(**dims))
+    torch.nn.init.normal_(network.decoder.positional_embedding)  # left as the memory was
+    torch.save({"dims": dims, "model_state_dict": network.state_dict()}, path)
+    return path

@@ -65,8 +65,7 @@ def resolve(given: str, progress: weights.Progress | None = None) -> tuple[str, 
     """
     name, path, registered = weights.named_or_path("--whisper", given, "speech", progress)
     if not registered:
-        with torch.device("meta"):
-            _network(path)
+        _content(path)
     return name, path
 
 
@@ -84,10 +83,12 @@ class Transcriber:
     """
 
     def __init__(self, path: Path, device: str) -> None:
-        self._network, state = _network(path)
-        load_into(self._network, state, str(path))
-        self._network = self._network.to(device).eval().requires_grad_(False)
-        dims = self._network.dims
+        from whisper.model import Whisper
+
+        dims, state = _content(path)
+        network = Whisper(dims)
+        load_into(network, state, str(path))
+        self._network: Any = network.to(device).eval().requires_grad_(False)
         self.translates = bool(
             self._network.is_multilingual
             and not (dims.n_text_layer == TURBO_DECODER_LAYERS and dims.n_audio_layer == TURBO_ENCODER_LAYERS)
@@ -174,15 +175,16 @@ def _quietest(samples: F32) -> int:
     return int(np.argmin(energy)) + width // 2
 
 
-def _network(path: Path) -> tuple[Any, dict[str, torch.Tensor]]:
-    from whisper.model import ModelDimensions, Whisper
+def _content(path: Path) -> tuple[Any, dict[str, torch.Tensor]]:
+    """Dimensions and entries of a checkpoint."""
+    from whisper.model import ModelDimensions
 
     content = read_pickle(path)
     try:
-        dims, state = content["dims"], content["model_state_dict"]
-        network = Whisper(ModelDimensions(**dims))
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise CheckpointError(f"{path}: not a checkpoint of OpenAI's Whisper (no dims and model_state_dict)") from error
-    if network.state_dict().keys() != state.keys():
-        raise CheckpointError(f"{path}: its entries are not those of a Whisper of its dimensions")
-    return network, {name: tensor.float() for name, tensor in state.items()}
+        dims, state = ModelDimensions(**content["dims"]), content["model_state_dict"]
+        fits = state["decoder.token_embedding.weight"].shape == (dims.n_vocab, dims.n_text_state)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        fits = False
+    if not fits:
+        raise CheckpointError(f"{path}: not a checkpoint of OpenAI's Whisper (dims and model_state_dict)")
+    return dims, {name: tensor.float() for name, tensor in state.items()}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from material import random_gfpgan
+from material import random_gfpgan, random_whisper
 from nbclient import NotebookClient
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
@@ -54,3 +54,15 @@ def test_enhancement(cluster, tmp_path):
     )
     assert "done 100 of 100 frames restored" in text_of(outputs)
     assert sum("image/png" in output.get("data", {}) for output in outputs) == 4
+
+
+def test_analysis(cluster, tmp_path):
+    network = random_whisper(tmp_path / "nonsense.pt")
+    outputs = executed(
+        "01_analysis.ipynb", tmp_path, LIPSYNC_RAY_OUT=str(tmp_path / "out"), LIPSYNC_RAY_WHISPER=str(network)
+    )
+    said = text_of(outputs)
+    assert "| pan | good |" in said
+    assert "by ear (Whisper nonsense)" in said
+    assert sum("image/png" in output.get("data", {}) for output in outputs) == 2
+    assert (tmp_path / "out" / "index.html").is_file()

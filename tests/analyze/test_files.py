@@ -1,0 +1,68 @@
+"""What is analysed, told from a table or from the arguments."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lipsync_ray.analyze.files import read_files
+from lipsync_ray.analyze.page import shortened
+from lipsync_ray.analyze.stages import choose_frames
+from lipsync_ray.errors import ManifestError
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in ("a.mp4", "b.mp4", "ko.wav", "es.wav"):
+        (tmp_path / name).write_bytes(b"x")
+    return tmp_path
+
+
+def test_a_tables_files_are_looked_at_once(folder):
+    (folder / "t.csv").write_text("id,video,audio,language\n1,a.mp4,ko.wav,ko\n2,a.mp4,es.wav,es\n3,b.mp4,a.mp4,\n")
+    files = {file.id: file for file in read_files([str(folder / "t.csv")])}
+    assert list(files) == ["a", "ko", "es", "b"]
+    assert files["a"].roles == ("audio", "video")
+    assert files["a"].dubs == ("1", "2", "3")
+    assert (files["ko"].roles, files["ko"].languages, files["ko"].dubs) == (("audio",), ("ko",), ("1",))
+    assert files["b"].languages == ()
+
+
+def test_files_and_patterns(folder):
+    found = read_files([str(folder / "*.mp4"), str(folder / "ko.wav"), str(folder / "a.mp4")])
+    assert [file.url for file in found] == [str(folder / name) for name in ("a.mp4", "b.mp4", "ko.wav")]
+    assert [file.id for file in found] == ["a", "b", "ko"]
+    assert found[0].roles == ()
+
+
+def test_files_of_one_name_get_numbers(folder):
+    (folder / "more").mkdir()
+    (folder / "more" / "a.mp4").write_bytes(b"y")
+    assert [file.id for file in read_files([str(folder / "a.mp4"), str(folder / "more" / "a.mp4")])] == ["a", "a-2"]
+
+
+def test_every_problem_is_told(folder):
+    with pytest.raises(ManifestError) as caught:
+        read_files([str(folder / "gone.mp4"), str(folder / "*.mkv"), str(folder / "t.csv"), str(folder)])
+    said = str(caught.value)
+    assert "gone.mp4: no such file" in said
+    assert "*.mkv: no file is like that" in said
+    assert "a table stands alone" in said
+    assert "a folder; expected a media file" in said
+
+
+@given(st.integers(1, 500), st.integers(1, 40), st.integers(0, 5))
+def test_frames_are_chosen_without_chance(frames, count, seed):
+    chosen = choose_frames(frames, count, seed)
+    assert chosen == sorted(set(chosen)) == choose_frames(frames, count, seed)
+    assert len(chosen) == min(frames, count)
+    assert 0 <= chosen[0] <= chosen[-1] < frames
+    assert set(choose_frames(frames, max(1, count // 2), seed)) <= set(chosen)
+
+
+def test_another_seed_chooses_others():
+    assert choose_frames(1000, 10, 0) != choose_frames(1000, 10, 1)
+
+
+def test_text_is_cut_at_a_space():
+    assert shortened("one two three", 9) == "one two …"
+    assert shortened("one", 9) == "one"

@@ -1,0 +1,41 @@
+"""Languages: by langdetect on sentences of our own, and by what people call them."""
+
+import pytest
+
+from lipsync_ray.analyze.language import code_of, detect
+
+SENTENCES = {
+    "ko": "어제 저녁에는 비가 많이 와서 우리는 집에서 따뜻한 국을 끓여 먹었습니다.",
+    "ar": "ذهبت أختي صباح اليوم إلى السوق واشترت خبزا طازجا وبعض الفاكهة لأطفالها.",
+    "es": "Mañana por la mañana iremos a la playa con los niños si el viento deja de soplar.",
+    "en": "My neighbour keeps three hens in the garden and gives us an egg every other day.",
+}
+
+
+@pytest.mark.parametrize("code", SENTENCES)
+def test_sentences_are_told_and_always_alike(code):
+    first = detect(SENTENCES[code])
+    assert first[0] == code
+    assert first[1][0].probability > 0.9
+    assert all(detect(SENTENCES[code]) == first for _ in range(20))
+
+
+def test_capitals_do_not_mislead():
+    assert detect(SENTENCES["es"].upper())[0] == "es"
+    assert detect(SENTENCES["en"].upper())[0] == "en"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "   ", "12 345 67", "hola", "https://example.org/a-long-address?of=something", "…!?"]
+)
+def test_too_little_is_unknown(text):
+    assert detect(text) == ("unknown", ())
+
+
+@pytest.mark.parametrize(
+    ("written", "code"),
+    [("ko", "ko"), ("KO", "ko"), ("ko-KR", "ko"), ("es_MX", "es"), ("Korean", "ko"), ("spanish", "es"), ("castilian", "es"),
+     ("zh-cn", "zh"), ("mandarin", "zh"), ("iw", "he"), ("klingon", "klingon")],
+)  # fmt: skip
+def test_one_code_for_many_names(written, code):
+    assert code_of(written) == code

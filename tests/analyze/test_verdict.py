@@ -1,0 +1,98 @@
+"""What numbers mean for a dub."""
+
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from lipsync_ray.analyze.analysis import FoundFace
+from lipsync_ray.analyze.verdict import Opinion, look_of, of_audio, of_languages, of_video, tally, turn_of
+from lipsync_ray.media.details import AudioDetails, VideoDetails
+
+VIDEO = VideoDetails(
+    "a.mp4", "mp4", "h264", "High", 640, 480, 0, "yuv420p", Fraction(25), Fraction(25), False, 100, Fraction(4),
+    1_000_000, 500_000, True, False,
+)  # fmt: skip
+AUDIO = AudioDetails("a.wav", "wav", "pcm_s16le", 16000, 1, 64000, Fraction(4), 256_000, -3.0, -20.0, 0.1, -23.0)
+FRONTAL = np.array([[100.0, 100], [160, 100], [130, 130], [105, 160], [155, 160]])
+
+
+def face(frame, height=150.0, number=0, turn=5.0):
+    box = (0.0, 0.0, height * 0.8, height)
+    return FoundFace(frame, frame / 25, number, 0.99, box, tuple(FRONTAL.flatten()), height, turn, "p.png", None)
+
+
+def judged(faces, frames=10, video=VIDEO):
+    return of_video(video, look_of(faces, frames))
+
+
+def test_a_good_one():
+    opinion = judged([face(i) for i in range(10)])
+    assert opinion == Opinion()
+    assert opinion.verdict == "good"
+
+
+def test_no_face_is_impossible():
+    assert judged([]).verdict == "impossible: no face in any of the 10 frames that were looked at"
+    assert of_video(None, None).verdict == "impossible: no video stream in it"
+
+
+@pytest.mark.parametrize(
+    ("faces", "said"),
+    [
+        ([face(i) for i in range(4)], "only 40%"),
+        ([face(i, height=40) for i in range(10)], "40 pixels tall"),
+        ([face(i, turn=60) for i in range(10)], "turned away, by about 60°"),
+        ([face(i, number=n) for i in range(10) for n in range(2)], "nearly the same size"),
+    ],
+)
+def test_poor_ones_say_why(faces, said):
+    verdict = judged(faces).verdict
+    assert verdict.startswith("poor: ")
+    assert said in verdict
+
+
+def test_what_is_only_worth_a_warning():
+    varying = replace(VIDEO, varies=True, rate=Fraction(12))
+    faces = [face(i, height=500) for i in range(9)] + [face(0, height=60, number=1)]
+    opinion = judged(faces, video=varying)
+    assert opinion.verdict == "good"
+    for part in ("varies", "only 12 frames/s", "no face in 10%", "500 pixels", "several people: up to 2"):
+        assert any(part in warning for warning in opinion.warnings)
+
+
+def test_sound():
+    assert of_audio(AUDIO, None) == Opinion()
+    assert of_audio(None, "no audio stream in it").verdict == "impossible: no audio stream in it"
+    assert of_audio(replace(AUDIO, silence=1.0), None).verdict == "poor: silent: there is nothing to say"
+    warned = of_audio(replace(AUDIO, silence=0.8, peak_dbfs=0.0), None).warnings
+    assert [w.split(" ")[0] for w in warned] == ["80%", "its"]
+    assert "very quiet" in of_audio(replace(AUDIO, loudness_lufs=-50.0), None).warnings[0]
+
+
+def test_languages():
+    assert of_languages(("Korean", "ko-KR"), "ko", "ko") == Opinion()
+    assert of_languages((), "ko", "unknown") == Opinion()
+    assert of_languages((), "ko", "ja").warnings == ("Whisper hears 'ko', langdetect reads 'ja'",)
+    assert of_languages(("ar",), "ko", "ko").warnings == (
+        "the table says 'ar', Whisper hears 'ko' and langdetect reads 'ko'",
+    )
+    assert of_languages(("ko",), "ko", "ja").warnings[1] == "the table says 'ko', langdetect reads 'ja'"
+    assert "several languages" in of_languages(("ko", "es"), None, None).warnings[0]
+
+
+def test_turning():
+    assert turn_of(FRONTAL) == pytest.approx(0)
+    turned = FRONTAL.copy()
+    turned[2, 0] += 30
+    assert 30 < turn_of(turned) < 50
+    around = np.array([[np.cos(1), -np.sin(1)], [np.sin(1), np.cos(1)]])
+    assert turn_of(turned @ around.T) == pytest.approx(turn_of(turned))  # a tilted head is not a turned one
+    assert turn_of(np.zeros((5, 2))) == 90
+
+
+def test_a_sum_of_opinions_says_each_thing_once():
+    total = Opinion(("a",), ("p",)) + Opinion(("a", "b"), ("p", "q"))
+    assert (total.warnings, total.verdict) == (("a", "b"), "poor: p; q")
+    assert tally(["good", "poor: x", "good"]) == {"good": 2, "poor": 1, "impossible": 0}
