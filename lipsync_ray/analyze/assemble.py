@@ -144,7 +144,7 @@ def _video_lines(analysis: Analysis) -> list[str]:
         shown.append(f"a face in {analysis.face_share:.0%} of {len(analysis.looked_frames)} frames looked at")
     if analysis.face_height_px is not None:
         shown.append(
-            f"up to {analysis.people} faces in a frame; the largest {analysis.face_height_px:.0f} pixels tall, "
+            f"at most {analysis.people} at a time; the largest {analysis.face_height_px:.0f} pixels tall, "
             f"turned by about {analysis.face_turn_deg:.0f}°"
         )
     return shown

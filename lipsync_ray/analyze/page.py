@@ -15,7 +15,7 @@ from lipsync_ray.analyze.verdict import tally
 
 FILE = "index.html"
 WARNINGS = "warnings.csv"
-SHOWN_FACES = 6  # of a video
+SHOWN_FACES = 5  # of a video
 SHOWN_TEXT = 400  # characters
 _TEMPLATE = "page.html.j2"
 

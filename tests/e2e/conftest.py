@@ -7,6 +7,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 from commands import lipsync_ray
+from material import random_whisper
 
 
 @pytest.fixture(scope="session")
@@ -23,3 +24,17 @@ def demo_scores(demo_run, tmp_path_factory):
     folder = tmp_path_factory.mktemp("demo-scores")
     assert lipsync_ray("evaluate", demo_run, "-o", folder, "--scorer", "mini-sync", "--fid", "none") == 0
     return folder
+
+
+@pytest.fixture(scope="session")
+def whisper(tmp_path_factory):
+    return random_whisper(tmp_path_factory.mktemp("whisper") / "nonsense.pt")
+
+
+@pytest.fixture(scope="session")
+def analysed(cluster, corpus, whisper, tmp_path_factory):
+    """The whole corpus, analysed with Whisper's code and random numbers."""
+    out = tmp_path_factory.mktemp("analysed")
+    command = ("analyze", corpus / "videos" / "*", corpus / "audio" / "*", "-o", out, "--whisper", whisper)
+    assert lipsync_ray(*command, "--frames", "6") == 0
+    return out

@@ -13,27 +13,13 @@ import pyarrow.parquet as pq
 import pytest
 from clips import tone, write_audio, write_video
 from commands import lipsync_ray
-from material import add_sound, random_whisper
+from material import add_sound
 
 from lipsync_ray.analyze.analysis import SCHEMA, read_analyses
 from lipsync_ray.models import weights
 from lipsync_ray.results import read_results
 
 pytestmark = pytest.mark.usefixtures("cluster")
-
-
-@pytest.fixture(scope="module")
-def whisper(tmp_path_factory):
-    return random_whisper(tmp_path_factory.mktemp("whisper") / "nonsense.pt")
-
-
-@pytest.fixture(scope="module")
-def analysed(corpus, whisper, tmp_path_factory):
-    """The whole corpus, analysed with Whisper's code and random numbers."""
-    out = tmp_path_factory.mktemp("analysed")
-    command = ("analyze", corpus / "videos" / "*", corpus / "audio" / "*", "-o", out, "--whisper", whisper)
-    assert lipsync_ray(*command, "--frames", "6") == 0
-    return out
 
 
 def by_id(out):

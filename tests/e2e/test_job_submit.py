@@ -79,6 +79,9 @@ def test_the_job_scripts_run_on_the_cluster_they_are_submitted_to(head, demo_inp
     assert "1 done" in submit(head, "jobs/dub.py", *pair, "-o", run, "--model", "mini")
     (result,) = read_results(str(run))
     assert (result.status, result.width) == ("done", 512)
+    analysis = tmp_path / "analysis"
+    said = submit(head, "jobs/analyze.py", *pair, "-o", analysis, "--whisper", "none", "--frames", "1")
+    assert "2 good" in said
     options = ("--scorer", "mini-sync", "--fid", "none", "--details", "1")
     assert "1 of 1 videos scored" in submit(head, "jobs/evaluate.py", run, "-o", scores, *options)
     assert (scores / "report" / "index.html").is_file()

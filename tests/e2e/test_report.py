@@ -73,3 +73,16 @@ def test_it_fits_a_phone(page, demo_scores):
     page.set_viewport_size({"width": 390, "height": 800})
     page.goto(f"file://{demo_scores}/report/index.html")
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_the_analysis_is_whole(page, analysed):
+    page.goto(f"file://{analysed}/index.html")
+    loaded = page.evaluate(LOADED)
+    assert page.complaints == []
+    assert all(url.startswith(("file://", "data:")) for url in page.asked)
+    assert len(loaded["pictures"]) > 40
+    assert all(complete and width > 8 for complete, width in loaded["pictures"])
+    assert page.locator("section.file").count() == 15
+    assert page.locator("section.file h2").first.inner_text() == "no_face"
+    for link in page.locator("a").all():
+        assert (analysed / link.get_attribute("href")).is_file()
