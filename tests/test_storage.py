@@ -59,6 +59,9 @@ def test_what_is_committed_is_read_listed_and_removed(root, tmp_path):
     assert storage.size(one) == 10
     assert storage.list_names(storage.join(root, "a")) == {"one.bin", "b"}
     assert storage.list_tree(root) == {"a/one.bin", "a/b/two.bin"}
+    assert [storage.name_of(url) for url in storage.glob(storage.join(root, "a", "*.bin"))] == ["one.bin"]
+    assert storage.read_bytes(storage.glob(storage.join(root, "*", "o?e.bin"))[0]) == b"0123456789"
+    assert storage.glob(storage.join(root, "*.mp4")) == []
     first = storage.identity(one)
     storage.commit_bytes(one, b"another")
     assert storage.identity(one) != first

@@ -11,6 +11,8 @@ from lipsync_ray import storage, tables
 from lipsync_ray.errors import ManifestError
 from lipsync_ray.manifest import read_manifest
 
+# What an analysis keeps in its folder beside one folder a file.
+OWN_NAMES = {"outcomes", "attempts", "run.json", "index.html", "warnings.csv", "analysis.parquet"}
 Role = Literal["video", "audio"]
 
 
@@ -80,5 +82,6 @@ def _of_table(url: str) -> list[File]:
 
 
 def _named(files: list[File]) -> list[File]:
-    names = tables.numbered([tables.safe_id(PurePosixPath(storage.name_of(file.url)).stem) for file in files])
+    stems = (tables.safe_id(PurePosixPath(storage.name_of(file.url)).stem) for file in files)
+    names = tables.numbered([f"{stem}_" if stem in OWN_NAMES else stem for stem in stems])
     return [replace(file, id=name) for file, name in zip(files, names, strict=True)]

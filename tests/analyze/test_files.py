@@ -40,6 +40,13 @@ def test_files_of_one_name_get_numbers(folder):
     assert [file.id for file in read_files([str(folder / "a.mp4"), str(folder / "more" / "a.mp4")])] == ["a", "a-2"]
 
 
+def test_no_file_gets_a_folder_that_is_needed_otherwise(folder):
+    for name in ("outcomes.mp4", "run.json.mp4"):
+        (folder / name).write_bytes(b"x")
+    found = read_files([str(folder / "outcomes.mp4"), str(folder / "run.json.mp4")])
+    assert [file.id for file in found] == ["outcomes_", "run.json_"]
+
+
 def test_every_problem_is_told(folder):
     with pytest.raises(ManifestError) as caught:
         read_files([str(folder / "gone.mp4"), str(folder / "*.mkv"), str(folder / "t.csv"), str(folder)])
