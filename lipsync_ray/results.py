@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Literal
 
@@ -112,6 +112,23 @@ def record(out: str, result: Result) -> None:
 def recorded(out: str, ids: Iterable[str]) -> dict[str, Result]:
     """The records that earlier runs left for these rows."""
     return {name: Result(**values) for name, values in records.read(out, ids).items()}
+
+
+def finished(out: str, fingerprints: Mapping[str, str], folders: Iterable[str]) -> dict[str, Result]:
+    """The rows that an earlier run finished under the same fingerprint, and whose output is still there.
+
+    Parameters
+    ----------
+    fingerprints : id → fingerprint of the rows that are wanted
+    folders : of the run, in which its outputs are
+    """
+    there: set[str] = set().union(*(storage.list_names(storage.join(out, folder)) for folder in folders))
+    kept = {}
+    for name, result in recorded(out, fingerprints).items():
+        made = result.status == "done" and storage.name_of(result.output or "") in there
+        if result.fingerprint == fingerprints[name] and (made or result.status == "no_face"):
+            kept[name] = result
+    return kept
 
 
 def write_results(out: str, results: Iterable[Result]) -> str:

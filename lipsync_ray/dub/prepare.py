@@ -50,14 +50,12 @@ def prepare(run: Run) -> None:
 
 
 def _keep_finished(run: Run) -> None:
-    videos = storage.list_names(run.url("videos"))
-    for name, result in results.recorded(run.out, run.going).items():
-        same = result.fingerprint == run.going[name].fingerprint
-        if same and (result.status == "no_face" or (result.status == "done" and f"{name}.mp4" in videos)):
-            run.results[name] = result
-            del run.going[name]
-    if run.results:
-        run.crew.console.print(f"{len(run.results)} of {len(run.rows)} dubs were finished before", highlight=False)
+    kept = results.finished(run.out, {name: dub.fingerprint for name, dub in run.going.items()}, ["videos"])
+    run.results |= kept
+    for name in kept:
+        del run.going[name]
+    if kept:
+        run.crew.console.print(f"{len(kept)} of {len(run.rows)} dubs were finished before", highlight=False)
 
 
 def _look_at_files(run: Run) -> None:

@@ -50,16 +50,13 @@ def _identify(this: Enhancement) -> None:
 
 
 def _keep_finished(this: Enhancement) -> None:
-    made = storage.list_names(this.url("videos")) | storage.list_names(this.url("images"))
-    for name, result in results.recorded(this.out, this.going).items():
-        same = result.fingerprint == this.going[name].fingerprint
-        if same and (
-            result.status == "no_face" or (result.status == "done" and storage.name_of(result.output or "") in made)
-        ):
-            this.results[name] = result
-            del this.going[name]
-    if this.results:
-        said = f"{len(this.results)} of {len(this.items)} videos were finished before"
+    prints = {name: state.fingerprint for name, state in this.going.items()}
+    kept = results.finished(this.out, prints, ["videos", "images"])
+    this.results |= kept
+    for name in kept:
+        del this.going[name]
+    if kept:
+        said = f"{len(kept)} of {len(this.items)} videos were finished before"
         this.crew.console.print(said, highlight=False)
 
 
