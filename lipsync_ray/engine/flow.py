@@ -84,9 +84,8 @@ def run(rows: Sequence[Keyed], stages: Sequence[StageSpec], ledger: Ledger) -> I
             num_cpus=stage.cpus,
             num_gpus=stage.gpus or None,
             compute=ActorPoolStrategy(
-                min_size=1,
-                initial_size=workers,
-                max_size=workers,
+                # A pool that may shrink does so while it waits for its first row, and does not grow again.
+                size=workers,
                 max_tasks_in_flight_per_actor=IN_FLIGHT_GPU if stage.gpus else IN_FLIGHT_CPU,
             ),
         )
