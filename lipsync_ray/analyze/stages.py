@@ -22,7 +22,7 @@ from lipsync_ray.media.audio import speech_blocks
 from lipsync_ray.media.clips import pieces, wav_bytes
 from lipsync_ray.media.details import get_audio_details, get_video_details
 from lipsync_ray.media.picture import U8, Picture
-from lipsync_ray.media.probe import VideoInfo, opened, probe_video
+from lipsync_ray.media.probe import VideoInfo, main_stream, opened, probe_video
 from lipsync_ray.models import speech
 from lipsync_ray.sources.tables import one_thread
 
@@ -35,23 +35,24 @@ _GREEN = (80, 200, 60)
 
 
 class Measure:
-    """Look at a file's streams; decode its sound to the end, a block at a time."""
+    """Look at a file's streams; decode its sound to the end, a block at a time.
+
+    Raises
+    ------
+    ProbeError : not a media file, or its picture stream is damaged
+    DecodeError : it holds nothing but sound, and that cannot be decoded
+    """
 
     def __call__(self, row: FileRow) -> Known:
-        """
-        Raises
-        ------
-        ProbeError : not a media file, or its picture stream is damaged
-        """
         url = row.file.url
         with opened(url) as container:
-            kinds = {stream.type for stream in container.streams}
-        if not kinds & {"video", "audio"}:
+            seen, heard = main_stream(container) is not None, bool(container.streams.audio)
+        if not seen and not heard:
             raise ProbeError(f"{url}: neither a video nor an audio stream in it")
         wanted = row.file.roles or ("video", "audio")
-        video = get_video_details(url) if "video" in kinds and "video" in wanted else None
+        video = get_video_details(url) if seen and "video" in wanted else None
         known = Known(row, video, text_error=row.no_whisper)
-        if "audio" not in kinds:
+        if not heard:
             return replace(known, audio_error="no audio stream in it")
         try:
             return replace(known, audio=get_audio_details(url))
