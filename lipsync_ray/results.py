@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Literal
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from lipsync_ray import records, storage
 
@@ -133,15 +131,11 @@ def finished(out: str, fingerprints: Mapping[str, str], folders: Iterable[str]) 
 
 def write_results(out: str, results: Iterable[Result]) -> str:
     """Commit results.parquet; its URL."""
-    table = pa.Table.from_pylist([asdict(result) for result in results], schema=SCHEMA)
-    buffer = io.BytesIO()
-    pq.write_table(table, buffer, compression="zstd")
     url = storage.join(out, FILE)
-    storage.commit_bytes(url, buffer.getvalue())
+    records.write_table(url, results, SCHEMA)
     return url
 
 
 def read_results(out: str) -> list[Result]:
     """The rows of a run's results.parquet."""
-    table = pq.read_table(io.BytesIO(storage.read_bytes(storage.join(out, FILE))))
-    return [Result(**row) for row in table.to_pylist()]
+    return [Result(**row) for row in records.read_table(storage.join(out, FILE)).to_pylist()]

@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from lipsync_ray import records, storage
 from lipsync_ray.errors import LipsyncError, ManifestError
+from lipsync_ray.models.spoken import Phrase
 
 FILE = "analysis.parquet"
 IMPOSSIBLE = "impossible"  # how such a verdict begins
 UNKNOWN = "unknown"  # of a language that the text does not tell
 Status = Literal["done", "failed"]
-
-
-@dataclass(frozen=True)
-class Said:
-    """A phrase: seconds from the stream's start, and its text."""
-
-    start_s: float
-    end_s: float
-    text: str
 
 
 @dataclass(frozen=True)
@@ -118,12 +108,12 @@ class Analysis:
     audio_error: str | None = None
     whisper: str | None = None
     text: str | None = None
-    segments: tuple[Said, ...] | None = None
+    segments: tuple[Phrase, ...] | None = None
     text_error: str | None = None
     whisper_language: str | None = None
     whisper_probability: float | None = None
     translation: str | None = None
-    translation_segments: tuple[Said, ...] | None = None
+    translation_segments: tuple[Phrase, ...] | None = None
     translation_error: str | None = None
     language: str | None = None
     languages: tuple[Guess, ...] | None = None
@@ -221,11 +211,8 @@ def recorded(out: str, ids: Iterable[str]) -> dict[str, Analysis]:
 
 def write_analyses(out: str, analyses: Iterable[Analysis]) -> str:
     """Commit analysis.parquet; its URL."""
-    table = pa.Table.from_pylist([asdict(analysis) for analysis in analyses], schema=SCHEMA)
-    buffer = io.BytesIO()
-    pq.write_table(table, buffer, compression="zstd")
     url = storage.join(out, FILE)
-    storage.commit_bytes(url, buffer.getvalue())
+    records.write_table(url, analyses, SCHEMA)
     return url
 
 
@@ -237,7 +224,7 @@ def read_analyses(url: str) -> list[Analysis]:
     ManifestError : not such a table
     """
     try:
-        table = pq.read_table(io.BytesIO(storage.read_bytes(url)))
+        table = records.read_table(url)
     except (OSError, LipsyncError, pa.ArrowException) as error:
         raise ManifestError(url, [f"cannot be read as the {FILE} of lipsync-ray analyze: {error}"]) from error
     if missing := sorted(set(SCHEMA.names) - set(table.column_names)):
@@ -248,8 +235,8 @@ def read_analyses(url: str) -> list[Analysis]:
 def _read(row: dict[str, Any]) -> Analysis:
     """JSON or Parquet values as what they were made of."""
     kinds: dict[str, Any] = {
-        "segments": lambda v: Said(**v),
-        "translation_segments": lambda v: Said(**v),
+        "segments": lambda v: Phrase(**v),
+        "translation_segments": lambda v: Phrase(**v),
         "languages": lambda v: Guess(**v),
         "faces": lambda v: FoundFace(**v | {"box": tuple(v["box"]), "landmarks": tuple(v["landmarks"])}),
     }

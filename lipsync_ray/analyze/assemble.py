@@ -8,12 +8,12 @@ from fractions import Fraction
 from typing import Any
 
 from lipsync_ray.analyze import language
-from lipsync_ray.analyze.analysis import IMPOSSIBLE, Analysis, Said
+from lipsync_ray.analyze.analysis import IMPOSSIBLE, Analysis
 from lipsync_ray.analyze.plan import FileRow, Known, Looked
 from lipsync_ray.analyze.verdict import Opinion, look_of, of_audio, of_languages, of_video
 from lipsync_ray.engine.rows import Failure
 from lipsync_ray.media.details import AudioDetails, VideoDetails
-from lipsync_ray.models.speech import ENGLISH, Phrase
+from lipsync_ray.models.spoken import ENGLISH, Phrase
 
 REPORT = "report.txt"
 
@@ -35,28 +35,23 @@ def conclude(known: Known, looked: Looked | None) -> Analysis:
     translated = heard.english if heard else None
     untold = f"{row.whisper} does not translate" if heard and translated is None else known.text_error
     return Analysis(
-        id=file.id,
-        url=file.url,
-        roles=file.roles,
-        dubs=file.dubs,
-        identity=row.identity,
+        **_told(row),
         status="done",
         verdict=opinion.verdict,
         video_verdict=seen.verdict if seen else None,
         audio_verdict=sound.verdict,
         warnings=opinion.warnings,
-        expected_languages=file.languages,
         video=_plain(known.video),
         audio=_plain(known.audio),
         audio_error=known.audio_error,
         whisper=row.whisper,
         text=text,
-        segments=_said(heard.phrases) if heard else None,
+        segments=heard.phrases if heard else None,
         text_error=known.text_error,
         whisper_language=heard.language if heard else None,
         whisper_probability=heard.probability if heard else None,
         translation=_joined(translated) if translated is not None else None,
-        translation_segments=_said(translated) if translated is not None else None,
+        translation_segments=translated,
         translation_error=untold,
         language=detected,
         languages=guesses,
@@ -67,36 +62,38 @@ def conclude(known: Known, looked: Looked | None) -> Analysis:
         face_turn_deg=look.turn_deg if look else None,
         faces=looked.faces if looked else None,
         thumbnail=looked.thumbnail if looked else None,
-        fingerprint=row.fingerprint,
     )
 
 
 def unusable(row: FileRow, failure: Failure) -> Analysis:
     """The row of a file that could not be looked at."""
-    file = row.file
     return Analysis(
-        id=file.id,
-        url=file.url,
-        roles=file.roles,
-        dubs=file.dubs,
-        identity=row.identity,
+        **_told(row),
         status="failed",
         verdict=(verdict := f"{IMPOSSIBLE}: {failure.reason}"),
         video_verdict=verdict,
         audio_verdict=verdict,
         stage=failure.stage,
         error=failure.reason,
-        expected_languages=file.languages,
-        fingerprint=row.fingerprint,
     )
+
+
+def _told(row: FileRow) -> dict[str, Any]:
+    """What is known of a file before it is opened."""
+    file = row.file
+    return {
+        "id": file.id,
+        "url": file.url,
+        "roles": file.roles,
+        "dubs": file.dubs,
+        "expected_languages": file.languages,
+        "identity": row.identity,
+        "fingerprint": row.fingerprint,
+    }
 
 
 def _joined(phrases: Iterable[Phrase]) -> str:
     return " ".join(phrase.text for phrase in phrases)
-
-
-def _said(phrases: Iterable[Phrase]) -> tuple[Said, ...]:
-    return tuple(Said(phrase.start_s, phrase.end_s, phrase.text) for phrase in phrases)
 
 
 def _plain(details: VideoDetails | AudioDetails | None) -> dict[str, Any] | None:
@@ -175,7 +172,7 @@ def _language_lines(analysis: Analysis) -> list[str]:
     return shown or [analysis.text_error or "not known"]
 
 
-def _phrase_lines(phrases: Iterable[Said] | None, error: str | None) -> list[str]:
+def _phrase_lines(phrases: Iterable[Phrase] | None, error: str | None) -> list[str]:
     if phrases is None:
         return [f"none: {error}"]
     return [f"{_clock(p.start_s)} – {_clock(p.end_s)}  {p.text}" for p in phrases] or ["no speech was heard"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from lipsync_ray.analyze.analysis import FoundFace
 from lipsync_ray.analyze.files import File
 from lipsync_ray.media.details import AudioDetails, VideoDetails
-from lipsync_ray.models.speech import Speech
+from lipsync_ray.models.spoken import Speech
 
 
 @dataclass(frozen=True)

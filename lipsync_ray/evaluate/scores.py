@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from lipsync_ray import records, storage
+from lipsync_ray import records
 
 FILE = "videos.parquet"
 Status = Literal["scored", "not_scored", "failed"]
@@ -153,15 +151,12 @@ def recorded(out: str, ids: Iterable[str]) -> dict[str, Score]:
 
 def write_scores(url: str, scores: Iterable[Score]) -> None:
     """Commit the parquet table of all videos."""
-    table = pa.Table.from_pylist([asdict(score) for score in scores], schema=SCHEMA)
-    buffer = io.BytesIO()
-    pq.write_table(table, buffer, compression="zstd")
-    storage.commit_bytes(url, buffer.getvalue())
+    records.write_table(url, scores, SCHEMA)
 
 
 def read_scores(url: str) -> list[Score]:
     """The rows of that table."""
-    return [_score(row) for row in pq.read_table(io.BytesIO(storage.read_bytes(url))).to_pylist()]
+    return [_score(row) for row in records.read_table(url).to_pylist()]
 
 
 def _score(row: dict[str, object]) -> Score:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from lipsync_ray.errors import CheckpointError
 from lipsync_ray.models import weights
 from lipsync_ray.models.checkpoint import load_into, read_pickle
+from lipsync_ray.models.spoken import ENGLISH, Phrase, Speech
 
 F32 = NDArray[np.float32]
 
@@ -22,37 +22,9 @@ SAMPLE_RATE = 16_000  # Hz: of what Whisper hears
 CHUNK_S = 300  # most seconds that are held at a time
 CUT_S = 20  # seconds at the end of a chunk, in the quietest moment of which it is cut
 CUT_WINDOW = SAMPLE_RATE // 5  # samples: what counts as a moment
-ENGLISH = "en"
 # large-v3-turbo's four decoder layers were not trained to translate (openai/whisper, README): asked to, it transcribes.
 TURBO_DECODER_LAYERS = 4
 TURBO_ENCODER_LAYERS = 32
-
-
-@dataclass(frozen=True)
-class Phrase:
-    """A stretch of speech: seconds from the stream's start, and what is said in it."""
-
-    start_s: float
-    end_s: float
-    text: str
-
-
-@dataclass(frozen=True)
-class Speech:
-    """What was heard.
-
-    Attributes
-    ----------
-    language : Whisper's code: "en", "ko", …
-    probability : that Whisper gives it, 0–1, on the first thirty seconds
-    phrases : as they were said
-    english : translated to English; None where the model does not translate
-    """
-
-    language: str
-    probability: float
-    phrases: tuple[Phrase, ...]
-    english: tuple[Phrase, ...] | None
 
 
 def resolve(given: str, progress: weights.Progress | None = None) -> tuple[str, Path]:
