@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from importlib.metadata import version
@@ -87,33 +88,31 @@ def run(
     if reason and settings.whisper != "none":
         console.print(f"without text: {reason}", highlight=False, markup=False)
     out = storage.absolute(out)
-    asked = json.dumps([settings.frames, settings.seed, digest or reason])
+    asked = json.dumps([settings.frames, settings.seed, digest or settings.whisper])
+    key = f"{int(began)}-{uuid.uuid4().hex[:6]}"
     with session(workers.address) as cluster:
-        lay_out(cluster, workers, alone=False)
-        key = f"{int(began)}-{uuid.uuid4().hex[:6]}"
+        lay_out(cluster, workers, alone=False)  # options that the cluster cannot meet end the run here
         storage.remove(storage.join(out, "attempts"))
         crew = Crew(cluster, workers, console, Ledger(storage.join(out, "attempts", key), workers.attempts))
-        found = identities(file.url for file in files)
-        done: dict[str, Analysis] = {}
-        todo: list[FileRow] = []
-        for file in files:
-            identity = found[file.url]
-            known = "" if isinstance(identity, Exception) else identity
-            print_of = storage.digest(ANALYSIS_VERSION, identity, asked, json.dumps(asdict(file)))
-            row = FileRow(file.id, file, known, print_of, out, settings.frames, settings.seed, name, reason)
-            if isinstance(identity, Exception):
-                done[file.id] = unusable(row, Failure("look", f"{file.url}: {identity}"))
-            else:
-                todo.append(row)
-        kept = rows.recorded(out, [row.key for row in todo])
-        for row in list(todo):
-            before = kept.get(row.key)
-            if before is not None and before.fingerprint == row.fingerprint and before.status == "done":
-                done[row.key] = before
-                todo.remove(row)
-        if kept and len(todo) < len(files):
-            console.print(f"{len(files) - len(todo)} of {len(files)} files were analysed before", highlight=False)
-        done |= _work(crew, todo, None if name is None else settings.whisper)
+        todo, done = _divide(
+            files,
+            lambda file, identity: FileRow(
+                key=file.id,
+                file=file,
+                identity=identity,
+                fingerprint=storage.digest(ANALYSIS_VERSION, identity, asked, json.dumps(asdict(file))),
+                out=out,
+                frames=settings.frames,
+                seed=settings.seed,
+                whisper=name,
+                no_whisper=reason,
+            ),
+        )
+        kept = _kept(out, todo)
+        if kept:
+            console.print(f"{len(kept)} of {len(files)} files were analysed before", highlight=False)
+        left = [row for row in todo if row.key not in kept]
+        done |= kept | _work(crew, left, None if name is None else settings.whisper)
         storage.remove(storage.join(out, "attempts"))
     ordered = [done[file.id] for file in files]
     url = rows.write_analyses(out, ordered)
@@ -133,6 +132,27 @@ def _whisper(given: str, fetching: weights.Progress | None) -> tuple[str | None,
             raise
         return None, None, str(error).split("\nOne of:")[0].replace("\n ", "")
     return name, weights.digest(path), None
+
+
+def _divide(files: Sequence[File], row_of: Callable[[File, str], FileRow]) -> tuple[list[FileRow], dict[str, Analysis]]:
+    """The files that are there, and what is said of the others."""
+    found = identities(file.url for file in files)
+    todo: list[FileRow] = []
+    gone: dict[str, Analysis] = {}
+    for file in files:
+        identity = found[file.url]
+        if isinstance(identity, Exception):
+            gone[file.id] = unusable(row_of(file, ""), Failure("look", f"{file.url}: {identity}"))
+        else:
+            todo.append(row_of(file, identity))
+    return todo, gone
+
+
+def _kept(out: str, todo: Sequence[FileRow]) -> dict[str, Analysis]:
+    """What an earlier run found under the same fingerprint."""
+    prints = {row.key: row.fingerprint for row in todo}
+    recorded = rows.recorded(out, prints)
+    return {name: a for name, a in recorded.items() if a.status == "done" and a.fingerprint == prints[name]}
 
 
 def _work(crew: Crew, todo: list[FileRow], whisper: str | None) -> dict[str, Analysis]:

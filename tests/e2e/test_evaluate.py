@@ -184,6 +184,8 @@ def test_fid_is_the_same_for_one_actor_and_for_three(demo_run, demo_scores, tmp_
         weights,
         "--dims",
         "64",
+        "--fid-every",
+        "4",
         "--details",
         "0",
     )
