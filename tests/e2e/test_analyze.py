@@ -138,6 +138,28 @@ def test_without_whisper_and_with_files_that_are_none(oddities, tmp_path):
     assert "mute.mp4: no audio stream in it" in results["no-sound"].error
 
 
+def test_everything_may_be_in_a_bucket(oddities):
+    import s3fs
+
+    store = s3fs.S3FileSystem()
+    store.mkdir("analysis")
+    for name in ("talking.mkv", "sound.wav", "text.mp4"):
+        store.put_file(str(oddities / name), f"analysis/in/{name}")
+    out = "s3://analysis/out"
+    assert lipsync_ray("analyze", "s3://analysis/in/*", "-o", out, "--whisper", "none", "--frames", "2") == 1
+    found = {analysis.id: analysis for analysis in read_analyses(f"{out}/analysis.parquet")}
+    assert {name: analysis.verdict.split(":")[0] for name, analysis in found.items()} == {
+        "sound": "good",
+        "talking": "good",
+        "text": "impossible",
+    }
+    assert found["talking"].url == "s3://analysis/in/talking.mkv"
+    made = {path.removeprefix("analysis/out/") for path in store.find("analysis/out")}
+    faces = found["talking"].faces
+    assert {"index.html", "run.json", "talking/report.txt", "text/report.txt", faces[0].picture, faces[0].clip} <= made
+    assert not any(name.startswith("attempts") for name in made)
+
+
 def test_weights_out_of_reach_cost_only_the_text(oddities, tmp_path, monkeypatch):
     from lipsync_ray.errors import WeightsError
 
