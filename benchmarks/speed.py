@@ -121,6 +121,7 @@ def main() -> None:
     from lipsync_ray.faces.scan import step_of
     from lipsync_ray.manifest import Dub
     from lipsync_ray.media import audio as sound
+    from lipsync_ray.media.audio import SoundTrack
     from lipsync_ray.media.probe import probe_video
     from lipsync_ray.models import lips
     from lipsync_ray.models.wav2lip import Wav2Lip
@@ -137,7 +138,7 @@ def main() -> None:
             torch.save(Wav2Lip().state_dict(), model)
         _, path = lips.resolve(model)
         info = probe_video(video)
-        spoken = float(sound.probe_audio(voice).duration_s)
+        spoken = float(sound.probe_audio(SoundTrack(voice)).duration_s)
         dubs = [Dub(f"d{i}", video, voice) for i in range(max(2, round(arguments.seconds / spoken)))]
         with session("local") as cluster:
             layout = lay_out(cluster, Workers(), alone=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import pyarrow as pa
 
@@ -39,6 +39,7 @@ class Result:
     attempts : most processes that one of its segments needed
     face_table : of its source video
     fingerprint : of inputs, settings and weights
+    warnings : what a person should know of it all the same, one sentence each
     """
 
     id: str
@@ -64,6 +65,7 @@ class Result:
     attempts: int | None = None
     face_table: str | None = None
     fingerprint: str | None = None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,7 @@ SCHEMA = pa.schema(
     + [("rate", pa.string())]
     + [(name, pa.int64()) for name in ("width", "height", "segments", "reused_segments", "attempts")]
     + [(name, pa.string()) for name in ("face_table", "fingerprint")]
+    + [("warnings", pa.list_(pa.string()))]
 )
 
 
@@ -109,7 +112,7 @@ def record(out: str, result: Result) -> None:
 
 def recorded(out: str, ids: Iterable[str]) -> dict[str, Result]:
     """The records that earlier runs left for these rows."""
-    return {name: Result(**values) for name, values in records.read(out, ids).items()}
+    return {name: _result(values) for name, values in records.read(out, ids).items()}
 
 
 def finished(out: str, fingerprints: Mapping[str, str], folders: Iterable[str]) -> dict[str, Result]:
@@ -138,4 +141,9 @@ def write_results(out: str, results: Iterable[Result]) -> str:
 
 def read_results(out: str) -> list[Result]:
     """The rows of a run's results.parquet."""
-    return [Result(**row) for row in records.read_table(storage.join(out, FILE)).to_pylist()]
+    return [_result(row) for row in records.read_table(storage.join(out, FILE)).to_pylist()]
+
+
+def _result(values: Mapping[str, Any]) -> Result:
+    """A row as it was written, also by a version that knew no warnings."""
+    return Result(**{**values, "warnings": tuple(values.get("warnings") or ())})

@@ -21,10 +21,11 @@ JOBS_USE = {
     "results",
     "records",
     "storage",
+    "languages",
     "errors",
 }
 ALLOWED = {
-    "media": {"media", "storage", "errors"},
+    "media": {"media", "storage", "languages", "errors"},
     "faces": {"faces", "media", "storage", "errors"},
     "models": {"models", "settings", "errors"},
     "engine": {"engine", "settings", "storage", "errors"},

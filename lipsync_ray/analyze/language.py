@@ -1,19 +1,30 @@
-"""Which language a text is in, by langdetect, and what different tools call the same language."""
+"""Which language a text is in, by langdetect, where it can know."""
 
 from __future__ import annotations
 
 import re
+import unicodedata
+from collections import Counter
 
 from lipsync_ray.analyze.analysis import UNKNOWN, Guess
+from lipsync_ray.languages import code_of
 
-LEAST_LETTERS = 12  # below, langdetect guesses: "hola" is Welsh to it
+LEAST_LETTERS = 16  # below, langdetect guesses: "hola" is Welsh to it
+LEAST_SIGNS = 6  # of a script in which a sign is a syllable or a word
+LEAST_PROBABILITY = 0.7
 _ADDRESS = re.compile(r"https?://\S+|www\.\S+|\S+@\S+")
-# Whisper's and older codes of a language → ISO 639-1 as langdetect says it
-_SAME = {"jw": "jv", "iw": "he", "in": "id", "nn": "no", "nb": "no", "cmn": "zh", "yue": "zh", "fil": "tl"}
+# First words of the Unicode names of letters that langdetect has profiles of; of all others it sees nothing, and then
+# is as sure of Estonian as of anything.
+_DENSE = frozenset({"CJK", "HANGUL", "HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA"})
+_KNOWN = _DENSE | {
+    "LATIN", "CYRILLIC", "GREEK", "HEBREW", "ARABIC", "DEVANAGARI", "BENGALI", "GURMUKHI", "GUJARATI", "TAMIL", "TELUGU",
+    "KANNADA", "MALAYALAM", "THAI",
+}  # fmt: skip
+_LEAST_SHARE = 0.5  # of the letters that are in scripts it knows
 
 
 def detect(text: str) -> tuple[str, tuple[Guess, ...]]:
-    """(language, all that are likely) of a text; "unknown" and none where it says too little.
+    """(language, all that are likely) of a text; "unknown" and none where it says too little, or in another script.
 
     The same text always gives the same answer: langdetect draws samples, and its seed is set.
 
@@ -29,7 +40,7 @@ def detect(text: str) -> tuple[str, tuple[Guess, ...]]:
     from langdetect.lang_detect_exception import LangDetectException
 
     plain = _ADDRESS.sub(" ", text).lower()  # capitals alone mislead it
-    if sum(character.isalpha() for character in plain) < LEAST_LETTERS:
+    if not _can_judge(plain):
         return UNKNOWN, ()
     DetectorFactory.seed = 0
     try:
@@ -37,15 +48,14 @@ def detect(text: str) -> tuple[str, tuple[Guess, ...]]:
     except LangDetectException:
         return UNKNOWN, ()
     guesses = tuple(Guess(str(guess.lang), float(guess.prob)) for guess in found)
-    return code_of(guesses[0].language), guesses
+    best = guesses[0]
+    return code_of(best.language) if best.probability >= LEAST_PROBABILITY else UNKNOWN, guesses
 
 
-def code_of(name: str) -> str:
-    """One code for what people and tools write: "KO", "ko-KR", "ko_kr" and "Korean" are "ko"."""
-    plain = name.strip().lower()
-    first = re.split(r"[-_]", plain)[0]
-    if len(first) > 3:
-        from whisper.tokenizer import TO_LANGUAGE_CODE
-
-        first = TO_LANGUAGE_CODE.get(plain, TO_LANGUAGE_CODE.get(first, first))
-    return _SAME.get(first, first)
+def _can_judge(text: str) -> bool:
+    """Whether there is enough of it, in scripts that are known."""
+    scripts = Counter(unicodedata.name(sign, "?").split()[0] for sign in text if sign.isalpha())
+    known = sum(count for script, count in scripts.items() if script in _KNOWN)
+    dense = sum(count for script, count in scripts.items() if script in _DENSE)
+    enough = known >= LEAST_LETTERS or dense >= LEAST_SIGNS
+    return enough and known >= _LEAST_SHARE * scripts.total()

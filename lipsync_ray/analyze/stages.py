@@ -18,11 +18,12 @@ from lipsync_ray.errors import MediaError, ProbeError
 from lipsync_ray.faces.crop import square_around
 from lipsync_ray.faces.detect import Detector, Faces, detection_size, mtcnn_detector
 from lipsync_ray.media import decode
-from lipsync_ray.media.audio import speech_blocks
+from lipsync_ray.media.audio import SoundTrack, speech_blocks
 from lipsync_ray.media.clips import pieces, wav_bytes
+from lipsync_ray.media.container import main_stream, opened
 from lipsync_ray.media.details import get_audio_details, get_video_details
 from lipsync_ray.media.picture import U8, Picture
-from lipsync_ray.media.probe import VideoInfo, main_stream, opened, probe_video
+from lipsync_ray.media.probe import VideoInfo, probe_video
 from lipsync_ray.models import speech
 from lipsync_ray.sources.tables import one_thread
 
@@ -80,7 +81,9 @@ class Hear:
             return replace(known, text_error=known.audio_error)
         if known.audio.silence >= SILENT:
             return replace(known, text_error="silent")
-        heard = self._transcriber(speech_blocks(known.row.file.url), known.row.seed)
+        heard = self._transcriber(
+            speech_blocks(SoundTrack(known.row.file.url), cancels=known.audio.cancels), known.row.seed
+        )
         return replace(known, heard=heard)
 
 
@@ -169,7 +172,9 @@ def _clips(known: Known, times: dict[int, Fraction]) -> dict[int, str]:
     if known.audio is None or not times:
         return {}
     row, half = known.row, CLIP_S / 2
-    rate, cut = pieces(row.file.url, [(max(Fraction(0), time - half), time + half) for time in times.values()])
+    rate, cut = pieces(
+        SoundTrack(row.file.url), [(max(Fraction(0), time - half), time + half) for time in times.values()]
+    )
     names = {}
     for frame, samples in zip(times, cut, strict=True):
         if samples.shape[1]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipsync_ray.analyze.analysis import IMPOSSIBLE, UNKNOWN, FoundFace
-from lipsync_ray.analyze.language import code_of
+from lipsync_ray.languages import code_of
 from lipsync_ray.media.details import AudioDetails, VideoDetails
 
 SMALL_FACE_PX = 64  # of its height: Wav2Lip draws 96 × 96, and there is not that much to see of it

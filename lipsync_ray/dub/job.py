@@ -1,6 +1,8 @@
 """The dub job from manifest to results.
 
-    look at every distinct file ► pass 1: face tables, one per distinct video ► pass 2: lips ► join ► results.parquet
+    look at every distinct file ► face tables, one per distinct video ► lips ► join ► results.parquet
+
+Both passes run side by side: a dub begins when its own video's faces are there.
 
 What earlier runs committed to the same folder under the same fingerprint is kept: finished dubs, face tables, mels,
 scans and parts. A dub that cannot go on becomes a row that says why, and the others go on without it.
@@ -9,18 +11,19 @@ scans and parts. A dub that cannot go on becomes a row that says why, and the ot
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from rich.console import Console
 
 from lipsync_ray import storage
-from lipsync_ray.dub.find_faces import find_faces
-from lipsync_ray.dub.make_lips import make_lips
+from lipsync_ray.dub.passes import make_dubs
 from lipsync_ray.dub.prepare import prepare
 from lipsync_ray.dub.run import Run, Use
 from lipsync_ray.engine.layout import lay_out
 from lipsync_ray.engine.session import session
 from lipsync_ray.manifest import Dub
 from lipsync_ray.models import lips, weights
+from lipsync_ray.models.precision import resolved
 from lipsync_ray.restoring.files import resolve
 from lipsync_ray.results import Summary
 from lipsync_ray.settings import DubSettings, Workers
@@ -55,12 +58,12 @@ def run(
     if restoration:
         model = f"{model}+{restoration.name}"
     with session(workers.address) as cluster:
-        lay_out(cluster, workers, alone=True)  # options that the cluster cannot meet end the run here
+        layout = lay_out(cluster, workers, alone=True)  # options that the cluster cannot meet end the run here
+        settings = replace(settings, precision=resolved(settings.precision, layout.device))
         digest = weights.digest(path)
         out = storage.absolute(out)
         this = Run(dubs, settings, workers, out, console, cluster, model, digest, restoration, hopeless)
         this.write()
         prepare(this)
-        find_faces(this)
-        make_lips(this)
+        make_dubs(this)
         return this.finish()

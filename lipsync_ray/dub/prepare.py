@@ -9,6 +9,7 @@ from lipsync_ray.dub.run import DubState, Run, failed
 from lipsync_ray.engine.progress import Phase
 from lipsync_ray.engine.rows import Failure
 from lipsync_ray.engine.tasks import each
+from lipsync_ray.media.audio import SoundTrack
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.sources import listen as listening
 from lipsync_ray.sources import tables
@@ -16,7 +17,7 @@ from lipsync_ray.sources.identify import identities
 from lipsync_ray.sources.listen import AudioSource, Speech, listen
 from lipsync_ray.sources.look import VideoSource, look
 
-FRAMES_VERSION = 1  # raise when the same inputs and settings would give other frames: every fingerprint changes
+FRAMES_VERSION = 2  # raise when the same inputs and settings would give other frames: every fingerprint changes
 
 
 def prepare(run: Run) -> None:
@@ -37,7 +38,8 @@ def prepare(run: Run) -> None:
             continue
         still = str(run.settings.still_rate)
         video_key = storage.digest(video, still, tables.VERSION)
-        audio_key = storage.digest(audio, run.settings.trim_silence, listening.FORMAT)
+        own = row.audio == row.video
+        audio_key = storage.digest(audio, run.settings.trim_silence, row.language, own, listening.FORMAT)
         fingerprint = storage.digest(
             FRAMES_VERSION,
             video_key,
@@ -68,12 +70,32 @@ def _look_at_files(run: Run) -> None:
         for video, info in each("probe", look, videos, run.crew.tasks_limit):
             phase.advance(0, isinstance(info, Failure))
             _tell(run, by_video[video.key], "info", info)
-        audios = [
-            AudioSource(dubs[0].row.audio, key, run.settings.trim_silence, folder) for key, dubs in by_audio.items()
-        ]
+        audios = [_source(run, key, dubs[0], folder) for key, dubs in by_audio.items()]
         for audio, speech in each("listen", listen, audios, run.crew.tasks_limit):
             phase.advance(0, isinstance(speech, Failure))
             _tell(run, by_audio[audio.key], "speech", speech)
+    for dub in run.going.values():
+        assert dub.info is not None
+        assert dub.speech is not None
+        dub.warn(*dub.info.notes, *_heard(dub))
+
+
+def _source(run: Run, key: str, dub: DubState, folder: str) -> AudioSource:
+    """The sound of a dub. A video's own begins with its pictures, so that it keeps its distance from them."""
+    own = dub.row.audio == dub.row.video and dub.info is not None
+    begin = dub.info.origin_s if own and dub.info is not None else None
+    return AudioSource(SoundTrack(dub.row.audio, dub.row.language, begin), key, run.settings.trim_silence, folder)
+
+
+def _heard(dub: DubState) -> list[str]:
+    """What a person should know of a dub's sound."""
+    assert dub.speech is not None
+    said = []
+    if dub.speech.silent:
+        said.append("its audio is silent: the mouth stays as the model draws silence")
+    elif dub.speech.sound.cancels:
+        said.append("the audio's two channels cancel each other out; the lips follow the left one")
+    return said
 
 
 def _tell(run: Run, dubs: list[DubState], name: str, answer: VideoInfo | Speech | Failure) -> None:

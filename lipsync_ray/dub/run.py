@@ -44,6 +44,7 @@ class DubState(UnderWay):
     fingerprint : of its inputs, the settings and the weights
     video_key, audio_key : of the distinct files it is made of
     info, speech, speaker, table : what was found in them
+    warnings : what a person should know of it
     frames : of the output
     faceless : first frame → frames without a face, of segments made in this run
     restored : frames whose face was restored, likewise
@@ -60,6 +61,11 @@ class DubState(UnderWay):
     frames: int = 0
     faceless: dict[int, int] = field(default_factory=dict)
     restored: int = 0
+    warnings: list[str] = field(default_factory=list)
+
+    def warn(self, *sentences: str) -> None:
+        """Note what a person should know, once."""
+        self.warnings += [sentence for sentence in sentences if sentence not in self.warnings]
 
 
 class Run:
@@ -134,6 +140,7 @@ class Run:
             "attempts": dub.attempts,
             "face_table": dub.table or None,
             "fingerprint": dub.fingerprint,
+            "warnings": tuple(dub.warnings),
         }
 
     def fail(self, dub: DubState, failure: Failure) -> None:

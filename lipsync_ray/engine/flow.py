@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
 
+from lipsync_ray.engine.feed import Feed, Place
 from lipsync_ray.engine.ledger import Ledger
 from lipsync_ray.engine.rollcall import RollCall
 from lipsync_ray.engine.rows import Failure, Keyed, Outcome, StageSpec, made, take_turn
+from lipsync_ray.errors import LipsyncError
 
 COLUMN = "row"
 # Ray's guard against a flow that hangs. Its default of 30 minutes ends runs that wait for a GPU node to come up.
@@ -28,16 +31,26 @@ RUN_AHEAD = 0.5
 IN_FLIGHT_GPU, IN_FLIGHT_CPU = 2, 1
 
 
+_NOTHING = Failure("", "a place for which no row came")
+
+
+class FlowError(LipsyncError):
+    """Ray has given a flow up."""
+
+
 class _Turn:
     """The Ray Data side of a stage: built once in its actor, then called for one row at a time.
 
     Parameters
     ----------
     awaited : stages one of whose actors has to be up before this one begins its first row
+    feed : of the first stage, where its rows are not known yet
     """
 
-    def __init__(self, spec: StageSpec, ledger: Ledger, roll: RollCall, awaited: tuple[str, ...]) -> None:
-        self._name, self._ledger, self._roll, self._awaited = spec.name, ledger, roll, awaited
+    def __init__(
+        self, spec: StageSpec, ledger: Ledger, roll: RollCall, awaited: tuple[str, ...], feed: Feed | None
+    ) -> None:
+        self._name, self._ledger, self._roll, self._awaited, self._feed = spec.name, ledger, roll, awaited, feed
         self._stage = made(spec)
         roll.arrive(spec.name)
 
@@ -46,6 +59,9 @@ class _Turn:
             self._roll.wait_for(self._awaited, NO_PROGRESS_S)
             self._awaited = ()
         outcome = _opened(batch)
+        if self._feed is not None and isinstance(outcome.value, Place):
+            row = self._feed.take(outcome.value)
+            outcome = Outcome(row.key, row) if row is not None else replace(outcome, value=None, failure=_NOTHING)
         return _closed([take_turn(self._name, self._stage, outcome, self._ledger)])
 
 
@@ -54,6 +70,35 @@ def run(rows: Sequence[Keyed], stages: Sequence[StageSpec], ledger: Ledger) -> I
 
     A session must be open (:func:`lipsync_ray.engine.session.session`).
     """
+    left = {row.key for row in rows}
+    try:
+        for outcome in _outcomes(rows, stages, ledger, None):
+            left.discard(outcome.key)
+            yield outcome
+    except FlowError as error:
+        for key in sorted(left):
+            yield Outcome(key, None, Failure("engine", str(error)))
+
+
+def run_fed(feed: Feed, most: int, stages: Sequence[StageSpec], ledger: Ledger) -> Iterator[Outcome]:
+    """Take rows through the stages that become known while the flow runs.
+
+    Parameters
+    ----------
+    feed : hands them out; it is closed by who fills it
+    most : rows that there may be
+
+    Raises
+    ------
+    FlowError : Ray has given up; what has not come back will not
+    """
+    places = [Place(number) for number in range(most)]
+    return (outcome for outcome in _outcomes(places, stages, ledger, feed) if outcome.failure != _NOTHING)
+
+
+def _outcomes(
+    rows: Sequence[Keyed], stages: Sequence[StageSpec], ledger: Ledger, feed: Feed | None
+) -> Iterator[Outcome]:
     import ray
     import ray.data.exceptions
     from ray.data import ActorPoolStrategy, DataContext
@@ -78,7 +123,7 @@ def run(rows: Sequence[Keyed], stages: Sequence[StageSpec], ledger: Ledger) -> I
         # idle, and a new one's imports cost four seconds of CPU, row after row.
         dataset = dataset.map_batches(
             _Turn,
-            fn_constructor_args=(stage, ledger, roll, awaited),
+            fn_constructor_args=(stage, ledger, roll, awaited, feed if number == 0 else None),
             batch_size=1,
             batch_format="pyarrow",
             num_cpus=stage.cpus,
@@ -89,18 +134,13 @@ def run(rows: Sequence[Keyed], stages: Sequence[StageSpec], ledger: Ledger) -> I
                 max_tasks_in_flight_per_actor=IN_FLIGHT_GPU if stage.gpus else IN_FLIGHT_CPU,
             ),
         )
-    left = {row.key for row in rows}
     try:
         # Without prefetch: with it, each outcome would wait for the next one.
         for batch in dataset.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
             for item in batch[COLUMN]:
-                outcome: Outcome = pickle.loads(item.as_buffer())
-                left.discard(outcome.key)
-                yield outcome
+                yield pickle.loads(item.as_buffer())
     except (ray.exceptions.RayError, ray.data.exceptions.RayDataUserCodeException) as error:
-        reason = f"Ray gave the pass up: {_last_line(error)}"
-        for key in sorted(left):
-            yield Outcome(key, None, Failure("engine", reason))
+        raise FlowError(f"Ray gave the pass up: {_last_line(error)}") from error
 
 
 def _last_line(error: Exception) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import Self
 
@@ -21,6 +24,47 @@ def time_left(seconds: float | None) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
+def progress_bar(console: Console) -> Progress | None:
+    """The live lines of a terminal; None where there is none."""
+    if not console.is_terminal:
+        return None
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[said]}"),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+    )
+
+
+@contextmanager
+def phases(console: Console) -> Iterator[Callable[[str, int, int], Phase]]:
+    """Makes phases (name, rows, frames) that are shown beside one another, and ends them all."""
+    bar = progress_bar(console)
+    with ExitStack() as stack:
+        if bar is not None:
+            stack.enter_context(bar)
+        yield lambda name, rows, frames: stack.enter_context(Phase(console, name, rows, frames, bar=bar))
+
+
+class Wake:
+    """Lets one thread sleep until another has something for it."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    def up(self) -> None:
+        self._event.set()
+
+    def wait(self, seconds: float) -> None:
+        """Until somebody calls, at most so long."""
+        self._event.wait(seconds)
+        self._event.clear()
+
+
 class Phase:
     """One pass of a job: how far it is, how fast, how many rows have failed.
 
@@ -31,37 +75,37 @@ class Phase:
     rows : of work in all
     frames : in all those rows
     unit : what a row is called
+    bar : of several passes at a time; without it the phase shows one of its own
     """
 
-    def __init__(self, console: Console, name: str, rows: int, frames: int, unit: str = "segments") -> None:
+    def __init__(
+        self,
+        console: Console,
+        name: str,
+        rows: int,
+        frames: int,
+        unit: str = "segments",
+        bar: Progress | None = None,
+    ) -> None:
         self._console = console
         self._name, self._rows, self._frames, self._unit = name, rows, frames, unit
         self._done_rows = self._done_frames = self.failures = 0
         self._began = self._logged = time.monotonic()
-        self._bar: Progress | None = None
+        self._bar = bar or progress_bar(console)
+        self._shared = bar is not None
         self._task: TaskID | None = None
-        if console.is_terminal:
-            self._bar = Progress(
-                SpinnerColumn(),
-                TextColumn("{task.description}"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TextColumn("{task.fields[said]}"),
-                TimeElapsedColumn(),
-                console=console,
-                transient=True,
-            )
+        if self._bar is not None:
             self._task = self._bar.add_task(name, total=rows, said=unit)
 
     def __enter__(self) -> Self:
-        if self._bar:
+        if self._bar and not self._shared:
             self._bar.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._bar:
+        if self._bar and not self._shared:
             self._bar.stop()
         if kind is None and self._rows:
             self._console.print(self.line(), highlight=False)

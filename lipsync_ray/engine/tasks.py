@@ -43,6 +43,11 @@ class Tasks(Generic[Item, Result]):
         self._waiting.append(item)
         self._start()
 
+    @property
+    def idle(self) -> bool:
+        """Whether every item that was submitted has been told of."""
+        return not self._running and not self._waiting
+
     def finished(self, wait: bool = False) -> Iterator[tuple[Item, Result | Failure]]:
         """Items that have ended since the last call; with ``wait``, all there are, until none is left."""
         import ray

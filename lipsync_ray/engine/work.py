@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import queue
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
@@ -9,8 +11,9 @@ from typing import Any, Generic, Protocol, TypeVar
 from lipsync_ray import storage
 from lipsync_ray.engine import flow
 from lipsync_ray.engine.crew import Crew
+from lipsync_ray.engine.feed import Feed
 from lipsync_ray.engine.progress import Phase
-from lipsync_ray.engine.rows import Failure, Keyed, StageSpec
+from lipsync_ray.engine.rows import Failure, Keyed, Outcome, StageSpec
 from lipsync_ray.engine.tasks import Tasks
 
 
@@ -78,53 +81,158 @@ class Work(Generic[Video, Order, Made]):
     fail: Callable[[Video, Failure], None]
 
 
-def work_off(crew: Crew, work: Work[Video, Order, Made], folder: str) -> None:
-    """Run a pass to its end.
+class Pass(Generic[Video, Order, Made]):
+    """The books of a pass: which part belongs to which video, and which videos are complete.
 
     Parameters
     ----------
     folder : where parts are committed; those that are there already are not made again
     """
-    there = {storage.join(folder, name) for name in storage.list_tree(folder)}
-    joining: Tasks[Order, Made] = Tasks(*work.join, crew.tasks_limit)
-    rows: list[Part] = []
-    owner: dict[str, str] = {}
-    for name, video in list(work.going.items()):
-        for part in work.parts_of(video):
+
+    def __init__(self, crew: Crew, work: Work[Video, Order, Made], folder: str) -> None:
+        self.work = work
+        self._there = {storage.join(folder, name) for name in storage.list_tree(folder)}
+        self._joining: Tasks[Order, Made] = Tasks(*work.join, crew.tasks_limit)
+        self.of: dict[str, tuple[str, Part]] = {}
+
+    def missing(self, video: Video) -> list[Part]:
+        """The parts of a video that are not committed yet."""
+        return [part for part in self.work.parts_of(video) if part.url not in self._there]
+
+    def add(self, name: str) -> list[Part]:
+        """Begin a video; the rows to be done for it."""
+        video = self.work.going[name]
+        rows = []
+        for part in self.work.parts_of(video):
             video.parts[part.start] = part.url
-            if part.url in there:
+            if part.url in self._there:
                 video.reused += 1
             else:
                 video.missing.add(part.start)
                 rows.append(part)
-                owner[part.key] = name
+                self.of[part.key] = name, part
         if not video.missing:
-            joining.submit(work.order(video))
-    of = {part.key: part for part in rows}
-    with Phase(crew.console, work.name, len(rows), sum(part.stop - part.start for part in rows)) as phase:
-        for outcome in flow.run(rows, work.stages, crew.ledger):
-            part = of[outcome.key]
-            phase.advance(part.stop - part.start, outcome.failure is not None)
-            going = work.going.get(owner[outcome.key])
-            if going is None:
-                continue  # ended by another of its parts
-            going.seconds += sum(outcome.seconds.values())
-            going.attempts = max(going.attempts, outcome.attempts)
-            if outcome.failure:
-                work.fail(going, outcome.failure)
+            self._joining.submit(self.work.order(video))
+        return rows
+
+    def take(self, outcome: Outcome, phase: Phase) -> None:
+        """A row has come back."""
+        name, part = self.of.pop(outcome.key)
+        phase.advance(part.stop - part.start, outcome.failure is not None)
+        video = self.work.going.get(name)
+        if video is None:
+            return  # ended by another of its parts
+        video.seconds += sum(outcome.seconds.values())
+        video.attempts = max(video.attempts, outcome.attempts)
+        if outcome.failure:
+            self.work.fail(video, outcome.failure)
+            return
+        self.work.taken(video, outcome.value)
+        video.missing.discard(part.start)
+        if not video.missing:
+            self._joining.submit(self.work.order(video))
+
+    def settle(self, wait: bool = False) -> None:
+        """Tell of the videos that have been put together since the last call; with ``wait``, of all."""
+        for order, answer in self._joining.finished(wait):
+            video = self.work.going[order.key]
+            if isinstance(answer, Failure):
+                self.work.fail(video, answer)
             else:
-                work.taken(going, outcome.value)
-                going.missing.discard(part.start)
-                if not going.missing:
-                    joining.submit(work.order(going))
-            _tell(work, joining.finished())
-        _tell(work, joining.finished(wait=True))
+                self.work.made(video, answer)
+
+    @property
+    def settled(self) -> bool:
+        """Whether every complete video has been put together."""
+        return self._joining.idle
 
 
-def _tell(work: Work[Video, Order, Made], finished: Iterable[tuple[Order, Made | Failure]]) -> None:
-    for order, answer in finished:
-        video = work.going[order.key]
-        if isinstance(answer, Failure):
-            work.fail(video, answer)
-        else:
-            work.made(video, answer)
+def work_off(crew: Crew, work: Work[Video, Order, Made], folder: str) -> None:
+    """Run a pass whose videos are all there from the beginning.
+
+    Parameters
+    ----------
+    folder : where parts are committed
+    """
+    books = Pass(crew, work, folder)
+    rows = [part for name in list(work.going) for part in books.add(name)]
+    with Phase(crew.console, work.name, len(rows), _frames(rows)) as phase:
+        for outcome in flow.run(rows, work.stages, crew.ledger):
+            books.take(outcome, phase)
+            books.settle()
+        books.settle(wait=True)
+
+
+class Streamed(Pass[Video, Order, Made]):
+    """A pass that runs on a thread of its own, while its videos become ready one by one.
+
+    Everything else happens where :meth:`poll` is called.
+
+    Parameters
+    ----------
+    coming : the videos that may come, for how much work there will be
+    wake : called from the thread whenever there is something to poll
+    """
+
+    def __init__(
+        self,
+        crew: Crew,
+        work: Work[Video, Order, Made],
+        folder: str,
+        coming: Iterable[Video],
+        phases: Callable[[str, int, int], Phase],
+        wake: Callable[[], None],
+    ) -> None:
+        super().__init__(crew, work, folder)
+        rows = [part for video in coming for part in self.missing(video)]
+        self.phase = phases(work.name, len(rows), _frames(rows))
+        self._events: queue.SimpleQueue[Outcome | None] = queue.SimpleQueue()
+        self._wake = wake
+        self._broken: Failure | None = None
+        self._feed: Feed | None = None
+        if rows:
+            self._feed = Feed()
+            target = (self._feed, len(rows), work.stages, crew)
+            threading.Thread(target=self._flow, args=target, name=work.name, daemon=True).start()
+
+    def _flow(self, feed: Feed, most: int, stages: Sequence[StageSpec], crew: Crew) -> None:
+        try:
+            for outcome in flow.run_fed(feed, most, stages, crew.ledger):
+                self._events.put(outcome)
+                self._wake()
+            self._broken = Failure("engine", "the pass has ended")
+        except Exception as error:
+            self._broken = Failure("engine", str(error))
+        self._events.put(None)
+        self._wake()
+
+    def begin(self, name: str) -> None:
+        """A video is ready."""
+        rows = self.add(name)
+        if rows and self._feed is not None:
+            self._feed.add(rows)
+
+    def close(self) -> None:
+        """No video comes any more."""
+        if self._feed is not None:
+            self._feed.close()
+
+    def poll(self) -> None:
+        """Take in what has come back since the last call."""
+        while not self._events.empty():
+            outcome = self._events.get()
+            if outcome is not None:
+                self.take(outcome, self.phase)
+        if self._broken is not None and self._events.empty():
+            for key in sorted(self.of):
+                self.take(Outcome(key, None, self._broken), self.phase)
+        self.settle()
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing is under way; more may come until it is closed."""
+        return not self.of and self._events.empty() and self.settled
+
+
+def _frames(rows: Sequence[Part]) -> int:
+    return sum(part.stop - part.start for part in rows)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 
 from lipsync_ray import storage
 from lipsync_ray.errors import EncodeError
 from lipsync_ray.media import audio
-from lipsync_ray.media.audio import Span
+from lipsync_ray.media.audio import SoundTrack, Span
 from lipsync_ray.media.join import Copied, Part, Track, join, may_copy
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.restoring.pictures import join_rows
@@ -63,7 +62,8 @@ def make_enhanced(order: EnhancedOrder) -> str:
 def _track(video: VideoInfo) -> Track | Copied | None:
     if not video.has_audio:
         return None
-    if may_copy(audio.codec_of(video.url)):
-        return Copied(video.url, Fraction(video.origin) * video.time_base)
-    sound = audio.probe_audio(video.url)
-    return Track(video.url, Span(0, sound.samples), min(sound.duration_s, video.duration_s))
+    track = SoundTrack(video.url, begin_s=video.origin_s)
+    if video.order == "stamps" and may_copy(audio.codec_of(track)):
+        return Copied(video.url, video.origin_s)
+    sound = audio.probe_audio(track)
+    return Track(track, Span(0, sound.samples), min(sound.duration_s, video.duration_s))

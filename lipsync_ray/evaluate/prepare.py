@@ -14,6 +14,7 @@ from lipsync_ray.evaluate import scores
 from lipsync_ray.evaluate.geometry import GeometryOrder, lay
 from lipsync_ray.evaluate.plan import why_not_comparable, windows_of_tracks
 from lipsync_ray.evaluate.state import Evaluation, State
+from lipsync_ray.media.audio import SoundTrack
 from lipsync_ray.sources import listen as listening
 from lipsync_ray.sources import tables
 from lipsync_ray.sources.find import find_tables
@@ -105,7 +106,7 @@ def _listen(this: Evaluation) -> None:
     for key, states in by_video.items():
         info = states[0].info
         if info is not None and info.has_audio:
-            sources.append(AudioSource(info.url, key, False, folder, front_end))
+            sources.append(AudioSource(SoundTrack(info.url, begin_s=info.origin_s), key, False, folder, front_end))
         else:
             for state in states:
                 state.silent = "the video has no audio stream"
@@ -113,6 +114,8 @@ def _listen(this: Evaluation) -> None:
         for state in by_video[source.key]:
             if isinstance(speech, Failure):
                 state.silent = speech.reason
+            elif speech.silent:
+                state.silent = "its sound is silent: there is nothing to be in sync with"
             else:
                 state.speech = speech
 

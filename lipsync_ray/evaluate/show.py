@@ -21,6 +21,7 @@ from lipsync_ray.evaluate.scores import Score
 from lipsync_ray.evaluate.state import Evaluation
 from lipsync_ray.faces.crop import square_around
 from lipsync_ray.media import audio, decode
+from lipsync_ray.media.audio import SoundTrack
 from lipsync_ray.media.picture import U8, Box
 from lipsync_ray.media.probe import VideoInfo
 
@@ -159,7 +160,7 @@ def _player(order: ShowOrder, geometry: Geometry) -> bytes:
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
         if sound is not None:
-            _add_sound(container, sound, order.video.url, length / RATE)
+            _add_sound(container, sound, SoundTrack(order.video.url, begin_s=order.video.origin_s), length / RATE)
     return buffer.getvalue()
 
 
@@ -175,10 +176,10 @@ def _sides(order: ShowOrder, geometry: Geometry, length: int) -> Iterator[U8]:
         yield np.ascontiguousarray(np.concatenate(halves, axis=1), np.uint8)
 
 
-def _add_sound(container: Any, stream: Any, url: str, seconds: Fraction) -> None:
+def _add_sound(container: Any, stream: Any, track: SoundTrack, seconds: Fraction) -> None:
     resampler = av.AudioResampler(format="fltp", layout="mono", rate=_OPUS_RATE)
     written, wanted = 0, None
-    for rate, block in audio.blocks(url):
+    for rate, block in audio.blocks(track):
         wanted = int(seconds * rate) if wanted is None else wanted
         part = np.ascontiguousarray(block.mean(axis=0, keepdims=True, dtype=np.float32)[:, : wanted - written])
         if not part.shape[1]:

@@ -15,6 +15,7 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from fractions import Fraction
+from typing import Any
 
 import cv2
 import numpy as np
@@ -49,6 +50,8 @@ class Scan:
     box : (n, 4) float32 x0, y0, x1, y1 in pixels of the video
     landmarks : (n, 5, 2) float32 x, y
     score : (n,) float32
+    resized : frames that are stored in another size than the first, and are scaled to it
+    damaged : frames that the decoder says are
     """
 
     start: int
@@ -59,6 +62,8 @@ class Scan:
     box: F32
     landmarks: F32
     score: F32
+    resized: int = 0
+    damaged: int = 0
 
     def to_bytes(self) -> bytes:
         buffer = io.BytesIO()
@@ -69,7 +74,7 @@ class Scan:
     def from_bytes(cls, data: bytes) -> Scan:
         with np.load(io.BytesIO(data)) as arrays:
             values = {field.name: arrays[field.name] for field in fields(cls)}
-        values["start"], values["stop"] = int(values["start"]), int(values["stop"])
+        values |= {name: int(values[name]) for name in ("start", "stop", "resized", "damaged")}
         return cls(**values)
 
     @classmethod
@@ -86,8 +91,9 @@ class Scan:
                     f"stretches {before.start}–{before.stop} and {after.start}–{after.stop} are no neighbours"
                 )
         names = ("looked", "cuts", "frame", "box", "landmarks", "score")
-        arrays = {name: np.concatenate([getattr(scan, name) for scan in scans]) for name in names}
-        return cls(scans[0].start, scans[-1].stop, **arrays)
+        joined: dict[str, Any] = {name: np.concatenate([getattr(scan, name) for scan in scans]) for name in names}
+        joined |= {name: sum(getattr(scan, name) for scan in scans) for name in ("resized", "damaged")}
+        return cls(scans[0].start, scans[-1].stop, **joined)
 
 
 def step_of(rate: Fraction) -> int:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -14,12 +16,13 @@ from lipsync_ray import storage
 from lipsync_ray.faces.track import Tracks
 
 ROW_GROUP = 16_384
+_NOTES = b"notes"
 _BOX = ("x0", "y0", "x1", "y1")
 _POINTS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 
 
-def write_table(url: str, tracks: Tracks) -> None:
-    """Commit a video's tracks.
+def write_table(url: str, tracks: Tracks, notes: Sequence[str] = ()) -> None:
+    """Commit a video's tracks, and sentences about its pictures that only who saw them all can say.
 
     Columns: frame, track, scene (int32); x0, y0, x1, y1 (float32, pixels); left_eye … mouth_right (fixed-size list of
     two float32, pixels); score (float32); detected (bool, False = interpolated). Rows are sorted by frame, then track.
@@ -31,8 +34,15 @@ def write_table(url: str, tracks: Tracks) -> None:
         columns[name] = pa.FixedSizeListArray.from_arrays(flat, 2)
     columns |= {"score": pa.array(tracks.score), "detected": pa.array(tracks.detected)}
     buffer = io.BytesIO()
-    pq.write_table(pa.table(columns), buffer, row_group_size=ROW_GROUP, compression="zstd")
+    table = pa.table(columns).replace_schema_metadata({_NOTES: json.dumps(list(notes))})
+    pq.write_table(table, buffer, row_group_size=ROW_GROUP, compression="zstd")
     storage.commit_bytes(url, buffer.getvalue())
+
+
+def read_notes(url: str) -> tuple[str, ...]:
+    """The sentences that were committed with a table."""
+    metadata = pq.read_schema(io.BytesIO(_cached(url))).metadata or {}
+    return tuple(json.loads(metadata.get(_NOTES, b"[]")))
 
 
 def read_table(url: str, start: int | None = None, stop: int | None = None) -> Tracks:

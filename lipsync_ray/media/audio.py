@@ -1,7 +1,7 @@
 """Audio: decode in blocks, find where the sound begins and ends, resample. Nothing holds a whole file.
 
-Samples are float32 in [−1, 1], shape (channels, n). Blocks are placed by their timestamps: a gap in a stream, or a
-stream that starts after its video does, is silence.
+Samples are float32, full scale ±1, shape (channels, n), one or two channels: more are mixed down as FFmpeg does. Blocks
+are placed by their timestamps: a gap in a stream, or a stream that starts after its video does, is silence.
 """
 
 from __future__ import annotations
@@ -14,11 +14,15 @@ from typing import Any
 import av
 import av.error
 import numpy as np
+from av.stream import Disposition
 from numpy.typing import NDArray
 
 from lipsync_ray.errors import DecodeError, ProbeError
+from lipsync_ray.languages import code_of
+from lipsync_ray.media.clock import Piece, sound_pieces
+from lipsync_ray.media.container import main_stream, opened
 from lipsync_ray.media.mel import SAMPLE_RATE
-from lipsync_ray.media.probe import opened
+from lipsync_ray.media.mixer import STEREO, Mixer
 
 F32 = NDArray[np.float32]
 
@@ -27,6 +31,24 @@ LONGEST_GAP_S = 3600  # a larger jump is a broken timestamp
 QUIET_DBFS = -45.0  # RMS of 10 ms below which it is silence
 LEVEL_WINDOW = SAMPLE_RATE // 100  # samples: 10 ms
 TRIM_MARGIN_S = Fraction(1, 10)  # kept before and after, so that no soft consonant is cut
+_CANCELS = 0.01  # of two channels' power that is left in their mean, below which they cancel each other out
+
+
+@dataclass(frozen=True)
+class SoundTrack:
+    """Which sound of a file, and from when on.
+
+    Attributes
+    ----------
+    url : the file
+    language : picks the stream that says it is of this language; else the file's default one is taken
+    begin_s : the moment, on the file's clock, that is sample 0; None for the file's beginning. What lies before is left
+        out; where the stream begins later, there is silence
+    """
+
+    url: str
+    language: str | None = None
+    begin_s: Fraction | None = None
 
 
 @dataclass(frozen=True)
@@ -45,38 +67,52 @@ class Sound:
     ----------
     codec : FFmpeg's name
     sample_rate : Hz
-    channels : number of them
+    channels : of the blocks: one or two
     samples : per channel
+    peak : the largest sample's size; 1 is full scale
+    cancels : its two channels are each other's opposites, so that their mean is silent
     """
 
     codec: str
     sample_rate: int
     channels: int
     samples: int
+    peak: float = 1.0
+    cancels: bool = False
 
     @property
     def duration_s(self) -> Fraction:
         return Fraction(self.samples, self.sample_rate)
 
 
-def blocks(url: str, span: Span | None = None) -> Iterator[tuple[int, F32]]:
-    """(sample rate, samples) of a file's first audio stream, in pieces.
+def blocks(track: SoundTrack | str, span: Span | None = None) -> Iterator[tuple[int, F32]]:
+    """(sample rate, samples) of a sound, in pieces.
 
     Parameters
     ----------
+    track : a URL means the file's default stream from its beginning; so it does in all functions here
     span : only these samples; all, by default
 
     Yields
     ------
-    sample rate in Hz, the same each time; (channels, n) float32
+    sample rate in Hz, the same each time: that of the stream's first frame; (channels, n) float32, one or two channels,
+    the same each time
 
     Raises
     ------
     ProbeError : unreadable, or no audio stream
     DecodeError : a stream without a single decodable sample
     """
+    return _cut(_placed(_as_track(track), STEREO), span)
+
+
+def _as_track(sound: SoundTrack | str) -> SoundTrack:
+    return SoundTrack(sound) if isinstance(sound, str) else sound
+
+
+def _cut(source: Iterator[tuple[int, F32]], span: Span | None) -> Iterator[tuple[int, F32]]:
     at = 0
-    for rate, block in _placed(url):
+    for rate, block in source:
         low, high = (0, block.shape[1]) if span is None else (span.start - at, span.stop - at)
         at += block.shape[1]
         if high <= 0:
@@ -85,47 +121,97 @@ def blocks(url: str, span: Span | None = None) -> Iterator[tuple[int, F32]]:
             yield rate, part
 
 
-def _placed(url: str) -> Iterator[tuple[int, F32]]:
-    with opened(url) as container:
-        if not container.streams.audio:
-            raise ProbeError(f"{url}: no audio stream in it")
-        stream = container.streams.audio[0]
-        begin = _begin(container, stream)
-        resampler: Any = None
-        written = 0
-        rate = 0
-        for frame in _frames(container, stream):
-            if resampler is None:
+def _placed(track: SoundTrack, most: int) -> Iterator[tuple[int, F32]]:
+    """Blocks of at most so many channels, gaps filled."""
+    with opened(track.url) as container:
+        stream = sound_stream(container, track)
+        pieces = sound_pieces(container, stream)
+    with opened(track.url) as container:
+        stream = sound_stream(container, track)
+        begin = _begin(container, stream) if track.begin_s is None else track.begin_s
+        mixer: Mixer | None = None
+        written = rate = 0
+        decoded = False
+        exact = track.begin_s is not None
+        at: Piece | None = None
+        for piece, following, frame in _frames(container, stream, pieces):
+            if mixer is None:
                 rate = frame.sample_rate
-                resampler = av.AudioResampler(format="fltp", layout=frame.layout.name, rate=rate)
-            expected = None if frame.pts is None else int((frame.pts * frame.time_base - begin) * rate)
-            missing = 0 if expected is None else expected - written
-            if GAP_S * rate < missing < LONGEST_GAP_S * rate:
-                yield rate, np.zeros((len(frame.layout.channels), missing), np.float32)
-                written += missing
-            for plain in resampler.resample(frame):
-                block = np.asarray(plain.to_ndarray(), np.float32)
-                written += block.shape[1]
+                mixer = Mixer(rate, min(most, len(frame.layout.channels)))
+            if piece is not at:
+                at, exact = piece, True
+            limit = None if following is None else max(written, round((following.starts_s - begin) * rate))
+            place = written
+            if frame.pts is not None:
+                time = frame.pts * Fraction(frame.time_base) + (piece.shift_s if piece else 0)
+                place = round((time - begin) * rate)
+            # A stream's beginning is put where it belongs to the sample; in between, clocks are rounded.
+            gap = place - written
+            if gap > 0 and (exact or gap > GAP_S * rate) and gap < LONGEST_GAP_S * rate:
+                yield rate, np.zeros((mixer.channels, gap), np.float32)
+                written += gap
+            early = -gap if exact and gap < 0 else 0
+            for block in mixer(frame):
+                decoded = True
+                skipped = min(early, block.shape[1])
+                early -= skipped
+                block = (
+                    block[:, skipped:] if limit is None else block[:, skipped : max(skipped, limit - written + skipped)]
+                )
+                if block.shape[1]:
+                    exact = False
+                    written += block.shape[1]
+                    yield rate, block
+        if mixer is not None:
+            for block in mixer.rest():
                 yield rate, block
-        if not written:
-            raise DecodeError(f"{url}: its {stream.codec_context.name} stream holds no decodable sound")
+        if not decoded:
+            raise DecodeError(f"{track.url}: its {stream.codec_context.name} stream holds no decodable sound")
+
+
+def sound_stream(container: Any, track: SoundTrack) -> Any:
+    """The stream that a track means: of its language, else the default one, else the first.
+
+    Raises
+    ------
+    ProbeError : no audio stream
+    """
+    streams = container.streams.audio
+    if not streams:
+        raise ProbeError(f"{track.url}: no audio stream in it")
+    if track.language:
+        wanted = code_of(track.language)
+        for stream in streams:
+            if stream.language and code_of(stream.language) == wanted:
+                return stream
+    return next((stream for stream in streams if stream.disposition & Disposition.default), streams[0])
 
 
 def _begin(container: Any, stream: Any) -> Fraction:
-    """The time, in seconds, that is sample 0: the video's start where there is one, else the stream's own."""
+    """The time, in seconds, of a file's beginning: its picture's or its sound's, whichever is first."""
+    video = main_stream(container)
     starts = [
         Fraction(s.start_time) * Fraction(s.time_base)
-        for s in (*container.streams.video[:1], stream)
-        if s.start_time is not None
+        for s in (video, stream)
+        if s is not None and s.start_time is not None
     ]
     return min(starts, default=Fraction(0))
 
 
-def _frames(container: Any, stream: Any) -> Iterator[Any]:
+def _frames(container: Any, stream: Any, pieces: tuple[Piece, ...]) -> Iterator[tuple[Piece | None, Piece | None, Any]]:
+    """(piece it is of, the piece after that, frame)."""
+    current: Piece | None = None
+    coming = list(pieces)
+    number = 0
     try:
         for packet in container.demux(stream):
+            if packet.size:
+                while coming and coming[0].first <= number:
+                    current = coming.pop(0)
+                number += 1
             try:
-                yield from packet.decode()
+                for frame in packet.decode():
+                    yield current, coming[0] if coming else None, frame
             except av.error.EOFError:
                 return
             except av.error.FFmpegError:
@@ -134,30 +220,42 @@ def _frames(container: Any, stream: Any) -> Iterator[Any]:
         return  # the file ends in the middle of a packet
 
 
-def codec_of(url: str) -> str:
-    """FFmpeg's name of a file's first audio codec."""
-    with opened(url) as container:
-        if not container.streams.audio:
-            raise ProbeError(f"{url}: no audio stream in it")
-        name: str = container.streams.audio[0].codec_context.name
+def codec_of(track: SoundTrack | str) -> str:
+    """FFmpeg's name of a sound's codec."""
+    track = _as_track(track)
+    with opened(track.url) as container:
+        name: str = sound_stream(container, track).codec_context.name
         return name
 
 
-def probe_audio(url: str) -> Sound:
+def probe_audio(track: SoundTrack | str) -> Sound:
     """Decode a stream to its end and say what it was; exact, where a header may be wrong."""
     rate = count = channels = 0
-    for found, block in blocks(url):
+    peak = power = mean_power = 0.0
+    for found, block in blocks(track):
         rate, channels = found, block.shape[0]
         count += block.shape[1]
-    return Sound(codec_of(url), rate, channels, count)
+        peak = max(peak, float(np.abs(block).max()))
+        power += float(np.square(block, dtype=np.float64).mean(axis=0).sum())
+        mean_power += float(np.square(block.mean(axis=0), dtype=np.float64).sum())
+    return Sound(codec_of(track), rate, channels, count, peak, cancel_out(channels, power, mean_power))
 
 
-def speech_blocks(url: str, span: Span | None = None) -> Iterator[F32]:
-    """The stream as 16 kHz mono, (n,) float32: what the mel front end takes."""
+def cancel_out(channels: int, power: float, mean_power: float) -> bool:
+    """Whether two channels are each other's opposites, by their mean power and the power of their mean."""
+    return channels == STEREO and power > 0 and mean_power < _CANCELS * power
+
+
+def speech_blocks(track: SoundTrack | str, span: Span | None = None, cancels: bool = False) -> Iterator[F32]:
+    """The sound as 16 kHz mono, (n,) float32: what the mel front end takes.
+
+    Parameters
+    ----------
+    cancels : as :class:`Sound` says it: take the left channel alone
+    """
     resampler: Any = None
-    for rate, block in blocks(url, span):
-        mono = np.ascontiguousarray(block.mean(axis=0, dtype=np.float32))[None]
-        frame = av.AudioFrame.from_ndarray(mono, format="fltp", layout="mono")
+    for rate, block in _cut(_placed(_as_track(track), STEREO if cancels else 1), span):
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(block[:1]), format="fltp", layout="mono")
         frame.sample_rate = rate
         resampler = resampler or av.AudioResampler(format="fltp", layout="mono", rate=SAMPLE_RATE)
         for out in resampler.resample(frame):
@@ -167,14 +265,14 @@ def speech_blocks(url: str, span: Span | None = None) -> Iterator[F32]:
             yield np.asarray(out.to_ndarray()[0], np.float32)
 
 
-def sounding(url: str, sound: Sound) -> Span:
+def sounding(track: SoundTrack | str, sound: Sound) -> Span:
     """The stream without its leading and trailing silence, a tenth of a second of which is kept on either side.
 
     Silence is RMS below −45 dBFS over 10 ms. A stream that is silent throughout is returned whole.
     """
     loud: list[NDArray[np.bool_]] = []
     rest = np.zeros(0, np.float32)
-    for block in speech_blocks(url):
+    for block in speech_blocks(track, cancels=sound.cancels):
         rest = np.concatenate((rest, block))
         count = len(rest) // LEVEL_WINDOW
         squares = rest[: count * LEVEL_WINDOW].reshape(count, LEVEL_WINDOW) ** 2

@@ -10,17 +10,17 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from lipsync_ray.media.audio import blocks
+from lipsync_ray.media.audio import SoundTrack, blocks
 
 F32 = NDArray[np.float32]
 
 
-def pieces(url: str, spans: Sequence[tuple[Fraction, Fraction]]) -> tuple[int, list[F32]]:
-    """Cut several stretches out of a file's first audio stream, which is decoded once and held nowhere whole.
+def pieces(track: SoundTrack | str, spans: Sequence[tuple[Fraction, Fraction]]) -> tuple[int, list[F32]]:
+    """Cut several stretches out of a sound, which is decoded once and held nowhere whole.
 
     Parameters
     ----------
-    spans : (from, to) in seconds from the stream's start; what lies outside the stream is left away
+    spans : (from, to) in seconds from the sound's start; what lies outside the stream is left away
 
     Returns
     -------
@@ -32,7 +32,7 @@ def pieces(url: str, spans: Sequence[tuple[Fraction, Fraction]]) -> tuple[int, l
     """
     found: list[list[F32]] = [[] for _ in spans]
     at = rate = channels = 0
-    for rate, block in blocks(url):
+    for rate, block in blocks(track):
         channels = block.shape[0]
         for piece, (start_s, stop_s) in zip(found, spans, strict=True):
             low, high = max(0, round(start_s * rate) - at), round(stop_s * rate) - at

@@ -8,6 +8,7 @@ shown as long as its time says, and of two frames that fall on one place the lat
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import av
@@ -16,8 +17,12 @@ import cv2
 import numpy as np
 
 from lipsync_ray.errors import DecodeError
+from lipsync_ray.media.container import main_stream, opened
+from lipsync_ray.media.deinterlace import deinterlaced
 from lipsync_ray.media.picture import U8, Picture
-from lipsync_ray.media.probe import VideoInfo, main_stream, nearest, opened
+from lipsync_ray.media.probe import VideoInfo, is_rgb_like
+from lipsync_ray.media.sequence import Reader
+from lipsync_ray.media.stamps import nearest
 
 DECODER_THREADS = 2
 SKIPPED = 12  # frames: a smaller leap forward is decoded through, which costs less than to seek
@@ -82,16 +87,38 @@ def runs(indices: Sequence[int]) -> list[list[int]]:
     return out
 
 
-def small_rgb(info: VideoInfo, start: int, stop: int, width: int, height: int) -> Iterator[U8]:
-    """Frames ``start`` … ``stop − 1``, upright and scaled to (height, width, 3) uint8 RGB, for a detector."""
-    turned = info.rotation % 180 != 0
-    size = (height, width) if turned else (width, height)
+@dataclass
+class Seen:
+    """Places of the grid whose frame is stored in another size than the first, or is damaged, as far as they were seen."""
+
+    resized: set[int] = field(default_factory=set)
+    damaged: set[int] = field(default_factory=set)
+
+    def note(self, place: int, frame: Any, size: tuple[int, int]) -> None:
+        if (frame.width, frame.height) != size:
+            self.resized.add(place)
+        if frame.is_corrupt:
+            self.damaged.add(place)
+
+
+def small_rgb(
+    info: VideoInfo, start: int, stop: int, width: int, height: int, seen: Seen | None = None
+) -> Iterator[U8]:
+    """Frames ``start`` … ``stop − 1``, upright and scaled to (height, width, 3) uint8 RGB, for a detector.
+
+    Parameters
+    ----------
+    seen : notes what is wrong with them
+    """
+    size = (height, width) if info.orientation.swaps_sides else (width, height)
     last: Any = None
     held: U8 | None = None
-    for frame in _frames(info, start, stop):
+    for place, frame in enumerate(_frames(info, start, stop), start):
+        if seen is not None:
+            seen.note(place, frame, info.stored_size)
         if held is None or frame is not last:
             scaled = frame.reformat(width=size[0], height=size[1], format="rgb24", interpolation="AREA")
-            held, last = np.ascontiguousarray(np.rot90(scaled.to_ndarray(), info.rotation // 90)), frame
+            held, last = np.ascontiguousarray(info.orientation.upright(scaled.to_ndarray())), frame
         yield held
 
 
@@ -99,9 +126,10 @@ def _frames(info: VideoInfo, start: int, stop: int) -> Iterator[Any]:
     """Decoder frames for places start … stop − 1 of the grid."""
     if not 0 <= start < stop <= info.frames:
         raise ValueError(f"frames {start} … {stop} of {info.url}, which has {info.frames}")
+    placed = _sought(info, start) if info.order == "stamps" else _read(info, start)
     held: Any = None
     at = start
-    for place, frame in _placed(info, start):
+    for place, frame in deinterlaced(placed) if info.interlaced else placed:
         if held is not None:
             while at < min(place, stop):
                 yield held
@@ -118,81 +146,89 @@ def _frames(info: VideoInfo, start: int, stop: int) -> Iterator[Any]:
         at += 1
 
 
-def _placed(info: VideoInfo, start: int) -> Iterator[tuple[int, Any]]:
+def _sought(info: VideoInfo, start: int) -> Iterator[tuple[int, Any]]:
     """(place on the grid, frame) in order of presentation, from the last one at or before ``start``."""
     target = info.origin + int(start / info.rate / info.time_base)
     second = max(1, int(1 / info.time_base))
-    with opened(info.url) as container:
-        stream = main_stream(container)
-        stream.thread_type = "AUTO"
-        stream.codec_context.thread_count = DECODER_THREADS
-        back = 0
-        while True:
-            begin = target - back
-            from_beginning = begin <= info.origin
-            if start > 0:
-                container.seek(max(begin, info.origin), stream=stream, backward=True)
-            placed = (
-                (max(0, nearest((pts - info.origin) * info.time_base * info.rate)), frame)
-                for pts, frame in _decoded(container, stream, anchored=not from_beginning)
-            )
-            before = next(placed, None)
-            if from_beginning or (before is not None and before[0] <= start):
-                break
-            back = max(second, 2 * back)  # the key frame found lies after the start: begin further back
-        for later in placed:
-            if before is not None and later[0] > start:
-                yield before
-                before = None
-            if later[0] > start:
-                yield later
-            else:
-                before = later
-        if before is not None:
+    back = 0
+    while True:
+        begin = target - back
+        from_beginning = begin <= info.origin
+        placed = _decoded(info, None if from_beginning else begin)
+        before = next(placed, None)
+        if from_beginning or (before is not None and before[0] <= start):
+            break
+        back = max(second, 2 * back)  # the key frame found lies after the start: begin further back
+    for later in placed:
+        if before is not None and later[0] > start:
             yield before
+            before = None
+        if later[0] > start:
+            yield later
+        else:
+            before = later
+    if before is not None:
+        yield before
 
 
-def _decoded(container: Any, stream: Any, anchored: bool) -> Iterator[tuple[int, Any]]:
-    """(pts, frame); after a seek, only from the first key frame on.
+def _decoded(info: VideoInfo, begin: int | None) -> Iterator[tuple[int, Any]]:
+    """(place, frame): from the file's beginning, or from the first key frame after a seek to a time.
+
+    A file is opened anew to be read from its beginning: in formats without an index no seek finds that again.
 
     Frames that precede a key frame in time but follow it in the file refer to pictures before it (an open group of
     pictures): decoded from here they would differ from the same frames decoded from the beginning, so they are left to
     an earlier start.
     """
-    key: int | None = None
-    for packet in container.demux(stream):
-        stamp = packet.pts if packet.pts is not None else packet.dts
-        if anchored and key is None and packet.is_keyframe and stamp is not None:
-            key = stamp
-        try:
-            frames = packet.decode()
-        except av.error.EOFError:
-            return
-        except av.error.FFmpegError:
-            continue  # a damaged packet: the picture before it is held, as players do
-        for frame in frames:
-            pts = frame.pts if frame.pts is not None else frame.dts
-            if pts is not None and (not anchored or (key is not None and pts >= key)):
-                yield pts, frame
+    with opened(info.url) as container:
+        stream = main_stream(container)
+        stream.thread_type = "AUTO"
+        stream.codec_context.thread_count = DECODER_THREADS
+        key: int | None = None
+        if begin is not None:
+            container.seek(begin, stream=stream, backward=True)
+        for packet in container.demux(stream):
+            if begin is not None and key is None and packet.is_keyframe and packet.pts is not None:
+                key = packet.pts
+            try:
+                frames = packet.decode()
+            except av.error.EOFError:
+                return
+            except av.error.FFmpegError:
+                continue  # a damaged packet: the picture before it is held, as players do
+            for frame in frames:
+                pts = frame.pts if frame.pts is not None else frame.dts
+                if pts is not None and (begin is None or (key is not None and pts >= key)):
+                    yield max(0, nearest((pts - info.origin) * info.time_base * info.rate)), frame
+
+
+_readers: list[tuple[VideoInfo, Reader]] = []  # at most one: of the video that this process reads in order
+
+
+def _read(info: VideoInfo, start: int) -> Iterator[tuple[int, Any]]:
+    """As :func:`_sought`, of a video that cannot be sought."""
+    if not (_readers and _readers[0][0] == info and _readers[0][1].reaches(start)):
+        for _, reader in _readers:
+            reader.close()
+        _readers[:] = [(info, Reader(info, DECODER_THREADS))]
+    return _readers[0][1].placed(start)
 
 
 def _planes(frame: Any, info: VideoInfo) -> Picture:
-    name = frame.format.name
-    if name not in {"yuv420p", "yuvj420p"}:
-        if frame.format.is_rgb:
-            # A PNG is tagged as full range, which would become the planes' range too; a BMP has a converter of its own,
-            # which is less exact.
-            frame = frame.reformat(format="rgb24").reformat(
-                format="yuv420p", dst_colorspace=_BT709, src_color_range=_FULL, dst_color_range=_LIMITED
-            )
-        else:
-            target = "yuvj420p" if info.colour.range == 2 else "yuv420p"
-            frame = frame.reformat(format=target, src_colorspace=_BT601, dst_colorspace=_BT601)
-    turns = info.rotation // 90
+    size = info.stored_size
+    if is_rgb_like(frame):
+        # A PNG is tagged as full range, which would become the planes' range too; a BMP has a converter of its own,
+        # which is less exact.
+        frame = frame.reformat(format="rgb24").reformat(
+            *size, format="yuv420p", dst_colorspace=_BT709, src_color_range=_FULL, dst_color_range=_LIMITED
+        )
+    elif frame.format.name not in {"yuv420p", "yuvj420p"} or (frame.width, frame.height) != size:
+        target = "yuvj420p" if info.colour.range == 2 else "yuv420p"
+        frame = frame.reformat(*size, format=target, src_colorspace=_BT601, dst_colorspace=_BT601)
     planes = []
     for plane in frame.planes[:3]:
         rows = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width]
-        planes.append(np.ascontiguousarray(np.rot90(rows, turns)) if turns else rows.copy())
+        planes.append(np.array(info.orientation.upright(rows), np.uint8, order="C"))
     y, u, v = planes
     if y.shape[0] % 2 or y.shape[1] % 2:
         # Chroma planes of an odd picture are rounded up already; H.264 4:2:0 has even sides, so luma repeats its edge.

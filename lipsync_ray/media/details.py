@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipsync_ray import storage
-from lipsync_ray.media.audio import QUIET_DBFS, blocks
-from lipsync_ray.media.probe import main_stream, opened, probe_video
+from lipsync_ray.media.audio import QUIET_DBFS, SoundTrack, blocks, cancel_out, sound_stream
+from lipsync_ray.media.container import main_stream, opened
+from lipsync_ray.media.probe import probe_video
 
 F32 = NDArray[np.float32]
 
@@ -46,6 +47,9 @@ class VideoDetails:
     bytes : of the file
     has_audio : whether the file has an audio stream too
     still : a single picture
+    mirrored : whether left and right are exchanged after the turn
+    interlaced : whether its frames are two fields each
+    notes : what a person should know of what a dub cannot keep, one sentence each
     """
 
     url: str
@@ -65,11 +69,16 @@ class VideoDetails:
     bytes: int
     has_audio: bool
     still: bool
+    mirrored: bool = False
+    interlaced: bool = False
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class AudioDetails:
-    """A file's first audio stream, decoded to its end.
+    """A file's audio stream (the default one, where there are several), decoded to its end.
+
+    Levels of more than two channels are those of FFmpeg's mix of them to two.
 
     Attributes
     ----------
@@ -85,6 +94,8 @@ class AudioDetails:
     rms_dbfs : root mean square over all channels
     silence : share of it, 0–1, that is silent: RMS below −45 dBFS over 10 ms
     loudness_lufs : integrated loudness by EBU R 128 (FFmpeg's ebur128); None where no 0.4 s are above −70 LUFS
+    cancels : its two channels are each other's opposites, so that their mean is silent
+    notes : what a person should know of it, one sentence each
     """
 
     url: str
@@ -99,6 +110,8 @@ class AudioDetails:
     rms_dbfs: float
     silence: float
     loudness_lufs: float | None
+    cancels: bool = False
+    notes: tuple[str, ...] = ()
 
 
 def get_video_details(url: str) -> VideoDetails:
@@ -137,11 +150,14 @@ def get_video_details(url: str) -> VideoDetails:
         bytes=size,
         has_audio=info.has_audio,
         still=info.still,
+        mirrored=info.mirrored,
+        interlaced=info.interlaced,
+        notes=info.notes,
     )
 
 
 def get_audio_details(url: str) -> AudioDetails:
-    """Decode a file's first audio stream to its end, a block at a time, and measure it.
+    """Decode a file's audio stream to its end, a block at a time, and measure it.
 
     Parameters
     ----------
@@ -153,10 +169,12 @@ def get_audio_details(url: str) -> AudioDetails:
     DecodeError : a stream without a single decodable sample
     """
     levels = _Levels()
-    for rate, block in blocks(url):
+    track = SoundTrack(url)
+    for rate, block in blocks(track):
         levels.add(rate, block)
     with opened(url) as container:
-        stream = container.streams.audio[0]
+        stream = sound_stream(container, track)
+        streams = [s.language or f"stream {s.index}" for s in container.streams.audio]
         context = stream.codec_context
         name, codec, bit_rate = container.format.name, context.name, stream.bit_rate
     return AudioDetails(
@@ -164,7 +182,7 @@ def get_audio_details(url: str) -> AudioDetails:
         container=name,
         codec=codec,
         sample_rate=levels.rate,
-        channels=levels.channels,
+        channels=context.channels,
         samples=levels.samples,
         duration_s=Fraction(levels.samples, levels.rate),
         bit_rate=bit_rate or None,
@@ -172,7 +190,19 @@ def get_audio_details(url: str) -> AudioDetails:
         rms_dbfs=_dbfs(math.sqrt(levels.squares / (levels.samples * levels.channels))),
         silence=levels.silence(),
         loudness_lufs=levels.loudness(),
+        cancels=levels.cancels,
+        notes=sound_notes(levels.cancels, streams, stream.language or f"stream {stream.index}"),
     )
+
+
+def sound_notes(cancels: bool, streams: Sequence[str], taken: str) -> tuple[str, ...]:
+    """What a person should know of a sound: that its channels cancel out, which of several streams was taken."""
+    notes = []
+    if cancels:
+        notes.append("its two channels are each other's opposites and cancel out; the left one is taken for the lips")
+    if len(streams) > 1:
+        notes.append(f"it has {len(streams)} audio streams ({', '.join(streams)}); {taken} is taken")
+    return tuple(notes)
 
 
 def _dbfs(level: float) -> float:
@@ -184,7 +214,7 @@ class _Levels:
 
     def __init__(self) -> None:
         self.rate = self.channels = self.samples = 0
-        self.peak = self.squares = 0.0
+        self.peak = self.squares = self._mean_squares = 0.0
         self._windows = self._quiet = 0
         self._rest = np.zeros(0, np.float32)
         self._meter: Any = None
@@ -195,6 +225,7 @@ class _Levels:
         self.rate, self.channels = rate, block.shape[0]
         self.peak = max(self.peak, float(np.abs(block).max(initial=0)))
         self.squares += float(np.square(block, dtype=np.float64).sum())
+        self._mean_squares += float(np.square(block.mean(axis=0), dtype=np.float64).sum())
         mono = np.concatenate((self._rest, np.sqrt(np.square(block).mean(axis=0))))
         length = max(1, int(_WINDOW_S * rate))
         count = len(mono) // length
@@ -204,6 +235,11 @@ class _Levels:
         self._rest = mono[count * length :].astype(np.float32)
         self._weigh(block)
         self.samples += block.shape[1]
+
+    @property
+    def cancels(self) -> bool:
+        """Whether two channels are each other's opposites."""
+        return cancel_out(self.channels, self.squares / max(1, self.channels), self._mean_squares)
 
     def silence(self) -> float:
         """Share of silent windows; of a stream shorter than one, whether it is silent."""
@@ -216,8 +252,6 @@ class _Levels:
         return self._heard if self._heard > FLOOR_LUFS else None
 
     def _weigh(self, block: F32) -> None:
-        if self.channels > 2:  # the weights of other layouts' channels are not told apart here: take their mean
-            block = block.mean(axis=0, keepdims=True, dtype=np.float32)
         layout = "mono" if len(block) == 1 else "stereo"
         self._meter = self._meter or _meter(self.rate, layout)
         _, source, sink = self._meter

@@ -20,14 +20,16 @@ import av.error
 import numpy as np
 
 from lipsync_ray.errors import DecodeError, EncodeError
+from lipsync_ray.languages import three_letters
 from lipsync_ray.media import audio
-from lipsync_ray.media.audio import F32, Span
-from lipsync_ray.media.probe import opened
+from lipsync_ray.media.audio import F32, SoundTrack, Span, sound_stream
+from lipsync_ray.media.container import opened
 
 AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
 AAC_BITS_PER_CHANNEL = 96_000
 MP4_AUDIO = frozenset({"aac", "mp3", "ac3", "eac3", "opus", "flac", "alac"})
 _AUDIO_AHEAD_S = Fraction(1, 2)
+_WARM_UP_S = Fraction(1, 10)
 
 
 @dataclass(frozen=True)
@@ -46,11 +48,15 @@ class Part:
 
 @dataclass(frozen=True)
 class Track:
-    """The audio to put under a video: `span` of the stream at `url`, cut or followed by silence to last `duration_s`."""
+    """The audio to put under a video: `span` of a sound, cut or followed by silence to last `duration_s`.
 
-    url: str
+    `language` is what the output's track says it is in, as the user wrote it.
+    """
+
+    sound: SoundTrack
     span: Span
     duration_s: Fraction
+    language: str | None = None
 
 
 @dataclass(frozen=True)
@@ -134,12 +140,18 @@ class _AudioCopier:
 
     def __init__(self, stack: ExitStack, container: Any, track: Copied) -> None:
         source = stack.enter_context(opened(track.url))
-        stream = source.streams.audio[0]
+        stream = sound_stream(source, SoundTrack(track.url))
         self._container = container
         self._stream = container.add_stream_from_template(stream)
+        if stream.language:
+            self._stream.metadata["language"] = stream.language
         self._origin = track.origin_s
-        self._packets = (packet for packet in source.demux(stream) if packet.dts is not None)
+        self._packets = (packet for packet in source.demux(stream) if self._belongs(packet))
         self._next: Any = None
+
+    def _belongs(self, packet: Any) -> bool:
+        """Whether a packet is of the time of the pictures, or the few that a decoder warms up with."""
+        return packet.dts is not None and packet.dts * packet.time_base - self._origin > -_WARM_UP_S
 
     def write_until(self, time_s: Fraction | None) -> None:
         """Copy up to ``time_s``; to the end, where it is None."""
@@ -174,16 +186,18 @@ class _AudioWriter:
 
     def __init__(self, container: Any, track: Track) -> None:
         self._container = container
-        source = audio.blocks(track.url, track.span)
+        source = audio.blocks(track.sound, track.span)
         first = next(source, None)
         if first is None:
-            raise DecodeError(f"{track.url}: no sound in its samples {track.span.start} … {track.span.stop}")
+            raise DecodeError(f"{track.sound.url}: no sound in its samples {track.span.start} … {track.span.stop}")
         self._rate, channels = first[0], first[1].shape[0]
         self._blocks = chain([first], source)
-        layout = {1: "mono", 2: "stereo"}.get(channels, "stereo")
+        layout = "mono" if channels == 1 else "stereo"
         coded = self._rate if self._rate in AAC_RATES else 48_000
         self._stream = container.add_stream("aac", rate=coded, layout=layout)
-        self._stream.bit_rate = AAC_BITS_PER_CHANNEL * min(2, channels)
+        self._stream.bit_rate = AAC_BITS_PER_CHANNEL * channels
+        if track.language and (code := three_letters(track.language)):
+            self._stream.metadata["language"] = code
         self._layout = layout
         self._total = int(track.duration_s * self._rate)
         self._written = 0
@@ -203,8 +217,6 @@ class _AudioWriter:
         return np.zeros((1 if self._layout == "mono" else 2, min(left, self._rate)), np.float32)
 
     def _write(self, block: F32) -> None:
-        if block.shape[0] > 2:
-            block = np.repeat(block.mean(axis=0, keepdims=True, dtype=np.float32), 2, axis=0)
         frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(block), format="fltp", layout=self._layout)
         frame.sample_rate, frame.pts, frame.time_base = self._rate, self._written, Fraction(1, self._rate)
         self._written += block.shape[1]

@@ -46,6 +46,15 @@ class Colour:
         return (*_KR_KB[matrix], self.range == FULL_RANGE)
 
 
+RGB_AS = Colour(matrix=1, range=1, primaries=1, transfer=1)
+"""What RGB, palettes and their kin are converted to: BT.709, limited range."""
+
+
+def known_matrix(code: int) -> bool:
+    """Whether pictures of this matrix can be turned into RGB: its coefficients are known, or none are said."""
+    return code in _KR_KB or code in (0, UNSPECIFIED, 3)
+
+
 class Box(NamedTuple):
     """A rectangle in pixels: columns x0 … x1−1, rows y0 … y1−1."""
 

@@ -1,43 +1,35 @@
-"""What a media file holds, found without decoding its pictures.
+"""What a media file holds, found without decoding more of its pictures than the first second or two.
 
 A video's packets are read once, for their timestamps: the exact count, the true rate and the last frame's end come
-from them, not from a header that may be wrong.
+from them, not from a header that may be wrong. Then its first pictures are decoded, which shows whether those
+timestamps can be believed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise
-from typing import Any
+from itertools import islice, pairwise
+from typing import Any, Literal
 
 import av
 import av.error
 
-from lipsync_ray import storage
 from lipsync_ray.errors import ProbeError
-from lipsync_ray.media.picture import Colour
+from lipsync_ray.media import notes, stills
+from lipsync_ray.media.container import kinds, main_stream, opened
+from lipsync_ray.media.orientation import AS_STORED, Orientation, of_matrix
+from lipsync_ray.media.picture import RGB_AS, Colour
+from lipsync_ray.media.stamps import DEFAULT_RATE, FASTEST, Stamps, nearest, pick_rate, read_stamps
 
-STILL_FORMATS = frozenset({"image2", "png_pipe", "jpeg_pipe", "webp_pipe", "bmp_pipe", "tiff_pipe", "mjpeg"})
-NAMED_RATES = tuple(
-    Fraction(n, d)
-    for n, d in (
-        (24000, 1001),
-        (24, 1),
-        (25, 1),
-        (30000, 1001),
-        (30, 1),
-        (48, 1),
-        (50, 1),
-        (60000, 1001),
-        (60, 1),
-        (120, 1),
-    )
-)
-FASTEST = Fraction(240)  # a "rate" beyond this is a time base, not a frame rate
-DEFAULT_STILL_RATE = Fraction(25)
+DEFAULT_STILL_RATE = DEFAULT_RATE
+LOOKED_AT = 48  # first frames, decoded to see whether their times are in the order in which they are shown
+HELD_S = 10  # seconds of frames that need not be there …
+HELD_SHARE = 3  # … or so many for each that is, before a plan is refused as nonsense
+_RGB_MATRIX = 0
+_PALETTE = "pal8"
+
+Order = Literal["stamps", "joined", "count"]
 
 
 @dataclass(frozen=True)
@@ -57,8 +49,14 @@ class VideoInfo:
     varies : whether the distance between frames is not constant
     still : a single picture, to be held as long as is wanted
     pixel_aspect : width of a pixel over its height
-    colour : the stream's tags
+    colour : of the pictures that decoding gives
     has_audio : whether the file has an audio stream too
+    mirrored : whether left and right are exchanged after the turn
+    interlaced : whether its frames are two fields each, which decoding makes one picture
+    order : where a frame's number comes from: "stamps", its time; "joined", its time on a clock that is set anew at
+        `joins`; "count", the order in which frames are decoded, since their times are missing or wrong
+    joins : (ordinal of the packet, units to add to times from there on)
+    notes : what a person should know of what cannot be kept, one sentence each
     """
 
     url: str
@@ -76,6 +74,11 @@ class VideoInfo:
     pixel_aspect: Fraction
     colour: Colour
     has_audio: bool
+    mirrored: bool = False
+    interlaced: bool = False
+    order: Order = "stamps"
+    joins: tuple[tuple[int, int], ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def picture(self) -> bool:
@@ -87,32 +90,19 @@ class VideoInfo:
         """Seconds from the first frame's start to the last one's end."""
         return self.frames / self.rate
 
+    @property
+    def origin_s(self) -> Fraction:
+        """The first frame's time, on the file's clock."""
+        return self.origin * self.time_base
 
-@contextmanager
-def opened(url: str) -> Iterator[Any]:
-    """An open PyAV container.
+    @property
+    def orientation(self) -> Orientation:
+        return Orientation(self.rotation, self.mirrored)
 
-    Raises
-    ------
-    ProbeError : missing, empty, or not a media file
-    """
-    with storage.opened(url) as source:
-        try:
-            container = av.open(source, metadata_errors="replace")
-        except FileNotFoundError as error:
-            raise ProbeError(f"{url}: no such file") from error
-        except (av.error.FFmpegError, OSError, ValueError) as error:
-            raise ProbeError(f"{url}: {_why_unreadable(url, error)}") from error
-        with container:
-            yield container
-
-
-def _why_unreadable(url: str, error: Exception) -> str:
-    if storage.size(url) == 0:
-        return "the file is empty (0 bytes)"
-    if isinstance(error, av.error.InvalidDataError):
-        return "not a readable video or audio file: damaged, cut off before its index, or another kind of file"
-    return str(error)
+    @property
+    def stored_size(self) -> tuple[int, int]:
+        """(width, height) before it is turned."""
+        return (self.height, self.width) if self.orientation.swaps_sides else (self.width, self.height)
 
 
 def probe_video(url: str, still_rate: Fraction = DEFAULT_STILL_RATE) -> VideoInfo:
@@ -125,126 +115,179 @@ def probe_video(url: str, still_rate: Fraction = DEFAULT_STILL_RATE) -> VideoInf
 
     Raises
     ------
-    ProbeError : unreadable, without a picture stream, cut off, or without timestamps
+    ProbeError : unreadable, without a picture stream, cut off, or with times that make no sense
     """
     with opened(url) as container:
-        stream = main_stream(container)
-        if stream is None:
-            raise ProbeError(f"{url}: no video stream in it (streams: {_kinds(container)})")
-        still = container.format.name in STILL_FORMATS and stream.frames <= 1
-        stamps, last_duration = _timestamps(container, stream)
-        if not stamps:
+        stream = _picture_stream(container, url)
+        stamps = read_stamps(container, stream)
+        told = notes.of_container(container, stream, stamps)
+        if not stamps.packets:
             raise ProbeError(f"{url}: no frames in its {stream.codec_context.name} stream")
-        declared = stream.frames
-        if not still and len(stamps) < declared - max(2, declared // 100):
-            raise ProbeError(f"{url}: cut off: {declared} frames declared, {len(stamps)} there")
-        first = _first_frame(container, stream, url)
-        time_base = Fraction(stream.time_base)
-        if still or len(stamps) == 1:
-            still, rate, frames, varies = True, still_rate, 1, False
+        still = stamps.packets == 1 or stills.is_jpeg_name(url)
+        picture = still and stills.is_picture_format(container.format.name)
+        missing = stream.frames - stamps.packets - stamps.hidden
+        if not still and missing > max(2, stream.frames // 100):
+            raise ProbeError(f"{url}: cut off: {stream.frames} frames declared, {stamps.packets + stamps.hidden} there")
+    orientation = stills.look_whole(url) if picture else None
+    with opened(url) as container:
+        stream = main_stream(container)
+        first = _Look(url, container, stream)
+        counted = not stamps.told or not first.rising or (not still and stills.is_picture_format(container.format.name))
+        order: Order = "count" if counted else "joined" if stamps.joins else "stamps"
+        if still:
+            rate, frames, varies = still_rate, 1, False
+        elif order == "count":
+            rate = pick_rate([], stamps.time_base, stream.guessed_rate, stream.average_rate)
+            frames, varies = first.count_all(), False
         else:
-            rate = pick_rate(stamps, time_base, stream.guessed_rate, stream.average_rate)
-            span = (stamps[-1] - stamps[0]) * time_base * rate
-            frames = nearest(span) + max(1, nearest((last_duration or 0) * time_base * rate))
-            steps = [b - a for a, b in pairwise(stamps)]
-            varies = (max(steps) - min(steps)) * time_base > Fraction(1, 2) / rate
-        rotation = round(first.rotation) % 360
-        if rotation % 90:
-            raise ProbeError(f"{url}: turned by {rotation}°; only quarter turns are understood")
-        size = (first.width, first.height)
+            rate, frames, varies = _grid(url, stamps, stream)
+        if orientation is None:
+            orientation = _orientation(first.frame, url)
+        size = (first.frame.width, first.frame.height)
         aspect = Fraction(stream.sample_aspect_ratio or 1) or Fraction(1)
-        if rotation % 180:
+        if orientation.swaps_sides:
             size, aspect = (size[1], size[0]), 1 / aspect
         return VideoInfo(
             url=url,
             width=size[0],
             height=size[1],
-            rotation=rotation,
+            rotation=orientation.rotation,
             rate=rate,
             frames=frames,
-            origin=stamps[0],
-            time_base=time_base,
+            origin=stamps.times[0] if stamps.times else 0,
+            time_base=stamps.time_base,
             codec=stream.codec_context.name,
-            pixel_format=first.format.name,
+            pixel_format=first.frame.format.name,
             varies=varies,
             still=still,
             pixel_aspect=aspect,
-            colour=_colour(first, stream),
+            colour=_colour(first.frame, stream),
             has_audio=bool(container.streams.audio),
+            mirrored=orientation.mirrored,
+            interlaced=first.interlaced and not still,
+            order=order,
+            joins=stamps.joins if order == "joined" else (),
+            notes=(
+                *told,
+                *notes.of_order(order, len(stamps.joins), frames, rate),
+                *notes.of_frames(first.frame, stream, first.interlaced and not still),
+            ),
         )
 
 
-def nearest(value: Fraction) -> int:
-    """The nearest integer, halves up: the same for every value shifted by a whole number, unlike round()."""
-    return (2 * value.numerator + value.denominator) // (2 * value.denominator)
+def _picture_stream(container: Any, url: str) -> Any:
+    stream = main_stream(container)
+    if stream is None:
+        raise ProbeError(f"{url}: no video stream in it (streams: {kinds(container)})")
+    if stream.disposition & av.stream.Disposition.dependent:
+        count = len(container.streams.video)
+        raise ProbeError(
+            f"{url}: a picture made of {count} tiles, which are not put together here; make it a JPEG first"
+        )
+    return stream
 
 
-def pick_rate(stamps: list[int], time_base: Fraction, guessed: Fraction | None, average: Fraction | None) -> Fraction:
-    """The constant rate on which a stream's frames are numbered.
+def _grid(url: str, stamps: Stamps, stream: Any) -> tuple[Fraction, int, bool]:
+    """(rate, frames, whether their distance varies) of a stream whose times can be believed.
 
-    FFmpeg's guess is taken where it is a frame rate; else the rate of the usual distance between frames, moved to a
-    named rate within 0.5 %. The usual distance is the mean of those that differ from the median by a tick at most:
-    in milliseconds 30 frames/s are 33, 33, 34.
+    Raises
+    ------
+    ProbeError : its times make no sense
     """
-    steps = sorted(b - a for a, b in pairwise(stamps) if b > a)
-    if not steps:
-        return average or DEFAULT_STILL_RATE
-    median = steps[len(steps) // 2]
-    usual = [step for step in steps if abs(step - median) <= 1]
-    measured = len(usual) / (sum(usual) * time_base)
-    shortest = 1 / (steps[len(steps) // 20] * time_base)
-    if guessed and guessed <= FASTEST and guessed <= shortest * Fraction(3, 2):
-        return Fraction(guessed)
-    named = min(NAMED_RATES, key=lambda rate: abs(rate - measured))
-    if abs(named - measured) <= named / 200:
-        return named
-    return min(measured, FASTEST).limit_denominator(1001)
+    times, time_base = stamps.times, stamps.time_base
+    rate = pick_rate(times, time_base, stream.guessed_rate, stream.average_rate)
+    if rate > FASTEST:
+        raise ProbeError(
+            f"{url}: its frames are {float(1 / rate):.2g} s apart, which is no frame rate; give it true times: "
+            "ffmpeg -i IN -vf setpts=N/25/TB -r 25 OUT"
+        )
+    frames = nearest((times[-1] - times[0]) * time_base * rate)
+    frames += max(1, nearest((stamps.last_duration or 0) * time_base * rate))
+    if frames - stamps.packets > max(int(HELD_S * rate), HELD_SHARE * stamps.packets):
+        raise ProbeError(
+            f"{url}: its times span {float((times[-1] - times[0]) * time_base):.0f} s, which is {frames} frames at "
+            f"{float(rate):.4g} frames/s, but it holds {stamps.packets}; give it true times: "
+            "ffmpeg -i IN -vf setpts=N/25/TB -r 25 OUT"
+        )
+    steps = [b - a for a, b in pairwise(times)]
+    return rate, frames, (max(steps) - min(steps)) * time_base > Fraction(1, 2) / rate
 
 
-def _timestamps(container: Any, stream: Any) -> tuple[list[int], int | None]:
-    stamps: list[tuple[int, int | None]] = []
+class _Look:
+    """A stream's first frames, decoded from its beginning.
+
+    Attributes
+    ----------
+    frame : the first one
+    rising : whether their times rise in the order in which the decoder puts them out
+    interlaced : whether any of them is
+    """
+
+    def __init__(self, url: str, container: Any, stream: Any) -> None:
+        stream.thread_type = "AUTO"
+        self._frames = _decoded(url, container, stream)
+        self.frame: Any = None
+        self.rising, self.interlaced = True, False
+        before: int | None = None
+        self._count = 0
+        for frame in islice(self._frames, LOOKED_AT):
+            self._count += 1
+            self.frame = self.frame if self.frame is not None else frame
+            self.interlaced |= frame.interlaced_frame
+            if frame.pts is not None:
+                self.rising &= before is None or frame.pts > before
+                before = frame.pts
+        if self.frame is None:
+            raise ProbeError(f"{url}: not one {stream.codec_context.name} frame can be decoded")
+
+    def count_all(self) -> int:
+        """Frames of the whole stream, decoded to its end."""
+        return self._count + sum(1 for _ in self._frames)
+
+
+def _decoded(url: str, container: Any, stream: Any) -> Any:
+    """Frames until the file ends; damaged packets are passed over once one could be decoded."""
+    found, reason = False, None
     try:
         for packet in container.demux(stream):
-            stamp = packet.pts if packet.pts is not None else packet.dts
-            if stamp is not None and not packet.is_discard:
-                stamps.append((stamp, packet.duration))
-    except av.error.FFmpegError:
-        pass  # a cut file ends in an unreadable packet; the count says whether it matters
-    stamps.sort()
-    return [stamp for stamp, _ in stamps], (stamps[-1][1] if stamps else None)
-
-
-def _first_frame(container: Any, stream: Any, url: str) -> Any:
-    try:
-        container.seek(0, backward=True)
-    except av.error.FFmpegError:
-        pass  # a picture or a pipe: it is read again below, or found empty
-    try:
-        for frame in container.decode(stream):
-            return frame
-    except av.error.EOFError:
-        pass
+            try:
+                for frame in packet.decode():
+                    found = True
+                    yield frame
+            except av.error.EOFError:
+                return
+            except av.error.FFmpegError as error:
+                reason = error
     except av.error.FFmpegError as error:
-        raise ProbeError(f"{url}: its {stream.codec_context.name} frames cannot be decoded: {error}") from error
-    with opened(url) as again:  # a format that cannot seek
-        for frame in again.decode(video=0):
-            return frame
-    raise ProbeError(f"{url}: not one {stream.codec_context.name} frame can be decoded")
+        reason = error
+    if not found and reason is not None:
+        raise ProbeError(f"{url}: its {stream.codec_context.name} frames cannot be decoded: {reason.strerror}")
 
 
-def main_stream(container: Any) -> Any:
-    """The first picture stream that is not a cover image, or None."""
-    cover = av.stream.Disposition.attached_pic
-    return next((stream for stream in container.streams.video if not stream.disposition & cover), None)
+def _orientation(frame: Any, url: str) -> Orientation:
+    try:
+        matrix = next((bytes(data) for data in frame.side_data if data.type.name == "DISPLAYMATRIX"), None)
+    except ValueError:  # PyAV does not know every kind of side data, and then shows none
+        matrix = None
+        if frame.rotation % 90:
+            raise ProbeError(f"{url}: turned by {frame.rotation % 360}°; only quarter turns are understood") from None
+        return Orientation(round(frame.rotation) % 360)
+    if matrix is None:
+        return AS_STORED
+    try:
+        return of_matrix(matrix)
+    except ValueError as error:
+        raise ProbeError(f"{url}: {error}; only quarter turns are understood") from error
 
 
-def _kinds(container: Any) -> str:
-    return ", ".join(stream.type or "unknown" for stream in container.streams) or "none"
+def is_rgb_like(frame: Any) -> bool:
+    """Whether a decoded frame has to pass through RGB: it is RGB, has a palette, or is grey with RGB's tags."""
+    return bool(frame.format.is_rgb) or frame.format.name == _PALETTE or int(frame.colorspace) == _RGB_MATRIX
 
 
 def _colour(frame: Any, stream: Any) -> Colour:
-    if frame.format.is_rgb:
-        return Colour(matrix=1, range=1, primaries=1, transfer=1)  # what decode converts it to
+    if is_rgb_like(frame):
+        return RGB_AS
     full = frame.format.name.startswith("yuvj") or int(frame.color_range) == 2
     context = stream.codec_context
     return Colour(

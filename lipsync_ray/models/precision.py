@@ -8,6 +8,17 @@ from lipsync_ray.errors import ModelError
 from lipsync_ray.settings import Precision
 
 
+def resolved(precision: Precision, device: str) -> Precision:
+    """What "auto" means on a device of this kind, by the processor of this machine.
+
+    The driver asks once, before the first row, and every worker is told: a video must not be drawn in two precisions.
+    """
+    if precision != "auto":
+        return precision
+    name: Precision = _NAMES[dtype_of("auto", torch.device(device))]
+    return name
+
+
 def dtype_of(precision: Precision, device: torch.device) -> torch.dtype:
     """The type for a device; "auto" is fp16 on a GPU, bf16 on a CPU that multiplies in it, else fp32.
 
@@ -21,7 +32,10 @@ def dtype_of(precision: Precision, device: torch.device) -> torch.dtype:
         return torch.float16
     if precision == "fp16" and device.type == "cpu":
         raise ModelError("--precision fp16 needs a GPU; on a CPU choose bf16 or fp32")
-    return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
+    return _TYPES[precision]
 
 
-__all__ = ["Precision", "dtype_of"]
+_TYPES: dict[str, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+_NAMES: dict[torch.dtype, Precision] = {kind: name for name, kind in _TYPES.items()}  # type: ignore[misc]
+
+__all__ = ["Precision", "dtype_of", "resolved"]

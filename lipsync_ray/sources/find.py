@@ -1,14 +1,14 @@
-"""The pass that gives every distinct video its face table."""
+"""The pass that gives every distinct video its face table: run to its end, or while another one uses the first ones."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
 from lipsync_ray import storage
 from lipsync_ray.engine.crew import Crew
-from lipsync_ray.engine.layout import lay_out
+from lipsync_ray.engine.layout import Pool, lay_out
 from lipsync_ray.engine.rows import Failure, StageSpec
 from lipsync_ray.engine.work import UnderWay, Work, work_off
 from lipsync_ray.media.probe import VideoInfo
@@ -35,37 +35,9 @@ class Found:
     fresh: bool = False
 
 
-def find_tables(crew: Crew, videos: Mapping[str, VideoInfo], folder: str, users: str) -> dict[str, Found]:
-    """Make the tables that are missing.
-
-    Parameters
-    ----------
-    videos : key, which changes with a video's content → the video
-    folder : of the tables
-    users : for the log line: "40 dubs"
-    """
-    there = storage.list_names(folder)
-    found: dict[str, Found] = {}
-    wanted: dict[str, _Wanted] = {}
-    for key, video in videos.items():
-        name = f"{_stem(video.url)}-{key}.parquet"
-        url = storage.join(folder, name)
-        found[key] = Found(url)
-        if name not in there:
-            wanted[key] = _Wanted(key, video, url)
-    if wanted:
-        _scan(crew, dict(wanted), folder)
-        for key, ended in wanted.items():
-            found[key] = Found(ended.url, ended.failure, ended.attempts, fresh=True)
-        looked, frames = sum(w.looked for w in wanted.values()), sum(w.video.frames for w in wanted.values())
-        said = f"faces detected in {len(wanted)} videos for {users} ({looked} of {frames} frames looked at)"
-        crew.console.print(said, highlight=False)
-    return found
-
-
 @dataclass
-class _Wanted(UnderWay):
-    """A video whose table is made."""
+class Wanted(UnderWay):
+    """A video whose table is to be made: its key, which changes with its content, and where the table goes."""
 
     key: str
     video: VideoInfo
@@ -73,26 +45,92 @@ class _Wanted(UnderWay):
     looked: int = 0
     failure: Failure | None = None
 
+    @property
+    def found(self) -> Found:
+        """What came of it."""
+        return Found(self.url, self.failure, self.attempts, fresh=True)
 
-def _scan(crew: Crew, going: dict[str, _Wanted], folder: str) -> None:
-    pool = lay_out(crew.cluster, crew.workers, alone=True)
-    spec = StageSpec("detect", partial(Detect, pool.device), pool.model.workers, pool.model.cpus, pool.model.gpus)
-    parts = storage.join(folder, "parts")
 
-    def rows(video: _Wanted) -> list[FaceRow]:
+def divide_tables(videos: Mapping[str, VideoInfo], folder: str) -> tuple[dict[str, Found], dict[str, Wanted]]:
+    """The tables that are there, and those that are to be made.
+
+    Parameters
+    ----------
+    videos : key, which changes with a video's content → the video
+    folder : of the tables
+    """
+    there = storage.list_names(folder)
+    found: dict[str, Found] = {}
+    wanted: dict[str, Wanted] = {}
+    for key, video in videos.items():
+        name = f"{_stem(video.url)}-{key}.parquet"
+        url = storage.join(folder, name)
+        if name in there:
+            found[key] = Found(url)
+        else:
+            wanted[key] = Wanted(key=key, video=video, url=url)
+    return found, wanted
+
+
+def find_tables(crew: Crew, videos: Mapping[str, VideoInfo], folder: str, users: str) -> dict[str, Found]:
+    """Make the tables that are missing, and wait for all of them.
+
+    Parameters
+    ----------
+    videos, folder : as for :func:`divide_tables`
+    users : for the log line: "40 dubs"
+    """
+    found, wanted = divide_tables(videos, folder)
+    if wanted:
+        pool = lay_out(crew.cluster, crew.workers, alone=True).model
+        going = dict(wanted)
+        work_off(crew, face_work(going, pool, folder, lambda ended: None), parts_folder(folder))
+        found |= {key: ended.found for key, ended in wanted.items()}
+        crew.console.print(said_of(wanted.values(), users), highlight=False)
+    return found
+
+
+def said_of(wanted: Iterable[Wanted], users: str) -> str:
+    """The log line of tables that were made."""
+    ended = list(wanted)
+    looked, frames = sum(w.looked for w in ended), sum(w.video.frames for w in ended)
+    return f"faces detected in {len(ended)} videos for {users} ({looked} of {frames} frames looked at)"
+
+
+def parts_folder(folder: str) -> str:
+    """Where the scans of tables under way are committed."""
+    return storage.join(folder, "parts")
+
+
+def face_work(
+    going: dict[str, Wanted], pool: Pool, folder: str, ended: Callable[[Wanted], None]
+) -> Work[Wanted, TableOrder, str]:
+    """The pass that makes tables.
+
+    Parameters
+    ----------
+    going : key → video; one that has ended is taken out
+    ended : told of each video whose table is there, or which has failed
+    """
+    device = "cuda" if pool.gpus else "cpu"
+    spec = StageSpec("detect", partial(Detect, device), pool.workers, pool.cpus, pool.gpus)
+    parts = parts_folder(folder)
+
+    def rows(video: Wanted) -> list[FaceRow]:
         return face_rows(video.key, video.video, storage.join(parts, video.key), SCAN_S)
 
-    def taken(video: _Wanted, scanned: Scanned) -> None:
+    def taken(video: Wanted, scanned: Scanned) -> None:
         video.looked += scanned.looked
 
-    def order(video: _Wanted) -> TableOrder:
+    def order(video: Wanted) -> TableOrder:
         return TableOrder(video.key, video.video, tuple(url for _, url in sorted(video.parts.items())), video.url)
 
-    def fail(video: _Wanted, failure: Failure) -> None:
-        video.failure = failure
-        going.pop(video.key, None)
+    def end(video: Wanted, failure: Failure | None = None) -> None:
+        if going.pop(video.key, None) is not None:
+            video.failure = failure
+            ended(video)
 
-    work = Work(
+    return Work(
         "faces",
         going,
         parts_of=rows,
@@ -100,10 +138,9 @@ def _scan(crew: Crew, going: dict[str, _Wanted], folder: str) -> None:
         taken=taken,
         order=order,
         join=("link faces", make_table),
-        made=lambda video, url: None,
-        fail=fail,
+        made=lambda video, url: end(video),
+        fail=end,
     )
-    work_off(crew, work, parts)
 
 
 def _stem(url: str) -> str:

@@ -19,22 +19,23 @@ from numpy.typing import NDArray
 from lipsync_ray import storage
 from lipsync_ray.errors import DecodeError
 from lipsync_ray.media import audio, mel, mfcc
-from lipsync_ray.media.audio import Sound, Span
+from lipsync_ray.media.audio import Sound, SoundTrack, Span
 
 F32 = NDArray[np.float32]
 FrontEnd = Literal["mel", "mfcc"]
 
 FOLDER = "sources"
-FORMAT = 1  # raise when what is stored changes its meaning
+FORMAT = 2  # raise when what is stored changes its meaning
 BANDS = {"mel": mel.BANDS, "mfcc": mfcc.COEFFICIENTS}
+SILENT_PEAK = 10 ** (-60 / 20)  # full scale is 1: dither and hum lie below, no speech does
 _PCM = 32768  # SyncNet hears 16-bit numbers
 
 
 @dataclass(frozen=True)
 class AudioSource:
-    """An audio file to listen to, whether to trim its silence, and where its features go."""
+    """A sound to listen to, whether to trim its silence, and where its features go. `key` tells one from another."""
 
-    url: str
+    track: SoundTrack
     key: str
     trim: bool
     folder: str
@@ -43,11 +44,11 @@ class AudioSource:
 
 @dataclass(frozen=True)
 class Speech:
-    """An audio file as the jobs use it.
+    """A sound as the jobs use it.
 
     Attributes
     ----------
-    url : the audio file
+    track : the sound
     sound : what it is
     span : the samples that are used
     features_url : raw float32 (columns, bands) of the span
@@ -55,7 +56,7 @@ class Speech:
     bands : 80 (mel) or 13 (MFCC)
     """
 
-    url: str
+    track: SoundTrack
     sound: Sound
     span: Span
     features_url: str
@@ -65,6 +66,11 @@ class Speech:
     @property
     def duration_s(self) -> Fraction:
         return Fraction(self.span.stop - self.span.start, self.sound.sample_rate)
+
+    @property
+    def silent(self) -> bool:
+        """Whether there is nothing to hear in it, however loud it is played."""
+        return self.sound.peak < SILENT_PEAK
 
     def read(self, first: int, last: int) -> F32:
         """(n, bands) float32 columns [first, last), as far as there are any."""
@@ -77,7 +83,7 @@ class Speech:
 
 
 def listen(source: AudioSource) -> Speech:
-    """Decode an audio file to its end, commit its features, and say what it is; at once where that was done before.
+    """Decode a sound to its end, commit its features, and say what it is; at once where that was done before.
 
     Raises
     ------
@@ -88,22 +94,22 @@ def listen(source: AudioSource) -> Speech:
     note_url = f"{features_url}.json"
     if storage.exists(note_url):
         note = json.loads(storage.read_bytes(note_url))
-        return Speech(source.url, Sound(**note["sound"]), Span(**note["span"]), features_url, note["columns"], bands)
-    sound = audio.probe_audio(source.url)
-    span = audio.sounding(source.url, sound) if source.trim else Span(0, sound.samples)
+        return Speech(source.track, Sound(**note["sound"]), Span(**note["span"]), features_url, note["columns"], bands)
+    sound = audio.probe_audio(source.track)
+    span = audio.sounding(source.track, sound) if source.trim else Span(0, sound.samples)
     columns = 0
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "features"
         with path.open("wb") as file:
-            for block in _features(audio.speech_blocks(source.url, span), source.front_end):
+            for block in _features(audio.speech_blocks(source.track, span, sound.cancels), source.front_end):
                 file.write(np.ascontiguousarray(block, "<f4").tobytes())
                 columns += len(block)
         if not columns:
-            raise DecodeError(f"{source.url}: no sound in it")
+            raise DecodeError(f"{source.track.url}: no sound in it")
         storage.commit_file(path, features_url)
     note = {"sound": asdict(sound), "span": asdict(span), "columns": columns}
     storage.commit_bytes(note_url, json.dumps(note).encode())
-    return Speech(source.url, sound, span, features_url, columns, bands)
+    return Speech(source.track, sound, span, features_url, columns, bands)
 
 
 def _features(blocks: Iterable[F32], front_end: FrontEnd) -> Iterator[NDArray[Any]]:

@@ -11,12 +11,12 @@ from lipsync_ray.faces import scan as faces_scan
 from lipsync_ray.faces.choose import FaceChoice, choose
 from lipsync_ray.faces.detect import detection_size, mtcnn_detector
 from lipsync_ray.faces.scan import Scan, stretches
-from lipsync_ray.faces.table import read_table, write_table
+from lipsync_ray.faces.table import read_notes, read_table, write_table
 from lipsync_ray.faces.track import link
 from lipsync_ray.media import decode
 from lipsync_ray.media.probe import VideoInfo
 
-VERSION = 1  # raise when the same video would get another table: every key changes
+VERSION = 2  # raise when the same video would get another table: every key changes
 
 
 @dataclass(frozen=True)
@@ -64,10 +64,18 @@ class Detect:
     def __call__(self, row: FaceRow) -> Scanned:
         video = row.video
         width, height = detection_size(video.width, video.height)
-        frames = decode.small_rgb(video, row.start, min(row.stop + 1, video.frames), width, height)
+        seen = decode.Seen()
+        frames = decode.small_rgb(video, row.start, min(row.stop + 1, video.frames), width, height, seen)
         found = faces_scan.scan(frames, row.start, row.stop, video.frames, video.rate, self._detector)
         scale = np.array([video.width / width, video.height / height], np.float32)
-        found = replace(found, box=found.box * np.tile(scale, 2), landmarks=found.landmarks * scale)
+        own = range(row.start, row.stop)
+        found = replace(
+            found,
+            box=found.box * np.tile(scale, 2),
+            landmarks=found.landmarks * scale,
+            resized=sum(place in own for place in seen.resized),
+            damaged=sum(place in own for place in seen.damaged),
+        )
         storage.commit_bytes(row.url, found.to_bytes())
         return Scanned(row.stop - row.start, len(found.looked))
 
@@ -91,10 +99,22 @@ class TableOrder:
 
 def make_table(order: TableOrder) -> str:
     """Link a video's detections, commit its face table, and clear the scans away."""
-    scans = [Scan.from_bytes(storage.read_bytes(url)) for url in order.parts]
-    write_table(order.url, link(Scan.joined(scans), order.video.rate))
+    scan = Scan.joined([Scan.from_bytes(storage.read_bytes(url)) for url in order.parts])
+    write_table(order.url, link(scan, order.video.rate), _notes(scan))
     storage.remove(order.parts[0].rpartition("/")[0])
     return order.url
+
+
+def _notes(scan: Scan) -> list[str]:
+    """What is to be said of pictures when all have been seen."""
+    notes = []
+    if scan.resized:
+        notes.append(
+            f"{scan.resized} of its {scan.stop} frames have another size than the first; they are scaled to it"
+        )
+    if scan.damaged:
+        notes.append(f"{scan.damaged} of its {scan.stop} frames are damaged, and those after them may show it")
+    return notes
 
 
 @dataclass(frozen=True)
@@ -110,11 +130,15 @@ class Choice:
 
 @dataclass(frozen=True)
 class Speaker:
-    """Who speaks: tracks of the chosen face, in how many source frames it is seen, and how many tracks there are."""
+    """Who speaks: tracks of the chosen face, in how many source frames it is seen, and how many tracks there are.
+
+    `notes` are what is to be said of the pictures.
+    """
 
     chosen: tuple[int, ...]
     frames: int
     tracks: int
+    notes: tuple[str, ...] = ()
 
 
 def choose_speaker(choice: Choice) -> Speaker:
@@ -122,4 +146,4 @@ def choose_speaker(choice: Choice) -> Speaker:
     tracks = read_table(choice.url)
     chosen = choose(tracks, choice.rule, choice.width, choice.height)
     seen = sum(int((tracks.track == track).sum()) for track in chosen)
-    return Speaker(chosen, seen, len(set(tracks.track.tolist())))
+    return Speaker(chosen, seen, len(set(tracks.track.tolist())), read_notes(choice.url))

@@ -5,7 +5,8 @@ import pytest
 from clips import barcode, write_audio, write_video
 
 from lipsync_ray.errors import ProbeError
-from lipsync_ray.media.probe import nearest, pick_rate, probe_video
+from lipsync_ray.media.probe import probe_video
+from lipsync_ray.media.stamps import nearest, pick_rate
 
 PICTURES = [barcode(i) for i in range(20)]
 

@@ -1,7 +1,11 @@
-"""Pass 2: the segments of every dub, and each video joined as soon as it has all of them."""
+"""The two passes side by side: faces of every distinct video, and the segments of every dub whose video has its faces.
+
+A dub is joined as soon as it has all of its segments.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from fractions import Fraction
 from functools import partial
@@ -13,20 +17,93 @@ from lipsync_ray.dub.restore import Restore
 from lipsync_ray.dub.run import DubState, Run
 from lipsync_ray.dub.stages import Compose, Composed, Crop, Sync, faceless_frames
 from lipsync_ray.engine.layout import Layout, lay_out
-from lipsync_ray.engine.rows import StageSpec
-from lipsync_ray.engine.work import Work, work_off
+from lipsync_ray.engine.progress import Wake, phases
+from lipsync_ray.engine.rows import Failure, StageSpec
+from lipsync_ray.engine.tasks import Tasks
+from lipsync_ray.engine.work import Streamed, Work
 from lipsync_ray.media.join import Track
 from lipsync_ray.models import lips
 from lipsync_ray.models.wav2lip import CROP
 from lipsync_ray.restoring import pictures
 from lipsync_ray.restoring.faces import PARSE_EVERY, ROW_S
 from lipsync_ray.results import Result
+from lipsync_ray.sources.find import Found, divide_tables, face_work, parts_folder, said_of
+from lipsync_ray.sources.tables import Choice, Speaker, choose_speaker
+
+POLL_S = 0.2  # between two looks at small tasks that have ended
 
 
-def make_lips(run: Run) -> None:
-    """Make what is missing of every dub's segments; join a dub as soon as it has all of them."""
-    layout = lay_out(run.crew.cluster, run.workers, alone=False, networks=1 if run.settings.restore is None else 2)
-    work = Work(
+def make_dubs(run: Run) -> None:
+    """Make every dub: faces of its video, who speaks, segments, join. A dub waits for its own video's faces only."""
+    by_video = run.by("video_key")
+    videos = {key: dubs[0].info for key, dubs in by_video.items() if dubs[0].info is not None}
+    folder = run.url("faces")
+    found, wanted = divide_tables(videos, folder)
+    networks = bool(wanted) + 1 + (run.settings.restore is not None)
+    layout = lay_out(run.crew.cluster, run.workers, alone=False, networks=networks)
+    going = dict(wanted)
+    wake = Wake()
+    with phases(run.crew.console) as phase_of:
+        choosing: Tasks[Choice, Speaker] = Tasks("choose", choose_speaker, run.crew.tasks_limit)
+
+        def choose(key: str, table: Found) -> None:
+            _take_table(run, by_video[key], table)
+            if table.failure is None:
+                info = videos[key]
+                choosing.submit(Choice(key, table.url, run.settings.face, info.width, info.height))
+
+        faces = Streamed(
+            run.crew,
+            face_work(going, layout.model, folder, lambda ended: choose(ended.key, ended.found)),
+            parts_folder(folder),
+            wanted.values(),
+            phase_of,
+            wake.up,
+        )
+        lips = Streamed(run.crew, _work(run, layout), run.url("parts"), run.going.values(), phase_of, wake.up)
+        for key in wanted:
+            faces.begin(key)
+        faces.close()
+        for key, table in found.items():
+            choose(key, table)
+        while not (faces.done and choosing.idle and lips.done):
+            wake.wait(POLL_S)
+            faces.poll()
+            for choice, speaker in choosing.finished():
+                _take_speaker(run, by_video[choice.key], speaker, lips.begin)
+            if faces.done and choosing.idle:
+                lips.close()
+            lips.poll()
+    if wanted:
+        run.crew.console.print(said_of(wanted.values(), f"{len(run.rows)} dubs"), highlight=False)
+
+
+def _take_table(run: Run, dubs: list[DubState], found: Found) -> None:
+    """A video's face table is there, or cannot be made."""
+    run.detected_videos += found.fresh
+    for dub in dubs:
+        dub.table = found.url
+        dub.attempts = max(dub.attempts, found.attempts)
+        if found.failure:
+            run.fail(dub, found.failure)
+
+
+def _take_speaker(run: Run, dubs: list[DubState], speaker: Speaker | Failure, begin: Callable[[str], None]) -> None:
+    """It is known who speaks in a video: its dubs can begin."""
+    for dub in dubs:
+        if isinstance(speaker, Failure):
+            run.fail(dub, speaker)
+            continue
+        dub.warn(*speaker.notes)
+        if not speaker.chosen:
+            run.no_face(dub)
+        else:
+            dub.speaker = speaker
+            begin(dub.row.id)
+
+
+def _work(run: Run, layout: Layout) -> Work[DubState, VideoOrder, str]:
+    return Work(
         "lips",
         run.going,
         parts_of=lambda dub: _segments(run, dub, layout),
@@ -37,7 +114,6 @@ def make_lips(run: Run) -> None:
         made=partial(_take_video, run),
         fail=run.fail,
     )
-    work_off(run.crew, work, run.url("parts"))
 
 
 def _stages(run: Run, layout: Layout) -> list[StageSpec]:
@@ -58,7 +134,6 @@ def _stages(run: Run, layout: Layout) -> list[StageSpec]:
 def _segments(run: Run, dub: DubState, layout: Layout) -> list[Segment]:
     assert dub.info is not None
     assert dub.speech is not None
-    assert dub.speaker is not None
     settings = run.settings
     dub.frames = output_frames(dub.info, dub.speech, settings.length)
     seconds = run.workers.segment_s
@@ -78,7 +153,7 @@ def _segments(run: Run, dub: DubState, layout: Layout) -> list[Segment]:
             speech=dub.speech,
             loop=settings.loop,
             table=dub.table,
-            chosen=dub.speaker.chosen,
+            chosen=dub.speaker.chosen if dub.speaker else (),  # not known yet where parts are only counted
             pads=settings.pads,
             blend=settings.blend,
             coding=settings.coding,
@@ -102,7 +177,7 @@ def _order(run: Run, dub: DubState) -> VideoOrder:
     rate, speech = dub.info.rate, dub.speech
     lasts = Fraction(dub.frames) / rate
     sounding = min(lasts, speech.duration_s) if run.settings.length != "video" else lasts
-    track = Track(speech.url, speech.span, sounding)
+    track = Track(speech.track, speech.span, sounding, dub.row.language)
     url = run.url("videos", f"{dub.row.id}.mp4")
     shown = run.url(pictures.FOLDER) if run.settings.restore else None
     return VideoOrder(dub.row.id, tuple(sorted(dub.parts.items())), dub.frames, rate, track, url, shown)

@@ -1,0 +1,84 @@
+"""Rows for a flow that has begun already: handed out one by one as they become known.
+
+A flow on Ray Data has a fixed number of blocks. Where its rows are not known yet, the blocks are places in a queue, and
+the first stage asks here what its place stands for. A place means the same row each time, so that Ray may try a block
+again; what is left when the feed is closed stands for nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lipsync_ray.engine.rows import Keyed
+
+
+@dataclass(frozen=True)
+class Place:
+    """A block whose row is not known yet."""
+
+    number: int
+
+    @property
+    def key(self) -> str:
+        return f"place-{self.number}"
+
+
+class _Basket:
+    """The rows, in one actor of its own. They are kept as bytes: this process need not import what they are made of."""
+
+    def __init__(self) -> None:
+        self._rows: list[bytes] = []
+        self._given: dict[int, int | None] = {}
+        self._next = 0
+        self._closed = False
+        self._changed = asyncio.Condition()
+
+    async def add(self, rows: list[bytes]) -> None:
+        async with self._changed:
+            self._rows += rows
+            self._changed.notify_all()
+
+    async def close(self) -> None:
+        async with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    async def take(self, place: int) -> bytes | None:
+        async with self._changed:
+            if place not in self._given:
+                await self._changed.wait_for(lambda: self._closed or self._next < len(self._rows))
+                if self._next < len(self._rows):
+                    self._given[place] = self._next
+                    self._next += 1
+                else:
+                    self._given[place] = None
+            number = self._given[place]
+            return None if number is None else self._rows[number]
+
+
+class Feed:
+    """A handle that travels to the first stage's actors; the rows end with the last one who holds it."""
+
+    def __init__(self) -> None:
+        import ray
+
+        self._basket: Any = ray.remote(num_cpus=0)(_Basket).remote()
+
+    def add(self, rows: Sequence[Keyed]) -> None:
+        """More rows are known."""
+        self._basket.add.remote([pickle.dumps(row, protocol=pickle.HIGHEST_PROTOCOL) for row in rows])
+
+    def close(self) -> None:
+        """There will be no more."""
+        self._basket.close.remote()
+
+    def take(self, place: Place) -> Any:
+        """The row that a place stands for, as soon as it is known; None where there is none."""
+        import ray
+
+        data = ray.get(self._basket.take.remote(place.number))
+        return None if data is None else pickle.loads(data)

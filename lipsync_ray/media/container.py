@@ -1,0 +1,70 @@
+"""Open a media file, and which of its streams count."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import av
+import av.error
+from av.stream import Disposition
+
+from lipsync_ray import storage
+from lipsync_ray.errors import ProbeError
+
+# Names for which FFmpeg would take its demuxer of numbered pictures, which reads "%d", "*" and "[" as patterns and of an
+# animation the first picture alone; from memory, without a name, the content decides.
+_PICTURE_NAMES = (
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".tga",
+)  # fmt: skip
+_TS_DISCONT = 0x0200  # FFmpeg's AVFMT_TS_DISCONT: a format whose clock may jump (MPEG-TS and PS, Ogg)
+
+
+@contextmanager
+def opened(url: str) -> Iterator[Any]:
+    """An open PyAV container.
+
+    Raises
+    ------
+    ProbeError : missing, empty, or not a media file
+    """
+    with ExitStack() as stack:
+        try:
+            if url.lower().endswith(_PICTURE_NAMES):
+                source: Any = io.BytesIO(storage.read_bytes(url))
+            else:
+                source = stack.enter_context(storage.opened(url))
+            container = av.open(source, metadata_errors="replace")
+        except FileNotFoundError as error:
+            raise ProbeError(f"{url}: no such file") from error
+        except (av.error.FFmpegError, OSError, ValueError) as error:
+            raise ProbeError(f"{url}: {_why_unreadable(url, error)}") from error
+        with container:
+            yield container
+
+
+def _why_unreadable(url: str, error: Exception) -> str:
+    if storage.size(url) == 0:
+        return "the file is empty (0 bytes)"
+    if isinstance(error, av.error.InvalidDataError | av.error.EOFError):
+        return "not a readable video or audio file: damaged, cut off before its index, or another kind of file"
+    return str(error)
+
+
+def main_stream(container: Any) -> Any:
+    """The first picture stream that is not a cover image, or None."""
+    return next(
+        (stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic), None
+    )
+
+
+def clock_may_jump(container: Any) -> bool:
+    """Whether the format is one that is cut and glued together without its clock being set anew."""
+    return bool(int(container.format.flags) & _TS_DISCONT)
+
+
+def kinds(container: Any) -> str:
+    """The kinds of its streams, for a message."""
+    return ", ".join(stream.type or "unknown" for stream in container.streams) or "none"

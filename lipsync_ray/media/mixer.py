@@ -1,0 +1,54 @@
+"""Sound of any format, even one that changes on the way, brought to one sample rate and one or two channels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+F32 = NDArray[np.float32]
+
+STEREO = 2
+
+
+class Mixer:
+    """Brings frames of any format to one sample rate and to one or two channels, even where the format changes.
+
+    One channel of more than two is FFmpeg's own mix, in which the centre keeps its level; of two it is their mean.
+
+    Parameters
+    ----------
+    rate : Hz of what comes out
+    channels : 1 or 2
+    """
+
+    def __init__(self, rate: int, channels: int) -> None:
+        self.rate, self.channels = rate, channels
+        self._format: tuple[Any, ...] | None = None
+        self._resampler: Any = None
+
+    def __call__(self, frame: Any) -> Iterator[F32]:
+        count = len(frame.layout.channels)
+        found = (frame.format.name, frame.layout.name, count, frame.sample_rate)
+        if found != self._format:
+            yield from self.rest()
+            self._format = found
+            layout = "mono" if count == 1 or (count > STEREO and self.channels == 1) else "stereo"
+            self._resampler = av.AudioResampler(format="fltp", layout=layout, rate=self.rate)
+        frame.pts = None  # times are kept by who calls; the resampler would fill gaps by its own
+        yield from map(self._shaped, self._resampler.resample(frame))
+
+    def rest(self) -> Iterator[F32]:
+        """What the resampler still holds."""
+        if self._resampler is not None:
+            yield from map(self._shaped, self._resampler.resample(None))
+            self._resampler = None
+
+    def _shaped(self, plain: Any) -> F32:
+        block = np.asarray(plain.to_ndarray(), np.float32)
+        if block.shape[0] > self.channels:
+            return np.asarray(block.mean(axis=0, keepdims=True), np.float32)
+        return np.repeat(block, self.channels, axis=0) if block.shape[0] < self.channels else block

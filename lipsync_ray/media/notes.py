@@ -1,0 +1,66 @@
+"""What a person should know of a file that this project cannot keep as it is: one sentence each, for the row."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+from lipsync_ray.media.picture import known_matrix
+from lipsync_ray.media.stamps import Stamps
+
+_PQ, _HLG = 16, 18  # ITU-T H.273 transfer characteristics of HDR
+_ENDS_EARLY_S = Fraction(3, 10)  # a header that says more by this and a twentieth is told
+
+
+def of_container(container: Any, stream: Any, stamps: Stamps) -> tuple[str, ...]:
+    """What else is in a file and does not come along, and a header that says more than there is."""
+    found = []
+    others = []
+    subtitles = len(container.streams.subtitles)
+    if subtitles:
+        others.append(f"subtitles ({subtitles})")
+    if chapters := len(container.chapters()):
+        others.append(f"chapters ({chapters})")
+    if title := container.metadata.get("title"):
+        others.append(f"the title “{title[:80]}”")
+    if stream.metadata.get("timecode") or container.metadata.get("timecode"):
+        others.append("the time code")
+    if others:
+        found.append(f"not carried over: {', '.join(others)}")
+    if container.duration and not stamps.joins and stamps.packets > 1:
+        end = stamps.ends_s - Fraction(container.start_time or 0, 1_000_000)
+        said = Fraction(container.duration, 1_000_000)
+        if said - end > max(_ENDS_EARLY_S, said / 20):
+            found.append(f"its header says {float(said):.2f} s, it ends at {float(end):.2f} s: is it cut off?")
+    return tuple(found)
+
+
+def of_order(order: str, joins: int, frames: int, rate: Fraction) -> tuple[str, ...]:
+    """That a file's times are not what its frames are numbered by."""
+    if order == "joined":
+        return (f"its clock is set anew {joins} time{'s' * (joins > 1)}; the pieces were put together in file order",)
+    if order == "count":
+        return (f"it has no times, or wrong ones; its {frames} frames were counted, at {float(rate):.5g} a second",)
+    return ()
+
+
+def of_frames(frame: Any, stream: Any, interlaced: bool) -> tuple[str, ...]:
+    """What is lost of its pictures on the way to 8-bit 4:2:0 progressive."""
+    found = []
+    if interlaced:
+        found.append("interlaced: it was deinterlaced, as many frames as before")
+    transfer = int(stream.codec_context.color_trc)
+    depth = max((component.bits for component in frame.format.components), default=8)
+    if transfer in (_PQ, _HLG):
+        name = "PQ" if transfer == _PQ else "HLG"
+        found.append(f"HDR ({name}): kept with its tags, but in 8 bits, so bands may show in smooth places")
+    elif depth > 8:
+        found.append(f"{depth} bits a sample: 8 are kept")
+    alpha = any(component.is_alpha for component in frame.format.components)
+    if (alpha and stream.codec_context.name != "gif") or stream.metadata.get("alpha_mode") == "1":
+        found.append("its transparency is lost")
+    if not frame.format.is_rgb and not known_matrix(int(frame.colorspace)):
+        found.append(
+            f"its colour matrix (code {int(frame.colorspace)}) is not understood: faces may have other colours"
+        )
+    return tuple(found)

@@ -1,0 +1,76 @@
+"""How a stored picture is turned and mirrored to stand upright: the eight ways of a display matrix and of EXIF."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Orientation:
+    """What is done to a stored picture.
+
+    Attributes
+    ----------
+    rotation : degrees it is turned counter-clockwise: 0, 90, 180 or 270
+    mirrored : whether left and right are exchanged after that
+    """
+
+    rotation: int = 0
+    mirrored: bool = False
+
+    def upright(self, picture: NDArray[Any]) -> NDArray[Any]:
+        """(h, w, …) pixels as they are shown; a view."""
+        turned = np.rot90(picture, self.rotation // 90)
+        return turned[:, ::-1] if self.mirrored else turned
+
+    @property
+    def swaps_sides(self) -> bool:
+        """Whether width and height change places."""
+        return self.rotation % 180 != 0
+
+
+AS_STORED = Orientation()
+# EXIF 2.32, tag 0x0112
+_BY_EXIF = {
+    1: Orientation(0),
+    2: Orientation(0, True),
+    3: Orientation(180),
+    4: Orientation(180, True),
+    5: Orientation(270, True),
+    6: Orientation(270),
+    7: Orientation(90, True),
+    8: Orientation(90),
+}
+# (a, b, c, d) of ISO 14496-12's matrix: a stored point (x, y) is shown at (a·x + c·y, b·x + d·y), y downwards
+_TURNS = {0: (1, 0, 0, 1), 90: (0, -1, 1, 0), 180: (-1, 0, 0, -1), 270: (0, 1, -1, 0)}
+_BY_MATRIX = {
+    (-a if mirrored else a, b, -c if mirrored else c, d): Orientation(rotation, mirrored)
+    for rotation, (a, b, c, d) in _TURNS.items()
+    for mirrored in (False, True)
+}
+
+
+def of_exif(value: int) -> Orientation:
+    """The orientation of an EXIF tag; as stored where its value means nothing."""
+    return _BY_EXIF.get(value, AS_STORED)
+
+
+def of_matrix(matrix: bytes) -> Orientation:
+    """The orientation of a display matrix: nine 32-bit numbers, of which the first, second, fourth and fifth turn.
+
+    Raises
+    ------
+    ValueError : anything but quarter turns and mirrors; the message says by how much
+    """
+    a, b, _, c, d = (value / 65536 for value in np.frombuffer(matrix, "<i4")[:5].tolist())
+    scale = math.hypot(a, b) or 1.0
+    signs = tuple(round(value / scale) for value in (a, b, c, d))
+    turn = math.degrees(math.atan2(b, a))
+    if signs not in _BY_MATRIX or abs(turn - round(turn / 90) * 90) > 1:
+        raise ValueError(f"turned by {-turn % 360:.0f}°")
+    return _BY_MATRIX[signs]

@@ -1,0 +1,55 @@
+"""Pictures used as videos: read whole by Pillow before FFmpeg decodes them, which shows a file cut short without a word."""
+
+from __future__ import annotations
+
+import io
+import warnings
+
+from lipsync_ray import storage
+from lipsync_ray.errors import ProbeError
+from lipsync_ray.media.orientation import AS_STORED, Orientation, of_exif
+
+_JPEG_NAMES = (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo")  # a phone's JPEG may have a second picture behind the first
+_ORIENTATION = 0x0112
+
+
+def is_jpeg_name(url: str) -> bool:
+    """Whether the name says that the file is one JPEG, whatever else lies behind it."""
+    return url.lower().endswith(_JPEG_NAMES)
+
+
+def is_picture_format(name: str) -> bool:
+    """Whether FFmpeg's name of a format is that of a bare picture."""
+    return name.endswith("_pipe") or name in {"image2", "mjpeg"}
+
+
+def look_whole(url: str) -> Orientation | None:
+    """Decode a picture to its end; how it is turned, or None where that is not for Pillow to say.
+
+    Raises
+    ------
+    ProbeError : cut short or damaged; an animation that FFmpeg cannot play
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    data = storage.read_bytes(url)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        try:
+            image = Image.open(io.BytesIO(data))
+        except UnidentifiedImageError:
+            return None  # a kind that Pillow does not know; FFmpeg may
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            raise ProbeError(f"{url}: the picture cannot be read: {error}") from error
+        with image:
+            if image.format == "WEBP" and getattr(image, "n_frames", 1) > 1:
+                raise ProbeError(
+                    f"{url}: an animated WebP of {image.n_frames} pictures, which FFmpeg cannot decode; "  # type: ignore[attr-defined]
+                    "make it an mp4 or a GIF first"
+                )
+            try:
+                image.load()
+            except (OSError, ValueError, SyntaxError, EOFError) as error:
+                raise ProbeError(f"{url}: the picture is cut short or damaged ({error}); get the whole file") from error
+            value = image.getexif().get(_ORIENTATION, 1)
+            return of_exif(value) if isinstance(value, int) else AS_STORED
