@@ -1,12 +1,15 @@
 """The command line. Options become settings; the work is elsewhere and is imported when a command needs it.
 
 Exit status: 0 all done; 1 some rows failed or show no face (the others were written); 2 unusable arguments or manifest
-(nothing was started); 130 stopped by the user (run the same command again to go on).
+(nothing was started); 130 stopped by Ctrl-C, 143 by SIGTERM (run the same command again to go on).
 """
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -37,7 +40,7 @@ from lipsync_ray.cli_weights import download_line
 from lipsync_ray.errors import LipsyncError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from lipsync_ray.dub.run import Use
     from lipsync_ray.manifest import Dub
@@ -53,7 +56,6 @@ app.command()(enhance)
 app.command()(evaluate)
 app.command()(report)
 
-STOPPED = 130
 
 Model = Annotated[
     str, typer.Option(help="wav2lip_gan, wav2lip, mini, or the path of a checkpoint.", rich_help_panel="Lips")
@@ -186,9 +188,12 @@ def dub(
 def _dub_pair(video: str, audio: str, out: str, settings: DubSettings, workers: Workers, console: Console) -> NoReturn:
     """One pair. Into an .mp4, by way of a folder beside it that is removed when the video is there; or into a folder."""
     from lipsync_ray import storage
+    from lipsync_ray.errors import SettingsError
     from lipsync_ray.manifest import one_dub
 
     row = one_dub(video, audio)
+    if storage.is_local(out) and storage.local_path(out).is_dir() and Path(out).suffix == ".mp4":
+        raise SettingsError(f"-o {out}: a folder; expected the name of the video")
     single = Path(out).suffix == ".mp4"
     folder = f"{out}.run" if single else out
     summary = _run([row], settings, workers, folder, console)
@@ -243,19 +248,49 @@ def _leave(summary: Summary, console: Console) -> NoReturn:
     raise typer.Exit(0 if summary.complete else 1)
 
 
+class _Stopped(BaseException):
+    """Ctrl-C or SIGTERM has come. No KeyboardInterrupt: Typer would end the process without a word."""
+
+    def __init__(self, number: int) -> None:
+        self.status = 128 + number
+
+
+def _stop(number: int, frame: object) -> NoReturn:
+    raise _Stopped(number)
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Both signals end what runs, here where it can say so."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, _stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def main() -> None:
     """Run the command line; errors the program knows are one message, not a traceback."""
     try:
-        app()
+        with _stoppable():
+            app()
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
     except LipsyncError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
-    except KeyboardInterrupt:
+    except OSError as error:
+        said = f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
+        print(f"error: {said}", file=sys.stderr)
+        sys.exit(1)
+    except _Stopped as stopped:
         print("stopped. What was finished is kept: run the same command again to go on.", file=sys.stderr)
-        sys.exit(STOPPED)
+        sys.exit(stopped.status)
 
 
 __all__ = ["app", "main"]

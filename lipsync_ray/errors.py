@@ -3,7 +3,8 @@
     LipsyncError
     ├── UsageError              the arguments are unusable; nothing was started (exit status 2)
     │   ├── ManifestError       every problem of a table, one line each
-    │   └── SettingsError       an option has a value that cannot work
+    │   ├── SettingsError       an option has a value that cannot work
+    │   └── ClusterError        Ray does not start, or nobody answers at its address
     ├── MediaError              a file cannot be used
     │   ├── ProbeError          … not a readable video or audio file
     │   ├── DecodeError         … opened, but frames or samples cannot be had from it
@@ -19,6 +20,8 @@ A message names the file, row or option, what was expected, and what to do next.
 """
 
 from __future__ import annotations
+
+SHOWN_PROBLEMS = 40
 
 
 class LipsyncError(Exception):
@@ -43,11 +46,18 @@ class ManifestError(UsageError):
     def __init__(self, url: str, problems: list[str]) -> None:
         self.problems = problems
         noun = "problem" if len(problems) == 1 else "problems"
-        super().__init__("\n  ".join([f"{url}: {len(problems)} {noun}; nothing was started.", *problems]))
+        shown = problems[:SHOWN_PROBLEMS]
+        if len(problems) > len(shown):
+            shown = [*shown, f"… and {len(problems) - len(shown)} more"]
+        super().__init__("\n  ".join([f"{url}: {len(problems)} {noun}; nothing was started.", *shown]))
 
 
 class SettingsError(UsageError):
     """An option has a value that cannot work."""
+
+
+class ClusterError(UsageError):
+    """Ray does not start here, or nobody answers at its address."""
 
 
 class MediaError(LipsyncError):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from lipsync_ray import storage, tables
 from lipsync_ray.errors import ManifestError
+from lipsync_ray.names import Source, stem_of
 from lipsync_ray.tables import Column, Row
 
 COLUMNS = (
@@ -41,7 +41,7 @@ def read_manifest(url: str) -> list[Dub]:
     ------
     ManifestError : with every problem found
     """
-    return [Dub(**row) for row in tables.read_rows(url, COLUMNS, _default_id)]  # type: ignore[arg-type]
+    return [Dub(**row) for row in tables.read_rows(url, COLUMNS, _source_of)]  # type: ignore[arg-type]
 
 
 def one_dub(video: str, audio: str) -> Dub:
@@ -54,10 +54,11 @@ def one_dub(video: str, audio: str) -> Dub:
     row: Row = {"id": None, "video": storage.absolute(video), "audio": storage.absolute(audio), "language": None}
     if problems := list(tables.missing_files([row], ["video", "audio"])):
         raise ManifestError(f"{video}, {audio}", problems)
-    return Dub(tables.safe_id(_default_id(row)), row["video"] or "", row["audio"] or "")
+    return Dub(_source_of(row).at(0), row["video"] or "", row["audio"] or "")
 
 
-def _default_id(row: Row) -> str:
+def _source_of(row: Row) -> Source:
     """``<video>-<language>``, or ``<video>-<audio>`` where no language is given."""
-    first, second = (PurePosixPath(storage.name_of(row[name] or "")).stem for name in ("video", "audio"))
-    return f"{first}-{row['language'] or second}"
+    said = stem_of(row["audio"] or "")
+    language = row["language"]
+    return Source(row["video"] or "", (language or said,), (said,) if language else ())

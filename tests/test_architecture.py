@@ -21,6 +21,8 @@ JOBS_USE = {
     "results",
     "records",
     "storage",
+    "out_folder",
+    "names",
     "languages",
     "errors",
 }

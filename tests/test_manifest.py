@@ -84,9 +84,11 @@ def test_all_problems_are_named_at_once(folder):
         ("t.csv", "", "empty"),
         ("t.csv", "video,audio\n", "no rows"),
         ("t.parquet", "not parquet", "not a readable Parquet"),
-        ("t.jsonl", '{"video": ', "not a readable JSON lines"),
-        ("t.jsonl", "[1]", "line 1 is not an object"),
-        ("t.xlsx", "x", "unknown kind of table"),
+        ("t.jsonl", '{"video": ', "line 1: not JSON"),
+        ("t.jsonl", "[1]", "row 1 is not an object"),
+        ("t.jsonl", '{"video": "v.mp4", "audio": "ko.wav"}\n7', "line 2 is not an object"),
+        ("t.xlsx", "x", "a spreadsheet; save it as CSV"),
+        ("t.txt", "x", "unknown kind of table"),
         ("t.csv", None, "no such file"),
     ],
 )
@@ -99,7 +101,12 @@ def test_what_is_no_manifest_is_refused(folder, name, content, said):
 
 @pytest.mark.parametrize(
     ("video", "language", "name"),
-    [("My Film (1).mp4", "pt-BR", "My_Film_1_-pt-BR"), ("a.mp4", "", "a-b.c"), ("ü.mp4", "ü", "row")],
+    [
+        ("My Film (1).mp4", "pt-BR", "My_Film_1_-pt-BR"),
+        ("a.mp4", "", "a-b.c"),
+        ("ü 日本.mp4", "ü", "ü_日本-ü"),
+        ("…!.mp4", "", "b.c"),
+    ],
 )
 def test_made_up_ids_are_safe(folder, video, language, name):
     for file in (video, "b.c.wav"):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
 from typing import Literal
 
 from lipsync_ray import storage, tables
 from lipsync_ray.errors import ManifestError
 from lipsync_ray.manifest import read_manifest
+from lipsync_ray.names import Source, tell_apart
 
 # What an analysis keeps in its folder beside one folder a file.
 OWN_NAMES = {"outcomes", "attempts", "run.json", "index.html", "warnings.csv", "analysis.parquet"}
@@ -50,7 +50,7 @@ def read_files(sources: Sequence[str]) -> list[File]:
     for source in sources:
         if tables.is_table(source):
             problems.append(f"{source}: a table stands alone; name it, or files, but not both")
-        elif any(sign in source for sign in "*?["):
+        elif any(sign in source for sign in "*?[") and not storage.exists(source):
             found = storage.glob(source)
             urls |= dict.fromkeys(found)
             if not found:
@@ -82,6 +82,16 @@ def _of_table(url: str) -> list[File]:
 
 
 def _named(files: list[File]) -> list[File]:
-    stems = (tables.safe_id(PurePosixPath(storage.name_of(file.url)).stem) for file in files)
-    names = tables.numbered([f"{stem}_" if stem in OWN_NAMES else stem for stem in stems])
-    return [replace(file, id=name) for file, name in zip(files, names, strict=True)]
+    found = tell_apart([Source(file.url) for file in files])
+    taken = {*found, *OWN_NAMES}
+    return [
+        replace(file, id=_other(name, taken) if name in OWN_NAMES else name)
+        for file, name in zip(files, found, strict=True)
+    ]
+
+
+def _other(name: str, taken: set[str]) -> str:
+    """The name with as many ``_`` behind it as make it one that is not taken."""
+    while name in taken:
+        name += "_"
+    return name

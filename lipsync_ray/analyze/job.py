@@ -35,6 +35,7 @@ from lipsync_ray.engine.rows import Failure, Outcome, StageSpec
 from lipsync_ray.engine.session import session
 from lipsync_ray.errors import WeightsError
 from lipsync_ray.models import speech, weights
+from lipsync_ray.out_folder import check_writable
 from lipsync_ray.settings import AnalyzeSettings, Workers
 from lipsync_ray.sources.identify import identities
 
@@ -81,8 +82,9 @@ def run(
 
     Raises
     ------
-    WeightsError, CheckpointError, SettingsError : before anything is started
+    WeightsError, CheckpointError, SettingsError, ClusterError : before anything is started
     """
+    check_writable(out)
     began = time.time()
     name, digest, reason = _whisper(settings.whisper, fetching)
     if reason and settings.whisper != "none":

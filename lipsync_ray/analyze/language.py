@@ -10,7 +10,7 @@ from lipsync_ray.analyze.analysis import UNKNOWN, Guess
 from lipsync_ray.languages import code_of
 
 LEAST_LETTERS = 16  # below, langdetect guesses: "hola" is Welsh to it
-LEAST_SIGNS = 6  # of a script in which a sign is a syllable or a word
+LEAST_SIGNS = 8  # of a script in which a sign is a syllable or a word
 LEAST_PROBABILITY = 0.7
 _ADDRESS = re.compile(r"https?://\S+|www\.\S+|\S+@\S+")
 # First words of the Unicode names of letters that langdetect has profiles of; of all others it sees nothing, and then
@@ -20,6 +20,7 @@ _KNOWN = _DENSE | {
     "LATIN", "CYRILLIC", "GREEK", "HEBREW", "ARABIC", "DEVANAGARI", "BENGALI", "GURMUKHI", "GUJARATI", "TAMIL", "TELUGU",
     "KANNADA", "MALAYALAM", "THAI",
 }  # fmt: skip
+_OWN = {"ko": {"HANGUL"}, "ja": {"HIRAGANA", "KATAKANA"}}  # without these a text is not in that language
 _LEAST_SHARE = 0.5  # of the letters that are in scripts it knows
 
 
@@ -40,7 +41,8 @@ def detect(text: str) -> tuple[str, tuple[Guess, ...]]:
     from langdetect.lang_detect_exception import LangDetectException
 
     plain = _ADDRESS.sub(" ", text).lower()  # capitals alone mislead it
-    if not _can_judge(plain):
+    scripts = Counter(unicodedata.name(sign, "?").split()[0] for sign in plain if sign.isalpha())
+    if not _can_judge(scripts):
         return UNKNOWN, ()
     DetectorFactory.seed = 0
     try:
@@ -49,12 +51,15 @@ def detect(text: str) -> tuple[str, tuple[Guess, ...]]:
         return UNKNOWN, ()
     guesses = tuple(Guess(str(guess.lang), float(guess.prob)) for guess in found)
     best = guesses[0]
-    return code_of(best.language) if best.probability >= LEAST_PROBABILITY else UNKNOWN, guesses
+    language = code_of(best.language)
+    believed = best.probability >= LEAST_PROBABILITY and (
+        language not in _OWN or not _OWN[language].isdisjoint(scripts)
+    )
+    return language if believed else UNKNOWN, guesses
 
 
-def _can_judge(text: str) -> bool:
-    """Whether there is enough of it, in scripts that are known."""
-    scripts = Counter(unicodedata.name(sign, "?").split()[0] for sign in text if sign.isalpha())
+def _can_judge(scripts: Counter[str]) -> bool:
+    """Whether there are enough letters, in scripts that are known."""
     known = sum(count for script, count in scripts.items() if script in _KNOWN)
     dense = sum(count for script, count in scripts.items() if script in _DENSE)
     enough = known >= LEAST_LETTERS or dense >= LEAST_SIGNS

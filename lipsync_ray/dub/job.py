@@ -24,6 +24,7 @@ from lipsync_ray.engine.session import session
 from lipsync_ray.manifest import Dub
 from lipsync_ray.models import lips, weights
 from lipsync_ray.models.precision import resolved
+from lipsync_ray.out_folder import check_writable
 from lipsync_ray.restoring.files import resolve
 from lipsync_ray.results import Summary
 from lipsync_ray.settings import DubSettings, Workers
@@ -49,8 +50,9 @@ def run(
 
     Raises
     ------
-    WeightsError, CheckpointError, SettingsError : before anything is started
+    WeightsError, CheckpointError, SettingsError, ClusterError : before anything is started
     """
+    check_writable(out)
     model, path = lips.resolve(settings.model, fetching)
     if weights.find(settings.model) is None:
         lips.verify(path)

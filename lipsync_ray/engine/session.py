@@ -4,16 +4,29 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
+
+from lipsync_ray.engine.last_words import LastWords
+from lipsync_ray.engine.quiet import quiet
+from lipsync_ray.engine.reach import check_address
+from lipsync_ray.errors import ClusterError
 
 LOCAL_STORE_BYTES = 512 << 20  # rows carry crops at most: 5 MB for 8 s
+STARTS = 2
+PAUSE_S = 5.0  # between two starts
 
 _ENVIRONMENT = {
     # Local workers run in this very environment: no upload of the folder, no `uv run` of their own.
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
+    # A thread that still works when the session has ended must not start another one.
+    "RAY_ENABLE_AUTO_CONNECT": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     # Hold a stage back by how much waits for the next one, however empty the object store is (see flow.RUN_AHEAD).
     "RAY_DATA_DOWNSTREAM_CAPACITY_OBJECT_STORE_BUDGET_UTIL_THRESHOLD": "0",
@@ -22,8 +35,18 @@ _ENVIRONMENT = {
     # What a job says is said by the job; Ray's own notes are in its log files.
     "RAY_DATA_LOG_LEVEL": "CRITICAL",
     "RAY_BACKEND_LOG_LEVEL": "fatal",
+    # A machine that is busy with other work starts processes slowly, which is no reason to give up.
+    "RAY_worker_register_timeout_seconds": "600",
+    "RAY_agent_register_timeout_ms": "600000",
+    "RAY_gcs_server_request_timeout_seconds": "120",
 }
+# Nobody starts a lost head process of this machine again: what waits for it ends soon.
+_ENVIRONMENT_HERE = {"RAY_gcs_rpc_server_reconnect_timeout_s": "10"}
 _LOGGERS = {"ray": logging.WARNING, "ray._private.authentication.authentication_token_setup": logging.ERROR}
+_LAST_WORDS = (
+    "error: this process was ended from outside: it was killed, or memory ran out, or Ray's head process was lost. "
+    "What was finished is kept: run the same command again to go on."
+)
 
 
 @dataclass(frozen=True)
@@ -48,30 +71,118 @@ def session(address: str | None = None) -> Iterator[Cluster]:
     Parameters
     ----------
     address : of a cluster; None for the one in ``$RAY_ADDRESS`` (as inside ``ray job submit``), else a new one here
+
+    Raises
+    ------
+    ClusterError : nobody answers at the address, or Ray does not start
     """
-    for name, value in _ENVIRONMENT.items():
+    where = address or os.environ.get("RAY_ADDRESS")
+    here = not where or where == "local"
+    for name, value in (_ENVIRONMENT | _ENVIRONMENT_HERE if here else _ENVIRONMENT).items():
         os.environ.setdefault(name, value)
+    if not here and where:
+        check_address(where, "--address" if address else "$RAY_ADDRESS")
     import ray
 
     for name, level in _LOGGERS.items():
         logging.getLogger(name).setLevel(level)
-    opened = not ray.is_initialized()
-    if opened:
-        where = address or os.environ.get("RAY_ADDRESS")
-        if where and where != "local":
-            ray.init(address=where, logging_level=logging.WARNING, log_to_driver=False)
-        else:
-            ray.init(
-                address="local",
-                include_dashboard=False,
-                object_store_memory=LOCAL_STORE_BYTES,
-                logging_level=logging.WARNING,
-                log_to_driver=False,
-            )
+    if ray.is_initialized():
+        yield _cluster()
+        return
+    words = LastWords(_LAST_WORDS)
     try:
-        total = ray.cluster_resources()
-        alive = sum(bool(node["Alive"]) for node in ray.nodes())
-        yield Cluster(total.get("CPU", 1.0), total.get("GPU", 0.0), alive)
+        _open(None if here else where)
+        if here:
+            words.clear(ray._private.worker._global_node.get_session_dir_path())
+        yield _cluster()
     finally:
-        if opened:
+        with quiet():
             ray.shutdown()
+        words.done()
+
+
+def _cluster() -> Cluster:
+    import ray
+
+    total = ray.cluster_resources()
+    alive = sum(bool(node["Alive"]) for node in ray.nodes())
+    return Cluster(total.get("CPU", 1.0), total.get("GPU", 0.0), alive)
+
+
+def _open(address: str | None) -> None:
+    """Connect, or start Ray here; a second time where the first one fails."""
+    import ray
+
+    on_term = signal.getsignal(signal.SIGTERM)
+    for attempt in range(STARTS):
+        try:
+            with quiet():
+                if address is not None:
+                    ray.init(address=address, logging_level=logging.WARNING, log_to_driver=False)
+                else:
+                    with _given_ports():
+                        ray.init(
+                            address="local",
+                            include_dashboard=False,
+                            object_store_memory=LOCAL_STORE_BYTES,
+                            logging_level=logging.WARNING,
+                            log_to_driver=False,
+                        )
+            break
+        except Exception as error:
+            with quiet():
+                ray.shutdown()
+            if attempt == STARTS - 1:
+                said = str(error).strip().splitlines()
+                place = f"at {address}" if address else "on this machine"
+                raise ClusterError(
+                    f"Ray does not start {place} ({said[0] if said else type(error).__name__}). It was tried {STARTS} "
+                    "times; if the machine is very busy, try again when it is less so."
+                ) from error
+            time.sleep(PAUSE_S)
+    ray._private.worker.print_to_stdstream = lambda *_, **__: None  # what raylets say is in their log files
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, on_term)  # Ray has put its own there, which ends in a dump
+
+
+@contextmanager
+def _given_ports() -> Iterator[None]:
+    """Have Ray start its helpers on ports that are chosen here.
+
+    Otherwise its raylet waits 15 seconds for each to write down its own, and then gives up: on a busy machine a helper
+    takes a minute. `ray.init` has no argument for it, and Ray passes one of the ports on to the helper alone.
+    """
+    from ray._private import parameter, ray_constants, services
+
+    names = ("metrics_agent_port", "dashboard_agent_listen_port", "runtime_env_agent_port", "metrics_export_port")
+    ports = dict(zip(names, _free_ports(len(names)), strict=True))
+    make: Callable[..., None] = parameter.RayParams.__init__
+    start: Callable[..., Any] = services.start_ray_process
+
+    def making(self: Any, *arguments: Any, **options: Any) -> None:
+        make(self, *arguments, **options)
+        vars(self).update(ports)
+
+    def starting(command: list[str], process_type: str, *arguments: Any, **options: Any) -> Any:
+        if process_type == ray_constants.PROCESS_TYPE_RAYLET:
+            command = [*command, f"--dashboard_agent_listen_port={ports['dashboard_agent_listen_port']}"]
+        return start(command, process_type, *arguments, **options)
+
+    parameter.RayParams.__init__, services.start_ray_process = making, starting
+    try:
+        yield
+    finally:
+        parameter.RayParams.__init__, services.start_ray_process = make, start
+
+
+def _free_ports(count: int) -> list[int]:
+    import socket
+
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [int(each.getsockname()[1]) for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()

@@ -14,6 +14,7 @@ from lipsync_ray.errors import LipsyncError, ManifestError
 from lipsync_ray.faces.choose import FaceChoice
 from lipsync_ray.faces.crop import Pads
 from lipsync_ray.media.probe import DEFAULT_STILL_RATE
+from lipsync_ray.names import Source, tell_apart
 from lipsync_ray.results import FILE, Result, read_results
 from lipsync_ray.settings import Loop
 
@@ -66,7 +67,7 @@ def read_items(sources: Sequence[str], face: FaceChoice | None) -> tuple[list[It
     problems = list(tables.missing_files([{"video": url} for url in urls], ["video"]))
     if problems:
         raise ManifestError(", ".join(sources), problems)
-    names = tables.numbered([tables.safe_id(PurePosixPath(storage.name_of(url)).stem) for url in urls])
+    names = tell_apart([Source(url) for url in urls])
     rows = [Result(name, url, url, None, "done", output=url) for name, url in zip(names, urls, strict=True)]
     return [Item(row, face=face or "all") for row in rows], {}
 

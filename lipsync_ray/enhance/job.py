@@ -28,6 +28,7 @@ from lipsync_ray.enhance.prepare import prepare, rows_of
 from lipsync_ray.enhance.stages import Compose, Composed, Restore
 from lipsync_ray.enhance.state import Enhancement, State, Summary
 from lipsync_ray.models import weights
+from lipsync_ray.out_folder import check_writable
 from lipsync_ray.restoring import files
 from lipsync_ray.settings import EnhanceSettings, Workers
 
@@ -52,8 +53,9 @@ def run(
 
     Raises
     ------
-    WeightsError, CheckpointError, SettingsError : before anything is started
+    WeightsError, CheckpointError, SettingsError, ClusterError : before anything is started
     """
+    check_writable(out)
     restoration = files.resolve(settings.restore, fetching)
     retinaface = None
     if settings.detector == "retinaface":

@@ -29,6 +29,7 @@ from lipsync_ray.evaluate.state import Evaluation
 from lipsync_ray.evaluate.subjects import Subject
 from lipsync_ray.evaluate.summary import csv_text, flat_rows, groups, markdown, parquet, score_row
 from lipsync_ray.models import inception, scorers, weights
+from lipsync_ray.out_folder import check_writable
 from lipsync_ray.settings import EvaluateSettings, Workers
 
 METRICS = "metrics"
@@ -76,8 +77,9 @@ def run(
 
     Raises
     ------
-    WeightsError, CheckpointError, SettingsError : before anything is started
+    WeightsError, CheckpointError, SettingsError, ClusterError : before anything is started
     """
+    check_writable(out)
     scorer_file = scorers.resolve(settings.scorer, settings.scorer_weights, fetching)
     fid_name, fid_file = ("", None) if settings.fid == "none" else inception.resolve(settings.fid, fetching)
     out = storage.absolute(out)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from fractions import Fraction
-from pathlib import PurePosixPath
 
 from lipsync_ray import storage
 from lipsync_ray.errors import LipsyncError, ManifestError
 from lipsync_ray.faces.choose import FaceChoice
 from lipsync_ray.faces.crop import Pads
 from lipsync_ray.media.probe import DEFAULT_STILL_RATE
+from lipsync_ray.names import Source
 from lipsync_ray.restoring import pictures
 from lipsync_ray.results import FILE, read_results
 from lipsync_ray.settings import Loop
@@ -108,10 +108,11 @@ def read_subjects(source: str, face: FaceChoice | None) -> list[Subject]:
 def _of_table(url: str, face: FaceChoice) -> list[Subject]:
     return [
         Subject(row["id"] or "", row["video"] or "", row["reference"], row["language"], row["model"], face=face)
-        for row in read_rows(url, COLUMNS, _default_id)
+        for row in read_rows(url, COLUMNS, _source_of)
     ]
 
 
-def _default_id(row: Row) -> str:
-    stem = PurePosixPath(storage.name_of(row["video"] or "")).stem
-    return f"{stem}-{row['model']}" if row["model"] else stem
+def _source_of(row: Row) -> Source:
+    return Source(
+        row["video"] or "", (row["model"],) if row["model"] else (), (row["language"],) if row["language"] else ()
+    )

@@ -23,5 +23,7 @@ def identities(urls: Iterable[str]) -> dict[str, str | Exception]:
             return error
 
     distinct = sorted(set(urls))
+    found = {url: identify(url) for url in distinct if storage.is_local(url)}
+    far = [url for url in distinct if url not in found]
     with ThreadPoolExecutor(_LOOKERS) as pool:
-        return dict(zip(distinct, pool.map(identify, distinct), strict=True))
+        return found | dict(zip(far, pool.map(identify, far), strict=True))

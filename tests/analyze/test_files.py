@@ -34,10 +34,12 @@ def test_files_and_patterns(folder):
     assert found[0].roles == ()
 
 
-def test_files_of_one_name_get_numbers(folder):
+def test_files_of_one_name_are_told_apart_by_their_folders(folder):
     (folder / "more").mkdir()
     (folder / "more" / "a.mp4").write_bytes(b"y")
-    assert [file.id for file in read_files([str(folder / "a.mp4"), str(folder / "more" / "a.mp4")])] == ["a", "a-2"]
+    urls = [str(folder / "a.mp4"), str(folder / "more" / "a.mp4")]
+    assert [file.id for file in read_files(urls)] == [f"{folder.name}-a", "more-a"]
+    assert [file.id for file in read_files(urls[::-1])] == ["more-a", f"{folder.name}-a"]
 
 
 def test_no_file_gets_a_folder_that_is_needed_otherwise(folder):

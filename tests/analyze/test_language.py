@@ -21,6 +21,25 @@ def test_sentences_are_told_and_always_alike(code):
     assert all(detect(SENTENCES[code]) == first for _ in range(20))
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Բարև ձեզ, ինչպես եք դուք այսօր, լավ եմ շնորհակալություն",
+        "გამარჯობა, როგორ ხართ დღეს, მე კარგად ვარ გმადლობთ",
+        "እንደምን አደርክ ዛሬ ጥሩ ቀን ነው ለሁሉም",
+        "សួស្តី តើអ្នកសុខសប្បាយទេ ថ្ងៃនេះ",
+        "Lipsync ႃ မင်္ဂလာပါ နေကောင်းလား ဒီနေ့ ရာသီဥတု ကောင်းတယ်",
+    ],
+)
+def test_a_script_without_a_profile_is_unknown(text):
+    assert detect(text) == ("unknown", ())
+
+
+def test_a_language_needs_its_own_script():
+    assert detect("你好世界今天天气很好")[0] in {"zh", "unknown"}
+    assert detect("東京都千代田区丸の内")[0] in {"ja", "zh", "unknown"}
+
+
 def test_capitals_do_not_mislead():
     assert detect(SENTENCES["es"].upper())[0] == "es"
     assert detect(SENTENCES["en"].upper())[0] == "en"
@@ -36,7 +55,9 @@ def test_too_little_is_unknown(text):
 @pytest.mark.parametrize(
     ("written", "code"),
     [("ko", "ko"), ("KO", "ko"), ("ko-KR", "ko"), ("es_MX", "es"), ("Korean", "ko"), ("spanish", "es"), ("castilian", "es"),
-     ("zh-cn", "zh"), ("mandarin", "zh"), ("iw", "he"), ("klingon", "klingon")],
+     ("zh-cn", "zh"), ("mandarin", "zh"), ("iw", "he"), ("klingon", "tlh"),
+     ("eng", "en"), ("deu", "de"), ("ger", "de"), ("Deutsch", "de"), ("한국어", "ko"), ("中文", "zh"), ("", ""),
+     ("robot voice 3", "robot voice 3")],
 )  # fmt: skip
 def test_one_code_for_many_names(written, code):
     assert code_of(written) == code

@@ -1,0 +1,73 @@
+"""What is said when this process ends without being able to say it: killed, or ended by Ray's own code.
+
+When the head of a Ray cluster is lost, Ray ends the process that drives it, without an exception; so does the system
+when memory runs out. A small process beside this one then tells what happened, and clears Ray's folder away.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+# Run alone, without this package: it has to be there at once. It reads one line a folder to clear away, and "done".
+_PROGRAM = """
+import os, shutil, signal, sys, time
+for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+    signal.signal(getattr(signal, name), signal.SIG_IGN)
+folders, done = [], False
+for line in sys.stdin:
+    if line.rstrip("\\n") == "done":
+        done = True
+    else:
+        folders.append(line.rstrip("\\n"))
+if not done:
+    print(sys.argv[1], file=sys.stderr, flush=True)
+sys.stderr.close(); sys.stdout.close(); os.close(2); os.close(1)
+if not done:
+    time.sleep(float(sys.argv[2]))
+for folder in folders:
+    shutil.rmtree(folder, ignore_errors=True)
+"""
+_LINGER_S = 5.0  # in which Ray's processes notice that their driver is gone
+
+
+class LastWords:
+    """Kept while a session is open.
+
+    Parameters
+    ----------
+    text : what is said if this process ends before :meth:`done`
+    """
+
+    def __init__(self, text: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", _PROGRAM, text, str(_LINGER_S)],
+            stdin=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            cwd="/",
+            env={"PATH": os.environ.get("PATH", "")},
+        )
+
+    def clear(self, folder: str) -> None:
+        """Have a folder removed when this process has ended, whichever way."""
+        self._tell(folder)
+
+    def done(self) -> None:
+        """This process can speak for itself."""
+        self._tell("done")
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.close()
+        except BrokenPipeError:
+            pass  # somebody has ended it; then nothing is cleared away
+        self._process.wait()
+
+    def _tell(self, line: str) -> None:
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(f"{line}\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            pass

@@ -1,0 +1,194 @@
+"""Rows of a table file as they were written: CSV (also with ``;`` or tabs), JSON lines or arrays, Parquet; or why not.
+
+Nothing is guessed about values: what is written as text stays text, "NA" and "null" too.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+_CSV, _TSV, _JSON, _PARQUET, _SHEET = "CSV", "TSV", "JSON lines", "Parquet", "spreadsheet"
+_KINDS = {
+    ".csv": _CSV,
+    ".tsv": _TSV,
+    ".tab": _TSV,
+    ".jsonl": _JSON,
+    ".ndjson": _JSON,
+    ".json": _JSON,
+    ".parquet": _PARQUET,
+    ".xlsx": _SHEET,
+    ".xls": _SHEET,
+    ".ods": _SHEET,
+}
+READABLE = ".csv, .tsv, .jsonl, .json (each also with .gz) or .parquet"
+_ZIP, _OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"  # how .xlsx and .ods, and how .xls begin
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_FIELD_LIMIT = 1 << 20  # characters
+
+
+@dataclass
+class Raw:
+    """What a file holds.
+
+    Attributes
+    ----------
+    rows : column → value; None where it is empty
+    problems : one sentence each, beginning with the line where there is one
+    """
+
+    rows: list[dict[str, str | None]] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+def kind_of(url: str) -> str | None:
+    """What kind of table a name says; None of one that says none."""
+    name = url.lower().removesuffix(".gz")
+    return next((kind for suffix, kind in _KINDS.items() if name.endswith(suffix)), None)
+
+
+def parse(url: str, data: bytes, columns: Sequence[str]) -> Raw:
+    """Read a table.
+
+    Parameters
+    ----------
+    columns : that it may have; a CSV's separator is the one that gives most of them
+    """
+    kind = kind_of(url)
+    if url.lower().endswith(".gz"):
+        try:
+            data = gzip.decompress(data)
+        except (OSError, EOFError) as error:
+            return Raw(problems=[f"not a whole gzip file: {error}"])
+    if kind == _PARQUET:
+        return _parquet(data)
+    if kind == _SHEET or data.startswith((_ZIP, _OLE)):
+        return Raw(problems=["a spreadsheet; save it as CSV (UTF-8)"])
+    if data.startswith(_UTF16) or b"\0" in data[:1000]:
+        return Raw(problems=["written in UTF-16 (or not text at all); save it as UTF-8"])
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        said = (
+            f"line {line}: not UTF-8 (byte {data[error.start]:#04x}), perhaps Latin-1 or Windows-1252; save it as UTF-8"
+        )
+        return Raw(problems=[said])
+    if not text.strip():
+        return Raw(problems=["the table is empty"])
+    if kind == _JSON:
+        return _json(text)
+    return _csv(text, columns, "\t" if kind == _TSV else None)
+
+
+def _csv(text: str, columns: Sequence[str], separator: str | None) -> Raw:
+    csv.field_size_limit(_FIELD_LIMIT)
+    separator = separator or _separator(text, columns)
+    raw = Raw()
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    header: list[str] = []
+    begins = 1
+    try:
+        for values in reader:
+            line, begins = begins, reader.line_num + 1
+            if not any(value.strip() for value in values):
+                continue
+            if not header:
+                header = [value.strip() for value in values]
+                raw.problems += doubled(header)
+            elif len(values) != len(header):
+                hint = f"; a value with {separator!r} in it needs quotes" if len(values) > len(header) else ""
+                raw.problems.append(f"line {line}: {len(values)} values, the header has {len(header)}{hint}")
+                raw.rows.append(_shown(dict(zip(header, values, strict=False))))
+            else:
+                raw.rows.append(_shown(dict(zip(header, values, strict=True))))
+    except csv.Error as error:
+        raw.problems.append(f"line {begins}: {error}")
+    return raw
+
+
+def _separator(text: str, columns: Sequence[str]) -> str:
+    """What separates the values: of comma, semicolon and tab the one by which most columns' names are found."""
+    line = text.lstrip().splitlines()[0]
+
+    def known(separator: str) -> tuple[int, int]:
+        names = [name.strip().strip('"') for name in line.split(separator)]
+        return sum(name in columns for name in names), len(names)
+
+    return max((",", ";", "\t"), key=known)
+
+
+def doubled(names: Sequence[str]) -> list[str]:
+    """One sentence for each column that stands twice."""
+    return [f"column {name!r}: stands {count} times" for name, count in Counter(names).items() if count > 1]
+
+
+def _json(text: str) -> Raw:
+    raw = Raw()
+    if text.lstrip().startswith("["):
+        try:
+            items = json.loads(text, object_pairs_hook=_pairs)
+        except ValueError as error:
+            return Raw(problems=[f"not a JSON array: {error}"])
+        for number, item in enumerate(items, 1):
+            _add(raw, f"row {number}", item)
+        return raw
+    # Only a line feed ends a line: U+2028, U+0085 and their kin may stand inside a text.
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip():
+            try:
+                _add(raw, f"line {number}", json.loads(line, object_pairs_hook=_pairs))
+            except ValueError as error:
+                raw.problems.append(f"line {number}: not JSON: {error}")
+    return raw
+
+
+class _Doubled(dict[str, Any]):
+    """An object in which a name stands twice."""
+
+
+def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    return found if len(found) == len(pairs) else _Doubled(found)
+
+
+def _add(raw: Raw, place: str, item: Any) -> None:
+    if not isinstance(item, dict):
+        raw.problems.append(f"{place} is not an object")
+        return
+    if isinstance(item, _Doubled):
+        raw.problems.append(f"{place}: a name stands twice in it")
+    raw.problems += [
+        f"{place}, {name!r}: expected a text" for name, value in item.items() if isinstance(value, dict | list)
+    ]
+    raw.rows.append(_shown({str(name).strip(): value for name, value in item.items()}))
+
+
+def _parquet(data: bytes) -> Raw:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(io.BytesIO(data))
+    except (pa.ArrowException, OSError, ValueError) as error:
+        return Raw(problems=[f"not a readable Parquet table: {str(error).splitlines()[0]}"])
+    names = [name.strip() for name in table.column_names]
+    if problems := doubled(names):
+        return Raw(problems=problems)
+    return Raw([_shown(row) for row in table.rename_columns(names).to_pylist()])
+
+
+def _shown(row: dict[str, Any]) -> dict[str, str | None]:
+    """The values as texts without blanks around them; None where nothing is left."""
+    out: dict[str, str | None] = {}
+    for name, value in row.items():
+        nothing = value is None or (isinstance(value, float) and math.isnan(value))
+        out[name] = None if nothing else str(value).strip() or None
+    return out
