@@ -126,7 +126,8 @@ def report(
 
 
 def _show(evaluated: Evaluated, page: str, console: Console) -> None:
-    from lipsync_ray.evaluate.summary import groups, number, shown_metrics
+    from lipsync_ray.evaluate.summary import groups, shown_metrics
+    from lipsync_ray.wording import number
 
     rows = groups(evaluated.scores, evaluated.fids)
     metrics = [metric for metric in shown_metrics(rows) if metric.name in _IN_TERMINAL]

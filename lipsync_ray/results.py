@@ -9,6 +9,7 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from lipsync_ray import records, storage
+from lipsync_ray.wording import number, said
 
 FILE = "results.parquet"
 Status = Literal["done", "failed", "no_face"]
@@ -66,6 +67,12 @@ class Result:
     face_table: str | None = None
     fingerprint: str | None = None
     warnings: tuple[str, ...] = ()
+
+
+def line_of(result: Result) -> str:
+    """A row in one line."""
+    ended = f"{said(result.frames)} frames, {number(result.seconds, 1)} s of work"
+    return f"{result.id}: {result.status}, {ended}" + (f"; {result.stage}: {result.error}" if result.error else "")
 
 
 @dataclass(frozen=True)

@@ -60,13 +60,13 @@ def write_video(
 def write_audio(path: Path, samples: np.ndarray, rate: int = 16_000, codec: str = "pcm_s16le") -> Path:
     """(n,) or (channels, n) float32."""
     samples = np.atleast_2d(samples).astype(np.float32)
-    layout = {1: "mono", 2: "stereo", 6: "5.1"}[len(samples)]
+    layout = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}[len(samples)]
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=rate, layout=layout)
         for start in range(0, samples.shape[1], 1024):
-            frame = av.AudioFrame.from_ndarray(
-                np.ascontiguousarray(samples[:, start : start + 1024]), format="fltp", layout=layout
-            )
+            # Packed: PyAV makes no frame of eight planes.
+            block = np.ascontiguousarray(samples[:, start : start + 1024].T.reshape(1, -1))
+            frame = av.AudioFrame.from_ndarray(block, format="flt", layout=layout)
             frame.sample_rate, frame.pts, frame.time_base = rate, start, Fraction(1, rate)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
@@ -76,3 +76,53 @@ def write_audio(path: Path, samples: np.ndarray, rate: int = 16_000, codec: str 
 def tone(seconds: float, rate: int = 16_000, hertz: float = 220.0) -> np.ndarray:
     """(n,) float32 sine of half amplitude."""
     return (0.5 * np.sin(2 * np.pi * hertz * np.arange(round(seconds * rate)) / rate)).astype(np.float32)
+
+
+def write_both(
+    path: Path,
+    pictures,
+    samples: np.ndarray,
+    rate: int = 48_000,
+    codec: str = "libx264",
+    sound_codec: str = "aac",
+    options: dict[str, str] | None = None,
+    video_from: Fraction = Fraction(0),
+    sound_from: Fraction = Fraction(0),
+    language: str | None = None,
+) -> Path:
+    """Pictures at 25 a second, and (n,) samples, each beginning at its own time (in seconds)."""
+    with av.open(str(path), "w") as container:
+        video = container.add_stream(codec, rate=25, options=options or {})
+        video.height, video.width, video.pix_fmt = *pictures[0].shape[:2], "yuv420p"
+        sound = container.add_stream(sound_codec, rate=rate, layout="mono")
+        if language:
+            sound.metadata["language"] = language
+        packets = []
+        for number, picture in enumerate(pictures):
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+            frame.pts, frame.time_base = number + round(video_from * 25), Fraction(1, 25)
+            packets += video.encode(frame)
+        packets += video.encode(None)
+        size = 1024
+        for start in range(0, len(samples), size):
+            block = np.ascontiguousarray(samples[None, start : start + size], np.float32)
+            frame = av.AudioFrame.from_ndarray(block, format="fltp", layout="mono")
+            frame.sample_rate, frame.time_base = rate, Fraction(1, rate)
+            frame.pts = start + round(sound_from * rate)
+            packets += sound.encode(frame)
+        packets += sound.encode(None)
+        for packet in sorted(packets, key=lambda p: p.dts * p.time_base):
+            container.mux(packet)
+    return path
+
+
+def click(at_s: float, seconds: float, rate: int = 48_000) -> np.ndarray:
+    """(n,) float32: silence, and 20 ms of a loud tone at a time."""
+    times = np.arange(round(seconds * rate)) / rate
+    tone_ = 0.9 * np.sin(2 * np.pi * 1000 * times)
+    return np.where((times >= at_s) & (times < at_s + 0.02), tone_, 0).astype(np.float32)
+
+
+def noise(rng: np.random.Generator, seconds: float, rate: int = 16_000) -> np.ndarray:
+    """(n,) float32 of speech-like level."""
+    return (0.1 * rng.standard_normal(round(seconds * rate))).astype(np.float32)

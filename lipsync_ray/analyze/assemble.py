@@ -14,6 +14,7 @@ from lipsync_ray.analyze.verdict import Opinion, look_of, of_audio, of_languages
 from lipsync_ray.engine.rows import Failure
 from lipsync_ray.media.details import AudioDetails, VideoDetails
 from lipsync_ray.models.spoken import ENGLISH, Phrase
+from lipsync_ray.wording import number, said, share
 
 REPORT = "report.txt"
 
@@ -121,6 +122,15 @@ def report_text(analysis: Analysis) -> str:
     return "\n".join(lines) + "\n"
 
 
+def rows_markdown(analyses: Iterable[Analysis]) -> str:
+    """A table of what was found, one row a file."""
+    lines = ["| file | verdict | language | faces | warnings |", "|---|---|---|---|---|"]
+    for a in analyses:
+        faces = "" if a.face_share is None else f"{share(a.face_share)}, {number(a.face_height_px)} px"
+        lines.append(f"| {a.id} | {a.verdict} | {a.language or ''} | {faces} | {'; '.join(a.warnings)} |")
+    return "\n".join(lines)
+
+
 def _section(title: str, lines: list[str]) -> list[str]:
     return ["", title, "-" * len(title), *lines]
 
@@ -129,20 +139,24 @@ def _video_lines(analysis: Analysis) -> list[str]:
     video = analysis.video
     if video is None:
         return ["none"]
-    varies = f", varying; {float(Fraction(video['average_rate'])):.3f} on average" if video["varies"] else ""
+    average = None if video["average_rate"] is None else Fraction(video["average_rate"])
+    varies = f", varying; {number(average, 3)} on average" if video["varies"] else ""
     turned = f", stored turned by {video['rotation']}°" if video["rotation"] else ""
+    turned += ", mirrored" if video.get("mirrored") else ""
+    bit_rate = None if video["bit_rate"] is None else video["bit_rate"] / 1000
     shown = [
-        f"{video['codec']} ({video['profile'] or 'no profile'}) in {video['container']}, {video['pixel_format']}",
-        f"{video['width']} × {video['height']} pixels{turned}",
-        f"{video['rate']} frames/s{varies}; {video['frames']} frames, {video['duration_s']:.3f} s",
-        f"{video['bit_rate'] / 1000:.0f} kbit/s, {video['bytes']:,} bytes",
+        f"{said(video['codec'])} ({video['profile'] or 'no profile'}) in {said(video['container'])}, "
+        f"{said(video['pixel_format'])}",
+        f"{said(video['width'])} × {said(video['height'])} pixels{turned}",
+        f"{said(video['rate'])} frames/s{varies}; {said(video['frames'])} frames, {number(video['duration_s'], 3)} s",
+        f"{number(bit_rate)} kbit/s, {said(video['bytes'])} bytes",
     ]
     if analysis.face_share is not None and analysis.looked_frames is not None:
-        shown.append(f"a face in {analysis.face_share:.0%} of {len(analysis.looked_frames)} frames looked at")
+        shown.append(f"a face in {share(analysis.face_share)} of {len(analysis.looked_frames)} frames looked at")
     if analysis.face_height_px is not None:
         shown.append(
-            f"at most {analysis.people} at a time; the largest {analysis.face_height_px:.0f} pixels tall, "
-            f"turned by about {analysis.face_turn_deg:.0f}°"
+            f"at most {said(analysis.people)} at a time; the largest {number(analysis.face_height_px)} pixels tall, "
+            f"turned by about {number(analysis.face_turn_deg)}°"
         )
     return shown
 
@@ -151,12 +165,12 @@ def _audio_lines(analysis: Analysis) -> list[str]:
     audio = analysis.audio
     if audio is None:
         return [analysis.audio_error or "none"]
-    loudness = "" if audio["loudness_lufs"] is None else f", loudness {audio['loudness_lufs']:.1f} LUFS"
+    loudness = "" if audio["loudness_lufs"] is None else f", loudness {number(audio['loudness_lufs'], 1)} LUFS"
     return [
-        f"{audio['codec']} in {audio['container']}, {audio['sample_rate']} Hz, {audio['channels']} channels, "
-        f"{audio['duration_s']:.3f} s",
-        f"peak {audio['peak_dbfs']:.1f} dBFS, RMS {audio['rms_dbfs']:.1f} dBFS{loudness}, "
-        f"{audio['silence']:.0%} of it silence",
+        f"{said(audio['codec'])} in {said(audio['container'])}, {said(audio['sample_rate'])} Hz, "
+        f"{said(audio['channels'])} channels, {number(audio['duration_s'], 3)} s",
+        f"peak {number(audio['peak_dbfs'], 1)} dBFS, RMS {number(audio['rms_dbfs'], 1)} dBFS{loudness}, "
+        f"{share(audio['silence'])} of it silence",
     ]
 
 
@@ -164,23 +178,23 @@ def _language_lines(analysis: Analysis) -> list[str]:
     shown = [f"by the table: {', '.join(analysis.expected_languages)}"] if analysis.expected_languages else []
     if analysis.whisper_language is not None:
         shown.append(
-            f"by ear (Whisper {analysis.whisper}): {analysis.whisper_language}, {analysis.whisper_probability:.0%}"
+            f"by ear (Whisper {said(analysis.whisper)}): {analysis.whisper_language}, {share(analysis.whisper_probability)}"
         )
     if analysis.language is not None:
-        rest = ", ".join(f"{guess.language} {guess.probability:.0%}" for guess in analysis.languages or ())
+        rest = ", ".join(f"{guess.language} {share(guess.probability)}" for guess in analysis.languages or ())
         shown.append(f"by the text (langdetect): {analysis.language}" + (f" ({rest})" if rest else ""))
     return shown or [analysis.text_error or "not known"]
 
 
 def _phrase_lines(phrases: Iterable[Phrase] | None, error: str | None) -> list[str]:
     if phrases is None:
-        return [f"none: {error}"]
+        return [f"none: {said(error)}"]
     return [f"{_clock(p.start_s)} – {_clock(p.end_s)}  {p.text}" for p in phrases] or ["no speech was heard"]
 
 
 def _face_lines(analysis: Analysis) -> list[str]:
     return [
-        f"{face.picture}  at {face.time_s:.3f} s, {face.height_px:.0f} pixels tall, {face.probability:.0%}"
+        f"{face.picture}  at {number(face.time_s, 3)} s, {number(face.height_px)} pixels tall, {share(face.probability)}"
         + (f"; sound: {face.clip}" if face.clip else "")
         for face in analysis.faces or ()
     ] or ["none"]

@@ -12,6 +12,7 @@ from lipsync_ray import storage
 from lipsync_ray.analyze.analysis import Analysis
 from lipsync_ray.analyze.assemble import REPORT
 from lipsync_ray.analyze.verdict import tally
+from lipsync_ray.wording import number, share
 
 FILE = "index.html"
 WARNINGS = "warnings.csv"
@@ -25,7 +26,7 @@ def write_page(analyses: Sequence[Analysis], out: str) -> str:
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["shortened"] = shortened
+    environment.filters |= {"shortened": shortened, "number": number, "share": share}
     text = (resources.files("lipsync_ray.analyze") / _TEMPLATE).read_text(encoding="utf-8")
     order = {"impossible": 0, "poor": 1, "good": 2}
     ordered = sorted(analyses, key=lambda a: (order[a.verdict.split(":")[0]], not a.warnings))
@@ -53,7 +54,7 @@ def shortened(text: str, most: int = SHOWN_TEXT) -> str:
 def _pictures(analysis: Analysis) -> list[tuple[str, str]]:
     """(file, caption) of some faces: of different frames where there are enough."""
     faces = sorted(analysis.faces or (), key=lambda face: (face.number, face.frame))[:SHOWN_FACES]
-    return [(face.picture, f"{face.time_s:.2f} s, {face.height_px:.0f} px") for face in faces]
+    return [(face.picture, f"{number(face.time_s, 2)} s, {number(face.height_px)} px") for face in faces]
 
 
 def _warnings(analyses: Sequence[Analysis]) -> str:

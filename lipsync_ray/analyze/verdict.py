@@ -102,7 +102,7 @@ def of_video(video: VideoDetails | None, look: Look | None) -> Opinion:
     """What a file is worth as the picture of a dub."""
     if video is None or look is None:
         return Opinion(impossible=("no video stream in it",))
-    warnings: list[str] = []
+    warnings: list[str] = list(video.notes)
     poor: list[str] = []
     if video.varies:
         warnings.append(f"its frame rate varies; it is taken as {video.rate} frames/s")
@@ -135,7 +135,7 @@ def of_audio(audio: AudioDetails | None, error: str | None) -> Opinion:
     """What a file is worth as the sound of a dub."""
     if audio is None:
         return Opinion(impossible=(error or "no audio stream in it",))
-    warnings: list[str] = []
+    warnings: list[str] = list(audio.notes)
     poor: list[str] = []
     if audio.silence >= SILENT:
         poor.append("silent: there is nothing to say")

@@ -119,6 +119,7 @@ class Enhancement:
             "attempts": state.attempts,
             "face_table": state.item.face_table or state.table,
             "fingerprint": state.fingerprint,
+            "warnings": tuple(dict.fromkeys((*row.warnings, *(info.notes if info else ())))),
         }
         self.end(replace(row, **(common | size | values)))
 

@@ -22,7 +22,7 @@ from lipsync_ray.sources.identify import identities
 from lipsync_ray.sources.listen import AudioSource, listen
 from lipsync_ray.sources.look import VideoSource, look
 
-SCORES_VERSION = 1  # raise when the same video and settings would get other numbers
+SCORES_VERSION = 2  # raise when the same video and settings would get other numbers
 
 
 def prepare(this: Evaluation) -> None:

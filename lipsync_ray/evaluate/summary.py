@@ -14,12 +14,12 @@ import pyarrow.parquet as pq
 
 from lipsync_ray.evaluate.fid import Fid
 from lipsync_ray.evaluate.scores import Score
+from lipsync_ray.wording import NONE, number, said
 
 CONFIDENCE = 0.95
 RESAMPLES = 2000
 _SEED = 0
 ALL = "all"
-NONE = "–"
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ def groups(scores: Iterable[Score], fids: Iterable[Fid]) -> list[GroupRow]:
         key = (None if language in (ALL, NONE) else language, None if model == NONE else model)
         stats = {}
         for metric in METRICS:
-            values = [value for score in inside if (value := metric.value(score)) is not None]
+            values = [v for score in inside if (v := metric.value(score)) is not None and np.isfinite(v)]
             if (found := stat(values)) is not None:
                 stats[metric.name] = found
         scored = sum(score.status == "scored" for score in inside)
@@ -228,9 +228,21 @@ def score_row(score: Score) -> dict[str, object]:
     return row | {"sharpness_ratio": score.sharpness_ratio, "jitter_ratio": score.jitter_ratio}
 
 
-def number(value: float | None, digits: int) -> str:
-    """A number for people; a dash for none."""
-    return NONE if value is None else f"{value:.{digits}f}"
+def video_lines(scores: Iterable[Score]) -> list[str]:
+    """One line a video: how its picture compares with its source."""
+    return [
+        f"{score.id}: PSNR {number(score.psnr_db, 1, 'dB')}, SSIM {number(score.ssim, 4)}; mouth sharpness ÷ source "
+        f"{number(score.sharpness_ratio, 2)}, jitter ÷ source {number(score.jitter_ratio, 2)}"
+        for score in scores
+    ]
+
+
+def headline(score: Score) -> str:
+    """A video's sync in one line."""
+    return (
+        f"{score.id}: confidence {number(score.sync_c, 3)}, offset {number(score.offset)} frames, "
+        f"{number(score.windows)} windows"
+    )
 
 
 def markdown(scores: Sequence[Score], rows: Sequence[GroupRow]) -> str:
@@ -262,19 +274,19 @@ def markdown(scores: Sequence[Score], rows: Sequence[GroupRow]) -> str:
     missing = [score for score in scores if score.status != "scored"]
     if missing:
         lines += ["", "## Not scored", ""]
-        lines += [f"- {score.id} ({score.model or NONE}): {score.error}" for score in missing]
+        lines += [f"- {score.id} ({score.model or NONE}): {said(score.error)}" for score in missing]
     return "\n".join(lines) + "\n"
 
 
 def _stat(found: Stat | None, digits: int, scored: int) -> str:
     if found is None:
         return NONE
-    said = number(found.mean, digits)
+    text = number(found.mean, digits)
     if found.deviation is not None:
-        said += f" ± {number(found.deviation, digits)}"
+        text += f" ± {number(found.deviation, digits)}"
     if found.low is not None:
-        said += f" [{number(found.low, digits)}, {number(found.high, digits)}]"
-    return said if found.count == scored else f"{said}, n = {found.count}"
+        text += f" [{number(found.low, digits)}, {number(found.high, digits)}]"
+    return text if found.count == scored else f"{text}, n = {found.count}"
 
 
 def _line(cells: Sequence[str]) -> str:

@@ -155,7 +155,7 @@ def pick_rate(
     """The constant rate on which a stream's frames are numbered.
 
     FFmpeg's guess is taken where it is a frame rate; else the rate of the usual distance between frames, moved to a
-    named rate within 0.5 %. The usual distance is the mean of those that differ from the median by a tick at most:
+    named rate within 0.5 %, or to a whole number that it may well be. The usual distance is the mean of those that differ from the median by a tick at most:
     in milliseconds 30 frames/s are 33, 33, 34.
     """
     steps = sorted(b - a for a, b in pairwise(stamps) if b > a)
@@ -170,4 +170,7 @@ def pick_rate(
     named = min(NAMED_RATES, key=lambda rate: abs(rate - measured))
     if abs(named - measured) <= named / 200:
         return named
+    whole = Fraction(nearest(measured))
+    if abs(whole - measured) * sum(usual) <= measured:  # as far as a tick more or less over all of them may shift it
+        return whole
     return measured.limit_denominator(1001)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import zlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -64,12 +65,13 @@ def shift_curve(score: Score, colour: str) -> str:
     """Mean distance against the shift of the sound, its minimum marked."""
     figure, axes = _figure(3.1, 1.55)
     shifts = np.arange(REACH, -REACH - 1, -1)
-    curve = np.array(score.curve)
-    best = int(np.nanargmin(curve))
-    axes.plot(shifts, curve, color=colour, linewidth=1.6)
-    axes.axhline(float(np.nanmedian(curve)), color="#9ca3af", linewidth=0.8, linestyle=(0, (4, 3)))
+    curve = np.array(score.curve, float)
+    if len(curve) == len(shifts) and np.isfinite(curve).any():
+        best = int(np.nanargmin(curve))
+        axes.plot(shifts, curve, color=colour, linewidth=1.6)
+        axes.axhline(float(np.nanmedian(curve)), color="#9ca3af", linewidth=0.8, linestyle=(0, (4, 3)))
+        axes.plot(shifts[best], curve[best], "o", color="#b91c1c", markersize=4)
     axes.axvline(0, color="#d1d5db", linewidth=0.8, zorder=0)
-    axes.plot(shifts[best], curve[best], "o", color="#b91c1c", markersize=4)
     axes.set_xlabel("shift of the sound, frames of 40 ms")
     axes.set_ylabel("distance")
     axes.set_xlim(-REACH - 0.5, REACH + 0.5)
@@ -107,6 +109,6 @@ def _svg(figure: Any) -> str:
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
-    tag = f"f{abs(hash(text)) % 10**10}"
+    tag = f"f{zlib.crc32(text.encode())}"
     text = re.sub(r'id="([^"]+)"', rf'id="{tag}-\1"', text)
     return re.sub(r'(href="#|url\(#)', rf"\g<1>{tag}-", text)

@@ -19,8 +19,9 @@ from lipsync_ray.evaluate.job import METRICS
 from lipsync_ray.evaluate.lse import REACH
 from lipsync_ray.evaluate.scores import Score
 from lipsync_ray.evaluate.show import DETAILS, FOLDER, player_name, restored_name, strip_name, worst_first
-from lipsync_ray.evaluate.summary import NONE, GroupRow, groups, markdown, number, shown_metrics
+from lipsync_ray.evaluate.summary import GroupRow, groups, markdown, shown_metrics
 from lipsync_ray.report import figures
+from lipsync_ray.wording import NONE, number
 
 FILE = "report/index.html"
 _TEMPLATE = "page.html.j2"
