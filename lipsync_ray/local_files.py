@@ -26,7 +26,8 @@ def path_of(url: str) -> str:
 
 def absolute(url: str) -> str:
     """The path made absolute, so that a worker with another working directory reads the same file."""
-    return os.path.join(os.getcwd(), path_of(url))
+    path = os.path.join(os.getcwd(), path_of(url))
+    return path if "/../" in f"{path}/" else os.path.normpath(path)  # what ".." means, links decide
 
 
 def status(path: str) -> os.stat_result:

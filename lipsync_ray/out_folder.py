@@ -7,6 +7,8 @@ import uuid
 from lipsync_ray import storage
 from lipsync_ray.errors import LipsyncError, SettingsError, StorageError
 
+_LONGEST = 300  # characters of a store's own words
+
 
 def check_writable(url: str) -> None:
     """Write an object into a folder and remove it again.
@@ -32,16 +34,16 @@ def _nearest(path: str) -> str:
 
 
 def _why_unwritable(error: Exception) -> str:
-    text = " ".join(str(error).split())
+    text = " ".join(str(error).split())[:_LONGEST]
     cause = error.__cause__ if isinstance(error, StorageError) and error.__cause__ is not None else error
     if isinstance(error, FileExistsError | NotADirectoryError):
         return "there is a file of that name on the way; expected a folder"
+    if "xpired" in text or "token" in text.lower():
+        return f"the credentials have expired or are not valid ({text})"
     if isinstance(error, PermissionError):
         return f"no permission to write there ({text})"
     if isinstance(error, FileNotFoundError):
         return f"it does not exist and cannot be made ({text})"
-    if "xpired" in text or "token" in text.lower():
-        return f"the credentials have expired or are not valid ({text})"
     if type(cause).__name__ in {"NoCredentialsError", "PartialCredentialsError"}:
         return f"no credentials were found ({text})"
     if isinstance(error, ImportError):

@@ -180,3 +180,81 @@ def test_names(url, local):
     assert storage.absolute(url) == (
         url if not local else str(Path("/a/b.mp4") if "/a" in url else Path("a/b.mp4").absolute())
     )
+
+
+ODD_NAMES = [
+    "a::b",
+    "~x",
+    "a b",
+    "a%20b",
+    "p[1]",
+    "s*",
+    "q?",
+    "co:lon",
+    "http:x",
+    "-dash",
+    'q"uote',
+    "back\\slash",
+    "ünï 日本",
+]
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_a_name_is_a_name(tmp_path, name, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "other").write_bytes(b"other")
+    for url in (str(tmp_path / name), name, f"./{name}"):
+        storage.commit_bytes(url, b"0123")
+        assert (storage.exists(url), storage.size(url), storage.read_bytes(url, 1, 2)) == (True, 4, b"12")
+        assert storage.identity(url) == storage.identity(str(tmp_path / name))
+        assert storage.absolute(url).endswith(name)
+        storage.remove(url)
+        assert storage.list_names(str(tmp_path)) == {"other"}
+
+
+def test_a_folder_may_be_called_like_a_pattern(tmp_path):
+    for folder in ("run[1]", "run1", "run*", "runs"):
+        storage.commit_bytes(str(tmp_path / folder / "parts" / "x"), b"x")
+    storage.remove(str(tmp_path / "run[1]" / "parts"))
+    storage.remove(str(tmp_path / "run*"))
+    assert storage.list_tree(str(tmp_path)) == {"run1/parts/x", "runs/parts/x"}
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [
+        ("file:///a%20b/c.mp4", "/a b/c.mp4"),
+        ("file:///a%23%3Fb", "/a#?b"),
+        ("file:///a#b?c", "/a#b?c"),
+        ("local:///a%20b", "/a%20b"),
+        ("/a%20b", "/a%20b"),
+    ],
+)
+def test_file_urls_are_decoded_and_paths_are_not(url, path):
+    assert str(storage.local_path(url)) == path
+
+
+def test_home_is_only_meant_where_it_is_written(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert storage.absolute("~/a.mp4") == str(tmp_path / "a.mp4")
+    monkeypatch.chdir(tmp_path)
+    assert storage.absolute("~nobody.mp4") == str(tmp_path / "~nobody.mp4")
+
+
+@pytest.mark.parametrize(
+    ("folder", "path", "whole"),
+    [
+        ("s3://k/in", "a.mp4", "s3://k/in/a.mp4"),
+        ("s3://k/in", "../b/a.mp4", "s3://k/b/a.mp4"),
+        ("s3://k/in", "./a b.mp4", "s3://k/in/a b.mp4"),
+        ("s3://k", "a.mp4", "s3://k/a.mp4"),
+    ],
+)
+def test_paths_of_a_table_in_a_bucket_are_beside_it(folder, path, whole):
+    assert storage.join_relative(folder, path) == whole
+
+
+def test_a_pipe_is_no_file(tmp_path):
+    os.mkfifo(tmp_path / "pipe.mp4")
+    with pytest.raises(OSError, match="a pipe or a device"):
+        storage.identity(str(tmp_path / "pipe.mp4"))

@@ -113,7 +113,7 @@ def small_rgb(
     size = (height, width) if info.orientation.swaps_sides else (width, height)
     last: Any = None
     held: U8 | None = None
-    for place, frame in enumerate(_frames(info, start, stop), start):
+    for place, frame in enumerate(_frames(info, start, stop, seen), start):
         if seen is not None:
             seen.note(place, frame, info.stored_size)
         if held is None or frame is not last:
@@ -122,11 +122,11 @@ def small_rgb(
         yield held
 
 
-def _frames(info: VideoInfo, start: int, stop: int) -> Iterator[Any]:
+def _frames(info: VideoInfo, start: int, stop: int, seen: Seen | None = None) -> Iterator[Any]:
     """Decoder frames for places start … stop − 1 of the grid."""
     if not 0 <= start < stop <= info.frames:
         raise ValueError(f"frames {start} … {stop} of {info.url}, which has {info.frames}")
-    placed = _sought(info, start) if info.order == "stamps" else _read(info, start)
+    placed = _sought(info, start, seen) if info.order == "stamps" else _read(info, start)
     held: Any = None
     at = start
     for place, frame in deinterlaced(placed) if info.interlaced else placed:
@@ -146,7 +146,7 @@ def _frames(info: VideoInfo, start: int, stop: int) -> Iterator[Any]:
         at += 1
 
 
-def _sought(info: VideoInfo, start: int) -> Iterator[tuple[int, Any]]:
+def _sought(info: VideoInfo, start: int, seen: Seen | None) -> Iterator[tuple[int, Any]]:
     """(place on the grid, frame) in order of presentation, from the last one at or before ``start``."""
     target = info.origin + int(start / info.rate / info.time_base)
     second = max(1, int(1 / info.time_base))
@@ -154,7 +154,7 @@ def _sought(info: VideoInfo, start: int) -> Iterator[tuple[int, Any]]:
     while True:
         begin = target - back
         from_beginning = begin <= info.origin
-        placed = _decoded(info, None if from_beginning else begin)
+        placed = _decoded(info, None if from_beginning else begin, seen)
         before = next(placed, None)
         if from_beginning or (before is not None and before[0] <= start):
             break
@@ -171,7 +171,7 @@ def _sought(info: VideoInfo, start: int) -> Iterator[tuple[int, Any]]:
         yield before
 
 
-def _decoded(info: VideoInfo, begin: int | None) -> Iterator[tuple[int, Any]]:
+def _decoded(info: VideoInfo, begin: int | None, seen: Seen | None) -> Iterator[tuple[int, Any]]:
     """(place, frame): from the file's beginning, or from the first key frame after a seek to a time.
 
     A file is opened anew to be read from its beginning: in formats without an index no seek finds that again.
@@ -195,11 +195,17 @@ def _decoded(info: VideoInfo, begin: int | None) -> Iterator[tuple[int, Any]]:
             except av.error.EOFError:
                 return
             except av.error.FFmpegError:
+                if seen is not None and packet.pts is not None:
+                    seen.damaged.add(_place(info, packet.pts))
                 continue  # a damaged packet: the picture before it is held, as players do
             for frame in frames:
                 pts = frame.pts if frame.pts is not None else frame.dts
                 if pts is not None and (begin is None or (key is not None and pts >= key)):
-                    yield max(0, nearest((pts - info.origin) * info.time_base * info.rate)), frame
+                    yield _place(info, pts), frame
+
+
+def _place(info: VideoInfo, pts: int) -> int:
+    return max(0, nearest((pts - info.origin) * info.time_base * info.rate))
 
 
 _readers: list[tuple[VideoInfo, Reader]] = []  # at most one: of the video that this process reads in order

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lipsync_ray.dub.plan import output_frames, segment_bounds
-from lipsync_ray.media.audio import Sound, Span
+from lipsync_ray.media.audio import Sound, SoundTrack, Span
 from lipsync_ray.media.picture import Colour
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.sources.frames import source_frames
@@ -37,7 +37,7 @@ def video(frames=100, rate=Fraction(25), still=False):
 
 def speech(seconds, rate=16000):
     samples = int(Fraction(seconds) * rate)
-    return Speech("a.wav", Sound("pcm", rate, 1, samples), Span(0, samples), "a.mel", 1 + samples // 200)
+    return Speech(SoundTrack("a.wav"), Sound("pcm", rate, 1, samples), Span(0, samples), "a.mel", 1 + samples // 200)
 
 
 def shown(count, n, loop):

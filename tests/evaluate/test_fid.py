@@ -1,6 +1,6 @@
 """FID against pytorch-fid itself, on the same pictures, with one random network on both sides."""
 
-from fractions import Fraction
+import time
 
 import cv2
 import numpy as np
@@ -12,9 +12,11 @@ from material import random_inception
 from lipsync_ray.errors import CheckpointError, WeightsError
 from lipsync_ray.evaluate.fid import FidRow, GroupOrder, Sum, Unit, distance, face_pictures, fid_rows
 from lipsync_ray.evaluate.geometry import Geometry
+from lipsync_ray.evaluate.moments import Moments
 from lipsync_ray.faces.crop import Pads
 from lipsync_ray.media.probe import probe_video
 from lipsync_ray.models import inception
+from lipsync_ray.wording import number
 
 DIMS = 64
 GROUP = ("ko", "m")
@@ -150,5 +152,36 @@ def test_weights_are_asked_for_by_name(tmp_path, monkeypatch):
         inception.resolve(str(other))
 
 
-def test_the_rate_of_a_clip_is_the_grid(clips):
-    assert clips[0][0].rate == Fraction(25)
+def test_features_that_are_no_numbers_give_a_reason_and_no_number(tmp_path):
+    """A single NaN used to make scipy's square root run for ever."""
+    rng = np.random.default_rng(0)
+    good = Moments.of(rng.standard_normal((50, 192)).astype(np.float32))
+    features = rng.standard_normal((50, 192)).astype(np.float32)
+    features[7, 11] = np.nan
+    for name, bad in (("nan", Moments.of(features)), ("inf", Moments.of(np.nan_to_num(features, nan=np.inf)))):
+        for side, url in ((good, "good"), (bad, name)):
+            (tmp_path / url).write_bytes(side.to_bytes())
+        for made, real, said in ((name, "good", "dubbed"), ("good", name, "real")):
+            order = GroupOrder(("ko", "mini"), 192, (str(tmp_path / made),), (str(tmp_path / real),))
+            found = distance(order)
+            assert found.fid is None
+            assert f"features of the {said} pictures are not all numbers" in found.note
+
+
+def test_equal_sides_are_zero_and_no_minus(tmp_path):
+    side = Moments.of(np.random.default_rng(0).standard_normal((300, 64)).astype(np.float32))
+    (tmp_path / "a").write_bytes(side.to_bytes())
+    found = distance(GroupOrder(("ko", "mini"), 64, (str(tmp_path / "a"),), (str(tmp_path / "a"),)))
+    assert found.fid is not None
+    assert 0 <= found.fid < 1e-4
+    assert number(found.fid, 2) == "0.00"
+
+
+def test_a_square_root_that_is_not_found_is_given_up(monkeypatch):
+    from lipsync_ray.evaluate import moments
+
+    monkeypatch.setattr(moments, "LIMIT_S", 0.05)
+    monkeypatch.setattr("pytorch_fid.fid_score.calculate_frechet_distance", lambda *_: time.sleep(2))
+    side = Moments.of(np.random.default_rng(0).standard_normal((9, 4)).astype(np.float32))
+    with pytest.raises(ValueError, match="was not found in 0 s"):
+        moments.frechet_distance(side, side)

@@ -13,7 +13,7 @@ from lipsync_ray.faces.crop import Pads, crop_context
 from lipsync_ray.faces.table import write_table
 from lipsync_ray.faces.track import Tracks
 from lipsync_ray.media import decode
-from lipsync_ray.media.audio import Sound, Span
+from lipsync_ray.media.audio import Sound, SoundTrack, Span
 from lipsync_ray.media.picture import Colour, Picture
 from lipsync_ray.media.probe import probe_video
 from lipsync_ray.sources.frames import at_rate
@@ -154,7 +154,9 @@ def test_a_dub_uses_the_table_of_its_source(pair):
 
 
 def speech(seconds):
-    return Speech("a.wav", Sound("pcm", 16000, 1, int(seconds * 16000)), Span(0, int(seconds * 16000)), "f", 1)
+    return Speech(
+        SoundTrack("a.wav"), Sound("pcm", 16000, 1, int(seconds * 16000)), Span(0, int(seconds * 16000)), "f", 1
+    )
 
 
 def test_rows_cover_every_window_once(pair):
@@ -166,7 +168,8 @@ def test_rows_cover_every_window_once(pair):
     rows = score_rows("x", laid, windows, dub, None, order.url, speech(2.0), Pads(), "parts", 1, 10)
     covered = [w for row in rows for run in row.runs for w in range(run.first, run.first + run.count)]
     assert covered == list(range(45))
-    assert all(row.start % 20 == 0 or row.start % 10 == 0 for row in rows)
+    assert all(row.start % 10 == 0 for row in rows)  # so that the scorer's batches lie alike in every split
+    assert len(rows) > 1
     compared = score_rows("x", laid, (0,), dub, source, order.url, None, Pads(), "parts", 1, 10)
     assert [(row.start, row.stop) for row in compared][-1][1] == 60
     assert score_rows("x", laid, (0,), dub, None, order.url, None, Pads(), "parts", 1, 10) == []

@@ -94,16 +94,26 @@ def test_a_range_outside_is_refused(tmp_path):
         list(decode.pictures(info, 3, 6))
 
 
-def test_damage_in_the_middle_holds_the_picture_before(tmp_path):
+@pytest.mark.parametrize("kind", ["noise", "zeros"])
+def test_damage_in_the_middle_is_confined_to_its_group_of_pictures(tmp_path, kind):
     rng = np.random.default_rng(1)
     noisy = [rng.integers(0, 255, (64, 128, 3), np.uint8) for _ in range(50)]
-    path = write_video(tmp_path / "a.mp4", noisy, options={"g": "10"})
+    path = write_video(tmp_path / "a.mp4", noisy, options={"g": "10", "bf": "0", "sc_threshold": "0"})
     info = probe_video(str(path))
+    whole = [picture.y.copy() for picture in decode.pictures(info, 0, 50)]
     data = bytearray(path.read_bytes())
     middle = len(data) // 2
-    data[middle : middle + 3000] = rng.integers(0, 255, 3000, np.uint8).tobytes()
+    data[middle : middle + 9000] = rng.integers(0, 255, 9000, np.uint8).tobytes() if kind == "noise" else bytes(9000)
     path.write_bytes(bytes(data))
-    assert len(list(decode.pictures(info, 0, 50))) == 50
+    seen = decode.Seen()
+    list(decode.small_rgb(info, 0, 50, 64, 32, seen))
+    damaged = [picture.y for picture in decode.pictures(info, 0, 50)]
+    assert len(damaged) == 50
+    differ = [number for number in range(50) if not np.array_equal(damaged[number], whole[number])]
+    assert differ
+    assert {number // 10 for number in differ} == {differ[0] // 10}
+    assert seen.damaged or kind == "noise"  # noise may be a picture, to a decoder
+    assert seen.damaged <= set(range(differ[0] // 10 * 10, differ[0] // 10 * 10 + 10))
 
 
 def test_nothing_decodable_is_an_error_with_the_time(tmp_path):

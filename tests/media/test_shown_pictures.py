@@ -199,7 +199,9 @@ def test_interlaced_video_loses_its_combs(tmp_path, name, codec):
         frame = first.copy()
         frame[1::2] = second[1::2]
         woven.append(np.repeat(frame.astype(np.uint8)[:, :, None], 3, 2))
-    options = {"flags": "+ildct+ilme", "x264-params": "tff=1"} if codec == "libx264" else {"flags": "+ildct+ilme", "q": "2"}
+    options = (
+        {"flags": "+ildct+ilme", "x264-params": "tff=1"} if codec == "libx264" else {"flags": "+ildct+ilme", "q": "2"}
+    )
     with av.open(str(tmp_path / name), "w") as container:
         stream = container.add_stream(codec, rate=25, options=options)
         stream.width, stream.height, stream.pix_fmt = 160, 96, "yuv420p"
@@ -240,7 +242,9 @@ def test_interlaced_video_loses_its_combs(tmp_path, name, codec):
 )
 def test_what_is_lost_on_the_way_to_eight_bits_is_said(tmp_path, form, codec, name, tags, said):
     with av.open(str(tmp_path / name), "w") as container:
-        stream = container.add_stream(codec, rate=25, options={"x265-params": "log-level=none"} if codec == "libx265" else {})
+        stream = container.add_stream(
+            codec, rate=25, options={"x265-params": "log-level=none"} if codec == "libx265" else {}
+        )
         stream.width, stream.height, stream.pix_fmt = 128, 64, form
         for tag, value in tags.items():
             setattr(stream.codec_context, tag, value)
@@ -258,7 +262,9 @@ def test_what_does_not_come_along_is_said(tmp_path):
         container.metadata["title"] = "My film"
         stream = container.add_stream("libx264", rate=25)
         stream.width, stream.height, stream.pix_fmt = 128, 64, "yuv420p"
-        container.set_chapters([{"id": 1, "start": 0, "end": 1000, "time_base": Fraction(1, 1000), "metadata": {"title": "one"}}])
+        container.set_chapters(
+            [{"id": 1, "start": 0, "end": 1000, "time_base": Fraction(1, 1000), "metadata": {"title": "one"}}]
+        )
         for number, picture in enumerate(PICTURES):
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
             frame.pts = number

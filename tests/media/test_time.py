@@ -3,6 +3,7 @@
 Every frame carries its number as a barcode, written by the test; nothing of the project says what is right.
 """
 
+import itertools
 import struct
 from fractions import Fraction
 
@@ -65,7 +66,7 @@ def test_the_sound_of_joined_pieces_stays_beside_their_pictures(tmp_path):
     track = SoundTrack(info.url, begin_s=info.origin_s)
     heard = np.abs(np.concatenate(list(audio.speech_blocks(track)))) > 0.3
     begins = np.flatnonzero(heard[1:] & ~heard[:-1])
-    groups = [begins[0], *[b for a, b in zip(begins, begins[1:], strict=False) if b - a > 8000]]
+    groups = [begins[0], *[b for a, b in itertools.pairwise(begins) if b - a > 8000]]
     assert np.allclose(np.array(groups) / 16_000, [1.0, 3.4], atol=0.02)
 
 
