@@ -2,6 +2,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from filled import golden
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,20 +14,20 @@ def speechlike(n: int) -> np.ndarray:
     return (0.2 * rng.standard_normal(n)).astype(np.float32)
 
 
-def test_equals_the_reference(shared):
-    golden = np.load(shared / "golden" / "wav2lip_mel.npz")
-    found = mel.mel_spectrogram(golden["samples"].astype(np.float32))
-    assert found.shape == golden["mel"].shape
-    assert np.abs(found - golden["mel"]).max() < 1e-3
+def test_equals_the_reference():
+    reference = golden("wav2lip_mel")
+    found = mel.mel_spectrogram(reference["samples"].astype(np.float32))
+    assert found.shape == reference["mel"].shape
+    assert np.abs(found - reference["mel"]).max() < 1e-3
 
 
 @pytest.mark.parametrize("name", ["25", "24", "30", "30000_1001", "24000_1001", "60"])
-def test_windows_start_where_the_reference_starts_them(shared, name):
-    golden = np.load(shared / "golden" / "wav2lip_windows.npz")[f"fps_{name}"]
+def test_windows_start_where_the_reference_starts_them(name):
+    reference = golden("wav2lip_windows")[f"fps_{name}"]
     rate = Fraction(*map(int, name.split("_")))
-    starts = np.array([mel.first_column(frame, rate) for frame in range(len(golden))])
+    starts = np.array([mel.first_column(frame, rate) for frame in range(len(reference))])
     clamped = np.minimum(starts, 321 - 16)
-    assert clamped.tolist() == golden.tolist()
+    assert clamped.tolist() == reference.tolist()
 
 
 def test_windows_hold_the_columns_they_start_at():

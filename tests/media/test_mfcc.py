@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from filled import golden
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -11,11 +12,11 @@ def noise(samples, seed=0):
     return np.random.default_rng(seed).integers(-8000, 8000, samples).astype(np.int16)
 
 
-def test_it_is_the_reference(shared):
-    golden = np.load(shared / "golden" / "syncnet.npz")
-    found = mfcc(golden["audio"])
-    assert found.shape == golden["mfcc"].shape
-    assert np.abs(found - golden["mfcc"]).max() < 1e-4
+def test_it_is_the_reference():
+    reference = golden("syncnet")
+    found = mfcc(reference["audio"])
+    assert found.shape == reference["mfcc"].shape
+    assert np.abs(found - reference["mfcc"]).max() < 1e-4
 
 
 @settings(max_examples=30, deadline=None)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from golden import fill
+from filled import fill, golden
 
 from lipsync_ray.models import weights
 from lipsync_ray.models.checkpoint import load_into, read_state
@@ -12,13 +12,13 @@ from lipsync_ray.models.wav2lip import Wav2Lip
 MINI = weights.location(weights.find("mini"))
 
 
-def output(network, golden):
+def output(network, reference):
     with torch.inference_mode():
-        return network(*(torch.from_numpy(golden[name]).float() for name in ("mel", "image")))
+        return network(*(torch.from_numpy(reference[name]).float() for name in ("mel", "image")))
 
 
-def difference(found, golden):
-    return (found - torch.from_numpy(golden["output"]).float()).abs().max().item()
+def difference(found, reference):
+    return (found - torch.from_numpy(reference["output"]).float()).abs().max().item()
 
 
 def test_the_network_is_the_published_one():
@@ -29,23 +29,23 @@ def test_the_network_is_the_published_one():
 
 
 @pytest.mark.parametrize("folded", [False, True])
-def test_wav2lip_equals_the_reference(shared, folded):
-    golden = np.load(shared / "golden" / "wav2lip_generator.npz")
-    network = fill(Wav2Lip(), shared, gain=0.5)
+def test_wav2lip_equals_the_reference(folded):
+    reference = golden("wav2lip_generator")
+    network = fill(Wav2Lip(), gain=0.5)
     if folded:
         network = prepared(network, torch.device("cpu"), torch.float32)
-    assert difference(output(network, golden), golden) < 1e-4
+    assert difference(output(network, reference), reference) < 1e-4
 
 
 @pytest.mark.parametrize("folded", [False, True])
-def test_mini_equals_the_reference(shared, folded):
-    golden = np.load(shared / "golden" / "mini_generator.npz")
+def test_mini_equals_the_reference(folded):
+    reference = golden("mini_generator")
     network = Mini()
     load_into(network, read_state(MINI), "mini")
     network.eval()
     if folded:
         network = prepared(network, torch.device("cpu"), torch.float32)
-    assert difference(output(network, golden), golden) < 1e-4
+    assert difference(output(network, reference), reference) < 1e-4
 
 
 def test_mini_is_a_quarter_wide():

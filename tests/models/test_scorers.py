@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from golden import fill
+from filled import fill, golden
 
 from lipsync_ray.errors import CheckpointError, WeightsError
 from lipsync_ray.evaluate import lse
@@ -15,20 +15,20 @@ MINI_SYNC = weights.location(weights.find("mini-sync"))
 
 
 @pytest.fixture(scope="module")
-def golden(shared):
-    return dict(np.load(shared / "golden" / "syncnet.npz"))
+def reference():
+    return golden("syncnet")
 
 
 @pytest.fixture(scope="module")
-def filled(shared, tmp_path_factory):
+def filled(tmp_path_factory):
     """A file like the published syncnet_v2.model, filled like the reference."""
     path = tmp_path_factory.mktemp("weights") / "syncnet_v2.model"
-    torch.save(fill(SyncNet(), shared).state_dict(), path)
+    torch.save(fill(SyncNet()).state_dict(), path)
     return path
 
 
-def sound_of(golden, count):
-    columns = golden["mfcc"].astype(np.float32)
+def sound_of(reference, count):
+    columns = reference["mfcc"].astype(np.float32)
     return np.stack([columns[:, 4 * v : 4 * v + 20] for v in range(count)])
 
 
@@ -42,40 +42,40 @@ def test_syncnet_is_the_published_one():
     assert len(network.state_dict()) == 102
 
 
-def test_syncnet_equals_the_reference_to_the_score(golden, filled):
-    count = len(golden["lip_embedding"])
+def test_syncnet_equals_the_reference_to_the_score(reference, filled):
+    count = len(reference["lip_embedding"])
     expert = Expert(SCORERS["syncnet"], resolve("syncnet", str(filled)), "cpu")
-    lips, sounds = expert(golden["frames"][: count + 4], sound_of(golden, count))
-    assert relative(lips, golden["lip_embedding"]) < 1e-3
-    assert relative(sounds, golden["audio_embedding"]) < 1e-3
+    lips, sounds = expert(reference["frames"][: count + 4], sound_of(reference, count))
+    assert relative(lips, reference["lip_embedding"]) < 1e-3
+    assert relative(sounds, reference["audio_embedding"]) < 1e-3
     found = lse.score(lips, sounds, padded=True)
-    assert np.allclose(found.curve, golden["mean_distance"], rtol=1e-3)
-    assert found.distance == pytest.approx(float(golden["lse_d"]), rel=1e-3)
-    assert found.confidence == pytest.approx(float(golden["lse_c"]), rel=1e-3)
-    assert found.offset == int(golden["offset"])
+    assert np.allclose(found.curve, reference["mean_distance"], rtol=1e-3)
+    assert found.distance == pytest.approx(float(reference["lse_d"]), rel=1e-3)
+    assert found.confidence == pytest.approx(float(reference["lse_c"]), rel=1e-3)
+    assert found.offset == int(reference["offset"])
 
 
-def test_the_network_as_published_equals_the_one_that_runs(golden, shared):
-    network = fill(SyncNet(), shared)
-    frames = torch.from_numpy(golden["frames"][:5]).float().permute(3, 0, 1, 2)[None]
+def test_the_network_as_published_equals_the_one_that_runs(reference):
+    network = fill(SyncNet())
+    frames = torch.from_numpy(reference["frames"][:5]).float().permute(3, 0, 1, 2)[None]
     with torch.inference_mode():
         lip = network.see(frames).numpy()
-    assert relative(lip, golden["lip_embedding"][:1]) < 1e-5
+    assert relative(lip, reference["lip_embedding"][:1]) < 1e-5
 
 
-def test_mini_sync_equals_the_reference(shared):
-    golden = np.load(shared / "golden" / "mini_expert.npz")
+def test_mini_sync_equals_the_reference():
+    reference = golden("mini_expert")
     network = MiniSync()
     load_into(network, read_state(MINI_SYNC), "mini-sync")
     network.eval()
     with torch.inference_mode():
-        face = network.see(torch.from_numpy(golden["face"]).float()).numpy()
-        sound = network.hear(torch.from_numpy(golden["mel"])).numpy()
-    assert np.abs(face - golden["face_embedding"]).max() < 1e-4
-    assert np.abs(sound - golden["audio_embedding"]).max() < 1e-4
+        face = network.see(torch.from_numpy(reference["face"]).float()).numpy()
+        sound = network.hear(torch.from_numpy(reference["mel"])).numpy()
+    assert np.abs(face - reference["face_embedding"]).max() < 1e-4
+    assert np.abs(sound - reference["audio_embedding"]).max() < 1e-4
 
 
-def test_the_expert_stacks_frames_as_the_network_was_trained(shared):
+def test_the_expert_stacks_frames_as_the_network_was_trained():
     network = MiniSync()
     load_into(network, read_state(MINI_SYNC), "mini-sync")
     network.eval()

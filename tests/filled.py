@@ -1,0 +1,54 @@
+"""Reference outputs, and networks filled with the numbers that they were computed with.
+
+``golden/README.md`` says where each comes from.
+"""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+
+import numpy as np
+import torch
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def golden(name: str) -> dict[str, np.ndarray]:
+    """The arrays of one reference output."""
+    with np.load(GOLDEN / f"{name}.npz") as arrays:
+        return dict(arrays)
+
+
+def fill(network: torch.nn.Module, gain: float = 1.0) -> torch.nn.Module:
+    """Fill a network in place with numbers that depend on the name and shape of each entry alone.
+
+    Parameters
+    ----------
+    gain : of convolution kernels; the Wav2Lip reference was computed with 0.5, the others with 1
+    """
+    state = {
+        name: torch.from_numpy(_values(name, tuple(tensor.shape))).to(tensor.dtype)
+        for name, tensor in network.state_dict().items()
+    }
+    network.load_state_dict({name: t * gain if t.ndim == 4 else t for name, t in state.items()})
+    return network.eval()
+
+
+def _values(name: str, shape: tuple[int, ...]) -> np.ndarray:
+    rng = np.random.Generator(np.random.PCG64(zlib.crc32(name.encode())))
+    leaf = name.rsplit(".", 1)[-1]
+    match leaf:
+        case "num_batches_tracked":
+            return np.zeros(shape, np.int64)
+        case "running_var":
+            values = rng.uniform(0.5, 1.5, shape)
+        case "running_mean":
+            values = 0.1 * rng.standard_normal(shape)
+        case "weight" if len(shape) == 1:  # the scale of a batch norm
+            values = rng.uniform(0.5, 1.5, shape)
+        case "bias":
+            values = 0.05 * rng.standard_normal(shape)
+        case _:
+            values = np.sqrt(1.0 / int(np.prod(shape[1:]))) * rng.standard_normal(shape)
+    return np.asarray(values, np.float32)
