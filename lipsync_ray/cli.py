@@ -26,6 +26,7 @@ from lipsync_ray.cli_options import (
     Address,
     Attempts,
     Batch,
+    EngineOption,
     Gpus,
     Out,
     Restore,
@@ -33,6 +34,7 @@ from lipsync_ray.cli_options import (
     RestoreRegion,
     RestoreStrength,
     Segment,
+    engine_of,
     restore_settings,
 )
 from lipsync_ray.cli_weights import app as weights_app
@@ -137,6 +139,7 @@ def dub(
     segment: Segment = 4.0,
     attempts: Attempts = 3,
     address: Address = None,
+    engine: EngineOption = "auto",
 ) -> None:
     """Make faces speak: one video and one audio, or a whole table of them.
 
@@ -169,7 +172,8 @@ def dub(
         precision=precision,  # type: ignore[arg-type]
         restore=restore_settings(restore, restore_mask, restore_region, restore_strength),
     )
-    workers = Workers(actors, gpus_per_actor, batch, segment, attempts, address)
+    kind = engine_of(engine, address, single=audio is not None)
+    workers = Workers(actors, gpus_per_actor, batch, segment, attempts, address, kind)
     console = Console()
     if audio is not None:
         if analysis is not None:
@@ -211,6 +215,7 @@ def demo(
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the demo's inputs and results.")] = Path(
         "lipsync-demo"
     ),
+    engine: EngineOption = "auto",
 ) -> None:
     """Dub a small built-in corpus with the bundled weights: no arguments, no network."""
     from lipsync_ray.demo.corpus import make_corpus
@@ -220,7 +225,13 @@ def demo(
     console = Console()
     console.print(f"making the demo's inputs in {escape(str(out))}/inputs", highlight=False)
     manifest = make_corpus(out / "inputs")
-    summary = _run(read_manifest(str(manifest)), DubSettings(model="mini"), Workers(), str(out), console)
+    summary = _run(
+        read_manifest(str(manifest)),
+        DubSettings(model="mini"),
+        Workers(engine=engine_of(engine, None)),
+        str(out),
+        console,
+    )
     _leave(summary, console)
 
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from lipsync_ray.cli_options import Actors, Address, Attempts, Gpus, OutFolder
+from lipsync_ray.cli_options import Actors, Address, Attempts, EngineOption, Gpus, OutFolder, engine_of
 from lipsync_ray.cli_weights import download_line
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def analyze(
     gpus_per_actor: Gpus = None,
     attempts: Attempts = 3,
     address: Address = None,
+    engine: EngineOption = "auto",
 ) -> None:
     """Know the input before dubbing: details, transcript, translation, language, faces, and a verdict for each file.
 
@@ -47,7 +48,9 @@ def analyze(
     from lipsync_ray.settings import AnalyzeSettings, Workers
 
     settings = AnalyzeSettings(whisper, frames, seed)
-    workers = Workers(actors, gpus_per_actor, None, attempts=attempts, address=address)
+    workers = Workers(
+        actors, gpus_per_actor, None, attempts=attempts, address=address, engine=engine_of(engine, address)
+    )
     files = read_files(sources)
     console = Console()
     found = weights.find(whisper)

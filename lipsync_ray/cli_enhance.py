@@ -12,12 +12,14 @@ from lipsync_ray.cli_options import (
     Address,
     Attempts,
     Batch,
+    EngineOption,
     Gpus,
     OutFolder,
     RestoreMask,
     RestoreRegion,
     RestoreStrength,
     Segment,
+    engine_of,
 )
 from lipsync_ray.cli_weights import download_line
 
@@ -55,6 +57,7 @@ def enhance(
     segment: Segment = 1.6,
     attempts: Attempts = 3,
     address: Address = None,
+    engine: EngineOption = "auto",
 ) -> None:
     """Restore the faces of finished videos, or of pictures, with GFPGAN.
 
@@ -75,7 +78,7 @@ def enhance(
         VideoCoding(crf, preset),
         precision,  # type: ignore[arg-type]
     )
-    workers = Workers(actors, gpus_per_actor, batch, segment, attempts, address)
+    workers = Workers(actors, gpus_per_actor, batch, segment, attempts, address, engine_of(engine, address))
     items, base = read_items(sources, settings.face)
     console = Console()
     found = weights.find(restore)

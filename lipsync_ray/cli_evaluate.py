@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from lipsync_ray.cli_options import Actors, Address, Attempts, Batch, Gpus, OutFolder, Segment
+from lipsync_ray.cli_options import Actors, Address, Attempts, Batch, EngineOption, Gpus, OutFolder, Segment, engine_of
 from lipsync_ray.cli_weights import download_line
 
 if TYPE_CHECKING:
@@ -82,6 +82,7 @@ def evaluate(
     segment: Segment = 4.0,
     attempts: Attempts = 3,
     address: Address = None,
+    engine: EngineOption = "auto",
 ) -> None:
     """Score dubbed videos: sync, FID, how the picture suffered. Tables and a report go to OUT.
 
@@ -103,7 +104,7 @@ def evaluate(
         dims=dims,
         fid_every=fid_every,
     )
-    workers = Workers(actors, gpus_per_actor, batch, segment, attempts, address)
+    workers = Workers(actors, gpus_per_actor, batch, segment, attempts, address, engine_of(engine, address))
     console = Console()
     subjects = read_subjects(source, settings.face)
     evaluated = run(subjects, settings, workers, out, console, download_line(console), details)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
-    from lipsync_ray.settings import RestoreSettings
+    from lipsync_ray.settings import EngineKind, RestoreSettings
 
 Out = Annotated[
     str, typer.Option("-o", "--out", help="Folder for a table's results, or the .mp4 for one pair. Path or URL.")
@@ -39,6 +40,14 @@ Address = Annotated[
     str | None,
     typer.Option(help="A Ray cluster. Default: $RAY_ADDRESS, else this machine alone.", rich_help_panel="Workers"),
 ]
+EngineOption = Annotated[
+    str,
+    typer.Option(
+        "--engine",
+        help="ray; inline, in this process; auto: inline for one pair without a cluster's address, else ray.",
+        rich_help_panel="Workers",
+    ),
+]
 Restore = Annotated[str, typer.Option(help="gfpgan, a checkpoint of it, or none.", rich_help_panel="Restoration")]
 RestoreMask = Annotated[
     str, typer.Option(help="ellipse (costs nothing), or parsing (a network's outline).", rich_help_panel="Restoration")
@@ -49,6 +58,18 @@ RestoreRegion = Annotated[
 RestoreStrength = Annotated[
     float, typer.Option(help="1 the restored face alone, 0.5 half of it.", rich_help_panel="Restoration")
 ]
+
+
+def engine_of(option: str, address: str | None, single: bool = False) -> EngineKind:
+    """The engine that ``--engine`` means; any other word is left to be refused.
+
+    Parameters
+    ----------
+    single : one pair is to be made, and no table
+    """
+    if option != "auto":
+        return option  # type: ignore[return-value]
+    return "inline" if single and address is None and not os.environ.get("RAY_ADDRESS") else "ray"
 
 
 def restore_settings(model: str, mask: str, region: str, strength: float) -> RestoreSettings | None:

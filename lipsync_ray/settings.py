@@ -24,6 +24,8 @@ Region = Literal["mouth", "face"]
 REGIONS: tuple[str, ...] = get_args(Region)
 Protocol = Literal["real", "lrs"]
 PROTOCOLS: tuple[str, ...] = get_args(Protocol)
+EngineKind = Literal["ray", "inline"]
+ENGINES: tuple[str, ...] = get_args(EngineKind)
 SCORERS = ("syncnet", "mini-sync")
 FID_DIMS = (64, 192, 768, 2048)
 PRECISIONS: tuple[str, ...] = get_args(Precision)
@@ -229,6 +231,7 @@ class Workers:
     segment_s : seconds of output in one row of work
     attempts : times a segment may end its process before it is given up
     address : a Ray cluster; None for the one this process belongs to, or else this machine alone
+    engine : "ray", or "inline" for threads of this process
     """
 
     actors: int | None = None
@@ -237,8 +240,12 @@ class Workers:
     segment_s: float = 4.0
     attempts: int = 3
     address: str | None = None
+    engine: EngineKind = "ray"
 
     def __post_init__(self) -> None:
+        _one_of("--engine", self.engine, ENGINES)
+        if self.engine == "inline" and self.address is not None:
+            raise SettingsError(f"--address {self.address}: --engine inline works in this process alone")
         if self.actors is not None and self.actors < 1:
             raise SettingsError(f"--actors {self.actors}: expected at least 1")
         if self.batch is not None and self.batch < 1:

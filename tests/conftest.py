@@ -20,6 +20,13 @@ sys.path[:0] = [str(Path(__file__).parent), str(ROOT / "benchmarks")]
 torch.set_num_threads(2)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What starts Ray is slow."""
+    for item in items:
+        if "cluster" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of golden outputs and real videos; tests that need it are skipped where it is not."""

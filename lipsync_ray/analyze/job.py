@@ -26,13 +26,12 @@ from lipsync_ray.analyze.page import write_page
 from lipsync_ray.analyze.plan import FileRow
 from lipsync_ray.analyze.stages import Hear, Look, Measure
 from lipsync_ray.analyze.verdict import tally
-from lipsync_ray.engine import flow
 from lipsync_ray.engine.crew import Crew
+from lipsync_ray.engine.engines import started
 from lipsync_ray.engine.layout import lay_out
 from lipsync_ray.engine.ledger import Ledger
 from lipsync_ray.engine.progress import Phase
 from lipsync_ray.engine.rows import Failure, Outcome, StageSpec
-from lipsync_ray.engine.session import session
 from lipsync_ray.errors import WeightsError
 from lipsync_ray.models import speech, weights
 from lipsync_ray.out_folder import check_writable
@@ -92,10 +91,10 @@ def run(
     out = storage.absolute(out)
     asked = json.dumps([settings.frames, settings.seed, digest or settings.whisper])
     key = f"{int(began)}-{uuid.uuid4().hex[:6]}"
-    with session(workers.address) as cluster:
-        lay_out(cluster, workers, alone=False)  # options that the cluster cannot meet end the run here
+    with started(workers) as engine:
+        lay_out(engine.cluster, workers, alone=False)  # options that the cluster cannot meet end the run here
         storage.remove(storage.join(out, "attempts"))
-        crew = Crew(cluster, workers, console, Ledger(storage.join(out, "attempts", key), workers.attempts))
+        crew = Crew(engine, workers, console, Ledger(storage.join(out, "attempts", key), workers.attempts))
         todo, done = _divide(
             files,
             lambda file, identity: FileRow(
@@ -171,7 +170,7 @@ def _work(crew: Crew, todo: list[FileRow], whisper: str | None) -> dict[str, Ana
     of = {row.key: row for row in todo}
     done: dict[str, Analysis] = {}
     with Phase(crew.console, "analysis", len(todo), 0, "files") as phase:
-        for outcome in flow.run(todo, stages, crew.ledger):
+        for outcome in crew.engine.run(todo, stages, crew.ledger):
             phase.advance(0, outcome.failure is not None)
             row = of[outcome.key]
             done[row.key] = _ended(row, outcome)

@@ -19,8 +19,8 @@ from lipsync_ray import storage
 from lipsync_ray.dub.passes import make_dubs
 from lipsync_ray.dub.prepare import prepare
 from lipsync_ray.dub.run import Run, Use
+from lipsync_ray.engine.engines import started
 from lipsync_ray.engine.layout import lay_out
-from lipsync_ray.engine.session import session
 from lipsync_ray.manifest import Dub
 from lipsync_ray.models import lips, weights
 from lipsync_ray.models.precision import resolved
@@ -59,12 +59,12 @@ def run(
     restoration = resolve(settings.restore, fetching) if settings.restore else None
     if restoration:
         model = f"{model}+{restoration.name}"
-    with session(workers.address) as cluster:
-        layout = lay_out(cluster, workers, alone=True)  # options that the cluster cannot meet end the run here
+    with started(workers) as engine:
+        layout = lay_out(engine.cluster, workers, alone=True)  # options that the cluster cannot meet end the run here
         settings = replace(settings, precision=resolved(settings.precision, layout.device))
         digest = weights.digest(path)
         out = storage.absolute(out)
-        this = Run(dubs, settings, workers, out, console, cluster, model, digest, restoration, hopeless)
+        this = Run(dubs, settings, workers, out, console, engine, model, digest, restoration, hopeless)
         this.write()
         prepare(this)
         make_dubs(this)

@@ -16,10 +16,10 @@ from lipsync_ray.dub.plan import Segment, output_frames, segment_bounds
 from lipsync_ray.dub.restore import Restore
 from lipsync_ray.dub.run import DubState, Run
 from lipsync_ray.dub.stages import Compose, Composed, Crop, Sync, faceless_frames
+from lipsync_ray.engine.engines import Tasks
 from lipsync_ray.engine.layout import Layout, lay_out
 from lipsync_ray.engine.progress import Wake, phases
 from lipsync_ray.engine.rows import Failure, StageSpec
-from lipsync_ray.engine.tasks import Tasks
 from lipsync_ray.engine.work import Streamed, Work
 from lipsync_ray.media.join import Track
 from lipsync_ray.models import lips
@@ -44,7 +44,7 @@ def make_dubs(run: Run) -> None:
     going = dict(wanted)
     wake = Wake()
     with phases(run.crew.console) as phase_of:
-        choosing: Tasks[Choice, Speaker] = Tasks("choose", choose_speaker, run.crew.tasks_limit)
+        choosing: Tasks[Choice, Speaker] = run.crew.tasks("choose", choose_speaker)
 
         def choose(key: str, table: Found) -> None:
             _take_table(run, by_video[key], table)
@@ -56,14 +56,12 @@ def make_dubs(run: Run) -> None:
             run.crew,
             face_work(going, layout.model, folder, lambda ended: choose(ended.key, ended.found)),
             parts_folder(folder),
-            wanted.values(),
+            wanted,
             phase_of,
             wake.up,
+            ready=True,
         )
-        lips = Streamed(run.crew, _work(run, layout), run.url("parts"), run.going.values(), phase_of, wake.up)
-        for key in wanted:
-            faces.begin(key)
-        faces.close()
+        lips = Streamed(run.crew, _work(run, layout), run.url("parts"), run.going, phase_of, wake.up)
         for key, table in found.items():
             choose(key, table)
         while not (faces.done and choosing.idle and lips.done):

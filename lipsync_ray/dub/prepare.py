@@ -8,7 +8,6 @@ from lipsync_ray import results, storage
 from lipsync_ray.dub.run import DubState, Run, failed
 from lipsync_ray.engine.progress import Phase
 from lipsync_ray.engine.rows import Failure
-from lipsync_ray.engine.tasks import each
 from lipsync_ray.media.audio import SoundTrack
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.sources import listen as listening
@@ -67,11 +66,11 @@ def _look_at_files(run: Run) -> None:
     folder = run.url(listening.FOLDER)
     with Phase(run.crew.console, "files", len(by_video) + len(by_audio), 0, "files") as phase:
         videos = [VideoSource(dubs[0].row.video, key, run.settings.still_rate) for key, dubs in by_video.items()]
-        for video, info in each("probe", look, videos, run.crew.tasks_limit):
+        for video, info in run.crew.each("probe", look, videos):
             phase.advance(0, isinstance(info, Failure))
             _tell(run, by_video[video.key], "info", info)
         audios = [_source(run, key, dubs[0], folder) for key, dubs in by_audio.items()]
-        for audio, speech in each("listen", listen, audios, run.crew.tasks_limit):
+        for audio, speech in run.crew.each("listen", listen, audios):
             phase.advance(0, isinstance(speech, Failure))
             _tell(run, by_audio[audio.key], "speech", speech)
     for dub in run.going.values():

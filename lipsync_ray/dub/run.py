@@ -15,9 +15,9 @@ from rich.console import Console
 
 from lipsync_ray import results, storage
 from lipsync_ray.engine.crew import Crew
+from lipsync_ray.engine.engines import Engine
 from lipsync_ray.engine.ledger import Ledger
 from lipsync_ray.engine.rows import Failure
-from lipsync_ray.engine.session import Cluster
 from lipsync_ray.engine.work import UnderWay
 from lipsync_ray.manifest import Dub
 from lipsync_ray.media.probe import VideoInfo
@@ -91,7 +91,7 @@ class Run:
         workers: Workers,
         out: str,
         console: Console,
-        cluster: Cluster,
+        engine: Engine,
         model: str,
         model_digest: str,
         restoration: Restoration | None = None,
@@ -106,7 +106,7 @@ class Run:
         self.detected_videos = 0
         self._began = time.time()
         self._id = f"{int(self._began)}-{uuid.uuid4().hex[:6]}"
-        self.crew = Crew(cluster, workers, console, Ledger(self.url("attempts", self._id), workers.attempts))
+        self.crew = Crew(engine, workers, console, Ledger(self.url("attempts", self._id), workers.attempts))
 
     def url(self, *names: str) -> str:
         """A place in the run's folder."""

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lipsync_ray.engine.rollcall import Roll, RollCall
 from lipsync_ray.engine.rows import Keyed
 
 
@@ -27,14 +28,18 @@ class Place:
         return f"place-{self.number}"
 
 
-class _Basket:
-    """The rows, in one actor of its own. They are kept as bytes: this process need not import what they are made of."""
+class _Basket(Roll):
+    """The rows, in one actor, which keeps the pass's roll too. They are kept as bytes: this process need not import what they are made of.
+
+    Calls of an actor that waits may overtake one another: the feed is closed when as many rows are there as were sent.
+    """
 
     def __init__(self) -> None:
+        super().__init__()
         self._rows: list[bytes] = []
         self._given: dict[int, int | None] = {}
         self._next = 0
-        self._closed = False
+        self._all: int | None = None
         self._changed = asyncio.Condition()
 
     async def add(self, rows: list[bytes]) -> None:
@@ -42,15 +47,15 @@ class _Basket:
             self._rows += rows
             self._changed.notify_all()
 
-    async def close(self) -> None:
+    async def close(self, rows: int) -> None:
         async with self._changed:
-            self._closed = True
+            self._all = rows
             self._changed.notify_all()
 
     async def take(self, place: int) -> bytes | None:
         async with self._changed:
             if place not in self._given:
-                await self._changed.wait_for(lambda: self._closed or self._next < len(self._rows))
+                await self._changed.wait_for(lambda: self._next < len(self._rows) or len(self._rows) == self._all)
                 if self._next < len(self._rows):
                     self._given[place] = self._next
                     self._next += 1
@@ -67,14 +72,20 @@ class Feed:
         import ray
 
         self._basket: Any = ray.remote(num_cpus=0)(_Basket).remote()
+        self._sent = 0
 
     def add(self, rows: Sequence[Keyed]) -> None:
         """More rows are known."""
+        self._sent += len(rows)
         self._basket.add.remote([pickle.dumps(row, protocol=pickle.HIGHEST_PROTOCOL) for row in rows])
 
     def close(self) -> None:
         """There will be no more."""
-        self._basket.close.remote()
+        self._basket.close.remote(self._sent)
+
+    def roll(self) -> RollCall:
+        """The roll of the pass that these rows are for."""
+        return RollCall(self._basket)
 
     def take(self, place: Place) -> Any:
         """The row that a place stands for, as soon as it is known; None where there is none."""

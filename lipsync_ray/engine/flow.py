@@ -48,14 +48,15 @@ class _Turn:
     """
 
     def __init__(
-        self, spec: StageSpec, ledger: Ledger, roll: RollCall, awaited: tuple[str, ...], feed: Feed | None
+        self, spec: StageSpec, ledger: Ledger, roll: RollCall | None, awaited: tuple[str, ...], feed: Feed | None
     ) -> None:
         self._name, self._ledger, self._roll, self._awaited, self._feed = spec.name, ledger, roll, awaited, feed
         self._stage = made(spec)
-        roll.arrive(spec.name)
+        if roll is not None:
+            roll.arrive(spec.name)
 
     def __call__(self, batch: pa.Table) -> pa.Table:
-        if self._awaited:
+        if self._awaited and self._roll is not None:
             self._roll.wait_for(self._awaited, NO_PROGRESS_S)
             self._awaited = ()
         outcome = _opened(batch)
@@ -112,7 +113,8 @@ def _outcomes(
     context.execution_no_progress_timeout_s = NO_PROGRESS_S
     context.max_consecutive_actor_init_deaths = INIT_DEATHS
     context.downstream_capacity_backpressure_ratio = RUN_AHEAD
-    roll = RollCall()
+    # A stage that is alone waits for nobody, and every actor is a process to start.
+    roll = None if len(stages) == 1 else feed.roll() if feed is not None else RollCall()
     dataset: Any = ray.data.from_arrow(blocks)
     for number, stage in enumerate(stages):
         # Nothing holds the first stage back while the others' actors load: it would run over the whole video by then.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lipsync_ray.engine.session import Cluster
+from lipsync_ray.engine.engines import Cluster
 from lipsync_ray.errors import SettingsError
 from lipsync_ray.settings import Workers
 

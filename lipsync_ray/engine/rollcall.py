@@ -10,8 +10,8 @@ from typing import Any
 # pool may, would write its note into a folder that has been cleared.
 
 
-class _Roll:
-    """Stages that have called, kept in one actor of its own."""
+class Roll:
+    """Stages that have called; lives in an actor."""
 
     def __init__(self) -> None:
         self._present: set[str] = set()
@@ -28,12 +28,17 @@ class _Roll:
 
 
 class RollCall:
-    """A handle that travels to the actors of a pass; the roll ends with the last one who holds it."""
+    """A handle that travels to the actors of a pass; the roll ends with the last one who holds it.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    actor : that is a :class:`Roll` among other things; None for one of its own
+    """
+
+    def __init__(self, actor: Any = None) -> None:
         import ray
 
-        self._roll: Any = ray.remote(num_cpus=0)(_Roll).remote()
+        self._roll: Any = ray.remote(num_cpus=0)(Roll).remote() if actor is None else actor
 
     def arrive(self, stage: str) -> None:
         """An actor of this stage has loaded."""

@@ -129,6 +129,16 @@ def made(spec: StageSpec) -> Stage:
     return refuse
 
 
+def guarded(name: str, function: Callable[[Any], Any], item: Any) -> Any:
+    """What a small job returns, or the Failure of what it raises."""
+    try:
+        return function(item)
+    except LipsyncError as error:
+        return Failure(name, str(error))
+    except Exception as error:
+        return Failure(name, f"{type(error).__name__}: {error}".splitlines()[0], traceback.format_exc())
+
+
 def _with_patience(stage: Stage, value: Any) -> Any:
     for _ in range(RETRIES - 1):
         try:

@@ -9,9 +9,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
+from lipsync_ray.engine.engines import Cluster
 from lipsync_ray.engine.last_words import LastWords
 from lipsync_ray.engine.quiet import quiet
 from lipsync_ray.engine.reach import check_address
@@ -47,21 +47,6 @@ _LAST_WORDS = (
     "error: this process was ended from outside: it was killed, or memory ran out, or Ray's head process was lost. "
     "What was finished is kept: run the same command again to go on."
 )
-
-
-@dataclass(frozen=True)
-class Cluster:
-    """What there is to work with.
-
-    Attributes
-    ----------
-    cpus, gpus : of all nodes
-    nodes : number of them
-    """
-
-    cpus: float
-    gpus: float
-    nodes: int
 
 
 @contextmanager

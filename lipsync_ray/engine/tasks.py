@@ -6,11 +6,10 @@ They reserve no CPU. A task that did would wait for a running flow to end, since
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeVar
 
-from lipsync_ray.engine.rows import Failure
-from lipsync_ray.errors import LipsyncError
+from lipsync_ray.engine.rows import Failure, guarded
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -33,7 +32,7 @@ class Tasks(Generic[Item, Result]):
 
         self._name = name
         self._limit = limit
-        self._remote: Any = ray.remote(num_cpus=0, max_retries=RETRIES)(_guarded).options(name=name)
+        self._remote: Any = ray.remote(num_cpus=0, max_retries=RETRIES)(guarded).options(name=name)
         self._function = ray.put(function)
         self._waiting: deque[Item] = deque()
         self._running: dict[Any, Item] = {}
@@ -68,24 +67,3 @@ class Tasks(Generic[Item, Result]):
         while self._waiting and len(self._running) < self._limit:
             item = self._waiting.popleft()
             self._running[self._remote.remote(self._name, self._function, item)] = item
-
-
-def each(
-    name: str, function: Callable[[Item], Result], items: Iterable[Item], limit: int
-) -> Iterator[tuple[Item, Result | Failure]]:
-    """(item, result) for every item, in the order in which they end."""
-    tasks = Tasks(name, function, limit)
-    for item in items:
-        tasks.submit(item)
-    yield from tasks.finished(wait=True)
-
-
-def _guarded(name: str, function: Callable[[Any], Any], item: Any) -> Any:
-    import traceback
-
-    try:
-        return function(item)
-    except LipsyncError as error:
-        return Failure(name, str(error))
-    except Exception as error:
-        return Failure(name, f"{type(error).__name__}: {error}".splitlines()[0], traceback.format_exc())

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
 from lipsync_ray import storage
-from lipsync_ray.engine import flow
 from lipsync_ray.engine.crew import Crew
-from lipsync_ray.engine.feed import Feed
+from lipsync_ray.engine.engines import Feed, Tasks
 from lipsync_ray.engine.progress import Phase
 from lipsync_ray.engine.rows import Failure, Keyed, Outcome, StageSpec
-from lipsync_ray.engine.tasks import Tasks
 
 
 @dataclass(kw_only=True)
@@ -92,7 +90,7 @@ class Pass(Generic[Video, Order, Made]):
     def __init__(self, crew: Crew, work: Work[Video, Order, Made], folder: str) -> None:
         self.work = work
         self._there = {storage.join(folder, name) for name in storage.list_tree(folder)}
-        self._joining: Tasks[Order, Made] = Tasks(*work.join, crew.tasks_limit)
+        self._joining: Tasks[Order, Made] = crew.tasks(*work.join)
         self.of: dict[str, tuple[str, Part]] = {}
 
     def missing(self, video: Video) -> list[Part]:
@@ -157,20 +155,19 @@ def work_off(crew: Crew, work: Work[Video, Order, Made], folder: str) -> None:
     books = Pass(crew, work, folder)
     rows = [part for name in list(work.going) for part in books.add(name)]
     with Phase(crew.console, work.name, len(rows), _frames(rows)) as phase:
-        for outcome in flow.run(rows, work.stages, crew.ledger):
+        for outcome in crew.engine.run(rows, work.stages, crew.ledger):
             books.take(outcome, phase)
             books.settle()
         books.settle(wait=True)
 
 
 class Streamed(Pass[Video, Order, Made]):
-    """A pass that runs on a thread of its own, while its videos become ready one by one.
-
-    Everything else happens where :meth:`poll` is called.
+    """A pass that runs on a thread of its own. Everything else happens where :meth:`poll` is called.
 
     Parameters
     ----------
-    coming : the videos that may come, for how much work there will be
+    coming : its videos, for how much work there will be
+    ready : they can all begin at once; else each waits for :meth:`begin`
     wake : called from the thread whenever there is something to poll
     """
 
@@ -179,25 +176,30 @@ class Streamed(Pass[Video, Order, Made]):
         crew: Crew,
         work: Work[Video, Order, Made],
         folder: str,
-        coming: Iterable[Video],
+        coming: Mapping[str, Video],
         phases: Callable[[str, int, int], Phase],
         wake: Callable[[], None],
+        ready: bool = False,
     ) -> None:
         super().__init__(crew, work, folder)
-        rows = [part for video in coming for part in self.missing(video)]
+        rows = [part for name, video in coming.items() for part in (self.add(name) if ready else self.missing(video))]
         self.phase = phases(work.name, len(rows), _frames(rows))
         self._events: queue.SimpleQueue[Outcome | None] = queue.SimpleQueue()
         self._wake = wake
         self._broken: Failure | None = None
         self._feed: Feed | None = None
-        if rows:
-            self._feed = Feed()
-            target = (self._feed, len(rows), work.stages, crew)
-            threading.Thread(target=self._flow, args=target, name=work.name, daemon=True).start()
+        if not rows:
+            return
+        if ready:
+            outcomes = crew.engine.run(rows, work.stages, crew.ledger)
+        else:
+            self._feed = crew.engine.feed()
+            outcomes = crew.engine.run_fed(self._feed, len(rows), work.stages, crew.ledger)
+        threading.Thread(target=self._flow, args=(outcomes,), name=work.name, daemon=True).start()
 
-    def _flow(self, feed: Feed, most: int, stages: Sequence[StageSpec], crew: Crew) -> None:
+    def _flow(self, outcomes: Iterator[Outcome]) -> None:
         try:
-            for outcome in flow.run_fed(feed, most, stages, crew.ledger):
+            for outcome in outcomes:
                 self._events.put(outcome)
                 self._wake()
             self._broken = Failure("engine", "the pass has ended")

@@ -18,9 +18,9 @@ from typing import Any
 from rich.console import Console
 
 from lipsync_ray import results, storage
+from lipsync_ray.engine.engines import started
 from lipsync_ray.engine.layout import lay_out
 from lipsync_ray.engine.rows import StageSpec
-from lipsync_ray.engine.session import session
 from lipsync_ray.engine.work import Work, work_off
 from lipsync_ray.enhance.assemble import make_enhanced
 from lipsync_ray.enhance.items import Item
@@ -62,9 +62,9 @@ def run(
         registered = weights.find("retinaface")
         assert registered is not None
         retinaface = str(weights.ready(registered, fetching))
-    with session(workers.address) as cluster:
-        lay_out(cluster, workers, alone=False)
-        this = Enhancement(items, settings, restoration, workers, storage.absolute(out), console, cluster)
+    with started(workers) as engine:
+        lay_out(engine.cluster, workers, alone=False)
+        this = Enhancement(items, settings, restoration, workers, storage.absolute(out), console, engine)
         prepare(this)
         _restore(this, retinaface)
         return _finish(this, base)

@@ -8,7 +8,6 @@ from fractions import Fraction
 
 from lipsync_ray import results, storage
 from lipsync_ray.engine.rows import Failure
-from lipsync_ray.engine.tasks import each
 from lipsync_ray.enhance.plan import EnhanceRow, bounds, part_name
 from lipsync_ray.enhance.state import Enhancement, State
 from lipsync_ray.restoring import pictures
@@ -66,7 +65,7 @@ def _look(this: Enhancement) -> None:
     for name, state in going.items():
         if state.item.face_table and state.item.loop:
             sources.append(VideoSource(state.item.row.video, f"s{name}", state.item.still_rate))
-    for source, info in each("probe", look, sources, this.crew.tasks_limit):
+    for source, info in this.crew.each("probe", look, sources):
         state = going[source.key[1:]]
         if isinstance(info, Failure):
             if source.key[0] == "v":
@@ -101,7 +100,7 @@ def _find_faces(this: Enhancement) -> None:
         seen = state.source or state.info
         if state.table is not None and seen is not None:
             choices.append(Choice(name, state.table, state.item.face, seen.width, seen.height))
-    for choice, speaker in each("choose", choose_speaker, choices, this.crew.tasks_limit):
+    for choice, speaker in this.crew.each("choose", choose_speaker, choices):
         state = this.going[choice.key]
         if isinstance(speaker, Failure):
             this.fail(state, speaker)

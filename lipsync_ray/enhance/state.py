@@ -11,9 +11,9 @@ from rich.console import Console
 
 from lipsync_ray import results, storage
 from lipsync_ray.engine.crew import Crew
+from lipsync_ray.engine.engines import Engine
 from lipsync_ray.engine.ledger import Ledger
 from lipsync_ray.engine.rows import Failure
-from lipsync_ray.engine.session import Cluster
 from lipsync_ray.engine.work import UnderWay
 from lipsync_ray.enhance.assemble import EnhancedOrder
 from lipsync_ray.enhance.items import Item
@@ -63,12 +63,12 @@ class Enhancement:
         workers: Workers,
         out: str,
         console: Console,
-        cluster: Cluster,
+        engine: Engine,
     ) -> None:
         self.items, self.settings, self.restoration, self.out = items, settings, restoration, out
         self.began = time.time()
         self.id = f"{int(self.began)}-{uuid.uuid4().hex[:6]}"
-        self.crew = Crew(cluster, workers, console, Ledger(self.url("attempts", self.id), workers.attempts))
+        self.crew = Crew(engine, workers, console, Ledger(self.url("attempts", self.id), workers.attempts))
         self.going: dict[str, State] = {}
         self.results: dict[str, Result] = {}
 

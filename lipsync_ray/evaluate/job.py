@@ -17,8 +17,8 @@ from typing import Any
 from rich.console import Console
 
 from lipsync_ray import storage
+from lipsync_ray.engine.engines import started
 from lipsync_ray.engine.layout import lay_out
-from lipsync_ray.engine.session import session
 from lipsync_ray.evaluate import scores
 from lipsync_ray.evaluate.fid import Fid
 from lipsync_ray.evaluate.passes import score_videos, sum_pictures
@@ -83,9 +83,9 @@ def run(
     scorer_file = scorers.resolve(settings.scorer, settings.scorer_weights, fetching)
     fid_name, fid_file = ("", None) if settings.fid == "none" else inception.resolve(settings.fid, fetching)
     out = storage.absolute(out)
-    with session(workers.address) as cluster:
-        lay_out(cluster, workers, alone=True)
-        this = Evaluation(subjects, settings, workers, out, console, cluster, weights.digest(scorer_file))
+    with started(workers) as engine:
+        lay_out(engine.cluster, workers, alone=True)
+        this = Evaluation(subjects, settings, workers, out, console, engine, weights.digest(scorer_file))
         prepare(this)
         score_videos(this, scorer_file)
         fids = sum_pictures(this, fid_file) if fid_file else []

@@ -8,11 +8,9 @@ from functools import partial
 from pathlib import Path
 
 from lipsync_ray import storage
-from lipsync_ray.engine import flow
 from lipsync_ray.engine.layout import lay_out
 from lipsync_ray.engine.progress import Phase
 from lipsync_ray.engine.rows import Failure, StageSpec
-from lipsync_ray.engine.tasks import each
 from lipsync_ray.engine.work import Work, work_off
 from lipsync_ray.evaluate.assemble import Judged, JudgeOrder, judge
 from lipsync_ray.evaluate.fid import Fid, FidRow, Group, GroupOrder, Side, Sum, Summed, Unit, distance, fid_rows
@@ -86,7 +84,7 @@ def sum_pictures(this: Evaluation, path: Path) -> list[Fid]:
     lost: set[str] = set()
     of = {row.key: row for row in rows}
     with Phase(this.crew.console, "fid", len(wanted), sum(row.pictures for row in wanted), "rows") as phase:
-        for outcome in flow.run(wanted, [spec], this.crew.ledger):
+        for outcome in this.crew.engine.run(wanted, [spec], this.crew.ledger):
             row = of[outcome.key]
             phase.advance(row.pictures, outcome.failure is not None)
             if outcome.failure:
@@ -134,7 +132,7 @@ def _distances(this: Evaluation, rows: list[FidRow], notes: dict[str, str]) -> l
         GroupOrder(group, this.settings.dims, tuple(side["made"]), tuple(side["real"])) for group, side in sums.items()
     ]
     found = []
-    for order, answer in each("fid", distance, orders, this.crew.tasks_limit):
+    for order, answer in this.crew.each("fid", distance, orders):
         if isinstance(answer, Failure):
             found.append(Fid(*order.group, None, 0, 0, answer.reason))
         else:

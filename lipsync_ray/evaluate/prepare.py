@@ -9,7 +9,6 @@ from fractions import Fraction
 from lipsync_ray import storage
 from lipsync_ray.engine.progress import Phase
 from lipsync_ray.engine.rows import Failure
-from lipsync_ray.engine.tasks import each
 from lipsync_ray.evaluate import scores
 from lipsync_ray.evaluate.geometry import GeometryOrder, lay
 from lipsync_ray.evaluate.plan import why_not_comparable, windows_of_tracks
@@ -80,7 +79,7 @@ def _look(this: Evaluation) -> None:
         if key
     ]
     with Phase(this.crew.console, "files", len(sources), 0, "files") as phase:
-        for source, info in each("probe", look, sources, this.crew.tasks_limit):
+        for source, info in this.crew.each("probe", look, sources):
             phase.advance(0, isinstance(info, Failure))
             for state in (by_video if source.key[0] == "v" else by_reference)[source.key[1:]]:
                 if source.key[0] == "v" and isinstance(info, Failure):
@@ -110,7 +109,7 @@ def _listen(this: Evaluation) -> None:
         else:
             for state in states:
                 state.silent = "the video has no audio stream"
-    for source, speech in each("listen", listen, sources, this.crew.tasks_limit):
+    for source, speech in this.crew.each("listen", listen, sources):
         for state in by_video[source.key]:
             if isinstance(speech, Failure):
                 state.silent = speech.reason
@@ -162,7 +161,7 @@ def _lay(this: Evaluation) -> None:
                 state.geometry,
             )
         )
-    for order, laid in each("tracks", lay, orders, this.crew.tasks_limit):
+    for order, laid in this.crew.each("tracks", lay, orders):
         state = this.known[order.key]
         if isinstance(laid, Failure):
             this.fail(state, laid)

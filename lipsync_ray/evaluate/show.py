@@ -15,7 +15,6 @@ import numpy as np
 from lipsync_ray import storage
 from lipsync_ray.engine.progress import Phase
 from lipsync_ray.engine.rows import Failure
-from lipsync_ray.engine.tasks import each
 from lipsync_ray.evaluate.geometry import RATE, Geometry, read_geometry
 from lipsync_ray.evaluate.scores import Score
 from lipsync_ray.evaluate.state import Evaluation
@@ -76,7 +75,7 @@ def show_videos(this: Evaluation, scores: Sequence[Score], count: int) -> None:
             order = ShowOrder(score.id, state.info, state.reference, state.geometry, strip, player, own, restored)
             orders.append(order)
     with Phase(this.crew.console, "pictures", len(orders), 0, "videos") as phase:
-        for order, answer in each("show", show, orders, this.crew.tasks_limit):
+        for order, answer in this.crew.each("show", show, orders):
             phase.advance(0, isinstance(answer, Failure))
             if isinstance(answer, Failure):
                 this.crew.console.print(f"{order.subject}: no pictures: {answer.reason}", highlight=False, markup=False)

@@ -11,9 +11,9 @@ from rich.console import Console
 
 from lipsync_ray import storage
 from lipsync_ray.engine.crew import Crew
+from lipsync_ray.engine.engines import Engine
 from lipsync_ray.engine.ledger import Ledger
 from lipsync_ray.engine.rows import Failure
-from lipsync_ray.engine.session import Cluster
 from lipsync_ray.engine.work import UnderWay
 from lipsync_ray.evaluate import scores
 from lipsync_ray.evaluate.assemble import Judged
@@ -79,7 +79,7 @@ class Evaluation:
         workers: Workers,
         out: str,
         console: Console,
-        cluster: Cluster,
+        engine: Engine,
         scorer_digest: str,
     ) -> None:
         self.scorer_digest = scorer_digest
@@ -87,7 +87,7 @@ class Evaluation:
         self.scorer: Scorer = SCORERS[settings.scorer]
         self.began = time.time()
         self.id = f"{int(self.began)}-{uuid.uuid4().hex[:6]}"
-        self.crew = Crew(cluster, workers, console, Ledger(self.url("attempts", self.id), workers.attempts))
+        self.crew = Crew(engine, workers, console, Ledger(self.url("attempts", self.id), workers.attempts))
         self.going: dict[str, State] = {}
         self.known: dict[str, State] = {}
         self.scores: dict[str, Score] = {}

@@ -7,6 +7,7 @@ shown as long as its time says, and of two frames that fall on one place the lat
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -208,16 +209,23 @@ def _place(info: VideoInfo, pts: int) -> int:
     return max(0, nearest((pts - info.origin) * info.time_base * info.rate))
 
 
-_readers: list[tuple[VideoInfo, Reader]] = []  # at most one: of the video that this process reads in order
+class _Reading(threading.local):
+    """The video that this thread reads in order."""
+
+    reader: Reader | None = None
+
+
+_reading = _Reading()
 
 
 def _read(info: VideoInfo, start: int) -> Iterator[tuple[int, Any]]:
     """As :func:`_sought`, of a video that cannot be sought."""
-    if not (_readers and _readers[0][0] == info and _readers[0][1].reaches(start)):
-        for _, reader in _readers:
+    reader = _reading.reader
+    if reader is None or reader.info != info or not reader.reaches(start):
+        if reader is not None:
             reader.close()
-        _readers[:] = [(info, Reader(info, DECODER_THREADS))]
-    return _readers[0][1].placed(start)
+        reader = _reading.reader = Reader(info, DECODER_THREADS)
+    return reader.placed(start)
 
 
 def _planes(frame: Any, info: VideoInfo) -> Picture:

@@ -23,7 +23,7 @@ KEPT = 6  # frames before the place it has come to that a reader still holds: ra
 
 
 class Reader:
-    """Reads one video from its beginning to its end.
+    """Reads one video, `info`, from its beginning to its end.
 
     Parameters
     ----------
@@ -32,6 +32,7 @@ class Reader:
     """
 
     def __init__(self, info: VideoInfo, threads: int) -> None:
+        self.info = info
         self._stack = ExitStack()
         self._source = _numbered(info, self._stack.enter_context(opened(info.url)), threads)
         self._kept: deque[tuple[int, Any]] = deque(maxlen=KEPT)

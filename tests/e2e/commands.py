@@ -11,11 +11,16 @@ from lipsync_ray import cli
 from lipsync_ray.media import decode
 from lipsync_ray.media.probe import probe_video
 
+JOBS = ("dub", "demo", "enhance", "evaluate", "analyze")
 
-def lipsync_ray(*arguments: object) -> int:
-    """The exit status of ``lipsync-ray ARGUMENTS`` in this process, on the session's Ray."""
+
+def lipsync_ray(*arguments: object, engine: str = "inline") -> int:
+    """The exit status of ``lipsync-ray ARGUMENTS`` in this process; on the session's Ray where ``engine`` says so."""
+    words = [str(argument) for argument in arguments]
+    if words[0] in JOBS:
+        words += ["--engine", engine]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["lipsync-ray", *map(str, arguments)])
+        patch.setattr(sys, "argv", ["lipsync-ray", *words])
         with pytest.raises(SystemExit) as ended:
             cli.main()
     return int(ended.value.code or 0)

@@ -1,4 +1,4 @@
-"""Runs that several end-to-end tests look at."""
+"""Runs that several end-to-end tests look at. What is in this folder takes tens of seconds."""
 
 import sys
 from pathlib import Path
@@ -10,8 +10,15 @@ from commands import lipsync_ray
 from material import random_whisper
 
 
+def pytest_collection_modifyitems(items):
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session")
-def demo_run(cluster, tmp_path_factory):
+def demo_run(tmp_path_factory):
     """The folder of a finished `lipsync-ray demo`."""
     folder = tmp_path_factory.mktemp("demo-run")
     assert lipsync_ray("demo", "-o", folder) == 0
@@ -29,12 +36,3 @@ def demo_scores(demo_run, tmp_path_factory):
 @pytest.fixture(scope="session")
 def whisper(tmp_path_factory):
     return random_whisper(tmp_path_factory.mktemp("whisper") / "nonsense.pt")
-
-
-@pytest.fixture(scope="session")
-def analysed(cluster, corpus, whisper, tmp_path_factory):
-    """The whole corpus, analysed with Whisper's code and random numbers."""
-    out = tmp_path_factory.mktemp("analysed")
-    command = ("analyze", corpus / "videos" / "*", corpus / "audio" / "*", "-o", out, "--whisper", whisper)
-    assert lipsync_ray(*command, "--frames", "6") == 0
-    return out

@@ -1,8 +1,7 @@
-"""The dub command from manifest to finished videos, on the session's Ray."""
+"""The dub command from manifest to finished videos."""
 
 import csv
 import json
-import shutil
 import sys
 from pathlib import Path
 
@@ -18,8 +17,6 @@ from material import add_sound
 
 from lipsync_ray.media.probe import probe_video
 from lipsync_ray.results import SCHEMA, read_results
-
-pytestmark = pytest.mark.usefixtures("cluster")
 
 
 def manifest(path: Path, rows) -> Path:
@@ -141,30 +138,25 @@ def test_damaged_files_are_rows_with_their_reason_and_stop_nobody(inputs, tmp_pa
     assert (tmp_path / "out" / "videos" / "good-1.mp4").stat().st_mtime_ns == kept
 
 
-def test_frames_do_not_depend_on_segments_or_actors(inputs, tmp_path):
-    """A real clip where the shared material is there, else the demo's; lossless, so that decoding shows what was encoded."""
-    shared = Path(__file__).parents[3] / "shared" / "corpus"
-    video, audio = (
-        (shared / "videos" / "hdtf_a.mp4", shared / "audio" / "ko.wav")
-        if shared.is_dir()
-        else (inputs / "pan.mp4", inputs / "en.ogg")
-    )
+def test_frames_do_not_depend_on_segments_actors_or_engine(inputs, cluster, tmp_path):
+    """Lossless, so that decoding shows what was encoded; faces are found anew by each engine."""
+    video, audio = inputs / "pan.mp4", inputs / "en.ogg"
     digests = {}
-    for segment, actors in ((1, 1), (3.7, 3), (600, 1)):
-        out = tmp_path / f"{segment}-{actors}"
-        if digests:  # the faces are found once: their table does not depend on segments
-            shutil.copytree(tmp_path / "1-1" / "faces", out / "faces")
+    for engine, segment, actors in (("inline", 600, 1), ("inline", 1, 2), ("ray", 1.3, 3)):
+        out = tmp_path / f"{engine}-{segment}"
         options = ("--model", "mini", "--crf", 0, "--segment", segment, "--actors", actors)
-        assert lipsync_ray("dub", video, audio, "-o", out, *options) == 0
+        assert lipsync_ray("dub", video, audio, "-o", out, *options, engine=engine) == 0
         (made,) = (out / "videos").iterdir()
-        digests[segment, actors] = frame_digests(made)
+        digests[engine, segment] = frame_digests(made)
+        (table,) = (out / "faces").glob("*.parquet")
+        digests[engine, segment].append(table.read_bytes())
     first, *others = digests.values()
     assert len(first) > 100
     assert len(set(first)) > 100
     assert all(other == first for other in others)
 
 
-def test_everything_may_be_in_a_bucket(inputs, tmp_path):
+def test_everything_may_be_in_a_bucket(inputs, cluster):
     import s3fs
 
     store = s3fs.S3FileSystem()
@@ -174,7 +166,12 @@ def test_everything_may_be_in_a_bucket(inputs, tmp_path):
     store.pipe_file(
         "e2e/table.jsonl", b'{"video": "s3://e2e/in/pan.mp4", "audio": "s3://e2e/in/short.wav", "language": "en"}\n'
     )
-    assert lipsync_ray("dub", "s3://e2e/table.jsonl", "-o", "s3://e2e/run", "--model", "mini", "--segment", "1") == 0
+    assert (
+        lipsync_ray(
+            "dub", "s3://e2e/table.jsonl", "-o", "s3://e2e/run", "--model", "mini", "--segment", "1", engine="ray"
+        )
+        == 0
+    )
     (result,) = read_results("s3://e2e/run")
     assert (result.status, result.output, result.segments) == ("done", "s3://e2e/run/videos/pan-en.mp4", 2)
     assert probe_video("s3://e2e/run/videos/pan-en.mp4").frames == 50

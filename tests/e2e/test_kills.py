@@ -41,7 +41,7 @@ def arguments(demo_inputs, slow_model):
 @pytest.fixture(scope="module")
 def undisturbed(arguments, tmp_path_factory):
     out = tmp_path_factory.mktemp("undisturbed")
-    assert lipsync_ray(*arguments, "-o", out) == 0
+    assert lipsync_ray(*arguments, "-o", out, engine="ray") == 0
     return frame_digests(out / "videos" / "d.mp4")
 
 
@@ -91,7 +91,7 @@ def test_a_killed_driver_is_started_again_and_goes_on(arguments, undisturbed, tm
     watcher = threading.Thread(target=watch)
     watcher.start()
     try:
-        assert lipsync_ray(*arguments, "-o", out) == 0
+        assert lipsync_ray(*arguments, "-o", out, engine="ray") == 0
     finally:
         stop.set()
         watcher.join()
@@ -115,7 +115,7 @@ def test_a_killed_actor_is_replaced_and_its_segment_made_by_another(arguments, u
 
     killer = threading.Thread(target=kill)
     killer.start()
-    assert lipsync_ray(*arguments, "-o", out) == 0
+    assert lipsync_ray(*arguments, "-o", out, engine="ray") == 0
     killer.join()
     (result,) = read_results(str(out))
     assert len(killed) == 1

@@ -1,4 +1,4 @@
-"""Restoration by the dub and enhance commands, with a narrow GFPGAN of random weights, on the session's Ray."""
+"""Restoration by the dub and enhance commands, with a narrow GFPGAN of random weights."""
 
 import json
 import shutil
@@ -18,8 +18,6 @@ from lipsync_ray.media import decode
 from lipsync_ray.media.probe import probe_video
 from lipsync_ray.models import weights
 from lipsync_ray.results import read_results, write_results
-
-pytestmark = pytest.mark.usefixtures("cluster")
 
 
 @pytest.fixture(scope="module")
@@ -67,13 +65,13 @@ def test_a_dub_is_restored_and_only_in_the_face(dubbed, network):
     assert sorted(p.name for p in (out / "pictures").iterdir()) == ["one-strip.jpg", "one.png", "parts"]
 
 
-def test_enhancing_a_run_keeps_its_sound_and_what_it_says(dubbed, network, capsys):
+def test_enhancing_a_run_keeps_its_sound_and_what_it_says(dubbed, network, cluster, capsys):
     out = dubbed / "enhanced"
     (row,) = read_results(str(dubbed / "run"))
     lost = replace(row, id="two", status="failed", stage="probe", error="broken", output=None)
     write_results(str(dubbed / "run"), [row, lost])
     command = ("enhance", dubbed / "run", "-o", out, "--restore", network, "--upscale", "2", "--actors", "1")
-    assert lipsync_ray(*command) == 1
+    assert lipsync_ray(*command, engine="ray") == 1
     result, undone = read_results(str(out))
     assert (undone.status, undone.error) == ("failed", "broken")
     assert json.loads((out / "run.json").read_text())["job"] == "enhance"

@@ -6,13 +6,17 @@ from dataclasses import dataclass
 from functools import partial
 
 import pytest
+from rich.console import Console
 
 from lipsync_ray.engine import flow
+from lipsync_ray.engine.crew import Crew
+from lipsync_ray.engine.inline import InlineEngine
 from lipsync_ray.engine.ledger import Ledger
+from lipsync_ray.engine.ray_engine import RayEngine
 from lipsync_ray.engine.rollcall import RollCall
 from lipsync_ray.engine.rows import Failure, StageSpec
-from lipsync_ray.engine.tasks import Tasks, each
 from lipsync_ray.errors import ProbeError
+from lipsync_ray.settings import Workers
 
 pytestmark = pytest.mark.usefixtures("cluster")
 
@@ -69,16 +73,22 @@ def double(seconds, value):
     return value * 2
 
 
-def test_tasks_come_back_as_results_or_failures():
-    found = dict(each("double", partial(double, 0), range(5), limit=2))
+@pytest.fixture(params=["inline", "ray"])
+def engine(request):
+    return InlineEngine() if request.param == "inline" else RayEngine(request.getfixturevalue("cluster"))
+
+
+def test_tasks_come_back_as_results_or_failures(engine):
+    crew = Crew(engine, Workers(), Console(quiet=True), Ledger("attempts", 1))
+    found = dict(crew.each("double", partial(double, 0), range(5)))
     assert [found[i] for i in (0, 1, 4)] == [0, 2, 8]
     assert found[2] == Failure("double", "two")
     assert found[3].reason == "KeyError: 'three'"
     assert "Traceback" in found[3].detail
 
 
-def test_tasks_are_taken_as_they_end():
-    tasks = Tasks("double", partial(double, 0.01), limit=1)
+def test_tasks_are_taken_as_they_end(engine):
+    tasks = engine.tasks("double", partial(double, 0.01), 1)
     assert list(tasks.finished()) == []
     tasks.submit(5)
     tasks.submit(6)

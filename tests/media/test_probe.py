@@ -91,20 +91,3 @@ def test_rates_are_picked():
 )
 def test_nearest(value, expected):
     assert nearest(value) == expected
-
-
-def test_corpus_is_seen_as_it_is(corpus):
-    """Values read once with ffprobe."""
-    expected = {
-        "anchor_224.avi": (224, 224, Fraction(25), 317, False),
-        "crowd_1080p.mp4": (1920, 1080, Fraction(25), 105, False),
-        "hdtf_a.mp4": (512, 512, Fraction(25), 200, False),
-        "no_face.mov": (1920, 1080, Fraction(24000, 1001), 246, False),
-        "odd_rate.mp4": (700, 700, Fraction(30), 183, True),
-        "portrait_hevc_30.mp4": (1080, 1920, Fraction(30), 600, False),
-        "small_face_es.webm": (1280, 720, Fraction(25), 276, False),
-        "square_590.mp4": (590, 590, Fraction(25), 125, False),
-    }
-    for name, values in expected.items():
-        info = probe_video(str(corpus / "videos" / name))
-        assert (info.width, info.height, info.rate, info.frames, info.varies) == values, name

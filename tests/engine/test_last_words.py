@@ -1,0 +1,47 @@
+"""What is said and cleared away when a process ends without being able to do it itself."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+PROGRAM = """
+import os, sys, time
+from lipsync_ray.engine import last_words
+last_words._LINGER_S = 0.1
+words = last_words.LastWords("these were the last words")
+words.clear(sys.argv[1])
+print("ready", flush=True)
+if sys.argv[2] == "done":
+    words.done()
+elif sys.argv[2] == "wait":
+    time.sleep(60)
+os._exit(3)
+"""
+
+
+def wait_until_gone(path):
+    deadline = time.monotonic() + 30
+    while path.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return not path.exists()
+
+
+@pytest.mark.parametrize("ending", ["done", "exit", "kill"])
+def test_they_are_said_only_where_the_process_could_not(tmp_path, ending):
+    folder = tmp_path / "session"
+    folder.mkdir()
+    (folder / "log").write_text("x")
+    how = {"done": "done", "exit": "exit", "kill": "wait"}[ending]
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, str(folder), how], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "ready\n"
+    if ending == "kill":
+        os.kill(process.pid, signal.SIGKILL)
+    said = process.communicate(timeout=30)[1]
+    assert ("these were the last words" in said) == (ending != "done")
+    assert wait_until_gone(folder)

@@ -1,0 +1,176 @@
+"""Passes whose videos become ready one by one, on both engines."""
+
+import time
+from dataclasses import dataclass, field
+
+import pytest
+from rich.console import Console
+
+from lipsync_ray.engine import flow
+from lipsync_ray.engine.crew import Crew
+from lipsync_ray.engine.feed import Feed
+from lipsync_ray.engine.inline import InlineEngine
+from lipsync_ray.engine.ledger import Ledger
+from lipsync_ray.engine.progress import Wake, phases
+from lipsync_ray.engine.ray_engine import RayEngine
+from lipsync_ray.engine.rows import Failure, StageSpec
+from lipsync_ray.engine.work import Streamed, UnderWay, Work, work_off
+from lipsync_ray.errors import ProbeError
+from lipsync_ray.settings import Workers
+
+pytestmark = pytest.mark.slow
+
+
+@dataclass(frozen=True)
+class Piece:
+    key: str
+    video: str
+    start: int
+    stop: int
+    url: str
+
+
+@dataclass(frozen=True)
+class Order:
+    key: str
+    parts: tuple[str, ...]
+
+
+@dataclass
+class Clip(UnderWay):
+    name: str = ""
+    pieces: int = 2
+    said: list = field(default_factory=list)
+
+
+def write():
+    """Commits a piece; the clip called "bad" fails."""
+
+    def stage(piece):
+        from lipsync_ray import storage
+
+        if piece.video == "bad":
+            raise ProbeError("bad piece")
+        storage.commit_bytes(piece.url, piece.key.encode())
+        return piece.key
+
+    return stage
+
+
+def join(order):
+    if order.key == "unjoinable":
+        raise ProbeError("does not fit")
+    return f"{order.key}: {len(order.parts)}"
+
+
+@pytest.fixture(params=["inline", "ray"])
+def crew(request, tmp_path):
+    engine = InlineEngine() if request.param == "inline" else RayEngine(request.getfixturevalue("cluster"))
+    return Crew(engine, Workers(), Console(quiet=True), Ledger(str(tmp_path / "attempts"), 2))
+
+
+def work_of(clips, tmp_path, ended):
+    going = {clip.name: clip for clip in clips}
+
+    def end(clip, value):
+        if going.pop(clip.name, None) is not None:
+            ended[clip.name] = value
+
+    return Work(
+        "test",
+        going,
+        parts_of=lambda clip: [
+            Piece(f"{clip.name}-{n}", clip.name, n, n + 1, str(tmp_path / "parts" / clip.name / str(n)))
+            for n in range(clip.pieces)
+        ],
+        stages=[StageSpec("write", write, 1, 0.2), StageSpec("pass", lambda: lambda key: key, 1, 0.2)],
+        taken=lambda clip, key: clip.said.append(key),
+        order=lambda clip: Order(clip.name, tuple(clip.parts.values())),
+        join=("join", join),
+        made=end,
+        fail=end,
+    )
+
+
+def test_videos_are_made_as_they_become_ready(crew, tmp_path):
+    """One waits for long, one never comes, one fails, one cannot be joined, one is all there: nobody waits for another."""
+    clips = [Clip(name=name) for name in ("first", "late", "never", "bad", "unjoinable", "there")]
+    for n in range(2):
+        (tmp_path / "parts" / "there").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "parts" / "there" / str(n)).write_bytes(b"")
+    ended, order = {}, []
+    work = work_of(clips, tmp_path, ended)
+    wake = Wake()
+    with phases(crew.console) as phase_of:
+        streamed = Streamed(crew, work, str(tmp_path / "parts"), dict(work.going), phase_of, wake.up)
+        for name in ("first", "bad", "unjoinable", "there"):
+            streamed.begin(name)
+        deadline = time.monotonic() + 120
+        while not streamed.done and time.monotonic() < deadline:
+            wake.wait(0.1)
+            streamed.poll()
+        order = list(ended)
+        assert set(order) == {"first", "bad", "unjoinable", "there"}
+        streamed.begin("late")
+        streamed.close()
+        while not streamed.done and time.monotonic() < deadline:
+            wake.wait(0.1)
+            streamed.poll()
+    assert ended == {
+        "first": "first: 2",
+        "late": "late: 2",
+        "there": "there: 2",
+        "bad": Failure("write", "bad piece"),
+        "unjoinable": Failure("join", "does not fit"),
+    }
+    first = next(clip for clip in clips if clip.name == "first")
+    assert sorted(first.said) == ["first-0", "first-1"]
+    assert clips[5].reused == 2
+
+
+def test_a_pass_with_nothing_to_do_starts_nothing(crew, tmp_path):
+    ended = {}
+    work = work_of([], tmp_path, ended)
+    with phases(crew.console) as phase_of:
+        streamed = Streamed(crew, work, str(tmp_path / "parts"), {}, phase_of, lambda: None)
+        streamed.close()
+        streamed.poll()
+        assert streamed.done
+    work_off(crew, work, str(tmp_path / "parts"))
+    assert ended == {}
+
+
+def test_a_pass_that_ray_gives_up_fails_what_is_under_way_and_what_still_comes(crew, tmp_path, monkeypatch):
+    def give_up(*arguments):
+        time.sleep(0.2)
+        raise flow.FlowError("Ray gave the pass up: no reason")
+        yield
+
+    monkeypatch.setattr(type(crew.engine), "run_fed", give_up)
+    clips = [Clip(name="first"), Clip(name="late")]
+    ended = {}
+    with phases(crew.console) as phase_of:
+        work = work_of(clips, tmp_path, ended)
+        streamed = Streamed(crew, work, str(tmp_path / "parts"), dict(work.going), phase_of, lambda: None)
+        streamed.begin("first")
+        deadline = time.monotonic() + 30
+        while not ended and time.monotonic() < deadline:
+            streamed.poll()
+        streamed.begin("late")
+        streamed.poll()
+    assert ended == dict.fromkeys(("first", "late"), Failure("engine", "Ray gave the pass up: no reason"))
+
+
+def test_a_place_stands_for_the_same_row_each_time(cluster):
+    from lipsync_ray.engine.feed import Place
+
+    feed = Feed()
+    rows = [Piece(f"p{n}", "v", n, n + 1, "") for n in range(3)]
+    feed.add(rows)
+    feed.close()
+    assert feed.take(Place(7)) == rows[0]
+    assert feed.take(Place(2)) == rows[1]
+    assert feed.take(Place(7)) == rows[0]
+    assert feed.take(Place(0)) == rows[2]
+    assert feed.take(Place(1)) is None
+    assert feed.take(Place(2)) == rows[1]
