@@ -82,23 +82,25 @@ class Watch:
         self.rates: dict[str, tuple[float, dict[str, float]]] = {}
 
     def wrap(self, run: Callable[..., Any]) -> Callable[..., Any]:
-        def timed(rows: Any, stages: Any, ledger: Any) -> Any:
-            frames = {row.key: row.stop - row.start for row in rows}
+        def timed(*arguments: Any) -> Any:
+            stages = arguments[-2]
             began = None
-            done = 0
+            done = total = 0
             work: dict[str, float] = {}
-            for outcome in run(rows, stages, ledger):
+            for outcome in run(*arguments):
+                frames = outcome.value.frames if outcome.value is not None else 0
+                total += frames
                 if began is None:
                     began = time.perf_counter()
                 else:
-                    done += frames[outcome.key]
+                    done += frames
+                    self.rates[stages[0].name] = (
+                        done / (time.perf_counter() - began),
+                        {name: 1000 * s / total for name, s in work.items()},
+                    )
                 for name, seconds in outcome.seconds.items():
                     work[name] = work.get(name, 0.0) + seconds
                 yield outcome
-            if began is not None and done:
-                total = sum(frames.values())
-                rate = done / (time.perf_counter() - began)
-                self.rates[stages[0].name] = (rate, {name: 1000 * s / total for name, s in work.items()})
 
         return timed
 
@@ -146,7 +148,7 @@ def main() -> None:
         best = max(bare, key=lambda batch: bare[batch])
         looks = together(detector_alone, video, 1, layout.model.workers)
         watch = Watch()
-        flow.run = watch.wrap(flow.run)
+        flow.run, flow.run_fed = watch.wrap(flow.run), watch.wrap(flow.run_fed)
         # Pass 1 has one row for half a minute of video: a long one is made of the given one, for a rate to be measured.
         long_video = f"{scratch}/long.mp4"
         repeated_video(video, long_video, 160)

@@ -40,8 +40,6 @@ _ENVIRONMENT = {
     "RAY_agent_register_timeout_ms": "600000",
     "RAY_gcs_server_request_timeout_seconds": "120",
 }
-# Nobody starts a lost head process of this machine again: what waits for it ends soon.
-_ENVIRONMENT_HERE = {"RAY_gcs_rpc_server_reconnect_timeout_s": "10"}
 _LOGGERS = {"ray": logging.WARNING, "ray._private.authentication.authentication_token_setup": logging.ERROR}
 _LAST_WORDS = (
     "error: this process was ended from outside: it was killed, or memory ran out, or Ray's head process was lost. "
@@ -63,7 +61,7 @@ def session(address: str | None = None) -> Iterator[Cluster]:
     """
     where = address or os.environ.get("RAY_ADDRESS")
     here = not where or where == "local"
-    for name, value in (_ENVIRONMENT | _ENVIRONMENT_HERE if here else _ENVIRONMENT).items():
+    for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     if not here and where:
         check_address(where, "--address" if address else "$RAY_ADDRESS")

@@ -13,11 +13,8 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of what
 
 
 def executed(name, folder, **environment):
-    """The outputs' text of a notebook, run in `folder` on the session's Ray."""
-    import ray
-
+    """The outputs' text of a notebook, run in `folder`."""
     notebook = nbformat.read(NOTEBOOKS / name, as_version=4)
-    environment |= {"RAY_ADDRESS": ray.get_runtime_context().gcs_address, "RAY_AUTH_MODE": "disabled"}
     client = NotebookClient(notebook, timeout=240, kernel_name="python3", resources={"metadata": {"path": str(folder)}})
     client.execute(env={**os.environ, **environment})
     outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
@@ -41,13 +38,13 @@ def test_evaluation(demo_run, tmp_path):
     assert (tmp_path / "scores" / "report" / "index.html").is_file()
 
 
-def test_lipsync(cluster, tmp_path):
+def test_lipsync(tmp_path):
     outputs = executed("02_lipsync.ipynb", tmp_path, LIPSYNC_RAY_OUT=str(tmp_path / "models"))
     assert "models on this machine: mini" in text_of(outputs)
     assert {"image/png", "text/html"} <= {kind for output in outputs for kind in output.get("data", {})}
 
 
-def test_enhancement(cluster, tmp_path):
+def test_enhancement(tmp_path):
     network = random_gfpgan(tmp_path / "narrow.pth", 0.0625)
     outputs = executed(
         "03_enhancement.ipynb", tmp_path, LIPSYNC_RAY_OUT=str(tmp_path / "out"), LIPSYNC_RAY_GFPGAN=str(network)
@@ -56,7 +53,7 @@ def test_enhancement(cluster, tmp_path):
     assert sum("image/png" in output.get("data", {}) for output in outputs) == 4
 
 
-def test_analysis(cluster, tmp_path):
+def test_analysis(tmp_path):
     network = random_whisper(tmp_path / "nonsense.pt")
     outputs = executed(
         "01_analysis.ipynb", tmp_path, LIPSYNC_RAY_OUT=str(tmp_path / "out"), LIPSYNC_RAY_WHISPER=str(network)
