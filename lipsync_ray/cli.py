@@ -6,10 +6,7 @@ Exit status: 0 all done; 1 some rows failed or show no face (the others were wri
 
 from __future__ import annotations
 
-import signal
 import sys
-import threading
-from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -40,9 +37,10 @@ from lipsync_ray.cli_options import (
 from lipsync_ray.cli_weights import app as weights_app
 from lipsync_ray.cli_weights import download_line
 from lipsync_ray.errors import LipsyncError, UsageError
+from lipsync_ray.stopping import Stopped, stoppable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from lipsync_ray.dub.run import Use
     from lipsync_ray.manifest import Dub
@@ -259,35 +257,10 @@ def _leave(summary: Summary, console: Console) -> NoReturn:
     raise typer.Exit(0 if summary.complete else 1)
 
 
-class _Stopped(BaseException):
-    """Ctrl-C or SIGTERM has come. No KeyboardInterrupt: Typer would end the process without a word."""
-
-    def __init__(self, number: int) -> None:
-        self.status = 128 + number
-
-
-def _stop(number: int, frame: object) -> NoReturn:
-    raise _Stopped(number)
-
-
-@contextmanager
-def _stoppable() -> Iterator[None]:
-    """Both signals end what runs, here where it can say so."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, _stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 def main() -> None:
     """Run the command line; errors the program knows are one message, not a traceback."""
     try:
-        with _stoppable():
+        with stoppable():
             app()
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -299,7 +272,7 @@ def main() -> None:
         said = f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
         print(f"error: {said}", file=sys.stderr)
         sys.exit(1)
-    except _Stopped as stopped:
+    except Stopped as stopped:
         print("stopped. What was finished is kept: run the same command again to go on.", file=sys.stderr)
         sys.exit(stopped.status)
 

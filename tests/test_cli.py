@@ -1,7 +1,9 @@
 """The command line, as far as it goes without Ray; and every command the README shows."""
 
+import errno
 import re
 import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -77,13 +79,22 @@ def test_the_registry_is_listed_and_verified(monkeypatch, capsys, tmp_path):
     assert run(monkeypatch, "weights", "fetch", "mini") == 0
 
 
-def test_ctrl_c_says_how_to_go_on(monkeypatch, capsys):
-    def interrupted():
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(cli, "app", interrupted)
-    assert run(monkeypatch) == 130
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_being_stopped_says_how_to_go_on(monkeypatch, capsys, number, status):
+    before = signal.getsignal(number)
+    monkeypatch.setattr(cli, "app", lambda: signal.raise_signal(number))
+    assert run(monkeypatch) == status
     assert "run the same command again" in capsys.readouterr().err
+    assert signal.getsignal(number) is before
+
+
+def test_an_error_of_the_system_is_one_line(monkeypatch, capsys):
+    def full():
+        raise OSError(errno.ENOSPC, "No space left on device", "/out/x")
+
+    monkeypatch.setattr(cli, "app", full)
+    assert run(monkeypatch) == 1
+    assert capsys.readouterr().err == "error: /out/x: No space left on device\n"
 
 
 def test_help_needs_no_heavy_import():

@@ -36,3 +36,12 @@ def demo_scores(demo_run, tmp_path_factory):
 @pytest.fixture(scope="session")
 def whisper(tmp_path_factory):
     return random_whisper(tmp_path_factory.mktemp("whisper") / "nonsense.pt")
+
+
+@pytest.fixture(scope="session")
+def analysed(demo_inputs, whisper, tmp_path_factory):
+    """The folder of an analysis of a video, a picture and a sentence, with Whisper's code and random numbers."""
+    out = tmp_path_factory.mktemp("analysed")
+    sources = [demo_inputs / name for name in ("pan.mp4", "portrait.jpg", "ko.ogg")]
+    assert lipsync_ray("analyze", *sources, "-o", out, "--whisper", whisper, "--frames", "4") == 0
+    return out

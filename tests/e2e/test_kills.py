@@ -2,9 +2,11 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -101,6 +103,31 @@ def test_a_killed_driver_is_started_again_and_goes_on(arguments, undisturbed, tm
     assert rewritten == []
     assert result.faceless_frames == 0
     assert frame_digests(out / "videos" / "d.mp4") == undisturbed
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_driver_that_is_asked_to_stop_says_so_and_leaves_nothing_of_ray(arguments, tmp_path, number, status):
+    out = tmp_path / "out"
+    environment = os.environ | {"RAY_TMPDIR": tempfile.mkdtemp(prefix="ls", dir="/tmp")}  # paths of sockets are short
+    driver = subprocess.Popen(
+        [sys.executable, "-m", "lipsync_ray", *arguments, "-o", str(out)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=environment,
+    )
+    try:
+        wait_for(lambda: (out / "run.json").exists() or driver.poll() is not None)
+        driver.send_signal(number)
+        said = driver.communicate(timeout=PATIENCE_S)[0]
+    finally:
+        driver.kill()
+    assert driver.returncode == status, said
+    assert "stopped. What was finished is kept: run the same command again to go on." in said
+    for noise in ("Traceback", "***", "logging.cc", "(raylet)"):
+        assert noise not in said
+    assert list(Path(environment["RAY_TMPDIR"]).glob("ray/session_2*")) == []
+    shutil.rmtree(environment["RAY_TMPDIR"])
 
 
 def test_a_killed_actor_is_replaced_and_its_segment_made_by_another(arguments, undisturbed, tmp_path):

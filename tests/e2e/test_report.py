@@ -80,9 +80,9 @@ def test_the_analysis_is_whole(page, analysed):
     loaded = page.evaluate(LOADED)
     assert page.complaints == []
     assert all(url.startswith(("file://", "data:")) for url in page.asked)
-    assert len(loaded["pictures"]) > 40
+    assert len(loaded["pictures"]) > 5
     assert all(complete and width > 8 for complete, width in loaded["pictures"])
-    assert page.locator("section.file").count() == 15
-    assert page.locator("section.file h2").first.inner_text() == "no_face"
+    assert page.locator("section.file").count() == 3
+    assert {heading.inner_text() for heading in page.locator("section.file h2").all()} == {"pan", "portrait", "ko"}
     for link in page.locator("a").all():
         assert (analysed / link.get_attribute("href")).is_file()

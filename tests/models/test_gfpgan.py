@@ -80,6 +80,7 @@ def test_an_aligned_face_is_the_same_to_one_level(original, ours, portrait):
     assert np.abs(found.astype(int) - wanted.astype(int)).max() <= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("upscale", [1, 2])
 def test_a_whole_picture_is_the_same_to_two_levels(original, ours, portrait, folder, upscale):
     picture = cv2.resize(portrait, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
