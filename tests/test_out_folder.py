@@ -1,11 +1,12 @@
 """Where nothing can be written, one sentence says so before anything starts."""
 
-import os
+import errno
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
 import pytest
 
+from lipsync_ray import storage
 from lipsync_ray.errors import SettingsError
 from lipsync_ray.out_folder import check_writable
 
@@ -25,9 +26,14 @@ def test_a_file_in_the_way(tmp_path):
     assert "expected a folder" in why(tmp_path / "file" / "out")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_no_permission(tmp_path):
+def test_no_permission(tmp_path, monkeypatch):
+    """Root may write anywhere: what the system would say to others is said here."""
     (tmp_path / "locked").mkdir(mode=0o500)
+
+    def refuse(path, mode="r", *arguments, **options):
+        raise PermissionError(errno.EACCES, "Permission denied", path)
+
+    monkeypatch.setattr(storage, "open", refuse, raising=False)
     assert "no permission" in why(tmp_path / "locked" / "out")
 
 
@@ -73,8 +79,6 @@ def test_a_bucket_that_is_missing_forbidden_or_asks_for_other_credentials(code, 
             pass
 
     import s3fs
-
-    from lipsync_ray import storage
 
     monkeypatch.setattr(storage, "FIRST_PAUSE_S", 0.001)
     server = ThreadingHTTPServer(("127.0.0.1", 0), Refuse)

@@ -64,7 +64,7 @@ def run(
         settings = replace(settings, precision=resolved(settings.precision, layout.device))
         digest = weights.digest(path)
         out = storage.absolute(out)
-        this = Run(dubs, settings, workers, out, console, engine, model, digest, restoration, hopeless)
+        this = Run(dubs, settings, workers, out, console, engine, layout.device, model, digest, restoration, hopeless)
         this.write()
         prepare(this)
         make_dubs(this)

@@ -75,6 +75,7 @@ class Run:
     ----------
     rows, settings, workers : what was asked for
     out : the run's folder
+    device : "cpu" or "cuda": what the networks run on, decided once
     model, model_digest : name and sha256 of the generator; "+" and the restorer's name, where there is one
     restoration : what restores the faces, where that is asked for
     hopeless : use of a file → why an analysis says that it cannot be dubbed
@@ -92,6 +93,7 @@ class Run:
         out: str,
         console: Console,
         engine: Engine,
+        device: str,
         model: str,
         model_digest: str,
         restoration: Restoration | None = None,
@@ -99,7 +101,7 @@ class Run:
     ) -> None:
         self.hopeless = hopeless or {}
         self.rows, self.settings, self.workers, self.out = rows, settings, workers, out
-        self.model, self.model_digest = model, model_digest
+        self.device, self.model, self.model_digest = device, model, model_digest
         self.restoration = restoration
         self.going: dict[str, DubState] = {}
         self.results: dict[str, Result] = {}
@@ -121,7 +123,7 @@ class Run:
 
     def fingerprinted(self) -> dict[str, Any]:
         """The settings that change frames; the model goes in by its content instead of its name."""
-        values = self.settings.record()
+        values = self.settings.record() | {"device": self.device}
         values["model"] = self.model_digest
         if self.restoration:
             values["restore"]["model"] = self.restoration.digest

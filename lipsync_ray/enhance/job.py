@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import time
 from collections import defaultdict
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from importlib.metadata import version
 from typing import Any
@@ -28,6 +28,7 @@ from lipsync_ray.enhance.prepare import prepare, rows_of
 from lipsync_ray.enhance.stages import Compose, Composed, Restore
 from lipsync_ray.enhance.state import Enhancement, State, Summary
 from lipsync_ray.models import weights
+from lipsync_ray.models.precision import resolved
 from lipsync_ray.out_folder import check_writable
 from lipsync_ray.restoring import files
 from lipsync_ray.settings import EnhanceSettings, Workers
@@ -63,8 +64,9 @@ def run(
         assert registered is not None
         retinaface = str(weights.ready(registered, fetching))
     with started(workers) as engine:
-        lay_out(engine.cluster, workers, alone=False)
-        this = Enhancement(items, settings, restoration, workers, storage.absolute(out), console, engine)
+        layout = lay_out(engine.cluster, workers, alone=False)
+        settings = replace(settings, precision=resolved(settings.precision, layout.device))
+        this = Enhancement(items, settings, restoration, workers, storage.absolute(out), console, engine, layout.device)
         prepare(this)
         _restore(this, retinaface)
         return _finish(this, base)

@@ -31,7 +31,7 @@ def prepare(this: Enhancement) -> None:
 
 
 def _identify(this: Enhancement) -> None:
-    values = this.settings.record()
+    values = this.settings.record() | {"device": this.device}
     values["restore"]["model"] = this.restoration.digest
     asked = json.dumps(values, sort_keys=True)
     found = identities(item.video for item in this.items if item.video)

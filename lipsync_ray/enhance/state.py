@@ -64,8 +64,10 @@ class Enhancement:
         out: str,
         console: Console,
         engine: Engine,
+        device: str,
     ) -> None:
         self.items, self.settings, self.restoration, self.out = items, settings, restoration, out
+        self.device = device
         self.began = time.time()
         self.id = f"{int(self.began)}-{uuid.uuid4().hex[:6]}"
         self.crew = Crew(engine, workers, console, Ledger(self.url("attempts", self.id), workers.attempts))

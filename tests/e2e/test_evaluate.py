@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from clips import write_video
 from commands import lipsync_ray
-from material import random_inception
+from material import add_sound, random_inception
 
 from lipsync_ray.engine.inline import InlineEngine
 from lipsync_ray.engine.ledger import Ledger
@@ -79,6 +79,8 @@ def test_what_cannot_be_scored_is_a_row_with_its_reason(demo_run, demo_inputs, t
     info = probe_video(str(good))
     frames = [p.bgr()[..., ::-1] for p in decode.pictures(info, 0, 60)]
     write_video(short, frames)
+    hushed = tmp_path / "hushed.mkv"
+    add_sound(str(good), np.zeros(3 * 16_000, np.float32), 16_000, str(hushed))
     blank = write_video(tmp_path / "blank.mp4", [np.full((128, 128, 3), 90, np.uint8)] * 130)
     rows = [
         ("good", good, good, "en", "m"),
@@ -89,6 +91,7 @@ def test_what_cannot_be_scored_is_a_row_with_its_reason(demo_run, demo_inputs, t
         ("silent", silent, "", "en", "m"),
         ("short", short, "", "en", "m"),
         ("blank", blank, "", "en", "m"),
+        ("hushed", hushed, "", "en", "m"),
     ]
     assert lipsync_ray("evaluate", table(tmp_path / "t.csv", rows), "-o", tmp_path / "out", *QUICK) == 1
     found = scores_of(tmp_path / "out")
@@ -101,6 +104,7 @@ def test_what_cannot_be_scored_is_a_row_with_its_reason(demo_run, demo_inputs, t
         "silent": "not_scored",
         "short": "not_scored",
         "blank": "not_scored",
+        "hushed": "not_scored",
     }
     good = found["good"]
     assert (good.psnr_db, good.ssim, good.sharpness_ratio, good.jitter_ratio) == (100, 1, 1, 1)
@@ -114,7 +118,9 @@ def test_what_cannot_be_scored_is_a_row_with_its_reason(demo_run, demo_inputs, t
     assert "--min-track" in found["short"].error
     assert "no face is seen" in found["blank"].error
     assert found["blank"].mini_sync_d is None
-    assert "4 of 8 videos scored" in capsys.readouterr().out
+    assert "silent" in found["hushed"].error
+    assert (found["hushed"].mini_sync_c, found["hushed"].offset) == (None, None)
+    assert "4 of 9 videos scored" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
