@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 from lipsync_ray.engine.ledger import Ledger
 from lipsync_ray.errors import LipsyncError, StageError
@@ -96,19 +97,35 @@ def take_turn(name: str, stage: Stage, outcome: Outcome, ledger: Ledger) -> Outc
         attempts = max(attempts, attempt.number)
         try:
             value = _with_patience(stage, outcome.value)
+        except Exception as error:
+            if _device_lost(error):
+                _end_process(name, outcome.key, error)
+            raise
         finally:
             attempt.end()
         failure = None
     except LipsyncError as error:
         value, failure = None, Failure(name, str(error))
     except Exception as error:
-        if _device_lost(error):
-            # The CUDA context is broken for good, and only a new process gets another (ray#60145).
-            os._exit(1)
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         value, failure = None, Failure(name, reason, traceback.format_exc())
     seconds = {**outcome.seconds, name: time.perf_counter() - began}
     return replace(outcome, value=value, failure=failure, seconds=seconds, attempts=attempts)
+
+
+def _end_process(name: str, key: str, error: Exception) -> NoReturn:
+    """Its CUDA context is broken for good, and only a new process gets another (ray#60145).
+
+    The attempt stays begun in the ledger, so that a row that breaks every GPU is given up like one that kills.
+    """
+    said = str(error).splitlines()[0]
+    print(
+        f"{name}: the GPU was lost at {key} ({said}). Another process has to go on: Ray starts one; without Ray, give "
+        "the same command again.",
+        file=sys.stderr,
+        flush=True,
+    )
+    os._exit(1)
 
 
 def made(spec: StageSpec) -> Stage:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 import warnings
 
 from lipsync_ray import storage
@@ -11,6 +12,7 @@ from lipsync_ray.media.orientation import AS_STORED, Orientation, of_exif
 
 _JPEG_NAMES = (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo")  # a phone's JPEG may have a second picture behind the first
 _ORIENTATION = 0x0112
+_FILTERS = threading.Lock()  # what is warned of is the process's, and many pictures are looked at at once
 
 
 def is_jpeg_name(url: str) -> bool:
@@ -33,23 +35,23 @@ def look_whole(url: str) -> Orientation | None:
     from PIL import Image, UnidentifiedImageError
 
     data = storage.read_bytes(url)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        try:
+    try:
+        with _FILTERS, warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             image = Image.open(io.BytesIO(data))
-        except UnidentifiedImageError:
-            return None  # a kind that Pillow does not know; FFmpeg may
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-            raise ProbeError(f"{url}: the picture cannot be read: {error}") from error
-        with image:
-            if image.format == "WEBP" and getattr(image, "n_frames", 1) > 1:
-                raise ProbeError(
-                    f"{url}: an animated WebP of {image.n_frames} pictures, which FFmpeg cannot decode; "  # type: ignore[attr-defined]
-                    "make it an mp4 or a GIF first"
-                )
-            try:
-                image.load()
-            except (OSError, ValueError, SyntaxError, EOFError) as error:
-                raise ProbeError(f"{url}: the picture is cut short or damaged ({error}); get the whole file") from error
-            value = image.getexif().get(_ORIENTATION, 1)
-            return of_exif(value) if isinstance(value, int) else AS_STORED
+    except UnidentifiedImageError:
+        return None  # a kind that Pillow does not know; FFmpeg may
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ProbeError(f"{url}: the picture cannot be read: {error}") from error
+    with image:
+        if image.format == "WEBP" and getattr(image, "n_frames", 1) > 1:
+            raise ProbeError(
+                f"{url}: an animated WebP of {image.n_frames} pictures, which FFmpeg cannot decode; "  # type: ignore[attr-defined]
+                "make it an mp4 or a GIF first"
+            )
+        try:
+            image.load()
+        except (OSError, ValueError, SyntaxError, EOFError) as error:
+            raise ProbeError(f"{url}: the picture is cut short or damaged ({error}); get the whole file") from error
+        value = image.getexif().get(_ORIENTATION, 1)
+        return of_exif(value) if isinstance(value, int) else AS_STORED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
@@ -25,6 +26,8 @@ CUT_WINDOW = SAMPLE_RATE // 5  # samples: what counts as a moment
 # large-v3-turbo's four decoder layers were not trained to translate (openai/whisper, README): asked to, it transcribes.
 TURBO_DECODER_LAYERS = 4
 TURBO_ENCODER_LAYERS = 32
+
+_DICE = threading.Lock()  # what is sampled comes from the one generator of the process
 
 
 def resolve(given: str, progress: weights.Progress | None = None) -> tuple[str, Path]:
@@ -112,9 +115,10 @@ class Transcriber:
     def _write(self, chunk: F32, start_s: float, language: str, seed: int, task: str) -> list[Phrase]:
         import whisper
 
-        torch.manual_seed(seed)
         fp16 = self._network.device.type == "cuda"
-        told = whisper.transcribe(self._network, chunk, language=language, task=task, fp16=fp16, verbose=None)
+        with _DICE:
+            torch.manual_seed(seed)
+            told = whisper.transcribe(self._network, chunk, language=language, task=task, fp16=fp16, verbose=None)
         last = start_s + len(chunk) / SAMPLE_RATE  # Whisper pads to thirty seconds, and may write a time in there
         return [
             Phrase(round(start_s + said["start"], 2), round(min(start_s + said["end"], last), 2), said["text"].strip())

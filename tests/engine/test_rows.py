@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -76,16 +78,26 @@ def test_an_attempt_that_is_survived_leaves_nothing(ledger):
     assert storage.list_tree(ledger.url) == set()
 
 
-def test_a_lost_gpu_ends_the_process(ledger, monkeypatch):
-    ended = []
-    monkeypatch.setattr(rows.os, "_exit", ended.append)
-    monkeypatch.setattr(rows.traceback, "format_exc", lambda: "")
+LOST = """
+import sys
+from lipsync_ray.engine.ledger import Ledger
+from lipsync_ray.engine.rows import Outcome, take_turn
 
-    def stage(value):
-        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+def stage(value):
+    raise RuntimeError("CUDA error: an illegal memory access was encountered\\nmore")
 
-    take_turn("sync", stage, Outcome("a", 1), ledger)
-    assert ended == [1]
+take_turn("sync", stage, Outcome("a", 1), Ledger(sys.argv[1], 3))
+"""
+
+
+def test_a_lost_gpu_ends_the_process_and_counts_as_a_death(ledger):
+    for _ in range(3):
+        ended = subprocess.run([sys.executable, "-c", LOST, ledger.url], capture_output=True, text=True, check=False)
+        assert ended.returncode == 1
+        assert "the GPU was lost at a (CUDA error: an illegal memory access was encountered)" in ended.stderr
+        assert len(ended.stderr.splitlines()) == 1
+    outcome = take_turn("sync", pytest.fail, Outcome("a", 1), ledger)
+    assert "gave up after 3 attempts" in outcome.failure.reason
 
 
 def test_a_stage_that_cannot_start_fails_its_rows(ledger):

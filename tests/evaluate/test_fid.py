@@ -1,7 +1,5 @@
 """FID against pytorch-fid itself, on the same pictures, with one random network on both sides."""
 
-import time
-
 import cv2
 import numpy as np
 import pytest
@@ -154,7 +152,7 @@ def test_weights_are_asked_for_by_name(tmp_path, monkeypatch):
 
 
 def test_features_that_are_no_numbers_give_a_reason_and_no_number(tmp_path):
-    """A single NaN used to make scipy's square root run for ever."""
+    """A single NaN makes scipy's square root run for ever."""
     rng = np.random.default_rng(0)
     good = Moments.of(rng.standard_normal((50, 192)).astype(np.float32))
     features = rng.standard_normal((50, 192)).astype(np.float32)
@@ -176,13 +174,3 @@ def test_equal_sides_are_zero_and_no_minus(tmp_path):
     assert found.fid is not None
     assert 0 <= found.fid < 1e-4
     assert number(found.fid, 2) == "0.00"
-
-
-def test_a_square_root_that_is_not_found_is_given_up(monkeypatch):
-    from lipsync_ray.evaluate import moments
-
-    monkeypatch.setattr(moments, "LIMIT_S", 0.05)
-    monkeypatch.setattr("pytorch_fid.fid_score.calculate_frechet_distance", lambda *_: time.sleep(2))
-    side = Moments.of(np.random.default_rng(0).standard_normal((9, 4)).astype(np.float32))
-    with pytest.raises(ValueError, match="was not found in 0 s"):
-        moments.frechet_distance(side, side)

@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -35,6 +37,26 @@ def test_the_distance_of_two_gaussians():
     b = 2 * rng.standard_normal((200_000, 3))
     assert frechet_distance(Moments.of(a), Moments.of(b)) == pytest.approx(1 + 3, rel=0.02)
     assert frechet_distance(Moments.of(a), Moments.of(a)) == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize(("count", "fade", "within"), [(400, 64, 1e-10), (400, 8, 1e-6), (40, 64, 1e-5)])
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::scipy.linalg.LinAlgWarning")
+def test_the_distance_is_that_of_pytorch_fid(count, fade, within):
+    from pytorch_fid.fid_score import calculate_frechet_distance
+
+    mix = np.random.default_rng(9).standard_normal((64, 64)) * np.exp(-np.arange(64) / fade)[:, None]
+    sides = [Moments.of(np.maximum(features(count, 64, seed) - 3 + seed / 9, 0) @ mix) for seed in (1, 2)]
+    wanted = calculate_frechet_distance(*(x for side in sides for x in (side.mean, side.covariance)))
+    assert frechet_distance(*sides) == pytest.approx(wanted, rel=within)
+    assert frechet_distance(*reversed(sides)) == pytest.approx(wanted, rel=within)
+
+
+def test_many_groups_may_be_computed_at_once():
+    """Each on a thread of its own, as the evaluation does it, with warnings as errors as every test here has them."""
+    sides = [Moments.of(features(90, 64, seed)) for seed in range(8)]
+    one_by_one = [frechet_distance(sides[0], side) for side in sides]
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(lambda side: frechet_distance(sides[0], side), sides)) == one_by_one
 
 
 def test_one_picture_is_not_enough():
