@@ -1,6 +1,6 @@
 """Kill what a dub is made by, start it again, and compare every pixel with an undisturbed run.
 
-    python benchmarks/kills.py VIDEO AUDIO [--widths 590 1080] [--seeds 10] [--patience 300]
+    python benchmarks/kills.py VIDEO AUDIO [--widths 590 1080] [--seeds 10] [--precision fp32] [--patience 300]
 
 For each width the video is scaled to it; a seed decides what is killed (the driver, a worker, the raylet, the GCS, by
 SIGKILL; or the driver is asked to stop by SIGTERM or SIGINT) and after how many committed parts. The encoder has its
@@ -130,6 +130,7 @@ def main() -> None:
     parser.add_argument("audio")
     parser.add_argument("--widths", type=int, nargs="+", default=[590, 1080])
     parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--precision", default="fp32")
     parser.add_argument("--patience", type=float, default=300, help="seconds after which a run hangs")
     arguments = parser.parse_args()
     table = Table()
@@ -166,7 +167,7 @@ def main() -> None:
                 "--segment",
                 "1",
             ]
-            base += ["--model", str(folder / "random.pth"), "--precision", "fp32"]
+            base += ["--model", str(folder / "random.pth"), "--precision", arguments.precision]
             whole = folder / f"whole-{width}"
             status, seconds = run([*base, "-o", str(whole)], folder / "log", arguments.patience)
             assert status == 0, (folder / "log").read_text()

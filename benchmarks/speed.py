@@ -26,7 +26,7 @@ from material import repeated_video
 from rich.console import Console
 from rich.table import Table
 
-BATCHES = (8, 16, 32, 64)
+BATCHES = {"cpu": (8, 16, 32, 64), "cuda": (32, 64, 128, 256)}
 MEASURE_S = 6.0
 
 
@@ -144,7 +144,9 @@ def main() -> None:
         dubs = [Dub(f"d{i}", video, voice) for i in range(max(2, round(arguments.seconds / spoken)))]
         with session("local") as cluster:
             layout = lay_out(cluster, Workers(), alone=False)
-        bare = {batch: together(generator_alone, str(path), batch, layout.model.workers) for batch in BATCHES}
+        bare = {
+            batch: together(generator_alone, str(path), batch, layout.model.workers) for batch in BATCHES[layout.device]
+        }
         best = max(bare, key=lambda batch: bare[batch])
         looks = together(detector_alone, video, 1, layout.model.workers)
         watch = Watch()

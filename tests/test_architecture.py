@@ -29,8 +29,8 @@ JOBS_USE = {
 }
 ALLOWED = {
     "media": {"media", "storage", "languages", "errors"},
-    "faces": {"faces", "media", "storage", "errors"},
-    "models": {"models", "settings", "errors"},
+    "faces": {"faces", "media", "storage", "devices", "errors"},
+    "models": {"models", "settings", "devices", "errors"},
     "engine": {"engine", "settings", "storage", "errors"},
     "sources": {"sources", "engine", "faces", "media", "settings", "storage", "errors"},
     "restoring": {"restoring", "sources", "faces", "media", "models", "settings", "storage", "errors"},

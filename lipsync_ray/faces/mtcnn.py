@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from lipsync_ray.devices import device_of
 from lipsync_ray.errors import ModelError
 from lipsync_ray.media.picture import U8
 
@@ -38,7 +39,7 @@ class Mtcnn:
     """
 
     def __init__(self, device: str, smallest: int) -> None:
-        self._device = torch.device(device)
+        self._device = device_of(device)
         self._smallest = smallest
         self._p, self._r, self._o = (_weights(name, self._device) for name in ("pnet", "rnet", "onet"))
 
@@ -119,7 +120,7 @@ class LandmarkNet:
     SIDE = 48
 
     def __init__(self, device: str) -> None:
-        self._device = torch.device(device)
+        self._device = device_of(device)
         self._o = _weights("onet", self._device)
 
     @torch.inference_mode()

@@ -31,9 +31,11 @@ def retinaface_detector(state: dict[str, Any], device: str) -> Detector:
     import torch
     from facexlib.detection.retinaface import RetinaFace
 
+    from lipsync_ray.devices import device_of
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # torchvision's, of an argument's old name
-        network = RetinaFace(network_name="resnet50", half=False, device=torch.device(device))
+        network = RetinaFace(network_name="resnet50", half=False, device=device_of(device))
     try:
         network.load_state_dict(state)
     except RuntimeError as error:

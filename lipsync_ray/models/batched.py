@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lipsync_ray.devices import device_of
 from lipsync_ray.errors import ModelError
 
 T = TypeVar("T")
@@ -28,7 +29,7 @@ class Batched:
     """
 
     def __init__(self, device: str, batch: int | None, cpu_batch: int, gpu_batch: int) -> None:
-        self.device = torch.device(device)
+        self.device = device_of(device)
         self.batch = batch or (cpu_batch if self.device.type == "cpu" else gpu_batch)
 
     def sparingly(self, run: Callable[[], T]) -> T:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from lipsync_ray.devices import device_of
 from lipsync_ray.models import weights
 from lipsync_ray.models.checkpoint import load_into, read_state
 from lipsync_ray.models.precision import Precision, dtype_of
@@ -43,7 +44,7 @@ class Parser:
     def __init__(self, path: Path, device: str, precision: Precision = "auto") -> None:
         from facexlib.parsing.parsenet import ParseNet
 
-        self._device = torch.device(device)
+        self._device = device_of(device)
         self._dtype = dtype_of(precision, self._device)
         network = ParseNet(in_size=SIDE, out_size=SIDE, parsing_ch=CLASSES)
         load_into(network, read_state(path), str(path))

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from lipsync_ray.devices import device_of
 from lipsync_ray.errors import CheckpointError
 from lipsync_ray.models import weights
 from lipsync_ray.models.checkpoint import load_into, read_pickle
@@ -63,7 +64,7 @@ class Transcriber:
         dims, state = _content(path)
         network = Whisper(dims)
         load_into(network, state, str(path))
-        self._network: Any = network.to(device).eval().requires_grad_(False)
+        self._network: Any = network.to(device_of(device)).eval().requires_grad_(False)
         self.translates = bool(
             self._network.is_multilingual
             and not (dims.n_text_layer == TURBO_DECODER_LAYERS and dims.n_audio_layer == TURBO_ENCODER_LAYERS)
