@@ -35,6 +35,22 @@ def fill(network: torch.nn.Module, gain: float = 1.0) -> torch.nn.Module:
     return network.eval()
 
 
+def difference(found: torch.Tensor, reference: dict[str, np.ndarray]) -> float:
+    """The largest difference of an output from its reference's."""
+    return (found - torch.from_numpy(reference["output"]).float()).abs().max().item()
+
+
+def relative(found: np.ndarray, wanted: np.ndarray) -> float:
+    """The largest difference, of the largest value."""
+    return float(np.abs(found - wanted).max() / np.abs(wanted).max())
+
+
+def sound_of(reference: dict[str, np.ndarray], count: int) -> np.ndarray:
+    """(count, bands, 20) float32: SyncNet's windows of the reference's sound, one a frame."""
+    columns = reference["mfcc"].astype(np.float32)
+    return np.stack([columns[:, 4 * v : 4 * v + 20] for v in range(count)])
+
+
 def _values(name: str, shape: tuple[int, ...]) -> np.ndarray:
     rng = np.random.Generator(np.random.PCG64(zlib.crc32(name.encode())))
     leaf = name.rsplit(".", 1)[-1]

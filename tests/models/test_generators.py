@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from filled import fill, golden
+from filled import difference, fill, golden
 
 from lipsync_ray.models import weights
 from lipsync_ray.models.checkpoint import load_into, read_state
@@ -15,10 +15,6 @@ MINI = weights.location(weights.find("mini"))
 def output(network, reference):
     with torch.inference_mode():
         return network(*(torch.from_numpy(reference[name]).float() for name in ("mel", "image")))
-
-
-def difference(found, reference):
-    return (found - torch.from_numpy(reference["output"]).float()).abs().max().item()
 
 
 def test_the_network_is_the_published_one():

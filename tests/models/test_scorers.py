@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from filled import fill, golden
+from filled import fill, golden, relative, sound_of
 
 from lipsync_ray.errors import CheckpointError, WeightsError
 from lipsync_ray.evaluate import lse
@@ -25,15 +25,6 @@ def filled(tmp_path_factory):
     path = tmp_path_factory.mktemp("weights") / "syncnet_v2.model"
     torch.save(fill(SyncNet()).state_dict(), path)
     return path
-
-
-def sound_of(reference, count):
-    columns = reference["mfcc"].astype(np.float32)
-    return np.stack([columns[:, 4 * v : 4 * v + 20] for v in range(count)])
-
-
-def relative(found, wanted):
-    return np.abs(found - wanted).max() / np.abs(wanted).max()
 
 
 def test_syncnet_is_the_published_one():
