@@ -23,7 +23,7 @@ import numpy as np
 
 from lipsync_ray.media import decode
 from lipsync_ray.media.encode import ENCODER_THREADS
-from lipsync_ray.media.picture import Colour, Picture
+from lipsync_ray.media.picture import Colour, YuvFrame
 from lipsync_ray.media.probe import probe_video
 
 CHOICES = {
@@ -39,7 +39,7 @@ CRFS = (14, 16, 18, 20, 22)
 FRAMES = 8
 
 
-def noisy(width: int, height: int) -> list[Picture]:
+def noisy(width: int, height: int) -> list[YuvFrame]:
     """A few pictures of noise on a pattern that moves."""
     rng = np.random.default_rng(0)
     base = np.kron(rng.integers(0, 255, (height // 8 + 3, width // 8 + 3)), np.ones((8, 8), int))
@@ -47,11 +47,11 @@ def noisy(width: int, height: int) -> list[Picture]:
     for index in range(FRAMES):
         y = base[index : index + height, index : index + width] + rng.integers(-20, 20, (height, width))
         y = np.clip(y, 0, 255).astype(np.uint8)
-        out.append(Picture(y, y[::2, ::2].copy(), y[1::2, 1::2].copy(), Colour()))
+        out.append(YuvFrame(y, y[::2, ::2].copy(), y[1::2, 1::2].copy(), Colour()))
     return out
 
 
-def encoded(pictures: list[Picture], parameters: str, crf: int = 18) -> tuple[bytes, float]:
+def encoded(pictures: list[YuvFrame], parameters: str, crf: int = 18) -> tuple[bytes, float]:
     """(mp4, seconds of CPU)."""
     buffer, began = io.BytesIO(), time.process_time()
     with av.open(buffer, "w", format="mp4") as container:
@@ -69,7 +69,7 @@ def encoded(pictures: list[Picture], parameters: str, crf: int = 18) -> tuple[by
     return buffer.getvalue(), time.process_time() - began
 
 
-def psnr(data: bytes, pictures: list[Picture]) -> float:
+def psnr(data: bytes, pictures: list[YuvFrame]) -> float:
     """Of the luma, in dB, over all pictures."""
     errors = []
     with av.open(io.BytesIO(data)) as container:

@@ -30,10 +30,10 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from lipsync_ray.io.results import read_results
 from lipsync_ray.media import decode
 from lipsync_ray.media.probe import probe_video
 from lipsync_ray.models.wav2lip import Wav2Lip
-from lipsync_ray.results import read_results
 
 KINDS = ("driver", "worker", "raylet", "gcs", "SIGTERM", "SIGINT")
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from lipsync_ray.results import Result, read_results
+from lipsync_ray.io.results import Result, read_results
 
 Row = tuple[str, str, str]
 NOT_MEDIA = {".txt", ".srt", ".csv", ".sh"}

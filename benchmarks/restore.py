@@ -81,9 +81,9 @@ def main() -> None:
 
     from lipsync_ray.faces.detect import mtcnn_detector
     from lipsync_ray.media.encode import VideoCoding, encode
-    from lipsync_ray.media.picture import Colour, Picture
+    from lipsync_ray.media.picture import Colour, YuvFrame
     from lipsync_ray.models.gfpgan import Restorer
-    from lipsync_ray.restoring.faces import FaceRestorer, RestoreFiles, Target
+    from lipsync_ray.restoration.faces import FaceRestorer, RestoreFiles, Target
     from lipsync_ray.settings import RestoreSettings
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -118,7 +118,7 @@ def main() -> None:
         luma, chroma = h * w, h * w // 4
         y, u, v = flat[:luma], flat[luma : luma + chroma], flat[luma + chroma :]
         half = (h // 2, w // 2)
-        frame = Picture(y.reshape(h, w), u.reshape(half), v.reshape(half), Colour())
+        frame = YuvFrame(y.reshape(h, w), u.reshape(half), v.reshape(half), Colour())
         count = max(best, 4)
 
         def whole() -> None:

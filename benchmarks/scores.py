@@ -27,11 +27,11 @@ def scorer_alone(path: str, batch: int, seconds: float) -> float:
     """Windows/s of a scorer in this process, on one thread."""
     import torch
 
-    from lipsync_ray.models.scorers import SCORERS, Expert
+    from lipsync_ray.models.scorers import SCORERS, SyncEncoder
 
     torch.set_num_threads(1)
     scorer = SCORERS["mini-sync" if path.endswith(".safetensors") else "syncnet"]
-    expert = Expert(scorer, Path(path), "cuda" if torch.cuda.is_available() else "cpu", batch)
+    expert = SyncEncoder(scorer, Path(path), "cuda" if torch.cuda.is_available() else "cpu", batch)
     rng = np.random.default_rng(0)
     faces = rng.integers(0, 255, (batch + 4, scorer.side, scorer.side, 3), np.uint8)
     sound = rng.uniform(-4, 4, (batch, scorer.bands, scorer.columns)).astype(np.float32)
@@ -50,7 +50,7 @@ def inception_alone(path: str, batch: int, seconds: float) -> float:
     return repeated(lambda: network(pictures), seconds) * batch
 
 
-class Watch:
+class CropAndCompare:
     """Times flows from their first outcome on, so that processes are up."""
 
     def __init__(self) -> None:
@@ -80,7 +80,7 @@ def main() -> None:
 
     import torch
 
-    from lipsync_ray.engine import flow
+    from lipsync_ray.engine import ray_data
     from lipsync_ray.engine.session import session
     from lipsync_ray.evaluate import fid, job
     from lipsync_ray.evaluate.subjects import read_subjects
@@ -89,8 +89,8 @@ def main() -> None:
     from lipsync_ray.settings import EvaluateSettings, Workers
 
     console = Console(width=110)
-    subjects = [s for s in read_subjects(arguments.run, None) if not s.undone]
-    original = flow.run
+    subjects = [s for s in read_subjects(arguments.run, None) if not s.skip_reason]
+    original = ray_data.run
     bundled = weights.find("mini-sync")
     assert bundled is not None
     workers = Workers(actors=arguments.actors)
@@ -110,20 +110,20 @@ def main() -> None:
             ("syncnet", syncnet, arguments.syncnet),
         ):
             bare = together(scorer_alone, str(path), scorers.CPU_BATCH, arguments.actors)
-            watch = Watch()
-            flow.run = watch.wrap(original, lambda row: sum(run.count for run in row.runs))
+            watch = CropAndCompare()
+            ray_data.run = watch.wrap(original, lambda row: sum(run.count for run in row.runs))
             settings = EvaluateSettings(scorer=name, scorer_weights=str(path), fid="none")  # type: ignore[arg-type]
             job.run(subjects[:count], settings, workers, f"{scratch}/{name}", console, details=0)
             add(f"{name}: windows/s (one a frame)", bare, watch.rate)
         inception = random_inception(Path(scratch) / "inception.pth")
         bare = together(inception_alone, str(inception), 16, arguments.actors)
-        watch = Watch()
+        watch = CropAndCompare()
         fid.PICTURES_PER_ROW = 100  # so that there are rows enough to time
-        flow.run = watch.wrap(original, lambda row: getattr(row, "pictures", 0))
+        ray_data.run = watch.wrap(original, lambda row: getattr(row, "pictures", 0))
         settings = EvaluateSettings(scorer="mini-sync", fid=str(inception))
         job.run(subjects[: arguments.fid], settings, workers, f"{scratch}/mini-sync", console, details=0)
         add("Inception: pictures/s", bare, watch.rate)
-    flow.run = original
+    ray_data.run = original
     console.print(table)
 
 

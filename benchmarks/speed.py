@@ -34,7 +34,7 @@ def generator_alone(path: str, batch: int, seconds: float) -> float:
     """Frames/s of the network in this process, on one thread."""
     import torch
 
-    from lipsync_ray.models.lips import LipModel
+    from lipsync_ray.models.generators import LipModel
 
     torch.set_num_threads(1)
     model = LipModel(Path(path), "cuda" if torch.cuda.is_available() else "cpu", "auto", batch)
@@ -75,7 +75,7 @@ def together(function: Callable[[str, int, float], float], argument: str, batch:
         return sum(pool.starmap(function, [(argument, batch, MEASURE_S)] * processes))
 
 
-class Watch:
+class CropAndCompare:
     """Times a flow from its first outcome on, so that processes are up."""
 
     def __init__(self) -> None:
@@ -117,15 +117,15 @@ def main() -> None:
 
     from lipsync_ray.demo.corpus import make_corpus
     from lipsync_ray.dub import job
-    from lipsync_ray.engine import flow
-    from lipsync_ray.engine.layout import lay_out
+    from lipsync_ray.engine import ray_data
+    from lipsync_ray.engine.resources import allocate
     from lipsync_ray.engine.session import session
     from lipsync_ray.faces.scan import step_of
-    from lipsync_ray.manifest import Dub
+    from lipsync_ray.io.manifest import Dub
     from lipsync_ray.media import audio as sound
     from lipsync_ray.media.audio import SoundTrack
     from lipsync_ray.media.probe import probe_video
-    from lipsync_ray.models import lips
+    from lipsync_ray.models import generators
     from lipsync_ray.models.wav2lip import Wav2Lip
     from lipsync_ray.settings import DubSettings, Workers
 
@@ -138,19 +138,19 @@ def main() -> None:
         if model == "random":
             model = f"{scratch}/random.pth"
             torch.save(Wav2Lip().state_dict(), model)
-        _, path = lips.resolve(model)
+        _, path = generators.resolve(model)
         info = probe_video(video)
         spoken = float(sound.probe_audio(SoundTrack(voice)).duration_s)
         dubs = [Dub(f"d{i}", video, voice) for i in range(max(2, round(arguments.seconds / spoken)))]
         with session("local") as cluster:
-            layout = lay_out(cluster, Workers(), alone=False)
+            layout = allocate(cluster, Workers(), alone=False)
         bare = {
             batch: together(generator_alone, str(path), batch, layout.model.workers) for batch in BATCHES[layout.device]
         }
         best = max(bare, key=lambda batch: bare[batch])
         looks = together(detector_alone, video, 1, layout.model.workers)
-        watch = Watch()
-        flow.run, flow.run_fed = watch.wrap(flow.run), watch.wrap(flow.run_fed)
+        watch = CropAndCompare()
+        ray_data.run, ray_data.run_fed = watch.wrap(ray_data.run), watch.wrap(ray_data.run_fed)
         # Pass 1 has one row for half a minute of video: a long one is made of the given one, for a rate to be measured.
         long_video = f"{scratch}/long.mp4"
         repeated_video(video, long_video, 160)

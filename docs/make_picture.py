@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from lipsync_ray.media import decode
 from lipsync_ray.media.picture import Box
 from lipsync_ray.media.probe import probe_video
-from lipsync_ray.sources.frames import source_frames
+from lipsync_ray.media.timeline import source_frames
 
 FRAMES = (22, 35, 44, 63, 72, 86, 99)
 VIEW = Box(72, 40, 312, 280)

@@ -7,7 +7,7 @@ The process that runs this is the driver; the work goes to the cluster it was su
 
 import sys
 
-from lipsync_ray.cli import main
+from lipsync_ray.cli.app import main
 
 if __name__ == "__main__":
     sys.argv.insert(1, "dub")

@@ -1,5 +1,5 @@
 """``python -m lipsync_ray`` is the command line."""
 
-from lipsync_ray.cli import main
+from lipsync_ray.cli.app import main
 
 main()

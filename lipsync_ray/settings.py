@@ -9,13 +9,13 @@ from typing import Any, Literal, get_args
 
 from lipsync_ray.errors import SettingsError
 from lipsync_ray.faces.blend import BLENDS, Blend
-from lipsync_ray.faces.choose import FACE_RULES, FaceChoice, FaceRule
 from lipsync_ray.faces.crop import Pads
 from lipsync_ray.faces.masks import MASKS, MaskKind
+from lipsync_ray.faces.speaker import FACE_RULES, FaceChoice, FaceRule
 from lipsync_ray.media.encode import PRESETS, VideoCoding
+from lipsync_ray.media.timeline import LOOPS, Loop
 
 Length = Literal["audio", "video", "shortest"]
-Loop = Literal["pingpong", "restart", "freeze"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 DEFAULT_MODEL = "wav2lip_gan"
 RestoreDetector = Literal["table", "retinaface"]
@@ -30,7 +30,6 @@ SCORERS = ("syncnet", "mini-sync")
 FID_DIMS = (64, 192, 768, 2048)
 PRECISIONS: tuple[str, ...] = get_args(Precision)
 LENGTHS: tuple[str, ...] = get_args(Length)
-LOOPS: tuple[str, ...] = get_args(Loop)
 MAX_CRF = 51
 
 

@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
-from lipsync_ray import records, storage
 from lipsync_ray.errors import LipsyncError, ManifestError
+from lipsync_ray.io import records, storage
 from lipsync_ray.models.spoken import Phrase
 
 FILE = "analysis.parquet"

@@ -10,16 +10,16 @@ from typing import Any
 from lipsync_ray.analyze import language
 from lipsync_ray.analyze.analysis import IMPOSSIBLE, Analysis
 from lipsync_ray.analyze.plan import FileRow, Known, Looked
-from lipsync_ray.analyze.verdict import Opinion, look_of, of_audio, of_languages, of_video
-from lipsync_ray.engine.rows import Failure
+from lipsync_ray.analyze.verdict import Assessment, look_of, of_audio, of_languages, of_video
+from lipsync_ray.engine.stages import Failure
+from lipsync_ray.io.wording import number, said, share
 from lipsync_ray.media.details import AudioDetails, VideoDetails
 from lipsync_ray.models.spoken import ENGLISH, Phrase
-from lipsync_ray.wording import number, said, share
 
 REPORT = "report.txt"
 
 
-def conclude(known: Known, looked: Looked | None) -> Analysis:
+def build_row(known: Known, looked: Looked | None) -> Analysis:
     """The row of a file that could be looked at."""
     row, heard = known.row, known.heard
     file = row.file
@@ -31,8 +31,8 @@ def conclude(known: Known, looked: Looked | None) -> Analysis:
     seen = of_video(known.video, look) if "video" in (file.roles or ("video",)) else None
     sound = of_audio(known.audio, known.audio_error)
     opinion = of_languages(file.languages, heard.language if heard else None, detected)
-    opinion += seen if seen is not None and "video" in roles else Opinion()
-    opinion += sound if "audio" in roles else Opinion(sound.warnings)
+    opinion += seen if seen is not None and "video" in roles else Assessment()
+    opinion += sound if "audio" in roles else Assessment(sound.warnings)
     translated = heard.english if heard else None
     untold = f"{row.whisper} does not translate" if heard and translated is None else known.text_error
     return Analysis(

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from lipsync_ray import storage, tables
 from lipsync_ray.errors import ManifestError
-from lipsync_ray.manifest import read_manifest
-from lipsync_ray.names import Source, tell_apart
+from lipsync_ray.io import storage, user_tables
+from lipsync_ray.io.manifest import read_manifest
+from lipsync_ray.io.names import Source, tell_apart
 
 # What an analysis keeps in its folder beside one folder a file.
 OWN_NAMES = {"outcomes", "attempts", "run.json", "index.html", "warnings.csv", "analysis.parquet"}
@@ -43,12 +43,12 @@ def read_files(sources: Sequence[str]) -> list[File]:
     ------
     ManifestError : with every problem found
     """
-    if len(sources) == 1 and tables.is_table(sources[0]):
+    if len(sources) == 1 and user_tables.is_table(sources[0]):
         return _of_table(sources[0])
     problems: list[str] = []
     urls: dict[str, None] = {}
     for source in sources:
-        if tables.is_table(source):
+        if user_tables.is_table(source):
             problems.append(f"{source}: a table stands alone; name it, or files, but not both")
         elif any(sign in source for sign in "*?[") and not storage.exists(source):
             found = storage.glob(source)
@@ -57,7 +57,7 @@ def read_files(sources: Sequence[str]) -> list[File]:
                 problems.append(f"{source}: no file is like that")
         else:
             urls[storage.absolute(source)] = None
-    problems += [p.partition(": ")[2] for p in tables.missing_files([{"file": url} for url in urls], ["file"])]
+    problems += [p.partition(": ")[2] for p in user_tables.missing_files([{"file": url} for url in urls], ["file"])]
     if problems:
         raise ManifestError(", ".join(sources), problems)
     return _named([File("", url) for url in urls])

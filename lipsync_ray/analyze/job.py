@@ -17,26 +17,26 @@ from importlib.metadata import version
 
 from rich.console import Console
 
-from lipsync_ray import storage
 from lipsync_ray.analyze import analysis as rows
 from lipsync_ray.analyze.analysis import Analysis
 from lipsync_ray.analyze.assemble import REPORT, report_text, unusable
 from lipsync_ray.analyze.files import File
 from lipsync_ray.analyze.page import write_page
 from lipsync_ray.analyze.plan import FileRow
-from lipsync_ray.analyze.stages import Hear, Look, Measure
+from lipsync_ray.analyze.stages import Probe, SampleFaces, Transcribe
 from lipsync_ray.analyze.verdict import tally
-from lipsync_ray.engine.crew import Crew
-from lipsync_ray.engine.engines import started
-from lipsync_ray.engine.layout import lay_out
-from lipsync_ray.engine.ledger import Ledger
-from lipsync_ray.engine.progress import Phase
-from lipsync_ray.engine.rows import Failure, Outcome, StageSpec
+from lipsync_ray.engine.attempts import Ledger
+from lipsync_ray.engine.context import RunContext
+from lipsync_ray.engine.progress import ProgressReporter
+from lipsync_ray.engine.resources import allocate
+from lipsync_ray.engine.runners import started
+from lipsync_ray.engine.stages import Failure, Outcome, StageSpec
 from lipsync_ray.errors import WeightsError
+from lipsync_ray.inputs.content_ids import content_ids
+from lipsync_ray.io import storage
+from lipsync_ray.io.out_folder import check_writable
 from lipsync_ray.models import speech, weights
-from lipsync_ray.out_folder import check_writable
 from lipsync_ray.settings import AnalyzeSettings, Workers
-from lipsync_ray.sources.identify import identities
 
 ANALYSIS_VERSION = 1  # raise when the same file and settings would get another row
 _VERSIONS_OF = ("lipsync-ray", "ray", "torch", "av", "numpy", "openai-whisper", "langdetect")
@@ -92,9 +92,9 @@ def run(
     asked = json.dumps([settings.frames, settings.seed, digest or settings.whisper])
     key = f"{int(began)}-{uuid.uuid4().hex[:6]}"
     with started(workers) as engine:
-        lay_out(engine.cluster, workers, alone=False)  # options that the cluster cannot meet end the run here
+        allocate(engine.cluster, workers, alone=False)  # options that the cluster cannot meet end the run here
         storage.remove(storage.join(out, "attempts"))
-        crew = Crew(engine, workers, console, Ledger(storage.join(out, "attempts", key), workers.attempts))
+        crew = RunContext(engine, workers, console, Ledger(storage.join(out, "attempts", key), workers.attempts))
         todo, done = _divide(
             files,
             lambda file, identity: FileRow(
@@ -137,7 +137,7 @@ def _whisper(given: str, fetching: weights.Progress | None) -> tuple[str | None,
 
 def _divide(files: Sequence[File], row_of: Callable[[File, str], FileRow]) -> tuple[list[FileRow], dict[str, Analysis]]:
     """The files that are there, and what is said of the others."""
-    found = identities(file.url for file in files)
+    found = content_ids(file.url for file in files)
     todo: list[FileRow] = []
     gone: dict[str, Analysis] = {}
     for file in files:
@@ -156,20 +156,20 @@ def _kept(out: str, todo: Sequence[FileRow]) -> dict[str, Analysis]:
     return {name: a for name, a in recorded.items() if a.status == "done" and a.fingerprint == prints[name]}
 
 
-def _work(crew: Crew, todo: list[FileRow], whisper: str | None) -> dict[str, Analysis]:
+def _work(crew: RunContext, todo: list[FileRow], whisper: str | None) -> dict[str, Analysis]:
     """Every file through the stages; its row is recorded as soon as it is there."""
-    layout = lay_out(crew.cluster, crew.workers, alone=False)
+    layout = allocate(crew.cluster, crew.workers, alone=False)
     stages = [
-        StageSpec("measure", Measure, layout.read.workers, layout.read.cpus),
-        StageSpec("look", Look, layout.write.workers, layout.write.cpus),
+        StageSpec("measure", Probe, layout.read.workers, layout.read.cpus),
+        StageSpec("look", SampleFaces, layout.write.workers, layout.write.cpus),
     ]
     if whisper is not None:
         model = layout.model
-        hear = StageSpec("hear", partial(Hear, whisper, layout.device), model.workers, model.cpus, model.gpus)
+        hear = StageSpec("hear", partial(Transcribe, whisper, layout.device), model.workers, model.cpus, model.gpus)
         stages.insert(1, hear)
     of = {row.key: row for row in todo}
     done: dict[str, Analysis] = {}
-    with Phase(crew.console, "analysis", len(todo), 0, "files") as phase:
+    with ProgressReporter(crew.console, "analysis", len(todo), 0, "files") as phase:
         for outcome in crew.engine.run(todo, stages, crew.ledger):
             phase.advance(0, outcome.failure is not None)
             row = of[outcome.key]

@@ -7,7 +7,7 @@ import unicodedata
 from collections import Counter
 
 from lipsync_ray.analyze.analysis import UNKNOWN, Guess
-from lipsync_ray.languages import code_of
+from lipsync_ray.media.languages import code_of
 
 LEAST_LETTERS = 16  # below, langdetect guesses: "hola" is Welsh to it
 LEAST_SIGNS = 8  # of a script in which a sign is a syllable or a word

@@ -8,11 +8,11 @@ import time
 from collections.abc import Sequence
 from importlib import resources
 
-from lipsync_ray import storage
 from lipsync_ray.analyze.analysis import Analysis
 from lipsync_ray.analyze.assemble import REPORT
 from lipsync_ray.analyze.verdict import tally
-from lipsync_ray.wording import number, share
+from lipsync_ray.io import storage
+from lipsync_ray.io.wording import number, share
 
 FILE = "index.html"
 WARNINGS = "warnings.csv"

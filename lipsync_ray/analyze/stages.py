@@ -9,23 +9,23 @@ from fractions import Fraction
 import cv2
 import numpy as np
 
-from lipsync_ray import storage
 from lipsync_ray.analyze.analysis import Analysis, FoundFace
-from lipsync_ray.analyze.assemble import REPORT, conclude, report_text
+from lipsync_ray.analyze.assemble import REPORT, build_row, report_text
 from lipsync_ray.analyze.plan import FileRow, Known, Looked
 from lipsync_ray.analyze.verdict import SILENT, turn_of
 from lipsync_ray.errors import MediaError, ProbeError
 from lipsync_ray.faces.crop import square_around
 from lipsync_ray.faces.detect import Detector, Faces, detection_size, mtcnn_detector
+from lipsync_ray.inputs.face_tables import one_thread
+from lipsync_ray.io import storage
 from lipsync_ray.media import decode
 from lipsync_ray.media.audio import SoundTrack, speech_blocks
-from lipsync_ray.media.clips import pieces, wav_bytes
+from lipsync_ray.media.clips import cut_spans, wav_bytes
 from lipsync_ray.media.container import main_stream, opened
 from lipsync_ray.media.details import get_audio_details, get_video_details
-from lipsync_ray.media.picture import U8, Picture
+from lipsync_ray.media.picture import U8, YuvFrame
 from lipsync_ray.media.probe import VideoInfo, probe_video
 from lipsync_ray.models import speech
-from lipsync_ray.sources.tables import one_thread
 
 SURE = 0.9  # probability from which a detection counts as a face
 AROUND = 1.4  # side of a saved face beside the detected one
@@ -35,7 +35,7 @@ THUMBNAIL_PX = 320  # wide
 _GREEN = (80, 200, 60)
 
 
-class Measure:
+class Probe:
     """Look at a file's streams; decode its sound to the end, a block at a time.
 
     Raises
@@ -63,7 +63,7 @@ class Measure:
             return replace(known, audio_error=str(error))
 
 
-class Hear:
+class Transcribe:
     """Write down and translate what a file says. Keeps Whisper loaded.
 
     Parameters
@@ -87,7 +87,7 @@ class Hear:
         return replace(known, heard=heard)
 
 
-class Look:
+class SampleFaces:
     """Look for faces in a few frames, save each with the sound around it, and write the file's report."""
 
     def __init__(self) -> None:
@@ -97,7 +97,7 @@ class Look:
     def __call__(self, known: Known) -> Analysis:
         row = known.row
         storage.remove(storage.join(row.out, row.file.id))  # what an earlier run saved with other settings
-        analysis = conclude(known, self._look(known) if known.video is not None else None)
+        analysis = build_row(known, self._look(known) if known.video is not None else None)
         text = report_text(analysis)
         storage.commit_bytes(storage.join(row.out, row.file.id, REPORT), text.encode())
         return analysis
@@ -128,7 +128,7 @@ class Look:
         assert thumbnail is not None
         return found, thumbnail
 
-    def _faces(self, picture: Picture) -> Faces:
+    def _faces(self, picture: YuvFrame) -> Faces:
         """Sure faces of a picture, in its own pixels."""
         width, height = detection_size(picture.width, picture.height)
         small = cv2.resize(picture.bgr(), (width, height), interpolation=cv2.INTER_AREA)
@@ -147,7 +147,7 @@ def choose_frames(frames: int, count: int, seed: int) -> list[int]:
     return sorted(generator.permutation(frames)[:count].tolist())
 
 
-def _saved(row: FileRow, picture: Picture, frame: int, time_s: float, faces: Faces, number: int) -> FoundFace:
+def _saved(row: FileRow, picture: YuvFrame, frame: int, time_s: float, faces: Faces, number: int) -> FoundFace:
     """Commit the picture of a face, and describe it."""
     box, points = faces.box[number], faces.landmarks[number]
     cut = picture.bgr(square_around(box, AROUND, picture.width, picture.height))
@@ -172,7 +172,7 @@ def _clips(known: Known, times: dict[int, Fraction]) -> dict[int, str]:
     if known.audio is None or not times:
         return {}
     row, half = known.row, CLIP_S / 2
-    rate, cut = pieces(
+    rate, cut = cut_spans(
         SoundTrack(row.file.url), [(max(Fraction(0), time - half), time + half) for time in times.values()]
     )
     names = {}
@@ -183,7 +183,7 @@ def _clips(known: Known, times: dict[int, Fraction]) -> dict[int, str]:
     return names
 
 
-def _thumbnail(picture: Picture, faces: Faces) -> U8:
+def _thumbnail(picture: YuvFrame, faces: Faces) -> U8:
     """The whole frame, small, with its faces framed."""
     scale = THUMBNAIL_PX / picture.width
     size = (THUMBNAIL_PX, max(1, round(picture.height * scale)))

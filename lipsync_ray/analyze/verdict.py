@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipsync_ray.analyze.analysis import IMPOSSIBLE, UNKNOWN, FoundFace
-from lipsync_ray.languages import code_of
 from lipsync_ray.media.details import AudioDetails, VideoDetails
+from lipsync_ray.media.languages import code_of
 
 SMALL_FACE_PX = 64  # of its height: Wav2Lip draws 96 × 96, and there is not that much to see of it
 SOFT_FACE_PX = 400  # … and here 96 pixels are stretched to four times their size
@@ -27,7 +27,7 @@ NOSE = 0.6  # how far a nose stands out, in eye distances: turns the shift of it
 
 
 @dataclass(frozen=True)
-class Look:
+class SampleFaces:
     """The faces of a video, summed up; fields as in :class:`~lipsync_ray.analyze.analysis.Analysis`."""
 
     frames: int
@@ -40,15 +40,15 @@ class Look:
 
 
 @dataclass(frozen=True)
-class Opinion:
+class Assessment:
     """Warnings, and what is wrong: an empty `poor` and `impossible` make it good."""
 
     warnings: tuple[str, ...] = ()
     poor: tuple[str, ...] = ()
     impossible: tuple[str, ...] = ()
 
-    def __add__(self, other: Opinion) -> Opinion:
-        return Opinion(
+    def __add__(self, other: Assessment) -> Assessment:
+        return Assessment(
             tuple(dict.fromkeys(self.warnings + other.warnings)),
             tuple(dict.fromkeys(self.poor + other.poor)),
             tuple(dict.fromkeys(self.impossible + other.impossible)),
@@ -80,7 +80,7 @@ def turn_of(landmarks: NDArray[np.floating]) -> float:
     return float(np.degrees(np.arctan2(shift, NOSE * distance)))
 
 
-def look_of(faces: Sequence[FoundFace], frames: int) -> Look:
+def look_of(faces: Sequence[FoundFace], frames: int) -> SampleFaces:
     """Sum up the faces of so many frames."""
     by_frame: dict[int, list[FoundFace]] = {}
     for face in faces:
@@ -88,7 +88,7 @@ def look_of(faces: Sequence[FoundFace], frames: int) -> Look:
     sizes = {frame: sorted((f.height_px for f in there), reverse=True) for frame, there in by_frame.items()}
     largest = [max(there, key=lambda face: (face.height_px, -face.number)) for there in by_frame.values()]
     rivals = sum(len(tall) > 1 and tall[1] >= RIVAL * tall[0] for tall in sizes.values())
-    return Look(
+    return SampleFaces(
         frames,
         len(by_frame) / frames if frames else 0.0,
         max(map(len, by_frame.values()), default=0),
@@ -98,10 +98,10 @@ def look_of(faces: Sequence[FoundFace], frames: int) -> Look:
     )
 
 
-def of_video(video: VideoDetails | None, look: Look | None) -> Opinion:
+def of_video(video: VideoDetails | None, look: SampleFaces | None) -> Assessment:
     """What a file is worth as the picture of a dub."""
     if video is None or look is None:
-        return Opinion(impossible=("no video stream in it",))
+        return Assessment(impossible=("no video stream in it",))
     warnings: list[str] = list(video.notes)
     poor: list[str] = []
     if video.varies:
@@ -109,7 +109,7 @@ def of_video(video: VideoDetails | None, look: Look | None) -> Opinion:
     if video.rate < LOW_RATE:
         warnings.append(f"only {float(video.rate):.3g} frames/s: lips need about 25")
     if not look.people:
-        return Opinion(tuple(warnings), (), (f"no face in any of the {look.frames} frames that were looked at",))
+        return Assessment(tuple(warnings), (), (f"no face in any of the {look.frames} frames that were looked at",))
     assert look.height_px is not None
     assert look.turn_deg is not None
     if look.share < SEEN_TOO_LITTLE:
@@ -128,13 +128,13 @@ def of_video(video: VideoDetails | None, look: Look | None) -> Opinion:
         warnings.append(f"several people: up to {look.people} faces in a frame; --face decides who speaks")
     if look.rivals > SEEN_TOO_LITTLE:
         poor.append("several faces of nearly the same size: who speaks is a guess")
-    return Opinion(tuple(warnings), tuple(poor))
+    return Assessment(tuple(warnings), tuple(poor))
 
 
-def of_audio(audio: AudioDetails | None, error: str | None) -> Opinion:
+def of_audio(audio: AudioDetails | None, error: str | None) -> Assessment:
     """What a file is worth as the sound of a dub."""
     if audio is None:
-        return Opinion(impossible=(error or "no audio stream in it",))
+        return Assessment(impossible=(error or "no audio stream in it",))
     warnings: list[str] = list(audio.notes)
     poor: list[str] = []
     if audio.silence >= SILENT:
@@ -145,10 +145,10 @@ def of_audio(audio: AudioDetails | None, error: str | None) -> Opinion:
         warnings.append(f"very quiet: {audio.loudness_lufs:.0f} LUFS, speech is usually near −23")
     if audio.peak_dbfs > CLIPPED_DBFS:
         warnings.append("its loudest samples are at full scale: it may be clipped")
-    return Opinion(tuple(warnings), tuple(poor))
+    return Assessment(tuple(warnings), tuple(poor))
 
 
-def of_languages(expected: Sequence[str], whisper: str | None, detected: str | None) -> Opinion:
+def of_languages(expected: Sequence[str], whisper: str | None, detected: str | None) -> Assessment:
     """Where the table, Whisper and langdetect do not agree on the language."""
     warnings: list[str] = []
     known = {code_of(name): name for name in expected}
@@ -163,7 +163,7 @@ def of_languages(expected: Sequence[str], whisper: str | None, detected: str | N
         against = [f"{who} {found!r}" for who, found in tools if found and found != code]
         if against:
             warnings.append(f"the table says {name!r}, {' and '.join(against)}")
-    return Opinion(tuple(warnings))
+    return Assessment(tuple(warnings))
 
 
 def tally(verdicts: Sequence[str]) -> dict[str, int]:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from lipsync_ray import storage
 from lipsync_ray.errors import EncodeError
-from lipsync_ray.media.join import Part, Track, join
-from lipsync_ray.restoring.pictures import join_rows
+from lipsync_ray.io import storage
+from lipsync_ray.media.join import AudioTrack, Part, join
+from lipsync_ray.restoration.previews import join_rows
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class VideoOrder:
     parts: tuple[tuple[int, str], ...]
     frames: int
     rate: Fraction
-    track: Track
+    track: AudioTrack
     url: str
     pictures: str | None = None
 

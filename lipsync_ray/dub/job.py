@@ -15,18 +15,18 @@ from dataclasses import replace
 
 from rich.console import Console
 
-from lipsync_ray import storage
 from lipsync_ray.dub.passes import make_dubs
 from lipsync_ray.dub.prepare import prepare
 from lipsync_ray.dub.run import Run, Use
-from lipsync_ray.engine.engines import started
-from lipsync_ray.engine.layout import lay_out
-from lipsync_ray.manifest import Dub
-from lipsync_ray.models import lips, weights
+from lipsync_ray.engine.resources import allocate
+from lipsync_ray.engine.runners import started
+from lipsync_ray.io import storage
+from lipsync_ray.io.manifest import Dub
+from lipsync_ray.io.out_folder import check_writable
+from lipsync_ray.io.results import Summary
+from lipsync_ray.models import generators, weights
 from lipsync_ray.models.precision import resolved
-from lipsync_ray.out_folder import check_writable
-from lipsync_ray.restoring.files import resolve
-from lipsync_ray.results import Summary
+from lipsync_ray.restoration.weights import resolve
 from lipsync_ray.settings import DubSettings, Workers
 
 
@@ -37,7 +37,7 @@ def run(
     out: str,
     console: Console,
     fetching: weights.Progress | None = None,
-    hopeless: Mapping[Use, str] | None = None,
+    rejected: Mapping[Use, str] | None = None,
 ) -> Summary:
     """Make every dub of a checked manifest.
 
@@ -46,25 +46,25 @@ def run(
     out : folder, path or fsspec URL
     console : for progress lines
     fetching : told how far a download of the weights is
-    hopeless : files that an analysis says cannot be dubbed, and why
+    rejected : files that an analysis says cannot be dubbed, and why
 
     Raises
     ------
     WeightsError, CheckpointError, SettingsError, ClusterError : before anything is started
     """
     check_writable(out)
-    model, path = lips.resolve(settings.model, fetching)
+    model, path = generators.resolve(settings.model, fetching)
     if weights.find(settings.model) is None:
-        lips.verify(path)
+        generators.verify(path)
     restoration = resolve(settings.restore, fetching) if settings.restore else None
     if restoration:
         model = f"{model}+{restoration.name}"
     with started(workers) as engine:
-        layout = lay_out(engine.cluster, workers, alone=True)  # options that the cluster cannot meet end the run here
+        layout = allocate(engine.cluster, workers, alone=True)  # options that the cluster cannot meet end the run here
         settings = replace(settings, precision=resolved(settings.precision, layout.device))
         digest = weights.digest(path)
         out = storage.absolute(out)
-        this = Run(dubs, settings, workers, out, console, engine, layout.device, model, digest, restoration, hopeless)
+        this = Run(dubs, settings, workers, out, console, engine, layout.device, model, digest, restoration, rejected)
         this.write()
         prepare(this)
         make_dubs(this)

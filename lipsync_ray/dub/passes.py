@@ -10,25 +10,25 @@ from dataclasses import asdict
 from fractions import Fraction
 from functools import partial
 
-from lipsync_ray import storage
 from lipsync_ray.dub.assemble import VideoOrder, make_video
 from lipsync_ray.dub.plan import Segment, output_frames, segment_bounds
 from lipsync_ray.dub.restore import Restore
 from lipsync_ray.dub.run import DubState, Run
 from lipsync_ray.dub.stages import Compose, Composed, Crop, Sync, faceless_frames
-from lipsync_ray.engine.engines import Tasks
-from lipsync_ray.engine.layout import Layout, lay_out
 from lipsync_ray.engine.progress import Wake, phases
-from lipsync_ray.engine.rows import Failure, StageSpec
-from lipsync_ray.engine.work import Streamed, Work
-from lipsync_ray.media.join import Track
-from lipsync_ray.models import lips
+from lipsync_ray.engine.resources import Layout, allocate
+from lipsync_ray.engine.runners import Tasks
+from lipsync_ray.engine.stages import Failure, StageSpec
+from lipsync_ray.engine.video_pass import Streamed, Work
+from lipsync_ray.inputs.face_pass import Found, face_work, missing_tables, parts_folder, said_of
+from lipsync_ray.inputs.face_tables import SpeakerQuery, SpeakerTracks, choose_speaker
+from lipsync_ray.io import storage
+from lipsync_ray.io.results import Result
+from lipsync_ray.media.join import AudioTrack
+from lipsync_ray.models import generators
 from lipsync_ray.models.wav2lip import CROP
-from lipsync_ray.restoring import pictures
-from lipsync_ray.restoring.faces import PARSE_EVERY, ROW_S
-from lipsync_ray.results import Result
-from lipsync_ray.sources.find import Found, divide_tables, face_work, parts_folder, said_of
-from lipsync_ray.sources.tables import Choice, Speaker, choose_speaker
+from lipsync_ray.restoration import previews
+from lipsync_ray.restoration.faces import PARSE_EVERY, ROW_S
 
 POLL_S = 0.2  # between two looks at small tasks that have ended
 
@@ -38,19 +38,19 @@ def make_dubs(run: Run) -> None:
     by_video = run.by("video_key")
     videos = {key: dubs[0].info for key, dubs in by_video.items() if dubs[0].info is not None}
     folder = run.url("faces")
-    found, wanted = divide_tables(videos, folder)
+    found, wanted = missing_tables(videos, folder)
     networks = bool(wanted) + 1 + (run.settings.restore is not None)
-    layout = lay_out(run.crew.cluster, run.workers, alone=False, networks=networks)
+    layout = allocate(run.crew.cluster, run.workers, alone=False, networks=networks)
     going = dict(wanted)
     wake = Wake()
     with phases(run.crew.console) as phase_of:
-        choosing: Tasks[Choice, Speaker] = run.crew.tasks("choose", choose_speaker)
+        choosing: Tasks[SpeakerQuery, SpeakerTracks] = run.crew.tasks("choose", choose_speaker)
 
         def choose(key: str, table: Found) -> None:
             _take_table(run, by_video[key], table)
             if table.failure is None:
                 info = videos[key]
-                choosing.submit(Choice(key, table.url, run.settings.face, info.width, info.height))
+                choosing.submit(SpeakerQuery(key, table.url, run.settings.face, info.width, info.height))
 
         faces = Streamed(
             run.crew,
@@ -61,17 +61,17 @@ def make_dubs(run: Run) -> None:
             wake.up,
             ready=True,
         )
-        lips = Streamed(run.crew, _work(run, layout), run.url("parts"), run.going, phase_of, wake.up)
+        drawing = Streamed(run.crew, _work(run, layout), run.url("parts"), run.going, phase_of, wake.up)
         for key, table in found.items():
             choose(key, table)
-        while not (faces.done and choosing.idle and lips.done):
+        while not (faces.done and choosing.idle and drawing.done):
             wake.wait(POLL_S)
             faces.poll()
             for choice, speaker in choosing.finished():
-                _take_speaker(run, by_video[choice.key], speaker, lips.begin)
+                _take_speaker(run, by_video[choice.key], speaker, drawing.begin)
             if faces.done and choosing.idle:
-                lips.close()
-            lips.poll()
+                drawing.close()
+            drawing.poll()
     if wanted:
         run.crew.console.print(said_of(wanted.values(), f"{len(run.rows)} dubs"), highlight=False)
 
@@ -86,7 +86,9 @@ def _take_table(run: Run, dubs: list[DubState], found: Found) -> None:
             run.fail(dub, found.failure)
 
 
-def _take_speaker(run: Run, dubs: list[DubState], speaker: Speaker | Failure, begin: Callable[[str], None]) -> None:
+def _take_speaker(
+    run: Run, dubs: list[DubState], speaker: SpeakerTracks | Failure, begin: Callable[[str], None]
+) -> None:
     """It is known who speaks in a video: its dubs can begin."""
     for dub in dubs:
         if isinstance(speaker, Failure):
@@ -137,10 +139,10 @@ def _segments(run: Run, dub: DubState, layout: Layout) -> list[Segment]:
     seconds = run.workers.segment_s
     if settings.restore is not None:
         seconds = min(seconds, ROW_S)
-    batch = run.workers.batch or (lips.GPU_BATCH if layout.device == "cuda" else lips.CPU_BATCH)
-    folder = run.url(pictures.FOLDER)
-    frames = pictures.moments(dub.frames) if settings.restore else ()
-    shown = [(frame, pictures.row_url(folder, dub.row.id, frame)) for frame in frames]
+    batch = run.workers.batch or (generators.GPU_BATCH if layout.device == "cuda" else generators.CPU_BATCH)
+    folder = run.url(previews.FOLDER)
+    frames = previews.preview_frames(dub.frames) if settings.restore else ()
+    shown = [(frame, previews.row_url(folder, dub.row.id, frame)) for frame in frames]
     return [
         Segment(
             key=f"{dub.row.id}-{start}",
@@ -175,9 +177,9 @@ def _order(run: Run, dub: DubState) -> VideoOrder:
     rate, speech = dub.info.rate, dub.speech
     lasts = Fraction(dub.frames) / rate
     sounding = min(lasts, speech.duration_s) if run.settings.length != "video" else lasts
-    track = Track(speech.track, speech.span, sounding, dub.row.language)
+    track = AudioTrack(speech.track, speech.span, sounding, dub.row.language)
     url = run.url("videos", f"{dub.row.id}.mp4")
-    shown = run.url(pictures.FOLDER) if run.settings.restore else None
+    shown = run.url(previews.FOLDER) if run.settings.restore else None
     return VideoOrder(dub.row.id, tuple(sorted(dub.parts.items())), dub.frames, rate, track, url, shown)
 
 

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from lipsync_ray.faces.blend import Blend
 from lipsync_ray.faces.crop import Pads
+from lipsync_ray.inputs.audio_features import Speech
 from lipsync_ray.media.encode import VideoCoding
 from lipsync_ray.media.probe import VideoInfo
-from lipsync_ray.settings import Length, Loop
-from lipsync_ray.sources.frames import source_frames
-from lipsync_ray.sources.listen import Speech
+from lipsync_ray.media.timeline import Loop, source_frames
+from lipsync_ray.settings import Length
 
 
 @dataclass(frozen=True)

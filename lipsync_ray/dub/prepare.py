@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 
-from lipsync_ray import results, storage
 from lipsync_ray.dub.run import DubState, Run, failed
-from lipsync_ray.engine.progress import Phase
-from lipsync_ray.engine.rows import Failure
+from lipsync_ray.engine.progress import ProgressReporter
+from lipsync_ray.engine.stages import Failure
+from lipsync_ray.inputs import audio_features, face_tables
+from lipsync_ray.inputs.audio_features import AudioSource, Speech, extract_audio_features
+from lipsync_ray.inputs.content_ids import content_ids
+from lipsync_ray.inputs.probe import VideoSource, probe
+from lipsync_ray.io import results, storage
 from lipsync_ray.media.audio import SoundTrack
 from lipsync_ray.media.probe import VideoInfo
-from lipsync_ray.sources import listen as listening
-from lipsync_ray.sources import tables
-from lipsync_ray.sources.identify import identities
-from lipsync_ray.sources.listen import AudioSource, Speech, listen
-from lipsync_ray.sources.look import VideoSource, look
 
 FRAMES_VERSION = 2  # raise when the same inputs and settings would give other frames: every fingerprint changes
 
@@ -22,11 +21,11 @@ FRAMES_VERSION = 2  # raise when the same inputs and settings would give other f
 def prepare(run: Run) -> None:
     """Identify every file, drop what is done, look at the rest."""
     storage.remove(run.url("attempts"))
-    found = identities(url for row in run.rows for url in (row.video, row.audio))
+    found = content_ids(url for row in run.rows for url in (row.video, row.audio))
     for row in run.rows:
         video, audio = found[row.video], found[row.audio]
         uses = (row.video, str(video), "video"), (row.audio, str(audio), "audio")
-        reasons = [f"{url}: {run.hopeless[what, use]}" for url, what, use in uses if (what, use) in run.hopeless]
+        reasons = [f"{url}: {run.rejected[what, use]}" for url, what, use in uses if (what, use) in run.rejected]
         if reasons:
             run.end(failed(row, "analysis", "; ".join(reasons)))
             continue
@@ -36,9 +35,9 @@ def prepare(run: Run) -> None:
             run.end(failed(row, "look", f"{gone}: {reason}"))
             continue
         still = str(run.settings.still_rate)
-        video_key = storage.digest(video, still, tables.VERSION)
+        video_key = storage.digest(video, still, face_tables.VERSION)
         own = row.audio == row.video
-        audio_key = storage.digest(audio, run.settings.trim_silence, row.language, own, listening.FORMAT)
+        audio_key = storage.digest(audio, run.settings.trim_silence, row.language, own, audio_features.FORMAT)
         fingerprint = storage.digest(
             FRAMES_VERSION,
             video_key,
@@ -63,14 +62,14 @@ def _look_at_files(run: Run) -> None:
     by_video, by_audio = run.by("video_key"), run.by("audio_key")
     if not by_video:
         return
-    folder = run.url(listening.FOLDER)
-    with Phase(run.crew.console, "files", len(by_video) + len(by_audio), 0, "files") as phase:
+    folder = run.url(audio_features.FOLDER)
+    with ProgressReporter(run.crew.console, "files", len(by_video) + len(by_audio), 0, "files") as phase:
         videos = [VideoSource(dubs[0].row.video, key, run.settings.still_rate) for key, dubs in by_video.items()]
-        for video, info in run.crew.each("probe", look, videos):
+        for video, info in run.crew.each("probe", probe, videos):
             phase.advance(0, isinstance(info, Failure))
             _tell(run, by_video[video.key], "info", info)
         audios = [_source(run, key, dubs[0], folder) for key, dubs in by_audio.items()]
-        for audio, speech in run.crew.each("listen", listen, audios):
+        for audio, speech in run.crew.each("listen", extract_audio_features, audios):
             phase.advance(0, isinstance(speech, Failure))
             _tell(run, by_audio[audio.key], "speech", speech)
     for dub in run.going.values():

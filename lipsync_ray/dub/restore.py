@@ -9,8 +9,8 @@ from lipsync_ray.dub.stages import Crops
 from lipsync_ray.faces.blend import paste
 from lipsync_ray.faces.table import landmarks_of, read_table
 from lipsync_ray.media import decode
-from lipsync_ray.media.picture import Box, Picture
-from lipsync_ray.restoring.faces import FaceRestorer, RestoreFiles, Target
+from lipsync_ray.media.picture import Box, YuvFrame
+from lipsync_ray.restoration.faces import FaceRestorer, RestoreFiles, Target
 from lipsync_ray.settings import Precision
 
 
@@ -31,7 +31,7 @@ class Restore:
         return replace(crops, restored=self._restorer(self._drawn(crops), targets, segment.start))
 
     @staticmethod
-    def _drawn(crops: Crops) -> Iterator[tuple[int, Picture]]:
+    def _drawn(crops: Crops) -> Iterator[tuple[int, YuvFrame]]:
         """(place, frame) with the generator's faces in them."""
         segment = crops.segment
         shown = segment.source_frames()[crops.places].tolist()

@@ -13,19 +13,19 @@ from typing import Any
 
 from rich.console import Console
 
-from lipsync_ray import results, storage
-from lipsync_ray.engine.crew import Crew
-from lipsync_ray.engine.engines import Engine
-from lipsync_ray.engine.ledger import Ledger
-from lipsync_ray.engine.rows import Failure
-from lipsync_ray.engine.work import UnderWay
-from lipsync_ray.manifest import Dub
+from lipsync_ray.engine.attempts import Ledger
+from lipsync_ray.engine.context import RunContext
+from lipsync_ray.engine.runners import Engine
+from lipsync_ray.engine.stages import Failure
+from lipsync_ray.engine.video_pass import VideoState
+from lipsync_ray.inputs.audio_features import Speech
+from lipsync_ray.inputs.face_tables import SpeakerTracks
+from lipsync_ray.io import results, storage
+from lipsync_ray.io.manifest import Dub
+from lipsync_ray.io.results import Result, Summary
 from lipsync_ray.media.probe import VideoInfo
-from lipsync_ray.restoring.files import Restoration
-from lipsync_ray.results import Result, Summary
+from lipsync_ray.restoration.weights import Restoration
 from lipsync_ray.settings import DubSettings, Workers
-from lipsync_ray.sources.listen import Speech
-from lipsync_ray.sources.tables import Speaker
 
 _VERSIONS_OF = ("lipsync-ray", "ray", "torch", "av", "numpy")
 
@@ -35,7 +35,7 @@ Use = tuple[str, str]
 
 
 @dataclass
-class DubState(UnderWay):
+class DubState(VideoState):
     """A dub under way. Fields are filled in as the run gets to know them.
 
     Attributes
@@ -56,7 +56,7 @@ class DubState(UnderWay):
     audio_key: str
     info: VideoInfo | None = None
     speech: Speech | None = None
-    speaker: Speaker | None = None
+    speaker: SpeakerTracks | None = None
     table: str = ""
     frames: int = 0
     faceless: dict[int, int] = field(default_factory=dict)
@@ -78,7 +78,7 @@ class Run:
     device : "cpu" or "cuda": what the networks run on, decided once
     model, model_digest : name and sha256 of the generator; "+" and the restorer's name, where there is one
     restoration : what restores the faces, where that is asked for
-    hopeless : use of a file → why an analysis says that it cannot be dubbed
+    rejected : use of a file → why an analysis says that it cannot be dubbed
     crew : who does the work
     going : id → dub that has not ended
     results : id → result of one that has
@@ -97,9 +97,9 @@ class Run:
         model: str,
         model_digest: str,
         restoration: Restoration | None = None,
-        hopeless: Mapping[Use, str] | None = None,
+        rejected: Mapping[Use, str] | None = None,
     ) -> None:
-        self.hopeless = hopeless or {}
+        self.rejected = rejected or {}
         self.rows, self.settings, self.workers, self.out = rows, settings, workers, out
         self.device, self.model, self.model_digest = device, model, model_digest
         self.restoration = restoration
@@ -108,7 +108,7 @@ class Run:
         self.detected_videos = 0
         self._began = time.time()
         self._id = f"{int(self._began)}-{uuid.uuid4().hex[:6]}"
-        self.crew = Crew(engine, workers, console, Ledger(self.url("attempts", self._id), workers.attempts))
+        self.crew = RunContext(engine, workers, console, Ledger(self.url("attempts", self._id), workers.attempts))
 
     def url(self, *names: str) -> str:
         """A place in the run's folder."""

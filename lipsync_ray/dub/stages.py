@@ -8,20 +8,20 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from lipsync_ray import storage
 from lipsync_ray.dub.plan import Segment
 from lipsync_ray.faces.blend import paste
 from lipsync_ray.faces.crop import Pads, crop_box, crop_face
 from lipsync_ray.faces.table import boxes_of, read_table
+from lipsync_ray.inputs.face_tables import one_thread
+from lipsync_ray.io import storage
 from lipsync_ray.media import decode, mel
 from lipsync_ray.media.encode import encode
-from lipsync_ray.media.picture import Box, Picture
+from lipsync_ray.media.picture import Box, YuvFrame
 from lipsync_ray.media.probe import VideoInfo
-from lipsync_ray.restoring.faces import Restored
-from lipsync_ray.restoring.pictures import commit_row
-from lipsync_ray.settings import Loop, Precision, RestoreSettings
-from lipsync_ray.sources.frames import source_frames
-from lipsync_ray.sources.tables import one_thread
+from lipsync_ray.media.timeline import Loop, source_frames
+from lipsync_ray.restoration.faces import Restored
+from lipsync_ray.restoration.previews import commit_row
+from lipsync_ray.settings import Precision, RestoreSettings
 
 U8 = NDArray[np.uint8]
 
@@ -71,7 +71,7 @@ class Crop:
         places: list[int] = []
         boxes: list[Box] = []
         faces: list[U8] = []
-        last: tuple[Picture, U8] | None = None
+        last: tuple[YuvFrame, U8] | None = None
         for place, (index, picture) in enumerate(zip(shown, decode.pictures_at(video, shown.tolist()), strict=True)):
             box = crop_box(known[index - low], segment.pads, video.width, video.height)
             if box is None:
@@ -93,7 +93,7 @@ class Sync:
     """Make the cropped faces say the audio. Keeps the generator loaded."""
 
     def __init__(self, model: str, device: str, precision: Precision, batch: int | None) -> None:
-        from lipsync_ray.models.lips import LipModel, resolve  # torch, which the other stages do without
+        from lipsync_ray.models.generators import LipModel, resolve
 
         one_thread()
         self._model = LipModel(resolve(model)[1], device, precision, batch)
@@ -130,7 +130,7 @@ class Compose:
         restored = len(crops.restored.places) if crops.restored else 0
         return Composed(segment.dub, segment.start, frames, frames - len(crops.places), restored)
 
-    def _pictures(self, crops: Crops) -> Iterator[Picture]:
+    def _pictures(self, crops: Crops) -> Iterator[YuvFrame]:
         segment = crops.segment
         shown = segment.source_frames().tolist()
         row = 0

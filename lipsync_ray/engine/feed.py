@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lipsync_ray.engine.rollcall import Roll, RollCall
-from lipsync_ray.engine.rows import Keyed
+from lipsync_ray.engine.stages import Keyed
+from lipsync_ray.engine.startup_barrier import Roll, StartupBarrier
 
 
 @dataclass(frozen=True)
@@ -83,9 +83,9 @@ class Feed:
         """There will be no more."""
         self._basket.close.remote(self._sent)
 
-    def roll(self) -> RollCall:
+    def roll(self) -> StartupBarrier:
         """The roll of the pass that these rows are for."""
-        return RollCall(self._basket)
+        return StartupBarrier(self._basket)
 
     def take(self, place: Place) -> Any:
         """The row that a place stands for, as soon as it is known; None where there is none."""

@@ -41,13 +41,13 @@ def progress_bar(console: Console) -> Progress | None:
 
 
 @contextmanager
-def phases(console: Console) -> Iterator[Callable[[str, int, int], Phase]]:
+def phases(console: Console) -> Iterator[Callable[[str, int, int], ProgressReporter]]:
     """Makes phases (name, rows, frames) that are shown beside one another, and ends them all."""
     bar = progress_bar(console)
     with ExitStack() as stack:
         if bar is not None:
             stack.enter_context(bar)
-        yield lambda name, rows, frames: stack.enter_context(Phase(console, name, rows, frames, bar=bar))
+        yield lambda name, rows, frames: stack.enter_context(ProgressReporter(console, name, rows, frames, bar=bar))
 
 
 class Wake:
@@ -65,7 +65,7 @@ class Wake:
         self._event.clear()
 
 
-class Phase:
+class ProgressReporter:
     """One pass of a job: how far it is, how fast, how many rows have failed.
 
     Parameters

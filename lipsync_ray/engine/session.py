@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from lipsync_ray.engine.engines import Cluster
 from lipsync_ray.engine.last_words import LastWords
 from lipsync_ray.engine.quiet import quiet
 from lipsync_ray.engine.reach import check_address
+from lipsync_ray.engine.runners import Cluster
 from lipsync_ray.errors import ClusterError
 
 LOCAL_STORE_BYTES = 512 << 20  # rows carry crops at most: 5 MB for 8 s

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeVar
 
-from lipsync_ray.engine.rows import Failure, guarded
+from lipsync_ray.engine.stages import Failure, guarded
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

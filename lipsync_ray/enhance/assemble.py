@@ -6,13 +6,13 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from lipsync_ray import storage
 from lipsync_ray.errors import EncodeError
+from lipsync_ray.io import storage
 from lipsync_ray.media import audio
 from lipsync_ray.media.audio import SoundTrack, Span
-from lipsync_ray.media.join import Copied, Part, Track, join, may_copy
+from lipsync_ray.media.join import AudioCopy, AudioTrack, Part, join, may_copy
 from lipsync_ray.media.probe import VideoInfo
-from lipsync_ray.restoring.pictures import join_rows
+from lipsync_ray.restoration.previews import join_rows
 
 
 @dataclass(frozen=True)
@@ -59,11 +59,11 @@ def make_enhanced(order: EnhancedOrder) -> str:
     return order.url
 
 
-def _track(video: VideoInfo) -> Track | Copied | None:
+def _track(video: VideoInfo) -> AudioTrack | AudioCopy | None:
     if not video.has_audio:
         return None
     track = SoundTrack(video.url, begin_s=video.origin_s)
     if video.order == "stamps" and may_copy(audio.codec_of(track)):
-        return Copied(video.url, video.origin_s)
+        return AudioCopy(video.url, video.origin_s)
     sound = audio.probe_audio(track)
-    return Track(track, Span(0, sound.samples), min(sound.duration_s, video.duration_s))
+    return AudioTrack(track, Span(0, sound.samples), min(sound.duration_s, video.duration_s))

@@ -9,18 +9,18 @@ from fractions import Fraction
 from pathlib import PurePosixPath
 from typing import Any
 
-from lipsync_ray import storage, tables
 from lipsync_ray.errors import LipsyncError, ManifestError
-from lipsync_ray.faces.choose import FaceChoice
 from lipsync_ray.faces.crop import Pads
+from lipsync_ray.faces.speaker import FaceChoice
+from lipsync_ray.io import storage, user_tables
+from lipsync_ray.io.names import Source, tell_apart
+from lipsync_ray.io.results import FILE, Result, read_results
 from lipsync_ray.media.probe import DEFAULT_STILL_RATE
-from lipsync_ray.names import Source, tell_apart
-from lipsync_ray.results import FILE, Result, read_results
-from lipsync_ray.settings import Loop
+from lipsync_ray.media.timeline import Loop
 
 
 @dataclass(frozen=True)
-class Item:
+class EnhanceInput:
     """One video to enhance.
 
     Attributes
@@ -50,7 +50,7 @@ class Item:
         return self.row.output or ""
 
 
-def read_items(sources: Sequence[str], face: FaceChoice | None) -> tuple[list[Item], dict[str, Any]]:
+def read_items(sources: Sequence[str], face: FaceChoice | None) -> tuple[list[EnhanceInput], dict[str, Any]]:
     """The items of one run folder, or of videos; and the run's settings, empty for videos.
 
     Parameters
@@ -64,20 +64,20 @@ def read_items(sources: Sequence[str], face: FaceChoice | None) -> tuple[list[It
     if len(sources) == 1 and not PurePosixPath(sources[0]).suffix:
         return _of_run(sources[0].rstrip("/"), face)
     urls = [storage.absolute(source) for source in sources]
-    problems = list(tables.missing_files([{"video": url} for url in urls], ["video"]))
+    problems = list(user_tables.missing_files([{"video": url} for url in urls], ["video"]))
     if problems:
         raise ManifestError(", ".join(sources), problems)
     names = tell_apart([Source(url) for url in urls])
     rows = [Result(name, url, url, None, "done", output=url) for name, url in zip(names, urls, strict=True)]
-    return [Item(row, face=face or "all") for row in rows], {}
+    return [EnhanceInput(row, face=face or "all") for row in rows], {}
 
 
-def _of_run(folder: str, face: FaceChoice | None) -> tuple[list[Item], dict[str, Any]]:
+def _of_run(folder: str, face: FaceChoice | None) -> tuple[list[EnhanceInput], dict[str, Any]]:
     try:
         settings = json.loads(storage.read_bytes(storage.join(folder, "run.json")))["settings"]
         results = read_results(folder)
         items = [
-            Item(
+            EnhanceInput(
                 row,
                 row.face_table,
                 face or settings["face"],

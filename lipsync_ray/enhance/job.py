@@ -17,27 +17,27 @@ from typing import Any
 
 from rich.console import Console
 
-from lipsync_ray import results, storage
-from lipsync_ray.engine.engines import started
-from lipsync_ray.engine.layout import lay_out
-from lipsync_ray.engine.rows import StageSpec
-from lipsync_ray.engine.work import Work, work_off
+from lipsync_ray.engine.resources import allocate
+from lipsync_ray.engine.runners import started
+from lipsync_ray.engine.stages import StageSpec
+from lipsync_ray.engine.video_pass import Work, run_pass
 from lipsync_ray.enhance.assemble import make_enhanced
-from lipsync_ray.enhance.items import Item
+from lipsync_ray.enhance.items import EnhanceInput
 from lipsync_ray.enhance.prepare import prepare, rows_of
 from lipsync_ray.enhance.stages import Compose, Composed, Restore
 from lipsync_ray.enhance.state import Enhancement, State, Summary
+from lipsync_ray.io import results, storage
+from lipsync_ray.io.out_folder import check_writable
 from lipsync_ray.models import weights
 from lipsync_ray.models.precision import resolved
-from lipsync_ray.out_folder import check_writable
-from lipsync_ray.restoring import files
+from lipsync_ray.restoration.weights import resolve
 from lipsync_ray.settings import EnhanceSettings, Workers
 
 _VERSIONS_OF = ("lipsync-ray", "ray", "torch", "av", "numpy", "gfpgan")
 
 
 def run(
-    items: list[Item],
+    items: list[EnhanceInput],
     base: dict[str, Any],
     settings: EnhanceSettings,
     workers: Workers,
@@ -57,14 +57,14 @@ def run(
     WeightsError, CheckpointError, SettingsError, ClusterError : before anything is started
     """
     check_writable(out)
-    restoration = files.resolve(settings.restore, fetching)
+    restoration = resolve(settings.restore, fetching)
     retinaface = None
     if settings.detector == "retinaface":
         registered = weights.find("retinaface")
         assert registered is not None
-        retinaface = str(weights.ready(registered, fetching))
+        retinaface = str(weights.ensure(registered, fetching))
     with started(workers) as engine:
-        layout = lay_out(engine.cluster, workers, alone=False)
+        layout = allocate(engine.cluster, workers, alone=False)
         settings = replace(settings, precision=resolved(settings.precision, layout.device))
         this = Enhancement(items, settings, restoration, workers, storage.absolute(out), console, engine, layout.device)
         prepare(this)
@@ -74,7 +74,7 @@ def run(
 
 def _restore(this: Enhancement, retinaface: str | None) -> None:
     crew, settings = this.crew, this.settings
-    layout = lay_out(crew.cluster, crew.workers, alone=False)
+    layout = allocate(crew.cluster, crew.workers, alone=False)
     model = layout.model
     make = partial(Restore, this.restoration.files, layout.device, settings.precision, crew.workers.batch, retinaface)
     stages = [
@@ -92,7 +92,7 @@ def _restore(this: Enhancement, retinaface: str | None) -> None:
         made=partial(_take_video, this),
         fail=this.fail,
     )
-    work_off(crew, work, this.url("parts"))
+    run_pass(crew, work, this.url("parts"))
 
 
 def _take_row(state: State, composed: Composed) -> None:
@@ -114,7 +114,12 @@ def _finish(this: Enhancement, base: dict[str, Any]) -> Summary:
     for result in ordered:
         counts[result.status] += 1
     settings = this.settings.record()
-    whole = {"face": "all", "loop": "pingpong", "still_rate": "25", "pads": asdict(Item(ordered[0]).pads)} | base
+    whole = {
+        "face": "all",
+        "loop": "pingpong",
+        "still_rate": "25",
+        "pads": asdict(EnhanceInput(ordered[0]).pads),
+    } | base
     record = {
         "run": this.id,
         "job": "enhance",

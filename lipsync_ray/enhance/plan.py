@@ -8,13 +8,12 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from lipsync_ray import storage
 from lipsync_ray.faces.crop import Pads
+from lipsync_ray.io import storage
 from lipsync_ray.media.encode import VideoCoding
 from lipsync_ray.media.probe import VideoInfo
-from lipsync_ray.restoring.faces import PARSE_EVERY
-from lipsync_ray.settings import Loop
-from lipsync_ray.sources.frames import source_frames
+from lipsync_ray.media.timeline import Loop, source_frames
+from lipsync_ray.restoration.faces import PARSE_EVERY
 
 
 @dataclass(frozen=True)

@@ -6,19 +6,19 @@ import json
 from dataclasses import replace
 from fractions import Fraction
 
-from lipsync_ray import results, storage
-from lipsync_ray.engine.rows import Failure
+from lipsync_ray.engine.stages import Failure
 from lipsync_ray.enhance.plan import EnhanceRow, bounds, part_name
 from lipsync_ray.enhance.state import Enhancement, State
-from lipsync_ray.restoring import pictures
-from lipsync_ray.restoring.faces import ROW_S
-from lipsync_ray.sources import tables
-from lipsync_ray.sources.find import find_tables
-from lipsync_ray.sources.identify import identities
-from lipsync_ray.sources.look import VideoSource, look
-from lipsync_ray.sources.tables import Choice, choose_speaker
+from lipsync_ray.inputs import face_tables
+from lipsync_ray.inputs.content_ids import content_ids
+from lipsync_ray.inputs.face_pass import build_face_tables
+from lipsync_ray.inputs.face_tables import SpeakerQuery, choose_speaker
+from lipsync_ray.inputs.probe import VideoSource, probe
+from lipsync_ray.io import results, storage
+from lipsync_ray.restoration import previews
+from lipsync_ray.restoration.faces import ROW_S
 
-ENHANCED_VERSION = 1  # raise when the same video and settings would give other frames
+ENHANCE_VERSION = 1  # raise when the same video and settings would give other frames
 
 
 def prepare(this: Enhancement) -> None:
@@ -34,7 +34,7 @@ def _identify(this: Enhancement) -> None:
     values = this.settings.record() | {"device": this.device}
     values["restore"]["model"] = this.restoration.digest
     asked = json.dumps(values, sort_keys=True)
-    found = identities(item.video for item in this.items if item.video)
+    found = content_ids(item.video for item in this.items if item.video)
     for item in this.items:
         video = found.get(item.video, OSError("no video"))
         if item.row.status != "done" or isinstance(video, Exception):
@@ -44,8 +44,8 @@ def _identify(this: Enhancement) -> None:
             this.end(replace(item.row, status=status, stage=stage, error=reason, output=None))
             continue
         faces = json.dumps([item.face, item.loop, str(item.still_rate), vars(item.pads), item.face_table])
-        key = storage.digest(video, tables.VERSION)
-        this.going[item.id] = State(item, storage.digest(ENHANCED_VERSION, video, faces, asked), key)
+        key = storage.digest(video, face_tables.VERSION)
+        this.going[item.id] = State(item, storage.digest(ENHANCE_VERSION, video, faces, asked), key)
 
 
 def _keep_finished(this: Enhancement) -> None:
@@ -65,7 +65,7 @@ def _look(this: Enhancement) -> None:
     for name, state in going.items():
         if state.item.face_table and state.item.loop:
             sources.append(VideoSource(state.item.row.video, f"s{name}", state.item.still_rate))
-    for source, info in this.crew.each("probe", look, sources):
+    for source, info in this.crew.each("probe", probe, sources):
         state = going[source.key[1:]]
         if isinstance(info, Failure):
             if source.key[0] == "v":
@@ -89,7 +89,7 @@ def _find_faces(this: Enhancement) -> None:
             state.source = None
             wanted.setdefault(state.key, []).append(state)
     videos = {key: states[0].info for key, states in wanted.items() if states[0].info is not None}
-    for key, found in find_tables(this.crew, videos, this.url("faces"), f"{len(videos)} videos").items():
+    for key, found in build_face_tables(this.crew, videos, this.url("faces"), f"{len(videos)} videos").items():
         for state in wanted[key]:
             state.table = found.url
             state.attempts = max(state.attempts, found.attempts)
@@ -99,7 +99,7 @@ def _find_faces(this: Enhancement) -> None:
     for name, state in this.going.items():
         seen = state.source or state.info
         if state.table is not None and seen is not None:
-            choices.append(Choice(name, state.table, state.item.face, seen.width, seen.height))
+            choices.append(SpeakerQuery(name, state.table, state.item.face, seen.width, seen.height))
     for choice, speaker in this.crew.each("choose", choose_speaker, choices):
         state = this.going[choice.key]
         if isinstance(speaker, Failure):
@@ -119,7 +119,8 @@ def rows_of(this: Enhancement, state: State) -> list[EnhanceRow]:
     scale = (info.width / (size[0] + size[0] % 2), info.height / (size[1] + size[1] % 2)) if source else (1.0, 1.0)
     folder = this.url("parts", item.id)
     shown = [
-        (frame, pictures.row_url(this.url(pictures.FOLDER), item.id, frame)) for frame in pictures.moments(info.frames)
+        (frame, previews.row_url(this.url(previews.FOLDER), item.id, frame))
+        for frame in previews.preview_frames(info.frames)
     ]
     seconds = min(this.crew.workers.segment_s, ROW_S)
     return [

@@ -9,22 +9,22 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lipsync_ray import storage
 from lipsync_ray.enhance.plan import EnhanceRow
 from lipsync_ray.faces.crop import crop_box
 from lipsync_ray.faces.table import read_table
+from lipsync_ray.io import storage
 from lipsync_ray.media import decode
 from lipsync_ray.media.encode import encode
-from lipsync_ray.media.picture import Box, Picture
-from lipsync_ray.restoring.faces import FaceRestorer, Restored, RestoreFiles, Target
-from lipsync_ray.restoring.pictures import commit_row
+from lipsync_ray.media.picture import Box, YuvFrame
+from lipsync_ray.restoration.faces import FaceRestorer, Restored, RestoreFiles, Target
+from lipsync_ray.restoration.previews import commit_row
 from lipsync_ray.settings import Precision, RestoreSettings
 
 F32 = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Ready:
+class RestoredRow:
     """A range whose faces are restored.
 
     Attributes
@@ -78,7 +78,7 @@ class Restore:
 
             self._detector = retinaface_detector(read_state(Path(retinaface)), device)
 
-    def __call__(self, row: EnhanceRow) -> Ready:
+    def __call__(self, row: EnhanceRow) -> RestoredRow:
         targets: list[list[Target]] = [[] for _ in range(row.stop - row.start)]
         boxes: dict[tuple[int, int], F32] = {}
         if row.table is not None:
@@ -89,11 +89,11 @@ class Restore:
             crop_box(boxes[place, track], row.pads, row.video.width, row.video.height)
             for place, track in zip(restored.places.tolist(), restored.tracks.tolist(), strict=True)
         )
-        return Ready(row, restored, crops, sum(map(bool, targets)))
+        return RestoredRow(row, restored, crops, sum(map(bool, targets)))
 
     def _looked(
         self, row: EnhanceRow, targets: list[list[Target]], boxes: dict[tuple[int, int], F32]
-    ) -> Iterator[tuple[int, Picture]]:
+    ) -> Iterator[tuple[int, YuvFrame]]:
         for place, picture in enumerate(decode.pictures(row.video, row.start, row.stop)):
             if self._detector is not None:
                 found = self._detector(np.ascontiguousarray(picture.bgr()[..., ::-1]))
@@ -125,7 +125,7 @@ class Compose:
     def __init__(self, settings: RestoreSettings) -> None:
         self._settings = settings
 
-    def __call__(self, ready: Ready) -> Composed:
+    def __call__(self, ready: RestoredRow) -> Composed:
         row = ready.row
         if row.video.picture:
             (picture,) = self._pictures(ready)
@@ -138,7 +138,7 @@ class Compose:
         restored = len(np.unique(ready.restored.places))
         return Composed(row.item, row.start, frames, frames - ready.faces, restored)
 
-    def _pictures(self, ready: Ready) -> Iterator[Picture]:
+    def _pictures(self, ready: RestoredRow) -> Iterator[YuvFrame]:
         row, restored = ready.row, ready.restored
         for place, source in enumerate(decode.pictures(row.video, row.start, row.stop)):
             low, high = np.searchsorted(restored.places, (place, place + 1)).tolist()
@@ -153,7 +153,7 @@ class Compose:
             yield picture
 
     @staticmethod
-    def _show(url: str, ready: Ready, place: int, source: Picture, picture: Picture) -> None:
+    def _show(url: str, ready: RestoredRow, place: int, source: YuvFrame, picture: YuvFrame) -> None:
         """Commit before and after; of a dub, the frame it was made of too."""
         row = ready.row
         first = int(np.searchsorted(ready.restored.places, place))
@@ -168,7 +168,7 @@ class Compose:
         commit_row(url, states, np.array(box, np.float64) * scale)
 
 
-def enlarged(picture: Picture, times: int) -> Picture:
+def enlarged(picture: YuvFrame, times: int) -> YuvFrame:
     """The frame at ``times`` its size, by Lanczos."""
     y, u, v = (
         np.asarray(
@@ -177,4 +177,4 @@ def enlarged(picture: Picture, times: int) -> Picture:
         )
         for plane in (picture.y, picture.u, picture.v)
     )
-    return Picture(y, u, v, picture.colour)
+    return YuvFrame(y, u, v, picture.colour)

@@ -9,25 +9,25 @@ from typing import Any
 
 from rich.console import Console
 
-from lipsync_ray import results, storage
-from lipsync_ray.engine.crew import Crew
-from lipsync_ray.engine.engines import Engine
-from lipsync_ray.engine.ledger import Ledger
-from lipsync_ray.engine.rows import Failure
-from lipsync_ray.engine.work import UnderWay
+from lipsync_ray.engine.attempts import Ledger
+from lipsync_ray.engine.context import RunContext
+from lipsync_ray.engine.runners import Engine
+from lipsync_ray.engine.stages import Failure
+from lipsync_ray.engine.video_pass import VideoState
 from lipsync_ray.enhance.assemble import EnhancedOrder
-from lipsync_ray.enhance.items import Item
+from lipsync_ray.enhance.items import EnhanceInput
+from lipsync_ray.io import results, storage
+from lipsync_ray.io.results import Result, Summary
 from lipsync_ray.media.probe import VideoInfo
-from lipsync_ray.restoring import pictures
-from lipsync_ray.restoring.files import Restoration
-from lipsync_ray.results import Result, Summary
+from lipsync_ray.restoration import previews
+from lipsync_ray.restoration.weights import Restoration
 from lipsync_ray.settings import EnhanceSettings, Workers
 
 __all__ = ["Enhancement", "State", "Summary"]
 
 
 @dataclass
-class State(UnderWay):
+class State(VideoState):
     """A video under way.
 
     Attributes
@@ -41,7 +41,7 @@ class State(UnderWay):
     faceless, restored : frames without a face, and with one that was restored, of parts made in this run
     """
 
-    item: Item
+    item: EnhanceInput
     fingerprint: str
     key: str
     info: VideoInfo | None = None
@@ -57,7 +57,7 @@ class Enhancement:
 
     def __init__(
         self,
-        items: list[Item],
+        items: list[EnhanceInput],
         settings: EnhanceSettings,
         restoration: Restoration,
         workers: Workers,
@@ -70,7 +70,7 @@ class Enhancement:
         self.device = device
         self.began = time.time()
         self.id = f"{int(self.began)}-{uuid.uuid4().hex[:6]}"
-        self.crew = Crew(engine, workers, console, Ledger(self.url("attempts", self.id), workers.attempts))
+        self.crew = RunContext(engine, workers, console, Ledger(self.url("attempts", self.id), workers.attempts))
         self.going: dict[str, State] = {}
         self.results: dict[str, Result] = {}
 
@@ -83,7 +83,7 @@ class Enhancement:
         assert state.info is not None
         parts = tuple(sorted(state.parts.items()))
         place = ("images", f"{state.item.id}.png") if state.info.picture else ("videos", f"{state.item.id}.mp4")
-        return EnhancedOrder(state.item.id, parts, state.info, self.url(*place), self.url(pictures.FOLDER))
+        return EnhancedOrder(state.item.id, parts, state.info, self.url(*place), self.url(previews.FOLDER))
 
     def fail(self, state: State, failure: Failure) -> None:
         """End a video with a reason; a second one changes nothing."""

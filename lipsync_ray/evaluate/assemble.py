@@ -8,17 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lipsync_ray import storage
-from lipsync_ray.evaluate import lse, pixels
-from lipsync_ray.evaluate.geometry import RATE, read_geometry
-from lipsync_ray.evaluate.lse import SyncScore
+from lipsync_ray.evaluate.face_tracks import RATE, read_face_tracks
 from lipsync_ray.evaluate.scores import TrackScore
+from lipsync_ray.io import storage
+from lipsync_ray.metrics import image, lse
+from lipsync_ray.metrics.lse import SyncScore
 
 F64 = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class JudgeOrder:
+class AggregateOrder:
     """A video to judge.
 
     Attributes
@@ -27,7 +27,7 @@ class JudgeOrder:
     parts : of its stretches, in order
     geometry : of the video
     windows : of each of its tracks
-    padded : see :func:`lipsync_ray.evaluate.lse.score`
+    padded : see :func:`lipsync_ray.metrics.lse.score`
     """
 
     key: str
@@ -38,7 +38,7 @@ class JudgeOrder:
 
 
 @dataclass(frozen=True)
-class Judged:
+class VideoMetrics:
     """The numbers of one video; fields as in :class:`~lipsync_ray.evaluate.scores.Score`."""
 
     tracks: tuple[TrackScore, ...]
@@ -55,9 +55,9 @@ class Judged:
     jitter_reference: float | None
 
 
-def judge(order: JudgeOrder) -> Judged:
+def aggregate(order: AggregateOrder) -> VideoMetrics:
     """Read a video's stretches back and score it."""
-    geometry = read_geometry(order.geometry)
+    geometry = read_face_tracks(order.geometry)
     parts = []
     for url in order.parts:
         with np.load(io.BytesIO(storage.read_bytes(url))) as arrays:
@@ -77,7 +77,7 @@ def judge(order: JudgeOrder) -> Judged:
     main = scores[longest] if longest is not None else None
     looks = {name: _joined(parts, name) for name in ("mse", "ssim", "sharpness", "sharpness_reference")}
     mse = _mean(looks["mse"])
-    return Judged(
+    return VideoMetrics(
         tuple(
             TrackScore(starts[track], score.windows, score.distance, score.confidence, score.offset)
             for track, score in scores.items()
@@ -87,7 +87,7 @@ def judge(order: JudgeOrder) -> Judged:
         starts[longest] if longest is not None else None,
         main.offset if main else None,
         len(looks["mse"]),
-        None if mse is None else pixels.psnr(mse),
+        None if mse is None else image.psnr(mse),
         *(_mean(looks[name]) for name in ("ssim", "sharpness", "sharpness_reference")),
         *(_mean(_joined(parts, name)) for name in ("jitter", "jitter_reference")),
     )

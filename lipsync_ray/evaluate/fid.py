@@ -15,16 +15,16 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from lipsync_ray import storage
 from lipsync_ray.errors import MediaError
-from lipsync_ray.evaluate.geometry import read_geometry
-from lipsync_ray.evaluate.moments import Moments, frechet_distance
+from lipsync_ray.evaluate.face_tracks import read_face_tracks
 from lipsync_ray.faces.crop import Pads, crop_box, crop_face
+from lipsync_ray.inputs.face_tables import one_thread
+from lipsync_ray.io import storage
 from lipsync_ray.media import decode
 from lipsync_ray.media.picture import U8
 from lipsync_ray.media.probe import VideoInfo
+from lipsync_ray.metrics.frechet import FeatureStats, frechet_distance
 from lipsync_ray.models.inception import Inception
-from lipsync_ray.sources.tables import one_thread
 
 SIDE = 224  # pixels: of a picture; pytorch-fid scales it to 299
 PICTURES_PER_ROW = 1500
@@ -79,7 +79,7 @@ class FidRow:
 
 
 @dataclass(frozen=True)
-class Summed:
+class FIDPart:
     """A row whose sums are committed: how many pictures, and which units had to be left, with the reason."""
 
     pictures: int
@@ -121,7 +121,7 @@ def face_pictures(unit: Unit) -> Iterator[U8]:
     ------
     MediaError : the video cannot be decoded
     """
-    geometry = read_geometry(unit.geometry)
+    geometry = read_face_tracks(unit.geometry)
     frames = geometry.shown if unit.side == "made" else geometry.source
     places = [p for p in range(0, len(frames), unit.every) if len(geometry.boxes_at(p))]
     numbers = np.clip(frames[places], 0, unit.video.frames - 1)
@@ -132,7 +132,7 @@ def face_pictures(unit: Unit) -> Iterator[U8]:
                 yield np.ascontiguousarray(cv2.cvtColor(crop_face(picture, crop, SIDE), cv2.COLOR_BGR2RGB), np.uint8)
 
 
-class Sum:
+class AccumulateFID:
     """Features of a row's pictures, summed and committed. Keeps Inception loaded; decodes its own pictures."""
 
     def __init__(self, path: str, dims: int, device: str, batch: int | None) -> None:
@@ -140,8 +140,8 @@ class Sum:
         self._network = Inception(Path(path), dims, device, batch)
         self._dims = dims
 
-    def __call__(self, row: FidRow) -> Summed:
-        total = Moments.nothing(self._dims)
+    def __call__(self, row: FidRow) -> FIDPart:
+        total = FeatureStats.nothing(self._dims)
         left: dict[str, str] = {}
         for unit in row.units:
             try:
@@ -149,17 +149,17 @@ class Sum:
             except MediaError as error:
                 left[unit.key] = str(error)
         storage.commit_bytes(row.url, total.to_bytes())
-        return Summed(total.count, left)
+        return FIDPart(total.count, left)
 
-    def _sums(self, unit: Unit) -> Moments:
-        own = Moments.nothing(self._dims)
+    def _sums(self, unit: Unit) -> FeatureStats:
+        own = FeatureStats.nothing(self._dims)
         waiting: list[U8] = []
         for picture in face_pictures(unit):
             waiting.append(picture)
             if len(waiting) == self._network.batch:
-                own += Moments.of(self._network(np.stack(waiting)))
+                own += FeatureStats.of(self._network(np.stack(waiting)))
                 waiting = []
-        return own + Moments.of(self._network(np.stack(waiting))) if waiting else own
+        return own + FeatureStats.of(self._network(np.stack(waiting))) if waiting else own
 
 
 @dataclass(frozen=True)
@@ -196,9 +196,9 @@ def distance(order: GroupOrder) -> Fid:
     """Add a group's sums up and compute its FID."""
     sides = []
     for urls in (order.made, order.real):
-        total = Moments.nothing(order.dims)
+        total = FeatureStats.nothing(order.dims)
         for url in urls:
-            total += Moments.from_bytes(storage.read_bytes(url))
+            total += FeatureStats.from_bytes(storage.read_bytes(url))
         sides.append(total)
     made, real = sides
     try:

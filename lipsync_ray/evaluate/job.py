@@ -16,9 +16,8 @@ from typing import Any
 
 from rich.console import Console
 
-from lipsync_ray import storage
-from lipsync_ray.engine.engines import started
-from lipsync_ray.engine.layout import lay_out
+from lipsync_ray.engine.resources import allocate
+from lipsync_ray.engine.runners import started
 from lipsync_ray.evaluate import scores
 from lipsync_ray.evaluate.fid import Fid
 from lipsync_ray.evaluate.passes import score_videos, sum_pictures
@@ -28,8 +27,9 @@ from lipsync_ray.evaluate.show import DETAILS, show_videos
 from lipsync_ray.evaluate.state import Evaluation
 from lipsync_ray.evaluate.subjects import Subject
 from lipsync_ray.evaluate.summary import csv_text, flat_rows, groups, markdown, parquet, score_row
+from lipsync_ray.io import storage
+from lipsync_ray.io.out_folder import check_writable
 from lipsync_ray.models import inception, scorers, weights
-from lipsync_ray.out_folder import check_writable
 from lipsync_ray.settings import EvaluateSettings, Workers
 
 METRICS = "metrics"
@@ -84,7 +84,7 @@ def run(
     fid_name, fid_file = ("", None) if settings.fid == "none" else inception.resolve(settings.fid, fetching)
     out = storage.absolute(out)
     with started(workers) as engine:
-        lay_out(engine.cluster, workers, alone=True)
+        allocate(engine.cluster, workers, alone=True)
         this = Evaluation(subjects, settings, workers, out, console, engine, weights.digest(scorer_file))
         prepare(this)
         score_videos(this, scorer_file)

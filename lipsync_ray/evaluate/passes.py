@@ -7,28 +7,39 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from lipsync_ray import storage
-from lipsync_ray.engine.layout import lay_out
-from lipsync_ray.engine.progress import Phase
-from lipsync_ray.engine.rows import Failure, StageSpec
-from lipsync_ray.engine.work import Work, work_off
-from lipsync_ray.evaluate.assemble import Judged, JudgeOrder, judge
-from lipsync_ray.evaluate.fid import Fid, FidRow, Group, GroupOrder, Side, Sum, Summed, Unit, distance, fid_rows
+from lipsync_ray.engine.progress import ProgressReporter
+from lipsync_ray.engine.resources import allocate
+from lipsync_ray.engine.stages import Failure, StageSpec
+from lipsync_ray.engine.video_pass import Work, run_pass
+from lipsync_ray.evaluate.assemble import AggregateOrder, VideoMetrics, aggregate
+from lipsync_ray.evaluate.fid import (
+    AccumulateFID,
+    Fid,
+    FIDPart,
+    FidRow,
+    Group,
+    GroupOrder,
+    Side,
+    Unit,
+    distance,
+    fid_rows,
+)
 from lipsync_ray.evaluate.plan import ScoreRow, score_rows
-from lipsync_ray.evaluate.stages import Score, Watch
+from lipsync_ray.evaluate.stages import CropAndCompare, Embed
 from lipsync_ray.evaluate.state import Evaluation, State
+from lipsync_ray.io import storage
 from lipsync_ray.models import scorers, weights
 
 
 def score_videos(this: Evaluation, path: Path) -> None:
     """Score what is missing of every video; judge a video as soon as it has all of its stretches."""
     workers = this.crew.workers
-    layout = lay_out(this.crew.cluster, workers, alone=False)
+    layout = allocate(this.crew.cluster, workers, alone=False)
     batch = workers.batch or (scorers.GPU_BATCH if layout.device == "cuda" else scorers.CPU_BATCH)
     # Watching is what readers and writers do elsewhere; there is no other stage that decodes.
     model, watchers = layout.model, max(1, layout.read.workers + layout.write.workers - 1)
-    watch = partial(Watch, this.scorer.name, this.settings.protocol)
-    score = partial(Score, this.scorer.name, str(path), layout.device, workers.batch)
+    watch = partial(CropAndCompare, this.scorer.name, this.settings.protocol)
+    score = partial(Embed, this.scorer.name, str(path), layout.device, workers.batch)
     stages = [
         StageSpec("watch", watch, watchers, layout.write.cpus),
         StageSpec("score", score, model.workers, model.cpus, model.gpus),
@@ -40,11 +51,11 @@ def score_videos(this: Evaluation, path: Path) -> None:
         stages=stages,
         taken=lambda state, url: None,  # what it found is in the part
         order=partial(_order, this),
-        join=("judge", judge),
+        join=("judge", aggregate),
         made=partial(_take, this),
         fail=this.fail,
     )
-    work_off(this.crew, work, this.url("parts"))
+    run_pass(this.crew, work, this.url("parts"))
 
 
 def _folder(this: Evaluation, state: State) -> str:
@@ -60,12 +71,12 @@ def _rows(this: Evaluation, state: State, batch: int) -> list[ScoreRow]:
     )  # fmt: skip
 
 
-def _order(this: Evaluation, state: State) -> JudgeOrder:
+def _order(this: Evaluation, state: State) -> AggregateOrder:
     parts = tuple(url for _, url in sorted(state.parts.items()))
-    return JudgeOrder(state.subject.id, parts, state.geometry, state.windows, this.scorer.padded)
+    return AggregateOrder(state.subject.id, parts, state.geometry, state.windows, this.scorer.padded)
 
 
-def _take(this: Evaluation, state: State, judged: Judged) -> None:
+def _take(this: Evaluation, state: State, judged: VideoMetrics) -> None:
     this.judged(state, judged)
     storage.remove(_folder(this, state))
 
@@ -77,13 +88,13 @@ def sum_pictures(this: Evaluation, path: Path) -> list[Fid]:
         return []
     there = storage.list_names(this.url("fid"))
     wanted = [row for row in rows if storage.name_of(row.url) not in there]
-    pool = lay_out(this.crew.cluster, this.crew.workers, alone=True)
-    make = partial(Sum, str(path), this.settings.dims, pool.device, this.crew.workers.batch)
+    pool = allocate(this.crew.cluster, this.crew.workers, alone=True)
+    make = partial(AccumulateFID, str(path), this.settings.dims, pool.device, this.crew.workers.batch)
     spec = StageSpec("inception", make, pool.model.workers, pool.model.cpus, pool.model.gpus)
     notes: dict[str, str] = {}
     lost: set[str] = set()
     of = {row.key: row for row in rows}
-    with Phase(this.crew.console, "fid", len(wanted), sum(row.pictures for row in wanted), "rows") as phase:
+    with ProgressReporter(this.crew.console, "fid", len(wanted), sum(row.pictures for row in wanted), "rows") as phase:
         for outcome in this.crew.engine.run(wanted, [spec], this.crew.ledger):
             row = of[outcome.key]
             phase.advance(row.pictures, outcome.failure is not None)
@@ -91,7 +102,7 @@ def sum_pictures(this: Evaluation, path: Path) -> list[Fid]:
                 lost.add(row.key)
                 notes |= {unit.key: outcome.failure.reason for unit in row.units}
             else:
-                summed: Summed = outcome.value
+                summed: FIDPart = outcome.value
                 notes |= summed.left
     return _distances(this, [row for row in rows if row.key not in lost], notes)
 

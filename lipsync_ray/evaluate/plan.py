@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
-from lipsync_ray import storage
-from lipsync_ray.evaluate.geometry import RATE, Laid
-from lipsync_ray.evaluate.lse import windows_of
+from lipsync_ray.evaluate.face_tracks import RATE, TrackIndex
 from lipsync_ray.faces.crop import Pads
+from lipsync_ray.inputs.audio_features import Speech
+from lipsync_ray.io import storage
 from lipsync_ray.media.probe import VideoInfo
-from lipsync_ray.sources.listen import Speech
+from lipsync_ray.metrics.lse import windows_of
 
 SAMPLES_PER_PLACE = 640  # at 16 kHz
 
@@ -65,7 +65,7 @@ class ScoreRow:
     url: str
 
 
-def windows_of_tracks(laid: Laid, speech: Speech | None) -> tuple[int, ...]:
+def windows_of_tracks(laid: TrackIndex, speech: Speech | None) -> tuple[int, ...]:
     """How many windows each track is scored by: as far as both picture and sound last."""
     if speech is None:
         return (0,) * len(laid.start)
@@ -78,7 +78,7 @@ def windows_of_tracks(laid: Laid, speech: Speech | None) -> tuple[int, ...]:
 
 def score_rows(
     subject: str,
-    laid: Laid,
+    laid: TrackIndex,
     windows: tuple[int, ...],
     video: VideoInfo,
     reference: VideoInfo | None,

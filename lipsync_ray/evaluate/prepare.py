@@ -6,20 +6,19 @@ import json
 from collections import defaultdict
 from fractions import Fraction
 
-from lipsync_ray import storage
-from lipsync_ray.engine.progress import Phase
-from lipsync_ray.engine.rows import Failure
+from lipsync_ray.engine.progress import ProgressReporter
+from lipsync_ray.engine.stages import Failure
 from lipsync_ray.evaluate import scores
-from lipsync_ray.evaluate.geometry import GeometryOrder, lay
+from lipsync_ray.evaluate.face_tracks import FaceTracksOrder, build_tracks
 from lipsync_ray.evaluate.plan import why_not_comparable, windows_of_tracks
 from lipsync_ray.evaluate.state import Evaluation, State
+from lipsync_ray.inputs import audio_features, face_tables
+from lipsync_ray.inputs.audio_features import AudioSource, extract_audio_features
+from lipsync_ray.inputs.content_ids import content_ids
+from lipsync_ray.inputs.face_pass import build_face_tables
+from lipsync_ray.inputs.probe import VideoSource, probe
+from lipsync_ray.io import storage
 from lipsync_ray.media.audio import SoundTrack
-from lipsync_ray.sources import listen as listening
-from lipsync_ray.sources import tables
-from lipsync_ray.sources.find import find_tables
-from lipsync_ray.sources.identify import identities
-from lipsync_ray.sources.listen import AudioSource, listen
-from lipsync_ray.sources.look import VideoSource, look
 
 SCORES_VERSION = 2  # raise when the same video and settings would get other numbers
 
@@ -36,20 +35,20 @@ def prepare(this: Evaluation) -> None:
 
 
 def _identify(this: Evaluation) -> None:
-    found = identities(url for s in this.subjects for url in (s.video, s.reference, s.face_table) if url)
+    found = content_ids(url for s in this.subjects for url in (s.video, s.reference, s.face_table) if url)
     asked = {k: v for k, v in this.settings.record().items() if not k.startswith(("fid", "dims"))}
     asked["scorer_weights"] = this.scorer_digest
     for subject in this.subjects:
         state = State(subject, "", "")
         video = found.get(subject.video, OSError("no video"))
-        if subject.undone or isinstance(video, Exception):
-            reason = subject.undone or f"{subject.video}: {video}"
-            this.end(this.score_of(state, "failed", stage="dub" if subject.undone else "look", error=reason))
+        if subject.skip_reason or isinstance(video, Exception):
+            reason = subject.skip_reason or f"{subject.video}: {video}"
+            this.end(this.score_of(state, "failed", stage="dub" if subject.skip_reason else "look", error=reason))
             continue
         reference = found.get(subject.reference or "")
         table = found.get(subject.face_table or "")
         still = str(subject.still_rate)
-        state.video_key = storage.digest(video, tables.VERSION)
+        state.video_key = storage.digest(video, face_tables.VERSION)
         if subject.reference is None:
             state.reference_error = "no reference was given"
         elif isinstance(reference, Exception):
@@ -78,8 +77,8 @@ def _look(this: Evaluation) -> None:
         for key, states in by_reference.items()
         if key
     ]
-    with Phase(this.crew.console, "files", len(sources), 0, "files") as phase:
-        for source, info in this.crew.each("probe", look, sources):
+    with ProgressReporter(this.crew.console, "files", len(sources), 0, "files") as phase:
+        for source, info in this.crew.each("probe", probe, sources):
             phase.advance(0, isinstance(info, Failure))
             for state in (by_video if source.key[0] == "v" else by_reference)[source.key[1:]]:
                 if source.key[0] == "v" and isinstance(info, Failure):
@@ -99,7 +98,7 @@ def _look(this: Evaluation) -> None:
 
 def _listen(this: Evaluation) -> None:
     by_video = _by(this, "video_key")
-    folder = this.url(listening.FOLDER)
+    folder = this.url(audio_features.FOLDER)
     front_end = this.scorer.front_end
     sources = []
     for key, states in by_video.items():
@@ -109,7 +108,7 @@ def _listen(this: Evaluation) -> None:
         else:
             for state in states:
                 state.silent = "the video has no audio stream"
-    for source, speech in this.crew.each("listen", listen, sources):
+    for source, speech in this.crew.each("listen", extract_audio_features, sources):
         for state in by_video[source.key]:
             if isinstance(speech, Failure):
                 state.silent = speech.reason
@@ -129,7 +128,7 @@ def _find_faces(this: Evaluation) -> None:
             state.table = None
             wanted[state.video_key].append(state)
     videos = {key: states[0].info for key, states in wanted.items() if states[0].info is not None}
-    found = find_tables(this.crew, videos, this.url("faces"), f"{sum(map(len, wanted.values()))} videos")
+    found = build_face_tables(this.crew, videos, this.url("faces"), f"{sum(map(len, wanted.values()))} videos")
     for key, table in found.items():
         for state in wanted[key]:
             state.attempts = max(state.attempts, table.attempts)
@@ -148,7 +147,7 @@ def _lay(this: Evaluation) -> None:
         smallest = this.settings.min_face
         whole = this.settings.protocol == "lrs"
         orders.append(
-            GeometryOrder(
+            FaceTracksOrder(
                 subject.id,
                 info,
                 state.reference,
@@ -161,7 +160,7 @@ def _lay(this: Evaluation) -> None:
                 state.geometry,
             )
         )
-    for order, laid in this.crew.each("tracks", lay, orders):
+    for order, laid in this.crew.each("tracks", build_tracks, orders):
         state = this.known[order.key]
         if isinstance(laid, Failure):
             this.fail(state, laid)

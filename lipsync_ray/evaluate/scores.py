@@ -8,7 +8,7 @@ from typing import Literal
 
 import pyarrow as pa
 
-from lipsync_ray import records
+from lipsync_ray.io import records
 
 FILE = "videos.parquet"
 Status = Literal["scored", "not_scored", "failed"]
@@ -22,7 +22,7 @@ class TrackScore:
     ----------
     start_s : where in the video it begins, in seconds
     windows : that it was scored by
-    distance, confidence, offset : as in :class:`~lipsync_ray.evaluate.lse.SyncScore`
+    distance, confidence, offset : as in :class:`~lipsync_ray.metrics.lse.SyncScore`
     """
 
     start_s: float

@@ -12,13 +12,13 @@ import av
 import cv2
 import numpy as np
 
-from lipsync_ray import storage
-from lipsync_ray.engine.progress import Phase
-from lipsync_ray.engine.rows import Failure
-from lipsync_ray.evaluate.geometry import RATE, Geometry, read_geometry
+from lipsync_ray.engine.progress import ProgressReporter
+from lipsync_ray.engine.stages import Failure
+from lipsync_ray.evaluate.face_tracks import RATE, FaceTracks, read_face_tracks
 from lipsync_ray.evaluate.scores import Score
 from lipsync_ray.evaluate.state import Evaluation
 from lipsync_ray.faces.crop import square_around
+from lipsync_ray.io import storage
 from lipsync_ray.media import audio, decode
 from lipsync_ray.media.audio import SoundTrack
 from lipsync_ray.media.picture import U8, Box
@@ -74,7 +74,7 @@ def show_videos(this: Evaluation, scores: Sequence[Score], count: int) -> None:
             own = state.subject.strip
             order = ShowOrder(score.id, state.info, state.reference, state.geometry, strip, player, own, restored)
             orders.append(order)
-    with Phase(this.crew.console, "pictures", len(orders), 0, "videos") as phase:
+    with ProgressReporter(this.crew.console, "pictures", len(orders), 0, "videos") as phase:
         for order, answer in this.crew.each("show", show, orders):
             phase.advance(0, isinstance(answer, Failure))
             if isinstance(answer, Failure):
@@ -98,7 +98,7 @@ def restored_name(score: Score) -> str:
 
 def show(order: ShowOrder) -> str:
     """Make and commit a video's strip and player."""
-    geometry = read_geometry(order.geometry)
+    geometry = read_face_tracks(order.geometry)
     if order.run_strip is not None and storage.exists(order.run_strip):
         storage.copy(order.run_strip, order.restored)
     storage.commit_bytes(order.strip, _strip(order, geometry))
@@ -106,7 +106,7 @@ def show(order: ShowOrder) -> str:
     return order.subject
 
 
-def _strip(order: ShowOrder, geometry: Geometry) -> bytes:
+def _strip(order: ShowOrder, geometry: FaceTracks) -> bytes:
     """A JPEG: faces of the source above, of the dub below, at moments spread over the video."""
     there = np.unique(geometry.face_place) if len(geometry.face_place) else np.arange(len(geometry.shown))
     places = there[np.linspace(0, len(there) - 1, MOMENTS + 2).round().astype(int)[1:-1]]
@@ -140,7 +140,7 @@ def _around(boxes: np.ndarray[Any, Any], width: int, height: int) -> Box:
     return square_around(box, LARGER, width, height)
 
 
-def _player(order: ShowOrder, geometry: Geometry) -> bytes:
+def _player(order: ShowOrder, geometry: FaceTracks) -> bytes:
     """A WebM (VP9, Opus) of the first seconds: the source on the left, the dub on the right, the dub's sound."""
     buffer = io.BytesIO()
     length = min(len(geometry.shown), int(PLAYER_S * RATE))
@@ -163,7 +163,7 @@ def _player(order: ShowOrder, geometry: Geometry) -> bytes:
     return buffer.getvalue()
 
 
-def _sides(order: ShowOrder, geometry: Geometry, length: int) -> Iterator[U8]:
+def _sides(order: ShowOrder, geometry: FaceTracks, length: int) -> Iterator[U8]:
     places = np.arange(length)
     videos = [decode.pictures_at(order.video, geometry.shown[places].tolist())]
     if order.reference is not None:

@@ -11,17 +11,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lipsync_ray import storage
-from lipsync_ray.evaluate import pixels
-from lipsync_ray.evaluate.geometry import RATE, Geometry, read_geometry
+from lipsync_ray.evaluate.face_tracks import RATE, FaceTracks, read_face_tracks
 from lipsync_ray.evaluate.plan import Run, ScoreRow
 from lipsync_ray.faces.crop import crop_box, crop_context, crop_face
+from lipsync_ray.inputs.face_tables import one_thread
+from lipsync_ray.io import storage
 from lipsync_ray.media import decode
-from lipsync_ray.media.picture import U8, Box, Picture
-from lipsync_ray.models.scorers import SCORERS, Expert, Scorer
+from lipsync_ray.media.picture import U8, Box, YuvFrame
+from lipsync_ray.metrics import image
+from lipsync_ray.models.scorers import SCORERS, Scorer, SyncEncoder
 from lipsync_ray.models.syncnet import FRAMES
 from lipsync_ray.settings import Protocol
-from lipsync_ray.sources.tables import one_thread
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -31,7 +31,7 @@ LOOK_EVERY = 25  # places between two frames that are compared pixel by pixel: o
 
 
 @dataclass(frozen=True)
-class Looks:
+class ImageMetrics:
     """What a stretch's pictures are like, beside those of the reference.
 
     Attributes
@@ -52,7 +52,7 @@ class Looks:
 
 
 @dataclass(frozen=True)
-class Watched:
+class Compared:
     """A stretch and what was seen in it.
 
     Attributes
@@ -64,20 +64,20 @@ class Watched:
 
     row: ScoreRow
     crops: tuple[U8, ...]
-    looks: Looks | None
+    looks: ImageMetrics | None
 
 
-class Watch:
+class CropAndCompare:
     """Decode a stretch once, beside its reference: cut the faces out for the scorer, and compare."""
 
     def __init__(self, scorer: str, protocol: Protocol) -> None:
         one_thread()
         self._scorer = SCORERS[scorer]
         self._whole = protocol == "lrs"
-        self._landmarks: pixels.Landmarker | None = None
+        self._landmarks: image.Landmarker | None = None
 
-    def __call__(self, row: ScoreRow) -> Watched:
-        geometry = read_geometry(row.geometry)
+    def __call__(self, row: ScoreRow) -> Compared:
+        geometry = read_face_tracks(row.geometry)
         stop = min(row.places, row.stop + HALO)
         places = np.arange(row.start, stop)
         comparing = _Comparing(row, geometry) if row.reference is not None else None
@@ -91,15 +91,15 @@ class Watch:
             if comparing is not None and other is not None:
                 comparing.add(place, picture, other)
         looks = comparing.looks(self._loaded()) if comparing is not None else None
-        return Watched(row, tuple(map(np.stack, crops)), looks)
+        return Compared(row, tuple(map(np.stack, crops)), looks)
 
-    def _others(self, row: ScoreRow, geometry: Geometry, places: NDArray[np.int64]) -> Iterator[Picture | None]:
+    def _others(self, row: ScoreRow, geometry: FaceTracks, places: NDArray[np.int64]) -> Iterator[YuvFrame | None]:
         if row.reference is None:
             return iter([None] * len(places))
         source = np.minimum(geometry.source[places], row.reference.frames - 1)
         return decode.pictures_at(row.reference, source.tolist())
 
-    def _cut(self, picture: Picture, geometry: Geometry, run: Run, place: int, row: ScoreRow) -> U8:
+    def _cut(self, picture: YuvFrame, geometry: FaceTracks, run: Run, place: int, row: ScoreRow) -> U8:
         side = self._scorer.side
         if self._whole:
             return np.asarray(cv2.resize(picture.bgr(), (side, side), interpolation=cv2.INTER_LINEAR), np.uint8)
@@ -109,7 +109,7 @@ class Watch:
         box = crop_box(geometry.track_box[at], row.pads, picture.width, picture.height)
         return crop_face(picture, box, side) if box else np.zeros((side, side, 3), np.uint8)
 
-    def _loaded(self) -> pixels.Landmarker:
+    def _loaded(self) -> image.Landmarker:
         from lipsync_ray.faces.landmarks import Landmarks
 
         self._landmarks = self._landmarks or Landmarks("cpu")
@@ -119,13 +119,13 @@ class Watch:
 class _Comparing:
     """Collects what a stretch and its reference are compared by."""
 
-    def __init__(self, row: ScoreRow, geometry: Geometry) -> None:
+    def __init__(self, row: ScoreRow, geometry: FaceTracks) -> None:
         self._row, self._geometry = row, geometry
         self._rows: list[tuple[int, float, float, float, float]] = []
         self._cuts: tuple[list[U8 | None], list[U8 | None]] = ([], [])
         self._boxes: list[Box | None] = []
 
-    def add(self, place: int, picture: Picture, other: Picture) -> None:
+    def add(self, place: int, picture: YuvFrame, other: YuvFrame) -> None:
         from lipsync_ray.faces.landmarks import cut, face_square
 
         if other.y.shape != picture.y.shape:
@@ -137,40 +137,40 @@ class _Comparing:
             cuts.append(cut(one, square) if square else None)
         if place % LOOK_EVERY == 0 and place < self._row.stop:
             crops = [c for b in boxes if (c := crop_box(b, self._row.pads, picture.width, picture.height))]
-            outside = pixels.compare_outside(picture.y, other.y, crops)
+            outside = image.compare_outside(picture.y, other.y, crops)
             sharp = [
-                np.mean([pixels.sharpness(one.y, c) for c in crops]) if crops else np.nan for one in (picture, other)
+                np.mean([image.sharpness(one.y, c) for c in crops]) if crops else np.nan for one in (picture, other)
             ]
             mse, ssim = (outside.mse, outside.ssim) if outside else (np.nan, np.nan)
             self._rows.append((place, mse, ssim, float(sharp[0]), float(sharp[1])))
 
-    def looks(self, landmarks: pixels.Landmarker) -> Looks:
+    def looks(self, landmarks: image.Landmarker) -> ImageMetrics:
         own = self._row.stop - self._row.start  # three frames belong to the stretch in which they begin
-        shakes = [pixels.jitter(landmarks(cuts, self._boxes))[:own] for cuts in self._cuts]
+        shakes = [image.jitter(landmarks(cuts, self._boxes))[:own] for cuts in self._cuts]
         both = ~(np.isnan(shakes[0]) | np.isnan(shakes[1]))
         table = np.array(self._rows, np.float64).reshape(-1, 5)
-        return Looks(table[:, 0].astype(np.int64), *table[:, 1:].T, *(shake[both] for shake in shakes))
+        return ImageMetrics(table[:, 0].astype(np.int64), *table[:, 1:].T, *(shake[both] for shake in shakes))
 
 
-def _resized(other: Picture, picture: Picture) -> Picture:
+def _resized(other: YuvFrame, picture: YuvFrame) -> YuvFrame:
     """A reference brought to the size of a video that was enlarged."""
     half = (picture.width // 2, picture.height // 2)
     y, u, v = (
         np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_LANCZOS4), np.uint8)
         for plane, size in ((other.y, (picture.width, picture.height)), (other.u, half), (other.v, half))
     )
-    return Picture(y, u, v, other.colour)
+    return YuvFrame(y, u, v, other.colour)
 
 
-class Score:
+class Embed:
     """Embed a stretch's windows and commit its numbers; returns where. Keeps the scorer loaded."""
 
     def __init__(self, scorer: str, path: str, device: str, batch: int | None) -> None:
         one_thread()
         self._scorer: Scorer = SCORERS[scorer]
-        self._expert = Expert(self._scorer, Path(path), device, batch)
+        self._expert = SyncEncoder(self._scorer, Path(path), device, batch)
 
-    def __call__(self, watched: Watched) -> str:
+    def __call__(self, watched: Compared) -> str:
         row = watched.row
         arrays: dict[str, NDArray[np.generic]] = {}
         for run, faces in zip(row.runs, watched.crops, strict=True):

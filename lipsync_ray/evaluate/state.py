@@ -9,25 +9,25 @@ from typing import Any
 
 from rich.console import Console
 
-from lipsync_ray import storage
-from lipsync_ray.engine.crew import Crew
-from lipsync_ray.engine.engines import Engine
-from lipsync_ray.engine.ledger import Ledger
-from lipsync_ray.engine.rows import Failure
-from lipsync_ray.engine.work import UnderWay
+from lipsync_ray.engine.attempts import Ledger
+from lipsync_ray.engine.context import RunContext
+from lipsync_ray.engine.runners import Engine
+from lipsync_ray.engine.stages import Failure
+from lipsync_ray.engine.video_pass import VideoState
 from lipsync_ray.evaluate import scores
-from lipsync_ray.evaluate.assemble import Judged
-from lipsync_ray.evaluate.geometry import Laid
+from lipsync_ray.evaluate.assemble import VideoMetrics
+from lipsync_ray.evaluate.face_tracks import TrackIndex
 from lipsync_ray.evaluate.scores import Score
 from lipsync_ray.evaluate.subjects import Subject
+from lipsync_ray.inputs.audio_features import Speech
+from lipsync_ray.io import storage
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.models.scorers import SCORERS, Scorer
 from lipsync_ray.settings import EvaluateSettings, Workers
-from lipsync_ray.sources.listen import Speech
 
 
 @dataclass
-class State(UnderWay):
+class State(VideoState):
     """A video under way. Fields are filled in as the evaluation gets to know them.
 
     Attributes
@@ -54,7 +54,7 @@ class State(UnderWay):
     reference_error: str | None = None
     table: str | None = None
     geometry: str = ""
-    laid: Laid | None = None
+    laid: TrackIndex | None = None
     windows: tuple[int, ...] = ()
 
 
@@ -87,7 +87,7 @@ class Evaluation:
         self.scorer: Scorer = SCORERS[settings.scorer]
         self.began = time.time()
         self.id = f"{int(self.began)}-{uuid.uuid4().hex[:6]}"
-        self.crew = Crew(engine, workers, console, Ledger(self.url("attempts", self.id), workers.attempts))
+        self.crew = RunContext(engine, workers, console, Ledger(self.url("attempts", self.id), workers.attempts))
         self.going: dict[str, State] = {}
         self.known: dict[str, State] = {}
         self.scores: dict[str, Score] = {}
@@ -129,7 +129,7 @@ class Evaluation:
             **values,
         )
 
-    def judged(self, state: State, judged: Judged) -> None:
+    def judged(self, state: State, judged: VideoMetrics) -> None:
         """End a video whose numbers are there."""
         mean_d, mean_c = (
             sum(getattr(track, name) for track in judged.tracks) / len(judged.tracks) if judged.tracks else None

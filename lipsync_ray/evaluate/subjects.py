@@ -6,16 +6,16 @@ import json
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from lipsync_ray import storage
 from lipsync_ray.errors import LipsyncError, ManifestError
-from lipsync_ray.faces.choose import FaceChoice
 from lipsync_ray.faces.crop import Pads
+from lipsync_ray.faces.speaker import FaceChoice
+from lipsync_ray.io import storage
+from lipsync_ray.io.names import Source
+from lipsync_ray.io.results import FILE, read_results
+from lipsync_ray.io.user_tables import ID, Column, Row, is_table, read_rows
 from lipsync_ray.media.probe import DEFAULT_STILL_RATE
-from lipsync_ray.names import Source
-from lipsync_ray.restoring import pictures
-from lipsync_ray.results import FILE, read_results
-from lipsync_ray.settings import Loop
-from lipsync_ray.tables import ID, Column, Row, is_table, read_rows
+from lipsync_ray.media.timeline import Loop
+from lipsync_ray.restoration import previews
 
 COLUMNS = (
     Column("video", required=True, file="must"),
@@ -42,7 +42,7 @@ class Subject:
     still_rate : frames/s of a reference that is a picture
     pads : by which the dub's crops grew
     strip : the run's picture of source, dub and restored face, where there may be one
-    undone : why there is no video to score
+    skip_reason : why there is no video to score
     """
 
     id: str
@@ -56,7 +56,7 @@ class Subject:
     still_rate: Fraction = DEFAULT_STILL_RATE
     pads: Pads = field(default_factory=Pads)
     strip: str | None = None
-    undone: str | None = None
+    skip_reason: str | None = None
 
 
 def read_subjects(source: str, face: FaceChoice | None) -> list[Subject]:
@@ -98,8 +98,8 @@ def read_subjects(source: str, face: FaceChoice | None) -> list[Subject]:
             loop=settings["loop"],
             still_rate=Fraction(settings["still_rate"]),
             pads=Pads(**settings["pads"]),
-            strip=pictures.strip_url(storage.join(folder, pictures.FOLDER), result.id),
-            undone=None if result.status == "done" else f"was not dubbed: {result.status}: {result.error}",
+            strip=previews.strip_url(storage.join(folder, previews.FOLDER), result.id),
+            skip_reason=None if result.status == "done" else f"was not dubbed: {result.status}: {result.error}",
         )
         for result in results
     ]

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from lipsync_ray.evaluate.fid import Fid
 from lipsync_ray.evaluate.scores import Score
-from lipsync_ray.wording import NONE, number, said
+from lipsync_ray.io.wording import NONE, number, said
 
 CONFIDENCE = 0.95
 RESAMPLES = 2000

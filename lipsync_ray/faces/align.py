@@ -10,13 +10,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lipsync_ray.media.picture import U8, Box, Picture
+from lipsync_ray.media.picture import U8, Box, YuvFrame
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
 SIDE = 512  # pixels of an aligned face
-TEMPLATE = np.array(  # eyes, nose, mouth corners (facexlib's FFHQ template; spec/gfpgan.md, E.2)
+TEMPLATE = np.array(  # eyes, nose, mouth corners (facexlib's FFHQ template)
     [
         [192.98138, 239.94708],
         [318.90277, 240.19360],
@@ -74,7 +74,7 @@ def reach(matrix: F64, width: int, height: int) -> Box | None:
     return box if box.width > 0 and box.height > 0 else None
 
 
-def aligned(picture: Picture, matrix: F64) -> U8:
+def aligned(picture: YuvFrame, matrix: F64) -> U8:
     """(512, 512, 3) uint8 BGR face, cut out of its frame; :data:`BEYOND` outside it."""
     box = reach(matrix, picture.width, picture.height)
     if box is None:

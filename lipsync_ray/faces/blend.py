@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lipsync_ray.media.picture import U8, Box, Picture
+from lipsync_ray.media.picture import U8, Box, YuvFrame
 
 F32 = NDArray[np.float32]
 Blend = Literal["feather", "hard"]
@@ -27,7 +27,7 @@ SIDES = (0.02, 0.16)
 LARGEST_SHIFT = 20.0  # levels: a larger difference in colour is not lighting but content
 
 
-def paste(picture: Picture, box: Box, face: U8, blend: Blend) -> None:
+def paste(picture: YuvFrame, box: Box, face: U8, blend: Blend) -> None:
     """Draw a generated face into ``picture``, in place.
 
     Parameters
@@ -45,7 +45,7 @@ def paste(picture: Picture, box: Box, face: U8, blend: Blend) -> None:
     mix(picture, box, np.asarray(drawn, np.float32), weight, match=soft)
 
 
-def mix(picture: Picture, box: Box, bgr: F32, weight: F32, match: bool = False) -> None:
+def mix(picture: YuvFrame, box: Box, bgr: F32, weight: F32, match: bool = False) -> None:
     """Mix pixels into ``picture``, in place, plane by plane; where the weight is zero a plane keeps its value.
 
     Parameters

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lipsync_ray.media.picture import U8, Box, Picture
+from lipsync_ray.media.picture import U8, Box, YuvFrame
 
 CONTEXT = 0.4  # of the face's half side: SyncNet's crop_scale
 OUTSIDE = 110  # grey level that it sees beyond the frame
@@ -45,7 +45,7 @@ def crop_box(box: NDArray[np.float32], pads: Pads, width: int, height: int) -> B
     return Box(left, top, right, bottom)
 
 
-def crop_context(picture: Picture, square: NDArray[np.float64], side: int) -> U8:
+def crop_context(picture: YuvFrame, square: NDArray[np.float64], side: int) -> U8:
     """SyncNet's crop: the face with its surroundings, reaching s above, 1.8 s below and 1.4 s to either side of the centre.
 
     As the published ``run_pipeline.py`` cuts it: grey 110 beyond the frame, the same rounding, bilinear.
@@ -70,7 +70,7 @@ def crop_context(picture: Picture, square: NDArray[np.float64], side: int) -> U8
     return np.asarray(cv2.resize(out, (side, side), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
-def crop_face(picture: Picture, box: Box, side: int) -> U8:
+def crop_face(picture: YuvFrame, box: Box, side: int) -> U8:
     """(side, side, 3) uint8 BGR of the box, copied out of its frame."""
     return np.asarray(cv2.resize(picture.bgr(box), (side, side), interpolation=cv2.INTER_AREA), np.uint8)
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipsync_ray.faces.mtcnn import LandmarkNet
-from lipsync_ray.media.picture import U8, Box, Picture
+from lipsync_ray.media.picture import U8, Box, YuvFrame
 
 F64 = NDArray[np.float64]
 
@@ -53,7 +53,7 @@ def face_square(box: NDArray[np.float32], width: int, height: int) -> Box | None
     return inside if min(inside.width, inside.height) >= half else None
 
 
-def cut(picture: Picture, box: Box) -> U8:
+def cut(picture: YuvFrame, box: Box) -> U8:
     """(48, 48, 3) uint8 RGB of a face's square."""
     side = LandmarkNet.SIDE
     small = cv2.resize(picture.bgr(box), (side, side), interpolation=cv2.INTER_AREA)

@@ -8,14 +8,14 @@ from numpy.typing import NDArray
 
 from lipsync_ray.faces.align import inverse, reach
 from lipsync_ray.faces.blend import feather, mix
-from lipsync_ray.media.picture import U8, Box, Picture
+from lipsync_ray.media.picture import U8, Box, YuvFrame
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
 
 def paste_restored(
-    picture: Picture, restored: U8, matrix: F64, mask: F32, strength: float = 1.0, mouth_of: Box | None = None
+    picture: YuvFrame, restored: U8, matrix: F64, mask: F32, strength: float = 1.0, mouth_of: Box | None = None
 ) -> None:
     """Mix a restored face into ``picture``, in place; planes outside the mask keep the decoder's values.
 

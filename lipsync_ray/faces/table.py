@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from lipsync_ray import storage
 from lipsync_ray.faces.track import Tracks
+from lipsync_ray.io import storage
 
 ROW_GROUP = 16_384
 _NOTES = b"notes"

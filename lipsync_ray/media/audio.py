@@ -18,9 +18,9 @@ from av.stream import Disposition
 from numpy.typing import NDArray
 
 from lipsync_ray.errors import DecodeError, ProbeError
-from lipsync_ray.languages import code_of
 from lipsync_ray.media.clock import Piece, sound_pieces
 from lipsync_ray.media.container import main_stream, opened
+from lipsync_ray.media.languages import code_of
 from lipsync_ray.media.mel import SAMPLE_RATE
 from lipsync_ray.media.mixer import STEREO, Mixer
 
@@ -125,7 +125,7 @@ def _placed(track: SoundTrack, most: int) -> Iterator[tuple[int, F32]]:
     """Blocks of at most so many channels, gaps filled."""
     with opened(track.url) as container:
         stream = sound_stream(container, track)
-        pieces = sound_pieces(container, stream)
+        cut_spans = sound_pieces(container, stream)
     with opened(track.url) as container:
         stream = sound_stream(container, track)
         begin = _begin(container, stream) if track.begin_s is None else track.begin_s
@@ -134,7 +134,7 @@ def _placed(track: SoundTrack, most: int) -> Iterator[tuple[int, F32]]:
         decoded = False
         exact = track.begin_s is not None
         at: Piece | None = None
-        for piece, following, frame in _frames(container, stream, pieces):
+        for piece, following, frame in _frames(container, stream, cut_spans):
             if mixer is None:
                 rate = frame.sample_rate
                 mixer = Mixer(rate, min(most, len(frame.layout.channels)))
@@ -198,10 +198,12 @@ def _begin(container: Any, stream: Any) -> Fraction:
     return min(starts, default=Fraction(0))
 
 
-def _frames(container: Any, stream: Any, pieces: tuple[Piece, ...]) -> Iterator[tuple[Piece | None, Piece | None, Any]]:
+def _frames(
+    container: Any, stream: Any, cut_spans: tuple[Piece, ...]
+) -> Iterator[tuple[Piece | None, Piece | None, Any]]:
     """(piece it is of, the piece after that, frame)."""
     current: Piece | None = None
-    coming = list(pieces)
+    coming = list(cut_spans)
     number = 0
     try:
         for packet in container.demux(stream):
@@ -265,7 +267,7 @@ def speech_blocks(track: SoundTrack | str, span: Span | None = None, cancels: bo
             yield np.asarray(out.to_ndarray()[0], np.float32)
 
 
-def sounding(track: SoundTrack | str, sound: Sound) -> Span:
+def trim_silence(track: SoundTrack | str, sound: Sound) -> Span:
     """The stream without its leading and trailing silence, a tenth of a second of which is kept on either side.
 
     Silence is RMS below −45 dBFS over 10 ms. A stream that is silent throughout is returned whole.

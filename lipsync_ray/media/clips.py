@@ -15,7 +15,7 @@ from lipsync_ray.media.audio import SoundTrack, blocks
 F32 = NDArray[np.float32]
 
 
-def pieces(track: SoundTrack | str, spans: Sequence[tuple[Fraction, Fraction]]) -> tuple[int, list[F32]]:
+def cut_spans(track: SoundTrack | str, spans: Sequence[tuple[Fraction, Fraction]]) -> tuple[int, list[F32]]:
     """Cut several stretches out of a sound, which is decoded once and held nowhere whole.
 
     Parameters

@@ -11,8 +11,8 @@ import av
 import av.error
 from av.stream import Disposition
 
-from lipsync_ray import storage
 from lipsync_ray.errors import ProbeError
+from lipsync_ray.io import storage
 
 # Names for which FFmpeg would take its demuxer of numbered pictures, which reads "%d", "*" and "[" as patterns and of an
 # animation the first picture alone; from memory, without a name, the content decides.

@@ -20,7 +20,7 @@ import numpy as np
 from lipsync_ray.errors import DecodeError
 from lipsync_ray.media.container import main_stream, opened
 from lipsync_ray.media.deinterlace import deinterlaced
-from lipsync_ray.media.picture import U8, Picture
+from lipsync_ray.media.picture import U8, YuvFrame
 from lipsync_ray.media.probe import VideoInfo, is_rgb_like
 from lipsync_ray.media.sequence import Reader
 from lipsync_ray.media.stamps import nearest
@@ -32,7 +32,7 @@ _BT709, _BT601 = 1, 5  # swscale's names for matrices
 _FULL, _LIMITED = 2, 1  # … and for ranges
 
 
-def pictures(info: VideoInfo, start: int, stop: int) -> Iterator[Picture]:
+def pictures(info: VideoInfo, start: int, stop: int) -> Iterator[YuvFrame]:
     """Frames ``start`` … ``stop − 1``, upright, as 8-bit 4:2:0 with even sides.
 
     A picture that lasts several places of the grid is yielded as the same object; copy before writing into it.
@@ -42,14 +42,14 @@ def pictures(info: VideoInfo, start: int, stop: int) -> Iterator[Picture]:
     DecodeError : not one frame of the range can be decoded
     """
     last: Any = None
-    picture: Picture | None = None
+    picture: YuvFrame | None = None
     for frame in _frames(info, start, stop):
         if picture is None or frame is not last:
             picture, last = _planes(frame, info), frame
         yield picture
 
 
-def pictures_at(info: VideoInfo, indices: Sequence[int]) -> Iterator[Picture]:
+def pictures_at(info: VideoInfo, indices: Sequence[int]) -> Iterator[YuvFrame]:
     """The frames of ``indices``, which may run forwards, stand still, run backwards or jump.
 
     Each run of neighbours is decoded once; a backward run in pieces that fit :data:`REVERSE_BUFFER_BYTES`.
@@ -228,7 +228,7 @@ def _read(info: VideoInfo, start: int) -> Iterator[tuple[int, Any]]:
     return reader.placed(start)
 
 
-def _planes(frame: Any, info: VideoInfo) -> Picture:
+def _planes(frame: Any, info: VideoInfo) -> YuvFrame:
     size = info.stored_size
     if is_rgb_like(frame):
         # A PNG is tagged as full range, which would become the planes' range too; a BMP has a converter of its own,
@@ -247,4 +247,4 @@ def _planes(frame: Any, info: VideoInfo) -> Picture:
     if y.shape[0] % 2 or y.shape[1] % 2:
         # Chroma planes of an odd picture are rounded up already; H.264 4:2:0 has even sides, so luma repeats its edge.
         y = cv2.copyMakeBorder(y, 0, y.shape[0] % 2, 0, y.shape[1] % 2, cv2.BORDER_REPLICATE).astype(np.uint8)
-    return Picture(y, u, v, info.colour)
+    return YuvFrame(y, u, v, info.colour)

@@ -13,7 +13,7 @@ import av.error
 import numpy as np
 from numpy.typing import NDArray
 
-from lipsync_ray import storage
+from lipsync_ray.io import storage
 from lipsync_ray.media.audio import QUIET_DBFS, SoundTrack, blocks, cancel_out, sound_stream
 from lipsync_ray.media.container import main_stream, opened
 from lipsync_ray.media.probe import probe_video

@@ -16,7 +16,7 @@ import av.error
 import numpy as np
 
 from lipsync_ray.errors import EncodeError
-from lipsync_ray.media.picture import Picture
+from lipsync_ray.media.picture import YuvFrame
 
 # x264's result depends on its number of threads; a constant keeps a video the same on every machine.
 ENCODER_THREADS = 2
@@ -46,7 +46,7 @@ class VideoCoding:
     preset: str = "veryfast"
 
 
-def encode(pictures: Iterable[Picture], rate: Fraction, pixel_aspect: Fraction, coding: VideoCoding) -> bytes:
+def encode(pictures: Iterable[YuvFrame], rate: Fraction, pixel_aspect: Fraction, coding: VideoCoding) -> bytes:
     """An mp4 with one H.264 4:2:0 stream of these pictures, colour tags as theirs.
 
     Raises
@@ -83,7 +83,7 @@ def x264_parameters() -> str:
     return _WITHOUT_AVX512 if any(flag.startswith("avx512") for flag in flags) else ""
 
 
-def _stream(container: Any, picture: Picture, rate: Fraction, pixel_aspect: Fraction, coding: VideoCoding) -> Any:
+def _stream(container: Any, picture: YuvFrame, rate: Fraction, pixel_aspect: Fraction, coding: VideoCoding) -> Any:
     options = {"crf": f"{coding.crf:g}", "preset": coding.preset}
     if parameters := x264_parameters():
         options["x264-params"] = parameters
@@ -101,7 +101,7 @@ def _stream(container: Any, picture: Picture, rate: Fraction, pixel_aspect: Frac
     return stream
 
 
-def _frame(picture: Picture, index: int, rate: Fraction) -> Any:
+def _frame(picture: YuvFrame, index: int, rate: Fraction) -> Any:
     frame = av.VideoFrame(picture.width, picture.height, "yuv420p")
     for plane, source in zip(frame.planes, (picture.y, picture.u, picture.v), strict=True):
         rows = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)

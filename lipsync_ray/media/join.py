@@ -1,7 +1,7 @@
 """Put a video together: the packets of its parts behind one another, and one audio track under them.
 
 Nothing is encoded again. Each packet's time is its frame number over the rate, so that no rounding of a container adds
-up (``ffmpeg -f concat`` drifts 0.6 ms at each join of 23.976 fps parts; spec/ray.md, 1.6).
+up (``ffmpeg -f concat`` drifts 0.6 ms at each join of 23.976 fps parts).
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ import av.error
 import numpy as np
 
 from lipsync_ray.errors import DecodeError, EncodeError
-from lipsync_ray.languages import three_letters
 from lipsync_ray.media import audio
 from lipsync_ray.media.audio import F32, SoundTrack, Span, sound_stream
 from lipsync_ray.media.container import opened
+from lipsync_ray.media.languages import three_letters
 
 AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
 AAC_BITS_PER_CHANNEL = 96_000
@@ -47,7 +47,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Track:
+class AudioTrack:
     """The audio to put under a video: `span` of a sound, cut or followed by silence to last `duration_s`.
 
     `language` is what the output's track says it is in, as the user wrote it.
@@ -60,7 +60,7 @@ class Track:
 
 
 @dataclass(frozen=True)
-class Copied:
+class AudioCopy:
     """The audio stream of a video, to be put under its pictures packet by packet, without encoding it again.
 
     Attributes
@@ -73,7 +73,7 @@ class Copied:
     origin_s: Fraction
 
 
-def join(parts: Iterable[Part], rate: Fraction, track: Track | Copied | None, target: Path) -> int:
+def join(parts: Iterable[Part], rate: Fraction, track: AudioTrack | AudioCopy | None, target: Path) -> int:
     """Write the mp4 ``target``; the number of its frames. Without a track it is silent.
 
     Raises
@@ -124,10 +124,10 @@ class _NoSound:
         """Nothing to write."""
 
 
-def _sound(stack: ExitStack, container: Any, track: Track | Copied | None) -> Any:
+def _sound(stack: ExitStack, container: Any, track: AudioTrack | AudioCopy | None) -> Any:
     if track is None:
         return _NoSound()
-    return _AudioWriter(container, track) if isinstance(track, Track) else _AudioCopier(stack, container, track)
+    return _AudioWriter(container, track) if isinstance(track, AudioTrack) else _AudioCopier(stack, container, track)
 
 
 def may_copy(codec: str) -> bool:
@@ -138,7 +138,7 @@ def may_copy(codec: str) -> bool:
 class _AudioCopier:
     """Copies packets as far as the video has come."""
 
-    def __init__(self, stack: ExitStack, container: Any, track: Copied) -> None:
+    def __init__(self, stack: ExitStack, container: Any, track: AudioCopy) -> None:
         source = stack.enter_context(opened(track.url))
         stream = sound_stream(source, SoundTrack(track.url))
         self._container = container
@@ -184,7 +184,7 @@ def _place(packet: Any, start: int, rate: Fraction, video: Any) -> None:
 class _AudioWriter:
     """Encodes a track as far as the video has come, so that neither stream waits in memory for the other."""
 
-    def __init__(self, container: Any, track: Track) -> None:
+    def __init__(self, container: Any, track: AudioTrack) -> None:
         self._container = container
         source = audio.blocks(track.sound, track.span)
         first = next(source, None)

@@ -1,4 +1,4 @@
-"""Wav2Lip's mel front end, in numpy (spec/wav2lip.md, A.2).
+"""Wav2Lip's mel front end, in numpy (``audio.py`` and ``hparams.py`` of github.com/Rudrabha/Wav2Lip).
 
 Pre-emphasis 0.97, STFT of 800 samples every 200 (periodic Hann, centred, reflected ends), 80 Slaney bands from 55 to
 7600 Hz, decibels, clipped to ±4. One column lasts 12.5 ms; digital silence is exactly −4 in every band.

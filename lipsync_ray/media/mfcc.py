@@ -1,4 +1,4 @@
-"""SyncNet's audio front end, in numpy: the MFCC of python_speech_features 0.6 with its defaults (spec/evaluation.md, B.4).
+"""SyncNet's audio front end, in numpy: the MFCC of python_speech_features 0.6 with its defaults.
 
 Windows of 25 ms every 10 ms without a taper, pre-emphasis 0.97, |FFT|² of 512 points over 512, 26 triangles from 0 to
 8000 Hz on HTK's mel scale, natural logarithm, orthonormal DCT-II, 13 coefficients, lifter 22, and the logarithm of the

@@ -77,7 +77,7 @@ class Box(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Picture:
+class YuvFrame:
     """One 8-bit 4:2:0 frame.
 
     Attributes
@@ -100,8 +100,8 @@ class Picture:
     def width(self) -> int:
         return int(self.y.shape[1])
 
-    def copy(self) -> Picture:
-        return Picture(self.y.copy(), self.u.copy(), self.v.copy(), self.colour)
+    def copy(self) -> YuvFrame:
+        return YuvFrame(self.y.copy(), self.u.copy(), self.v.copy(), self.colour)
 
     def bgr(self, box: Box | None = None) -> U8:
         """The pixels of ``box`` (all, by default) as (h, w, 3) uint8 BGR.

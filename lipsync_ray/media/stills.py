@@ -6,8 +6,8 @@ import io
 import threading
 import warnings
 
-from lipsync_ray import storage
 from lipsync_ray.errors import ProbeError
+from lipsync_ray.io import storage
 from lipsync_ray.media.orientation import AS_STORED, Orientation, of_exif
 
 _JPEG_NAMES = (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo")  # a phone's JPEG may have a second picture behind the first

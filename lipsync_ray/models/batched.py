@@ -32,7 +32,7 @@ class Batched:
         self.device = device_of(device)
         self.batch = batch or (cpu_batch if self.device.type == "cpu" else gpu_batch)
 
-    def sparingly(self, run: Callable[[], T]) -> T:
+    def with_oom_retry(self, run: Callable[[], T]) -> T:
         """``run()``, tried again with half the batch while memory does not do.
 
         Raises

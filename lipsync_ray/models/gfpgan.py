@@ -1,7 +1,7 @@
 """GFPGAN v1.4 (Wang et al. 2021, arXiv:2101.04061) for video: fixed noise, faces in batches, low precision where it pays.
 
 The network is the gfpgan package's own. What is changed for speed gives the same sums: a modulated convolution scales
-its input and output instead of its kernel, so that a batch of faces is one plain convolution (spec/gfpgan.md, E.4).
+its input and output instead of its kernel, so that a batch of faces is one plain convolution.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Restorer(Batched):
         """
         if faces.shape[1:] != (SIDE, SIDE, 3):
             raise ValueError(f"expected (n, {SIDE}, {SIDE}, 3); got {faces.shape}")
-        return self.sparingly(lambda: self._run(faces))
+        return self.with_oom_retry(lambda: self._run(faces))
 
     def _run(self, faces: U8) -> U8:
         passes = [self._pass(faces[chunk]) for chunk in self.chunks(len(faces))]
@@ -194,7 +194,7 @@ def gfpgan_architecture() -> Any:
     """The gfpgan package's network class.
 
     basicsr, which the package imports, asks for a torchvision module that is gone since 0.17; of it, it needs this one
-    function (spec/dependencies.md).
+    function.
     """
     gone = "torchvision.transforms.functional_tensor"
     if gone not in sys.modules:

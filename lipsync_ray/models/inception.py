@@ -68,7 +68,9 @@ class Inception(Batched):
         -------
         (n, dims) float32
         """
-        return self.sparingly(lambda: np.concatenate([self._pass(pictures[c]) for c in self.chunks(len(pictures))]))
+        return self.with_oom_retry(
+            lambda: np.concatenate([self._pass(pictures[c]) for c in self.chunks(len(pictures))])
+        )
 
     @torch.inference_mode()
     def _pass(self, pictures: U8) -> F32:

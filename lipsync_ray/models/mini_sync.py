@@ -52,11 +52,11 @@ class MiniSync(nn.Module):
         self.audio_encoder = nn.Sequential(*(Block(layer) for layer in (*audio[:-2], audio[-3], *audio[-2:])))
         self.logit = nn.Parameter(torch.zeros(2))  # of the training loss; takes no part in a score
 
-    def hear(self, mel: Tensor) -> Tensor:
+    def encode_audio(self, mel: Tensor) -> Tensor:
         """(B, 1, 80, 16) mel in ±4 to (B, 256), of length one."""
         return F.normalize(self.audio_encoder(mel).flatten(1))
 
-    def see(self, faces: Tensor) -> Tensor:
+    def encode_video(self, faces: Tensor) -> Tensor:
         """(B, 15, 48, 96) to (B, 256), of length one: five lower faces, BGR in 0–1, one after the other."""
         return F.normalize(self.face_encoder(faces).flatten(1))
 

@@ -30,7 +30,7 @@ def resolve(progress: weights.Progress | None = None) -> Path:
     """
     registered = weights.find(NAME)
     assert registered is not None
-    return weights.ready(registered, progress)
+    return weights.ensure(registered, progress)
 
 
 class Parser:
@@ -61,7 +61,7 @@ class Parser:
 
         Returns
         -------
-        (512, 512) uint8: 0 background, 1 skin, 2 nose, … (spec/gfpgan.md, E.2)
+        (512, 512) uint8: 0 background, 1 skin, 2 nose, … (the 19 classes of CelebAMask-HQ)
         """
         rgb = torch.from_numpy(np.ascontiguousarray(face[..., ::-1])).to(self._device).permute(2, 0, 1)[None]
         image = (rgb.float() / 127.5 - 1).to(self._dtype).contiguous(memory_format=torch.channels_last)

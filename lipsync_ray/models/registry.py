@@ -33,7 +33,7 @@ class Weights:
     size: int | None
     sha256: str
     licence: str
-    instead: str = ""
+    fallback_hint: str = ""
     kind: Kind = "lips"
     aliases: tuple[str, ...] = ()
 
@@ -68,7 +68,7 @@ REGISTRY = (
         size=435_807_851,
         sha256="b78b681b68ad9fe6c6fb1debc6ff43ad05834a8af8a62ffc4167b7b34ef63c37",
         licence=WAV2LIP_LICENCE,
-        instead=_MINI_INSTEAD,
+        fallback_hint=_MINI_INSTEAD,
     ),
     Weights(
         name="wav2lip_gan",
@@ -77,7 +77,7 @@ REGISTRY = (
         size=None,
         sha256="ca9ab7b7b812c0e80a6e70a5977c545a1e8a365a6c49d5e533023c034d7ac3d8",
         licence=WAV2LIP_LICENCE,
-        instead=_MINI_INSTEAD,
+        fallback_hint=_MINI_INSTEAD,
         aliases=("wav2lip_gen",),
     ),
     Weights(
@@ -96,7 +96,7 @@ REGISTRY = (
         size=54_573_114,
         sha256="961e8696f888fce4f3f3a6c3d5b3267cf5b343100b238e79b2659bff2c605442",
         licence="not stated with the file; the code of syncnet_python is MIT. Ask before commercial use",
-        instead="--scorer mini-sync                 bundled, needs no download; its numbers are not LSE",
+        fallback_hint="--scorer mini-sync                 bundled, needs no download; its numbers are not LSE",
         kind="scorer",
     ),
     Weights(
@@ -106,7 +106,7 @@ REGISTRY = (
         size=95_628_359,
         sha256="6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
         licence="Apache-2.0, of TensorFlow's models, ported by pytorch-fid",
-        instead="--fid none                         leave FID out",
+        fallback_hint="--fid none                         leave FID out",
         kind="fid",
     ),
     Weights(
@@ -116,7 +116,7 @@ REGISTRY = (
         size=348_632_874,
         sha256="e2cd4703ab14f4d01fd1383a8a8b266f9a5833dacee8e6a79d3bf21a1b6be5ad",
         licence="Apache-2.0 by its README; its LICENSE adds NVIDIA's StyleGAN2 terms and CC BY-NC-SA parts: check first",
-        instead="leave --restore out",
+        fallback_hint="leave --restore out",
         kind="restorer",
         aliases=("gfpgan_v1.4",),
     ),
@@ -127,7 +127,7 @@ REGISTRY = (
         size=109_497_761,
         sha256="6d1de9c2944f2ccddca5f5e010ea5ae64a39845a86311af6fdf30841b0a5a16d",
         licence="MIT, of facexlib",
-        instead="--restore-detector table            the run's own landmarks, needs no download",
+        fallback_hint="--restore-detector table            the run's own landmarks, needs no download",
         kind="helper",
     ),
     Weights(
@@ -137,7 +137,7 @@ REGISTRY = (
         size=85_331_193,
         sha256="3d558d8d0e42c20224f13cf5a29c79eba2d59913419f945545d8cf7b72920de2",
         licence="MIT, of facexlib",
-        instead="--restore-mask ellipse              needs no download",
+        fallback_hint="--restore-mask ellipse              needs no download",
         kind="helper",
     ),
     *(
@@ -149,7 +149,7 @@ REGISTRY = (
             size=None,
             sha256=sha256,
             licence="MIT, of OpenAI's Whisper",
-            instead="--whisper none                     leave the text out",
+            fallback_hint="--whisper none                     leave the text out",
             kind="speech",
             aliases=(size, *aliases),
         )

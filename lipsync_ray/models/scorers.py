@@ -85,7 +85,7 @@ def resolve(name: str, given: str | None = None, progress: weights.Progress | No
     if given is None:
         registered = weights.find(name)
         assert registered is not None
-        return weights.ready(registered, progress)
+        return weights.ensure(registered, progress)
     path = Path(given).expanduser().absolute()
     state = read_state(path)
     with torch.device("meta"):
@@ -94,7 +94,7 @@ def resolve(name: str, given: str | None = None, progress: weights.Progress | No
     return path
 
 
-class Expert(Batched):
+class SyncEncoder(Batched):
     """A loaded scorer. Runs in float32: its distances are differences of large numbers.
 
     Parameters
@@ -136,7 +136,7 @@ class Expert(Batched):
             raise ValueError(
                 f"expected crops of {side} and one window of sound for every five: {faces.shape=}, {sound.shape=}"
             )
-        return self.sparingly(lambda: self._run(faces, sound))
+        return self.with_oom_retry(lambda: self._run(faces, sound))
 
     def _run(self, faces: U8, sound: F32) -> tuple[F32, F32]:
         lips, sounds = [], []
@@ -158,6 +158,6 @@ class Expert(Batched):
         order = (0, 4, 3, 1, 2) if lower else (0, 3, 4, 1, 2)
         stacked = windows.permute(order).flatten(1, 2).float()
         stacked = stacked / 255 if lower else stacked
-        lip = self.network.see(stacked.contiguous(memory_format=torch.channels_last))
-        heard = self.network.hear(self.upload(sound)[:, None])
+        lip = self.network.encode_video(stacked.contiguous(memory_format=torch.channels_last))
+        heard = self.network.encode_audio(self.upload(sound)[:, None])
         return lip, heard

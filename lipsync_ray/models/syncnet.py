@@ -1,7 +1,7 @@
 """SyncNet (Chung & Zisserman 2016): five frames of a face and 200 ms of speech to two points, near when they agree.
 
-State-dict names, shapes and arithmetic are those of the published `syncnet_v2.model` (layer tables in
-spec/evaluation.md, appendix 2), which loads strictly.
+State-dict names, shapes and arithmetic are those of the published `syncnet_v2.model` (``SyncNetModel.py`` of
+github.com/joonson/syncnet_python), which loads strictly.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ class SyncNet(nn.Module):
             *_conv3d(256, HIDDEN, (1, 6, 6)),
         )
 
-    def hear(self, mfcc: Tensor) -> Tensor:
+    def encode_audio(self, mfcc: Tensor) -> Tensor:
         """(B, 1, 13, 20) MFCC to (B, 1024)."""
         out: Tensor = self.netfcaud(self.netcnnaud(mfcc).flatten(1))
         return out
 
-    def see(self, frames: Tensor) -> Tensor:
+    def encode_video(self, frames: Tensor) -> Tensor:
         """(B, 3, 5, 224, 224) BGR in 0–255 to (B, 1024)."""
         out: Tensor = self.netfclip(self.netcnnlip(frames).flatten(1))
         return out
@@ -73,12 +73,12 @@ class Towers(nn.Module):
         self.aud_head, self.lip_head = network.netfcaud, network.netfclip
         self.requires_grad_(False)
 
-    def hear(self, mfcc: Tensor) -> Tensor:
+    def encode_audio(self, mfcc: Tensor) -> Tensor:
         """(B, 1, 13, 20) MFCC to (B, 1024)."""
         out: Tensor = self.aud_head(self.aud(mfcc).flatten(1))
         return out
 
-    def see(self, frames: Tensor) -> Tensor:
+    def encode_video(self, frames: Tensor) -> Tensor:
         """(B, 15, 224, 224) to (B, 1024); channel 5 · c + t is colour c (B, G, R) of frame t, in 0–255."""
         out: Tensor = self.lip_head(self.lip(frames).flatten(1))
         return out

@@ -1,7 +1,7 @@
 """The Wav2Lip generator: a face crop and 200 ms of speech in, the same face saying it out.
 
 State-dict names, shapes and arithmetic are those of the published checkpoints (Prajwal et al. 2020,
-arXiv:2008.10010; layer table in spec/wav2lip.md, appendix 1), so both `wav2lip` and `wav2lip_gan` load strictly.
+arXiv:2008.10010; ``models/wav2lip.py`` of github.com/Rudrabha/Wav2Lip), so both `wav2lip` and `wav2lip_gan` load strictly.
 The table is written out once, in :data:`AUDIO_ENCODER`, :data:`FACE_ENCODER` and :data:`FACE_DECODER`;
 a narrower network (see :mod:`lipsync_ray.models.mini`) is the same table with its channels scaled.
 """

@@ -26,11 +26,11 @@ __all__ = [
     "Weights",
     "cache_folder",
     "check",
+    "ensure",
     "fetch",
     "find",
     "location",
     "named_or_path",
-    "ready",
     "refuse_html",
 ]
 
@@ -55,7 +55,7 @@ def location(weights: Weights) -> Path:
     return cache_folder() / weights.file
 
 
-def ready(weights: Weights, progress: Progress | None = None) -> Path:
+def ensure(weights: Weights, progress: Progress | None = None) -> Path:
     """The path of a checkpoint that is on this machine and is the right file; it is fetched first where it must be.
 
     Raises
@@ -76,7 +76,7 @@ def ready(weights: Weights, progress: Progress | None = None) -> Path:
             f"  lipsync-ray weights fetch {weights.name}     where there is a network\n"
             f"  put the file at {path} yourself\n"
             f"    (from {weights.url}, {_size_of(weights)}sha256 {weights.sha256})\n"
-            f"  {weights.instead}\n"
+            f"  {weights.fallback_hint}\n"
             f"Licence of {weights.name}: {weights.licence}."
         ) from error
 
@@ -94,7 +94,7 @@ def named_or_path(option: str, given: str, kind: Kind, progress: Progress | None
     """
     registered = find(given)
     if registered is not None and registered.kind == kind:
-        return registered.name, ready(registered, progress), True
+        return registered.name, ensure(registered, progress), True
     path = Path(given).expanduser().absolute()
     if not path.is_file():
         names = ", ".join(w.name for w in REGISTRY if w.kind == kind)

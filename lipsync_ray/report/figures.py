@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from lipsync_ray.evaluate.lse import REACH
 from lipsync_ray.evaluate.scores import Score
 from lipsync_ray.evaluate.summary import ALL, GroupRow, Metric
+from lipsync_ray.metrics.lse import MAX_SHIFT
 
 COLOURS = ("#2f6db3", "#e08a1e", "#3c9a6b", "#b0466b", "#7a62b5", "#5f6b76")
 FAR_FROM_ZERO = ("psnr_db", "ssim")  # drawn as points: a bar from zero would hide what differs
@@ -64,7 +64,7 @@ def bars(rows: Sequence[GroupRow], metric: Metric, colours: dict[str, str]) -> s
 def shift_curve(score: Score, colour: str) -> str:
     """Mean distance against the shift of the sound, its minimum marked."""
     figure, axes = _figure(3.1, 1.55)
-    shifts = np.arange(REACH, -REACH - 1, -1)
+    shifts = np.arange(MAX_SHIFT, -MAX_SHIFT - 1, -1)
     curve = np.array(score.curve, float)
     if len(curve) == len(shifts) and np.isfinite(curve).any():
         best = int(np.nanargmin(curve))
@@ -74,7 +74,7 @@ def shift_curve(score: Score, colour: str) -> str:
     axes.axvline(0, color="#d1d5db", linewidth=0.8, zorder=0)
     axes.set_xlabel("shift of the sound, frames of 40 ms")
     axes.set_ylabel("distance")
-    axes.set_xlim(-REACH - 0.5, REACH + 0.5)
+    axes.set_xlim(-MAX_SHIFT - 0.5, MAX_SHIFT + 0.5)
     return _svg(figure)
 
 

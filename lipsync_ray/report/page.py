@@ -11,17 +11,17 @@ from importlib import resources
 from itertools import cycle
 from typing import Any
 
-from lipsync_ray import storage
 from lipsync_ray.errors import ManifestError
 from lipsync_ray.evaluate import scores as scores_file
 from lipsync_ray.evaluate.fid import Fid
 from lipsync_ray.evaluate.job import METRICS
-from lipsync_ray.evaluate.lse import REACH
 from lipsync_ray.evaluate.scores import Score
 from lipsync_ray.evaluate.show import DETAILS, FOLDER, player_name, restored_name, strip_name, worst_first
 from lipsync_ray.evaluate.summary import GroupRow, groups, markdown, shown_metrics
+from lipsync_ray.io import storage
+from lipsync_ray.io.wording import NONE, number
+from lipsync_ray.metrics.lse import MAX_SHIFT
 from lipsync_ray.report import figures
-from lipsync_ray.wording import NONE, number
 
 FILE = "report/index.html"
 _TEMPLATE = "page.html.j2"
@@ -145,7 +145,7 @@ def _page(sources: list[Source], scores: list[Score], rows: list[GroupRow], fids
         ),
         scorers=sorted({str(s.record["settings"]["scorer"]) for s in sources}),
         protocols=sorted({str(s.record["settings"]["protocol"]) for s in sources}),
-        reach=REACH,
+        reach=MAX_SHIFT,
         dash=NONE,
     )
 

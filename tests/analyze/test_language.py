@@ -3,7 +3,7 @@
 import pytest
 
 from lipsync_ray.analyze.language import detect
-from lipsync_ray.languages import code_of
+from lipsync_ray.media.languages import code_of
 
 SENTENCES = {
     "ko": "어제 저녁에는 비가 많이 와서 우리는 집에서 따뜻한 국을 끓여 먹었습니다.",

@@ -7,7 +7,7 @@ from clips import tone, write_audio, write_video
 
 from lipsync_ray.analyze.files import File
 from lipsync_ray.analyze.plan import FileRow
-from lipsync_ray.analyze.stages import Look, Measure
+from lipsync_ray.analyze.stages import Probe, SampleFaces
 from lipsync_ray.errors import ProbeError
 
 
@@ -31,17 +31,17 @@ def with_cover(path, samples, cover):
 
 def test_a_cover_is_no_video(tmp_path):
     with_cover(tmp_path / "song.m4a", tone(1.0), np.full((64, 64, 3), 90, np.uint8))
-    known = Measure()(row(tmp_path / "song.m4a", tmp_path))
+    known = Probe()(row(tmp_path / "song.m4a", tmp_path))
     assert known.video is None
     assert known.audio.sample_rate == 16_000
 
 
 def test_only_what_a_file_is_used_as_is_looked_at(tmp_path, demo_inputs):
     pan = demo_inputs / "pan.mp4"
-    assert Measure()(row(pan, tmp_path, ("audio",))).video is None
-    known = Measure()(row(pan, tmp_path, ("video",)))
+    assert Probe()(row(pan, tmp_path, ("audio",))).video is None
+    known = Probe()(row(pan, tmp_path, ("video",)))
     assert (known.video.frames, known.audio, known.audio_error) == (100, None, "no audio stream in it")
-    analysis = Look()(known)
+    analysis = SampleFaces()(known)
     assert (analysis.verdict, analysis.audio_verdict) == ("good", "impossible: no audio stream in it")
     assert analysis.looked_frames == tuple(sorted({face.frame for face in analysis.faces}))
     assert len(analysis.looked_frames) == 4
@@ -52,12 +52,12 @@ def test_only_what_a_file_is_used_as_is_looked_at(tmp_path, demo_inputs):
 def test_nothing_in_it(tmp_path):
     (tmp_path / "a.srt").write_text("1\n00:00:00,000 --> 00:00:01,000\nhello\n")
     with pytest.raises(ProbeError, match="neither a video nor an audio stream"):
-        Measure()(row(tmp_path / "a.srt", tmp_path))
+        Probe()(row(tmp_path / "a.srt", tmp_path))
 
 
 def test_more_frames_before_it_is_called_impossible(tmp_path):
     blank = write_video(tmp_path / "blank.mp4", [np.full((96, 128, 3), 90, np.uint8)] * 10)
-    analysis = Look()(Measure()(row(blank, tmp_path / "out", frames=2)))
+    analysis = SampleFaces()(Probe()(row(blank, tmp_path / "out", frames=2)))
     assert len(analysis.looked_frames) == 8
     assert analysis.verdict == "impossible: no face in any of the 8 frames that were looked at"
     assert (tmp_path / "out" / analysis.thumbnail).is_file()
@@ -65,6 +65,6 @@ def test_more_frames_before_it_is_called_impossible(tmp_path):
 
 def test_sound_alone(tmp_path):
     write_audio(tmp_path / "a.wav", tone(1.0))
-    analysis = Look()(Measure()(row(tmp_path / "a.wav", tmp_path / "out", ("video",))))
+    analysis = SampleFaces()(Probe()(row(tmp_path / "a.wav", tmp_path / "out", ("video",))))
     assert analysis.verdict == "impossible: no video stream in it"
     assert analysis.audio_verdict == "good"

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lipsync_ray.analyze.analysis import FoundFace
-from lipsync_ray.analyze.verdict import Opinion, look_of, of_audio, of_languages, of_video, tally, turn_of
+from lipsync_ray.analyze.verdict import Assessment, look_of, of_audio, of_languages, of_video, tally, turn_of
 from lipsync_ray.media.details import AudioDetails, VideoDetails
 
 VIDEO = VideoDetails(
@@ -29,7 +29,7 @@ def judged(faces, frames=10, video=VIDEO):
 
 def test_a_good_one():
     opinion = judged([face(i) for i in range(10)])
-    assert opinion == Opinion()
+    assert opinion == Assessment()
     assert opinion.verdict == "good"
 
 
@@ -63,7 +63,7 @@ def test_what_is_only_worth_a_warning():
 
 
 def test_sound():
-    assert of_audio(AUDIO, None) == Opinion()
+    assert of_audio(AUDIO, None) == Assessment()
     assert of_audio(None, "no audio stream in it").verdict == "impossible: no audio stream in it"
     assert of_audio(replace(AUDIO, silence=1.0), None).verdict == "poor: silent: there is nothing to say"
     warned = of_audio(replace(AUDIO, silence=0.8, peak_dbfs=0.0), None).warnings
@@ -72,8 +72,8 @@ def test_sound():
 
 
 def test_languages():
-    assert of_languages(("Korean", "ko-KR"), "ko", "ko") == Opinion()
-    assert of_languages((), "ko", "unknown") == Opinion()
+    assert of_languages(("Korean", "ko-KR"), "ko", "ko") == Assessment()
+    assert of_languages((), "ko", "unknown") == Assessment()
     assert of_languages((), "ko", "ja").warnings == ("Whisper hears 'ko', langdetect reads 'ja'",)
     assert of_languages(("ar",), "ko", "ko").warnings == (
         "the table says 'ar', Whisper hears 'ko' and langdetect reads 'ko'",
@@ -93,6 +93,6 @@ def test_turning():
 
 
 def test_a_sum_of_opinions_says_each_thing_once():
-    total = Opinion(("a",), ("p",)) + Opinion(("a", "b"), ("p", "q"))
+    total = Assessment(("a",), ("p",)) + Assessment(("a", "b"), ("p", "q"))
     assert (total.warnings, total.verdict) == (("a", "b"), "poor: p; q")
     assert tally(["good", "poor: x", "good"]) == {"good": 2, "poor": 1, "impossible": 0}

@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lipsync_ray.dub.plan import output_frames, segment_bounds
+from lipsync_ray.inputs.audio_features import Speech
+from lipsync_ray.inputs.face_tables import face_rows
 from lipsync_ray.media.audio import Sound, SoundTrack, Span
 from lipsync_ray.media.picture import Colour
 from lipsync_ray.media.probe import VideoInfo
-from lipsync_ray.sources.frames import source_frames
-from lipsync_ray.sources.listen import Speech
-from lipsync_ray.sources.tables import face_rows
+from lipsync_ray.media.timeline import source_frames
 
 
 def video(frames=100, rate=Fraction(25), still=False):

@@ -8,36 +8,36 @@ import numpy as np
 import pytest
 from clips import tone, write_audio
 
-from lipsync_ray import storage
 from lipsync_ray.dub.assemble import VideoOrder, make_video
 from lipsync_ray.dub.plan import Segment
 from lipsync_ray.dub.stages import Compose, Crop, Sync, faceless_frames
 from lipsync_ray.errors import DecodeError, EncodeError, ProbeError
 from lipsync_ray.faces.crop import Pads
 from lipsync_ray.faces.table import read_table
+from lipsync_ray.inputs.audio_features import AudioSource, extract_audio_features
+from lipsync_ray.inputs.face_tables import Detect, SpeakerQuery, TableOrder, choose_speaker, face_rows, make_table
+from lipsync_ray.inputs.probe import VideoSource, probe
+from lipsync_ray.io import storage
 from lipsync_ray.media import decode, mel
 from lipsync_ray.media.audio import Span
 from lipsync_ray.media.encode import VideoCoding
-from lipsync_ray.media.join import Track
+from lipsync_ray.media.join import AudioTrack
 from lipsync_ray.media.probe import probe_video
-from lipsync_ray.sources.listen import AudioSource, listen
-from lipsync_ray.sources.look import VideoSource, look
-from lipsync_ray.sources.tables import Choice, Detect, TableOrder, choose_speaker, face_rows, make_table
 
 
 @pytest.fixture(scope="module")
 def prepared(demo_inputs, tmp_path_factory):
     """A folder with the face table and mel of the demo's pan.mp4 and en.ogg, and a segment of theirs."""
     out = str(tmp_path_factory.mktemp("run"))
-    video = look(VideoSource(str(demo_inputs / "pan.mp4"), "v", Fraction(25)))
-    speech = listen(AudioSource(str(demo_inputs / "en.ogg"), "a", False, storage.join(out, "sources")))
+    video = probe(VideoSource(str(demo_inputs / "pan.mp4"), "v", Fraction(25)))
+    speech = extract_audio_features(AudioSource(str(demo_inputs / "en.ogg"), "a", False, storage.join(out, "sources")))
     rows = face_rows("v", video, storage.join(out, "faces", "parts", "v"), 30)
     for row in rows:
         scanned = Detect("cpu")(row)
         assert scanned.looked < scanned.frames
     table = storage.join(out, "faces", "v.parquet")
     make_table(TableOrder("v", video, tuple(row.url for row in rows), table))
-    speaker = choose_speaker(Choice("v", table, "largest", video.width, video.height))
+    speaker = choose_speaker(SpeakerQuery("v", table, "largest", video.width, video.height))
     segment = Segment(
         "d-0", "d", 0, 40, video, speech, "pingpong", table, speaker.chosen, Pads(), "feather",
         VideoCoding(crf=0), storage.join(out, "parts", "d", "0.mp4"),
@@ -129,7 +129,7 @@ def test_a_video_is_joined_and_a_missing_part_is_said(prepared, sync, demo_input
     ]
     for half in halves:
         made(half, sync)
-    track = Track(str(demo_inputs / "en.ogg"), Span(0, 48000), Fraction(40, 25))
+    track = AudioTrack(str(demo_inputs / "en.ogg"), Span(0, 48000), Fraction(40, 25))
     order = VideoOrder(
         "d", tuple((h.start, h.url) for h in halves), 40, Fraction(25), track, storage.join(out, "videos", "d.mp4")
     )
@@ -140,9 +140,9 @@ def test_a_video_is_joined_and_a_missing_part_is_said(prepared, sync, demo_input
 
 def test_listening_is_done_once(tmp_path, demo_inputs):
     source = AudioSource(str(demo_inputs / "es.ogg"), "k", True, str(tmp_path))
-    first = listen(source)
+    first = extract_audio_features(source)
     before = (tmp_path / "k.mel").stat().st_mtime_ns
-    assert listen(source) == first
+    assert extract_audio_features(source) == first
     assert (tmp_path / "k.mel").stat().st_mtime_ns == before
     assert 0 < first.span.stop - first.span.start <= first.sound.samples
 
@@ -150,7 +150,7 @@ def test_listening_is_done_once(tmp_path, demo_inputs):
 def test_trimmed_audio_begins_where_it_sounds(tmp_path):
     quiet = np.zeros(16000, np.float32)
     path = write_audio(tmp_path / "a.wav", np.concatenate((quiet, tone(1), quiet)))
-    speech = listen(AudioSource(str(path), "k", True, str(tmp_path)))
+    speech = extract_audio_features(AudioSource(str(path), "k", True, str(tmp_path)))
     assert float(speech.duration_s) == pytest.approx(1.2, abs=0.02)
     assert speech.columns == mel.columns_of(speech.span.stop - speech.span.start)
 
@@ -161,4 +161,4 @@ def test_what_cannot_be_heard_is_said(tmp_path, name, content):
     if content is not None:
         path.write_bytes(content)
     with pytest.raises((ProbeError, DecodeError), match=name):
-        listen(AudioSource(str(path), "k", False, str(tmp_path)))
+        extract_audio_features(AudioSource(str(path), "k", False, str(tmp_path)))

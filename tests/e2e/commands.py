@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from lipsync_ray import cli
+from lipsync_ray.cli import app
 from lipsync_ray.media import decode
 from lipsync_ray.media.probe import probe_video
 
@@ -22,7 +22,7 @@ def lipsync_ray(*arguments: object, engine: str = "inline") -> int:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["lipsync-ray", *words])
         with pytest.raises(SystemExit) as ended:
-            cli.main()
+            app.main()
     return int(ended.value.code or 0)
 
 

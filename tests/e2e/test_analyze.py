@@ -12,8 +12,8 @@ from commands import lipsync_ray
 from material import add_sound
 
 from lipsync_ray.analyze.analysis import SCHEMA, read_analyses
+from lipsync_ray.io.results import read_results
 from lipsync_ray.models import weights
-from lipsync_ray.results import read_results
 
 
 def by_id(out):

@@ -15,8 +15,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 from commands import frame_digests, lipsync_ray
 from material import add_sound
 
+from lipsync_ray.io.results import SCHEMA, read_results
 from lipsync_ray.media.probe import probe_video
-from lipsync_ray.results import SCHEMA, read_results
 
 
 def manifest(path: Path, rows) -> Path:

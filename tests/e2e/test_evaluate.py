@@ -12,11 +12,11 @@ from clips import write_video
 from commands import lipsync_ray
 from material import add_sound, random_inception
 
-from lipsync_ray.engine.inline import InlineEngine
-from lipsync_ray.engine.ledger import Ledger
-from lipsync_ray.engine.ray_engine import RayEngine
-from lipsync_ray.engine.rows import StageSpec
-from lipsync_ray.evaluate.fid import FidRow, GroupOrder, Sum, Unit, distance
+from lipsync_ray.engine.attempts import Ledger
+from lipsync_ray.engine.inline_runner import InlineRunner
+from lipsync_ray.engine.ray_runner import RayRunner
+from lipsync_ray.engine.stages import StageSpec
+from lipsync_ray.evaluate.fid import AccumulateFID, FidRow, GroupOrder, Unit, distance
 from lipsync_ray.evaluate.scores import read_scores
 from lipsync_ray.faces.crop import Pads
 from lipsync_ray.media import decode
@@ -168,8 +168,8 @@ def test_fid_is_the_same_for_one_actor_and_for_three(demo_run, demo_scores, clus
             FidRow(f"{workers}-{i}", b[0].side, b[0].groups, tuple(b), str(tmp_path / f"{workers}-{i}.npz"))
             for i, b in enumerate(bundles)
         ]
-        spec = StageSpec("inception", partial(Sum, str(weights), 64, "cpu", None), workers, 0.5)
-        engine = InlineEngine() if workers == 1 else RayEngine(cluster)
+        spec = StageSpec("inception", partial(AccumulateFID, str(weights), 64, "cpu", None), workers, 0.5)
+        engine = InlineRunner() if workers == 1 else RayRunner(cluster)
         outcomes = list(engine.run(rows, [spec], Ledger(str(tmp_path / "attempts"), 3)))
         assert all(outcome.failure is None for outcome in outcomes)
         sides = [tuple(row.url for row in rows if row.side == side) for side in ("made", "real")]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lipsync_ray.results import read_results
+from lipsync_ray.io.results import read_results
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]

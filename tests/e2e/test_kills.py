@@ -17,8 +17,8 @@ import torch
 sys.path.insert(0, str(Path(__file__).parent))
 from commands import frame_digests, lipsync_ray
 
+from lipsync_ray.io.results import read_results
 from lipsync_ray.models.wav2lip import Wav2Lip
-from lipsync_ray.results import read_results
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("cluster")]
 PATIENCE_S = 240

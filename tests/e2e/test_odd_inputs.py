@@ -11,9 +11,9 @@ from clips import noise, tone, write_audio, write_both, write_video
 from commands import frame_digests, lipsync_ray
 from PIL import Image
 
+from lipsync_ray.io.results import read_results
 from lipsync_ray.media import decode
 from lipsync_ray.media.probe import probe_video
-from lipsync_ray.results import read_results
 
 
 @pytest.fixture(scope="module")

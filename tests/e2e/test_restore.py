@@ -14,10 +14,10 @@ from clips import tone, write_audio, write_video
 from commands import lipsync_ray
 from material import random_gfpgan
 
+from lipsync_ray.io.results import read_results, write_results
 from lipsync_ray.media import decode
 from lipsync_ray.media.probe import probe_video
 from lipsync_ray.models import weights
-from lipsync_ray.results import read_results, write_results
 
 
 @pytest.fixture(scope="module")

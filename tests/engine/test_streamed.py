@@ -6,15 +6,15 @@ from dataclasses import dataclass, field
 import pytest
 from rich.console import Console
 
-from lipsync_ray.engine import flow
-from lipsync_ray.engine.crew import Crew
+from lipsync_ray.engine import ray_data
+from lipsync_ray.engine.attempts import Ledger
+from lipsync_ray.engine.context import RunContext
 from lipsync_ray.engine.feed import Feed
-from lipsync_ray.engine.inline import InlineEngine
-from lipsync_ray.engine.ledger import Ledger
+from lipsync_ray.engine.inline_runner import InlineRunner
 from lipsync_ray.engine.progress import Wake, phases
-from lipsync_ray.engine.ray_engine import RayEngine
-from lipsync_ray.engine.rows import Failure, StageSpec
-from lipsync_ray.engine.work import Streamed, UnderWay, Work, work_off
+from lipsync_ray.engine.ray_runner import RayRunner
+from lipsync_ray.engine.stages import Failure, StageSpec
+from lipsync_ray.engine.video_pass import Streamed, VideoState, Work, run_pass
 from lipsync_ray.errors import ProbeError
 from lipsync_ray.settings import Workers
 
@@ -37,9 +37,9 @@ class Order:
 
 
 @dataclass
-class Clip(UnderWay):
+class Clip(VideoState):
     name: str = ""
-    pieces: int = 2
+    cut_spans: int = 2
     said: list = field(default_factory=list)
 
 
@@ -47,7 +47,7 @@ def write():
     """Commits a piece; the clip called "bad" fails."""
 
     def stage(piece):
-        from lipsync_ray import storage
+        from lipsync_ray.io import storage
 
         if piece.video == "bad":
             raise ProbeError("bad piece")
@@ -65,8 +65,8 @@ def join(order):
 
 @pytest.fixture(params=["inline", "ray"])
 def crew(request, tmp_path):
-    engine = InlineEngine() if request.param == "inline" else RayEngine(request.getfixturevalue("cluster"))
-    return Crew(engine, Workers(), Console(quiet=True), Ledger(str(tmp_path / "attempts"), 2))
+    engine = InlineRunner() if request.param == "inline" else RayRunner(request.getfixturevalue("cluster"))
+    return RunContext(engine, Workers(), Console(quiet=True), Ledger(str(tmp_path / "attempts"), 2))
 
 
 def work_of(clips, tmp_path, ended):
@@ -81,13 +81,13 @@ def work_of(clips, tmp_path, ended):
         going,
         parts_of=lambda clip: [
             Piece(f"{clip.name}-{n}", clip.name, n, n + 1, str(tmp_path / "parts" / clip.name / str(n)))
-            for n in range(clip.pieces)
+            for n in range(clip.cut_spans)
         ],
         stages=[StageSpec("write", write, 1, 0.2), StageSpec("pass", lambda: lambda key: key, 1, 0.2)],
         taken=lambda clip, key: clip.said.append(key),
         order=lambda clip: Order(clip.name, tuple(clip.parts.values())),
         join=("join", join),
-        made=end,
+        build_stage=end,
         fail=end,
     )
 
@@ -136,14 +136,14 @@ def test_a_pass_with_nothing_to_do_starts_nothing(crew, tmp_path):
         streamed.close()
         streamed.poll()
         assert streamed.done
-    work_off(crew, work, str(tmp_path / "parts"))
+    run_pass(crew, work, str(tmp_path / "parts"))
     assert ended == {}
 
 
 def test_a_pass_that_ray_gives_up_fails_what_is_under_way_and_what_still_comes(crew, tmp_path, monkeypatch):
     def give_up(*arguments):
         time.sleep(0.2)
-        raise flow.FlowError("Ray gave the pass up: no reason")
+        raise ray_data.FlowError("Ray gave the pass up: no reason")
         yield
 
     monkeypatch.setattr(type(crew.engine), "run_fed", give_up)

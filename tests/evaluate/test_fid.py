@@ -8,13 +8,13 @@ from clips import write_video
 from material import random_inception
 
 from lipsync_ray.errors import CheckpointError, WeightsError
-from lipsync_ray.evaluate.fid import FidRow, GroupOrder, Sum, Unit, distance, face_pictures, fid_rows
-from lipsync_ray.evaluate.geometry import Geometry
-from lipsync_ray.evaluate.moments import Moments
+from lipsync_ray.evaluate.face_tracks import FaceTracks
+from lipsync_ray.evaluate.fid import AccumulateFID, FidRow, GroupOrder, Unit, distance, face_pictures, fid_rows
 from lipsync_ray.faces.crop import Pads
+from lipsync_ray.io.wording import number
 from lipsync_ray.media.probe import probe_video
+from lipsync_ray.metrics.frechet import FeatureStats
 from lipsync_ray.models import inception
-from lipsync_ray.wording import number
 
 DIMS = 64
 GROUP = ("ko", "m")
@@ -44,7 +44,7 @@ def clips(tmp_path_factory):
         source = np.where(places < 30, places, 58 - places)
         boxes = np.stack([[20 + i, 10, 100, 100]] * 40).astype(np.float32)
         none = np.zeros(0, np.int64)
-        geometry = Geometry(places, source, places, boxes, none, none, np.zeros((0, 3)), np.zeros((0, 4), np.float32))
+        geometry = FaceTracks(places, source, places, boxes, none, none, np.zeros((0, 3)), np.zeros((0, 4), np.float32))
         url = folder / f"{i}.npz"
         url.write_bytes(geometry.to_bytes())
         out.append((made, real, str(url)))
@@ -58,7 +58,7 @@ def units(clips, every=1):
 
 
 def fid_of(rows, weights, dims=DIMS):
-    stage = Sum(str(weights), dims, "cpu", None)
+    stage = AccumulateFID(str(weights), dims, "cpu", None)
     for row in rows:
         stage(row)
     urls = {side: tuple(row.url for row in rows if row.side == side) for side in ("made", "real")}
@@ -131,7 +131,7 @@ def test_a_damaged_video_is_left_out_with_the_reason(clips, weights, tmp_path):
     )
     path.write_bytes(b"not a video")
     row = FidRow("k", "made", (GROUP,), (good, broken), str(tmp_path / "k.npz"))
-    summed = Sum(str(weights), 64, "cpu", None)(row)
+    summed = AccumulateFID(str(weights), 64, "cpu", None)(row)
     assert summed.pictures == 40
     assert "not a readable video" in summed.left["bad"]
 
@@ -154,10 +154,13 @@ def test_weights_are_asked_for_by_name(tmp_path, monkeypatch):
 def test_features_that_are_no_numbers_give_a_reason_and_no_number(tmp_path):
     """A single NaN makes scipy's square root run for ever."""
     rng = np.random.default_rng(0)
-    good = Moments.of(rng.standard_normal((50, 192)).astype(np.float32))
+    good = FeatureStats.of(rng.standard_normal((50, 192)).astype(np.float32))
     features = rng.standard_normal((50, 192)).astype(np.float32)
     features[7, 11] = np.nan
-    for name, bad in (("nan", Moments.of(features)), ("inf", Moments.of(np.nan_to_num(features, nan=np.inf)))):
+    for name, bad in (
+        ("nan", FeatureStats.of(features)),
+        ("inf", FeatureStats.of(np.nan_to_num(features, nan=np.inf))),
+    ):
         for side, url in ((good, "good"), (bad, name)):
             (tmp_path / url).write_bytes(side.to_bytes())
         for made, real, said in ((name, "good", "dubbed"), ("good", name, "real")):
@@ -168,7 +171,7 @@ def test_features_that_are_no_numbers_give_a_reason_and_no_number(tmp_path):
 
 
 def test_equal_sides_are_zero_and_no_minus(tmp_path):
-    side = Moments.of(np.random.default_rng(0).standard_normal((300, 64)).astype(np.float32))
+    side = FeatureStats.of(np.random.default_rng(0).standard_normal((300, 64)).astype(np.float32))
     (tmp_path / "a").write_bytes(side.to_bytes())
     found = distance(GroupOrder(("ko", "mini"), 64, (str(tmp_path / "a"),), (str(tmp_path / "a"),)))
     assert found.fid is not None

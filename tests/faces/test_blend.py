@@ -5,17 +5,17 @@ from hypothesis import strategies as st
 
 from lipsync_ray.faces.blend import paste
 from lipsync_ray.faces.crop import Pads, crop_box, crop_face
-from lipsync_ray.media.picture import Box, Colour, Picture
+from lipsync_ray.media.picture import Box, Colour, YuvFrame
 
 SIZE = (96, 128)
 
 
-def scene(seed=0, level=None) -> Picture:
+def scene(seed=0, level=None) -> YuvFrame:
     rng = np.random.default_rng(seed)
     shapes = (SIZE, *((SIZE[0] // 2, SIZE[1] // 2),) * 2)
     if level is not None:
-        return Picture(*(np.full(shape, level, np.uint8) for shape in shapes), Colour(1, 1))
-    return Picture(*(rng.integers(40, 200, shape, np.uint8) for shape in shapes), Colour(1, 1))
+        return YuvFrame(*(np.full(shape, level, np.uint8) for shape in shapes), Colour(1, 1))
+    return YuvFrame(*(rng.integers(40, 200, shape, np.uint8) for shape in shapes), Colour(1, 1))
 
 
 @settings(deadline=None, max_examples=40)
@@ -64,7 +64,7 @@ def test_its_own_crop_pasted_back_changes_little():
     rng = np.random.default_rng(3)
     smooth = np.kron(rng.integers(60, 180, (12, 16)), np.ones((8, 8))).astype(np.uint8)
     chroma = np.full((48, 64), 128, np.uint8)  # every grey is inside BGR's range, as most colours of noise are not
-    picture = Picture(smooth, chroma, chroma.copy(), Colour(1, 1))
+    picture = YuvFrame(smooth, chroma, chroma.copy(), Colour(1, 1))
     after = picture.copy()
     box = Box(0, 0, 96, 96)
     paste(after, box, crop_face(picture, box, 96), "feather")

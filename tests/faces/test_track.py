@@ -2,8 +2,8 @@ from fractions import Fraction
 
 import numpy as np
 
-from lipsync_ray.faces.choose import choose
 from lipsync_ray.faces.scan import Scan
+from lipsync_ray.faces.speaker import select_speaker
 from lipsync_ray.faces.table import boxes_of, read_table, write_table
 from lipsync_ray.faces.track import gaussian, link
 
@@ -72,7 +72,7 @@ def test_one_frame_is_enough_where_there_is_only_one():
 def test_a_video_without_faces_gives_an_empty_table(tmp_path):
     tracks = link(scanned(50, []), RATE)
     assert len(tracks.frame) == 0
-    assert choose(tracks, "largest", 640, 360) == ()
+    assert select_speaker(tracks, "largest", 640, 360) == ()
     write_table(str(tmp_path / "t.parquet"), tracks)
     assert len(read_table(str(tmp_path / "t.parquet")).frame) == 0
 
@@ -109,7 +109,7 @@ def test_who_speaks_is_decided_by_the_whole_scene():
     place = {t: round(float(tracks.box[tracks.track == t][:, 0].mean())) // 200 for t in ids(tracks)}
 
     def who(rule):
-        (track,) = choose(tracks, rule, 640, 360)
+        (track,) = select_speaker(tracks, rule, 640, 360)
         return place[track]
 
     assert (who("largest"), who("left"), who("right")) == (2, 0, 2)
@@ -124,7 +124,7 @@ def test_who_speaks_does_not_depend_on_the_order_of_detections():
         chosen = set()
         for order in (sightings, sightings[::-1], sorted(sightings, key=lambda s: (s[0], -s[1]))):
             tracks = link(scanned(40, sorted(order, key=lambda s: s[0])), RATE)
-            (track,) = choose(tracks, rule, 640, 360)
+            (track,) = select_speaker(tracks, rule, 640, 360)
             chosen.add(round(float(tracks.box[tracks.track == track][:, 0].mean())))
         assert len(chosen) == 1, rule
 
@@ -134,7 +134,7 @@ def test_the_same_person_found_again_is_chosen_again_and_another_is_not():
     again = [(n, 110, 100, 62) for n in range(120, 160)]
     other = [(n, 400, 100, 40) for n in range(45, 115)]
     tracks = link(scanned(160, first + again + other), RATE)
-    chosen = choose(tracks, "largest", 640, 360)
+    chosen = select_speaker(tracks, "largest", 640, 360)
     shown = tracks.frame[np.isin(tracks.track, chosen)]
     assert set(shown.tolist()) == {*range(40), *range(120, 160)}
 
@@ -142,4 +142,4 @@ def test_the_same_person_found_again_is_chosen_again_and_another_is_not():
 def test_every_scene_has_its_own_speaker():
     sightings = [(n, 100, 100, 60) for n in range(50)] + [(n, 400, 100, 60) for n in range(50, 100)]
     tracks = link(scanned(100, sightings, cuts=(50,)), RATE)
-    assert len(choose(tracks, "left", 640, 360)) == 2
+    assert len(select_speaker(tracks, "left", 640, 360)) == 2

@@ -17,8 +17,8 @@ from clips import write_audio, write_video
 from lipsync_ray.media import audio, decode
 from lipsync_ray.media.audio import SoundTrack, Span
 from lipsync_ray.media.encode import VideoCoding, encode
-from lipsync_ray.media.join import Part, Track, join
-from lipsync_ray.media.picture import Colour, Picture
+from lipsync_ray.media.join import AudioTrack, Part, join
+from lipsync_ray.media.picture import Colour, YuvFrame
 from lipsync_ray.media.probe import probe_video
 
 SIZES = [(590, 590), (854, 480), (1080, 192), (512, 512), (322, 242), (606, 130)]  # the last ones: what shows it, small
@@ -56,7 +56,7 @@ def write_inputs(folder):
 
 def main(folder):
     for width, height in SIZES:
-        planes = [Picture(y, y[::2, ::2].copy(), y[1::2, 1::2].copy(), Colour()) for y in noisy(width, height)]
+        planes = [YuvFrame(y, y[::2, ::2].copy(), y[1::2, 1::2].copy(), Colour()) for y in noisy(width, height)]
         for preset in PRESETS:
             part = encode(planes, Fraction(25), Fraction(1), VideoCoding(18, preset))
             say(f"encode {width}x{height} {preset}", part)
@@ -74,7 +74,7 @@ def main(folder):
             path = str(folder / f"{channels}.wav")
             say(f"blocks of {channels}", *(block for _, block in audio.blocks(path)))
             say(f"speech of {channels}", *audio.speech_blocks(path))
-            track = Track(SoundTrack(path), Span(0, rate), Fraction(1))
+            track = AudioTrack(SoundTrack(path), Span(0, rate), Fraction(1))
             join([Part(0, lambda: part)], Fraction(25), track, Path(scratch) / "out.mp4")
             say(f"joined with {channels}", (Path(scratch) / "out.mp4").read_bytes())
 

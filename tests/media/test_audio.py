@@ -43,14 +43,14 @@ def test_speech_is_mono_at_16_khz(tmp_path):
 def test_silence_at_the_ends_is_found(tmp_path):
     quiet = np.zeros(16000, np.float32)
     path = write_audio(tmp_path / "a.wav", np.concatenate((quiet, tone(1), quiet)))
-    span = audio.sounding(str(path), audio.probe_audio(str(path)))
+    span = audio.trim_silence(str(path), audio.probe_audio(str(path)))
     assert abs(span.start - 14400) <= 160
     assert abs(span.stop - 33600) <= 160
 
 
 def test_a_silent_file_is_kept_whole(tmp_path):
     path = write_audio(tmp_path / "a.wav", np.zeros(8000, np.float32))
-    assert audio.sounding(str(path), audio.probe_audio(str(path))) == Span(0, 8000)
+    assert audio.trim_silence(str(path), audio.probe_audio(str(path))) == Span(0, 8000)
 
 
 def test_a_video_without_sound_is_refused(tmp_path):

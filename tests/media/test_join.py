@@ -9,7 +9,7 @@ from lipsync_ray.errors import EncodeError
 from lipsync_ray.media import audio, decode
 from lipsync_ray.media.audio import Span
 from lipsync_ray.media.encode import VideoCoding, encode
-from lipsync_ray.media.join import Part, Track, join
+from lipsync_ray.media.join import AudioTrack, Part, join
 from lipsync_ray.media.probe import probe_video
 
 
@@ -29,7 +29,7 @@ def test_forty_joins_do_not_drift(tmp_path, rate):
     source = probe_video(str(write_video(tmp_path / "a.mp4", [barcode(i) for i in range(frames)], rate)))
     sound = write_audio(tmp_path / "a.wav", tone(frames / float(rate)))
     lasts = frames / rate
-    track = Track(str(sound), Span(0, 10**9), lasts)
+    track = AudioTrack(str(sound), Span(0, 10**9), lasts)
     assert join(parts_of(source, cuts(frames, 7)), rate, track, tmp_path / "out.mp4") == frames
     with av.open(str(tmp_path / "out.mp4")) as container:
         video, heard = container.streams.video[0], container.streams.audio[0]
@@ -52,7 +52,7 @@ def test_lossless_parts_are_the_frames_and_tags_they_were_made_of(tmp_path):
     join(
         parts_of(info, cuts(30, 11), VideoCoding(crf=0)),
         info.rate,
-        Track(str(sound), Span(0, 32000), Fraction(30, 25)),
+        AudioTrack(str(sound), Span(0, 32000), Fraction(30, 25)),
         tmp_path / "out.mp4",
     )
     made = probe_video(str(tmp_path / "out.mp4"))
@@ -67,7 +67,7 @@ def test_audio_begins_with_its_span_to_the_sample(tmp_path):
     clicks[rate // 2] = 0.9
     source = probe_video(str(write_video(tmp_path / "a.mp4", [barcode(i) for i in range(25)])))
     sound = write_audio(tmp_path / "a.wav", clicks, rate)
-    track = Track(str(sound), Span(rate // 4, rate * 2), Fraction(1))
+    track = AudioTrack(str(sound), Span(rate // 4, rate * 2), Fraction(1))
     join(parts_of(source, cuts(25, 25)), source.rate, track, tmp_path / "out.mp4")
     heard = np.concatenate([block for _, block in audio.blocks(str(tmp_path / "out.mp4"))], axis=1)
     assert abs(int(np.abs(heard[0]).argmax()) - rate // 4) < rate // 1000
@@ -79,7 +79,7 @@ def test_a_video_longer_than_its_audio_ends_in_silence(tmp_path):
     join(
         parts_of(source, cuts(50, 50)),
         source.rate,
-        Track(str(sound), Span(0, 16000), Fraction(2)),
+        AudioTrack(str(sound), Span(0, 16000), Fraction(2)),
         tmp_path / "out.mp4",
     )
     heard = np.concatenate([block for _, block in audio.blocks(str(tmp_path / "out.mp4"))], axis=1)[0]
@@ -94,7 +94,7 @@ def test_rates_and_channels_of_the_source_stay(tmp_path, channels, rate):
     join(
         parts_of(source, [(0, 10)]),
         source.rate,
-        Track(str(sound), Span(0, 10**9), Fraction(10, 25)),
+        AudioTrack(str(sound), Span(0, 10**9), Fraction(10, 25)),
         tmp_path / "o.mp4",
     )
     with av.open(str(tmp_path / "o.mp4")) as container:
@@ -108,7 +108,7 @@ def test_parts_of_another_encoder_are_refused(tmp_path):
     sound = write_audio(tmp_path / "a.wav", tone(1))
     parts = [*parts_of(small, [(0, 4)]), *(Part(4, part.read) for part in parts_of(large, [(0, 4)]))]
     with pytest.raises(EncodeError, match=r"another H\.264 header"):
-        join(parts, small.rate, Track(str(sound), Span(0, 16000), Fraction(1)), tmp_path / "out.mp4")
+        join(parts, small.rate, AudioTrack(str(sound), Span(0, 16000), Fraction(1)), tmp_path / "out.mp4")
 
 
 def test_no_pictures_are_an_error():

@@ -64,8 +64,8 @@ def test_pieces_do_not_change_it(n, cuts, block):
     original = mel._BLOCK_COLUMNS
     mel._BLOCK_COLUMNS = block
     try:
-        pieces = np.split(samples, sorted(min(cut, n) for cut in cuts))
-        found = np.concatenate(list(mel.mel_blocks(pieces)))
+        cut_spans = np.split(samples, sorted(min(cut, n) for cut in cuts))
+        found = np.concatenate(list(mel.mel_blocks(cut_spans)))
     finally:
         mel._BLOCK_COLUMNS = original
     assert found.shape == (mel.columns_of(n), mel.BANDS)

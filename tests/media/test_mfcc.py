@@ -23,10 +23,10 @@ def test_it_is_the_reference():
 @given(st.lists(st.integers(0, 9000), min_size=1, max_size=8))
 def test_the_pieces_do_not_matter(sizes):
     samples = noise(sum(sizes))
-    pieces = np.split(samples, np.cumsum(sizes)[:-1])
+    cut_spans = np.split(samples, np.cumsum(sizes)[:-1])
     before, module._BLOCK_COLUMNS = module._BLOCK_COLUMNS, 7
     try:
-        joined = np.concatenate(list(mfcc_blocks(pieces))).T
+        joined = np.concatenate(list(mfcc_blocks(cut_spans))).T
     finally:
         module._BLOCK_COLUMNS = before
     assert np.allclose(joined, mfcc(samples), atol=1e-9)

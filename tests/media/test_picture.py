@@ -1,15 +1,15 @@
 import numpy as np
 import pytest
 
-from lipsync_ray.media.picture import Box, Colour, Picture
+from lipsync_ray.media.picture import Box, Colour, YuvFrame
 
 
-def plain(bgr, colour: Colour, size=(8, 8)) -> Picture:
+def plain(bgr, colour: Colour, size=(8, 8)) -> YuvFrame:
     """A picture of one colour."""
     height, width = size
-    blank = Picture(np.zeros((height, width), np.uint8), *(np.zeros((height // 2, width // 2), np.uint8),) * 2, colour)
+    blank = YuvFrame(np.zeros((height, width), np.uint8), *(np.zeros((height // 2, width // 2), np.uint8),) * 2, colour)
     y, u, v = np.clip(np.rint(blank.planes_of(np.array([[bgr]], np.float32))), 0, 255)[0, 0].astype(np.uint8)
-    return Picture(
+    return YuvFrame(
         np.full((height, width), y),
         np.full((height // 2, width // 2), u),
         np.full((height // 2, width // 2), v),
@@ -40,7 +40,7 @@ def test_untagged_pictures_are_taken_as_players_take_them():
 
 def test_a_box_is_the_same_pixels_as_the_whole():
     rng = np.random.default_rng(0)
-    picture = Picture(*(rng.integers(0, 255, s, np.uint8) for s in ((32, 48), (16, 24), (16, 24))), Colour(1, 1))
+    picture = YuvFrame(*(rng.integers(0, 255, s, np.uint8) for s in ((32, 48), (16, 24), (16, 24))), Colour(1, 1))
     whole = picture.bgr()
     inner = picture.bgr(Box(4, 6, 30, 24))
     # Chroma is interpolated, so only what is away from the cut's edge agrees.

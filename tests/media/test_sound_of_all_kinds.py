@@ -10,7 +10,7 @@ from clips import barcode, noise, tone, write_audio, write_both, write_video
 from lipsync_ray.media import audio
 from lipsync_ray.media.audio import SoundTrack, Span
 from lipsync_ray.media.details import get_audio_details
-from lipsync_ray.media.join import Part, Track, join
+from lipsync_ray.media.join import AudioTrack, Part, join
 from lipsync_ray.media.mel import mel_spectrogram
 from lipsync_ray.media.probe import probe_video
 
@@ -134,7 +134,7 @@ def test_the_default_stream_is_heard_or_that_of_the_language(two_languages, lang
 def test_the_outputs_track_carries_its_language(tmp_path, language, code):
     part = write_video(tmp_path / "part.mp4", [barcode(number) for number in range(25)]).read_bytes()
     sound = str(write_audio(tmp_path / "a.wav", tone(1.0)))
-    track = Track(SoundTrack(sound), Span(0, 16_000), Fraction(1), language)
+    track = AudioTrack(SoundTrack(sound), Span(0, 16_000), Fraction(1), language)
     join([Part(0, lambda: part)], Fraction(25), track, tmp_path / "out.mp4")
     with av.open(str(tmp_path / "out.mp4")) as container:
         assert container.streams.audio[0].language == (code or "und")

@@ -37,7 +37,7 @@ def same_from_anywhere(info):
 
 
 @pytest.fixture(scope="module")
-def pieces(tmp_path_factory):
+def cut_spans(tmp_path_factory):
     """Transport streams of 60 frames: one on a clock that begins near 0, one near 100 s, each with 2 s of sound."""
     folder = tmp_path_factory.mktemp("ts")
     sound = tone(2.0, 48_000)
@@ -49,9 +49,9 @@ def pieces(tmp_path_factory):
 
 
 @pytest.mark.parametrize("order", [(0, 0), (1, 0), (0, 1), (0, 0, 0), (1, 0, 1)], ids=str)
-def test_a_clock_that_is_set_anew_joins_its_pieces_in_file_order(pieces, order, tmp_path):
+def test_a_clock_that_is_set_anew_joins_its_pieces_in_file_order(cut_spans, order, tmp_path):
     path = tmp_path / "a.ts"
-    path.write_bytes(b"".join(pieces[number] for number in order))
+    path.write_bytes(b"".join(cut_spans[number] for number in order))
     info = probe_video(str(path))
     assert numbers(info) == list(range(60)) * len(order)
     assert any("clock" in note for note in info.notes)

@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import save_file
 
 from lipsync_ray.errors import CheckpointError, WeightsError
-from lipsync_ray.models import lips
+from lipsync_ray.models import generators
 from lipsync_ray.models.checkpoint import load_into, read_state
 from lipsync_ray.models.mini import Mini
 from lipsync_ray.models.wav2lip import Wav2Lip
@@ -108,11 +108,11 @@ def test_other_entries_are_named(tmp_path, network):
 
 def test_a_path_is_verified_before_anything_starts(tmp_path, network):
     torch.save(network.state_dict(), tmp_path / "good.pth")
-    lips.verify(tmp_path / "good.pth")
+    generators.verify(tmp_path / "good.pth")
     torch.save({"weight": torch.zeros(1)}, tmp_path / "other.pth")
     with pytest.raises(CheckpointError, match="not a lip-sync generator"):
-        lips.verify(tmp_path / "other.pth")
+        generators.verify(tmp_path / "other.pth")
     half = {name: t for name, t in Wav2Lip().state_dict().items() if not name.startswith("audio")}
     torch.save(half, tmp_path / "half.pth")
     with pytest.raises(CheckpointError, match="missing"):
-        lips.verify(tmp_path / "half.pth")
+        generators.verify(tmp_path / "half.pth")

@@ -5,7 +5,7 @@ from filled import difference, fill, golden
 
 from lipsync_ray.models import weights
 from lipsync_ray.models.checkpoint import load_into, read_state
-from lipsync_ray.models.lips import LipModel, architecture_of, prepared
+from lipsync_ray.models.generators import LipModel, architecture_of, prepared
 from lipsync_ray.models.mini import Mini, quarter
 from lipsync_ray.models.wav2lip import Wav2Lip
 

@@ -9,13 +9,13 @@ import torch
 from filled import difference, fill, golden, relative, sound_of
 from material import random_gfpgan, random_inception
 
-from lipsync_ray.evaluate import lse
 from lipsync_ray.faces.mtcnn import Mtcnn
+from lipsync_ray.metrics import lse
 from lipsync_ray.models import weights
+from lipsync_ray.models.generators import LipModel
 from lipsync_ray.models.gfpgan import Restorer
 from lipsync_ray.models.inception import Inception
-from lipsync_ray.models.lips import LipModel
-from lipsync_ray.models.scorers import SCORERS, Expert
+from lipsync_ray.models.scorers import SCORERS, SyncEncoder
 from lipsync_ray.models.syncnet import SyncNet
 from lipsync_ray.models.wav2lip import Wav2Lip
 
@@ -97,7 +97,7 @@ def test_syncnet_equals_the_reference_to_the_score(tmp_path):
     reference = golden("syncnet")
     torch.save(fill(SyncNet()).state_dict(), tmp_path / "syncnet_v2.model")
     count = len(reference["lip_embedding"])
-    lips, sounds = Expert(SCORERS["syncnet"], tmp_path / "syncnet_v2.model", "cuda")(
+    lips, sounds = SyncEncoder(SCORERS["syncnet"], tmp_path / "syncnet_v2.model", "cuda")(
         reference["frames"][: count + 4], sound_of(reference, count)
     )
     assert relative(lips, reference["lip_embedding"]) < 1e-3

@@ -4,11 +4,11 @@ import torch
 from filled import fill, golden, relative, sound_of
 
 from lipsync_ray.errors import CheckpointError, WeightsError
-from lipsync_ray.evaluate import lse
+from lipsync_ray.metrics import lse
 from lipsync_ray.models import weights
 from lipsync_ray.models.checkpoint import load_into, read_state
 from lipsync_ray.models.mini_sync import MiniSync
-from lipsync_ray.models.scorers import SCORERS, Expert, resolve
+from lipsync_ray.models.scorers import SCORERS, SyncEncoder, resolve
 from lipsync_ray.models.syncnet import SyncNet
 
 MINI_SYNC = weights.location(weights.find("mini-sync"))
@@ -35,7 +35,7 @@ def test_syncnet_is_the_published_one():
 
 def test_syncnet_equals_the_reference_to_the_score(reference, filled):
     count = len(reference["lip_embedding"])
-    expert = Expert(SCORERS["syncnet"], resolve("syncnet", str(filled)), "cpu")
+    expert = SyncEncoder(SCORERS["syncnet"], resolve("syncnet", str(filled)), "cpu")
     lips, sounds = expert(reference["frames"][: count + 4], sound_of(reference, count))
     assert relative(lips, reference["lip_embedding"]) < 1e-3
     assert relative(sounds, reference["audio_embedding"]) < 1e-3
@@ -50,7 +50,7 @@ def test_the_network_as_published_equals_the_one_that_runs(reference):
     network = fill(SyncNet())
     frames = torch.from_numpy(reference["frames"][:5]).float().permute(3, 0, 1, 2)[None]
     with torch.inference_mode():
-        lip = network.see(frames).numpy()
+        lip = network.encode_video(frames).numpy()
     assert relative(lip, reference["lip_embedding"][:1]) < 1e-5
 
 
@@ -60,8 +60,8 @@ def test_mini_sync_equals_the_reference():
     load_into(network, read_state(MINI_SYNC), "mini-sync")
     network.eval()
     with torch.inference_mode():
-        face = network.see(torch.from_numpy(reference["face"]).float()).numpy()
-        sound = network.hear(torch.from_numpy(reference["mel"])).numpy()
+        face = network.encode_video(torch.from_numpy(reference["face"]).float()).numpy()
+        sound = network.encode_audio(torch.from_numpy(reference["mel"])).numpy()
     assert np.abs(face - reference["face_embedding"]).max() < 1e-4
     assert np.abs(sound - reference["audio_embedding"]).max() < 1e-4
 
@@ -73,10 +73,10 @@ def test_the_expert_stacks_frames_as_the_network_was_trained():
     rng = np.random.default_rng(0)
     faces = rng.integers(0, 255, (7, 96, 96, 3), np.uint8)
     sound = rng.uniform(-4, 4, (3, 80, 16)).astype(np.float32)
-    lips, sounds = Expert(SCORERS["mini-sync"], MINI_SYNC, "cpu")(faces, sound)
+    lips, sounds = SyncEncoder(SCORERS["mini-sync"], MINI_SYNC, "cpu")(faces, sound)
     stacked = np.stack([faces[v : v + 5, 48:].transpose(0, 3, 1, 2).reshape(15, 48, 96) for v in range(3)])
     with torch.inference_mode():
-        wanted = network.see(torch.from_numpy(stacked).float() / 255).numpy()
+        wanted = network.encode_video(torch.from_numpy(stacked).float() / 255).numpy()
     assert np.abs(lips - wanted).max() < 1e-5
     assert np.allclose(np.linalg.norm(sounds, axis=1), 1, atol=1e-5)
 
@@ -87,7 +87,7 @@ def test_a_window_does_not_depend_on_its_neighbours():
     sound = rng.uniform(-4, 4, (26, 80, 16)).astype(np.float32)
     torch.set_num_threads(1)
     try:
-        expert = Expert(SCORERS["mini-sync"], MINI_SYNC, "cpu")
+        expert = SyncEncoder(SCORERS["mini-sync"], MINI_SYNC, "cpu")
         whole = expert(faces, sound)
         part = expert(faces[9:16], sound[9:12])
     finally:
@@ -97,7 +97,7 @@ def test_a_window_does_not_depend_on_its_neighbours():
 
 
 def test_windows_and_frames_must_agree():
-    expert = Expert(SCORERS["mini-sync"], MINI_SYNC, "cpu")
+    expert = SyncEncoder(SCORERS["mini-sync"], MINI_SYNC, "cpu")
     with pytest.raises(ValueError, match="one window of sound"):
         expert(np.zeros((9, 96, 96, 3), np.uint8), np.zeros((9, 80, 16), np.float32))
 

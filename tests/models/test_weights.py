@@ -6,7 +6,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from lipsync_ray.errors import UsageError, WeightsError
-from lipsync_ray.models import lips, weights
+from lipsync_ray.models import generators, weights
 from lipsync_ray.models.weights import Weights
 
 CONTENT = b"\x80\x02 not really weights " * 1000
@@ -84,7 +84,7 @@ def test_another_file_never_enters_the_cache(store, cache, answer, said):
 def test_what_cannot_be_had_says_what_to_do(store, cache):
     url, _ = store
     with pytest.raises(WeightsError) as caught:
-        weights.ready(entry(f"{url}/absent.pth"))
+        weights.ensure(entry(f"{url}/absent.pth"))
     assert isinstance(caught.value, UsageError)
     for part in ("weights fetch w", str(cache / "w.pth"), "--model mini", "404"):
         assert part in str(caught.value)
@@ -94,7 +94,7 @@ def test_a_damaged_file_in_the_cache_is_refused(cache):
     cache.mkdir()
     (cache / "w.pth").write_bytes(CONTENT[:-1])
     with pytest.raises(WeightsError, match="Remove it and fetch it again"):
-        weights.ready(entry("http://127.0.0.1:9/w.pth"))
+        weights.ensure(entry("http://127.0.0.1:9/w.pth"))
 
 
 def test_the_registry():
@@ -104,9 +104,9 @@ def test_the_registry():
         assert len(w.sha256) == 64
     mini = weights.find("mini")
     weights.check(mini, weights.location(mini))
-    assert lips.resolve("mini")[0] == "mini"
+    assert generators.resolve("mini")[0] == "mini"
 
 
 def test_neither_name_nor_file():
     with pytest.raises(WeightsError, match="neither a registered name"):
-        lips.resolve("wav2lip-xl")
+        generators.resolve("wav2lip-xl")

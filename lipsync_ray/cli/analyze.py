@@ -1,0 +1,88 @@
+"""``lipsync-ray analyze``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from lipsync_ray.cli.options import Actors, Address, Attempts, EngineOption, Gpus, OutFolder, engine_of
+from lipsync_ray.cli.weights import download_line
+
+if TYPE_CHECKING:
+    from lipsync_ray.analyze.analysis import Analysis
+    from lipsync_ray.analyze.job import Analysed
+
+SHOWN_ROWS = 50
+
+
+def analyze(
+    sources: Annotated[
+        list[str], typer.Argument(help="A table of dubs, or video and audio files; patterns such as 'in/*.mp4' too.")
+    ],
+    out: OutFolder,
+    whisper: Annotated[
+        str,
+        typer.Option(
+            help="tiny, base, small, medium, large-v2, large-v3, large-v3-turbo, a checkpoint's path, or none."
+        ),
+    ] = "small",
+    frames: Annotated[int, typer.Option(help="Random frames of each video that are looked at for faces.")] = 10,
+    seed: Annotated[int, typer.Option(help="Another one picks other frames.")] = 0,
+    actors: Actors = None,
+    gpus_per_actor: Gpus = None,
+    attempts: Attempts = 3,
+    address: Address = None,
+    engine: EngineOption = "auto",
+) -> None:
+    """Know the input before dubbing: details, transcript, translation, language, faces, and a verdict for each file.
+
+    Run the same command again after it was stopped: what was finished is kept.
+    """
+    from lipsync_ray.analyze.files import read_files
+    from lipsync_ray.analyze.job import run
+    from lipsync_ray.models import weights
+    from lipsync_ray.settings import AnalyzeSettings, Workers
+
+    settings = AnalyzeSettings(whisper, frames, seed)
+    workers = Workers(
+        actors, gpus_per_actor, None, attempts=attempts, address=address, engine=engine_of(engine, address)
+    )
+    files = read_files(sources)
+    console = Console()
+    found = weights.find(whisper)
+    if found:
+        console.print(f"weights {found.name}, licence: {found.licence}", highlight=False)
+    analysed = run(files, settings, workers, out, console, download_line(console))
+    _show(analysed, console)
+    raise typer.Exit(0 if analysed.complete else 1)
+
+
+def _show(analysed: Analysed, console: Console) -> None:
+    """Print what was found, what cannot be dubbed first."""
+    from lipsync_ray.analyze.verdict import tally
+
+    table = Table(box=None, pad_edge=False)
+    for name in ("id", "verdict", "language", ""):
+        table.add_column(name, overflow="fold")
+    order = ("impossible", "poor", "good")
+    shown = sorted(analysed.analyses, key=lambda analysis: order.index(analysis.verdict.split(":")[0]))
+    for analysis in shown[:SHOWN_ROWS]:
+        kind, _, reasons = analysis.verdict.partition(": ")
+        colour = {"good": "green", "poor": "yellow", "impossible": "red"}[kind]
+        said = reasons or "; ".join(analysis.warnings)
+        table.add_row(escape(analysis.id), f"[{colour}]{kind}[/]", escape(_language(analysis)), escape(said))
+    console.print(table, highlight=False)
+    if len(shown) > SHOWN_ROWS:
+        console.print(f"… and {len(shown) - SHOWN_ROWS} more, all in the table below", highlight=False)
+    counts = tally([analysis.verdict for analysis in analysed.analyses])
+    said = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+    console.print(f"{said}; {analysed.seconds:.0f} s; {escape(analysed.url)}", highlight=False)
+    console.print(escape(analysed.page), highlight=False)
+
+
+def _language(analysis: Analysis) -> str:
+    return analysis.language or analysis.whisper_language or ""

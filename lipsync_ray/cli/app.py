@@ -1,0 +1,52 @@
+"""The command line. Options become settings; the work is elsewhere and is imported when a command needs it.
+
+Exit status: 0 all done; 1 some rows failed or show no face (the others were written); 2 unusable arguments or manifest
+(nothing was started); 130 stopped by Ctrl-C, 143 by SIGTERM (run the same command again to go on).
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from lipsync_ray.cli.analyze import analyze
+from lipsync_ray.cli.dub import demo, dub
+from lipsync_ray.cli.enhance import enhance
+from lipsync_ray.cli.evaluate import evaluate, report
+from lipsync_ray.cli.stopping import Stopped, stoppable
+from lipsync_ray.cli.weights import app as weights_app
+from lipsync_ray.errors import LipsyncError, UsageError
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__.split("\n")[0]
+)
+for command in (dub, demo, analyze, enhance, evaluate, report):
+    app.command()(command)
+app.add_typer(weights_app, name="weights")
+
+
+def main() -> None:
+    """Run the command line; errors the program knows are one message, not a traceback."""
+    try:
+        with stoppable():
+            app()
+    except UsageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except LipsyncError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except OSError as error:
+        said = f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
+        print(f"error: {said}", file=sys.stderr)
+        sys.exit(1)
+    except Stopped as stopped:
+        print("stopped. What was finished is kept: run the same command again to go on.", file=sys.stderr)
+        sys.exit(stopped.status)
+
+
+__all__ = ["app", "main"]
+
+if __name__ == "__main__":
+    main()

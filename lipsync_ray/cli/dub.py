@@ -1,0 +1,234 @@
+"""``lipsync-ray dub`` and ``lipsync-ray demo``: a table of dubs, one pair, or the built-in corpus."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from lipsync_ray.cli.options import (
+    Actors,
+    Address,
+    Attempts,
+    Batch,
+    EngineOption,
+    Gpus,
+    Out,
+    Restore,
+    RestoreMask,
+    RestoreRegion,
+    RestoreStrength,
+    Segment,
+    engine_of,
+    restore_settings,
+)
+from lipsync_ray.cli.weights import download_line
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lipsync_ray.dub.run import Use
+    from lipsync_ray.io.manifest import Dub
+    from lipsync_ray.io.results import Summary
+    from lipsync_ray.settings import DubSettings, Workers
+
+Model = Annotated[
+    str, typer.Option(help="wav2lip_gan, wav2lip, mini, or the path of a checkpoint.", rich_help_panel="Lips")
+]
+Face = Annotated[
+    str, typer.Option(help="Who speaks where several are seen: largest, center, left, right.", rich_help_panel="Lips")
+]
+PadsOption = Annotated[
+    tuple[float, float, float, float],
+    typer.Option(
+        help="Top, bottom, left, right: parts of its own height by which a face box grows.", rich_help_panel="Lips"
+    ),
+]
+BlendOption = Annotated[
+    str, typer.Option(help="feather, or hard for the original's rectangle.", rich_help_panel="Lips")
+]
+PrecisionOption = Annotated[str, typer.Option(help="auto, fp32, bf16, fp16.", rich_help_panel="Lips")]
+LengthOption = Annotated[
+    str, typer.Option(help="What the output lasts as long as: audio, video, shortest.", rich_help_panel="Length")
+]
+LoopOption = Annotated[
+    str,
+    typer.Option(help="How a video that is too short goes on: pingpong, restart, freeze.", rich_help_panel="Length"),
+]
+TrimOption = Annotated[
+    bool, typer.Option("--trim-silence", help="Cut the audio's leading and trailing silence.", rich_help_panel="Length")
+]
+StillRate = Annotated[
+    str,
+    typer.Option(
+        help="Frames/s of a picture used as a video; a fraction such as 30000/1001 is fine.", rich_help_panel="Length"
+    ),
+]
+AnalysisOption = Annotated[
+    str | None,
+    typer.Option(
+        "--analysis",
+        help="analysis.parquet of lipsync-ray analyze: what is impossible by it is not tried.",
+    ),
+]
+Crf = Annotated[
+    float,
+    typer.Option(help="x264 quality: 0 lossless, 18 looks like the source, 23 smaller.", rich_help_panel="Encoding"),
+]
+Preset = Annotated[str, typer.Option(help="x264 speed: ultrafast … veryslow.", rich_help_panel="Encoding")]
+
+
+def dub(
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="A table (CSV, JSON lines, Parquet) with columns video, audio and optionally id, language; or a video."
+        ),
+    ],
+    audio: Annotated[
+        str | None, typer.Argument(help="The audio, where SOURCE is a video. A video's own audio track will do.")
+    ] = None,
+    out: Out = "",
+    analysis: AnalysisOption = None,
+    model: Model = "wav2lip_gan",
+    face: Face = "largest",
+    pads: PadsOption = (0.0, 0.05, 0.0, 0.0),
+    blend: BlendOption = "feather",
+    precision: PrecisionOption = "auto",
+    restore: Restore = "none",
+    restore_mask: RestoreMask = "ellipse",
+    restore_region: RestoreRegion = "face",
+    restore_strength: RestoreStrength = 1.0,
+    length: LengthOption = "audio",
+    loop: LoopOption = "pingpong",
+    trim_silence: TrimOption = False,
+    still_rate: StillRate = "25",
+    crf: Crf = 18,
+    preset: Preset = "veryfast",
+    actors: Actors = None,
+    gpus_per_actor: Gpus = None,
+    batch: Batch = None,
+    segment: Segment = 4.0,
+    attempts: Attempts = 3,
+    address: Address = None,
+    engine: EngineOption = "auto",
+) -> None:
+    """Make faces speak: one video and one audio, or a whole table of them.
+
+    Run the same command again after it was stopped: what was finished is kept.
+    """
+    from lipsync_ray.analyze.rejected import read_rejected
+    from lipsync_ray.errors import SettingsError
+    from lipsync_ray.faces.crop import Pads
+    from lipsync_ray.io.manifest import read_manifest
+    from lipsync_ray.io.user_tables import is_table
+    from lipsync_ray.media.encode import VideoCoding
+    from lipsync_ray.settings import DubSettings, Workers
+
+    if not out:
+        raise SettingsError("-o is missing: where the results go")
+    try:
+        rate = Fraction(still_rate)
+    except (ValueError, ZeroDivisionError):
+        raise SettingsError(f"--still-rate {still_rate}: expected a number or a fraction") from None
+    settings = DubSettings(
+        model=model,
+        face=face,  # type: ignore[arg-type]
+        pads=Pads(*pads),
+        blend=blend,  # type: ignore[arg-type]
+        length=length,  # type: ignore[arg-type]
+        loop=loop,  # type: ignore[arg-type]
+        trim_silence=trim_silence,
+        still_rate=rate,
+        coding=VideoCoding(crf, preset),
+        precision=precision,  # type: ignore[arg-type]
+        restore=restore_settings(restore, restore_mask, restore_region, restore_strength),
+    )
+    kind = engine_of(engine, address, single=audio is not None)
+    workers = Workers(actors, gpus_per_actor, batch, segment, attempts, address, kind)
+    console = Console()
+    if audio is not None:
+        if analysis is not None:
+            raise SettingsError("--analysis is for a table of dubs")
+        _dub_pair(source, audio, out, settings, workers, console)
+    if not is_table(source):
+        raise SettingsError(
+            f"{source}: a single video needs its audio as the second argument; a table ends in .csv, .jsonl or .parquet"
+        )
+    if Path(out).suffix == ".mp4":
+        raise SettingsError(f"-o {out}: a table's results go into a folder")
+    rejected = read_rejected(analysis) if analysis else {}
+    exit_with(_run(read_manifest(source), settings, workers, out, console, rejected), console)
+
+
+def _dub_pair(video: str, audio: str, out: str, settings: DubSettings, workers: Workers, console: Console) -> NoReturn:
+    """One pair. Into an .mp4, by way of a folder beside it that is removed when the video is there; or into a folder."""
+    from lipsync_ray.errors import SettingsError
+    from lipsync_ray.io import storage
+    from lipsync_ray.io.manifest import one_dub
+
+    row = one_dub(video, audio)
+    if storage.is_local(out) and storage.local_path(out).is_dir() and Path(out).suffix == ".mp4":
+        raise SettingsError(f"-o {out}: a folder; expected the name of the video")
+    single = Path(out).suffix == ".mp4"
+    folder = f"{out}.run" if single else out
+    summary = _run([row], settings, workers, folder, console)
+    if single and summary.complete:
+        made = summary.results[0].output or ""
+        storage.copy(made, out)
+        storage.remove(folder)
+        console.print(f"{escape(out)}: {summary.results[0].frames} frames", highlight=False)
+        raise typer.Exit(0)
+    exit_with(summary, console)
+
+
+def demo(
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the demo's inputs and results.")] = Path(
+        "lipsync-demo"
+    ),
+    engine: EngineOption = "auto",
+) -> None:
+    """Dub a small built-in corpus with the bundled weights: no arguments, no network."""
+    from lipsync_ray.demo.corpus import make_corpus
+    from lipsync_ray.io.manifest import read_manifest
+    from lipsync_ray.settings import DubSettings, Workers
+
+    console = Console()
+    console.print(f"making the demo's inputs in {escape(str(out))}/inputs", highlight=False)
+    manifest = make_corpus(out / "inputs")
+    summary = _run(
+        read_manifest(str(manifest)),
+        DubSettings(model="mini"),
+        Workers(engine=engine_of(engine, None)),
+        str(out),
+        console,
+    )
+    exit_with(summary, console)
+
+
+def _run(
+    dubs: list[Dub],
+    settings: DubSettings,
+    workers: Workers,
+    out: str,
+    console: Console,
+    rejected: Mapping[Use, str] | None = None,
+) -> Summary:
+    from lipsync_ray.dub.job import run
+    from lipsync_ray.models import weights
+
+    found = weights.find(settings.model)
+    if found and not found.bundled:
+        console.print(f"weights {found.name}, licence: {found.licence}", highlight=False)
+    return run(dubs, settings, workers, out, console, download_line(console), rejected)
+
+
+def exit_with(summary: Summary, console: Console) -> NoReturn:
+    from lipsync_ray.cli.summary_table import show
+
+    show(summary, console)
+    raise typer.Exit(0 if summary.complete else 1)

@@ -1,0 +1,89 @@
+"""``lipsync-ray enhance``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from lipsync_ray.cli.options import (
+    Actors,
+    Address,
+    Attempts,
+    Batch,
+    EngineOption,
+    Gpus,
+    OutFolder,
+    RestoreMask,
+    RestoreRegion,
+    RestoreStrength,
+    Segment,
+    engine_of,
+)
+from lipsync_ray.cli.weights import download_line
+
+
+def enhance(
+    sources: Annotated[list[str], typer.Argument(help="The folder of a finished dub run, or videos and pictures.")],
+    out: OutFolder,
+    restore: Annotated[
+        str, typer.Option(help="gfpgan, or a checkpoint of it.", rich_help_panel="Restoration")
+    ] = "gfpgan",
+    restore_mask: RestoreMask = "ellipse",
+    restore_region: RestoreRegion = "face",
+    restore_strength: RestoreStrength = 1.0,
+    restore_detector: Annotated[
+        str,
+        typer.Option(
+            help="table: tracked faces, landmarks smoothed; retinaface: GFPGAN's own detector on every frame.",
+            rich_help_panel="Restoration",
+        ),
+    ] = "table",
+    upscale: Annotated[int, typer.Option(help="2 makes the video twice as large.", rich_help_panel="Restoration")] = 1,
+    face: Annotated[
+        str | None,
+        typer.Option(
+            help="Whose faces: all, largest, center, left, right. Default: the dubbed face of a run, all of a video.",
+            rich_help_panel="Restoration",
+        ),
+    ] = None,
+    precision: Annotated[str, typer.Option(help="auto, fp32, bf16, fp16.", rich_help_panel="Restoration")] = "auto",
+    crf: Annotated[float, typer.Option(help="x264 quality: 0 lossless, 18 like the source.")] = 18,
+    preset: Annotated[str, typer.Option(help="x264 speed: ultrafast … veryslow.")] = "veryfast",
+    actors: Actors = None,
+    gpus_per_actor: Gpus = None,
+    batch: Batch = None,
+    segment: Segment = 1.6,
+    attempts: Attempts = 3,
+    address: Address = None,
+    engine: EngineOption = "auto",
+) -> None:
+    """Restore the faces of finished videos, or of pictures, with GFPGAN.
+
+    Run the same command again after it was stopped: what was finished is kept.
+    """
+    from lipsync_ray.cli.summary_table import show
+    from lipsync_ray.enhance.items import read_items
+    from lipsync_ray.enhance.job import run
+    from lipsync_ray.media.encode import VideoCoding
+    from lipsync_ray.models import weights
+    from lipsync_ray.settings import EnhanceSettings, RestoreSettings, Workers
+
+    settings = EnhanceSettings(
+        RestoreSettings(restore, restore_mask, restore_region, restore_strength),  # type: ignore[arg-type]
+        upscale,
+        restore_detector,  # type: ignore[arg-type]
+        face,  # type: ignore[arg-type]
+        VideoCoding(crf, preset),
+        precision,  # type: ignore[arg-type]
+    )
+    workers = Workers(actors, gpus_per_actor, batch, segment, attempts, address, engine_of(engine, address))
+    items, base = read_items(sources, settings.face)
+    console = Console()
+    found = weights.find(restore)
+    if found:
+        console.print(f"weights {found.name}, licence: {found.licence}", highlight=False)
+    summary = run(items, base, settings, workers, out, console, download_line(console))
+    show(summary, console)
+    raise typer.Exit(0 if summary.complete else 1)

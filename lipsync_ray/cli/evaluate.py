@@ -1,0 +1,156 @@
+"""``lipsync-ray evaluate`` and ``lipsync-ray report``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from lipsync_ray.cli.options import Actors, Address, Attempts, Batch, EngineOption, Gpus, OutFolder, Segment, engine_of
+from lipsync_ray.cli.weights import download_line
+
+if TYPE_CHECKING:
+    from lipsync_ray.evaluate.job import Evaluated
+
+_MOST_NAMED = 20
+_IN_TERMINAL = (
+    "lse_d",
+    "lse_c",
+    "mini_sync_d",
+    "mini_sync_c",
+    "offset",
+    "psnr_db",
+)  # as wide as one is; the page has all
+
+Details = Annotated[
+    int, typer.Option(help="Videos that the report shows with pictures and a player, worst first.", min=0)
+]
+
+
+def evaluate(
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="The folder of a finished dub run, or a table (CSV, JSON lines, Parquet) with the column video and "
+            "optionally reference, id, language, model."
+        ),
+    ],
+    out: OutFolder,
+    scorer: Annotated[
+        str,
+        typer.Option(help="syncnet (LSE-D, LSE-C), or mini-sync (bundled, its own numbers).", rich_help_panel="Sync"),
+    ] = "syncnet",
+    scorer_weights: Annotated[
+        str | None, typer.Option(help="A file to use instead of the registered weights.", rich_help_panel="Sync")
+    ] = None,
+    protocol: Annotated[
+        str,
+        typer.Option(help="real: face tracks; lrs: the whole frame, for face-centred clips.", rich_help_panel="Sync"),
+    ] = "real",
+    min_track: Annotated[
+        int,
+        typer.Option(help="A face track counts if it is seen in more frames, at 25 a second.", rich_help_panel="Sync"),
+    ] = 100,
+    min_face: Annotated[
+        int | None,
+        typer.Option(
+            help="… and its face is larger, in pixels. Default: 100 for syncnet, 40 for mini-sync.",
+            rich_help_panel="Sync",
+        ),
+    ] = None,
+    face: Annotated[
+        str | None,
+        typer.Option(
+            help="Whose tracks: all, largest, center, left, right. Default: the dubbed face of a run, all of a table.",
+            rich_help_panel="Sync",
+        ),
+    ] = None,
+    fid: Annotated[
+        str, typer.Option(help="inception, a file of its weights, or none to leave FID out.", rich_help_panel="FID")
+    ] = "inception",
+    dims: Annotated[int, typer.Option(help="Inception features: 64, 192, 768, 2048.", rich_help_panel="FID")] = 2048,
+    fid_every: Annotated[
+        int, typer.Option(help="One picture in so many frames at 25 a second goes into FID.", rich_help_panel="FID")
+    ] = 5,
+    details: Details = 24,
+    actors: Actors = None,
+    gpus_per_actor: Gpus = None,
+    batch: Batch = None,
+    segment: Segment = 4.0,
+    attempts: Attempts = 3,
+    address: Address = None,
+    engine: EngineOption = "auto",
+) -> None:
+    """Score dubbed videos: sync, FID, how the picture suffered. Tables and a report go to OUT.
+
+    Run the same command again after it was stopped: what was scored is kept.
+    """
+    from lipsync_ray.evaluate.job import run
+    from lipsync_ray.evaluate.subjects import read_subjects
+    from lipsync_ray.report.page import write_report
+    from lipsync_ray.settings import EvaluateSettings, Workers
+
+    settings = EvaluateSettings(
+        scorer=scorer,  # type: ignore[arg-type]
+        scorer_weights=scorer_weights,
+        protocol=protocol,  # type: ignore[arg-type]
+        min_track=min_track,
+        min_face=min_face,
+        face=face,  # type: ignore[arg-type]
+        fid=fid,
+        dims=dims,
+        fid_every=fid_every,
+    )
+    workers = Workers(actors, gpus_per_actor, batch, segment, attempts, address, engine_of(engine, address))
+    console = Console()
+    subjects = read_subjects(source, settings.face)
+    evaluated = run(subjects, settings, workers, out, console, download_line(console), details)
+    page = write_report([evaluated.out], evaluated.out, details)
+    _show(evaluated, page, console)
+    raise typer.Exit(0 if evaluated.complete else 1)
+
+
+def report(
+    runs: Annotated[list[str], typer.Argument(help="Folders of finished evaluations.")],
+    out: OutFolder,
+    details: Details = 24,
+) -> None:
+    """Put several evaluations (models) into one comparison: OUT/report/index.html."""
+    from lipsync_ray.io import storage
+    from lipsync_ray.report.page import write_report
+
+    page = write_report([storage.absolute(run) for run in runs], storage.absolute(out), details)
+    Console().print(escape(page), highlight=False, soft_wrap=True)
+
+
+def _show(evaluated: Evaluated, page: str, console: Console) -> None:
+    from lipsync_ray.evaluate.summary import groups, shown_metrics
+    from lipsync_ray.io.wording import number
+
+    rows = groups(evaluated.scores, evaluated.fids)
+    metrics = [metric for metric in shown_metrics(rows) if metric.name in _IN_TERMINAL]
+    table = Table(box=None, pad_edge=False)
+    for name in ("language", "model", "videos"):
+        table.add_column(name)
+    for name in (*(metric.short for metric in metrics), *(["FID"] if evaluated.fids else [])):
+        table.add_column(name, justify="right")
+    for row in rows:
+        cells = [number(row.stats[m.name].mean if m.name in row.stats else None, m.digits) for m in metrics]
+        if evaluated.fids:
+            cells.append(number(row.fid.fid if row.fid else None, 2))
+        table.add_row(escape(row.language), escape(row.model), f"{row.scored}/{row.videos}", *cells)
+    console.print(table, highlight=False)
+    for note in sorted({fid.note for fid in evaluated.fids if fid.note}):
+        console.print(f"FID: {note}", style="yellow", highlight=False, markup=False)
+    missing = [score for score in evaluated.scores if score.status != "scored"]
+    for score in missing[:_MOST_NAMED]:
+        console.print(f"{score.id}: {score.status.replace('_', ' ')}: {score.error}", highlight=False, markup=False)
+    if len(missing) > _MOST_NAMED:
+        console.print(f"… and {len(missing) - _MOST_NAMED} more, in the tables", highlight=False)
+    said = (
+        f"{len(evaluated.scores) - len(missing)} of {len(evaluated.scores)} videos scored in {evaluated.seconds:.0f} s"
+    )
+    console.print(f"{said}; {escape(page)}", highlight=False, soft_wrap=True)

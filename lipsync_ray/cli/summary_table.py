@@ -1,0 +1,47 @@
+"""The end of a run as a person sees it: a short table and one line of sums."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from lipsync_ray.io.results import Result, Summary
+from lipsync_ray.io.wording import number, said
+
+SHOWN_ROWS = 50
+
+
+def show(summary: Summary, console: Console) -> None:
+    """Print what became of every row, what did not become a video first."""
+    table = Table(box=None, pad_edge=False)
+    for name, justify in (
+        ("id", "left"),
+        ("status", "left"),
+        ("frames", "right"),
+        ("no face", "right"),
+        ("work s", "right"),
+        ("", "left"),
+    ):
+        table.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
+    shown = sorted(summary.results, key=lambda result: (result.status == "done", not result.warnings))[:SHOWN_ROWS]
+    for result in shown:
+        colour = {"done": "green", "failed": "red", "no_face": "yellow"}[result.status]
+        told = [f"{said(result.stage)}: {said(result.error)}" if result.output is None else result.output]
+        told += [f"! {warning}" for warning in result.warnings]
+        numbers = (number(value, digits) for value, digits in _numbers(result))
+        table.add_row(escape(result.id), f"[{colour}]{result.status}[/]", *numbers, escape("\n".join(told)))
+    console.print(table, highlight=False)
+    if len(summary.results) > len(shown):
+        console.print(f"… and {len(summary.results) - len(shown)} more, all in the table below", highlight=False)
+    counts = {status: sum(r.status == status for r in summary.results) for status in ("done", "failed", "no_face")}
+    counted = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
+    warned = sum(bool(result.warnings) for result in summary.results)
+    counted += f" ({warned} with warnings)" if warned else ""
+    made = sum(result.frames or 0 for result in summary.results)
+    took = f"{made} frames in {number(summary.seconds)} s"
+    console.print(f"{counted}; {took}; {escape(summary.results_url)}", highlight=False)
+
+
+def _numbers(result: Result) -> tuple[tuple[float | None, int], ...]:
+    return (result.frames, 0), (result.faceless_frames, 0), (result.seconds, 1)

@@ -1,0 +1,163 @@
+"""The engine that is this process: stages on threads of their own, which decoders, OpenCV and torch leave to run.
+
+Nothing is started, so the first frame is drawn at once: for one pair, a notebook, a test. What would end a worker's
+process ends this one: there is nobody who tries again.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
+from typing import Any, Generic, TypeVar
+
+from lipsync_ray.engine import runners
+from lipsync_ray.engine.attempts import Ledger
+from lipsync_ray.engine.runners import Cluster
+from lipsync_ray.engine.stages import Failure, Keyed, Outcome, StageSpec, build_stage, guarded, run_stage
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_BUILDING = threading.Lock()  # libraries' loaders were not made for two at a time
+WAITING = 1  # rows that wait for a stage
+POLL_S = 0.2  # between two looks whether the pass has been left
+PATIENCE_S = 30.0  # for rows in work, when it has
+
+
+class InlineRunner:
+    """Threads of this process, on one GPU where there is one."""
+
+    def __init__(self) -> None:
+        import torch
+
+        self.cluster = Cluster(float(os.cpu_count() or 1), float(min(1, torch.cuda.device_count())), 1)
+
+    def run(self, rows: Sequence[Keyed], stages: Sequence[StageSpec], ledger: Ledger) -> Iterator[Outcome]:
+        return _run((Outcome(row.key, row) for row in rows), len(rows), stages, ledger)
+
+    def feed(self) -> runners.Feed:
+        return _Feed()
+
+    def run_fed(self, feed: runners.Feed, most: int, stages: Sequence[StageSpec], ledger: Ledger) -> Iterator[Outcome]:
+        assert isinstance(feed, _Feed)
+        return _run((Outcome(row.key, row) for row in feed), most, stages, ledger)
+
+    def tasks(self, name: str, function: Callable[[Item], Result], limit: int) -> runners.Tasks[Item, Result]:
+        return _Tasks(name, function, limit)
+
+
+class _Feed:
+    """Rows from one thread to another; None is the end."""
+
+    def __init__(self) -> None:
+        self._rows: queue.SimpleQueue[Keyed | None] = queue.SimpleQueue()
+
+    def add(self, rows: Sequence[Keyed]) -> None:
+        for row in rows:
+            self._rows.put(row)
+
+    def close(self) -> None:
+        self._rows.put(None)
+
+    def __iter__(self) -> Iterator[Keyed]:
+        while (row := self._rows.get()) is not None:
+            yield row
+
+
+class _Line:
+    """A short queue between stages that both sides leave when the pass is left."""
+
+    def __init__(self, left: threading.Event) -> None:
+        self._items: queue.Queue[Outcome | None] = queue.Queue(WAITING)
+        self._left = left
+
+    def put(self, item: Outcome | None) -> None:
+        while not self._left.is_set():
+            try:
+                self._items.put(item, timeout=POLL_S)
+                return
+            except queue.Full:
+                continue
+
+    def get(self) -> Outcome | None:
+        """The next row; None where no more comes."""
+        while not self._left.is_set():
+            try:
+                return self._items.get(timeout=POLL_S)
+            except queue.Empty:
+                continue
+        return None
+
+
+def _run(rows: Iterable[Outcome], most: int, stages: Sequence[StageSpec], ledger: Ledger) -> Iterator[Outcome]:
+    left = threading.Event()
+    lines = [_Line(left) for _ in range(len(stages) + 1)]
+    crowds = [max(1, min(stage.workers, most)) for stage in stages]
+
+    def bring() -> None:
+        for row in rows:
+            lines[0].put(row)
+        for _ in range(crowds[0]):
+            lines[0].put(None)
+
+    ended = [threading.Lock() for _ in stages]
+    working = list(crowds)
+
+    def work(number: int) -> None:
+        spec = stages[number]
+        with _BUILDING:
+            stage = build_stage(spec)
+        while (outcome := lines[number].get()) is not None:
+            lines[number + 1].put(run_stage(spec.name, stage, outcome, ledger))
+        with ended[number]:
+            working[number] -= 1
+            last = working[number] == 0
+        if last:
+            for _ in range(crowds[number + 1] if number + 1 < len(stages) else 1):
+                lines[number + 1].put(None)
+
+    threads = [threading.Thread(target=bring, daemon=True)]
+    threads += [
+        threading.Thread(target=work, args=(number,), name=stages[number].name, daemon=True)
+        for number, crowd in enumerate(crowds)
+        for _ in range(crowd)
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        while (outcome := lines[-1].get()) is not None:
+            yield outcome
+    finally:
+        left.set()
+        for thread in threads[1:]:  # the first one may wait for rows that never come
+            thread.join(PATIENCE_S)
+
+
+class _Tasks(Generic[Item, Result]):
+    def __init__(self, name: str, function: Callable[[Item], Result], limit: int) -> None:
+        self._name, self._function = name, function
+        self._pool = ThreadPoolExecutor(limit, thread_name_prefix=name)
+        self._running: deque[tuple[Item, Future[Any]]] = deque()
+
+    def submit(self, item: Item) -> None:
+        self._running.append((item, self._pool.submit(guarded, self._name, self._function, item)))
+
+    @property
+    def idle(self) -> bool:
+        return not self._running
+
+    def finished(self, wait: bool = False) -> Iterator[tuple[Item, Result | Failure]]:
+        while self._running:
+            if wait:
+                wait_for([future for _, future in self._running], return_when="FIRST_COMPLETED")
+            done = [pair for pair in self._running if pair[1].done()]
+            if not done:
+                return
+            for pair in done:
+                self._running.remove(pair)
+                yield pair[0], pair[1].result()

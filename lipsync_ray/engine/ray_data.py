@@ -1,0 +1,160 @@
+"""Rows through stages on Ray Data, outcomes back as they come.
+
+One row is one block and one batch: a description, later with the crops it has grown. Rows and what becomes of them
+travel pickled in one binary column, because their arrays differ in shape from row to row.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pyarrow as pa
+
+from lipsync_ray.engine.attempts import Ledger
+from lipsync_ray.engine.feed import Feed, Place
+from lipsync_ray.engine.stages import Failure, Keyed, Outcome, StageSpec, build_stage, run_stage
+from lipsync_ray.engine.startup_barrier import StartupBarrier
+from lipsync_ray.errors import LipsyncError
+
+COLUMN = "row"
+# Ray's guard against a flow that hangs. Its default of 30 minutes ends runs that wait for a GPU node to come up.
+NO_PROGRESS_S = 4 * 3600
+INIT_DEATHS = 3  # in a row, of a stage's actors while they load, before the flow is given up (Ray's default is none)
+# What may wait for a stage, in units of what it has in work. Without it a cheap stage runs ahead of a dear one over the
+# whole video: 229 MiB of crops for ten minutes, where 54 do.
+RUN_AHEAD = 0.5
+# Rows an actor holds. On a GPU a row is done in less time than the next one takes to arrive: one in work, one that waits.
+# On a CPU it takes a second, and a row that waits is only memory.
+IN_FLIGHT_GPU, IN_FLIGHT_CPU = 2, 1
+
+
+_NOTHING = Failure("", "a place for which no row came")
+
+
+class FlowError(LipsyncError):
+    """Ray has given a flow up."""
+
+
+class _Turn:
+    """The Ray Data side of a stage: built once in its actor, then called for one row at a time.
+
+    Parameters
+    ----------
+    awaited : stages one of whose actors has to be up before this one begins its first row
+    feed : of the first stage, where its rows are not known yet
+    """
+
+    def __init__(
+        self, spec: StageSpec, ledger: Ledger, roll: StartupBarrier | None, awaited: tuple[str, ...], feed: Feed | None
+    ) -> None:
+        self._name, self._ledger, self._roll, self._awaited, self._feed = spec.name, ledger, roll, awaited, feed
+        self._stage = build_stage(spec)
+        if roll is not None:
+            roll.arrive(spec.name)
+
+    def __call__(self, batch: pa.Table) -> pa.Table:
+        if self._awaited and self._roll is not None:
+            self._roll.wait_for(self._awaited, NO_PROGRESS_S)
+            self._awaited = ()
+        outcome = _opened(batch)
+        if self._feed is not None and isinstance(outcome.value, Place):
+            row = self._feed.take(outcome.value)
+            outcome = Outcome(row.key, row) if row is not None else replace(outcome, value=None, failure=_NOTHING)
+        return _closed([run_stage(self._name, self._stage, outcome, self._ledger)])
+
+
+def run(rows: Sequence[Keyed], stages: Sequence[StageSpec], ledger: Ledger) -> Iterator[Outcome]:
+    """Take every row through the stages; outcomes in the order in which they end.
+
+    A session must be open (:func:`lipsync_ray.engine.session.session`).
+    """
+    left = {row.key for row in rows}
+    try:
+        for outcome in _outcomes(rows, stages, ledger, None):
+            left.discard(outcome.key)
+            yield outcome
+    except FlowError as error:
+        for key in sorted(left):
+            yield Outcome(key, None, Failure("engine", str(error)))
+
+
+def run_fed(feed: Feed, most: int, stages: Sequence[StageSpec], ledger: Ledger) -> Iterator[Outcome]:
+    """Take rows through the stages that become known while the flow runs.
+
+    Parameters
+    ----------
+    feed : hands them out; it is closed by who fills it
+    most : rows that there may be
+
+    Raises
+    ------
+    FlowError : Ray has given up; what has not come back will not
+    """
+    places = [Place(number) for number in range(most)]
+    return (outcome for outcome in _outcomes(places, stages, ledger, feed) if outcome.failure != _NOTHING)
+
+
+def _outcomes(
+    rows: Sequence[Keyed], stages: Sequence[StageSpec], ledger: Ledger, feed: Feed | None
+) -> Iterator[Outcome]:
+    import ray
+    import ray.data.exceptions
+    from ray.data import ActorPoolStrategy, DataContext
+
+    blocks = [_closed([Outcome(row.key, row)]) for row in rows]
+    if not blocks:
+        return
+    context = DataContext.get_current()
+    context.enable_progress_bars = False
+    context.print_on_execution_start = False
+    context.execution_no_progress_timeout_s = NO_PROGRESS_S
+    context.max_consecutive_actor_init_deaths = INIT_DEATHS
+    context.downstream_capacity_backpressure_ratio = RUN_AHEAD
+    # A stage that is alone waits for nobody, and every actor is a process to start.
+    roll = None if len(stages) == 1 else feed.roll() if feed is not None else StartupBarrier()
+    dataset: Any = ray.data.from_arrow(blocks)
+    for number, stage in enumerate(stages):
+        # Nothing holds the first stage back while the others' actors load: it would run over the whole video by then.
+        # Ray can wait for a pool before it starts the next one; here all of them load at the same time.
+        awaited = tuple(later.name for later in stages[1:]) if number == 0 else ()
+        workers = min(stage.workers, len(blocks))
+        # Actors for every stage, also for one that loads nothing: Ray ends a task's process a second after it falls
+        # idle, and a new one's imports cost four seconds of CPU, row after row.
+        dataset = dataset.map_batches(
+            _Turn,
+            fn_constructor_args=(stage, ledger, roll, awaited, feed if number == 0 else None),
+            batch_size=1,
+            batch_format="pyarrow",
+            num_cpus=stage.cpus,
+            num_gpus=stage.gpus or None,
+            compute=ActorPoolStrategy(
+                # A pool that may shrink does so while it waits for its first row, and does not grow again.
+                size=workers,
+                max_tasks_in_flight_per_actor=IN_FLIGHT_GPU if stage.gpus else IN_FLIGHT_CPU,
+            ),
+        )
+    try:
+        # Without prefetch: with it, each outcome would wait for the next one.
+        for batch in dataset.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
+            for item in batch[COLUMN]:
+                yield pickle.loads(item.as_buffer())
+    except (ray.exceptions.RayError, ray.data.exceptions.RayDataUserCodeException) as error:
+        raise FlowError(f"Ray gave the pass up: {_last_line(error)}") from error
+
+
+def _last_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__
+
+
+def _closed(outcomes: list[Outcome]) -> pa.Table:
+    packed = [pickle.dumps(outcome, protocol=pickle.HIGHEST_PROTOCOL) for outcome in outcomes]
+    return pa.table({COLUMN: pa.array(packed, pa.large_binary())})
+
+
+def _opened(batch: pa.Table) -> Outcome:
+    outcome: Outcome = pickle.loads(batch[COLUMN][0].as_buffer())
+    return outcome

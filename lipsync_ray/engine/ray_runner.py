@@ -1,0 +1,37 @@
+"""The engine that is Ray."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from lipsync_ray.engine import ray_data, runners
+from lipsync_ray.engine.attempts import Ledger
+from lipsync_ray.engine.feed import Feed
+from lipsync_ray.engine.runners import Cluster
+from lipsync_ray.engine.stages import Keyed, Outcome, StageSpec
+from lipsync_ray.engine.tasks import Tasks
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class RayRunner:
+    """Stages are pools of actors under Ray Data, small jobs are tasks. A session must be open."""
+
+    cluster: Cluster
+
+    def run(self, rows: Sequence[Keyed], stages: Sequence[StageSpec], ledger: Ledger) -> Iterator[Outcome]:
+        return ray_data.run(rows, stages, ledger)
+
+    def feed(self) -> runners.Feed:
+        return Feed()
+
+    def run_fed(self, feed: runners.Feed, most: int, stages: Sequence[StageSpec], ledger: Ledger) -> Iterator[Outcome]:
+        assert isinstance(feed, Feed)
+        return ray_data.run_fed(feed, most, stages, ledger)
+
+    def tasks(self, name: str, function: Callable[[Item], Result], limit: int) -> runners.Tasks[Item, Result]:
+        return Tasks(name, function, limit)

@@ -1,0 +1,73 @@
+"""How a machine or cluster is divided among the stages of a job."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lipsync_ray.engine.runners import Cluster
+from lipsync_ray.errors import SettingsError
+from lipsync_ray.settings import Workers
+
+_SPARE_CPUS = 0.1  # of a CPU, left unreserved: a pool that takes all of them stops what feeds it
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Processes of one stage, and what Ray reserves for each."""
+
+    workers: int
+    cpus: float
+    gpus: float = 0.0
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Pools for stages that run a network, and for those that read before and write after it."""
+
+    model: Pool
+    read: Pool
+    write: Pool
+
+    @property
+    def device(self) -> str:
+        """ "cuda" where the model's actors have a GPU."""
+        return "cuda" if self.model.gpus else "cpu"
+
+
+def allocate(cluster: Cluster, workers: Workers, alone: bool, networks: int = 1) -> Layout:
+    """Divide a cluster.
+
+    Parameters
+    ----------
+    alone : the network's stage is the job's only one, and may use every CPU
+    networks : stages that run one; each gets `Layout.model`, and they share a GPU
+
+    Raises
+    ------
+    SettingsError : more GPUs asked for than there are
+    """
+    gpus = workers.gpus_per_actor
+    if gpus is None:
+        gpus = min(1.0, cluster.gpus)
+    if gpus > cluster.gpus:
+        raise SettingsError(
+            f"--gpus-per-actor {gpus:g}: the cluster has {cluster.gpus:g} GPUs. Leave the option out to use what is there."
+        )
+    cpus = max(1.0, cluster.cpus) - _SPARE_CPUS
+    if gpus:
+        count = workers.actors or max(1, int(cluster.gpus / gpus))
+        rest = max(cpus - count, cpus / 2)
+        share = min(1.0, (cpus - rest * 0.9) / count) if not alone else min(1.0, cpus / count)
+        part = gpus / networks if gpus <= 1 else max(1.0, gpus // networks)
+        return Layout(Pool(count, share / networks, part), *_around(rest * 0.9))
+    # An actor on CPUs computes in one thread: the last bits of a float32 product depend on how many share it, and a
+    # dub must not depend on the machine's size. Stages share the CPUs; which one needs them, the system sees best.
+    count = workers.actors or max(1, int(cluster.cpus))
+    share = cpus if alone else cpus / 2
+    return Layout(Pool(count, min(1.0, share / count) / networks), *_around(cpus / 2))
+
+
+def _around(cpus: float) -> tuple[Pool, Pool]:
+    """Readers and writers in ``cpus`` CPUs. Writing decodes again and encodes: three times a reader's work."""
+    readers, writers = max(1, int(cpus / 4)), max(1, int(cpus * 3 / 4))
+    return Pool(readers, min(1.0, cpus / 4 / readers)), Pool(writers, min(1.0, cpus * 3 / 4 / writers))

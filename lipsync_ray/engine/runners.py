@@ -1,0 +1,102 @@
+"""What takes rows through stages: Ray, on a cluster or on this machine, or threads of this process.
+
+Both do the same things in the same order of a row's life: same stages, outcomes, ledger and progress, same frames.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from lipsync_ray.engine.attempts import Ledger
+from lipsync_ray.engine.stages import Failure, Keyed, Outcome, StageSpec
+from lipsync_ray.settings import Workers
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+Told = TypeVar("Told", covariant=True)
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """What there is to work with.
+
+    Attributes
+    ----------
+    cpus, gpus : of all nodes
+    nodes : number of them
+    """
+
+    cpus: float
+    gpus: float
+    nodes: int
+
+
+class Feed(Protocol):
+    """Rows for stages that run already."""
+
+    def add(self, rows: Sequence[Keyed]) -> None:
+        """More rows are known."""
+
+    def close(self) -> None:
+        """There will be no more."""
+
+
+class Tasks(Protocol[Item, Told]):
+    """Small jobs, a bounded number at a time; the others wait."""
+
+    def submit(self, item: Item) -> None:
+        """Run the function on an item, when its turn comes."""
+
+    def finished(self, wait: bool = False) -> Iterator[tuple[Item, Told | Failure]]:
+        """Items that have ended since the last call; with ``wait``, all there are, until none is left."""
+
+    @property
+    def idle(self) -> bool:
+        """Whether every item that was submitted has been told of."""
+
+
+class Engine(Protocol):
+    """Takes rows through stages."""
+
+    @property
+    def cluster(self) -> Cluster: ...
+
+    def run(self, rows: Sequence[Keyed], stages: Sequence[StageSpec], ledger: Ledger) -> Iterator[Outcome]:
+        """Every row through the stages; outcomes in the order in which they end."""
+
+    def feed(self) -> Feed:
+        """For :meth:`run_fed`."""
+
+    def run_fed(self, feed: Feed, most: int, stages: Sequence[StageSpec], ledger: Ledger) -> Iterator[Outcome]:
+        """Rows that become known while the stages run, at most so many.
+
+        Raises
+        ------
+        LipsyncError : the engine has given up; what has not come back will not
+        """
+
+    def tasks(self, name: str, function: Callable[[Item], Result], limit: int) -> Tasks[Item, Result]:
+        """Calls of one function, so many at a time. What it raises becomes a Failure of that name."""
+
+
+@contextlib.contextmanager
+def started(workers: Workers) -> Iterator[Engine]:
+    """The engine that is asked for, until the work is done.
+
+    Raises
+    ------
+    ClusterError : nobody answers at the address, or Ray does not start
+    """
+    if workers.engine == "inline":
+        from lipsync_ray.engine.inline_runner import InlineRunner
+
+        yield InlineRunner()
+        return
+    from lipsync_ray.engine.ray_runner import RayRunner
+    from lipsync_ray.engine.session import session
+
+    with session(workers.address) as cluster:
+        yield RayRunner(cluster)

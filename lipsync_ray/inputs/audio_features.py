@@ -1,0 +1,118 @@
+"""A distinct audio file, decoded once to the features that a network hears.
+
+They are stored as raw little-endian float32, time first, so that a worker reads just the columns of its segment.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lipsync_ray.errors import DecodeError
+from lipsync_ray.io import storage
+from lipsync_ray.media import audio, mel, mfcc
+from lipsync_ray.media.audio import Sound, SoundTrack, Span
+
+F32 = NDArray[np.float32]
+FrontEnd = Literal["mel", "mfcc"]
+
+FOLDER = "sources"
+FORMAT = 2  # raise when what is stored changes its meaning
+BANDS = {"mel": mel.BANDS, "mfcc": mfcc.COEFFICIENTS}
+SILENT_PEAK = 10 ** (-60 / 20)  # full scale is 1: dither and hum lie below, no speech does
+_PCM = 32768  # SyncNet hears 16-bit numbers
+
+
+@dataclass(frozen=True)
+class AudioSource:
+    """A sound to listen to, whether to trim its silence, and where its features go. `key` tells one from another."""
+
+    track: SoundTrack
+    key: str
+    trim: bool
+    folder: str
+    front_end: FrontEnd = "mel"
+
+
+@dataclass(frozen=True)
+class Speech:
+    """A sound as the jobs use it.
+
+    Attributes
+    ----------
+    track : the sound
+    sound : what it is
+    span : the samples that are used
+    features_url : raw float32 (columns, bands) of the span
+    columns : of 12.5 ms (mel) or 10 ms (MFCC)
+    bands : 80 (mel) or 13 (MFCC)
+    """
+
+    track: SoundTrack
+    sound: Sound
+    span: Span
+    features_url: str
+    columns: int
+    bands: int = mel.BANDS
+
+    @property
+    def duration_s(self) -> Fraction:
+        return Fraction(self.span.stop - self.span.start, self.sound.sample_rate)
+
+    @property
+    def silent(self) -> bool:
+        """Whether there is nothing to hear in it, however loud it is played."""
+        return self.sound.peak < SILENT_PEAK
+
+    def read(self, first: int, last: int) -> F32:
+        """(n, bands) float32 columns [first, last), as far as there are any."""
+        first, last = max(0, first), min(self.columns, last)
+        if last <= first:
+            return np.zeros((0, self.bands), np.float32)
+        row = self.bands * 4
+        data = storage.read_bytes(self.features_url, first * row, (last - first) * row)
+        return np.frombuffer(data, "<f4").reshape(-1, self.bands)
+
+
+def extract_audio_features(source: AudioSource) -> Speech:
+    """Decode a sound to its end, commit its features, and say what it is; at once where that was done before.
+
+    Raises
+    ------
+    ProbeError, DecodeError : no usable audio in it
+    """
+    bands = BANDS[source.front_end]
+    features_url = storage.join(source.folder, f"{source.key}.{source.front_end}")
+    note_url = f"{features_url}.json"
+    if storage.exists(note_url):
+        note = json.loads(storage.read_bytes(note_url))
+        return Speech(source.track, Sound(**note["sound"]), Span(**note["span"]), features_url, note["columns"], bands)
+    sound = audio.probe_audio(source.track)
+    span = audio.trim_silence(source.track, sound) if source.trim else Span(0, sound.samples)
+    columns = 0
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / "features"
+        with path.open("wb") as file:
+            for block in _features(audio.speech_blocks(source.track, span, sound.cancels), source.front_end):
+                file.write(np.ascontiguousarray(block, "<f4").tobytes())
+                columns += len(block)
+        if not columns:
+            raise DecodeError(f"{source.track.url}: no sound in it")
+        storage.commit_file(path, features_url)
+    note = {"sound": asdict(sound), "span": asdict(span), "columns": columns}
+    storage.commit_bytes(note_url, json.dumps(note).encode())
+    return Speech(source.track, sound, span, features_url, columns, bands)
+
+
+def _features(blocks: Iterable[F32], front_end: FrontEnd) -> Iterator[NDArray[Any]]:
+    if front_end == "mel":
+        return mel.mel_blocks(blocks)
+    return mfcc.mfcc_blocks(np.rint(np.clip(block * _PCM, -_PCM, _PCM - 1)).astype(np.float32) for block in blocks)

@@ -1,0 +1,149 @@
+"""Face tables: the rows that look for faces, the stage that looks, and what links a video's detections."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from lipsync_ray.faces import scan as faces_scan
+from lipsync_ray.faces.detect import detection_size, mtcnn_detector
+from lipsync_ray.faces.scan import Scan, stretches
+from lipsync_ray.faces.speaker import FaceChoice, select_speaker
+from lipsync_ray.faces.table import read_notes, read_table, write_table
+from lipsync_ray.faces.track import link
+from lipsync_ray.io import storage
+from lipsync_ray.media import decode
+from lipsync_ray.media.probe import VideoInfo
+
+VERSION = 2  # raise when the same video would get another table: every key changes
+
+
+@dataclass(frozen=True)
+class FaceRow:
+    """One stretch of a source video to look for faces in.
+
+    Attributes
+    ----------
+    key : unique in the run
+    video : what to decode
+    start, stop : frames [start, stop), whole groups of :mod:`lipsync_ray.faces.scan`
+    url : where its scan is committed
+    """
+
+    key: str
+    video: VideoInfo
+    start: int
+    stop: int
+    url: str
+
+
+def face_rows(key: str, video: VideoInfo, folder: str, seconds: float) -> list[FaceRow]:
+    """The rows that make a video's face table."""
+    return [
+        FaceRow(f"{key}-{start}", video, start, stop, storage.join(folder, f"{start}-{stop}.npz"))
+        for start, stop in stretches(video.frames, video.rate, seconds)
+    ]
+
+
+@dataclass(frozen=True)
+class Scanned:
+    """A stretch whose scan is committed: frames looked through, and on how many the detector ran."""
+
+    frames: int
+    looked: int
+
+
+class Detect:
+    """Look for faces in a stretch of a source video and commit what was seen."""
+
+    def __init__(self, device: str) -> None:
+        one_thread()
+        self._detector = mtcnn_detector(device)
+
+    def __call__(self, row: FaceRow) -> Scanned:
+        video = row.video
+        width, height = detection_size(video.width, video.height)
+        seen = decode.Seen()
+        frames = decode.small_rgb(video, row.start, min(row.stop + 1, video.frames), width, height, seen)
+        found = faces_scan.scan(frames, row.start, row.stop, video.frames, video.rate, self._detector)
+        scale = np.array([video.width / width, video.height / height], np.float32)
+        own = range(row.start, row.stop)
+        found = replace(
+            found,
+            box=found.box * np.tile(scale, 2),
+            landmarks=found.landmarks * scale,
+            resized=sum(place in own for place in seen.resized),
+            damaged=sum(place in own for place in seen.damaged),
+        )
+        storage.commit_bytes(row.url, found.to_bytes())
+        return Scanned(row.stop - row.start, len(found.looked))
+
+
+def one_thread() -> None:
+    """Keep this process's numeric libraries to one thread, on which the last bits of their sums depend."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+@dataclass(frozen=True)
+class TableOrder:
+    """A face table to make: of `video`, from the committed scans at `parts`, to `url`."""
+
+    key: str
+    video: VideoInfo
+    parts: tuple[str, ...]
+    url: str
+
+
+def make_table(order: TableOrder) -> str:
+    """Link a video's detections, commit its face table, and clear the scans away."""
+    scan = Scan.joined([Scan.from_bytes(storage.read_bytes(url)) for url in order.parts])
+    write_table(order.url, link(scan, order.video.rate), _notes(scan))
+    storage.remove(order.parts[0].rpartition("/")[0])
+    return order.url
+
+
+def _notes(scan: Scan) -> list[str]:
+    """What is to be said of pictures when all have been seen."""
+    notes = []
+    if scan.resized:
+        notes.append(
+            f"{scan.resized} of its {scan.stop} frames have another size than the first; they are scaled to it"
+        )
+    if scan.damaged:
+        notes.append(f"{scan.damaged} of its {scan.stop} frames are damaged, and those after them may show it")
+    return notes
+
+
+@dataclass(frozen=True)
+class SpeakerQuery:
+    """The question who speaks in a video: the table at `url`, the rule, the size of its frames."""
+
+    key: str
+    url: str
+    rule: FaceChoice
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class SpeakerTracks:
+    """Who speaks: tracks of the chosen face, in how many source frames it is seen, and how many tracks there are.
+
+    `notes` are what is to be said of the pictures.
+    """
+
+    chosen: tuple[int, ...]
+    frames: int
+    tracks: int
+    notes: tuple[str, ...] = ()
+
+
+def choose_speaker(choice: SpeakerQuery) -> SpeakerTracks:
+    """Read a face table and decide."""
+    tracks = read_table(choice.url)
+    chosen = select_speaker(tracks, choice.rule, choice.width, choice.height)
+    seen = sum(int((tracks.track == track).sum()) for track in chosen)
+    return SpeakerTracks(chosen, seen, len(set(tracks.track.tolist())), read_notes(choice.url))

@@ -1,0 +1,27 @@
+"""A distinct video, looked at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from lipsync_ray.media.probe import VideoInfo, probe_video
+
+
+@dataclass(frozen=True)
+class VideoSource:
+    """A video to look at. `key` changes with its content; `still_rate` is for pictures."""
+
+    url: str
+    key: str
+    still_rate: Fraction
+
+
+def probe(source: VideoSource) -> VideoInfo:
+    """Probe a video.
+
+    Raises
+    ------
+    ProbeError : not a readable video
+    """
+    return probe_video(source.url, source.still_rate)

@@ -1,0 +1,1 @@
+"""Storage by URL, tables that people write, and the records that a run keeps."""

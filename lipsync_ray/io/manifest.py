@@ -1,0 +1,64 @@
+"""The table of dubs: columns video, audio and optionally id, language (:mod:`lipsync_ray.io.user_tables` reads it)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lipsync_ray.errors import ManifestError
+from lipsync_ray.io import storage, user_tables
+from lipsync_ray.io.names import Source, stem_of
+from lipsync_ray.io.user_tables import Column, Row
+
+COLUMNS = (
+    Column("video", required=True, file="must"),
+    Column("audio", required=True, file="must"),
+    user_tables.ID,
+    Column("language"),
+)
+
+
+@dataclass(frozen=True)
+class Dub:
+    """One row: make the face of `video` say `audio`.
+
+    Attributes
+    ----------
+    id : names the output; letters, digits, ``.``, ``_`` and ``-``, unique in the table
+    video, audio : path or fsspec URL
+    language : as the user wrote it, or None
+    """
+
+    id: str
+    video: str
+    audio: str
+    language: str | None = None
+
+
+def read_manifest(url: str) -> list[Dub]:
+    """The dubs of a table.
+
+    Raises
+    ------
+    ManifestError : with every problem found
+    """
+    return [Dub(**row) for row in user_tables.read_rows(url, COLUMNS, _source_of)]  # type: ignore[arg-type]
+
+
+def one_dub(video: str, audio: str) -> Dub:
+    """The dub of a single pair.
+
+    Raises
+    ------
+    ManifestError : a file cannot be reached
+    """
+    row: Row = {"id": None, "video": storage.absolute(video), "audio": storage.absolute(audio), "language": None}
+    if problems := list(user_tables.missing_files([row], ["video", "audio"])):
+        raise ManifestError(f"{video}, {audio}", problems)
+    return Dub(_source_of(row).at(0), row["video"] or "", row["audio"] or "")
+
+
+def _source_of(row: Row) -> Source:
+    """``<video>-<language>``, or ``<video>-<audio>`` where no language is given."""
+    said = stem_of(row["audio"] or "")
+    language = row["language"]
+    return Source(row["video"] or "", (language or said,), (said,) if language else ())

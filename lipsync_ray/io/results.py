@@ -1,0 +1,156 @@
+"""The rows of results.parquet, each kept as a small JSON record from the moment its dub has ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import pyarrow as pa
+
+from lipsync_ray.io import records, storage
+from lipsync_ray.io.wording import number, said
+
+FILE = "results.parquet"
+Status = Literal["done", "failed", "no_face"]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of one row of the manifest.
+
+    Attributes
+    ----------
+    id, video, audio, language : as in the manifest
+    status : "done"; "failed", with a reason; "no_face", where no frame shows one and there was nothing to dub
+    stage : where it failed
+    error : why, with what to do about it
+    output : the finished video
+    model : name of the generator
+    frames : of the output
+    faceless_frames : of these, passed through because no face was seen
+    restored_frames : of these, whose face was restored; None without --restore, or where an earlier run made some
+    tracks : faces tracked in the source
+    seconds : of work, over all stages and workers
+    duration_s : of the output
+    rate : frames/s of the output, as a fraction
+    width, height : of the source, upright
+    segments : rows of work the dub was split into
+    reused_segments : of these, committed by an earlier run
+    attempts : most processes that one of its segments needed
+    face_table : of its source video
+    fingerprint : of inputs, settings and weights
+    warnings : what a person should know of it all the same, one sentence each
+    """
+
+    id: str
+    video: str
+    audio: str
+    language: str | None
+    status: Status
+    stage: str | None = None
+    error: str | None = None
+    output: str | None = None
+    model: str | None = None
+    frames: int | None = None
+    faceless_frames: int | None = None
+    restored_frames: int | None = None
+    tracks: int | None = None
+    seconds: float | None = None
+    duration_s: float | None = None
+    rate: str | None = None
+    width: int | None = None
+    height: int | None = None
+    segments: int | None = None
+    reused_segments: int | None = None
+    attempts: int | None = None
+    face_table: str | None = None
+    fingerprint: str | None = None
+    warnings: tuple[str, ...] = ()
+
+
+def line_of(result: Result) -> str:
+    """A row in one line."""
+    ended = f"{said(result.frames)} frames, {number(result.seconds, 1)} s of work"
+    return f"{result.id}: {result.status}, {ended}" + (f"; {result.stage}: {result.error}" if result.error else "")
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run came to.
+
+    Attributes
+    ----------
+    results : one per row of the manifest, in its order
+    results_url : of results.parquet
+    detected_videos : distinct videos whose faces were detected in this run
+    seconds : wall time
+    """
+
+    results: list[Result]
+    results_url: str
+    detected_videos: int
+    seconds: float
+
+    @property
+    def complete(self) -> bool:
+        """Whether every row is done."""
+        return all(result.status == "done" for result in self.results)
+
+
+SCHEMA = pa.schema(
+    [
+        (name, pa.string())
+        for name in ("id", "video", "audio", "language", "status", "stage", "error", "output", "model")
+    ]
+    + [(name, pa.int64()) for name in ("frames", "faceless_frames", "restored_frames", "tracks")]
+    + [(name, pa.float64()) for name in ("seconds", "duration_s")]
+    + [("rate", pa.string())]
+    + [(name, pa.int64()) for name in ("width", "height", "segments", "reused_segments", "attempts")]
+    + [(name, pa.string()) for name in ("face_table", "fingerprint")]
+    + [("warnings", pa.list_(pa.string()))]
+)
+
+
+def record(out: str, result: Result) -> None:
+    """Commit one row's record."""
+    records.commit(out, result.id, asdict(result))
+
+
+def recorded(out: str, ids: Iterable[str]) -> dict[str, Result]:
+    """The records that earlier runs left for these rows."""
+    return {name: _result(values) for name, values in records.read(out, ids).items()}
+
+
+def finished(out: str, fingerprints: Mapping[str, str], folders: Iterable[str]) -> dict[str, Result]:
+    """The rows that an earlier run finished under the same fingerprint, and whose output is still there.
+
+    Parameters
+    ----------
+    fingerprints : id → fingerprint of the rows that are wanted
+    folders : of the run, in which its outputs are
+    """
+    there: set[str] = set().union(*(storage.list_names(storage.join(out, folder)) for folder in folders))
+    kept = {}
+    for name, result in recorded(out, fingerprints).items():
+        made = result.status == "done" and storage.name_of(result.output or "") in there
+        if result.fingerprint == fingerprints[name] and (made or result.status == "no_face"):
+            kept[name] = result
+    return kept
+
+
+def write_results(out: str, results: Iterable[Result]) -> str:
+    """Commit results.parquet; its URL."""
+    url = storage.join(out, FILE)
+    records.write_table(url, results, SCHEMA)
+    return url
+
+
+def read_results(out: str) -> list[Result]:
+    """The rows of a run's results.parquet."""
+    return [_result(row) for row in records.read_table(storage.join(out, FILE)).to_pylist()]
+
+
+def _result(values: Mapping[str, Any]) -> Result:
+    """A row as it was written, also by a version that knew no warnings."""
+    return Result(**{**values, "warnings": tuple(values.get("warnings") or ())})

@@ -1,0 +1,296 @@
+"""Every path is an fsspec URL: read, list, and commit so that a reader sees a whole object or none.
+
+A local path is a URL without a scheme. Object stores show an object only once its upload has ended, so writing it
+whole is the commit; everywhere else the bytes go to a temporary name in the same folder, which is then renamed.
+Calls that meet a passing fault of the store (a time-out, a reset connection, a 5xx) are tried again with a growing,
+jittered pause before they become a :class:`~lipsync_ray.errors.StorageError`.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import posixpath
+import random
+import shutil
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+from fsspec import filesystem
+from fsspec.core import has_magic, url_to_fs
+
+from lipsync_ray.errors import StorageError
+from lipsync_ray.io import local_files
+
+T = TypeVar("T")
+
+OBJECT_STORES = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "memory"})
+TRIES = 5
+FIRST_PAUSE_S = 0.2
+READ_BLOCK = 1 << 20  # bytes fetched at a time from a remote file that is read in places
+_FINAL = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError, FileExistsError)
+_NEVER_PASS = frozenset({"NoCredentialsError", "PartialCredentialsError", "ParamValidationError"})
+_FINAL_ERRNO = frozenset({errno.ENOSPC, errno.EROFS, errno.ENAMETOOLONG, errno.EDQUOT})
+
+
+def is_local(url: str) -> bool:
+    """Whether ``url`` is a path of this machine's file system."""
+    return local_files.is_local(url)
+
+
+def local_path(url: str) -> Path:
+    """The path of a local URL."""
+    return Path(local_files.path_of(url))
+
+
+def join(root: str, *names: str) -> str:
+    """``root/name/…``, for a path or a URL."""
+    return "/".join([root.rstrip("/") or "/", *names]) if names else root
+
+
+def join_relative(folder: str, path: str) -> str:
+    """A path as it is meant beside other files of ``folder``; ``..`` goes up, in a bucket too."""
+    if is_local(folder):
+        return absolute(join(folder, path))
+    protocol, _, inside = join(folder, path).partition("://")
+    bucket, _, key = inside.partition("/")
+    return f"{protocol}://{bucket}/{posixpath.normpath('/' + key).lstrip('/')}"
+
+
+def parent(url: str) -> str:
+    """The folder that a file lies in."""
+    return url.rstrip("/").rpartition("/")[0] or "/"
+
+
+def absolute(url: str) -> str:
+    """A local path made absolute, so that a worker with another working directory reads the same file."""
+    return local_files.absolute(url) if is_local(url) else url
+
+
+def is_absolute(path: str) -> bool:
+    """Whether a local path does not depend on the current folder."""
+    return os.path.isabs(local_files.path_of(path))
+
+
+def is_there(path: str) -> bool:
+    """Whether there is anything at a local path."""
+    return os.path.exists(local_files.path_of(path))
+
+
+def name_of(url: str) -> str:
+    """The last part of a path or URL."""
+    return url.rstrip("/").rsplit("/", 1)[-1]
+
+
+def _fs(url: str) -> tuple[Any, str]:
+    if "::" in url and "://" in url.partition("::")[2]:  # a chain, such as simplecache::s3://…
+        fs, path = url_to_fs(url)
+    else:
+        fs = filesystem(url.partition("://")[0])
+        path = fs._strip_protocol(url)
+    return fs, str(path)
+
+
+def _patiently(what: str, call: Callable[[], T]) -> T:
+    """``call()``, tried again while the store has a passing fault."""
+    for attempt in range(TRIES):
+        try:
+            return call()
+        except _FINAL:
+            raise
+        except OSError as error:
+            if error.errno in _FINAL_ERRNO:
+                raise StorageError(f"{what}: {error.strerror or error}. Free space or choose another place.") from error
+            if attempt == TRIES - 1:
+                raise StorageError(f"{what}: {error} (tried {TRIES} times)") from error
+        except Exception as error:
+            # Botocore, aiohttp and their kin do not derive from OSError where fsspec has not translated them.
+            if type(error).__module__.split(".")[0] not in {"botocore", "aiobotocore", "aiohttp", "fsspec", "asyncio"}:
+                raise
+            if attempt == TRIES - 1 or type(error).__name__ in _NEVER_PASS:
+                raise StorageError(f"{what}: {error} (tried {attempt + 1} times)") from error
+        time.sleep(FIRST_PAUSE_S * 2**attempt * random.uniform(0.5, 1.5))
+    raise AssertionError("unreachable")
+
+
+def exists(url: str) -> bool:
+    """Whether an object or folder is there."""
+    if is_local(url):
+        return is_there(url)
+    fs, path = _fs(url)
+    return bool(_patiently(f"looking for {url}", lambda: fs.exists(path)))
+
+
+def identity(url: str) -> str:
+    """16 hex digits that change when the object at ``url`` is another one: its address, size and time or ETag.
+
+    Raises
+    ------
+    FileNotFoundError, IsADirectoryError, PermissionError, StorageError
+    """
+    if is_local(url):
+        path = absolute(url)
+        found = local_files.status(path)
+        return digest(path, found.st_size, found.st_mtime_ns)
+    fs, path = _fs(url)
+    info = _patiently(f"looking at {url}", lambda: fs.info(path))
+    if info.get("type") == "directory":
+        raise IsADirectoryError(url)
+    version = info.get("ETag") or info.get("etag") or info.get("mtime") or info.get("LastModified") or ""
+    return digest(url, info["size"], version)
+
+
+def size(url: str) -> int:
+    """Bytes of the object at ``url``."""
+    if is_local(url):
+        return local_files.status(absolute(url)).st_size
+    fs, path = _fs(url)
+    return int(_patiently(f"looking at {url}", lambda: fs.size(path)))
+
+
+def digest(*parts: object) -> str:
+    """16 hex digits of a hash over the parts' texts."""
+    return hashlib.sha256("\0".join(map(str, parts)).encode()).hexdigest()[:16]
+
+
+def read_bytes(url: str, start: int = 0, length: int | None = None) -> bytes:
+    """``length`` bytes from ``start``, or all."""
+    if is_local(url):
+        return _patiently(f"reading {url}", lambda: local_files.read(absolute(url), start, length))
+    fs, path = _fs(url)
+    stop = None if length is None else start + length
+    return bytes(_patiently(f"reading {url}", lambda: fs.cat_file(path, start=start, end=stop)))
+
+
+def list_names(url: str) -> set[str]:
+    """Names in a folder; empty where there is none."""
+    if is_local(url):
+        return local_files.names(absolute(url))
+    fs, path = _fs(url)
+    fs.invalidate_cache(path)
+    try:
+        entries = _patiently(f"listing {url}", lambda: fs.ls(path, detail=False))
+    except (FileNotFoundError, NotADirectoryError):
+        return set()
+    return {name_of(entry) for entry in entries}
+
+
+def list_tree(url: str) -> set[str]:
+    """Paths of all objects below a folder, relative to it; empty where there is none."""
+    if is_local(url):
+        return local_files.tree(absolute(url))
+    fs, path = _fs(url)
+    fs.invalidate_cache(path)
+    found = _patiently(f"listing {url}", lambda: fs.find(path))
+    root = fs._strip_protocol(path).rstrip("/") + "/"
+    return {entry.removeprefix(root) for entry in map(fs._strip_protocol, found)}
+
+
+def glob(url: str) -> list[str]:
+    """Files whose name fits a pattern of ``*``, ``?`` and ``[…]``, in alphabetical order; empty where none does."""
+    if is_local(url):
+        return local_files.fitting(absolute(url))
+    fs, path = _fs(url)
+    found = _patiently(f"listing {url}", lambda: fs.glob(path, detail=True))
+    return [fs.unstrip_protocol(name) for name in sorted(found) if found[name]["type"] == "file"]
+
+
+def commit_bytes(url: str, data: bytes) -> None:
+    """Put ``data`` at ``url``, whole or not at all."""
+    if is_local(url):
+        _patiently(f"writing {url}", lambda: local_files.commit(absolute(url), lambda to: _write(to, data)))
+        return
+    fs, path = _fs(url)
+    if _whole_writes(fs):
+        _patiently(f"writing {url}", lambda: fs.pipe_file(path, data))
+    else:
+        _by_rename(fs, path, url, lambda to: fs.pipe_file(to, data))
+
+
+def commit_file(source: Path, url: str) -> None:
+    """Put the local file ``source`` at ``url``, whole or not at all; ``source`` is left where it is."""
+    if is_local(url):
+        copying = partial(shutil.copyfile, source)
+        _patiently(f"writing {url}", lambda: local_files.commit(absolute(url), copying))
+        return
+    fs, path = _fs(url)
+    if _whole_writes(fs):
+        _patiently(f"writing {url}", lambda: fs.put_file(str(source), path))
+    else:
+        _by_rename(fs, path, url, lambda to: fs.put_file(str(source), to))
+
+
+def copy(source: str, target: str) -> None:
+    """Copy an object, from any store to any other; the target appears whole or not at all."""
+    if is_local(source):
+        commit_file(local_path(source), target)
+        return
+    fs, path = _fs(source)
+    with tempfile.TemporaryDirectory() as scratch:
+        local = Path(scratch) / name_of(source)
+        _patiently(f"reading {source}", lambda: fs.get_file(path, str(local)))
+        commit_file(local, target)
+
+
+def _write(path: str, data: bytes) -> None:
+    with open(path, "wb") as file:
+        file.write(data)
+
+
+def _whole_writes(fs: Any) -> bool:
+    protocols = {fs.protocol} if isinstance(fs.protocol, str) else set(fs.protocol)
+    return bool(protocols & OBJECT_STORES)
+
+
+def _by_rename(fs: Any, path: str, url: str, write: Callable[[str], None]) -> None:
+    folder, _, name = path.rpartition("/")
+    temporary = f"{folder}/.{name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.tmp"
+
+    def commit() -> None:
+        fs.makedirs(folder or "/", exist_ok=True)
+        try:
+            write(temporary)
+            fs.mv(temporary, path)
+        except BaseException:
+            if fs.exists(temporary):
+                fs.rm_file(temporary)
+            raise
+
+    _patiently(f"writing {url}", commit)
+
+
+def remove(url: str) -> None:
+    """Remove an object, or a folder with all in it; nothing where there is none."""
+    if is_local(url):
+        _patiently(f"removing {url}", lambda: local_files.remove(absolute(url)))
+        return
+    fs, path = _fs(url)
+    try:
+        if has_magic(path):  # fsspec would take it as a pattern
+            for found in _patiently(f"listing {url}", lambda: fs.find(path)):
+                _patiently(f"removing {url}", partial(fs.rm_file, found))
+        else:
+            _patiently(f"removing {url}", lambda: fs.rm(path, recursive=True))
+    except FileNotFoundError:
+        return
+
+
+@contextmanager
+def opened(url: str) -> Iterator[str | IO[bytes]]:
+    """What PyAV opens: a local file's path, or a seekable file object that fetches the blocks that are asked for."""
+    if is_local(url):
+        yield str(local_path(url))
+        return
+    fs, path = _fs(url)
+    file = _patiently(f"opening {url}", lambda: fs.open(path, "rb", block_size=READ_BLOCK))
+    try:
+        yield file
+    finally:
+        file.close()

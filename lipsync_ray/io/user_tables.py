@@ -1,0 +1,170 @@
+"""Tables that a user writes. Everything is checked before anything starts, in one go."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Literal
+
+from lipsync_ray.errors import LipsyncError, ManifestError
+from lipsync_ray.io import names, storage, table_files
+
+_LOOKERS = 32
+
+Row = dict[str, str | None]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column that a table may have.
+
+    Attributes
+    ----------
+    name : of it
+    required : every row has a value
+    file : "must" names a file that has to be there, "may" one whose absence is the row's own trouble
+    """
+
+    name: str
+    required: bool = False
+    file: Literal["must", "may"] | None = None
+
+
+ID = Column("id")
+
+
+def is_table(url: str) -> bool:
+    """Whether the name is that of a table, be it one that cannot be read here."""
+    return table_files.kind_of(url) is not None
+
+
+def read_rows(url: str, columns: Sequence[Column], source_of: Callable[[Row], names.Source]) -> list[Row]:
+    """The rows of a table, each with a value or None for every column.
+
+    Relative paths are taken from the table's folder; of a table on this machine, from the current folder where they
+    exist there. Ids that are not written are made up (:mod:`lipsync_ray.io.names`).
+
+    Parameters
+    ----------
+    columns : that it may have; among them ``id``
+    source_of : says what an id is made from
+
+    Raises
+    ------
+    ManifestError : with every problem found
+    """
+    raw = _read(url, [column.name for column in columns])
+    problems = raw.problems
+    required = [column.name for column in columns if column.required]
+    optional = [column.name for column in columns if not column.required]
+    given = set().union(*raw.rows) if raw.rows else set(required)
+    if not raw.rows and not problems:
+        problems.append("the table has no rows")
+    problems += [
+        f"column {name!r}: unknown; expected {', '.join(required)} and optionally {', '.join(optional)}"
+        for name in sorted(given - {*required, *optional})
+    ]
+    missing = [name for name in required if name not in given]
+    problems += [f"column {name!r}: missing" for name in missing]
+    if missing or not raw.rows:
+        raise ManifestError(url, problems)
+    resolve = _resolver(url)
+    rows: list[Row] = []
+    for number, values in enumerate(raw.rows, 1):
+        row: Row = {column.name: values.get(column.name) for column in columns}
+        problems += [f"row {number}, column {name!r}: empty" for name in required if not row[name]]
+        for column in columns:
+            path = row[column.name]
+            if column.file and path:
+                row[column.name] = resolve(path)
+        rows.append(row)
+    written = [row["id"] for row in rows]
+    for row, name in zip(rows, names.tell_apart([source_of(row) for row in rows], written), strict=True):
+        row["id"] = name
+    problems += _id_problems([row["id"] or "" for row in rows])
+    problems += missing_files(rows, [column.name for column in columns if column.file == "must"])
+    if problems:
+        raise ManifestError(url, sorted(problems, key=_place_of))
+    return rows
+
+
+def _read(url: str, columns: Sequence[str]) -> table_files.Raw:
+    if not is_table(url):
+        raise ManifestError(url, [f"unknown kind of table; expected a name ending in {table_files.READABLE}"])
+    try:
+        data = storage.read_bytes(url)
+    except FileNotFoundError:
+        raise ManifestError(url, ["no such file"]) from None
+    except (OSError, LipsyncError, ValueError, ImportError) as error:
+        raise ManifestError(url, [f"cannot be read: {error}"]) from error
+    if not data.strip():
+        raise ManifestError(url, ["the table is empty"])
+    return table_files.parse(url, data, columns)
+
+
+def _resolver(table: str) -> Callable[[str], str]:
+    """Makes a path of this table absolute."""
+    folder = storage.parent(storage.absolute(table))
+    here = storage.is_local(table)
+
+    def resolve(path: str) -> str:
+        if not storage.is_local(path) or storage.is_absolute(path):
+            return storage.absolute(path)
+        if here and storage.is_there(path):
+            return storage.absolute(path)
+        return storage.join_relative(folder, path)
+
+    return resolve
+
+
+def _id_problems(ids: list[str]) -> Iterable[str]:
+    counts = Counter(ids)
+    for number, name in enumerate(ids, 1):
+        if not names.is_safe(name):
+            yield (
+                f"row {number}, column 'id': {name!r} cannot name a file; expected up to {names.LONGEST_BYTES} bytes of "
+                "letters, digits, '.', '_', '-', beginning with a letter or digit"
+            )
+        elif counts[name] > 1:
+            yield f"row {number}, column 'id': {name!r} is used {counts[name]} times"
+
+
+def missing_files(rows: Sequence[Row], columns: Sequence[str]) -> Iterable[str]:
+    """One sentence for each file that cannot be reached, naming row and column."""
+    places: dict[str, list[str]] = {}
+    for number, row in enumerate(rows, 1):
+        for column in columns:
+            if url := row[column]:
+                places.setdefault(url, []).append(f"row {number}, column {column!r}")
+    for url, reason in why_absent(places).items():
+        yield from (f"{place}: {url}: {reason}" for place in places[url])
+
+
+def why_absent(urls: Iterable[str]) -> dict[str, str]:
+    """Why files cannot be reached; those that can are left out."""
+    near = {url: _why_absent(url) for url in urls if storage.is_local(url)}
+    far = [url for url in urls if url not in near]
+    if far:
+        with ThreadPoolExecutor(_LOOKERS) as pool:
+            near |= dict(zip(far, pool.map(_why_absent, far), strict=True))
+    return {url: near[url] or "" for url in urls if near[url]}
+
+
+def _why_absent(url: str) -> str | None:
+    try:
+        storage.identity(url)
+    except FileNotFoundError:
+        return "no such file"
+    except IsADirectoryError:
+        return "a folder; expected a media file"
+    except (OSError, LipsyncError, ValueError, ImportError) as error:
+        return f"cannot be reached: {error}"
+    return None
+
+
+def _place_of(problem: str) -> tuple[int, str]:
+    found = re.match(r"(?:row|line) (\d+)", problem)
+    return (int(found[1]) if found else 0, problem)

@@ -1,0 +1,50 @@
+"""Which source frame an output frame shows: arithmetic on frame numbers, nothing is opened."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+I64 = NDArray[np.int64]
+Loop = Literal["pingpong", "restart", "freeze"]
+LOOPS: tuple[str, ...] = get_args(Loop)
+
+
+def source_frames(output: I64, count: int, loop: Loop) -> I64:
+    """The source frame that each output frame shows.
+
+    pingpong goes forward, then back without repeating either end; restart jumps to the beginning; freeze holds the
+    last frame.
+
+    Parameters
+    ----------
+    output : (n,) output frame numbers
+    count : source frames
+    """
+    if loop == "freeze" or count == 1:
+        return np.minimum(output, count - 1)
+    if loop == "restart":
+        return output % count
+    period = 2 * (count - 1)
+    place = output % period
+    return np.where(place < count, place, period - place)
+
+
+def at_rate(frames: int, rate: Fraction, target: Fraction) -> I64:
+    """The frame to show at each place of a grid of another rate, as ``ffmpeg -r`` picks them.
+
+    Place k shows the last frame whose time, rounded to the grid, is at most k.
+
+    Parameters
+    ----------
+    frames : of the video
+    rate, target : frames/s of the video and of the grid
+    """
+    ratio = target / rate
+    numbers = np.arange(frames, dtype=np.int64)
+    places = (2 * numbers * ratio.numerator + ratio.denominator) // (2 * ratio.denominator)  # ⌊n · ratio + ½⌋
+    lasts = max(1, int(frames * ratio + Fraction(1, 2)))
+    return np.asarray(np.searchsorted(places, np.arange(lasts), side="right") - 1, np.int64).clip(0)

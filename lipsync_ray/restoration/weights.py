@@ -1,0 +1,30 @@
+"""The checkpoints that restoration needs, checked before anything starts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lipsync_ray.models import gfpgan, parsing, weights
+from lipsync_ray.restoration.faces import RestoreFiles
+from lipsync_ray.settings import RestoreSettings
+
+
+@dataclass(frozen=True)
+class Restoration:
+    """What restores: its name for the results, its files, and the sha256 of the network for fingerprints."""
+
+    name: str
+    files: RestoreFiles
+    digest: str
+
+
+def resolve(settings: RestoreSettings, progress: weights.Progress | None = None) -> Restoration:
+    """Find and check everything that the settings need.
+
+    Raises
+    ------
+    WeightsError, CheckpointError : what is missing or wrong, and what to do
+    """
+    name, network = gfpgan.resolve(settings.model, progress)
+    parsenet = str(parsing.resolve(progress)) if settings.mask == "parsing" else None
+    return Restoration(name, RestoreFiles(str(network), parsenet), weights.digest(network))

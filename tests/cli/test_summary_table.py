@@ -1,0 +1,170 @@
+"""Whatever is missing of a row, every table, report and notebook still shows it."""
+
+import ast
+import io
+import json
+from dataclasses import fields, replace
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from rich.console import Console
+
+from lipsync_ray.analyze.analysis import Analysis, FoundFace, Guess
+from lipsync_ray.analyze.assemble import report_text, rows_markdown
+from lipsync_ray.analyze.job import Analysed
+from lipsync_ray.analyze.page import write_page
+from lipsync_ray.cli import analyze, evaluate, summary_table
+from lipsync_ray.evaluate.fid import Fid
+from lipsync_ray.evaluate.job import Evaluated
+from lipsync_ray.evaluate.scores import Score
+from lipsync_ray.evaluate.show import worst_first
+from lipsync_ray.evaluate.summary import (
+    csv_text,
+    flat_rows,
+    groups,
+    headline,
+    markdown,
+    parquet,
+    score_row,
+    video_lines,
+)
+from lipsync_ray.io import results
+from lipsync_ray.io.results import Result, Summary, line_of
+from lipsync_ray.io.wording import number, share
+from lipsync_ray.models.spoken import Phrase
+from lipsync_ray.report import figures
+from lipsync_ray.report.page import Source, _page
+
+RESULT = Result(
+    "a-ko", "a.mp4", "ko.wav", "ko", "done", "join", "why", "out/a-ko.mp4", "mini", 100, 3, 97, 1, 2.5, 4.0, "25", 640, 480, 4,
+    1, 1, "a.parquet", "f00", ("interlaced",),
+)  # fmt: skip
+SCORE = Score(
+    "a", "a.mp4", "b.mp4", "ko", "mini", "scored", "score", "why", "mini-sync", "real", 7.0, 6.0, 0.9, 0.2, 1, 2, 100, 0.9, 0.3,
+    45.0, 0.99, 100.0, 120.0, 0.1, 0.2, 5, "no reference", 100, "25", 640, 480, 4.0, [0.5] * 31, [0.1] * 60, 0.2, [], 3.0, 1, "f",
+)  # fmt: skip
+VIDEO = {
+    "container": "mp4", "codec": "h264", "profile": "High", "width": 640, "height": 480, "rotation": 90, "pixel_format": "yuv420p",
+    "rate": "25", "average_rate": "25", "varies": True, "frames": 100, "duration_s": 4.0, "bit_rate": 1000, "bytes": 500,
+    "has_audio": True, "still": False, "mirrored": True, "interlaced": False,
+}  # fmt: skip
+AUDIO = {
+    "container": "wav", "codec": "pcm_s16le", "sample_rate": 16000, "channels": 1, "samples": 64000, "duration_s": 4.0,
+    "bit_rate": 256000, "peak_dbfs": -3.0, "rms_dbfs": -20.0, "silence": 0.1, "loudness_lufs": -23.0,
+}  # fmt: skip
+FACE = FoundFace(1, 0.04, 0, 0.99, (0.0, 0.0, 1.0, 1.0), (0.0,) * 10, 100.0, 5.0, "a/faces/1.png", "a/clips/1.wav")
+ANALYSIS = Analysis(
+    "a", "a.mp4", ("video",), ("a-ko",), "id", "done", "poor: small", "poor: small", "good", None, None, ("w",), ("ko",), VIDEO, AUDIO,
+    None, "small", "text", (Phrase(0.0, 1.0, "text"),), None, "ko", 0.9, "text", (Phrase(0.0, 1.0, "text"),), None, "ko",
+    (Guess("ko", 1.0),), (1, 2), 0.5, 1, 100.0, 5.0, (FACE,), "a/thumbnail.jpg", 1.0, 1, "f",
+)  # fmt: skip
+NEEDED = {
+    Result: {"id", "video", "audio", "status", "warnings"},
+    Score: {"id", "video", "status", "curve", "confidence", "track_scores"},
+    Analysis: {"id", "url", "roles", "dubs", "identity", "status", "verdict", "warnings", "expected_languages"},
+}
+
+
+def with_holes(whole):
+    """The row with any of its optional values missing, and any of a dictionary's."""
+    optional = [field.name for field in fields(whole) if field.name not in NEEDED[type(whole)]]
+
+    def hole(names, inner):
+        values = dict.fromkeys(names)
+        for name in optional:
+            value = getattr(whole, name)
+            if isinstance(value, dict) and name not in values:
+                values[name] = {key: None if key in inner else kept for key, kept in value.items()}
+        return replace(whole, **values)
+
+    return st.builds(hole, st.sets(st.sampled_from(optional)), st.sets(st.sampled_from([*VIDEO, *AUDIO])))
+
+
+def console():
+    return Console(file=io.StringIO(), width=120)
+
+
+@given(st.lists(with_holes(RESULT), min_size=1, max_size=3))
+def test_results_are_shown(rows):
+    where = console()
+    summary_table.show(Summary(rows, "out/results.parquet", 1, 3.0), where)
+    assert "a-ko" in where.file.getvalue()
+    assert all(line_of(row).startswith("a-ko: done") for row in rows)
+
+
+@given(st.lists(with_holes(SCORE), min_size=1, max_size=4), st.sampled_from([None, float("nan"), -1e-9, 12.0]))
+@settings(max_examples=40, deadline=None)
+def test_scores_are_shown(scores, distance):
+    fids = [Fid("ko", "mini", distance, 100, 100, "few")]
+    rows = groups(scores, fids)
+    text = markdown(scores, rows)
+    assert "Language × model" in text
+    assert "nan" not in text
+    assert "-0.00" not in text
+    assert len(video_lines(scores)) == len(scores)
+    assert all(headline(score) for score in worst_first(scores))
+    assert csv_text(flat_rows(rows))
+    assert parquet(flat_rows(rows))
+    assert csv_text([score_row(score) for score in scores])
+    where = console()
+    evaluate._show(Evaluated(scores, fids, "out", 3.0), "page", where)
+    assert "scored in" in where.file.getvalue()
+
+
+@given(with_holes(SCORE), st.booleans())
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_report_page_is_made(tmp_path, score, bare):
+    score = replace(score, curve=[], confidence=[]) if bare else score
+    record = {"settings": {"scorer": "mini-sync", "protocol": "real"}, "fid_weights": None}
+    source = Source(str(tmp_path), record, [score], [])
+    page = _page([source], [score], groups([score], []), [], 5)
+    assert "</html>" in page
+    assert figures.shift_curve(score, "#000000").startswith("<svg")
+    assert figures.confidence_curve(score, "#000000").startswith("<svg")
+
+
+@given(st.lists(with_holes(ANALYSIS), min_size=1, max_size=3))
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_analyses_are_shown(tmp_path, rows):
+    assert all(report_text(row).startswith("a.mp4") for row in rows)
+    assert rows_markdown(rows).count("\n") == len(rows) + 1
+    where = console()
+    analyze._show(Analysed(rows, "a.parquet", "index.html", 3.0), where)
+    assert "poor" in where.file.getvalue()
+    page = Path(write_page(rows, str(tmp_path)))
+    assert page.read_text().count('<section class="card file') == len(rows)
+
+
+@pytest.mark.parametrize(
+    "notebook", sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb")), ids=lambda p: p.stem
+)
+def test_notebooks_leave_the_showing_of_rows_to_the_library(notebook):
+    """No cell formats a number of a row itself, since any of them may be missing."""
+    rows = {"score", "worst", "result", "a", "analysis", "summary"}
+    for cell in json.loads(notebook.read_text())["cells"]:
+        if cell["cell_type"] != "code":
+            continue
+        for node in ast.walk(ast.parse("".join(cell["source"]))):
+            if isinstance(node, ast.FormattedValue) and node.format_spec is not None:
+                used = {name.id for name in ast.walk(node.value) if isinstance(name, ast.Name)}
+                assert used.isdisjoint(rows), ast.unparse(node)
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "text"),
+    [(None, 2, "–"), (float("nan"), 2, "–"), (float("inf"), 0, "–"), (-1e-9, 2, "0.00"), (-0.006, 2, "-0.01"), (1.5, 0, "2"), (3, 1, "3.0")],
+)  # fmt: skip
+def test_numbers_as_people_read_them(value, digits, text):
+    assert number(value, digits) == text
+    assert share(None) == "–"
+    assert share(0.256) == "26%"
+
+
+def test_what_an_older_version_wrote_is_still_a_row(tmp_path):
+    from lipsync_ray.io import records
+
+    old = {field.name: getattr(RESULT, field.name) for field in fields(RESULT) if field.name != "warnings"}
+    records.commit(str(tmp_path), "a-ko", old)
+    assert results.recorded(str(tmp_path), ["a-ko"])["a-ko"] == replace(RESULT, warnings=())

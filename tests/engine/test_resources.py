@@ -1,0 +1,57 @@
+import io
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from lipsync_ray.engine.progress import ProgressReporter, time_left
+from lipsync_ray.engine.resources import allocate
+from lipsync_ray.engine.session import Cluster
+from lipsync_ray.errors import SettingsError
+from lipsync_ray.settings import Workers
+
+
+@given(st.integers(1, 256), st.integers(0, 16), st.one_of(st.none(), st.integers(1, 40)), st.booleans())
+def test_pools_never_ask_for_more_than_there_is(cpus, gpus, actors, alone):
+    layout = allocate(Cluster(cpus, gpus, 1), Workers(actors=actors), alone)
+    pools = [layout.model] if alone else [layout.model, layout.read, layout.write]
+    assert all(pool.workers >= 1 and 0 < pool.cpus <= 1 for pool in pools)
+    assert sum(pool.workers * pool.cpus for pool in pools) <= cpus
+    assert layout.device == ("cuda" if gpus else "cpu")
+
+
+def test_gpus_are_shared_as_asked():
+    assert allocate(Cluster(32, 4, 1), Workers(), False).model.workers == 4
+    assert allocate(Cluster(32, 4, 1), Workers(gpus_per_actor=0.5), False).model.workers == 8
+    assert allocate(Cluster(32, 4, 1), Workers(gpus_per_actor=0), False).device == "cpu"
+
+
+def test_more_gpus_than_there_are_is_said():
+    with pytest.raises(SettingsError, match="the cluster has 0 GPUs"):
+        allocate(Cluster(8, 0, 1), Workers(gpus_per_actor=1), False)
+
+
+def test_a_log_says_how_far_it_is():
+    console = Console(file=io.StringIO(), width=100)
+    with ProgressReporter(console, "lips", 3, 300) as phase:
+        phase.advance(100)
+        assert phase.line().startswith("lips: segments 1/3, ")
+        assert "left" in phase.line()
+        phase.advance(100, failed=True)
+        assert "1 failed" in phase.line()
+        phase.advance(100)
+    assert "lips: segments 3/3" in console.file.getvalue()
+
+
+def test_a_terminal_shows_a_bar():
+    console = Console(file=io.StringIO(), width=100, force_terminal=True)
+    with ProgressReporter(console, "lips", 2, 200) as phase:
+        phase.advance(100)
+        phase.advance(100)
+    assert "segments 2/2" in console.file.getvalue()
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(None, "-:--"), (5, "0:05"), (65.4, "1:05"), (3725, "1:02:05")])
+def test_time_left(seconds, text):
+    assert time_left(seconds) == text

@@ -1,0 +1,108 @@
+import json
+import subprocess
+import sys
+
+import pytest
+
+from lipsync_ray.engine import stages
+from lipsync_ray.engine.attempts import Ledger
+from lipsync_ray.engine.stages import Outcome, StageSpec, build_stage, run_stage
+from lipsync_ray.errors import DecodeError, StorageError, WorkerDiedError
+from lipsync_ray.io import storage
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    return Ledger(str(tmp_path / "attempts"), 3)
+
+
+@pytest.fixture(autouse=True)
+def no_pause(monkeypatch):
+    monkeypatch.setattr(stages, "PAUSE_S", 0)
+
+
+def test_a_turn_is_the_stages_value_and_its_time(ledger):
+    outcome = run_stage("double", lambda value: value * 2, Outcome("a", 21), ledger)
+    assert (outcome.value, outcome.failure, outcome.attempts) == (42, None, 1)
+    assert outcome.seconds["double"] >= 0
+
+
+def test_an_error_is_a_failure_with_its_stage(ledger):
+    def stage(value):
+        raise DecodeError("a.mp4: damaged")
+
+    outcome = run_stage("crop", stage, Outcome("a", 1), ledger)
+    assert (outcome.failure.stage, outcome.failure.reason, outcome.failure.detail) == ("crop", "a.mp4: damaged", "")
+
+
+def test_an_unexpected_error_keeps_its_traceback(ledger):
+    outcome = run_stage("crop", lambda value: 1 / value, Outcome("a", 0), ledger)
+    assert outcome.failure.reason == "ZeroDivisionError: division by zero"
+    assert "Traceback" in outcome.failure.detail
+
+
+def test_a_failed_row_passes_through(ledger):
+    failed = run_stage("crop", lambda value: 1 / value, Outcome("a", 0), ledger)
+    assert run_stage("sync", pytest.fail, failed, ledger) is failed
+
+
+def test_what_may_pass_is_tried_again(ledger):
+    calls = []
+
+    def flaky(value):
+        calls.append(value)
+        if len(calls) < 3:
+            raise StorageError("503")
+        return "done"
+
+    assert run_stage("crop", flaky, Outcome("a", 1), ledger).value == "done"
+    assert len(calls) == 3
+
+
+def test_a_row_that_ends_its_process_is_given_up(ledger):
+    for number in (1, 2, 3):
+        assert ledger.begin("a", "sync").number == number  # and its process ends here
+    assert ledger.begin("a", "crop").number == 1
+    assert ledger.begin("b", "sync").number == 1
+    with pytest.raises(WorkerDiedError, match="after 3 attempts"):
+        ledger.begin("a", "sync")
+    outcome = run_stage("sync", pytest.fail, Outcome("a", 1), ledger)
+    assert "gave up after 3 attempts" in outcome.failure.reason
+
+
+def test_an_attempt_that_is_survived_leaves_nothing(ledger):
+    attempt = ledger.begin("a", "sync")
+    note = json.loads(storage.read_bytes(attempt.marker))
+    assert note["pid"] > 0
+    attempt.end()
+    assert storage.list_tree(ledger.url) == set()
+
+
+LOST = """
+import sys
+from lipsync_ray.engine.attempts import Ledger
+from lipsync_ray.engine.stages import Outcome, run_stage
+
+def stage(value):
+    raise RuntimeError("CUDA error: an illegal memory access was encountered\\nmore")
+
+run_stage("sync", stage, Outcome("a", 1), Ledger(sys.argv[1], 3))
+"""
+
+
+def test_a_lost_gpu_ends_the_process_and_counts_as_a_death(ledger):
+    for _ in range(3):
+        ended = subprocess.run([sys.executable, "-c", LOST, ledger.url], capture_output=True, text=True, check=False)
+        assert ended.returncode == 1
+        assert "the GPU was lost at a (CUDA error: an illegal memory access was encountered)" in ended.stderr
+        assert len(ended.stderr.splitlines()) == 1
+    outcome = run_stage("sync", pytest.fail, Outcome("a", 1), ledger)
+    assert "gave up after 3 attempts" in outcome.failure.reason
+
+
+def test_a_stage_that_cannot_start_fails_its_rows(ledger):
+    def make():
+        raise FileNotFoundError("w.pth")
+
+    outcome = run_stage("sync", build_stage(StageSpec("sync", make)), Outcome("a", 1), ledger)
+    assert outcome.failure.reason == "sync cannot start: FileNotFoundError: w.pth"

@@ -1,0 +1,60 @@
+import cv2
+import numpy as np
+import pytest
+
+from lipsync_ray.media.picture import Box
+from lipsync_ray.metrics import image
+
+CROP = Box(40, 20, 120, 120)
+
+
+@pytest.fixture
+def luma():
+    rng = np.random.default_rng(0)
+    return cv2.GaussianBlur(rng.integers(0, 255, (160, 160), np.uint8), (0, 0), 2)
+
+
+def test_what_happens_in_the_mouth_is_not_outside(luma):
+    changed = luma.copy()
+    mouth = image.mouth_region(CROP)
+    changed[mouth.y0 : mouth.y1, mouth.x0 : mouth.x1] = 0
+    found = image.compare_outside(changed, luma, [CROP])
+    assert found.mse == 0
+    assert image.psnr(found.mse) == 100
+    assert found.ssim > 0.99
+
+
+def test_what_happens_elsewhere_is(luma):
+    changed = luma.copy()
+    changed[:20] = 255 - changed[:20]
+    found = image.compare_outside(changed, luma, [CROP])
+    assert found.ssim < 0.95
+    worse = image.compare_outside(changed, luma, []).mse
+    assert 0 < worse < found.mse  # the same damage over a larger region
+    assert image.psnr(found.mse) == pytest.approx(10 * np.log10(255**2 / found.mse))
+
+
+def test_a_frame_that_is_all_mouth_is_not_compared(luma):
+    assert image.compare_outside(luma, luma, [Box(0, -140, 160, 160)]) is None
+
+
+def test_blur_is_less_sharp(luma):
+    assert image.sharpness(cv2.GaussianBlur(luma, (0, 0), 2), CROP) < 0.5 * image.sharpness(luma, CROP)
+
+
+def test_steady_motion_is_no_jitter():
+    rng = np.random.default_rng(0)
+    face = np.array([[10.0, 10], [30, 10], [20, 20], [12, 30], [28, 30]])
+    moving = face + np.arange(30)[:, None, None] * [1.5, 0.5]
+    assert image.jitter(moving).max() < 1e-9
+    shaking = moving + rng.normal(0, 1, moving.shape)
+    assert image.jitter(shaking).mean() > 0.05
+    assert np.allclose(image.jitter(shaking), image.jitter(3 * shaking))  # does not depend on the size
+
+
+def test_jitter_without_a_face_is_nothing():
+    points = np.zeros((6, 5, 2))
+    points[:, 1] = 20
+    points[3] = np.nan
+    assert np.isnan(image.jitter(points)).tolist() == [False, True, True, True]
+    assert len(image.jitter(points[:2])) == 0
