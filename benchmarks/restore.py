@@ -83,6 +83,7 @@ def main() -> None:
     from lipsync_ray.media.encode import VideoCoding, encode
     from lipsync_ray.media.picture import Colour, YuvFrame
     from lipsync_ray.models.gfpgan import Restorer
+    from lipsync_ray.models.weights import Checkpoint
     from lipsync_ray.restoration.faces import FaceRestorer, RestoreFiles, Target
     from lipsync_ray.settings import RestoreSettings
 
@@ -112,7 +113,7 @@ def main() -> None:
             rates[batch] = (repeated(partial(restorer, faces[:batch]), arguments.seconds / 2) * batch, peak(device))
             del restorer
         best = max(rates, key=lambda batch: rates[batch][0])
-        ours = FaceRestorer(RestoreFiles(str(network)), device, "auto", best)
+        ours = FaceRestorer(RestoreFiles(Checkpoint.of(network)), device, "auto", best)
         flat = cv2.cvtColor(picture, cv2.COLOR_BGR2YUV_I420).reshape(-1)
         h, w = picture.shape[:2]
         luma, chroma = h * w, h * w // 4

@@ -138,7 +138,7 @@ def main() -> None:
         if model == "random":
             model = f"{scratch}/random.pth"
             torch.save(Wav2Lip().state_dict(), model)
-        _, path = generators.resolve(model)
+        path = generators.resolve(model).here()
         info = probe_video(video)
         spoken = float(sound.probe_audio(SoundTrack(voice)).duration_s)
         dubs = [Dub(f"d{i}", video, voice) for i in range(max(2, round(arguments.seconds / spoken)))]

@@ -31,6 +31,7 @@ FID_DIMS = (64, 192, 768, 2048)
 PRECISIONS: tuple[str, ...] = get_args(Precision)
 LENGTHS: tuple[str, ...] = get_args(Length)
 MAX_CRF = 51
+SEGMENT_S = 4.0  # of video in one row of work, where nothing larger than face crops travels with it
 
 
 @dataclass(frozen=True)
@@ -220,14 +221,15 @@ class AnalyzeSettings:
 
 @dataclass(frozen=True)
 class Workers:
-    """How the work is spread. Changes how long a run takes, never its frames.
+    """How the work is spread. Changes how long a run takes, and, but for ``batch``, never its frames.
 
     Attributes
     ----------
     actors : processes that keep the generator loaded; None to decide by the cluster's GPUs or CPUs
     gpus_per_actor : None for 1 where there is a GPU, else 0
-    batch : frames a pass; None for the device's default
-    segment_s : seconds of output in one row of work
+    batch : frames a pass; None for the device's default. Arithmetic in another batch differs in last bits, so it is part of
+        what a video's fingerprint says
+    segment_s : seconds of output in one row of work; None for the job's default
     attempts : times a segment may end its process before it is given up
     address : a Ray cluster; None for the one this process belongs to, or else this machine alone
     engine : "ray", or "inline" for threads of this process
@@ -236,7 +238,7 @@ class Workers:
     actors: int | None = None
     gpus_per_actor: float | None = None
     batch: int | None = None
-    segment_s: float = 4.0
+    segment_s: float | None = None
     attempts: int = 3
     address: str | None = None
     engine: EngineKind = "ray"
@@ -249,7 +251,7 @@ class Workers:
             raise SettingsError(f"--actors {self.actors}: expected at least 1")
         if self.batch is not None and self.batch < 1:
             raise SettingsError(f"--batch {self.batch}: expected at least 1")
-        if not 0.2 <= self.segment_s <= 600:
+        if self.segment_s is not None and not 0.2 <= self.segment_s <= 600:
             raise SettingsError(f"--segment {self.segment_s}: expected 0.2 to 600 seconds")
         if self.attempts < 1:
             raise SettingsError(f"--attempts {self.attempts}: expected at least 1")

@@ -85,11 +85,11 @@ def run(
     """
     check_writable(out)
     began = time.time()
-    name, digest, reason = _whisper(settings.whisper, fetching)
+    whisper, reason = _whisper(settings.whisper, fetching)
     if reason and settings.whisper != "none":
         console.print(f"without text: {reason}", highlight=False, markup=False)
     out = storage.absolute(out)
-    asked = json.dumps([settings.frames, settings.seed, digest or settings.whisper])
+    asked = json.dumps([settings.frames, settings.seed, whisper.sha256 if whisper else settings.whisper])
     key = f"{int(began)}-{uuid.uuid4().hex[:6]}"
     with started(workers) as engine:
         allocate(engine.cluster, workers, alone=False)  # options that the cluster cannot meet end the run here
@@ -105,7 +105,7 @@ def run(
                 out=out,
                 frames=settings.frames,
                 seed=settings.seed,
-                whisper=name,
+                whisper=whisper.name if whisper else None,
                 no_whisper=reason,
             ),
         )
@@ -113,26 +113,25 @@ def run(
         if kept:
             console.print(f"{len(kept)} of {len(files)} files were analysed before", highlight=False)
         left = [row for row in todo if row.key not in kept]
-        done |= kept | _work(crew, left, None if name is None else settings.whisper)
+        done |= kept | _work(crew, left, whisper)
         storage.remove(storage.join(out, "attempts"))
     ordered = [done[file.id] for file in files]
     url = rows.write_analyses(out, ordered)
     page = write_page(ordered, out)
-    _record(out, key, settings, workers, {"name": name, "sha256": digest} if name else None, ordered, began)
+    _record(out, key, settings, workers, whisper, ordered, began)
     return Analysed(ordered, url, page, time.time() - began)
 
 
-def _whisper(given: str, fetching: weights.Progress | None) -> tuple[str | None, str | None, str | None]:
-    """(name, sha256, why there is none) of the model that listens."""
+def _whisper(given: str, fetching: weights.Progress | None) -> tuple[weights.Checkpoint | None, str | None]:
+    """(weights, why there are none) of the model that transcribes."""
     if given == "none":
-        return None, None, "--whisper none"
+        return None, "--whisper none"
     try:
-        name, path = speech.resolve(given, fetching)
+        return speech.resolve(given, fetching), None
     except WeightsError as error:
         if weights.find(given) is None:
             raise
-        return None, None, str(error).split("\nOne of:")[0].replace("\n ", "")
-    return name, weights.digest(path), None
+        return None, str(error).split("\nOne of:")[0].replace("\n ", "")
 
 
 def _divide(files: Sequence[File], row_of: Callable[[File, str], FileRow]) -> tuple[list[FileRow], dict[str, Analysis]]:
@@ -156,7 +155,7 @@ def _kept(out: str, todo: Sequence[FileRow]) -> dict[str, Analysis]:
     return {name: a for name, a in recorded.items() if a.status == "done" and a.fingerprint == prints[name]}
 
 
-def _work(crew: RunContext, todo: list[FileRow], whisper: str | None) -> dict[str, Analysis]:
+def _work(crew: RunContext, todo: list[FileRow], whisper: weights.Checkpoint | None) -> dict[str, Analysis]:
     """Every file through the stages; its row is recorded as soon as it is there."""
     layout = allocate(crew.cluster, crew.workers, alone=False)
     stages = [
@@ -193,7 +192,7 @@ def _record(
     key: str,
     settings: AnalyzeSettings,
     workers: Workers,
-    whisper: dict[str, str | None] | None,
+    whisper: weights.Checkpoint | None,
     ordered: list[Analysis],
     began: float,
 ) -> None:
@@ -202,7 +201,7 @@ def _record(
         "run": key,
         "job": "analyze",
         "settings": settings.record(),
-        "whisper": whisper,
+        "whisper": whisper and whisper.record(),
         "workers": asdict(workers),
         "versions": {name: version(name) for name in _VERSIONS_OF},
         "began": began,

@@ -26,6 +26,7 @@ from lipsync_ray.media.details import get_audio_details, get_video_details
 from lipsync_ray.media.picture import U8, YuvFrame
 from lipsync_ray.media.probe import VideoInfo, probe_video
 from lipsync_ray.models import speech
+from lipsync_ray.models.weights import Checkpoint
 
 SURE = 0.9  # probability from which a detection counts as a face
 AROUND = 1.4  # side of a saved face beside the detected one
@@ -68,13 +69,12 @@ class Transcribe:
 
     Parameters
     ----------
-    whisper : a registered name or a checkpoint's path
+    whisper : its weights
     """
 
-    def __init__(self, whisper: str, device: str) -> None:
+    def __init__(self, whisper: Checkpoint, device: str) -> None:
         one_thread()
-        _, path = speech.resolve(whisper)
-        self._transcriber = speech.Transcriber(path, device)
+        self._transcriber = speech.Transcriber(whisper.here(), device)
 
     def __call__(self, known: Known) -> Known:
         if known.audio is None:

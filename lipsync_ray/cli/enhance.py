@@ -54,7 +54,7 @@ def enhance(
     actors: Actors = None,
     gpus_per_actor: Gpus = None,
     batch: Batch = None,
-    segment: Segment = 1.6,
+    segment: Segment = None,
     attempts: Attempts = 3,
     address: Address = None,
     engine: EngineOption = "auto",

@@ -79,7 +79,7 @@ def evaluate(
     actors: Actors = None,
     gpus_per_actor: Gpus = None,
     batch: Batch = None,
-    segment: Segment = 4.0,
+    segment: Segment = None,
     attempts: Attempts = 3,
     address: Address = None,
     engine: EngineOption = "auto",

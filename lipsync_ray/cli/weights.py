@@ -26,7 +26,8 @@ def weights_list() -> None:
     for entry in weights.REGISTRY:
         path = weights.location(entry)
         here = "bundled" if entry.bundled else ("yes" if path.is_file() else "no")
-        size = f"{entry.size / 1e6:.1f} MB" if entry.size else "about 436 MB"
+        held = entry.size or (path.stat().st_size if path.is_file() else None)
+        size = f"{held / 1e6:.1f} MB" if held else "not known"
         names = "\n".join([entry.name, *(f"(= {alias})" for alias in entry.aliases)])
         table.add_row(names, here, size, entry.licence, str(path))
     Console().print(table, highlight=False)

@@ -53,18 +53,13 @@ def run(
     WeightsError, CheckpointError, SettingsError, ClusterError : before anything is started
     """
     check_writable(out)
-    model, path = generators.resolve(settings.model, fetching)
-    if weights.find(settings.model) is None:
-        generators.verify(path)
+    model = generators.resolve(settings.model, fetching)
     restoration = resolve(settings.restore, fetching) if settings.restore else None
-    if restoration:
-        model = f"{model}+{restoration.name}"
     with started(workers) as engine:
         layout = allocate(engine.cluster, workers, alone=True)  # options that the cluster cannot meet end the run here
         settings = replace(settings, precision=resolved(settings.precision, layout.device))
-        digest = weights.digest(path)
         out = storage.absolute(out)
-        this = Run(dubs, settings, workers, out, console, engine, layout.device, model, digest, restoration, rejected)
+        this = Run(dubs, settings, workers, out, console, engine, layout.device, model, restoration, rejected)
         this.write()
         prepare(this)
         make_dubs(this)

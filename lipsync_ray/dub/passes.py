@@ -29,6 +29,7 @@ from lipsync_ray.models import generators
 from lipsync_ray.models.wav2lip import CROP
 from lipsync_ray.restoration import previews
 from lipsync_ray.restoration.faces import PARSE_EVERY, ROW_S
+from lipsync_ray.settings import SEGMENT_S
 
 POLL_S = 0.2  # between two looks at small tasks that have ended
 
@@ -118,7 +119,7 @@ def _work(run: Run, layout: Layout) -> Work[DubState, VideoOrder, str]:
 
 def _stages(run: Run, layout: Layout) -> list[StageSpec]:
     settings, model = run.settings, layout.model
-    sync = partial(Sync, settings.model, layout.device, settings.precision, run.workers.batch)
+    sync = partial(Sync, run.model_weights, layout.device, settings.precision, run.workers.batch)
     stages = [
         StageSpec("crop", partial(Crop, CROP), layout.read.workers, layout.read.cpus),
         StageSpec("sync", sync, model.workers, model.cpus, model.gpus),
@@ -136,10 +137,8 @@ def _segments(run: Run, dub: DubState, layout: Layout) -> list[Segment]:
     assert dub.speech is not None
     settings = run.settings
     dub.frames = output_frames(dub.info, dub.speech, settings.length)
-    seconds = run.workers.segment_s
-    if settings.restore is not None:
-        seconds = min(seconds, ROW_S)
-    batch = run.workers.batch or (generators.GPU_BATCH if layout.device == "cuda" else generators.CPU_BATCH)
+    seconds = run.workers.segment_s or (ROW_S if settings.restore else SEGMENT_S)
+    batch = generators.batch_of(run.workers.batch, layout.device)
     folder = run.url(previews.FOLDER)
     frames = previews.preview_frames(dub.frames) if settings.restore else ()
     shown = [(frame, previews.row_url(folder, dub.row.id, frame)) for frame in frames]
@@ -169,6 +168,7 @@ def _segments(run: Run, dub: DubState, layout: Layout) -> list[Segment]:
 def _take_segment(dub: DubState, composed: Composed) -> None:
     dub.faceless[composed.start] = composed.faceless
     dub.restored += composed.restored
+    dub.warn(*composed.notes)
 
 
 def _order(run: Run, dub: DubState) -> VideoOrder:

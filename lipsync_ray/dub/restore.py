@@ -28,7 +28,8 @@ class Restore:
         targets: list[list[Target]] = [[] for _ in shown]
         for place in crops.places.tolist():
             targets[place].append(Target(0, known[place]))
-        return replace(crops, restored=self._restorer(self._drawn(crops), targets, segment.start))
+        restored = self._restorer(self._drawn(crops), targets, segment.start)
+        return replace(crops, restored=restored, notes=(*crops.notes, *self._restorer.notes))
 
     @staticmethod
     def _drawn(crops: Crops) -> Iterator[tuple[int, YuvFrame]]:

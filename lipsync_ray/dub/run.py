@@ -24,6 +24,8 @@ from lipsync_ray.io import results, storage
 from lipsync_ray.io.manifest import Dub
 from lipsync_ray.io.results import Result, Summary
 from lipsync_ray.media.probe import VideoInfo
+from lipsync_ray.models import generators
+from lipsync_ray.models.weights import Checkpoint
 from lipsync_ray.restoration.weights import Restoration
 from lipsync_ray.settings import DubSettings, Workers
 
@@ -76,7 +78,8 @@ class Run:
     rows, settings, workers : what was asked for
     out : the run's folder
     device : "cpu" or "cuda": what the networks run on, decided once
-    model, model_digest : name and sha256 of the generator; "+" and the restorer's name, where there is one
+    model_weights : of the generator
+    model : its name for the results; "+" and the restorer's name, where there is one
     restoration : what restores the faces, where that is asked for
     rejected : use of a file → why an analysis says that it cannot be dubbed
     crew : who does the work
@@ -94,14 +97,14 @@ class Run:
         console: Console,
         engine: Engine,
         device: str,
-        model: str,
-        model_digest: str,
+        model: Checkpoint,
         restoration: Restoration | None = None,
         rejected: Mapping[Use, str] | None = None,
     ) -> None:
         self.rejected = rejected or {}
         self.rows, self.settings, self.workers, self.out = rows, settings, workers, out
-        self.device, self.model, self.model_digest = device, model, model_digest
+        self.device, self.model_weights = device, model
+        self.model = f"{model.name}+{restoration.name}" if restoration else model.name
         self.restoration = restoration
         self.going: dict[str, DubState] = {}
         self.results: dict[str, Result] = {}
@@ -123,8 +126,9 @@ class Run:
 
     def fingerprinted(self) -> dict[str, Any]:
         """The settings that change frames; the model goes in by its content instead of its name."""
-        values = self.settings.record() | {"device": self.device}
-        values["model"] = self.model_digest
+        batch = generators.batch_of(self.workers.batch, self.device)
+        values = self.settings.record() | {"device": self.device, "batch": batch}
+        values["model"] = self.model_weights.sha256
         if self.restoration:
             values["restore"]["model"] = self.restoration.digest
         return values
@@ -187,7 +191,7 @@ class Run:
             "job": "dub",
             "settings": self.settings.record(),
             "workers": asdict(self.workers),
-            "model": {"name": self.model, "sha256": self.model_digest},
+            "model": {"name": self.model, "sha256": self.model_weights.sha256},
             "fingerprint": storage.digest(json.dumps(self.fingerprinted(), sort_keys=True)),
             "versions": {name: version(name) for name in _VERSIONS_OF},
             "began": self._began,

@@ -19,6 +19,7 @@ from lipsync_ray.media.encode import encode
 from lipsync_ray.media.picture import Box, YuvFrame
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.media.timeline import Loop, source_frames
+from lipsync_ray.models.weights import Checkpoint
 from lipsync_ray.restoration.faces import Restored
 from lipsync_ray.restoration.previews import commit_row
 from lipsync_ray.settings import Precision, RestoreSettings
@@ -37,6 +38,7 @@ class Crops:
     boxes : (m, 4) int32 x0, y0, x1, y1 that were cropped
     faces : (m, side, side, 3) uint8 BGR: of the source after crop, drawn anew after sync
     restored : after restore, where that is asked for
+    notes : what a person should know of how they were drawn
     """
 
     segment: Segment
@@ -44,17 +46,19 @@ class Crops:
     boxes: NDArray[np.int32]
     faces: U8
     restored: Restored | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Composed:
-    """A segment whose part is committed: its frames, those without a face, those whose face was restored."""
+    """A segment whose part is committed: its frames, those without a face, those whose face was restored, and notes."""
 
     dub: str
     start: int
     frames: int
     faceless: int
     restored: int
+    notes: tuple[str, ...] = ()
 
 
 class Crop:
@@ -92,11 +96,11 @@ class Crop:
 class Sync:
     """Make the cropped faces say the audio. Keeps the generator loaded."""
 
-    def __init__(self, model: str, device: str, precision: Precision, batch: int | None) -> None:
-        from lipsync_ray.models.generators import LipModel, resolve
+    def __init__(self, model: Checkpoint, device: str, precision: Precision, batch: int | None) -> None:
+        from lipsync_ray.models.generators import LipModel  # torch, which the other stages do without
 
         one_thread()
-        self._model = LipModel(resolve(model)[1], device, precision, batch)
+        self._model = LipModel(model.here(), device, precision, batch)
 
     def __call__(self, crops: Crops) -> Crops:
         if not len(crops.places):
@@ -108,7 +112,8 @@ class Sync:
         first = min(int(starts.min()), speech.columns - self._model.mel_step)
         columns = speech.read(first, int(starts.max()) + self._model.mel_step)
         windows = mel.windows(columns, starts, max(0, first), speech.columns, self._model.mel_step)
-        return replace(crops, faces=self._model(crops.faces, windows))
+        drawn = self._model(crops.faces, windows)
+        return replace(crops, faces=drawn, notes=self._model.notes)
 
 
 class Compose:
@@ -128,7 +133,7 @@ class Compose:
         storage.commit_bytes(segment.url, part)
         frames = segment.stop - segment.start
         restored = len(crops.restored.places) if crops.restored else 0
-        return Composed(segment.dub, segment.start, frames, frames - len(crops.places), restored)
+        return Composed(segment.dub, segment.start, frames, frames - len(crops.places), restored, crops.notes)
 
     def _pictures(self, crops: Crops) -> Iterator[YuvFrame]:
         segment = crops.segment

@@ -60,9 +60,7 @@ def run(
     restoration = resolve(settings.restore, fetching)
     retinaface = None
     if settings.detector == "retinaface":
-        registered = weights.find("retinaface")
-        assert registered is not None
-        retinaface = str(weights.ensure(registered, fetching))
+        retinaface = weights.by_name("retinaface", fetching)
     with started(workers) as engine:
         layout = allocate(engine.cluster, workers, alone=False)
         settings = replace(settings, precision=resolved(settings.precision, layout.device))
@@ -72,7 +70,7 @@ def run(
         return _finish(this, base)
 
 
-def _restore(this: Enhancement, retinaface: str | None) -> None:
+def _restore(this: Enhancement, retinaface: weights.Checkpoint | None) -> None:
     crew, settings = this.crew, this.settings
     layout = allocate(crew.cluster, crew.workers, alone=False)
     model = layout.model
@@ -98,6 +96,7 @@ def _restore(this: Enhancement, retinaface: str | None) -> None:
 def _take_row(state: State, composed: Composed) -> None:
     state.faceless += composed.faceless
     state.restored += composed.restored
+    state.warnings |= dict.fromkeys(composed.notes)
 
 
 def _take_video(this: Enhancement, state: State, output: str) -> None:

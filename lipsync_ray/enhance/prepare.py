@@ -31,7 +31,7 @@ def prepare(this: Enhancement) -> None:
 
 
 def _identify(this: Enhancement) -> None:
-    values = this.settings.record() | {"device": this.device}
+    values = this.settings.record() | {"device": this.device, "batch": this.crew.workers.batch}
     values["restore"]["model"] = this.restoration.digest
     asked = json.dumps(values, sort_keys=True)
     found = content_ids(item.video for item in this.items if item.video)
@@ -122,7 +122,7 @@ def rows_of(this: Enhancement, state: State) -> list[EnhanceRow]:
         (frame, previews.row_url(this.url(previews.FOLDER), item.id, frame))
         for frame in previews.preview_frames(info.frames)
     ]
-    seconds = min(this.crew.workers.segment_s, ROW_S)
+    seconds = this.crew.workers.segment_s or ROW_S
     return [
         EnhanceRow(
             f"{item.id}-{start}", item.id, start, stop, info, state.table, state.chosen, loop, scale, item.pads,

@@ -16,6 +16,7 @@ from lipsync_ray.io import storage
 from lipsync_ray.media import decode
 from lipsync_ray.media.encode import encode
 from lipsync_ray.media.picture import Box, YuvFrame
+from lipsync_ray.models.weights import Checkpoint
 from lipsync_ray.restoration.faces import FaceRestorer, Restored, RestoreFiles, Target
 from lipsync_ray.restoration.previews import commit_row
 from lipsync_ray.settings import Precision, RestoreSettings
@@ -33,12 +34,14 @@ class RestoredRow:
     restored : its faces
     crops : for each of them the crop that lip-sync drew
     faces : frames that show any of the chosen faces, however small
+    notes : what a person should know of how they were restored
     """
 
     row: EnhanceRow
     restored: Restored
     crops: tuple[Box | None, ...]
     faces: int
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ class Composed:
     frames: int
     faceless: int
     restored: int
+    notes: tuple[str, ...] = ()
 
 
 class Restore:
@@ -66,17 +70,15 @@ class Restore:
         device: str,
         precision: Precision,
         batch: int | None = None,
-        retinaface: str | None = None,
+        retinaface: Checkpoint | None = None,
     ) -> None:
         self._restorer = FaceRestorer(files, device, precision, batch)
         self._detector = None
         if retinaface is not None:
-            from pathlib import Path
-
             from lipsync_ray.faces.retinaface import retinaface_detector
             from lipsync_ray.models.checkpoint import read_state
 
-            self._detector = retinaface_detector(read_state(Path(retinaface)), device)
+            self._detector = retinaface_detector(read_state(retinaface.here()), device)
 
     def __call__(self, row: EnhanceRow) -> RestoredRow:
         targets: list[list[Target]] = [[] for _ in range(row.stop - row.start)]
@@ -89,7 +91,7 @@ class Restore:
             crop_box(boxes[place, track], row.pads, row.video.width, row.video.height)
             for place, track in zip(restored.places.tolist(), restored.tracks.tolist(), strict=True)
         )
-        return RestoredRow(row, restored, crops, sum(map(bool, targets)))
+        return RestoredRow(row, restored, crops, sum(map(bool, targets)), self._restorer.notes)
 
     def _looked(
         self, row: EnhanceRow, targets: list[list[Target]], boxes: dict[tuple[int, int], F32]
@@ -136,7 +138,7 @@ class Compose:
         storage.commit_bytes(row.url, part)
         frames = row.stop - row.start
         restored = len(np.unique(ready.restored.places))
-        return Composed(row.item, row.start, frames, frames - ready.faces, restored)
+        return Composed(row.item, row.start, frames, frames - ready.faces, restored, ready.notes)
 
     def _pictures(self, ready: RestoredRow) -> Iterator[YuvFrame]:
         row, restored = ready.row, ready.restored

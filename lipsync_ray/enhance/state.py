@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rich.console import Console
@@ -39,6 +39,7 @@ class State(VideoState):
     source : of which a dub's face table is
     table, chosen : whose faces; no table where every frame is looked at anew
     faceless, restored : frames without a face, and with one that was restored, of parts made in this run
+    warnings : what a person should know of it, each once
     """
 
     item: EnhanceInput
@@ -50,6 +51,7 @@ class State(VideoState):
     chosen: tuple[int, ...] = ()
     faceless: int = 0
     restored: int = 0
+    warnings: dict[str, None] = field(default_factory=dict)
 
 
 class Enhancement:
@@ -121,7 +123,7 @@ class Enhancement:
             "attempts": state.attempts,
             "face_table": state.item.face_table or state.table,
             "fingerprint": state.fingerprint,
-            "warnings": tuple(dict.fromkeys((*row.warnings, *(info.notes if info else ())))),
+            "warnings": tuple(dict.fromkeys((*row.warnings, *(info.notes if info else ()), *state.warnings))),
         }
         self.end(replace(row, **(common | size | values)))
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import cv2
@@ -25,6 +24,7 @@ from lipsync_ray.media.picture import U8
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.metrics.frechet import FeatureStats, frechet_distance
 from lipsync_ray.models.inception import Inception
+from lipsync_ray.models.weights import Checkpoint
 
 SIDE = 224  # pixels: of a picture; pytorch-fid scales it to 299
 PICTURES_PER_ROW = 1500
@@ -135,9 +135,9 @@ def face_pictures(unit: Unit) -> Iterator[U8]:
 class AccumulateFID:
     """Features of a row's pictures, summed and committed. Keeps Inception loaded; decodes its own pictures."""
 
-    def __init__(self, path: str, dims: int, device: str, batch: int | None) -> None:
+    def __init__(self, checkpoint: Checkpoint, dims: int, device: str, batch: int | None) -> None:
         one_thread()
-        self._network = Inception(Path(path), dims, device, batch)
+        self._network = Inception(checkpoint.here(), dims, device, batch)
         self._dims = dims
 
     def __call__(self, row: FidRow) -> FIDPart:

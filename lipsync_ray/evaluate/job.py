@@ -11,8 +11,6 @@ import json
 import time
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
-from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
@@ -30,6 +28,7 @@ from lipsync_ray.evaluate.summary import csv_text, flat_rows, groups, markdown, 
 from lipsync_ray.io import storage
 from lipsync_ray.io.out_folder import check_writable
 from lipsync_ray.models import inception, scorers, weights
+from lipsync_ray.models.weights import Checkpoint
 from lipsync_ray.settings import EvaluateSettings, Workers
 
 METRICS = "metrics"
@@ -80,30 +79,24 @@ def run(
     WeightsError, CheckpointError, SettingsError, ClusterError : before anything is started
     """
     check_writable(out)
-    scorer_file = scorers.resolve(settings.scorer, settings.scorer_weights, fetching)
-    fid_name, fid_file = ("", None) if settings.fid == "none" else inception.resolve(settings.fid, fetching)
+    scorer = scorers.resolve(settings.scorer, settings.scorer_weights, fetching)
+    fid_weights = None if settings.fid == "none" else inception.resolve(settings.fid, fetching)
     out = storage.absolute(out)
     with started(workers) as engine:
         allocate(engine.cluster, workers, alone=True)
-        this = Evaluation(subjects, settings, workers, out, console, engine, weights.digest(scorer_file))
+        this = Evaluation(subjects, settings, workers, out, console, engine, scorer.sha256)
         prepare(this)
-        score_videos(this, scorer_file)
-        fids = sum_pictures(this, fid_file) if fid_file else []
+        score_videos(this, scorer)
+        fids = sum_pictures(this, fid_weights) if fid_weights else []
         ordered = [this.scores[subject.id] for subject in subjects]
         show_videos(this, ordered, details)
-        _write(this, ordered, scorer_file, fids, _named(fid_name, fid_file) if fid_file else None)
+        _write(this, ordered, scorer, fids, fid_weights)
         storage.remove(this.url("attempts"))
         return Evaluated(ordered, fids, out, time.time() - this.began)
 
 
-def _named(name: str, path: Path) -> dict[str, Any]:
-    """Which weights were used: their name, their content, and whether they are the published ones of that name."""
-    digest, registered = weights.digest(path), weights.find(name)
-    return {"name": name, "sha256": digest, "published": registered is not None and registered.sha256 == digest}
-
-
 def _write(
-    this: Evaluation, ordered: list[Score], scorer_file: Path, fids: list[Fid], fid_weights: dict[str, Any] | None
+    this: Evaluation, ordered: list[Score], scorer: Checkpoint, fids: list[Fid], fid_weights: Checkpoint | None
 ) -> None:
     """Commit the tables and run.json."""
     settings = this.settings
@@ -125,8 +118,8 @@ def _write(
         "run": this.id,
         "job": "evaluate",
         "settings": settings.record(),
-        "scorer_weights": _named(settings.scorer, scorer_file),
-        "fid_weights": fid_weights,
+        "scorer_weights": scorer.record(),
+        "fid_weights": fid_weights and fid_weights.record(),
         "workers": asdict(this.crew.workers),
         "versions": {name: version(name) for name in _VERSIONS_OF},
         "began": this.began,

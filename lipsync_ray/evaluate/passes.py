@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 from lipsync_ray.engine.progress import ProgressReporter
 from lipsync_ray.engine.resources import allocate
@@ -28,10 +27,12 @@ from lipsync_ray.evaluate.plan import ScoreRow, score_rows
 from lipsync_ray.evaluate.stages import CropAndCompare, Embed
 from lipsync_ray.evaluate.state import Evaluation, State
 from lipsync_ray.io import storage
-from lipsync_ray.models import scorers, weights
+from lipsync_ray.models import scorers
+from lipsync_ray.models.weights import Checkpoint
+from lipsync_ray.settings import SEGMENT_S
 
 
-def score_videos(this: Evaluation, path: Path) -> None:
+def score_videos(this: Evaluation, checkpoint: Checkpoint) -> None:
     """Score what is missing of every video; judge a video as soon as it has all of its stretches."""
     workers = this.crew.workers
     layout = allocate(this.crew.cluster, workers, alone=False)
@@ -39,7 +40,7 @@ def score_videos(this: Evaluation, path: Path) -> None:
     # Watching is what readers and writers do elsewhere; there is no other stage that decodes.
     model, watchers = layout.model, max(1, layout.read.workers + layout.write.workers - 1)
     watch = partial(CropAndCompare, this.scorer.name, this.settings.protocol)
-    score = partial(Embed, this.scorer.name, str(path), layout.device, workers.batch)
+    score = partial(Embed, this.scorer.name, checkpoint, layout.device, workers.batch)
     stages = [
         StageSpec("watch", watch, watchers, layout.write.cpus),
         StageSpec("score", score, model.workers, model.cpus, model.gpus),
@@ -67,7 +68,7 @@ def _rows(this: Evaluation, state: State, batch: int) -> list[ScoreRow]:
     assert state.laid is not None
     return score_rows(
         state.subject.id, state.laid, state.windows, state.info, state.reference, state.geometry, state.speech,
-        state.subject.pads, _folder(this, state), this.crew.workers.segment_s, batch,
+        state.subject.pads, _folder(this, state), this.crew.workers.segment_s or SEGMENT_S, batch,
     )  # fmt: skip
 
 
@@ -81,15 +82,15 @@ def _take(this: Evaluation, state: State, judged: VideoMetrics) -> None:
     storage.remove(_folder(this, state))
 
 
-def sum_pictures(this: Evaluation, path: Path) -> list[Fid]:
+def sum_pictures(this: Evaluation, checkpoint: Checkpoint) -> list[Fid]:
     """FID of every language × model, and of every model where it has several languages."""
-    rows = fid_rows(_units(this), this.url("fid"), f"{weights.digest(path)}-{this.settings.dims}")
+    rows = fid_rows(_units(this), this.url("fid"), f"{checkpoint.sha256}-{this.settings.dims}")
     if not rows:
         return []
     there = storage.list_names(this.url("fid"))
     wanted = [row for row in rows if storage.name_of(row.url) not in there]
     pool = allocate(this.crew.cluster, this.crew.workers, alone=True)
-    make = partial(AccumulateFID, str(path), this.settings.dims, pool.device, this.crew.workers.batch)
+    make = partial(AccumulateFID, checkpoint, this.settings.dims, pool.device, this.crew.workers.batch)
     spec = StageSpec("inception", make, pool.model.workers, pool.model.cpus, pool.model.gpus)
     notes: dict[str, str] = {}
     lost: set[str] = set()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -21,6 +20,7 @@ from lipsync_ray.media.picture import U8, Box, YuvFrame
 from lipsync_ray.metrics import image
 from lipsync_ray.models.scorers import SCORERS, Scorer, SyncEncoder
 from lipsync_ray.models.syncnet import FRAMES
+from lipsync_ray.models.weights import Checkpoint
 from lipsync_ray.settings import Protocol
 
 F32 = NDArray[np.float32]
@@ -165,10 +165,10 @@ def _resized(other: YuvFrame, picture: YuvFrame) -> YuvFrame:
 class Embed:
     """Embed a stretch's windows and commit its numbers; returns where. Keeps the scorer loaded."""
 
-    def __init__(self, scorer: str, path: str, device: str, batch: int | None) -> None:
+    def __init__(self, scorer: str, checkpoint: Checkpoint, device: str, batch: int | None) -> None:
         one_thread()
         self._scorer: Scorer = SCORERS[scorer]
-        self._expert = SyncEncoder(self._scorer, Path(path), device, batch)
+        self._expert = SyncEncoder(self._scorer, checkpoint.here(), device, batch)
 
     def __call__(self, watched: Compared) -> str:
         row = watched.row

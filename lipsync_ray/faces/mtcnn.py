@@ -7,6 +7,8 @@ seconds a worker, ten times as long as the rest of this stage's start. Boxes, la
 
 from __future__ import annotations
 
+import hashlib
+import io
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -131,12 +133,35 @@ class LandmarkNet:
         return np.asarray(points.reshape(-1, 2, 5).transpose(0, 2, 1), np.float64)
 
 
+# sha256 of the files in facenet-pytorch 2.5.3, whose boxes a test compares with ours.
+WEIGHTS = {
+    "pnet": "a2a71925e0b9996a42f63e47efc1ca19043e69558b5c523b978d611dfae49c8f",
+    "rnet": "bbb937de72efc9ef83b186c49f5f558467a1d7e3453a8ece0d71a886633f6a86",
+    "onet": "165bfbe42940416ccfb977545cf0e976d5bf321f67083ae2aaaa5c764280118d",
+}
+
+
 def _weights(name: str, device: torch.device) -> dict[str, Tensor]:
+    """One network's parameters, out of the installed package.
+
+    Raises
+    ------
+    ModelError : the package is not there, or its file is not the one that is known
+    """
     package = find_spec("facenet_pytorch")
     if package is None or package.origin is None:
         raise ModelError("facenet-pytorch is not installed; its package holds MTCNN's weights. Run: uv sync")
     path = Path(package.origin).parent / "data" / f"{name}.pt"
-    state: dict[str, Tensor] = torch.load(path, map_location=device, weights_only=True)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path}: MTCNN's weights cannot be read ({error}). Run: uv sync --reinstall") from error
+    if (found := hashlib.sha256(content).hexdigest()) != WEIGHTS[name]:
+        raise ModelError(
+            f"{path}: sha256 {found} is not that of MTCNN's {name} ({WEIGHTS[name]}): cut off, or another version of "
+            "facenet-pytorch. Run: uv sync --reinstall"
+        )
+    state: dict[str, Tensor] = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
     return state
 
 

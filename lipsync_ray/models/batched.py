@@ -26,11 +26,22 @@ class Batched:
     ----------
     device : that it runs on
     batch : items a pass; halved, for good, when the device's memory does not do
+    asked : items a pass, as it was to be
     """
 
     def __init__(self, device: str, batch: int | None, cpu_batch: int, gpu_batch: int) -> None:
         self.device = device_of(device)
-        self.batch = batch or (cpu_batch if self.device.type == "cpu" else gpu_batch)
+        self.batch = self.asked = batch or (cpu_batch if self.device.type == "cpu" else gpu_batch)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of results of a batch that had to be halved."""
+        if self.batch == self.asked:
+            return ()
+        return (
+            f"{self.device} had no memory for {self.asked} frames a pass of {type(self).__name__}, {self.batch} were taken: "
+            "values may differ by one level from those of the larger batch",
+        )
 
     def with_oom_retry(self, run: Callable[[], T]) -> T:
         """``run()``, tried again with half the batch while memory does not do.

@@ -55,15 +55,23 @@ ARCHITECTURES = (
 )
 
 
-def resolve(model: str, progress: weights.Progress | None = None) -> tuple[str, Path]:
-    """(name, checked file) of what `--model` says: a registered name, fetched where it must be, or a path.
+def resolve(model: str, progress: weights.Progress | None = None) -> weights.Checkpoint:
+    """What `--model` says: a registered name, fetched where it must be, or a path.
 
     Raises
     ------
     WeightsError : not here, damaged, or neither a name nor a file
+    CheckpointError : a given file holds no known generator
     """
-    name, path, _ = weights.named_or_path("--model", model, "lips", progress)
-    return name, path
+    checkpoint = weights.named_or_path("--model", model, "lips", progress)
+    if checkpoint.registered is None:
+        verify(checkpoint.here())
+    return checkpoint
+
+
+def batch_of(asked: int | None, device: str) -> int:
+    """Frames a pass: what was asked for, or the device's default."""
+    return asked or (GPU_BATCH if device == "cuda" else CPU_BATCH)
 
 
 def architecture_of(state: dict[str, Tensor], source: str) -> Architecture:

@@ -31,20 +31,21 @@ CPU_BATCH = 2
 GPU_BATCH = 16
 
 
-def resolve(given: str, progress: weights.Progress | None = None) -> tuple[str, Path]:
-    """(name, checked file) of what ``--restore`` says: the registered weights, fetched where they must be, or a path.
+def resolve(given: str, progress: weights.Progress | None = None) -> weights.Checkpoint:
+    """What ``--restore`` says: the registered weights, fetched where they must be, or a path.
 
     Raises
     ------
     WeightsError : not here and not to be had
     CheckpointError : a given file holds another network
     """
-    name, path, registered = weights.named_or_path("--restore", given, "restorer", progress)
-    if not registered:
+    checkpoint = weights.named_or_path("--restore", given, "restorer", progress)
+    if checkpoint.registered is None:
+        path = checkpoint.here()
         state = read_state(path)
         with torch.device("meta"):
             compare(_network(state, str(path)), state, str(path))
-    return name, path
+    return checkpoint
 
 
 class Restorer(Batched):

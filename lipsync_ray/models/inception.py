@@ -24,18 +24,19 @@ CPU_BATCH = 16
 GPU_BATCH = 128
 
 
-def resolve(given: str, progress: weights.Progress | None = None) -> tuple[str, Path]:
-    """(name, checked file) of what ``--fid`` says: the registered weights, fetched where they must be, or a path.
+def resolve(given: str, progress: weights.Progress | None = None) -> weights.Checkpoint:
+    """What ``--fid`` says: the registered weights, fetched where they must be, or a path.
 
     Raises
     ------
     WeightsError : not here and not to be had
     CheckpointError : a given file holds another network
     """
-    name, path, registered = weights.named_or_path("--fid", given, "fid", progress)
-    if not registered:
+    checkpoint = weights.named_or_path("--fid", given, "fid", progress)
+    if checkpoint.registered is None:
+        path = checkpoint.here()
         _network(read_state(path), 64, str(path))
-    return name, path
+    return checkpoint
 
 
 class Inception(Batched):

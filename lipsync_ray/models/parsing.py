@@ -21,16 +21,14 @@ CLASSES = 19
 NOT_FACE = (0, 14, 16, 17, 18)  # background, hat, necklace, neck, cloth
 
 
-def resolve(progress: weights.Progress | None = None) -> Path:
-    """The checked weights, fetched where they must be.
+def resolve(progress: weights.Progress | None = None) -> weights.Checkpoint:
+    """The registered weights, fetched where they must be.
 
     Raises
     ------
     WeightsError : not here and not to be had, or damaged
     """
-    registered = weights.find(NAME)
-    assert registered is not None
-    return weights.ensure(registered, progress)
+    return weights.by_name(NAME, progress)
 
 
 class Parser:

@@ -74,8 +74,8 @@ SCORERS = {
 }
 
 
-def resolve(name: str, given: str | None = None, progress: weights.Progress | None = None) -> Path:
-    """The checked weights of a scorer: a file that was given, or the registered one, fetched where it must be.
+def resolve(name: str, given: str | None = None, progress: weights.Progress | None = None) -> weights.Checkpoint:
+    """The weights of a scorer: a file that was given, or the registered one, fetched where it must be.
 
     Raises
     ------
@@ -83,15 +83,13 @@ def resolve(name: str, given: str | None = None, progress: weights.Progress | No
     CheckpointError : a given file holds another network
     """
     if given is None:
-        registered = weights.find(name)
-        assert registered is not None
-        return weights.ensure(registered, progress)
+        return weights.by_name(name, progress)
     path = Path(given).expanduser().absolute()
     state = read_state(path)
     with torch.device("meta"):
         network = SyncNet() if name == "syncnet" else MiniSync()
     compare(network, state, str(path))
-    return path
+    return weights.Checkpoint.of(path)
 
 
 class SyncEncoder(Batched):

@@ -31,18 +31,19 @@ TURBO_ENCODER_LAYERS = 32
 _DICE = threading.Lock()  # what is sampled comes from the one generator of the process
 
 
-def resolve(given: str, progress: weights.Progress | None = None) -> tuple[str, Path]:
-    """(name, checked file) of what ``--whisper`` says: ``tiny`` … ``large-v3-turbo``, or a path.
+def resolve(given: str, progress: weights.Progress | None = None) -> weights.Checkpoint:
+    """What ``--whisper`` says: ``tiny`` … ``large-v3-turbo``, or a path.
 
     Raises
     ------
     WeightsError : not here and not to be had, or neither a name nor a file
     CheckpointError : a given file holds another network
     """
-    name, path, registered = weights.named_or_path("--whisper", given, "speech", progress)
-    if not registered:
+    checkpoint = weights.named_or_path("--whisper", given, "speech", progress)
+    if checkpoint.registered is None:
+        path = checkpoint.here()
         _content(path)
-    return name, path
+    return checkpoint
 
 
 class Transcriber:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import socket
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
@@ -22,8 +24,10 @@ from lipsync_ray.models.registry import REGISTRY, Kind, Weights, find
 
 __all__ = [
     "REGISTRY",
+    "Checkpoint",
     "Progress",
     "Weights",
+    "by_name",
     "cache_folder",
     "check",
     "ensure",
@@ -85,8 +89,62 @@ def _size_of(weights: Weights) -> str:
     return f"{weights.size:,} bytes, " if weights.size else ""
 
 
-def named_or_path(option: str, given: str, kind: Kind, progress: Progress | None = None) -> tuple[str, Path, bool]:
-    """(name, file, registered?) of what an option says: a registered name, fetched where it must be, or a path.
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint as a stage is told of it. No path of the driver's cache travels: every node has its own.
+
+    Attributes
+    ----------
+    name : for results
+    given : a registered name, or a path on a file system that all nodes share
+    sha256 : of the file that the driver has
+    """
+
+    name: str
+    given: str
+    sha256: str
+
+    @classmethod
+    def of(cls, path: Path) -> Checkpoint:
+        """Of a file that is not registered."""
+        return cls(path.stem, str(path.absolute()), digest(path))
+
+    @property
+    def registered(self) -> Weights | None:
+        """Its entry, where it was asked for by name."""
+        return find(self.given)
+
+    def here(self) -> Path:
+        """The file on this machine, fetched where it must be; the same one that the driver has.
+
+        Raises
+        ------
+        WeightsError : it cannot be had here, or is another file
+        """
+        registered = self.registered
+        if registered is not None:
+            return ensure(registered)
+        path = Path(self.given)
+        if not path.is_file():
+            raise WeightsError(
+                f"{path}: not on {socket.gethostname()}. A checkpoint that is given by its path has to lie on a file system "
+                "that all nodes share"
+            )
+        if (found := digest(path)) != self.sha256:
+            raise WeightsError(
+                f"{path} on {socket.gethostname()}: sha256 {found}; the driver's file of that path has {self.sha256}"
+            )
+        return path
+
+    def record(self) -> dict[str, object]:
+        """For run.json: its name, its content, and whether it is the published file of that name."""
+        registered = find(self.name)
+        published = registered is not None and registered.sha256 == self.sha256
+        return {"name": self.name, "sha256": self.sha256, "published": published}
+
+
+def named_or_path(option: str, given: str, kind: Kind, progress: Progress | None = None) -> Checkpoint:
+    """What an option says: a registered name, fetched where it must be, or a path.
 
     Raises
     ------
@@ -94,13 +152,26 @@ def named_or_path(option: str, given: str, kind: Kind, progress: Progress | None
     """
     registered = find(given)
     if registered is not None and registered.kind == kind:
-        return registered.name, ensure(registered, progress), True
+        return by_name(registered.name, progress)
     path = Path(given).expanduser().absolute()
     if not path.is_file():
         names = ", ".join(w.name for w in REGISTRY if w.kind == kind)
         raise WeightsError(f"{option} {given}: neither a registered name ({names}) nor a file")
     refuse_html(path)
-    return path.stem, path, False
+    return Checkpoint.of(path)
+
+
+def by_name(name: str, progress: Progress | None = None) -> Checkpoint:
+    """A registered checkpoint, on this machine.
+
+    Raises
+    ------
+    WeightsError : not here and not to be had
+    """
+    registered = find(name)
+    assert registered is not None
+    ensure(registered, progress)
+    return Checkpoint(registered.name, registered.name, registered.sha256)
 
 
 def check(weights: Weights, path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +13,7 @@ from lipsync_ray.faces.masks import ellipse_mask, parsing_mask
 from lipsync_ray.faces.restored import paste_restored
 from lipsync_ray.inputs.face_tables import one_thread
 from lipsync_ray.media.picture import U8, Box, YuvFrame
+from lipsync_ray.models.weights import Checkpoint
 from lipsync_ray.settings import Precision, RestoreSettings
 
 F32 = NDArray[np.float32]
@@ -27,10 +27,10 @@ ROW_S = 1.6  # seconds in a row of work whose faces are restored: it carries 0.8
 
 @dataclass(frozen=True)
 class RestoreFiles:
-    """Checked checkpoints: of GFPGAN, and of ParseNet where masks are parsed."""
+    """Checkpoints: of GFPGAN, and of ParseNet where masks are parsed."""
 
-    gfpgan: str
-    parsenet: str | None = None
+    gfpgan: Checkpoint
+    parsenet: Checkpoint | None = None
 
 
 @dataclass(frozen=True)
@@ -96,8 +96,13 @@ class FaceRestorer:
         from lipsync_ray.models.parsing import Parser
 
         one_thread()
-        self._restorer = Restorer(Path(files.gfpgan), device, precision, batch)
-        self._parser = Parser(Path(files.parsenet), device, precision) if files.parsenet else None
+        self._restorer = Restorer(files.gfpgan.here(), device, precision, batch)
+        self._parser = Parser(files.parsenet.here(), device, precision) if files.parsenet else None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of how the faces were restored."""
+        return self._restorer.notes
 
     def __call__(
         self, pictures: Iterable[tuple[int, YuvFrame]], targets: Sequence[Sequence[Target]], start: int

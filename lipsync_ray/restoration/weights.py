@@ -25,6 +25,6 @@ def resolve(settings: RestoreSettings, progress: weights.Progress | None = None)
     ------
     WeightsError, CheckpointError : what is missing or wrong, and what to do
     """
-    name, network = gfpgan.resolve(settings.model, progress)
-    parsenet = str(parsing.resolve(progress)) if settings.mask == "parsing" else None
-    return Restoration(name, RestoreFiles(str(network), parsenet), weights.digest(network))
+    network = gfpgan.resolve(settings.model, progress)
+    parsenet = parsing.resolve(progress) if settings.mask == "parsing" else None
+    return Restoration(network.name, RestoreFiles(network, parsenet), network.sha256)

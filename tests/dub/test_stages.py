@@ -23,6 +23,7 @@ from lipsync_ray.media.audio import Span
 from lipsync_ray.media.encode import VideoCoding
 from lipsync_ray.media.join import AudioTrack
 from lipsync_ray.media.probe import probe_video
+from lipsync_ray.models.weights import by_name
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +48,7 @@ def prepared(demo_inputs, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def sync():
-    return Sync("mini", "cpu", "auto", None)
+    return Sync(by_name("mini"), "cpu", "auto", None)
 
 
 def made(segment, sync):

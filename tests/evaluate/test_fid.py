@@ -15,6 +15,7 @@ from lipsync_ray.io.wording import number
 from lipsync_ray.media.probe import probe_video
 from lipsync_ray.metrics.frechet import FeatureStats
 from lipsync_ray.models import inception
+from lipsync_ray.models.weights import Checkpoint
 
 DIMS = 64
 GROUP = ("ko", "m")
@@ -58,7 +59,7 @@ def units(clips, every=1):
 
 
 def fid_of(rows, weights, dims=DIMS):
-    stage = AccumulateFID(str(weights), dims, "cpu", None)
+    stage = AccumulateFID(Checkpoint.of(weights), dims, "cpu", None)
     for row in rows:
         stage(row)
     urls = {side: tuple(row.url for row in rows if row.side == side) for side in ("made", "real")}
@@ -131,7 +132,7 @@ def test_a_damaged_video_is_left_out_with_the_reason(clips, weights, tmp_path):
     )
     path.write_bytes(b"not a video")
     row = FidRow("k", "made", (GROUP,), (good, broken), str(tmp_path / "k.npz"))
-    summed = AccumulateFID(str(weights), 64, "cpu", None)(row)
+    summed = AccumulateFID(Checkpoint.of(weights), 64, "cpu", None)(row)
     assert summed.pictures == 40
     assert "not a readable video" in summed.left["bad"]
 

@@ -1,6 +1,13 @@
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
+import torch
 
+from lipsync_ray.errors import ModelError
+from lipsync_ray.faces import mtcnn
 from lipsync_ray.faces.detect import detection_size, mtcnn_detector
 from lipsync_ray.faces.mtcnn import Mtcnn, nms
 from lipsync_ray.media import decode
@@ -55,3 +62,18 @@ def test_frames_are_scaled_to_what_is_needed():
     assert detection_size(1920, 1080) == (640, 360)
     assert detection_size(224, 224) == (224, 224)
     assert min(detection_size(400, 20)) == 48
+
+
+def test_another_file_in_the_place_of_its_weights_is_refused(tmp_path, monkeypatch):
+    package = Path(mtcnn.find_spec("facenet_pytorch").origin).parent
+    shutil.copytree(package / "data", tmp_path / "data", ignore=lambda *_: ["__pycache__"])
+    rnet = tmp_path / "data" / "rnet.pt"
+    state = torch.load(rnet, weights_only=True)
+    state["conv1.bias"] += 1e-3
+    torch.save(state, rnet)
+    monkeypatch.setattr(mtcnn, "find_spec", lambda name: SimpleNamespace(origin=str(tmp_path / "__init__.py")))
+    with pytest.raises(ModelError, match=r"rnet.*sha256"):
+        Mtcnn("cpu", 20)
+    rnet.unlink()
+    with pytest.raises(ModelError, match="cannot be read"):
+        Mtcnn("cpu", 20)

@@ -69,7 +69,7 @@ def test_what_is_no_whisper_is_refused(tmp_path, checkpoint):
     content = torch.load(checkpoint, weights_only=True)
     content["model_state_dict"].pop("encoder.conv1.weight")
     torch.save(content, tmp_path / "b.pt")
-    assert speech.resolve(str(checkpoint))[1] == checkpoint
+    assert speech.resolve(str(checkpoint)).here() == checkpoint
     with pytest.raises(CheckpointError, match=r"missing \(encoder.conv1.weight\)"):
         Transcriber(tmp_path / "b.pt", "cpu")
     (tmp_path / "c.pt").write_bytes(b"<!doctype html><p>sign in")

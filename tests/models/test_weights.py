@@ -1,13 +1,21 @@
 import hashlib
+import pickle
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from lipsync_ray.analyze import stages as analyze_stages
+from lipsync_ray.dub import restore as dub_restore
+from lipsync_ray.dub import stages as dub_stages
+from lipsync_ray.enhance import stages as enhance_stages
 from lipsync_ray.errors import UsageError, WeightsError
+from lipsync_ray.evaluate import fid
+from lipsync_ray.evaluate import stages as evaluate_stages
 from lipsync_ray.models import generators, weights
 from lipsync_ray.models.weights import Weights
+from lipsync_ray.restoration.faces import RestoreFiles
 
 CONTENT = b"\x80\x02 not really weights " * 1000
 
@@ -104,9 +112,61 @@ def test_the_registry():
         assert len(w.sha256) == 64
     mini = weights.find("mini")
     weights.check(mini, weights.location(mini))
-    assert generators.resolve("mini")[0] == "mini"
+    assert generators.resolve("mini").name == "mini"
 
 
 def test_neither_name_nor_file():
     with pytest.raises(WeightsError, match="neither a registered name"):
         generators.resolve("wav2lip-xl")
+
+
+@pytest.fixture
+def registered(store, monkeypatch):
+    """One registered entry that a web server of this machine has."""
+    url, _ = store
+    known = entry(f"{url}/w.pth")
+    monkeypatch.setattr(weights, "find", lambda name: known if name == "w" else None)
+    return known
+
+
+def test_each_node_resolves_its_own_file(registered, tmp_path, monkeypatch):
+    monkeypatch.setenv(weights.CACHE_VARIABLE, str(tmp_path / "driver"))
+    checkpoint = weights.by_name("w")
+    assert str(tmp_path).encode() not in pickle.dumps(checkpoint)
+    monkeypatch.setenv(weights.CACHE_VARIABLE, str(tmp_path / "node"))
+    assert checkpoint.here() == tmp_path / "node" / "w.pth"
+    assert len(Quiet.requests) == 2
+
+
+def test_a_path_that_a_node_lacks_or_has_otherwise_is_refused(tmp_path):
+    path = tmp_path / "own.pth"
+    path.write_bytes(CONTENT)
+    checkpoint = weights.Checkpoint.of(path)
+    assert checkpoint.here() == path
+    path.write_bytes(CONTENT + b"x")
+    with pytest.raises(WeightsError, match="the driver's file"):
+        checkpoint.here()
+    path.unlink()
+    with pytest.raises(WeightsError, match="all nodes share"):
+        checkpoint.here()
+
+
+@pytest.mark.parametrize(
+    "stage",
+    [
+        lambda weights: partial(dub_stages.Sync, weights, "cpu", "fp32", None),
+        lambda weights: partial(dub_restore.Restore, RestoreFiles(weights), "cpu", "fp32"),
+        lambda weights: partial(enhance_stages.Restore, RestoreFiles(weights), "cpu", "fp32"),
+        lambda weights: partial(evaluate_stages.Embed, "syncnet", weights, "cpu", None),
+        lambda weights: partial(fid.AccumulateFID, weights, 64, "cpu", None),
+        lambda weights: partial(analyze_stages.Transcribe, weights, "cpu"),
+    ],
+    ids=["sync", "restore", "enhance", "score", "fid", "transcribe"],
+)
+def test_every_stage_loads_what_its_own_node_has(stage, registered, tmp_path, monkeypatch):
+    monkeypatch.setenv(weights.CACHE_VARIABLE, str(tmp_path / "driver"))
+    make = stage(weights.by_name("w"))
+    (tmp_path / "driver" / "w.pth").unlink()
+    monkeypatch.setenv(weights.CACHE_VARIABLE, str(tmp_path / "node"))
+    with pytest.raises(WeightsError, match=str(tmp_path / "node" / "w.pth")):  # found there; it holds no network
+        make()

@@ -21,6 +21,7 @@ from lipsync_ray.inputs.probe import VideoSource, probe
 from lipsync_ray.media import decode
 from lipsync_ray.media.encode import VideoCoding
 from lipsync_ray.media.probe import probe_video
+from lipsync_ray.models.weights import Checkpoint
 from lipsync_ray.restoration.faces import PARSE_EVERY, RestoreFiles
 from lipsync_ray.restoration.previews import preview_frames
 from lipsync_ray.settings import RestoreSettings
@@ -32,7 +33,7 @@ FRAMES = 14
 def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("weights")
     gfpgan = random_gfpgan(folder / "narrow.pth", 0.0625)
-    return RestoreFiles(str(gfpgan), str(random_parsenet(folder / "parsenet.pth")))
+    return RestoreFiles(Checkpoint.of(gfpgan), Checkpoint.of(random_parsenet(folder / "parsenet.pth")))
 
 
 @pytest.fixture(scope="module")
@@ -147,7 +148,14 @@ def test_a_face_is_put_back_where_it_was_when_enlarged(segment, files, tmp_path)
         str(tmp_path / "e.mp4"),
     )  # fmt: skip
     stage = enhance.Restore(replace(files, parsenet=None), "cpu", "auto")
-    stage._restorer._restorer = lambda faces: faces  # what comes out is what went in: only the geometry is seen
+
+    class Same:
+        notes = ()
+
+        def __call__(self, faces):
+            return faces
+
+    stage._restorer._restorer = Same()  # what comes out is what went in: only the geometry is seen
     enhance.Compose(RestoreSettings())(stage(row))
     once = [enhance.enlarged(p, 2).bgr().astype(int) for p in decode.pictures(segment.video, 0, 4)]
     for found, wanted in zip(pictures(row.url), once, strict=True):
