@@ -39,21 +39,27 @@ class FlowError(LipsyncError):
 
 
 class _Turn:
-    """The Ray Data side of a stage: built once in its actor, then called for one row at a time.
+    """The Ray Data side of a pool: its stages are built once in each of its actors, then called for one row at a time.
 
     Parameters
     ----------
+    specs : neighbouring stages that share the process; each keeps its own name in the ledger and in the timings
     awaited : stages one of whose actors has to be up before this one begins its first row
     feed : of the first stage, where its rows are not known yet
     """
 
     def __init__(
-        self, spec: StageSpec, ledger: Ledger, roll: StartupBarrier | None, awaited: tuple[str, ...], feed: Feed | None
+        self,
+        specs: Sequence[StageSpec],
+        ledger: Ledger,
+        roll: StartupBarrier | None,
+        awaited: tuple[str, ...],
+        feed: Feed | None,
     ) -> None:
-        self._name, self._ledger, self._roll, self._awaited, self._feed = spec.name, ledger, roll, awaited, feed
-        self._stage = build_stage(spec)
+        self._ledger, self._roll, self._awaited, self._feed = ledger, roll, awaited, feed
+        self._stages = [(spec.name, build_stage(spec)) for spec in specs]
         if roll is not None:
-            roll.arrive(spec.name)
+            roll.arrive(specs[0].name)
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         if self._awaited and self._roll is not None:
@@ -63,7 +69,20 @@ class _Turn:
         if self._feed is not None and isinstance(outcome.value, Place):
             row = self._feed.take(outcome.value)
             outcome = Outcome(row.key, row) if row is not None else replace(outcome, value=None, failure=_NOTHING)
-        return _closed([run_stage(self._name, self._stage, outcome, self._ledger)])
+        for name, stage in self._stages:
+            outcome = run_stage(name, stage, outcome, self._ledger)
+        return _closed([outcome])
+
+
+def pools(stages: Sequence[StageSpec]) -> list[tuple[StageSpec, ...]]:
+    """Which stages share their processes: all of them where none has a GPU, else each has its own.
+
+    Beside a GPU the stages around the network must run at the same time as it does. On CPUs nothing is gained by more
+    processes than there are CPUs: each costs the imports of its libraries, and crops would travel between them.
+    """
+    if any(stage.gpus for stage in stages):
+        return [(stage,) for stage in stages]
+    return [tuple(stages)]
 
 
 def run(rows: Sequence[Keyed], stages: Sequence[StageSpec], ledger: Ledger) -> Iterator[Outcome]:
@@ -113,27 +132,29 @@ def _outcomes(
     context.execution_no_progress_timeout_s = NO_PROGRESS_S
     context.max_consecutive_actor_init_deaths = INIT_DEATHS
     context.downstream_capacity_backpressure_ratio = RUN_AHEAD
-    # A stage that is alone waits for nobody, and every actor is a process to start.
-    roll = None if len(stages) == 1 else feed.roll() if feed is not None else StartupBarrier()
+    groups = pools(stages)
+    # A pool that is alone waits for nobody, and every actor is a process to start.
+    roll = None if len(groups) == 1 else feed.roll() if feed is not None else StartupBarrier()
     dataset: Any = ray.data.from_arrow(blocks)
-    for number, stage in enumerate(stages):
+    for number, group in enumerate(groups):
         # Nothing holds the first stage back while the others' actors load: it would run over the whole video by then.
         # Ray can wait for a pool before it starts the next one; here all of them load at the same time.
-        awaited = tuple(later.name for later in stages[1:]) if number == 0 else ()
-        workers = min(stage.workers, len(blocks))
+        awaited = tuple(later[0].name for later in groups[1:]) if number == 0 else ()
+        size = max(stage.workers for stage in group)
+        gpus = max(stage.gpus for stage in group)
         # Actors for every stage, also for one that loads nothing: Ray ends a task's process a second after it falls
-        # idle, and a new one's imports cost four seconds of CPU, row after row.
+        # idle, and a new one's imports cost seconds of CPU, row after row.
         dataset = dataset.map_batches(
             _Turn,
-            fn_constructor_args=(stage, ledger, roll, awaited, feed if number == 0 else None),
+            fn_constructor_args=(group, ledger, roll, awaited, feed if number == 0 else None),
             batch_size=1,
             batch_format="pyarrow",
-            num_cpus=stage.cpus,
-            num_gpus=stage.gpus or None,
+            num_cpus=sum(stage.workers * stage.cpus for stage in group) / size,
+            num_gpus=gpus or None,
             compute=ActorPoolStrategy(
                 # A pool that may shrink does so while it waits for its first row, and does not grow again.
-                size=workers,
-                max_tasks_in_flight_per_actor=IN_FLIGHT_GPU if stage.gpus else IN_FLIGHT_CPU,
+                size=min(size, len(blocks)),
+                max_tasks_in_flight_per_actor=IN_FLIGHT_GPU if gpus else IN_FLIGHT_CPU,
             ),
         )
     try:

@@ -39,6 +39,8 @@ _ENVIRONMENT = {
     "RAY_worker_register_timeout_seconds": "600",
     "RAY_agent_register_timeout_ms": "600000",
     "RAY_gcs_server_request_timeout_seconds": "120",
+    # Small tasks come in bursts. A process that has imported its libraries is kept for the next one.
+    "RAY_idle_worker_killing_time_threshold_ms": "600000",
 }
 _LOGGERS = {"ray": logging.WARNING, "ray._private.authentication.authentication_token_setup": logging.ERROR}
 _LAST_WORDS = (
