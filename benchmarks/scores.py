@@ -113,7 +113,7 @@ def main() -> None:
             watch = CropAndCompare()
             ray_data.run = watch.wrap(original, lambda row: sum(run.count for run in row.runs))
             settings = EvaluateSettings(scorer=name, scorer_weights=str(path), fid="none")  # type: ignore[arg-type]
-            job.run(subjects[:count], settings, workers, f"{scratch}/{name}", console, details=0)
+            job.run(subjects[:count], settings, workers, f"{scratch}/{name}", console, previews=0)
             add(f"{name}: windows/s (one a frame)", bare, watch.rate)
         inception = random_inception(Path(scratch) / "inception.pth")
         bare = together(inception_alone, str(inception), 16, arguments.actors)
@@ -121,7 +121,7 @@ def main() -> None:
         fid.PICTURES_PER_ROW = 100  # so that there are rows enough to time
         ray_data.run = watch.wrap(original, lambda row: getattr(row, "pictures", 0))
         settings = EvaluateSettings(scorer="mini-sync", fid=str(inception))
-        job.run(subjects[: arguments.fid], settings, workers, f"{scratch}/mini-sync", console, details=0)
+        job.run(subjects[: arguments.fid], settings, workers, f"{scratch}/mini-sync", console, previews=0)
         add("Inception: pictures/s", bare, watch.rate)
     ray_data.run = original
     console.print(table)

@@ -1,15 +1,14 @@
-"""The rows of analysis.parquet, each kept as a small JSON record from the moment its file has been looked at."""
+"""The rows of analysis.parquet: what was found in one file."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import pyarrow as pa
 
 from lipsync_ray.errors import LipsyncError, ManifestError
-from lipsync_ray.io import records, storage
+from lipsync_ray.io.records import ARROW, Records, read_table, row_from
 from lipsync_ray.models.spoken import Phrase
 
 FILE = "analysis.parquet"
@@ -48,11 +47,24 @@ class FoundFace:
     number: int
     probability: float
     box: tuple[float, float, float, float]
-    landmarks: tuple[float, ...]
+    landmarks: tuple[float, ...] = field(metadata={ARROW: pa.list_(pa.float64(), 10)})
     height_px: float
     turn_deg: float
     picture: str
     clip: str | None
+
+
+_VIDEO = pa.struct(
+    [(name, pa.string()) for name in ("container", "codec", "profile", "pixel_format", "rate", "average_rate")]
+    + [(name, pa.int64()) for name in ("width", "height", "rotation", "frames", "bit_rate", "bytes")]
+    + [("duration_s", pa.float64())]
+    + [(name, pa.bool_()) for name in ("varies", "has_audio", "still")]
+)
+_AUDIO = pa.struct(
+    [(name, pa.string()) for name in ("container", "codec")]
+    + [(name, pa.int64()) for name in ("sample_rate", "channels", "samples", "bit_rate")]
+    + [(name, pa.float64()) for name in ("duration_s", "peak_dbfs", "rms_dbfs", "silence", "loudness_lufs")]
+)
 
 
 @dataclass(frozen=True)
@@ -103,8 +115,8 @@ class Analysis:
     error: str | None = None
     warnings: tuple[str, ...] = ()
     expected_languages: tuple[str, ...] = ()
-    video: dict[str, Any] | None = None
-    audio: dict[str, Any] | None = None
+    video: dict[str, Any] | None = field(default=None, metadata={ARROW: _VIDEO})
+    audio: dict[str, Any] | None = field(default=None, metadata={ARROW: _AUDIO})
     audio_error: str | None = None
     whisper: str | None = None
     text: str | None = None
@@ -129,91 +141,7 @@ class Analysis:
     fingerprint: str | None = None
 
 
-_TEXTS = pa.list_(pa.string())
-_SAID = pa.list_(pa.struct([("start_s", pa.float64()), ("end_s", pa.float64()), ("text", pa.string())]))
-_FACE = pa.struct(
-    [
-        ("frame", pa.int64()),
-        ("time_s", pa.float64()),
-        ("number", pa.int64()),
-        ("probability", pa.float64()),
-        ("box", pa.list_(pa.float64(), 4)),
-        ("landmarks", pa.list_(pa.float64(), 10)),
-        ("height_px", pa.float64()),
-        ("turn_deg", pa.float64()),
-        ("picture", pa.string()),
-        ("clip", pa.string()),
-    ]
-)
-_VIDEO = pa.struct(
-    [(name, pa.string()) for name in ("container", "codec", "profile", "pixel_format", "rate", "average_rate")]
-    + [(name, pa.int64()) for name in ("width", "height", "rotation", "frames", "bit_rate", "bytes")]
-    + [("duration_s", pa.float64())]
-    + [(name, pa.bool_()) for name in ("varies", "has_audio", "still")]
-)
-_AUDIO = pa.struct(
-    [(name, pa.string()) for name in ("container", "codec")]
-    + [(name, pa.int64()) for name in ("sample_rate", "channels", "samples", "bit_rate")]
-    + [(name, pa.float64()) for name in ("duration_s", "peak_dbfs", "rms_dbfs", "silence", "loudness_lufs")]
-)
-SCHEMA = pa.schema(
-    [
-        ("id", pa.string()),
-        ("url", pa.string()),
-        ("roles", _TEXTS),
-        ("dubs", _TEXTS),
-        ("identity", pa.string()),
-        ("status", pa.string()),
-        ("verdict", pa.string()),
-        ("video_verdict", pa.string()),
-        ("audio_verdict", pa.string()),
-        ("stage", pa.string()),
-        ("error", pa.string()),
-        ("warnings", _TEXTS),
-        ("expected_languages", _TEXTS),
-        ("video", _VIDEO),
-        ("audio", _AUDIO),
-        ("audio_error", pa.string()),
-        ("whisper", pa.string()),
-        ("text", pa.string()),
-        ("segments", _SAID),
-        ("text_error", pa.string()),
-        ("whisper_language", pa.string()),
-        ("whisper_probability", pa.float64()),
-        ("translation", pa.string()),
-        ("translation_segments", _SAID),
-        ("translation_error", pa.string()),
-        ("language", pa.string()),
-        ("languages", pa.list_(pa.struct([("language", pa.string()), ("probability", pa.float64())]))),
-        ("looked_frames", pa.list_(pa.int64())),
-        ("face_share", pa.float64()),
-        ("people", pa.int64()),
-        ("face_height_px", pa.float64()),
-        ("face_turn_deg", pa.float64()),
-        ("faces", pa.list_(_FACE)),
-        ("thumbnail", pa.string()),
-        ("seconds", pa.float64()),
-        ("attempts", pa.int64()),
-        ("fingerprint", pa.string()),
-    ]
-)
-
-
-def record(out: str, analysis: Analysis) -> None:
-    """Commit one file's record."""
-    records.commit(out, analysis.id, asdict(analysis))
-
-
-def recorded(out: str, ids: Iterable[str]) -> dict[str, Analysis]:
-    """The records that earlier runs left for these files."""
-    return {name: _read(values) for name, values in records.read(out, ids).items()}
-
-
-def write_analyses(out: str, analyses: Iterable[Analysis]) -> str:
-    """Commit analysis.parquet; its URL."""
-    url = storage.join(out, FILE)
-    records.write_table(url, analyses, SCHEMA)
-    return url
+ANALYSES = Records(Analysis, FILE)
 
 
 def read_analyses(url: str) -> list[Analysis]:
@@ -224,24 +152,9 @@ def read_analyses(url: str) -> list[Analysis]:
     ManifestError : not such a table
     """
     try:
-        table = records.read_table(url)
+        table = read_table(url)
     except (OSError, LipsyncError, pa.ArrowException) as error:
         raise ManifestError(url, [f"cannot be read as the {FILE} of lipsync-ray analyze: {error}"]) from error
-    if missing := sorted(set(SCHEMA.names) - set(table.column_names)):
+    if missing := sorted(set(ANALYSES.schema.names) - set(table.column_names)):
         raise ManifestError(url, [f"not the {FILE} of lipsync-ray analyze: no column {missing[0]!r}"])
-    return [_read(row) for row in table.select(SCHEMA.names).to_pylist()]
-
-
-def _read(row: dict[str, Any]) -> Analysis:
-    """JSON or Parquet values as what they were made of."""
-    kinds: dict[str, Any] = {
-        "segments": lambda v: Phrase(**v),
-        "translation_segments": lambda v: Phrase(**v),
-        "languages": lambda v: Guess(**v),
-        "faces": lambda v: FoundFace(**v | {"box": tuple(v["box"]), "landmarks": tuple(v["landmarks"])}),
-    }
-    values: dict[str, Any] = {
-        name: tuple(kinds.get(name, lambda v: v)(item) for item in value) if isinstance(value, list) else value
-        for name, value in row.items()
-    }
-    return Analysis(**values)
+    return [row_from(Analysis, row) for row in table.to_pylist()]

@@ -31,7 +31,7 @@ from lipsync_ray.cli.weights import download_line
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lipsync_ray.dub.run import Use
+    from lipsync_ray.dub.inputs import Use
     from lipsync_ray.io.manifest import Dub
     from lipsync_ray.io.results import Summary
     from lipsync_ray.settings import DubSettings, Workers

@@ -64,8 +64,8 @@ def enhance(
     Run the same command again after it was stopped: what was finished is kept.
     """
     from lipsync_ray.cli.summary_table import show
-    from lipsync_ray.enhance.items import read_items
     from lipsync_ray.enhance.job import run
+    from lipsync_ray.enhance.sources import read_items
     from lipsync_ray.media.encode import VideoCoding
     from lipsync_ray.models import weights
     from lipsync_ray.settings import EnhanceSettings, RestoreSettings, Workers

@@ -25,8 +25,12 @@ _IN_TERMINAL = (
     "psnr_db",
 )  # as wide as one is; the page has all
 
-Details = Annotated[
-    int, typer.Option(help="Videos that the report shows with pictures and a player, worst first.", min=0)
+PreviewsOption = Annotated[
+    str,
+    typer.Option(
+        "--previews",
+        help="Videos that the report shows with pictures and a player: a number (the worst, the best and a sample), or all.",
+    ),
 ]
 
 
@@ -75,7 +79,7 @@ def evaluate(
     fid_every: Annotated[
         int, typer.Option(help="One picture in so many frames at 25 a second goes into FID.", rich_help_panel="FID")
     ] = 5,
-    details: Details = 24,
+    previews: PreviewsOption = "12",
     actors: Actors = None,
     gpus_per_actor: Gpus = None,
     batch: Batch = None,
@@ -93,6 +97,7 @@ def evaluate(
     from lipsync_ray.report.page import write_report
     from lipsync_ray.settings import EvaluateSettings, Workers
 
+    shown = _count(previews)
     settings = EvaluateSettings(
         scorer=scorer,  # type: ignore[arg-type]
         scorer_weights=scorer_weights,
@@ -107,8 +112,8 @@ def evaluate(
     workers = Workers(actors, gpus_per_actor, batch, segment, attempts, address, engine_of(engine, address))
     console = Console()
     subjects = read_subjects(source, settings.face)
-    evaluated = run(subjects, settings, workers, out, console, download_line(console), details)
-    page = write_report([evaluated.out], evaluated.out, details)
+    evaluated = run(subjects, settings, workers, out, console, download_line(console), shown)
+    page = write_report([evaluated.out], evaluated.out, shown)
     _show(evaluated, page, console)
     raise typer.Exit(0 if evaluated.complete else 1)
 
@@ -116,14 +121,30 @@ def evaluate(
 def report(
     runs: Annotated[list[str], typer.Argument(help="Folders of finished evaluations.")],
     out: OutFolder,
-    details: Details = 24,
+    previews: PreviewsOption = "12",
 ) -> None:
     """Put several evaluations (models) into one comparison: OUT/report/index.html."""
     from lipsync_ray.io import storage
     from lipsync_ray.report.page import write_report
 
-    page = write_report([storage.absolute(run) for run in runs], storage.absolute(out), details)
+    page = write_report([storage.absolute(run) for run in runs], storage.absolute(out), _count(previews))
     Console().print(escape(page), highlight=False, soft_wrap=True)
+
+
+def _count(previews: str) -> int | None:
+    """The number that --previews says; None for all.
+
+    Raises
+    ------
+    SettingsError : neither
+    """
+    from lipsync_ray.errors import SettingsError
+
+    if previews == "all":
+        return None
+    if not previews.isdigit():
+        raise SettingsError(f"--previews {previews}: expected a number of videos, or all")
+    return int(previews)
 
 
 def _show(evaluated: Evaluated, page: str, console: Console) -> None:

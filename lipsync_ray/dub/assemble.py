@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
 
-from lipsync_ray.errors import EncodeError
-from lipsync_ray.io import storage
-from lipsync_ray.media.join import AudioTrack, Part, join
+from lipsync_ray.media.join import AudioTrack, join_committed
 from lipsync_ray.restoration.previews import join_rows
 
 
@@ -25,7 +21,7 @@ class VideoOrder:
     rate : frames/s
     track : its audio
     url : where it is committed
-    pictures : the folder of its before-and-after, where it has one
+    previews : the folder of its before-and-after, where it has one
     """
 
     key: str
@@ -34,7 +30,7 @@ class VideoOrder:
     rate: Fraction
     track: AudioTrack
     url: str
-    pictures: str | None = None
+    previews: str | None = None
 
 
 def make_video(order: VideoOrder) -> str:
@@ -44,13 +40,7 @@ def make_video(order: VideoOrder) -> str:
     ------
     EncodeError : the parts do not add up to the frames that were planned
     """
-    with tempfile.TemporaryDirectory() as scratch:
-        path = Path(scratch) / storage.name_of(order.url)
-        parts = (Part(start, lambda url=url: storage.read_bytes(url)) for start, url in order.parts)  # type: ignore[misc]
-        frames = join(parts, order.rate, order.track, path)
-        if frames != order.frames:
-            raise EncodeError(f"{order.key}: {frames} frames in its parts, {order.frames} planned")
-        storage.commit_file(path, order.url)
-    if order.pictures is not None:
-        join_rows(order.pictures, order.key)
+    join_committed(order.parts, order.frames, order.rate, order.track, order.url)
+    if order.previews is not None:
+        join_rows(order.previews, order.key)
     return order.url

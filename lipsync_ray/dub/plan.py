@@ -6,7 +6,7 @@ Everything here is arithmetic on frame numbers; nothing is opened.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +16,13 @@ from lipsync_ray.faces.crop import Pads
 from lipsync_ray.inputs.audio_features import Speech
 from lipsync_ray.media.encode import VideoCoding
 from lipsync_ray.media.probe import VideoInfo
-from lipsync_ray.media.timeline import Loop, source_frames
-from lipsync_ray.settings import Length
+from lipsync_ray.media.timeline import Loop, source_frames, split
+from lipsync_ray.restoration import previews
+from lipsync_ray.restoration.faces import PARSE_EVERY, ROW_S
+from lipsync_ray.settings import SEGMENT_S, Length
+
+if TYPE_CHECKING:  # the run, of which workers need not know
+    from lipsync_ray.dub.inputs import DubRun, DubState
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,7 @@ class Segment:
     chosen : tracks of the face that speaks
     pads, blend, coding : see :class:`~lipsync_ray.settings.DubSettings`
     url : where its part is committed
-    moments : output frames that are shown before and after restoration, and where their tiles go
+    previews : output frames that are shown before and after restoration, and where their tiles go
     """
 
     key: str
@@ -52,7 +57,7 @@ class Segment:
     blend: Blend
     coding: VideoCoding
     url: str
-    moments: tuple[tuple[int, str], ...] = ()
+    previews: tuple[tuple[int, str], ...] = ()
 
     def source_frames(self) -> NDArray[np.int64]:
         """(stop − start,) source frame of each output frame."""
@@ -60,7 +65,7 @@ class Segment:
 
     def shown_at(self, place: int) -> str | None:
         """Where the tiles of a frame go, counted from the segment's start; None of one that is not shown."""
-        return dict(self.moments).get(self.start + place)
+        return dict(self.previews).get(self.start + place)
 
 
 def output_frames(video: VideoInfo, speech: Speech, length: Length) -> int:
@@ -72,16 +77,33 @@ def output_frames(video: VideoInfo, speech: Speech, length: Length) -> int:
     return video.frames if length == "video" else min(video.frames, sounding)
 
 
-def segment_bounds(frames: int, rate: Fraction, seconds: float, batch: int, multiple: int = 1) -> list[tuple[int, int]]:
-    """[start, stop) of segments of about ``seconds``; a multiple of the generator's batch where that is within a third.
-
-    Parameters
-    ----------
-    multiple : that every segment begins at
-    """
-    length = max(1, round(seconds * float(rate)))
-    rounded = round(length / batch) * batch
-    if rounded and abs(rounded - length) <= length / 3:
-        length = rounded
-    length = max(1, round(length / multiple)) * multiple
-    return [(start, min(frames, start + length)) for start in range(0, frames, length)]
+def segments(run: DubRun, dub: DubState) -> list[Segment]:
+    """The rows of a dub; who speaks may not be known yet, where they are only counted."""
+    assert dub.info is not None
+    assert dub.speech is not None
+    settings = run.settings
+    dub.frames = output_frames(dub.info, dub.speech, settings.length)
+    seconds = run.workers.segment_s or (ROW_S if settings.restore else SEGMENT_S)
+    batch = run.generator.batch(run.workers.batch, run.device)
+    folder = run.url(previews.FOLDER)
+    frames = previews.preview_frames(dub.frames) if settings.restore else ()
+    shown = [(frame, previews.row_url(folder, dub.id, frame)) for frame in frames]
+    return [
+        Segment(
+            key=f"{dub.id}-{start}",
+            dub=dub.id,
+            start=start,
+            stop=stop,
+            video=dub.info,
+            speech=dub.speech,
+            loop=settings.loop,
+            table=dub.table,
+            chosen=dub.speaker.chosen if dub.speaker else (),
+            pads=settings.pads,
+            blend=settings.blend,
+            coding=settings.coding,
+            url=run.url("parts", dub.id, f"{dub.fingerprint}-{start}-{stop}.mp4"),
+            previews=tuple((frame, url) for frame, url in shown if start <= frame < stop),
+        )
+        for start, stop in split(dub.frames, dub.info.rate, seconds, batch, PARSE_EVERY if settings.restore else 1)
+    ]

@@ -1,9 +1,10 @@
-"""What is done to a segment: crop, sync, compose. Plain classes; no Ray."""
+"""What is done to a segment: crop, sync, restore, compose. Plain classes; no Ray."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from lipsync_ray.dub.plan import Segment
 from lipsync_ray.faces.blend import paste
 from lipsync_ray.faces.crop import Pads, crop_box, crop_face
-from lipsync_ray.faces.table import boxes_of, read_table
+from lipsync_ray.faces.table import boxes_of, landmarks_of, read_table
 from lipsync_ray.inputs.face_tables import one_thread
 from lipsync_ray.io import storage
 from lipsync_ray.media import decode, mel
@@ -20,9 +21,12 @@ from lipsync_ray.media.picture import Box, YuvFrame
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.media.timeline import Loop, source_frames
 from lipsync_ray.models.weights import Checkpoint
-from lipsync_ray.restoration.faces import Restored
+from lipsync_ray.restoration.faces import FaceRestorer, Restored, RestoreFiles, Target
 from lipsync_ray.restoration.previews import commit_row
 from lipsync_ray.settings import Precision, RestoreSettings
+
+if TYPE_CHECKING:  # torch, which the other stages do without
+    from lipsync_ray.models.generators import GeneratorSpec
 
 U8 = NDArray[np.uint8]
 
@@ -94,26 +98,62 @@ class Crop:
 
 
 class Sync:
-    """Make the cropped faces say the audio. Keeps the generator loaded."""
+    """Make the cropped faces say the audio. Keeps the generator loaded.
 
-    def __init__(self, model: Checkpoint, device: str, precision: Precision, batch: int | None) -> None:
-        from lipsync_ray.models.generators import LipModel  # torch, which the other stages do without
+    Parameters
+    ----------
+    generator : which model
+    checkpoint : its weights
+    batch : frames a pass; None for the device's default
+    """
 
+    def __init__(
+        self, generator: GeneratorSpec, checkpoint: Checkpoint, device: str, precision: Precision, batch: int | None
+    ) -> None:
         one_thread()
-        self._model = LipModel(model.here(), device, precision, batch)
+        self._window = generator.audio
+        self._model = generator.load(checkpoint.here(), device, precision, batch)
 
     def __call__(self, crops: Crops) -> Crops:
         if not len(crops.places):
             return crops
-        segment = crops.segment
+        segment, window = crops.segment, self._window
         rate, speech = segment.video.rate, segment.speech
         frames = (crops.places + segment.start).tolist()
-        starts = np.array([mel.first_column(frame, rate, self._model.mel_shift) for frame in frames])
-        first = min(int(starts.min()), speech.columns - self._model.mel_step)
-        columns = speech.read(first, int(starts.max()) + self._model.mel_step)
-        windows = mel.windows(columns, starts, max(0, first), speech.columns, self._model.mel_step)
+        starts = np.array([window.first(frame, rate) for frame in frames])
+        first = min(int(starts.min()), speech.columns - window.columns)
+        columns = speech.read(first, int(starts.max()) + window.columns)
+        windows = mel.windows(columns, starts, max(0, first), speech.columns, window.columns)
         drawn = self._model(crops.faces, windows)
         return replace(crops, faces=drawn, notes=self._model.notes)
+
+
+class Restore:
+    """Restore every drawn face, aligned by its smoothed landmarks. Keeps GFPGAN loaded."""
+
+    def __init__(self, files: RestoreFiles, device: str, precision: Precision) -> None:
+        self._restorer = FaceRestorer(files, device, precision)
+
+    def __call__(self, crops: Crops) -> Crops:
+        segment = crops.segment
+        shown = segment.source_frames()
+        low, high = int(shown.min()), int(shown.max()) + 1
+        known = landmarks_of(read_table(segment.table, low, high), segment.chosen, low, high)[shown - low]
+        targets: list[list[Target]] = [[] for _ in shown]
+        for place in crops.places.tolist():
+            targets[place].append(Target(0, known[place]))
+        restored = self._restorer(self._drawn(crops), targets, segment.start)
+        return replace(crops, restored=restored, notes=(*crops.notes, *self._restorer.notes))
+
+    @staticmethod
+    def _drawn(crops: Crops) -> Iterator[tuple[int, YuvFrame]]:
+        """(place, frame) with the generator's faces in them."""
+        segment = crops.segment
+        shown = segment.source_frames()[crops.places].tolist()
+        for row, picture in enumerate(decode.pictures_at(segment.video, shown)):
+            drawn = picture.copy()
+            paste(drawn, Box(*crops.boxes[row].tolist()), crops.faces[row], segment.blend)
+            yield int(crops.places[row]), drawn
 
 
 class Compose:

@@ -1,22 +1,26 @@
-"""Who does a job's work: the engine, how it is divided, where attempts are noted, where progress is told."""
+"""Who does a job's work: the runner, how it is divided, where attempts are noted, where progress is told."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import queue
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from rich.console import Console
 
 from lipsync_ray.engine.attempts import Ledger
-from lipsync_ray.engine.runners import Cluster, Engine, Tasks
-from lipsync_ray.engine.stages import Failure
+from lipsync_ray.engine.progress import ProgressReporter
+from lipsync_ray.engine.runners import Cluster, Feed, Runner, Tasks
+from lipsync_ray.engine.stages import Failure, Keyed, Outcome, StageSpec
 from lipsync_ray.settings import Workers
 
 TASKS_PER_NODE = 4
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Row = TypeVar("Row", bound=Keyed)
 
 
 @dataclass(frozen=True)
@@ -25,13 +29,13 @@ class RunContext:
 
     Attributes
     ----------
-    engine : takes rows through stages
+    runner : takes rows through stages
     workers : how much of it to use
     console : for progress lines
     ledger : of attempts, of this run
     """
 
-    engine: Engine
+    runner: Runner
     workers: Workers
     console: Console
     ledger: Ledger
@@ -39,13 +43,16 @@ class RunContext:
     @property
     def cluster(self) -> Cluster:
         """What there is to work with."""
-        return self.engine.cluster
+        return self.runner.cluster
 
     def tasks(self, name: str, function: Callable[[Item], Result]) -> Tasks[Item, Result]:
-        """Small jobs, a few at a time."""
-        return self.engine.tasks(name, function, TASKS_PER_NODE * self.cluster.nodes)
+        """Small jobs, a few at a time: on one small machine no more than it has CPUs, each is a process there."""
+        nodes = self.cluster.nodes
+        most = TASKS_PER_NODE * nodes
+        limit = max(2, min(most, int(self.cluster.cpus))) if nodes == 1 else most
+        return self.runner.tasks(name, function, limit)
 
-    def each(
+    def map_tasks(
         self, name: str, function: Callable[[Item], Result], items: Iterable[Item]
     ) -> Iterator[tuple[Item, Result | Failure]]:
         """(item, result) for every item, in the order in which they end."""
@@ -53,3 +60,69 @@ class RunContext:
         for item in items:
             tasks.submit(item)
         yield from tasks.finished(wait=True)
+
+    def run_rows(
+        self, name: str, unit: str, rows: Sequence[Row], stages: Sequence[StageSpec], frames: Callable[[Row], int]
+    ) -> Iterator[tuple[Row, Outcome]]:
+        """(row, outcome) of rows that belong to no video, in the order in which they end, with progress.
+
+        Parameters
+        ----------
+        name, unit : of the progress line, and what a row is called in it
+        frames : how much work a row is
+        """
+        of = {row.key: row for row in rows}
+        with ProgressReporter(self.console, name, len(rows), sum(map(frames, rows)), unit) as progress:
+            for outcome in self.runner.run(rows, stages, self.ledger):
+                row = of[outcome.key]
+                progress.advance(frames(row), outcome.failure is not None)
+                if outcome.failure is not None and outcome.failure.detail:
+                    self.console.print(f"{outcome.key}: {outcome.failure.detail}", highlight=False, markup=False)
+                yield row, outcome
+
+    def late_rows(self, name: str, unit: str, most: int, stages: Sequence[StageSpec]) -> LateRows:
+        """A pool that loads now, for rows (at most so many) that come when an earlier pass has ended."""
+        return LateRows(self, name, unit, most, stages)
+
+
+class LateRows:
+    """Rows of no video whose pool loads while another pass runs; see :meth:`RunContext.late_rows`."""
+
+    def __init__(self, context: RunContext, name: str, unit: str, most: int, stages: Sequence[StageSpec]) -> None:
+        self._context, self._name, self._unit = context, name, unit
+        self._outcomes: queue.SimpleQueue[Outcome | Failure | None] = queue.SimpleQueue()
+        self._feed: Feed | None = None
+        if most:
+            self._feed = context.runner.feed()
+            outcomes = context.runner.run_fed(self._feed, most, stages, context.ledger)
+            threading.Thread(target=self._flow, args=(outcomes,), name=name, daemon=True).start()
+
+    def _flow(self, outcomes: Iterator[Outcome]) -> None:
+        try:
+            for outcome in outcomes:
+                self._outcomes.put(outcome)
+            self._outcomes.put(None)
+        except Exception as error:
+            self._outcomes.put(Failure("engine", str(error)))
+
+    def run(self, rows: Sequence[Row], frames: Callable[[Row], int]) -> Iterator[tuple[Row, Outcome]]:
+        """(row, outcome) of every row, in the order in which they end; once."""
+        of = {row.key: row for row in rows}
+        with ProgressReporter(
+            self._context.console, self._name, len(rows), sum(map(frames, rows)), self._unit
+        ) as progress:
+            if self._feed is not None:
+                self._feed.add(rows)
+                self._feed.close()
+            ended = None if self._feed is not None else Failure("engine", "nothing was started")
+            while self._feed is not None:
+                answer = self._outcomes.get()
+                if not isinstance(answer, Outcome):
+                    ended = answer or Failure("engine", "the pass has ended")
+                    break
+                row = of.pop(answer.key)
+                progress.advance(frames(row), answer.failure is not None)
+                yield row, answer
+            for key, row in of.items():
+                progress.advance(frames(row), True)
+                yield row, Outcome(key, None, ended)

@@ -58,7 +58,7 @@ class Tasks(Protocol[Item, Told]):
         """Whether every item that was submitted has been told of."""
 
 
-class Engine(Protocol):
+class Runner(Protocol):
     """Takes rows through stages."""
 
     @property
@@ -83,7 +83,7 @@ class Engine(Protocol):
 
 
 @contextlib.contextmanager
-def started(workers: Workers) -> Iterator[Engine]:
+def started(workers: Workers) -> Iterator[Runner]:
     """The engine that is asked for, until the work is done.
 
     Raises

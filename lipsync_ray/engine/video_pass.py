@@ -21,6 +21,7 @@ class VideoState:
 
     Attributes
     ----------
+    fingerprint : of its files, the settings and the weights
     parts : first frame → URL of every part
     missing : first frames of the parts that are not committed yet
     reused : parts that an earlier run committed
@@ -28,11 +29,22 @@ class VideoState:
     attempts : most processes that one of its rows needed
     """
 
+    fingerprint: str = ""
     parts: dict[int, str] = field(default_factory=dict)
     missing: set[int] = field(default_factory=set)
     reused: int = 0
     seconds: float = 0.0
     attempts: int = 1
+
+    @property
+    def id(self) -> str:
+        """Of its row."""
+        raise NotImplementedError
+
+    @property
+    def ordered(self) -> tuple[tuple[int, str], ...]:
+        """(first frame, URL) of its parts, in order."""
+        return tuple(sorted(self.parts.items()))
 
 
 class Part(Keyed, Protocol):
@@ -52,56 +64,53 @@ Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
-class Work(Generic[Video, Order, Made]):
+class VideoPass(Generic[Video, Order, Made]):
     """What a pass does, as its job tells it.
 
     Attributes
     ----------
     name : for its progress line
-    going : id → video that has not ended; `fail` and `made` take theirs out
+    folder : where parts are committed; those that are there already are not made again
+    active : id → video that has not ended; `fail` and `on_done` take theirs out
     parts_of : the rows of a video
     stages : that they go through
-    taken : told what the last stage returned for a row of a video
-    order : what is to be put together of a complete video, keyed by its id
-    join : (name, function) that puts it together, on a worker
-    made : told what came of it
+    on_part : told what the last stage returned for a row of a video
+    assemble_args : what is to be put together of a complete video, keyed by its id
+    assemble : (name, function) that puts it together, on a worker
+    on_done : told what came of it
     fail : told why a video cannot be made
     """
 
     name: str
-    going: dict[str, Video]
+    folder: str
+    active: dict[str, Video]
     parts_of: Callable[[Video], Sequence[Part]]
     stages: Sequence[StageSpec]
-    taken: Callable[[Video, Any], None]
-    order: Callable[[Video], Order]
-    join: tuple[str, Callable[[Order], Made]]
-    made: Callable[[Video, Made], None]
+    on_part: Callable[[Video, Any], None]
+    assemble_args: Callable[[Video], Order]
+    assemble: tuple[str, Callable[[Order], Made]]
+    on_done: Callable[[Video, Made], None]
     fail: Callable[[Video, Failure], None]
 
 
-class Pass(Generic[Video, Order, Made]):
-    """The books of a pass: which part belongs to which video, and which videos are complete.
+class PassState(Generic[Video, Order, Made]):
+    """The books of a pass: which part belongs to which video, and which videos are complete."""
 
-    Parameters
-    ----------
-    folder : where parts are committed; those that are there already are not made again
-    """
-
-    def __init__(self, crew: RunContext, work: Work[Video, Order, Made], folder: str) -> None:
-        self.work = work
-        self._there = {storage.join(folder, name) for name in storage.list_tree(folder)}
-        self._joining: Tasks[Order, Made] = crew.tasks(*work.join)
+    def __init__(self, context: RunContext, spec: VideoPass[Video, Order, Made]) -> None:
+        self.spec = spec
+        self._there = {storage.join(spec.folder, name) for name in storage.list_tree(spec.folder)}
+        self._joining: Tasks[Order, Made] = context.tasks(*spec.assemble)
         self.of: dict[str, tuple[str, Part]] = {}
 
     def missing(self, video: Video) -> list[Part]:
         """The parts of a video that are not committed yet."""
-        return [part for part in self.work.parts_of(video) if part.url not in self._there]
+        return [part for part in self.spec.parts_of(video) if part.url not in self._there]
 
     def add(self, name: str) -> list[Part]:
         """Begin a video; the rows to be done for it."""
-        video = self.work.going[name]
+        video = self.spec.active[name]
         rows = []
-        for part in self.work.parts_of(video):
+        for part in self.spec.parts_of(video):
             video.parts[part.start] = part.url
             if part.url in self._there:
                 video.reused += 1
@@ -110,34 +119,34 @@ class Pass(Generic[Video, Order, Made]):
                 rows.append(part)
                 self.of[part.key] = name, part
         if not video.missing:
-            self._joining.submit(self.work.order(video))
+            self._joining.submit(self.spec.assemble_args(video))
         return rows
 
-    def take(self, outcome: Outcome, phase: ProgressReporter) -> None:
+    def take(self, outcome: Outcome, progress: ProgressReporter) -> None:
         """A row has come back."""
         name, part = self.of.pop(outcome.key)
-        phase.advance(part.stop - part.start, outcome.failure is not None)
-        video = self.work.going.get(name)
+        progress.advance(part.stop - part.start, outcome.failure is not None)
+        video = self.spec.active.get(name)
         if video is None:
             return  # ended by another of its parts
         video.seconds += sum(outcome.seconds.values())
         video.attempts = max(video.attempts, outcome.attempts)
         if outcome.failure:
-            self.work.fail(video, outcome.failure)
+            self.spec.fail(video, outcome.failure)
             return
-        self.work.taken(video, outcome.value)
+        self.spec.on_part(video, outcome.value)
         video.missing.discard(part.start)
         if not video.missing:
-            self._joining.submit(self.work.order(video))
+            self._joining.submit(self.spec.assemble_args(video))
 
     def settle(self, wait: bool = False) -> None:
         """Tell of the videos that have been put together since the last call; with ``wait``, of all."""
         for order, answer in self._joining.finished(wait):
-            video = self.work.going[order.key]
+            video = self.spec.active[order.key]
             if isinstance(answer, Failure):
-                self.work.fail(video, answer)
+                self.spec.fail(video, answer)
             else:
-                self.work.made(video, answer)
+                self.spec.on_done(video, answer)
 
     @property
     def settled(self) -> bool:
@@ -145,23 +154,18 @@ class Pass(Generic[Video, Order, Made]):
         return self._joining.idle
 
 
-def run_pass(crew: RunContext, work: Work[Video, Order, Made], folder: str) -> None:
-    """Run a pass whose videos are all there from the beginning.
-
-    Parameters
-    ----------
-    folder : where parts are committed
-    """
-    books = Pass(crew, work, folder)
-    rows = [part for name in list(work.going) for part in books.add(name)]
-    with ProgressReporter(crew.console, work.name, len(rows), _frames(rows)) as phase:
-        for outcome in crew.engine.run(rows, work.stages, crew.ledger):
-            books.take(outcome, phase)
+def run_pass(context: RunContext, spec: VideoPass[Video, Order, Made]) -> None:
+    """Run a pass whose videos are all there from the beginning."""
+    books = PassState(context, spec)
+    rows = [part for name in list(spec.active) for part in books.add(name)]
+    with ProgressReporter(context.console, spec.name, len(rows), _frames(rows)) as progress:
+        for outcome in context.runner.run(rows, spec.stages, context.ledger):
+            books.take(outcome, progress)
             books.settle()
         books.settle(wait=True)
 
 
-class Streamed(Pass[Video, Order, Made]):
+class StreamedPass(PassState[Video, Order, Made]):
     """A pass that runs on a thread of its own. Everything else happens where :meth:`poll` is called.
 
     Parameters
@@ -173,17 +177,16 @@ class Streamed(Pass[Video, Order, Made]):
 
     def __init__(
         self,
-        crew: RunContext,
-        work: Work[Video, Order, Made],
-        folder: str,
+        context: RunContext,
+        spec: VideoPass[Video, Order, Made],
         coming: Mapping[str, Video],
         phases: Callable[[str, int, int], ProgressReporter],
         wake: Callable[[], None],
         ready: bool = False,
     ) -> None:
-        super().__init__(crew, work, folder)
+        super().__init__(context, spec)
         rows = [part for name, video in coming.items() for part in (self.add(name) if ready else self.missing(video))]
-        self.phase = phases(work.name, len(rows), _frames(rows))
+        self.progress = phases(spec.name, len(rows), _frames(rows))
         self._events: queue.SimpleQueue[Outcome | None] = queue.SimpleQueue()
         self._wake = wake
         self._broken: Failure | None = None
@@ -191,11 +194,11 @@ class Streamed(Pass[Video, Order, Made]):
         if not rows:
             return
         if ready:
-            outcomes = crew.engine.run(rows, work.stages, crew.ledger)
+            outcomes = context.runner.run(rows, spec.stages, context.ledger)
         else:
-            self._feed = crew.engine.feed()
-            outcomes = crew.engine.run_fed(self._feed, len(rows), work.stages, crew.ledger)
-        threading.Thread(target=self._flow, args=(outcomes,), name=work.name, daemon=True).start()
+            self._feed = context.runner.feed()
+            outcomes = context.runner.run_fed(self._feed, len(rows), spec.stages, context.ledger)
+        threading.Thread(target=self._flow, args=(outcomes,), name=spec.name, daemon=True).start()
 
     def _flow(self, outcomes: Iterator[Outcome]) -> None:
         try:
@@ -224,10 +227,10 @@ class Streamed(Pass[Video, Order, Made]):
         while not self._events.empty():
             outcome = self._events.get()
             if outcome is not None:
-                self.take(outcome, self.phase)
+                self.take(outcome, self.progress)
         if self._broken is not None and self._events.empty():
             for key in sorted(self.of):
-                self.take(Outcome(key, None, self._broken), self.phase)
+                self.take(Outcome(key, None, self._broken), self.progress)
         self.settle()
 
     @property

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 
-from lipsync_ray.errors import EncodeError
 from lipsync_ray.io import storage
 from lipsync_ray.media import audio
 from lipsync_ray.media.audio import SoundTrack, Span
-from lipsync_ray.media.join import AudioCopy, AudioTrack, Part, join, may_copy
+from lipsync_ray.media.join import AudioCopy, AudioTrack, join_committed, may_copy
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.restoration.previews import join_rows
 
@@ -25,14 +22,14 @@ class EnhancedOrder:
     parts : (first frame, url), in order
     video : whose sound it gets
     url : where it is committed
-    pictures : the folder of its before-and-after
+    previews : the folder of its before-and-after
     """
 
     key: str
     parts: tuple[tuple[int, str], ...]
     video: VideoInfo
     url: str
-    pictures: str
+    previews: str
 
 
 def make_enhanced(order: EnhancedOrder) -> str:
@@ -46,16 +43,10 @@ def make_enhanced(order: EnhancedOrder) -> str:
     """
     if order.video.picture:
         storage.copy(order.parts[0][1], order.url)
-        join_rows(order.pictures, order.key)
+        join_rows(order.previews, order.key)
         return order.url
-    with tempfile.TemporaryDirectory() as scratch:
-        path = Path(scratch) / storage.name_of(order.url)
-        parts = (Part(start, lambda url=url: storage.read_bytes(url)) for start, url in order.parts)  # type: ignore[misc]
-        frames = join(parts, order.video.rate, _track(order.video), path)
-        if frames != order.video.frames:
-            raise EncodeError(f"{order.key}: {frames} frames in its parts, {order.video.frames} in the video")
-        storage.commit_file(path, order.url)
-    join_rows(order.pictures, order.key)
+    join_committed(order.parts, order.video.frames, order.video.rate, _track(order.video), order.url)
+    join_rows(order.previews, order.key)
     return order.url
 
 

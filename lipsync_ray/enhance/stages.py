@@ -149,7 +149,7 @@ class Compose:
                 picture = source.copy()
             for face in range(low, high):
                 restored.put(picture, face, self._settings, ready.crops[face], row.upscale)
-            url = dict(row.moments).get(row.start + place)
+            url = dict(row.previews).get(row.start + place)
             if low < high and url is not None:
                 self._show(url, ready, place, source, picture)
             yield picture

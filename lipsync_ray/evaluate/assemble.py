@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,6 +92,31 @@ def aggregate(order: AggregateOrder) -> VideoMetrics:
         *(_mean(looks[name]) for name in ("ssim", "sharpness", "sharpness_reference")),
         *(_mean(_joined(parts, name)) for name in ("jitter", "jitter_reference")),
     )
+
+
+def values_of(metrics: VideoMetrics, scorer: str) -> dict[str, Any]:
+    """A video's numbers as columns of a :class:`~lipsync_ray.evaluate.scores.Score`."""
+    tracks = metrics.tracks
+    best = max(tracks, key=lambda track: track.confidence, default=None)
+    names = ("lse_d", "lse_c") if scorer == "syncnet" else ("mini_sync_d", "mini_sync_c")
+    values: dict[str, Any] = {
+        column: sum(getattr(track, name) for track in tracks) / len(tracks) if tracks else None
+        for column, name in zip(names, ("distance", "confidence"), strict=True)
+    }
+    for name in ("psnr_db", "ssim", "sharpness", "sharpness_reference", "jitter", "jitter_reference"):
+        values[name] = getattr(metrics, name)
+    return values | {
+        "offset": metrics.offset,
+        "tracks": len(tracks),
+        "windows": sum(track.windows for track in tracks),
+        "best_distance": best.distance if best else None,
+        "best_confidence": best.confidence if best else None,
+        "compared_frames": metrics.compared_frames or None,
+        "curve": list(metrics.curve),
+        "confidence": list(metrics.confidence),
+        "confidence_start_s": metrics.confidence_start_s,
+        "track_scores": list(tracks),
+    }
 
 
 def _joined(parts: list[dict[str, F64]], name: str) -> F64:

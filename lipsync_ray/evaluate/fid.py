@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import cv2
 import numpy as np
@@ -26,9 +26,12 @@ from lipsync_ray.metrics.frechet import FeatureStats, frechet_distance
 from lipsync_ray.models.inception import Inception
 from lipsync_ray.models.weights import Checkpoint
 
+if TYPE_CHECKING:  # the run, of which workers need not know
+    from lipsync_ray.evaluate.inputs import EvaluateState
+
 SIDE = 224  # pixels: of a picture; pytorch-fid scales it to 299
 PICTURES_PER_ROW = 1500
-Side = Literal["made", "real"]
+Side = Literal["generated", "real"]
 Group = tuple[str | None, str | None]
 """(language, model); a language of None is all of them."""
 
@@ -40,7 +43,7 @@ class Unit:
     Attributes
     ----------
     key : two units with the same key have the same pictures
-    side : "made" of the video, "real" of its reference
+    side : "generated" of the video, "real" of its reference
     video : to decode
     geometry : of the scored video
     width, height : pixels of the scored video, in which its boxes are
@@ -86,6 +89,36 @@ class FIDPart:
     left: dict[str, str]
 
 
+def units_of(states: Iterable[EvaluateState], every: int) -> list[Unit]:
+    """Both sides of every video that has a reference and a face.
+
+    Parameters
+    ----------
+    every : one place in so many
+    """
+    able = [s for s in states if s.reference is not None and s.tracks is not None and s.tracks.faces]
+    languages: dict[str | None, set[str | None]] = defaultdict(set)
+    for state in able:
+        languages[state.subject.model].add(state.subject.language)
+    units: list[Unit] = []
+    for state in able:
+        subject, info, reference, tracks = state.subject, state.info, state.reference, state.tracks
+        assert info is not None
+        assert reference is not None
+        assert tracks is not None
+        groups: tuple[Group, ...] = ((subject.language, subject.model),)
+        if len(languages[subject.model]) > 1:
+            groups += ((None, subject.model),)
+        count = -(-tracks.faces // every)
+        shared = (str(state.table), tracks.places, str(info.rate), subject.loop, str(subject.pads), subject.face, every)
+        # Dubs of one reference that are equally long show the same reference frames: they are summed once.
+        real = storage.digest(state.reference_key, *map(str, shared))
+        common = (state.tracks_url, info.width, info.height, subject.pads, every, count, groups)
+        units.append(Unit(storage.digest(state.fingerprint, every), "generated", info, *common))
+        units.append(Unit(real, "real", reference, *common))
+    return units
+
+
 def fid_rows(units: Iterable[Unit], folder: str, tag: str) -> list[FidRow]:
     """Bundle units to rows; equal ones are summed once, for the groups of all of them."""
     merged: dict[tuple[Side, str], list[Unit]] = defaultdict(list)
@@ -122,7 +155,7 @@ def face_pictures(unit: Unit) -> Iterator[U8]:
     MediaError : the video cannot be decoded
     """
     geometry = read_face_tracks(unit.geometry)
-    frames = geometry.shown if unit.side == "made" else geometry.source
+    frames = geometry.shown if unit.side == "generated" else geometry.source
     places = [p for p in range(0, len(frames), unit.every) if len(geometry.boxes_at(p))]
     numbers = np.clip(frames[places], 0, unit.video.frames - 1)
     for place, picture in zip(places, decode.pictures_at(unit.video, numbers.tolist()), strict=True):
@@ -168,7 +201,7 @@ class GroupOrder:
 
     group: Group
     dims: int
-    made: tuple[str, ...]
+    generated: tuple[str, ...]
     real: tuple[str, ...]
 
 
@@ -180,14 +213,14 @@ class Fid:
     ----------
     language, model : of the group; a language of None is all of them
     fid : None where it cannot be computed
-    made, real : pictures on each side
+    generated, real : pictures on each side
     note : a warning, or why there is no number
     """
 
     language: str | None
     model: str | None
     fid: float | None
-    made: int
+    generated: int
     real: int
     note: str = ""
 
@@ -195,20 +228,20 @@ class Fid:
 def distance(order: GroupOrder) -> Fid:
     """Add a group's sums up and compute its FID."""
     sides = []
-    for urls in (order.made, order.real):
+    for urls in (order.generated, order.real):
         total = FeatureStats.nothing(order.dims)
         for url in urls:
             total += FeatureStats.from_bytes(storage.read_bytes(url))
         sides.append(total)
-    made, real = sides
+    generated, real = sides
     try:
-        value = frechet_distance(made, real)
+        value = frechet_distance(generated, real)
     except ValueError as error:
-        return Fid(*order.group, None, made.count, real.count, str(error))
-    few = min(made.count, real.count)
+        return Fid(*order.group, None, generated.count, real.count, str(error))
+    few = min(generated.count, real.count)
     note = (
         f"only {few} pictures a side: below {order.dims} the covariance is not of full rank, and the number says little"
         if few < order.dims
         else ""
     )
-    return Fid(*order.group, value, made.count, real.count, note)
+    return Fid(*order.group, value, generated.count, real.count, note)

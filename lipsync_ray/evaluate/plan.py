@@ -65,20 +65,20 @@ class ScoreRow:
     url: str
 
 
-def windows_of_tracks(laid: TrackIndex, speech: Speech | None) -> tuple[int, ...]:
+def windows_of_tracks(index: TrackIndex, speech: Speech | None) -> tuple[int, ...]:
     """How many windows each track is scored by: as far as both picture and sound last."""
     if speech is None:
-        return (0,) * len(laid.start)
+        return (0,) * len(index.start)
     samples = int(speech.duration_s * 16_000)
     return tuple(
         windows_of(length, max(0, samples - SAMPLES_PER_PLACE * start))
-        for start, length in zip(laid.start, laid.length, strict=True)
+        for start, length in zip(index.start, index.length, strict=True)
     )
 
 
 def score_rows(
     subject: str,
-    laid: TrackIndex,
+    index: TrackIndex,
     windows: tuple[int, ...],
     video: VideoInfo,
     reference: VideoInfo | None,
@@ -95,10 +95,10 @@ def score_rows(
     """
     length = max(1, round(seconds * float(RATE) / batch)) * batch
     rows = []
-    for start in range(0, laid.places, length):
-        stop = min(laid.places, start + length)
+    for start in range(0, index.places, length):
+        stop = min(index.places, start + length)
         runs = []
-        for track, (begin, count) in enumerate(zip(laid.start, windows, strict=True)):
+        for track, (begin, count) in enumerate(zip(index.start, windows, strict=True)):
             first, last = max(0, start - begin), min(count, stop - begin)
             if last > first:
                 runs.append(Run(track, first, last - first, begin + first))
@@ -110,7 +110,7 @@ def score_rows(
                     subject,
                     start,
                     stop,
-                    laid.places,
+                    index.places,
                     video,
                     reference,
                     geometry,

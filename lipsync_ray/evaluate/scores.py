@@ -1,16 +1,13 @@
-"""What an evaluation says of one video, kept as a small JSON record from the moment it is known."""
+"""The rows of videos.parquet: what an evaluation says of one video."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Literal
 
-import pyarrow as pa
+from lipsync_ray.io.records import Records
 
-from lipsync_ray.io import records
-
-FILE = "videos.parquet"
+FILE = "metrics/videos.parquet"
 Status = Literal["scored", "not_scored", "failed"]
 
 
@@ -123,42 +120,4 @@ class Score:
         return self.jitter / self.jitter_reference if self.jitter is not None and self.jitter_reference else None
 
 
-_TRACK = pa.struct(
-    [("start_s", pa.float64()), ("windows", pa.int64()), ("distance", pa.float64()), ("confidence", pa.float64()),
-     ("offset", pa.int64())]
-)  # fmt: skip
-_KINDS = {
-    "str": pa.string(),
-    "str | None": pa.string(),
-    "Status": pa.string(),
-    "float | None": pa.float64(),
-    "int | None": pa.int64(),
-    "list[float]": pa.list_(pa.float64()),
-    "list[TrackScore]": pa.list_(_TRACK),
-}
-SCHEMA = pa.schema([(name, _KINDS[str(kind)]) for name, kind in Score.__annotations__.items()])
-
-
-def record(out: str, score: Score) -> None:
-    """Commit one video's record."""
-    records.commit(out, score.id, asdict(score))
-
-
-def recorded(out: str, ids: Iterable[str]) -> dict[str, Score]:
-    """The records that earlier evaluations left for these videos."""
-    return {name: _score(values) for name, values in records.read(out, ids).items()}
-
-
-def write_scores(url: str, scores: Iterable[Score]) -> None:
-    """Commit the parquet table of all videos."""
-    records.write_table(url, scores, SCHEMA)
-
-
-def read_scores(url: str) -> list[Score]:
-    """The rows of that table."""
-    return [_score(row) for row in records.read_table(url).to_pylist()]
-
-
-def _score(row: dict[str, object]) -> Score:
-    tracks = [TrackScore(**track) for track in row["track_scores"]]  # type: ignore[attr-defined]
-    return Score(**{**row, "track_scores": tracks})  # type: ignore[arg-type]
+SCORES = Records(Score, FILE)

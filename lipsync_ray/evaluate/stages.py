@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lipsync_ray.evaluate.cuttings import Cuttings, cuttings_folder
 from lipsync_ray.evaluate.face_tracks import RATE, FaceTracks, read_face_tracks
 from lipsync_ray.evaluate.plan import Run, ScoreRow
 from lipsync_ray.faces.crop import crop_box, crop_context, crop_face
@@ -68,13 +69,19 @@ class Compared:
 
 
 class CropAndCompare:
-    """Decode a stretch once, beside its reference: cut the faces out for the scorer, and compare."""
+    """Decode a stretch once, beside its reference: cut the faces out for the scorer, compare, and cut previews.
 
-    def __init__(self, scorer: str, protocol: Protocol) -> None:
+    Parameters
+    ----------
+    cuttings : folder for what a report may show of the video; None for nothing
+    """
+
+    def __init__(self, scorer: str, protocol: Protocol, cuttings: str | None = None) -> None:
         one_thread()
         self._scorer = SCORERS[scorer]
         self._whole = protocol == "lrs"
         self._landmarks: image.Landmarker | None = None
+        self._cuttings = cuttings
 
     def __call__(self, row: ScoreRow) -> Compared:
         geometry = read_face_tracks(row.geometry)
@@ -82,6 +89,7 @@ class CropAndCompare:
         places = np.arange(row.start, stop)
         comparing = _Comparing(row, geometry) if row.reference is not None else None
         crops: list[list[U8]] = [[] for _ in row.runs]
+        cuttings = None if self._cuttings is None else Cuttings(geometry)
         videos = decode.pictures_at(row.video, geometry.shown[places].tolist())
         others = self._others(row, geometry, places)
         for place, picture, other in zip(places.tolist(), videos, others, strict=True):
@@ -90,6 +98,10 @@ class CropAndCompare:
                     cuts.append(self._cut(picture, geometry, run, place, row))
             if comparing is not None and other is not None:
                 comparing.add(place, picture, other)
+            if cuttings is not None and place < row.stop:
+                cuttings.add(place, picture, other)
+        if cuttings is not None and self._cuttings is not None:
+            cuttings.commit(cuttings_folder(self._cuttings, row.subject), row.start)
         looks = comparing.looks(self._loaded()) if comparing is not None else None
         return Compared(row, tuple(map(np.stack, crops)), looks)
 

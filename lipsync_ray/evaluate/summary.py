@@ -259,7 +259,7 @@ def markdown(scores: Sequence[Score], rows: Sequence[GroupRow]) -> str:
     for row in rows:
         cells = [row.language, row.model, f"{row.scored}/{row.videos}"]
         cells += [_stat(row.stats.get(m.name), m.digits, row.scored) for m in metrics]
-        fid = NONE if row.fid is None else f"{number(row.fid.fid, 2)} (n = {row.fid.made}/{row.fid.real})"
+        fid = NONE if row.fid is None else f"{number(row.fid.fid, 2)} (n = {row.fid.generated}/{row.fid.real})"
         lines.append(_line([*cells, fid]))
     models = sorted({score.model or NONE for score in scores})
     sync = [m for m in metrics if m.name in ("lse_d", "lse_c", "mini_sync_d", "mini_sync_c")]

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from lipsync_ray.engine.context import RunContext
+from lipsync_ray.engine.progress import Wake, phases
 from lipsync_ray.engine.resources import Pool, allocate
+from lipsync_ray.engine.runners import Tasks
 from lipsync_ray.engine.stages import Failure, StageSpec
-from lipsync_ray.engine.video_pass import VideoState, Work, run_pass
+from lipsync_ray.engine.video_pass import StreamedPass, VideoPass, VideoState, run_pass
 from lipsync_ray.inputs.face_tables import Detect, FaceRow, Scanned, TableOrder, face_rows, make_table
+from lipsync_ray.inputs.speakers import SpeakerQuery, SpeakerTracks, choose_speaker
 from lipsync_ray.io import storage
 from lipsync_ray.media.probe import VideoInfo
 
 SCAN_S = 30.0  # seconds of video in one row
+POLL_S = 0.2  # between two looks at small tasks that have ended
 
 
 @dataclass(frozen=True)
-class Found:
+class FaceTable:
     """A video's face table, or why it has none.
 
     Attributes
@@ -36,109 +41,152 @@ class Found:
 
 
 @dataclass
-class Wanted(VideoState):
+class _Wanted(VideoState):
     """A video whose table is to be made: its key, which changes with its content, and where the table goes."""
 
     key: str
     video: VideoInfo
     url: str
     looked: int = 0
-    failure: Failure | None = None
 
     @property
-    def found(self) -> Found:
-        """What came of it."""
-        return Found(self.url, self.failure, self.attempts, fresh=True)
+    def id(self) -> str:
+        return self.key
 
 
-def missing_tables(videos: Mapping[str, VideoInfo], folder: str) -> tuple[dict[str, Found], dict[str, Wanted]]:
-    """The tables that are there, and those that are to be made.
+def build_face_tables(
+    context: RunContext, videos: Mapping[str, VideoInfo], folder: str, users: str
+) -> dict[str, FaceTable]:
+    """Make the tables that are missing, and wait for all of them.
 
     Parameters
     ----------
     videos : key, which changes with a video's content → the video
     folder : of the tables
+    users : for the log line: "40 dubs"
     """
+    found, wanted = _divide(videos, folder)
+    if wanted:
+        pool = allocate(context.cluster, context.workers, alone=True).model
+        run_pass(context, _face_pass(dict(wanted), pool, folder, found.__setitem__))
+        context.console.print(_said_of(wanted.values(), users), highlight=False)
+    return found
+
+
+def run_with_faces(
+    context: RunContext,
+    videos: Mapping[str, VideoInfo],
+    folder: str,
+    pool: Pool,
+    main: VideoPass[Any, Any, Any],
+    on_table: Callable[[str, FaceTable], Iterable[SpeakerQuery]],
+    on_speaker: Callable[[SpeakerQuery, SpeakerTracks | Failure], Iterable[str]],
+    users: str,
+    queries: Iterable[SpeakerQuery] = (),
+    ready: Sequence[str] = (),
+) -> None:
+    """Find faces and speakers while the pass that needs them runs: a video waits for its own faces only.
+
+    Parameters
+    ----------
+    videos, folder, users : as for :func:`build_face_tables`
+    pool : that detects
+    main : the pass; its pools load from the beginning
+    on_table : told of a video's table; whose speakers are to be chosen in it
+    on_speaker : told who speaks; ids of `main` that can begin
+    queries : speakers to be chosen in tables that are at hand
+    ready : ids of `main` that need no faces
+    """
+    found, wanted = _divide(videos, folder)
+    wake = Wake()
+    with phases(context.console) as progress_of:
+        choosing: Tasks[SpeakerQuery, SpeakerTracks] = context.tasks("choose", choose_speaker)
+
+        def ask(key: str, table: FaceTable) -> None:
+            for query in on_table(key, table):
+                choosing.submit(query)
+
+        face_pass = _face_pass(dict(wanted), pool, folder, ask)
+        faces = StreamedPass(context, face_pass, wanted, progress_of, wake.up, ready=True)
+        following = StreamedPass(context, main, main.active, progress_of, wake.up)
+        for key, table in found.items():
+            ask(key, table)
+        for query in queries:
+            choosing.submit(query)
+        for name in ready:
+            following.begin(name)
+        while not (faces.done and choosing.idle and following.done):
+            wake.wait(POLL_S)
+            faces.poll()
+            for query, speaker in choosing.finished():
+                for name in on_speaker(query, speaker):
+                    following.begin(name)
+            if faces.done and choosing.idle:
+                following.close()
+            following.poll()
+    if wanted:
+        context.console.print(_said_of(wanted.values(), users), highlight=False)
+
+
+def _divide(videos: Mapping[str, VideoInfo], folder: str) -> tuple[dict[str, FaceTable], dict[str, _Wanted]]:
+    """The tables that are there, and those that are to be made."""
     there = storage.list_names(folder)
-    found: dict[str, Found] = {}
-    wanted: dict[str, Wanted] = {}
+    found: dict[str, FaceTable] = {}
+    wanted: dict[str, _Wanted] = {}
     for key, video in videos.items():
         name = f"{_stem(video.url)}-{key}.parquet"
         url = storage.join(folder, name)
         if name in there:
-            found[key] = Found(url)
+            found[key] = FaceTable(url)
         else:
-            wanted[key] = Wanted(key=key, video=video, url=url)
+            wanted[key] = _Wanted(key=key, video=video, url=url)
     return found, wanted
 
 
-def build_face_tables(crew: RunContext, videos: Mapping[str, VideoInfo], folder: str, users: str) -> dict[str, Found]:
-    """Make the tables that are missing, and wait for all of them.
-
-    Parameters
-    ----------
-    videos, folder : as for :func:`missing_tables`
-    users : for the log line: "40 dubs"
-    """
-    found, wanted = missing_tables(videos, folder)
-    if wanted:
-        pool = allocate(crew.cluster, crew.workers, alone=True).model
-        going = dict(wanted)
-        run_pass(crew, face_work(going, pool, folder, lambda ended: None), parts_folder(folder))
-        found |= {key: ended.found for key, ended in wanted.items()}
-        crew.console.print(said_of(wanted.values(), users), highlight=False)
-    return found
-
-
-def said_of(wanted: Iterable[Wanted], users: str) -> str:
+def _said_of(wanted: Iterable[_Wanted], users: str) -> str:
     """The log line of tables that were made."""
     ended = list(wanted)
     looked, frames = sum(w.looked for w in ended), sum(w.video.frames for w in ended)
     return f"faces detected in {len(ended)} videos for {users} ({looked} of {frames} frames looked at)"
 
 
-def parts_folder(folder: str) -> str:
-    """Where the scans of tables under way are committed."""
-    return storage.join(folder, "parts")
-
-
-def face_work(
-    going: dict[str, Wanted], pool: Pool, folder: str, ended: Callable[[Wanted], None]
-) -> Work[Wanted, TableOrder, str]:
+def _face_pass(
+    active: dict[str, _Wanted], pool: Pool, folder: str, on_table: Callable[[str, FaceTable], None]
+) -> VideoPass[_Wanted, TableOrder, str]:
     """The pass that makes tables.
 
     Parameters
     ----------
-    going : key → video; one that has ended is taken out
-    ended : told of each video whose table is there, or which has failed
+    active : key → video; one that has ended is taken out
+    on_table : told of each video whose table is there, or which has failed
     """
     device = "cuda" if pool.gpus else "cpu"
     spec = StageSpec("detect", partial(Detect, device), pool.workers, pool.cpus, pool.gpus)
-    parts = parts_folder(folder)
+    parts = storage.join(folder, "parts")
 
-    def rows(video: Wanted) -> list[FaceRow]:
+    def rows(video: _Wanted) -> list[FaceRow]:
         return face_rows(video.key, video.video, storage.join(parts, video.key), SCAN_S)
 
-    def taken(video: Wanted, scanned: Scanned) -> None:
+    def on_part(video: _Wanted, scanned: Scanned) -> None:
         video.looked += scanned.looked
 
-    def order(video: Wanted) -> TableOrder:
-        return TableOrder(video.key, video.video, tuple(url for _, url in sorted(video.parts.items())), video.url)
+    def table_order(video: _Wanted) -> TableOrder:
+        return TableOrder(video.key, video.video, tuple(url for _, url in video.ordered), video.url)
 
-    def end(video: Wanted, failure: Failure | None = None) -> None:
-        if going.pop(video.key, None) is not None:
-            video.failure = failure
-            ended(video)
+    def end(video: _Wanted, failure: Failure | None = None) -> None:
+        if active.pop(video.key, None) is not None:
+            on_table(video.key, FaceTable(video.url, failure, video.attempts, fresh=True))
 
-    return Work(
+    return VideoPass(
         "faces",
-        going,
+        parts,
+        active,
         parts_of=rows,
         stages=[spec],
-        taken=taken,
-        order=order,
-        join=("link faces", make_table),
-        made=lambda video, url: end(video),
+        on_part=on_part,
+        assemble_args=table_order,
+        assemble=("link faces", make_table),
+        on_done=lambda video, url: end(video),
         fail=end,
     )
 

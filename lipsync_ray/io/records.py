@@ -1,14 +1,18 @@
-"""What is kept of each row of a run: a small JSON record from the moment it has ended, which a next run knows; and in the
-end one Parquet table of all."""
+"""What is kept of each row of a run: a JSON record from the moment it has ended, and in the end one Parquet table of all.
+
+A job declares its rows once, as a frozen dataclass; the table's schema and the way back follow from its annotations.
+"""
 
 from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterable
+import types
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
-from typing import Any
+from dataclasses import MISSING, asdict, fields, is_dataclass
+from functools import cache, cached_property
+from typing import Any, Generic, Literal, Protocol, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,41 +20,144 @@ import pyarrow.parquet as pq
 from lipsync_ray.io import storage
 
 FOLDER = "outcomes"
+ARROW = "arrow"  # key of a field's metadata: its Arrow type, where the annotation does not say it
 _READERS = 32
+_KINDS: dict[Any, pa.DataType] = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
 
 
-def commit(out: str, name: str, values: dict[str, Any]) -> None:
-    """Commit one row's record.
+class Row(Protocol):
+    """What became of one row of a run."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def status(self) -> str: ...
+    @property
+    def fingerprint(self) -> str | None: ...
+
+
+R = TypeVar("R", bound=Row)
+
+
+class Records(Generic[R]):
+    """The records of one job.
 
     Parameters
     ----------
-    out : the run's folder
-    name : of the row
-    values : JSON values
+    kind : dataclass of a row
+    file : of the table, in the run's folder
     """
-    storage.commit_bytes(_url(out, name), json.dumps(values).encode())
 
+    def __init__(self, kind: type[R], file: str) -> None:
+        self.kind, self.file = kind, file
 
-def read(out: str, names: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """The records that earlier runs left for these rows."""
-    there = storage.list_names(storage.join(out, FOLDER))
-    wanted = [name for name in names if f"{name}.json" in there]
-    with ThreadPoolExecutor(_READERS) as pool:
-        texts = pool.map(lambda name: storage.read_bytes(_url(out, name)), wanted)
-        return {name: json.loads(text) for name, text in zip(wanted, texts, strict=True)}
+    @cached_property
+    def schema(self) -> pa.Schema:
+        """Of the table."""
+        return schema_of(self.kind)
 
+    def commit(self, out: str, row: R) -> None:
+        """Commit one row's record; from here on a next run knows it."""
+        storage.commit_bytes(_url(out, row.id), json.dumps(asdict(row)).encode())  # type: ignore[call-overload]
 
-def write_table(url: str, rows: Iterable[Any], schema: pa.Schema) -> None:
-    """Commit dataclass instances as one Parquet table."""
-    table = pa.Table.from_pylist([asdict(row) for row in rows], schema=schema)
-    buffer = io.BytesIO()
-    pq.write_table(table, buffer, compression="zstd")
-    storage.commit_bytes(url, buffer.getvalue())
+    def read(self, out: str, ids: Iterable[str]) -> dict[str, R]:
+        """The records that earlier runs left for these rows."""
+        there = storage.list_names(storage.join(out, FOLDER))
+        wanted = [name for name in ids if f"{name}.json" in there]
+        with ThreadPoolExecutor(_READERS) as pool:
+            texts = pool.map(lambda name: storage.read_bytes(_url(out, name)), wanted)
+            return {name: row_from(self.kind, json.loads(text)) for name, text in zip(wanted, texts, strict=True)}
+
+    def kept(self, out: str, fingerprints: Mapping[str, str], usable: Callable[[R], bool]) -> dict[str, R]:
+        """The rows that an earlier run ended under the same fingerprint.
+
+        Parameters
+        ----------
+        fingerprints : id → fingerprint of the rows that are wanted
+        usable : whether what a record says still holds
+        """
+        found = self.read(out, fingerprints)
+        return {name: row for name, row in found.items() if row.fingerprint == fingerprints[name] and usable(row)}
+
+    def write_table(self, out: str, rows: Iterable[R]) -> str:
+        """Commit the table of all rows; its URL."""
+        url = storage.join(out, self.file)
+        table = pa.Table.from_pylist([asdict(row) for row in rows], schema=self.schema)  # type: ignore[call-overload]
+        buffer = io.BytesIO()
+        pq.write_table(table, buffer, compression="zstd")
+        storage.commit_bytes(url, buffer.getvalue())
+        return url
+
+    def read_table(self, out: str) -> list[R]:
+        """The rows of a run's table, also of one that a version wrote which knew fewer columns."""
+        return [row_from(self.kind, row) for row in read_table(storage.join(out, self.file)).to_pylist()]
 
 
 def read_table(url: str) -> pa.Table:
     """A Parquet table."""
     return pq.read_table(io.BytesIO(storage.read_bytes(url)))
+
+
+def schema_of(kind: Any) -> pa.Schema:
+    """The Arrow schema of a dataclass: text, numbers, tuples and lists of them, dataclasses in it as structs."""
+    return pa.schema(_columns(kind))
+
+
+def row_from(kind: Any, values: Mapping[str, Any]) -> Any:
+    """A dataclass from JSON or Parquet values. A field that is missing, or null where none may be, gets its default."""
+    hints = _hints(kind)
+    out = {}
+    for field in fields(kind):
+        value = values.get(field.name)
+        default = field.default is not MISSING or field.default_factory is not MISSING
+        if value is None and default and not _may_be_none(hints[field.name]):
+            continue
+        out[field.name] = _value(hints[field.name], value)
+    return kind(**out)
+
+
+def _columns(kind: Any) -> list[tuple[str, pa.DataType]]:
+    hints = _hints(kind)
+    return [(f.name, f.metadata.get(ARROW) or _arrow(hints[f.name])) for f in fields(kind)]
+
+
+@cache
+def _hints(kind: Any) -> dict[str, Any]:
+    return get_type_hints(kind)
+
+
+def _bare(hint: Any) -> Any:
+    """The hint without its None."""
+    if get_origin(hint) in (Union, types.UnionType):
+        (hint,) = [part for part in get_args(hint) if part is not type(None)]
+    return hint
+
+
+def _may_be_none(hint: Any) -> bool:
+    return get_origin(hint) in (Union, types.UnionType) and type(None) in get_args(hint)
+
+
+def _arrow(hint: Any) -> pa.DataType:
+    hint = _bare(hint)
+    if hint in _KINDS:
+        return _KINDS[hint]
+    if get_origin(hint) is Literal:
+        return pa.string()
+    if get_origin(hint) in (tuple, list):
+        first, *rest = get_args(hint)
+        return pa.list_(_arrow(first), 1 + len(rest)) if rest and rest != [...] else pa.list_(_arrow(first))
+    if is_dataclass(hint):
+        return pa.struct(_columns(hint))
+    raise TypeError(f"{hint}: no Arrow type is known for it; name one in the field's metadata ({ARROW!r})")
+
+
+def _value(hint: Any, value: Any) -> Any:
+    hint = _bare(hint)
+    if value is None:
+        return None
+    if get_origin(hint) in (tuple, list):
+        return get_origin(hint)(_value(get_args(hint)[0], item) for item in value)
+    return row_from(hint, value) if is_dataclass(hint) else value
 
 
 def _url(out: str, name: str) -> str:

@@ -1,14 +1,13 @@
-"""The rows of results.parquet, each kept as a small JSON record from the moment its dub has ended."""
+"""The rows of results.parquet, of the dub job and of the enhance job."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Literal
 
-import pyarrow as pa
-
-from lipsync_ray.io import records, storage
+from lipsync_ray.io import storage
+from lipsync_ray.io.records import Records
 from lipsync_ray.io.wording import number, said
 
 FILE = "results.parquet"
@@ -98,59 +97,23 @@ class Summary:
         return all(result.status == "done" for result in self.results)
 
 
-SCHEMA = pa.schema(
-    [
-        (name, pa.string())
-        for name in ("id", "video", "audio", "language", "status", "stage", "error", "output", "model")
-    ]
-    + [(name, pa.int64()) for name in ("frames", "faceless_frames", "restored_frames", "tracks")]
-    + [(name, pa.float64()) for name in ("seconds", "duration_s")]
-    + [("rate", pa.string())]
-    + [(name, pa.int64()) for name in ("width", "height", "segments", "reused_segments", "attempts")]
-    + [(name, pa.string()) for name in ("face_table", "fingerprint")]
-    + [("warnings", pa.list_(pa.string()))]
-)
-
-
-def record(out: str, result: Result) -> None:
-    """Commit one row's record."""
-    records.commit(out, result.id, asdict(result))
-
-
-def recorded(out: str, ids: Iterable[str]) -> dict[str, Result]:
-    """The records that earlier runs left for these rows."""
-    return {name: _result(values) for name, values in records.read(out, ids).items()}
-
-
-def finished(out: str, fingerprints: Mapping[str, str], folders: Iterable[str]) -> dict[str, Result]:
-    """The rows that an earlier run finished under the same fingerprint, and whose output is still there.
-
-    Parameters
-    ----------
-    fingerprints : id → fingerprint of the rows that are wanted
-    folders : of the run, in which its outputs are
-    """
-    there: set[str] = set().union(*(storage.list_names(storage.join(out, folder)) for folder in folders))
-    kept = {}
-    for name, result in recorded(out, fingerprints).items():
-        made = result.status == "done" and storage.name_of(result.output or "") in there
-        if result.fingerprint == fingerprints[name] and (made or result.status == "no_face"):
-            kept[name] = result
-    return kept
-
-
-def write_results(out: str, results: Iterable[Result]) -> str:
-    """Commit results.parquet; its URL."""
-    url = storage.join(out, FILE)
-    records.write_table(url, results, SCHEMA)
-    return url
+RESULTS = Records(Result, FILE)
 
 
 def read_results(out: str) -> list[Result]:
     """The rows of a run's results.parquet."""
-    return [_result(row) for row in records.read_table(storage.join(out, FILE)).to_pylist()]
+    return RESULTS.read_table(out)
 
 
-def _result(values: Mapping[str, Any]) -> Result:
-    """A row as it was written, also by a version that knew no warnings."""
-    return Result(**{**values, "warnings": tuple(values.get("warnings") or ())})
+def has_output(out: str, folders: Iterable[str]) -> Callable[[Result], bool]:
+    """Whether what a record says is there still is: its output, in one of these folders of the run.
+
+    One that found no face has nothing to lose; one that failed is tried again.
+    """
+    there: set[str] = set().union(*(storage.list_names(storage.join(out, folder)) for folder in folders))
+
+    def usable(result: Result) -> bool:
+        made = result.status == "done" and storage.name_of(result.output or "") in there
+        return made or result.status == "no_face"
+
+    return usable

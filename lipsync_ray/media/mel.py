@@ -7,7 +7,6 @@ Pre-emphasis 0.97, STFT of 800 samples every 200 (periodic Hann, centred, reflec
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from fractions import Fraction
 from functools import cache
 
 import numpy as np
@@ -120,16 +119,6 @@ def _filters() -> NDArray[np.float64]:
     falling = slopes[2:] / np.diff(edges)[1:, None]
     triangles = np.maximum(0, np.minimum(rising, falling))
     return np.asarray(triangles * (2 / (edges[2:] - edges[:-2]))[:, None])
-
-
-def first_column(frame: int, rate: Fraction, shift: Fraction = Fraction(0)) -> int:
-    """First mel column that frame ``frame`` of a video at ``rate`` frames/s sees: ⌊80 · (frame + shift) / rate⌋.
-
-    Equal, for shift 0, to what the original computes at 24, 25, 30, 60, 24000/1001 and 30000/1001 (golden file).
-    May be negative when ``shift`` is; those columns are silence.
-    """
-    at = COLUMNS_PER_S * (frame + shift) / rate
-    return at.numerator // at.denominator
 
 
 def windows(mel: F32, starts: NDArray[np.int64], first: int, total: int, step: int = 16) -> F32:

@@ -48,3 +48,19 @@ def at_rate(frames: int, rate: Fraction, target: Fraction) -> I64:
     places = (2 * numbers * ratio.numerator + ratio.denominator) // (2 * ratio.denominator)  # ⌊n · ratio + ½⌋
     lasts = max(1, int(frames * ratio + Fraction(1, 2)))
     return np.asarray(np.searchsorted(places, np.arange(lasts), side="right") - 1, np.int64).clip(0)
+
+
+def split(frames: int, rate: Fraction, seconds: float, batch: int = 1, multiple: int = 1) -> list[tuple[int, int]]:
+    """[start, stop) of segments of about ``seconds``.
+
+    Parameters
+    ----------
+    batch : of the network: segments are whole batches where that is within a third of what was asked for
+    multiple : that every segment begins at
+    """
+    length = max(1, round(seconds * float(rate)))
+    rounded = round(length / batch) * batch
+    if rounded and abs(rounded - length) <= length / 3:
+        length = rounded
+    length = max(1, round(length / multiple)) * multiple
+    return [(start, min(frames, start + length)) for start in range(0, frames, length)]

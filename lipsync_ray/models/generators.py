@@ -1,6 +1,6 @@
-"""Lip-sync models as the pipeline calls them: crops and mel windows in, crops that say it out.
+"""Lip-sync models as the pipeline calls them: crops and windows of sound in, crops that say it out.
 
-A network joins by an entry in :data:`ARCHITECTURES`.
+A network joins by an entry in :data:`GENERATORS` and its weights in :mod:`lipsync_ray.models.registry` (docs/add-a-model.md).
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Literal, Protocol
 
 import numpy as np
 import torch
@@ -28,31 +29,84 @@ from lipsync_ray.settings import Precision
 U8 = NDArray[np.uint8]
 F32 = NDArray[np.float32]
 
-CPU_BATCH = 16  # 0.9 of the speed of 32 on one core, and a segment's last batch wastes less
-GPU_BATCH = 128
+
+class Generator(Protocol):
+    """A loaded lip-sync network."""
+
+    def __call__(self, crops: U8, audio: F32, /) -> U8:
+        """Draw the mouths.
+
+        Parameters
+        ----------
+        crops : (n, side, side, 3) uint8 BGR: the reference that its spec asks for
+        audio : (n, bands, columns) float32: each frame's window of sound
+
+        Returns
+        -------
+        (n, side, side, 3) uint8 BGR
+        """
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of what was drawn."""
 
 
 @dataclass(frozen=True)
-class Architecture:
-    """A network and what the pipeline must know to feed it.
+class AudioWindow:
+    """The sound that a frame is drawn by.
 
     Attributes
     ----------
-    build : makes the network
-    signature : a state-dict entry that only this network has
-    mel_shift : frames by which its mel window lies after the frame it draws: 0 as the published Wav2Lip infers,
-        −1 as it was trained (``inference.py`` against ``wav2lip_train.py``)
+    front_end : features of :mod:`lipsync_ray.inputs.audio_features`
+    columns_per_s : of these features
+    columns : of one window
+    shift : frames by which the window lies after the frame that it is drawn for
     """
 
-    build: Callable[[], Wav2Lip]
+    front_end: Literal["mel", "mfcc"]
+    columns_per_s: int
+    columns: int
+    shift: Fraction = Fraction(0)
+
+    def first(self, frame: int, rate: Fraction) -> int:
+        """First column that frame ``frame`` of a video at ``rate`` frames/s sees: ⌊columns/s · (frame + shift) / rate⌋.
+
+        For 80 columns/s and shift 0 equal to what the published Wav2Lip computes at 24, 25, 30, 60, 24000/1001 and
+        30000/1001 frames/s (golden file). May be negative where ``shift`` is; those columns are silence.
+        """
+        at = self.columns_per_s * (frame + self.shift) / rate
+        return at.numerator // at.denominator
+
+
+@dataclass(frozen=True)
+class GeneratorSpec:
+    """A lip-sync model as it declares itself; the dub job makes its stages of this.
+
+    Attributes
+    ----------
+    name : of the network
+    signature : a state-dict entry that only this network has, by which a checkpoint is known
+    build : makes the network, for a look at a checkpoint's entries
+    load : (checkpoint file, device, precision, batch) → the loaded model
+    crop_side : pixels: side of the square that it is shown and draws
+    audio : which sound it is drawn by
+    reference : the frame of the person that it is shown: "current", the one that is drawn anew
+    cpu_batch, gpu_batch : frames a pass, where nobody asks for another number
+    """
+
+    name: str
     signature: str
-    mel_shift: Fraction
+    build: Callable[[], nn.Module]
+    load: Callable[[Path, str, Precision, int | None], Generator]
+    crop_side: int
+    audio: AudioWindow
+    reference: Literal["current"] = "current"
+    cpu_batch: int = 16
+    gpu_batch: int = 128
 
-
-ARCHITECTURES = (
-    Architecture(Mini, "flow.weight", Fraction(-1)),
-    Architecture(Wav2Lip, "output_block.1.weight", Fraction(0)),
-)
+    def batch(self, asked: int | None, device: str) -> int:
+        """Frames a pass: what was asked for, or the device's default."""
+        return asked or (self.gpu_batch if device == "cuda" else self.cpu_batch)
 
 
 def resolve(model: str, progress: weights.Progress | None = None) -> weights.Checkpoint:
@@ -69,21 +123,27 @@ def resolve(model: str, progress: weights.Progress | None = None) -> weights.Che
     return checkpoint
 
 
-def batch_of(asked: int | None, device: str) -> int:
-    """Frames a pass: what was asked for, or the device's default."""
-    return asked or (GPU_BATCH if device == "cuda" else CPU_BATCH)
+def spec_of(checkpoint: weights.Checkpoint) -> GeneratorSpec:
+    """The spec of a checkpoint that is on this machine.
+
+    Raises
+    ------
+    WeightsError, CheckpointError
+    """
+    path = checkpoint.here()
+    return spec_of_state(read_state(path), str(path))
 
 
-def architecture_of(state: dict[str, Tensor], source: str) -> Architecture:
-    """The network whose checkpoint this is.
+def spec_of_state(state: dict[str, Tensor], source: str) -> GeneratorSpec:
+    """The spec of the network whose checkpoint this is.
 
     Raises
     ------
     CheckpointError : none that is known
     """
-    for architecture in ARCHITECTURES:
-        if architecture.signature in state:
-            return architecture
+    for spec in GENERATORS:
+        if spec.signature in state:
+            return spec
     raise CheckpointError(f"{source}: not a lip-sync generator's checkpoint (entries: {', '.join(list(state)[:3])} …)")
 
 
@@ -96,12 +156,12 @@ def verify(path: Path) -> None:
     """
     state = read_state(path)
     with torch.device("meta"):
-        network = architecture_of(state, str(path)).build()
+        network = spec_of_state(state, str(path)).build()
     compare(network, state, str(path))
 
 
 class LipModel(Batched):
-    """A loaded generator.
+    """A loaded Wav2Lip, or the bundled network of its shape.
 
     Parameters
     ----------
@@ -116,27 +176,17 @@ class LipModel(Batched):
     """
 
     def __init__(self, path: Path, device: str, precision: Precision = "auto", batch: int | None = None) -> None:
-        super().__init__(device, batch, CPU_BATCH, GPU_BATCH)
         state = read_state(path)
-        architecture = architecture_of(state, str(path))
-        network = architecture.build()
+        spec = spec_of_state(state, str(path))
+        super().__init__(device, batch, spec.cpu_batch, spec.gpu_batch)
+        network = spec.build()
+        assert isinstance(network, Wav2Lip)
         load_into(network, state, str(path))
-        self.mel_shift, self.mel_step = architecture.mel_shift, MEL_STEP
         self.dtype = dtype_of(precision, self.device)
         self.network = prepared(network, self.device, self.dtype)
 
     def __call__(self, crops: U8, mels: F32) -> U8:
-        """Draw the mouths.
-
-        Parameters
-        ----------
-        crops : (n, 96, 96, 3) uint8 BGR
-        mels : (n, 80, 16) float32
-
-        Returns
-        -------
-        (n, 96, 96, 3) uint8 BGR
-        """
+        """Draw the mouths: (n, 96, 96, 3) uint8 BGR from crops of that shape and (n, 80, 16) float32 mels."""
         if crops.shape[1:] != (CROP, CROP, 3) or mels.shape[1:] != (MEL_BANDS, MEL_STEP) or len(crops) != len(mels):
             raise ValueError(
                 f"expected (n, {CROP}, {CROP}, 3) and (n, {MEL_BANDS}, {MEL_STEP}); got {crops.shape = }, {mels.shape = }"
@@ -177,3 +227,16 @@ def prepared(network: Wav2Lip, device: torch.device, dtype: torch.dtype) -> Wav2
             module.float()
         network.grid, network.ramp = network.grid.float(), network.ramp.float()
     return network.requires_grad_(False)
+
+
+def _wav2lip(name: str, signature: str, build: Callable[[], Wav2Lip], shift: int) -> GeneratorSpec:
+    audio = AudioWindow("mel", 80, MEL_STEP, Fraction(shift))
+    return GeneratorSpec(name, signature, build, LipModel, CROP, audio)
+
+
+# The shift is 0 as the published Wav2Lip infers, −1 as it was trained (``inference.py`` against ``wav2lip_train.py``).
+# On one CPU core a batch of 16 has 0.9 of the speed of 32, and a segment's last batch wastes less.
+GENERATORS = (
+    _wav2lip("mini", "flow.weight", Mini, -1),
+    _wav2lip("wav2lip", "output_block.1.weight", Wav2Lip, 0),
+)

@@ -12,11 +12,10 @@ from itertools import cycle
 from typing import Any
 
 from lipsync_ray.errors import ManifestError
-from lipsync_ray.evaluate import scores as scores_file
 from lipsync_ray.evaluate.fid import Fid
 from lipsync_ray.evaluate.job import METRICS
-from lipsync_ray.evaluate.scores import Score
-from lipsync_ray.evaluate.show import DETAILS, FOLDER, player_name, restored_name, strip_name, worst_first
+from lipsync_ray.evaluate.previews import FOLDER, PREVIEWS, player_name, restored_name, shown, strip_name, worst_first
+from lipsync_ray.evaluate.scores import SCORES, Score
 from lipsync_ray.evaluate.summary import GroupRow, groups, markdown, shown_metrics
 from lipsync_ray.io import storage
 from lipsync_ray.io.wording import NONE, number
@@ -65,7 +64,7 @@ def read_source(folder: str) -> Source:
                     f"holds a {record.get('job')} run; expected the folder of an evaluation (lipsync-ray evaluate … -o FOLDER)"
                 ],
             )
-        rows = scores_file.read_scores(storage.join(folder, METRICS, scores_file.FILE))
+        rows = SCORES.read_table(folder)
         fids = [Fid(**row) for row in json.loads(storage.read_bytes(storage.join(folder, METRICS, "fid.json")))]
     except FileNotFoundError:
         raise ManifestError(
@@ -74,14 +73,14 @@ def read_source(folder: str) -> Source:
     return Source(folder, record, rows, fids)
 
 
-def write_report(folders: Sequence[str], out: str, details: int = DETAILS) -> str:
+def write_report(folders: Sequence[str], out: str, previews: int | None = PREVIEWS) -> str:
     """Write ``OUT/report/index.html`` (and ``tables.md`` beside it) of some evaluations; the page's URL.
 
     Models of the same name in several evaluations are told apart by their folder's.
 
     Parameters
     ----------
-    details : most videos that are shown with pictures, worst first
+    previews : videos that are shown with pictures: the worst, the best, and a sample; None for all
 
     Raises
     ------
@@ -92,7 +91,7 @@ def write_report(folders: Sequence[str], out: str, details: int = DETAILS) -> st
     fids = [fid for source in sources for fid in source.fids]
     rows = groups(scores, fids)
     url = storage.join(out, FILE)
-    storage.commit_bytes(url, _page(sources, scores, rows, fids, details).encode())
+    storage.commit_bytes(url, _page(sources, scores, rows, fids, previews).encode())
     storage.commit_bytes(storage.join(out, "report", "tables.md"), markdown(scores, rows).encode())
     return url
 
@@ -116,7 +115,9 @@ def _told_apart(sources: list[Source]) -> list[Source]:
     return out
 
 
-def _page(sources: list[Source], scores: list[Score], rows: list[GroupRow], fids: list[Fid], details: int) -> str:
+def _page(
+    sources: list[Source], scores: list[Score], rows: list[GroupRow], fids: list[Fid], previews: int | None
+) -> str:
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
@@ -127,7 +128,7 @@ def _page(sources: list[Source], scores: list[Score], rows: list[GroupRow], fids
     bars = {m.name: figures.bars([r for r in rows if m.name in r.stats], m, colours) for m in metrics}
     folder_of = {id(score): source.folder for source in sources for score in source.scores}
     ordered = worst_first(scores)
-    shown = [_detail(score, folder_of[id(score)], colours[score.model or NONE]) for score in ordered[:details]]
+    details = [_detail(score, folder_of[id(score)], colours[score.model or NONE]) for score in shown(scores, previews)]
     return environment.from_string(text).render(
         made=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
         sources=sources,
@@ -136,7 +137,7 @@ def _page(sources: list[Source], scores: list[Score], rows: list[GroupRow], fids
         metrics=metrics,
         bars=bars,
         colours=colours,
-        details=shown,
+        details=details,
         unscored=[score for score in scores if score.status != "scored"],
         fids=fids,
         fid_notes=sorted({fid.note for fid in fids if fid.note}),

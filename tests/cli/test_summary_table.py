@@ -18,8 +18,8 @@ from lipsync_ray.analyze.page import write_page
 from lipsync_ray.cli import analyze, evaluate, summary_table
 from lipsync_ray.evaluate.fid import Fid
 from lipsync_ray.evaluate.job import Evaluated
+from lipsync_ray.evaluate.previews import worst_first
 from lipsync_ray.evaluate.scores import Score
-from lipsync_ray.evaluate.show import worst_first
 from lipsync_ray.evaluate.summary import (
     csv_text,
     flat_rows,
@@ -30,8 +30,7 @@ from lipsync_ray.evaluate.summary import (
     score_row,
     video_lines,
 )
-from lipsync_ray.io import results
-from lipsync_ray.io.results import Result, Summary, line_of
+from lipsync_ray.io.results import RESULTS, Result, Summary, line_of
 from lipsync_ray.io.wording import number, share
 from lipsync_ray.models.spoken import Phrase
 from lipsync_ray.report import figures
@@ -163,8 +162,7 @@ def test_numbers_as_people_read_them(value, digits, text):
 
 
 def test_what_an_older_version_wrote_is_still_a_row(tmp_path):
-    from lipsync_ray.io import records
-
     old = {field.name: getattr(RESULT, field.name) for field in fields(RESULT) if field.name != "warnings"}
-    records.commit(str(tmp_path), "a-ko", old)
-    assert results.recorded(str(tmp_path), ["a-ko"])["a-ko"] == replace(RESULT, warnings=())
+    (tmp_path / "outcomes").mkdir()
+    (tmp_path / "outcomes" / "a-ko.json").write_text(json.dumps(old))
+    assert RESULTS.read(str(tmp_path), ["a-ko"])["a-ko"] == replace(RESULT, warnings=())

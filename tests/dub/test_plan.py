@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lipsync_ray.dub.plan import output_frames, segment_bounds
+from lipsync_ray.dub.plan import output_frames
 from lipsync_ray.inputs.audio_features import Speech
 from lipsync_ray.inputs.face_tables import face_rows
 from lipsync_ray.media.audio import Sound, SoundTrack, Span
 from lipsync_ray.media.picture import Colour
 from lipsync_ray.media.probe import VideoInfo
-from lipsync_ray.media.timeline import source_frames
+from lipsync_ray.media.timeline import source_frames, split
 
 
 def video(frames=100, rate=Fraction(25), still=False):
@@ -77,14 +77,14 @@ def test_other_lengths():
 
 @given(st.integers(1, 5000), st.fractions(1, 120, max_denominator=1001), st.floats(0.2, 600), st.integers(1, 256))
 def test_segments_cover_every_frame_once(frames, rate, seconds, batch):
-    bounds = segment_bounds(frames, rate, seconds, batch)
+    bounds = split(frames, rate, seconds, batch)
     assert [n for start, stop in bounds for n in range(start, stop)] == list(range(frames))
 
 
 def test_segments_are_whole_batches_where_that_is_near():
-    assert segment_bounds(500, Fraction(25), 8, 16)[0] == (0, 192)
-    assert segment_bounds(500, Fraction(25), 8, 128)[0] == (0, 256)
-    assert segment_bounds(500, Fraction(25), 1, 128)[0] == (0, 25)
+    assert split(500, Fraction(25), 8, 16)[0] == (0, 192)
+    assert split(500, Fraction(25), 8, 128)[0] == (0, 256)
+    assert split(500, Fraction(25), 1, 128)[0] == (0, 25)
 
 
 def test_face_rows_cover_the_video_in_whole_groups():

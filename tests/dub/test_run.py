@@ -6,28 +6,34 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from lipsync_ray.dub import passes
-from lipsync_ray.dub.run import Run
+from lipsync_ray.dub import job
+from lipsync_ray.dub.inputs import DubRun, DubState
+from lipsync_ray.dub.plan import segments
 from lipsync_ray.dub.stages import Composed
 from lipsync_ray.engine.inline_runner import InlineRunner
+from lipsync_ray.io.manifest import Dub
 from lipsync_ray.models import generators
 from lipsync_ray.models.weights import by_name
 from lipsync_ray.settings import DubSettings, RestoreSettings, Workers
+
+DUB = Dub("d", "v.mp4", "a.wav", None)
 
 
 def run_of(tmp_path, restore=None, device="cpu", **workers):
     settings = DubSettings(model="mini", restore=restore)
     asked = Workers(engine="inline", **workers)
     restoration = restore and SimpleNamespace(name="gfpgan", digest="d", files=None)
-    model = by_name("mini")
-    return Run([], settings, asked, str(tmp_path), Console(quiet=True), InlineRunner(), device, model, restoration)
+    mini = by_name("mini")
+    console = Console(quiet=True)
+    spec = generators.spec_of(mini)
+    return DubRun([DUB], settings, asked, str(tmp_path), console, InlineRunner(), device, spec, mini, restoration)
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
 def test_the_batch_is_part_of_every_name(tmp_path, device):
     default = run_of(tmp_path, device=device).fingerprinted()
     assert run_of(tmp_path, device=device, batch=3).fingerprinted() != default
-    same = generators.batch_of(None, device)
+    same = generators.GENERATORS[0].batch(None, device)
     assert run_of(tmp_path, device=device, batch=same).fingerprinted() == default
 
 
@@ -41,17 +47,16 @@ def test_what_cannot_change_a_frame_is_not(tmp_path):
 )
 def test_a_segment_is_as_long_as_asked(tmp_path, restore, asked, seconds):
     run = run_of(tmp_path, RestoreSettings() if restore else None, segment_s=asked, batch=1)
-    info = SimpleNamespace(rate=Fraction(25), frames=1000, still=False)
-    speech = SimpleNamespace(duration_s=Fraction(20))
-    dub = SimpleNamespace(
-        info=info, speech=speech, row=SimpleNamespace(id="d"), table="", speaker=None, fingerprint="f", frames=0
+    dub = DubState(
+        DUB,
+        info=SimpleNamespace(rate=Fraction(25), frames=1000, still=False),
+        speech=SimpleNamespace(duration_s=Fraction(20)),
     )
-    first = passes._segments(run, dub, SimpleNamespace(device="cpu"))[0]
+    first = segments(run, dub)[0]
     assert (first.stop - first.start) / 25 == pytest.approx(seconds, abs=0.05)
 
 
-def test_a_batch_that_was_halved_is_a_warning_of_the_row():
-    told = []
-    dub = SimpleNamespace(faceless={}, restored=0, warn=lambda *said: told.extend(said))
-    passes._take_segment(dub, Composed("d", 0, 10, 0, 0, ("no memory for 16",)))
-    assert told == ["no memory for 16"]
+def test_a_batch_that_was_halved_is_a_warning_of_the_row(tmp_path):
+    run, dub = run_of(tmp_path), DubState(DUB)
+    job._take_segment(dub, Composed("d", 0, 10, 0, 0, ("no memory for 16",)))
+    assert run.row_of(dub, "done").warnings == ("no memory for 16",)

@@ -15,14 +15,16 @@ from lipsync_ray.errors import DecodeError, EncodeError, ProbeError
 from lipsync_ray.faces.crop import Pads
 from lipsync_ray.faces.table import read_table
 from lipsync_ray.inputs.audio_features import AudioSource, extract_audio_features
-from lipsync_ray.inputs.face_tables import Detect, SpeakerQuery, TableOrder, choose_speaker, face_rows, make_table
+from lipsync_ray.inputs.face_tables import Detect, TableOrder, face_rows, make_table
 from lipsync_ray.inputs.probe import VideoSource, probe
+from lipsync_ray.inputs.speakers import SpeakerQuery, choose_speaker
 from lipsync_ray.io import storage
 from lipsync_ray.media import decode, mel
 from lipsync_ray.media.audio import Span
 from lipsync_ray.media.encode import VideoCoding
 from lipsync_ray.media.join import AudioTrack
 from lipsync_ray.media.probe import probe_video
+from lipsync_ray.models import generators
 from lipsync_ray.models.weights import by_name
 
 
@@ -48,7 +50,7 @@ def prepared(demo_inputs, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def sync():
-    return Sync(by_name("mini"), "cpu", "auto", None)
+    return Sync(generators.spec_of(by_name("mini")), by_name("mini"), "cpu", "auto", None)
 
 
 def made(segment, sync):

@@ -11,7 +11,7 @@ from clips import tone, write_audio, write_video
 from commands import lipsync_ray
 from material import add_sound
 
-from lipsync_ray.analyze.analysis import SCHEMA, read_analyses
+from lipsync_ray.analyze.analysis import ANALYSES, read_analyses
 from lipsync_ray.io.results import read_results
 from lipsync_ray.models import weights
 
@@ -29,7 +29,7 @@ def test_again_computes_nothing_and_anew_finds_the_same(analysed, demo_inputs, w
     command = ("analyze", *sources, "--whisper", whisper, "--frames", "4")
     before = everything_in(analysed)
     found = by_id(analysed)
-    assert pq.read_schema(analysed / "analysis.parquet").equals(SCHEMA)
+    assert pq.read_schema(analysed / "analysis.parquet").equals(ANALYSES.schema)
     assert {found[name].verdict for name in ("pan", "portrait", "ko")} == {"good"}
     assert len(found["ko"].segments) > 0
     assert found["ko"].segments[0].text in (analysed / "ko" / "report.txt").read_text()

@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from commands import frame_digests, lipsync_ray
 from material import add_sound
 
-from lipsync_ray.io.results import SCHEMA, read_results
+from lipsync_ray.io.results import RESULTS, read_results
 from lipsync_ray.media.probe import probe_video
 
 
@@ -41,7 +41,7 @@ def test_the_demo_makes_its_videos_and_a_second_one_keeps_them(demo_run, capsys)
     made = {path.name: path.stat().st_mtime_ns for path in (demo_run / "videos").iterdir()}
     assert len(made) == 6
     table = pq.read_table(demo_run / "results.parquet")
-    assert table.schema.equals(SCHEMA)
+    assert table.schema.equals(RESULTS.schema)
     assert set(table["status"].to_pylist()) == {"done"}
     assert set(table["faceless_frames"].to_pylist()) == {0}
     run = json.loads((demo_run / "run.json").read_text())

@@ -17,16 +17,17 @@ from lipsync_ray.engine.inline_runner import InlineRunner
 from lipsync_ray.engine.ray_runner import RayRunner
 from lipsync_ray.engine.stages import StageSpec
 from lipsync_ray.evaluate.fid import AccumulateFID, FidRow, GroupOrder, Unit, distance
-from lipsync_ray.evaluate.scores import read_scores
+from lipsync_ray.evaluate.scores import SCORES
 from lipsync_ray.faces.crop import Pads
 from lipsync_ray.media import decode
 from lipsync_ray.media.probe import probe_video
+from lipsync_ray.models.weights import Checkpoint
 
-QUICK = ("--scorer", "mini-sync", "--fid", "none", "--details", "0")
+QUICK = ("--scorer", "mini-sync", "--fid", "none", "--previews", "0")
 
 
 def scores_of(folder):
-    return {score.id: score for score in read_scores(str(folder / "metrics" / "videos.parquet"))}
+    return {score.id: score for score in SCORES.read_table(str(folder))}
 
 
 def table(path, rows):
@@ -148,7 +149,7 @@ def test_what_is_no_run_is_refused(tmp_path, capsys):
 def test_two_runs_of_one_model_are_told_apart(demo_scores, tmp_path):
     again = tmp_path / "again"
     shutil.copytree(demo_scores, again)
-    assert lipsync_ray("report", demo_scores, again, "-o", tmp_path / "both", "--details", "2") == 0
+    assert lipsync_ray("report", demo_scores, again, "-o", tmp_path / "both", "--previews", "2") == 0
     text = (tmp_path / "both" / "report" / "tables.md").read_text()
     assert f"| en | mini ({demo_scores.name}) | 2/2 |" in text
     assert "| en | mini (again) | 2/2 |" in text
@@ -158,8 +159,8 @@ def test_fid_is_the_same_for_one_actor_and_for_three(demo_run, demo_scores, clus
     weights = random_inception(tmp_path / "random.pth")
     units = []
     for name in ("pan-en", "pan-ko", "sway-en"):
-        (geometry,) = (demo_scores / "geometry").glob(f"{name}-*.npz")
-        for side, path in (("made", f"videos/{name}.mp4"), ("real", f"inputs/{name.split('-')[0]}.mp4")):
+        (geometry,) = (demo_scores / "tracks").glob(f"{name}-*.npz")
+        for side, path in (("generated", f"videos/{name}.mp4"), ("real", f"inputs/{name.split('-')[0]}.mp4")):
             video = probe_video(str(demo_run / path))
             units.append(Unit(name, side, video, str(geometry), 384, 384, Pads(), 5, 60, (("x", "m"),)))
     found = []
@@ -168,13 +169,13 @@ def test_fid_is_the_same_for_one_actor_and_for_three(demo_run, demo_scores, clus
             FidRow(f"{workers}-{i}", b[0].side, b[0].groups, tuple(b), str(tmp_path / f"{workers}-{i}.npz"))
             for i, b in enumerate(bundles)
         ]
-        spec = StageSpec("inception", partial(AccumulateFID, str(weights), 64, "cpu", None), workers, 0.5)
+        spec = StageSpec("inception", partial(AccumulateFID, Checkpoint.of(weights), 64, "cpu", None), workers, 0.5)
         engine = InlineRunner() if workers == 1 else RayRunner(cluster)
         outcomes = list(engine.run(rows, [spec], Ledger(str(tmp_path / "attempts"), 3)))
         assert all(outcome.failure is None for outcome in outcomes)
-        sides = [tuple(row.url for row in rows if row.side == side) for side in ("made", "real")]
+        sides = [tuple(row.url for row in rows if row.side == side) for side in ("generated", "real")]
         found.append(distance(GroupOrder(("x", "m"), 64, *sides)))
-    assert found[0].made == found[1].made > 64
+    assert found[0].generated == found[1].generated > 64
     assert found[0].fid > 0
     assert found[1].fid == pytest.approx(found[0].fid, rel=1e-6)
     evaluated = tmp_path / "out"
@@ -193,7 +194,7 @@ def test_fid_is_the_same_for_one_actor_and_for_three(demo_run, demo_scores, clus
         "64",
         "--fid-every",
         "4",
-        "--details",
+        "--previews",
         "0",
     )
     assert status == 0
@@ -201,9 +202,9 @@ def test_fid_is_the_same_for_one_actor_and_for_three(demo_run, demo_scores, clus
     groups = {(fid["language"], fid["model"]): fid for fid in fids}
     assert set(groups) == {*((name, "mini") for name in ("ar", "en", "es", "ko")), (None, "mini")}
     assert (
-        groups[None, "mini"]["made"]
+        groups[None, "mini"]["generated"]
         == groups[None, "mini"]["real"]
-        == sum(fid["made"] for key, fid in groups.items() if key[0])
+        == sum(fid["generated"] for key, fid in groups.items() if key[0])
     )
     assert json.loads((evaluated / "run.json").read_text())["fid_weights"]["published"] is False
     assert "not with the published Inception" in (evaluated / "report" / "index.html").read_text()

@@ -87,6 +87,6 @@ def test_the_job_scripts_run_on_the_cluster_they_are_submitted_to(head, demo_inp
     (result,) = read_results(str(run))
     assert (result.status, result.width) == ("done", 512)
     # The other jobs' way to the cluster is the same; that they work there is tested without a submission.
-    options = ("--scorer", "mini-sync", "--fid", "none", "--details", "1", "--engine", "inline")
+    options = ("--scorer", "mini-sync", "--fid", "none", "--previews", "1", "--engine", "inline")
     assert "1 of 1 videos scored" in submit(head, "jobs/evaluate.py", run, "-o", scores, *options)
     assert (scores / "report" / "index.html").is_file()

@@ -14,7 +14,7 @@ from clips import tone, write_audio, write_video
 from commands import lipsync_ray
 from material import random_gfpgan
 
-from lipsync_ray.io.results import read_results, write_results
+from lipsync_ray.io.results import RESULTS, read_results
 from lipsync_ray.media import decode
 from lipsync_ray.media.probe import probe_video
 from lipsync_ray.models import weights
@@ -69,7 +69,7 @@ def test_enhancing_a_run_keeps_its_sound_and_what_it_says(dubbed, network, clust
     out = dubbed / "enhanced"
     (row,) = read_results(str(dubbed / "run"))
     lost = replace(row, id="two", status="failed", stage="probe", error="broken", output=None)
-    write_results(str(dubbed / "run"), [row, lost])
+    RESULTS.write_table(str(dubbed / "run"), [row, lost])
     command = ("enhance", dubbed / "run", "-o", out, "--restore", network, "--upscale", "2", "--actors", "1")
     assert lipsync_ray(*command, engine="ray") == 1
     result, undone = read_results(str(out))
@@ -88,7 +88,7 @@ def test_enhancing_a_run_keeps_its_sound_and_what_it_says(dubbed, network, clust
     assert lipsync_ray(*command) == 1
     assert "1 of 2 videos were finished before" in capsys.readouterr().out
     scores = dubbed / "scores"
-    scored = ("--scorer", "mini-sync", "--fid", "none", "--details", "1", "--min-track", "10")
+    scored = ("--scorer", "mini-sync", "--fid", "none", "--previews", "1", "--min-track", "10")
     assert lipsync_ray("evaluate", out, "-o", scores, *scored) == 1
     assert "mini+narrow" in (scores / "metrics" / "tables.md").read_text()
     assert "before restoration, restored" in (scores / "report" / "index.html").read_text()

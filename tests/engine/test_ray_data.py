@@ -80,7 +80,7 @@ def engine(request):
 
 def test_tasks_come_back_as_results_or_failures(engine):
     crew = RunContext(engine, Workers(), Console(quiet=True), Ledger("attempts", 1))
-    found = dict(crew.each("double", partial(double, 0), range(5)))
+    found = dict(crew.map_tasks("double", partial(double, 0), range(5)))
     assert [found[i] for i in (0, 1, 4)] == [0, 2, 8]
     assert found[2] == Failure("double", "two")
     assert found[3].reason == "KeyError: 'three'"

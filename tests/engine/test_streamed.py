@@ -14,7 +14,7 @@ from lipsync_ray.engine.inline_runner import InlineRunner
 from lipsync_ray.engine.progress import Wake, phases
 from lipsync_ray.engine.ray_runner import RayRunner
 from lipsync_ray.engine.stages import Failure, StageSpec
-from lipsync_ray.engine.video_pass import Streamed, VideoState, Work, run_pass
+from lipsync_ray.engine.video_pass import StreamedPass, VideoPass, VideoState, run_pass
 from lipsync_ray.errors import ProbeError
 from lipsync_ray.settings import Workers
 
@@ -39,7 +39,7 @@ class Order:
 @dataclass
 class Clip(VideoState):
     name: str = ""
-    cut_spans: int = 2
+    pieces: int = 2
     said: list = field(default_factory=list)
 
 
@@ -70,24 +70,25 @@ def crew(request, tmp_path):
 
 
 def work_of(clips, tmp_path, ended):
-    going = {clip.name: clip for clip in clips}
+    active = {clip.name: clip for clip in clips}
 
     def end(clip, value):
-        if going.pop(clip.name, None) is not None:
+        if active.pop(clip.name, None) is not None:
             ended[clip.name] = value
 
-    return Work(
+    return VideoPass(
         "test",
-        going,
+        str(tmp_path / "parts"),
+        active,
         parts_of=lambda clip: [
             Piece(f"{clip.name}-{n}", clip.name, n, n + 1, str(tmp_path / "parts" / clip.name / str(n)))
-            for n in range(clip.cut_spans)
+            for n in range(clip.pieces)
         ],
         stages=[StageSpec("write", write, 1, 0.2), StageSpec("pass", lambda: lambda key: key, 1, 0.2)],
-        taken=lambda clip, key: clip.said.append(key),
-        order=lambda clip: Order(clip.name, tuple(clip.parts.values())),
-        join=("join", join),
-        build_stage=end,
+        on_part=lambda clip, key: clip.said.append(key),
+        assemble_args=lambda clip: Order(clip.name, tuple(clip.parts.values())),
+        assemble=("join", join),
+        on_done=end,
         fail=end,
     )
 
@@ -102,7 +103,7 @@ def test_videos_are_made_as_they_become_ready(crew, tmp_path):
     work = work_of(clips, tmp_path, ended)
     wake = Wake()
     with phases(crew.console) as phase_of:
-        streamed = Streamed(crew, work, str(tmp_path / "parts"), dict(work.going), phase_of, wake.up)
+        streamed = StreamedPass(crew, work, dict(work.active), phase_of, wake.up)
         for name in ("first", "bad", "unjoinable", "there"):
             streamed.begin(name)
         deadline = time.monotonic() + 120
@@ -132,11 +133,11 @@ def test_a_pass_with_nothing_to_do_starts_nothing(crew, tmp_path):
     ended = {}
     work = work_of([], tmp_path, ended)
     with phases(crew.console) as phase_of:
-        streamed = Streamed(crew, work, str(tmp_path / "parts"), {}, phase_of, lambda: None)
+        streamed = StreamedPass(crew, work, {}, phase_of, lambda: None)
         streamed.close()
         streamed.poll()
         assert streamed.done
-    run_pass(crew, work, str(tmp_path / "parts"))
+    run_pass(crew, work)
     assert ended == {}
 
 
@@ -146,12 +147,12 @@ def test_a_pass_that_ray_gives_up_fails_what_is_under_way_and_what_still_comes(c
         raise ray_data.FlowError("Ray gave the pass up: no reason")
         yield
 
-    monkeypatch.setattr(type(crew.engine), "run_fed", give_up)
+    monkeypatch.setattr(type(crew.runner), "run_fed", give_up)
     clips = [Clip(name="first"), Clip(name="late")]
     ended = {}
     with phases(crew.console) as phase_of:
         work = work_of(clips, tmp_path, ended)
-        streamed = Streamed(crew, work, str(tmp_path / "parts"), dict(work.going), phase_of, lambda: None)
+        streamed = StreamedPass(crew, work, dict(work.active), phase_of, lambda: None)
         streamed.begin("first")
         deadline = time.monotonic() + 30
         while not ended and time.monotonic() < deadline:

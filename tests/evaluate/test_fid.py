@@ -54,7 +54,7 @@ def clips(tmp_path_factory):
 
 def units(clips, every=1):
     for i, (made, real, geometry) in enumerate(clips):
-        for side, video in (("made", made), ("real", real)):
+        for side, video in (("generated", made), ("real", real)):
             yield Unit(f"{i}", side, video, geometry, made.width, made.height, Pads(), every, 40, (GROUP,))
 
 
@@ -62,8 +62,8 @@ def fid_of(rows, weights, dims=DIMS):
     stage = AccumulateFID(Checkpoint.of(weights), dims, "cpu", None)
     for row in rows:
         stage(row)
-    urls = {side: tuple(row.url for row in rows if row.side == side) for side in ("made", "real")}
-    return distance(GroupOrder(GROUP, dims, urls["made"], urls["real"]))
+    urls = {side: tuple(row.url for row in rows if row.side == side) for side in ("generated", "real")}
+    return distance(GroupOrder(GROUP, dims, urls["generated"], urls["real"]))
 
 
 @pytest.mark.slow
@@ -79,14 +79,14 @@ def test_it_equals_pytorch_fid_however_it_is_split(clips, weights, tmp_path, mon
     monkeypatch.setattr(module, "load_state_dict_from_url", lambda *_, **__: state)
     with pytest.warns(DeprecationWarning, match="disp"):
         wanted = fid_score.calculate_fid_given_paths(
-            [str(tmp_path / "made"), str(tmp_path / "real")], 50, "cpu", DIMS, num_workers=0
+            [str(tmp_path / "generated"), str(tmp_path / "real")], 50, "cpu", DIMS, num_workers=0
         )
     one = fid_of(fid_rows(units(clips), str(tmp_path / "one"), "t"), weights)
     split = [
         FidRow(f"{u.side}{u.key}", u.side, u.groups, (u,), str(tmp_path / f"{u.side}{u.key}.npz")) for u in units(clips)
     ]
     three = fid_of(split, weights)
-    assert one.made == one.real == three.made == 120
+    assert one.generated == one.real == three.generated == 120
     assert one.fid == pytest.approx(wanted, rel=1e-6)
     assert three.fid == pytest.approx(wanted, rel=1e-6)
     assert one.note == ""
@@ -94,7 +94,7 @@ def test_it_equals_pytorch_fid_however_it_is_split(clips, weights, tmp_path, mon
 
 def test_few_pictures_are_warned_of(clips, weights, tmp_path):
     found = fid_of(fid_rows(units(clips, every=4), str(tmp_path), "t"), weights)
-    assert found.made == 30
+    assert found.generated == 30
     assert np.isfinite(found.fid)
     assert "only 30 pictures" in found.note
 
@@ -103,8 +103,8 @@ def test_equal_references_are_summed_once_and_counted_for_each(clips):
     made, real, geometry = clips[0]
     common = (geometry, 160, 120, Pads(), 5, 8)
     some = [
-        Unit("a", "made", made, *common, (("ko", "m"), (None, "m"))),
-        Unit("b", "made", made, *common, (("es", "m"), (None, "m"))),
+        Unit("a", "generated", made, *common, (("ko", "m"), (None, "m"))),
+        Unit("b", "generated", made, *common, (("es", "m"), (None, "m"))),
         Unit("r", "real", real, *common, (("ko", "m"), (None, "m"))),
         Unit("r", "real", real, *common, (("es", "m"), (None, "m"))),
     ]
@@ -126,12 +126,12 @@ def test_a_damaged_video_is_left_out_with_the_reason(clips, weights, tmp_path):
     path = tmp_path / "gone.mp4"
     broken = Unit(
         "bad",
-        "made",
+        "generated",
         probe_video(bad.video.url).__class__(**{**vars(bad.video), "url": str(path)}),
         *list(vars(bad).values())[3:],
     )
     path.write_bytes(b"not a video")
-    row = FidRow("k", "made", (GROUP,), (good, broken), str(tmp_path / "k.npz"))
+    row = FidRow("k", "generated", (GROUP,), (good, broken), str(tmp_path / "k.npz"))
     summed = AccumulateFID(Checkpoint.of(weights), 64, "cpu", None)(row)
     assert summed.pictures == 40
     assert "not a readable video" in summed.left["bad"]

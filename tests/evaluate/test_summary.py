@@ -1,13 +1,16 @@
 import csv
 import io
+from types import SimpleNamespace
+from unittest import mock
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from lipsync_ray.evaluate import previews, scores
 from lipsync_ray.evaluate.fid import Fid
-from lipsync_ray.evaluate.scores import Score, TrackScore, read_scores, record, recorded, write_scores
-from lipsync_ray.evaluate.show import worst_first
+from lipsync_ray.evaluate.previews import Previews, shown, worst_first
+from lipsync_ray.evaluate.scores import Score, TrackScore
 from lipsync_ray.evaluate.summary import csv_text, flat_rows, groups, markdown, parquet, score_row, stat
 
 
@@ -77,12 +80,42 @@ def test_tables_of_a_study():
 
 def test_scores_survive_storage(tmp_path):
     score = scored("x", "ko", "a", 3.0, curve=[1.0, 2.0], track_scores=[TrackScore(0.0, 5, 7.0, 3.0, 0)])
-    record(str(tmp_path), score)
-    assert recorded(str(tmp_path), ["x", "y"]) == {"x": score}
-    write_scores(str(tmp_path / "v.parquet"), [score, SCORES[-1]])
-    assert read_scores(str(tmp_path / "v.parquet")) == [score, SCORES[-1]]
+    out = str(tmp_path)
+    scores.SCORES.commit(out, score)
+    assert scores.SCORES.read(out, ["x", "y"]) == {"x": score}
+    scores.SCORES.write_table(out, [score, SCORES[-1]])
+    assert scores.SCORES.read_table(out) == [score, SCORES[-1]]
 
 
 def test_worst_come_first_and_unscored_last():
     assert [s.id for s in worst_first(SCORES)][:2] == ["v0-es", "v0-ko"]
     assert worst_first(SCORES)[-1].id == "v1-es"
+
+
+def test_the_worst_the_best_and_a_sample_are_shown():
+    many = [scored(f"v{n:03}", "ko", "a", float(n)) for n in range(100)]
+    chosen = [s.id for s in shown(many, 12)]
+    assert len(chosen) == 12
+    assert chosen[:6] == [f"v{n:03}" for n in range(6)]
+    assert set(chosen) >= {"v097", "v098", "v099"}
+    assert chosen == [s.id for s in shown(many[::-1], 12)] == sorted(chosen)
+    assert len(shown(many, None)) == 100
+    assert shown(many, 0) == []
+    assert [s.id for s in shown(many, 1)] == ["v000"]
+    assert len(shown(SCORES, 4)) == 4
+    assert len(shown(SCORES, 50)) == len(SCORES)
+
+
+def test_what_a_report_shows_is_never_dropped_on_the_way(tmp_path):
+    """However the scores come in: what is dropped meanwhile is not shown in the end."""
+    many = [scored(f"v{n:03}", "ko", "a", float((n * 37) % 101)) for n in range(60)]
+    removed = []
+    run = SimpleNamespace(active=dict.fromkeys(s.id for s in many), ended={}, subjects=many, url=lambda *n: "/".join(n))
+    with mock.patch.object(previews.storage, "remove", removed.append):
+        held = Previews(run, 8)
+        for score in many:
+            run.ended[score.id] = score
+            held.drop_unwanted()
+    dropped = {url.rpartition("/")[2] for url in removed}
+    assert 30 < len(dropped) < 60
+    assert not dropped & {s.id for s in shown(many, 8)}

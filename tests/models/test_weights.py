@@ -7,7 +7,6 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from lipsync_ray.analyze import stages as analyze_stages
-from lipsync_ray.dub import restore as dub_restore
 from lipsync_ray.dub import stages as dub_stages
 from lipsync_ray.enhance import stages as enhance_stages
 from lipsync_ray.errors import UsageError, WeightsError
@@ -154,8 +153,8 @@ def test_a_path_that_a_node_lacks_or_has_otherwise_is_refused(tmp_path):
 @pytest.mark.parametrize(
     "stage",
     [
-        lambda weights: partial(dub_stages.Sync, weights, "cpu", "fp32", None),
-        lambda weights: partial(dub_restore.Restore, RestoreFiles(weights), "cpu", "fp32"),
+        lambda weights: partial(dub_stages.Sync, generators.GENERATORS[0], weights, "cpu", "fp32", None),
+        lambda weights: partial(dub_stages.Restore, RestoreFiles(weights), "cpu", "fp32"),
         lambda weights: partial(enhance_stages.Restore, RestoreFiles(weights), "cpu", "fp32"),
         lambda weights: partial(evaluate_stages.Embed, "syncnet", weights, "cpu", None),
         lambda weights: partial(fid.AccumulateFID, weights, 64, "cpu", None),

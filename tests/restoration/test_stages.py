@@ -8,19 +8,20 @@ import pytest
 from clips import tone, write_audio
 from material import random_gfpgan, random_parsenet
 
-from lipsync_ray.dub.plan import Segment, segment_bounds
-from lipsync_ray.dub.restore import Restore
-from lipsync_ray.dub.stages import Compose, Crop
+from lipsync_ray.dub.plan import Segment
+from lipsync_ray.dub.stages import Compose, Crop, Restore
 from lipsync_ray.enhance import stages as enhance
-from lipsync_ray.enhance.plan import EnhanceRow, bounds
+from lipsync_ray.enhance.plan import EnhanceRow
 from lipsync_ray.faces.crop import Pads
 from lipsync_ray.faces.masks import ellipse_mask, parsing_mask
 from lipsync_ray.inputs.audio_features import AudioSource, extract_audio_features
-from lipsync_ray.inputs.face_tables import Detect, SpeakerQuery, TableOrder, choose_speaker, face_rows, make_table
+from lipsync_ray.inputs.face_tables import Detect, TableOrder, face_rows, make_table
 from lipsync_ray.inputs.probe import VideoSource, probe
+from lipsync_ray.inputs.speakers import SpeakerQuery, choose_speaker
 from lipsync_ray.media import decode
 from lipsync_ray.media.encode import VideoCoding
 from lipsync_ray.media.probe import probe_video
+from lipsync_ray.media.timeline import split
 from lipsync_ray.models.weights import Checkpoint
 from lipsync_ray.restoration.faces import PARSE_EVERY, RestoreFiles
 from lipsync_ray.restoration.previews import preview_frames
@@ -170,9 +171,9 @@ def test_a_face_is_put_back_where_it_was_when_enlarged(segment, files, tmp_path)
 
 
 def test_rows_begin_where_masks_do():
-    assert all(start % PARSE_EVERY == 0 for start, _ in bounds(101, Fraction(25), 0.7))
-    assert bounds(10, Fraction(25), 0.1) == [(0, 4), (4, 8), (8, 10)]
-    starts = [start for start, _ in segment_bounds(500, Fraction(30), 1.6, 16, PARSE_EVERY)]
+    assert all(start % PARSE_EVERY == 0 for start, _ in split(101, Fraction(25), 0.7, multiple=PARSE_EVERY))
+    assert split(10, Fraction(25), 0.1, multiple=PARSE_EVERY) == [(0, 4), (4, 8), (8, 10)]
+    starts = [start for start, _ in split(500, Fraction(30), 1.6, 16, PARSE_EVERY)]
     assert starts[1] == 48
     assert all(start % PARSE_EVERY == 0 for start in starts)
 

@@ -21,7 +21,7 @@ from commands import lipsync_ray
 from material import random_whisper, shift_sound
 
 from lipsync_ray.analyze.analysis import read_analyses
-from lipsync_ray.evaluate.scores import read_scores
+from lipsync_ray.evaluate.scores import SCORES
 from lipsync_ray.media import audio, decode
 from lipsync_ray.media.details import get_audio_details, get_video_details
 from lipsync_ray.media.probe import probe_video
@@ -116,9 +116,9 @@ def test_a_known_shift_is_found(corpus, tmp_path):
         for shift in shifts:
             shift_sound(source, shift, str(tmp_path / f"{shift}.mkv"))
             table.writerow((f"s{shift}", tmp_path / f"{shift}.mkv"))
-    quick = ("--scorer", "mini-sync", "--fid", "none", "--details", "0")
+    quick = ("--scorer", "mini-sync", "--fid", "none", "--previews", "0")
     assert lipsync_ray("evaluate", tmp_path / "t.csv", "-o", tmp_path / "out", *quick) == 0
-    found = {score.id: score for score in read_scores(str(tmp_path / "out" / "metrics" / "videos.parquet"))}
+    found = {score.id: score for score in SCORES.read_table(str(tmp_path / "out"))}
     base = found["s0"].offset
     assert [found[f"s{shift}"].offset - base for shift in shifts] == [8, 0, -4]
     # What moved the sound did move it.

@@ -1,0 +1,213 @@
+"""What a run of the dub job knows of its rows: identified, what is done dropped, the other files looked at."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from rich.console import Console
+
+from lipsync_ray.engine.job import JobRun, JobSpec
+from lipsync_ray.engine.progress import ProgressReporter
+from lipsync_ray.engine.runners import Runner
+from lipsync_ray.engine.stages import Failure
+from lipsync_ray.engine.video_pass import VideoState
+from lipsync_ray.inputs import audio_features, face_tables
+from lipsync_ray.inputs.audio_features import AudioSource, Speech, extract_audio_features
+from lipsync_ray.inputs.content_ids import content_ids
+from lipsync_ray.inputs.probe import VideoSource, probe
+from lipsync_ray.inputs.speakers import SpeakerTracks
+from lipsync_ray.io import storage
+from lipsync_ray.io.manifest import Dub
+from lipsync_ray.io.results import RESULTS, Result, has_output
+from lipsync_ray.media.audio import SoundTrack
+from lipsync_ray.media.probe import VideoInfo
+from lipsync_ray.models.generators import GeneratorSpec
+from lipsync_ray.models.weights import Checkpoint
+from lipsync_ray.restoration.weights import Restoration
+from lipsync_ray.settings import DubSettings, Workers
+
+FRAMES_VERSION = 2  # raise when the same inputs and settings would give other frames: every fingerprint changes
+DUB = JobSpec("dub", RESULTS, noun="dubs")
+
+Use = tuple[str, str]
+"""A file's identity, and what it is used as: "video" or "audio"."""
+
+
+@dataclass
+class DubState(VideoState):
+    """A dub under way. Fields are filled in as the run gets to know them.
+
+    Attributes
+    ----------
+    row : of the manifest
+    video_key, audio_key : of the distinct files it is made of
+    info, speech, speaker, table : what was found in them
+    frames : of the output
+    faceless : first frame → frames without a face, of segments made in this run
+    restored : frames whose face was restored, likewise
+    warnings : what a person should know of it
+    """
+
+    row: Dub
+    video_key: str = ""
+    audio_key: str = ""
+    info: VideoInfo | None = None
+    speech: Speech | None = None
+    speaker: SpeakerTracks | None = None
+    table: str = ""
+    frames: int = 0
+    faceless: dict[int, int] = field(default_factory=dict)
+    restored: int = 0
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def id(self) -> str:
+        return self.row.id
+
+    def warn(self, *sentences: str) -> None:
+        """Note what a person should know, once."""
+        self.warnings += [sentence for sentence in sentences if sentence not in self.warnings]
+
+
+class DubRun(JobRun[DubState, Result]):
+    """One run of the dub job.
+
+    Attributes
+    ----------
+    dubs, settings : what was asked for
+    device : "cpu" or "cuda": what the networks run on, decided once
+    generator, checkpoint : the lip-sync model, and its weights
+    restoration : what restores the faces, where that is asked for
+    rejected : use of a file → why an analysis says that it cannot be dubbed
+    detected_videos : distinct videos whose faces were detected in this run
+    """
+
+    def __init__(
+        self,
+        dubs: list[Dub],
+        settings: DubSettings,
+        workers: Workers,
+        out: str,
+        console: Console,
+        runner: Runner,
+        device: str,
+        generator: GeneratorSpec,
+        checkpoint: Checkpoint,
+        restoration: Restoration | None = None,
+        rejected: Mapping[Use, str] | None = None,
+    ) -> None:
+        super().__init__(DUB, [dub.id for dub in dubs], settings.record(), workers, out, console, runner)
+        self.dubs, self.settings, self.device = dubs, settings, device
+        self.generator, self.checkpoint, self.restoration = generator, checkpoint, restoration
+        self.rejected = rejected or {}
+        self.detected_videos = 0
+
+    @property
+    def model(self) -> str:
+        """Its name for the results; "+" and the restorer's name, where there is one."""
+        return "+".join([self.checkpoint.name, *([self.restoration.name] if self.restoration else [])])
+
+    def fingerprinted(self) -> dict[str, Any]:
+        """What decides frames besides the files; models go in by their content instead of their names."""
+        batch = self.generator.batch(self.workers.batch, self.device)
+        values = self.settings.record() | {"device": self.device, "batch": batch, "model": self.checkpoint.sha256}
+        if self.restoration:
+            values["restore"]["model"] = self.restoration.digest
+        return values
+
+    def more(self) -> Mapping[str, Any]:
+        return {
+            "model": {"name": self.model, "sha256": self.checkpoint.sha256},
+            "fingerprint": storage.digest(json.dumps(self.fingerprinted(), sort_keys=True)),
+            "detected_videos": self.detected_videos,
+        }
+
+    def row_of(self, video: DubState, status: Any, **values: Any) -> Result:
+        info, speaker = video.info, video.speaker
+        return Result(
+            **asdict(video.row),
+            status=status,
+            model=self.model,
+            tracks=speaker.tracks if speaker else None,
+            seconds=round(video.seconds, 3),
+            rate=str(info.rate) if info else None,
+            width=info.width if info else None,
+            height=info.height if info else None,
+            attempts=video.attempts,
+            face_table=video.table or None,
+            fingerprint=video.fingerprint,
+            warnings=tuple(video.warnings),
+            **values,
+        )
+
+
+def prepare(run: DubRun) -> None:
+    """Identify every file, drop what is done, look at the rest."""
+    found = content_ids(url for dub in run.dubs for url in (dub.video, dub.audio))
+    asked = json.dumps(run.fingerprinted(), sort_keys=True)
+    for row in run.dubs:
+        dub = run.active[row.id] = DubState(row)
+        video, audio = found[row.video], found[row.audio]
+        uses = (row.video, str(video), "video"), (row.audio, str(audio), "audio")
+        reasons = [f"{url}: {run.rejected[what, use]}" for url, what, use in uses if (what, use) in run.rejected]
+        if reasons:
+            run.fail(dub, Failure("analysis", "; ".join(reasons)))
+        elif isinstance(video, Exception) or isinstance(audio, Exception):
+            gone = row.video if isinstance(video, Exception) else row.audio
+            run.fail(dub, Failure("look", f"{gone}: {video if isinstance(video, Exception) else audio}"))
+        else:
+            dub.video_key = storage.digest(video, str(run.settings.still_rate), face_tables.VERSION)
+            own = row.audio == row.video
+            trim = run.settings.trim_silence
+            dub.audio_key = storage.digest(audio, trim, row.language, own, audio_features.FORMAT)
+            dub.fingerprint = storage.digest(FRAMES_VERSION, dub.video_key, dub.audio_key, asked)
+    run.keep(has_output(run.out, ["videos"]))
+    if run.active:
+        _look_at_files(run)
+
+
+def _look_at_files(run: DubRun) -> None:
+    by_video, by_audio = run.by("video_key"), run.by("audio_key")
+    with ProgressReporter(run.context.console, "files", len(by_video) + len(by_audio), 0, "files") as progress:
+        videos = [VideoSource(dubs[0].row.video, key, run.settings.still_rate) for key, dubs in by_video.items()]
+        for video, info in run.context.map_tasks("probe", probe, videos):
+            progress.advance(0, isinstance(info, Failure))
+            _tell(run, by_video[video.key], "info", info)
+        audios = [_source(run, key, dubs[0]) for key, dubs in by_audio.items()]
+        for audio, speech in run.context.map_tasks("listen", extract_audio_features, audios):
+            progress.advance(0, isinstance(speech, Failure))
+            _tell(run, by_audio[audio.key], "speech", speech)
+    for dub in run.active.values():
+        assert dub.info is not None
+        dub.warn(*dub.info.notes, *_heard(dub))
+
+
+def _source(run: DubRun, key: str, dub: DubState) -> AudioSource:
+    """The sound of a dub. A video's own begins with its pictures, so that it keeps its distance from them."""
+    own = dub.row.audio == dub.row.video and dub.info is not None
+    track = SoundTrack(dub.row.audio, dub.row.language, dub.info.origin_s if own and dub.info is not None else None)
+    folder = run.url(audio_features.FOLDER)
+    return AudioSource(track, key, run.settings.trim_silence, folder, run.generator.audio.front_end)
+
+
+def _heard(dub: DubState) -> list[str]:
+    """What a person should know of a dub's sound."""
+    assert dub.speech is not None
+    said = []
+    if dub.speech.silent:
+        said.append("its audio is silent: the mouth stays as the model draws silence")
+    elif dub.speech.sound.cancels:
+        said.append("the audio's two channels cancel each other out; the lips follow the left one")
+    return said
+
+
+def _tell(run: DubRun, dubs: list[DubState], name: str, answer: VideoInfo | Speech | Failure) -> None:
+    """Give the dubs that share a file what was found in it, or end them with the reason."""
+    for dub in dubs:
+        if isinstance(answer, Failure):
+            run.fail(dub, answer)
+        else:
+            setattr(dub, name, answer)

@@ -1,0 +1,177 @@
+"""One run of a job, whatever the job: its id, its folder, what is under way, what has ended, and run.json.
+
+A job subclasses :class:`JobRun`, declares itself by a :class:`JobSpec`, and says how a row of its table is made of what is
+known of a video. Keeping what an earlier run ended, failing, ending, counting and recording are here, once.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from abc import ABC, abstractmethod
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from typing import Any, Generic, TypeVar
+
+from rich.console import Console
+
+from lipsync_ray.engine.attempts import Ledger
+from lipsync_ray.engine.context import RunContext
+from lipsync_ray.engine.runners import Runner
+from lipsync_ray.engine.stages import Failure
+from lipsync_ray.engine.video_pass import VideoState
+from lipsync_ray.io import storage
+from lipsync_ray.io.records import Records, Row
+from lipsync_ray.settings import Workers
+
+RUN_FILE = "run.json"
+_ATTEMPTS = "attempts"
+_PACKAGES = ("lipsync-ray", "ray", "torch", "av", "numpy")
+
+Video = TypeVar("Video", bound=VideoState)
+R = TypeVar("R", bound=Row)
+
+
+@dataclass(frozen=True)
+class JobSpec(Generic[R]):
+    """What a job declares of itself.
+
+    Attributes
+    ----------
+    name : in run.json
+    records : its rows and their table
+    noun : what a row is called in the log: "dubs"
+    done : how one that needs no more work is called: "finished"
+    packages : whose versions run.json names besides those of every job
+    """
+
+    name: str
+    records: Records[R]
+    noun: str = "videos"
+    done: str = "finished"
+    packages: tuple[str, ...] = ()
+
+
+class JobRun(ABC, Generic[Video, R]):
+    """One run.
+
+    Parameters
+    ----------
+    spec : the job
+    ids : of the rows that were asked for, in the order of the table
+    settings : what was asked for, as JSON values
+    out : the run's folder, absolute
+
+    Attributes
+    ----------
+    context : who does the work
+    active : id → video that has not ended
+    ended : id → row of one that has
+    """
+
+    def __init__(
+        self,
+        spec: JobSpec[R],
+        ids: Sequence[str],
+        settings: Mapping[str, Any],
+        workers: Workers,
+        out: str,
+        console: Console,
+        runner: Runner,
+    ) -> None:
+        self.spec, self.ids, self.workers, self.out = spec, list(ids), workers, out
+        self._settings = dict(settings)
+        self.began = time.time()
+        self.id = f"{int(self.began)}-{uuid.uuid4().hex[:6]}"
+        self.context = RunContext(runner, workers, console, Ledger(self.url(_ATTEMPTS, self.id), workers.attempts))
+        self.active: dict[str, Video] = {}
+        self.ended: dict[str, R] = {}
+        storage.remove(self.url(_ATTEMPTS))  # of a run whose driver died: its rows are not to blame
+
+    @abstractmethod
+    def row_of(self, video: Video, status: Any, **values: Any) -> R:
+        """The row of a video, with all that is known of it."""
+
+    def more(self) -> Mapping[str, Any]:
+        """What this job's run.json says besides what every job's does."""
+        return {}
+
+    def url(self, *names: str) -> str:
+        """A place in the run's folder."""
+        return storage.join(self.out, *names)
+
+    def say(self, line: str) -> None:
+        """A line of the log."""
+        self.context.console.print(line, highlight=False, markup=False)
+
+    def by(self, key: str) -> dict[str, list[Video]]:
+        """The videos under way, grouped by an attribute."""
+        out: dict[str, list[Video]] = defaultdict(list)
+        for video in self.active.values():
+            out[getattr(video, key)].append(video)
+        return dict(out)
+
+    def keep(self, usable: Callable[[R], bool]) -> None:
+        """Take what an earlier run ended under the same fingerprint for ended.
+
+        Parameters
+        ----------
+        usable : whether what a record says still holds
+        """
+        prints = {name: video.fingerprint for name, video in self.active.items()}
+        kept = self.spec.records.kept(self.out, prints, usable)
+        self.ended |= kept
+        for name in kept:
+            del self.active[name]
+        if kept:
+            self.say(f"{len(kept)} of {len(self.ids)} {self.spec.noun} were {self.spec.done} before")
+
+    def fail(self, video: Video, failure: Failure) -> None:
+        """End a video with a reason; a second reason for the same one changes nothing."""
+        if video.id not in self.active:
+            return
+        if failure.detail:
+            self.say(f"{video.id}: {failure.detail}")
+        self.end(self.row_of(video, "failed", stage=failure.stage, error=failure.reason))
+
+    def end(self, row: R) -> None:
+        """Record what became of a row; from here on a run that starts anew knows it."""
+        self.spec.records.commit(self.out, row)
+        self.ended[row.id] = row
+        self.active.pop(row.id, None)
+
+    @property
+    def rows(self) -> list[R]:
+        """All rows, in the order of the table; each has ended."""
+        return [self.ended[name] for name in self.ids]
+
+    @property
+    def seconds(self) -> float:
+        """Wall time since the run began."""
+        return time.time() - self.began
+
+    def finish(self) -> str:
+        """Write the table and close the run; the table's URL."""
+        url = self.spec.records.write_table(self.out, self.rows)
+        storage.remove(self.url(_ATTEMPTS))
+        self.write(time.time())
+        return url
+
+    def write(self, ended: float | None = None) -> None:
+        """Commit run.json: what was asked for, with what, and how it went."""
+        record = {
+            "run": self.id,
+            "job": self.spec.name,
+            "settings": self._settings,
+            "workers": asdict(self.workers),
+            "versions": {name: version(name) for name in (*_PACKAGES, *self.spec.packages)},
+            "began": self.began,
+            "ended": ended,
+            "rows": len(self.ids),
+            "status": dict(Counter(row.status for row in self.ended.values())),
+            **self.more(),
+        }
+        storage.commit_bytes(self.url(RUN_FILE), json.dumps(record, indent=1).encode())
