@@ -114,9 +114,9 @@ def _make_dubs(run: DubRun) -> None:
 
 def _lips_pass(run: DubRun, layout: Layout) -> VideoPass[DubState, VideoOrder, str]:
     return VideoPass(
-        "lips",
-        run.url("parts"),
-        run.active,
+        name="lips",
+        folder=run.url("parts"),
+        active=run.active,
         parts_of=partial(segments, run),
         stages=_stages(run, layout),
         on_part=_take_segment,

@@ -5,6 +5,7 @@ They reserve no CPU. A task that did would wait for a running flow to end, since
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeVar
@@ -15,6 +16,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 RETRIES = 2
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class Tasks(Generic[Item, Result]):
@@ -60,10 +62,20 @@ class Tasks(Generic[Item, Result]):
                 self._start()
                 try:
                     yield item, ray.get(reference)
+                except ray.exceptions.RayTaskError as error:  # before the function: it could not be loaded there
+                    yield item, Failure(self._name, f"cannot run on a worker: {_last_line(error)}")
                 except ray.exceptions.RayError as error:
-                    yield item, Failure(self._name, f"its worker process ended ({str(error).splitlines()[0]})")
+                    yield item, Failure(self._name, f"its worker process ended ({_first_line(error)})")
 
     def _start(self) -> None:
         while self._waiting and len(self._running) < self._limit:
             item = self._waiting.popleft()
             self._running[self._remote.remote(self._name, self._function, item)] = item
+
+
+def _first_line(error: Exception) -> str:
+    return _COLOUR.sub("", str(error).strip().splitlines()[0])
+
+
+def _last_line(error: Exception) -> str:
+    return _COLOUR.sub("", str(error).strip().splitlines()[-1])

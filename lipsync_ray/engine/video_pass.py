@@ -6,7 +6,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
 from lipsync_ray.engine.context import RunContext
 from lipsync_ray.engine.progress import ProgressReporter
@@ -36,10 +36,11 @@ class VideoState:
     seconds: float = 0.0
     attempts: int = 1
 
-    @property
-    def id(self) -> str:
-        """Of its row."""
-        raise NotImplementedError
+    if TYPE_CHECKING:  # a field or a property, as the job likes
+
+        @property
+        def id(self) -> str:
+            """Of its row."""
 
     @property
     def ordered(self) -> tuple[tuple[int, str], ...]:
@@ -63,7 +64,23 @@ Order = TypeVar("Order", bound=Keyed)
 Made = TypeVar("Made")
 
 
-@dataclass(frozen=True)
+class Parts(NamedTuple):
+    """What is put together where a job says nothing else: (first frame, URL) of a video's parts, in order."""
+
+    key: str
+    parts: tuple[tuple[int, str], ...]
+
+
+def parts_of_video(video: VideoState) -> Any:
+    """The parts of a video, keyed by its id."""
+    return Parts(video.id, video.ordered)
+
+
+def _nothing(video: VideoState, value: Any) -> None:
+    pass
+
+
+@dataclass(frozen=True, kw_only=True)
 class VideoPass(Generic[Video, Order, Made]):
     """What a pass does, as its job tells it.
 
@@ -74,11 +91,11 @@ class VideoPass(Generic[Video, Order, Made]):
     active : id → video that has not ended; `fail` and `on_done` take theirs out
     parts_of : the rows of a video
     stages : that they go through
-    on_part : told what the last stage returned for a row of a video
-    assemble_args : what is to be put together of a complete video, keyed by its id
-    assemble : (name, function) that puts it together, on a worker
+    assemble : (name, function) that puts a complete video together, on a worker
     on_done : told what came of it
     fail : told why a video cannot be made
+    on_part : told what the last stage returned for a row of a video
+    assemble_args : what `assemble` is given, keyed by the video's id
     """
 
     name: str
@@ -86,11 +103,11 @@ class VideoPass(Generic[Video, Order, Made]):
     active: dict[str, Video]
     parts_of: Callable[[Video], Sequence[Part]]
     stages: Sequence[StageSpec]
-    on_part: Callable[[Video, Any], None]
-    assemble_args: Callable[[Video], Order]
     assemble: tuple[str, Callable[[Order], Made]]
     on_done: Callable[[Video, Made], None]
     fail: Callable[[Video, Failure], None]
+    on_part: Callable[[Video, Any], None] = _nothing
+    assemble_args: Callable[[Video], Order] = parts_of_video
 
 
 class PassState(Generic[Video, Order, Made]):

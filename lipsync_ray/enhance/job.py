@@ -126,9 +126,9 @@ def _restore_pass(
     files = run.restoration.files
     make = partial(Restore, files, layout.device, settings.precision, run.workers.batch, retinaface)
     return VideoPass(
-        "restore",
-        run.url("parts"),
-        run.active,
+        name="restore",
+        folder=run.url("parts"),
+        active=run.active,
         parts_of=partial(rows_of, run),
         stages=[
             StageSpec("restore", make, model.workers, model.cpus, model.gpus),

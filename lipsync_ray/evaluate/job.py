@@ -117,15 +117,14 @@ def _score_videos(run: EvaluateRun, layout: Layout, shown: Previews) -> None:
     crop = partial(CropAndCompare, run.scorer.name, run.settings.protocol, shown.wanted)
     embed = partial(Embed, run.scorer.name, run.checkpoint, layout.device, run.workers.batch)
     spec: VideoPass[EvaluateState, AggregateOrder, VideoMetrics] = VideoPass(
-        "scores",
-        run.url("parts"),
-        run.active,
+        name="scores",
+        folder=run.url("parts"),
+        active=run.active,
         parts_of=lambda state: _rows(run, state, batch),
         stages=[
             StageSpec("crop", crop, croppers, layout.write.cpus),
             StageSpec("score", embed, model.workers, model.cpus, model.gpus),
         ],
-        on_part=lambda state, url: None,  # what it found is in the part
         assemble_args=lambda state: AggregateOrder(
             state.id, tuple(url for _, url in state.ordered), state.tracks_url, state.windows, run.scorer.padded
         ),

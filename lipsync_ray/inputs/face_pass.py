@@ -178,9 +178,9 @@ def _face_pass(
             on_table(video.key, FaceTable(video.url, failure, video.attempts, fresh=True))
 
     return VideoPass(
-        "faces",
-        parts,
-        active,
+        name="faces",
+        folder=parts,
+        active=active,
         parts_of=rows,
         stages=[spec],
         on_part=on_part,

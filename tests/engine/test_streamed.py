@@ -77,9 +77,9 @@ def work_of(clips, tmp_path, ended):
             ended[clip.name] = value
 
     return VideoPass(
-        "test",
-        str(tmp_path / "parts"),
-        active,
+        name="test",
+        folder=str(tmp_path / "parts"),
+        active=active,
         parts_of=lambda clip: [
             Piece(f"{clip.name}-{n}", clip.name, n, n + 1, str(tmp_path / "parts" / clip.name / str(n)))
             for n in range(clip.pieces)
