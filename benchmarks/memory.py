@@ -82,9 +82,9 @@ def main() -> None:
     arguments = parser.parse_args()
 
     from lipsync_ray.demo.corpus import make_corpus
-    from lipsync_ray.dub.job import run
     from lipsync_ray.engine.session import session
     from lipsync_ray.io.manifest import Dub
+    from lipsync_ray.jobs.dub.job import run
     from lipsync_ray.media.encode import VideoCoding
     from lipsync_ray.settings import DubSettings, Workers
 

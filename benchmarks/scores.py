@@ -82,8 +82,8 @@ def main() -> None:
 
     from lipsync_ray.engine import ray_data
     from lipsync_ray.engine.session import session
-    from lipsync_ray.evaluate import fid, job
-    from lipsync_ray.evaluate.subjects import read_subjects
+    from lipsync_ray.jobs.evaluate import fid, job
+    from lipsync_ray.jobs.evaluate.subjects import read_subjects
     from lipsync_ray.models import scorers, weights
     from lipsync_ray.models.syncnet import SyncNet
     from lipsync_ray.settings import EvaluateSettings, Workers

@@ -34,9 +34,9 @@ def main() -> None:
     parser.add_argument("--out", help="keep the evaluation and its report here")
     arguments = parser.parse_args()
 
-    from lipsync_ray.evaluate.job import run
-    from lipsync_ray.evaluate.scores import Score
-    from lipsync_ray.evaluate.subjects import read_subjects
+    from lipsync_ray.jobs.evaluate.job import run
+    from lipsync_ray.jobs.evaluate.scores import Score
+    from lipsync_ray.jobs.evaluate.subjects import read_subjects
     from lipsync_ray.report.page import write_report
     from lipsync_ray.settings import EvaluateSettings, Workers
 

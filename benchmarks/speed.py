@@ -116,12 +116,12 @@ def main() -> None:
     import torch
 
     from lipsync_ray.demo.corpus import make_corpus
-    from lipsync_ray.dub import job
     from lipsync_ray.engine import ray_data
     from lipsync_ray.engine.resources import allocate
     from lipsync_ray.engine.session import session
     from lipsync_ray.faces.scan import step_of
     from lipsync_ray.io.manifest import Dub
+    from lipsync_ray.jobs.dub import job
     from lipsync_ray.media import audio as sound
     from lipsync_ray.media.audio import SoundTrack
     from lipsync_ray.media.probe import probe_video

@@ -1,3 +1,87 @@
-"""Bulk lip-sync dubbing of talking-head video on Ray."""
+"""Bulk lip-sync dubbing of talking-head video on Ray.
+
+>>> import lipsync_ray
+>>> lipsync_ray.dub("face.mp4", "speech.wav", "out.mp4", model="mini")  # doctest: +SKIP
+
+The same for the other jobs: :func:`dub_table`, :func:`enhance`, :func:`evaluate`, :func:`analyze`. Nothing heavy is imported
+before one of them is called.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lipsync_ray.api import analyze, dub, dub_table, enhance, evaluate
+    from lipsync_ray.errors import LipsyncError
+    from lipsync_ray.faces.crop import Pads
+    from lipsync_ray.io.results import Result, Summary
+    from lipsync_ray.jobs.analyze.job import Analysed
+    from lipsync_ray.jobs.evaluate.job import Evaluated
+    from lipsync_ray.media.encode import VideoCoding
+    from lipsync_ray.settings import (
+        AnalyzeSettings,
+        DubSettings,
+        EnhanceSettings,
+        EvaluateSettings,
+        RestoreSettings,
+        Workers,
+    )
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "Analysed",
+    "AnalyzeSettings",
+    "DubSettings",
+    "EnhanceSettings",
+    "EvaluateSettings",
+    "Evaluated",
+    "LipsyncError",
+    "Pads",
+    "RestoreSettings",
+    "Result",
+    "Summary",
+    "VideoCoding",
+    "Workers",
+    "analyze",
+    "dub",
+    "dub_table",
+    "enhance",
+    "evaluate",
+]
+
+_WHERE = {
+    "Analysed": "jobs.analyze.job",
+    "AnalyzeSettings": "settings",
+    "DubSettings": "settings",
+    "EnhanceSettings": "settings",
+    "EvaluateSettings": "settings",
+    "Evaluated": "jobs.evaluate.job",
+    "LipsyncError": "errors",
+    "Pads": "faces.crop",
+    "RestoreSettings": "settings",
+    "Result": "io.results",
+    "Summary": "io.results",
+    "VideoCoding": "media.encode",
+    "Workers": "settings",
+    "analyze": "api",
+    "dub": "api",
+    "dub_table": "api",
+    "enhance": "api",
+    "evaluate": "api",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """The public names, from where they are defined; so that a command's ``--help`` and a worker load only what they use."""
+    if name not in _WHERE:
+        raise AttributeError(f"module 'lipsync_ray' has no attribute {name!r}; it has {', '.join(__all__)}")
+    value = getattr(import_module(f"lipsync_ray.{_WHERE[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

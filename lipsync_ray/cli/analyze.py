@@ -10,11 +10,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from lipsync_ray.cli.options import Actors, Address, Attempts, EngineOption, Gpus, OutFolder, engine_of
-from lipsync_ray.cli.weights import download_line
 
 if TYPE_CHECKING:
-    from lipsync_ray.analyze.analysis import Analysis
-    from lipsync_ray.analyze.job import Analysed
+    from lipsync_ray.jobs.analyze.analysis import Analysis
+    from lipsync_ray.jobs.analyze.job import Analysed
 
 SHOWN_ROWS = 50
 
@@ -42,28 +41,21 @@ def analyze(
 
     Run the same command again after it was stopped: what was finished is kept.
     """
-    from lipsync_ray.analyze.files import read_files
-    from lipsync_ray.analyze.job import run
-    from lipsync_ray.models import weights
+    from lipsync_ray import api
     from lipsync_ray.settings import AnalyzeSettings, Workers
 
     settings = AnalyzeSettings(whisper, frames, seed)
     workers = Workers(
         actors, gpus_per_actor, None, attempts=attempts, address=address, engine=engine_of(engine, address)
     )
-    files = read_files(sources)
-    console = Console()
-    found = weights.find(whisper)
-    if found:
-        console.print(f"weights {found.name}, licence: {found.licence}", highlight=False)
-    analysed = run(files, settings, workers, out, console, download_line(console))
-    _show(analysed, console)
+    analysed = api.analyze(sources, out, settings=settings, workers=workers)
+    _show(analysed, Console())
     raise typer.Exit(0 if analysed.complete else 1)
 
 
 def _show(analysed: Analysed, console: Console) -> None:
     """Print what was found, what cannot be dubbed first."""
-    from lipsync_ray.analyze.verdict import tally
+    from lipsync_ray.jobs.analyze.verdict import tally
 
     table = Table(box=None, pad_edge=False)
     for name in ("id", "verdict", "language", ""):

@@ -26,15 +26,9 @@ from lipsync_ray.cli.options import (
     engine_of,
     restore_settings,
 )
-from lipsync_ray.cli.weights import download_line
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from lipsync_ray.dub.inputs import Use
-    from lipsync_ray.io.manifest import Dub
     from lipsync_ray.io.results import Summary
-    from lipsync_ray.settings import DubSettings, Workers
 
 Model = Annotated[
     str, typer.Option(help="wav2lip_gan, wav2lip, mini, or the path of a checkpoint.", rich_help_panel="Lips")
@@ -121,10 +115,9 @@ def dub(
 
     Run the same command again after it was stopped: what was finished is kept.
     """
-    from lipsync_ray.analyze.rejected import read_rejected
+    from lipsync_ray import api
     from lipsync_ray.errors import SettingsError
     from lipsync_ray.faces.crop import Pads
-    from lipsync_ray.io.manifest import read_manifest
     from lipsync_ray.io.user_tables import is_table
     from lipsync_ray.media.encode import VideoCoding
     from lipsync_ray.settings import DubSettings, Workers
@@ -150,40 +143,19 @@ def dub(
     )
     kind = engine_of(engine, address, single=audio is not None)
     workers = Workers(actors, gpus_per_actor, batch, segment, attempts, address, kind)
-    console = Console()
     if audio is not None:
         if analysis is not None:
             raise SettingsError("--analysis is for a table of dubs")
-        _dub_pair(source, audio, out, settings, workers, console)
+        summary = api.dub(source, audio, out, settings=settings, workers=workers)
+        if summary.complete and Path(out).suffix == ".mp4":
+            Console().print(f"{escape(out)}: {summary.results[0].frames} frames", highlight=False)
+            raise typer.Exit(0)
+        exit_with(summary)
     if not is_table(source):
         raise SettingsError(
             f"{source}: a single video needs its audio as the second argument; a table ends in .csv, .jsonl or .parquet"
         )
-    if Path(out).suffix == ".mp4":
-        raise SettingsError(f"-o {out}: a table's results go into a folder")
-    rejected = read_rejected(analysis) if analysis else {}
-    exit_with(_run(read_manifest(source), settings, workers, out, console, rejected), console)
-
-
-def _dub_pair(video: str, audio: str, out: str, settings: DubSettings, workers: Workers, console: Console) -> NoReturn:
-    """One pair. Into an .mp4, by way of a folder beside it that is removed when the video is there; or into a folder."""
-    from lipsync_ray.errors import SettingsError
-    from lipsync_ray.io import storage
-    from lipsync_ray.io.manifest import one_dub
-
-    row = one_dub(video, audio)
-    if storage.is_local(out) and storage.local_path(out).is_dir() and Path(out).suffix == ".mp4":
-        raise SettingsError(f"-o {out}: a folder; expected the name of the video")
-    single = Path(out).suffix == ".mp4"
-    folder = f"{out}.run" if single else out
-    summary = _run([row], settings, workers, folder, console)
-    if single and summary.complete:
-        made = summary.results[0].output or ""
-        storage.copy(made, out)
-        storage.remove(folder)
-        console.print(f"{escape(out)}: {summary.results[0].frames} frames", highlight=False)
-        raise typer.Exit(0)
-    exit_with(summary, console)
+    exit_with(api.dub_table(source, out, settings=settings, workers=workers, analysis=analysis))
 
 
 def demo(
@@ -193,42 +165,18 @@ def demo(
     engine: EngineOption = "auto",
 ) -> None:
     """Dub a small built-in corpus with the bundled weights: no arguments, no network."""
+    from lipsync_ray import api
     from lipsync_ray.demo.corpus import make_corpus
-    from lipsync_ray.io.manifest import read_manifest
-    from lipsync_ray.settings import DubSettings, Workers
+    from lipsync_ray.settings import Workers
 
-    console = Console()
-    console.print(f"making the demo's inputs in {escape(str(out))}/inputs", highlight=False)
-    manifest = make_corpus(out / "inputs")
-    summary = _run(
-        read_manifest(str(manifest)),
-        DubSettings(model="mini"),
-        Workers(engine=engine_of(engine, None)),
-        str(out),
-        console,
-    )
-    exit_with(summary, console)
+    Console().print(f"making the demo's inputs in {escape(str(out))}/inputs", highlight=False)
+    table = make_corpus(out / "inputs")
+    exit_with(api.dub_table(table, out, model="mini", workers=Workers(engine=engine_of(engine, None))))
 
 
-def _run(
-    dubs: list[Dub],
-    settings: DubSettings,
-    workers: Workers,
-    out: str,
-    console: Console,
-    rejected: Mapping[Use, str] | None = None,
-) -> Summary:
-    from lipsync_ray.dub.job import run
-    from lipsync_ray.models import weights
-
-    found = weights.find(settings.model)
-    if found and not found.bundled:
-        console.print(f"weights {found.name}, licence: {found.licence}", highlight=False)
-    return run(dubs, settings, workers, out, console, download_line(console), rejected)
-
-
-def exit_with(summary: Summary, console: Console) -> NoReturn:
+def exit_with(summary: Summary) -> NoReturn:
+    """Show what a run came to, and end the command with its status."""
     from lipsync_ray.cli.summary_table import show
 
-    show(summary, console)
+    show(summary, Console())
     raise typer.Exit(0 if summary.complete else 1)

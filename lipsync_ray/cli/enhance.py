@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from lipsync_ray.cli.dub import exit_with
 from lipsync_ray.cli.options import (
     Actors,
     Address,
@@ -21,7 +21,6 @@ from lipsync_ray.cli.options import (
     Segment,
     engine_of,
 )
-from lipsync_ray.cli.weights import download_line
 
 
 def enhance(
@@ -63,11 +62,8 @@ def enhance(
 
     Run the same command again after it was stopped: what was finished is kept.
     """
-    from lipsync_ray.cli.summary_table import show
-    from lipsync_ray.enhance.job import run
-    from lipsync_ray.enhance.sources import read_items
+    from lipsync_ray import api
     from lipsync_ray.media.encode import VideoCoding
-    from lipsync_ray.models import weights
     from lipsync_ray.settings import EnhanceSettings, RestoreSettings, Workers
 
     settings = EnhanceSettings(
@@ -79,11 +75,4 @@ def enhance(
         precision,  # type: ignore[arg-type]
     )
     workers = Workers(actors, gpus_per_actor, batch, segment, attempts, address, engine_of(engine, address))
-    items, base = read_items(sources, settings.face)
-    console = Console()
-    found = weights.find(restore)
-    if found:
-        console.print(f"weights {found.name}, licence: {found.licence}", highlight=False)
-    summary = run(items, base, settings, workers, out, console, download_line(console))
-    show(summary, console)
-    raise typer.Exit(0 if summary.complete else 1)
+    exit_with(api.enhance(sources, out, settings=settings, workers=workers))

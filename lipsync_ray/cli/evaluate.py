@@ -10,10 +10,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from lipsync_ray.cli.options import Actors, Address, Attempts, Batch, EngineOption, Gpus, OutFolder, Segment, engine_of
-from lipsync_ray.cli.weights import download_line
 
 if TYPE_CHECKING:
-    from lipsync_ray.evaluate.job import Evaluated
+    from lipsync_ray.jobs.evaluate.job import Evaluated
 
 _MOST_NAMED = 20
 _IN_TERMINAL = (
@@ -92,9 +91,9 @@ def evaluate(
 
     Run the same command again after it was stopped: what was scored is kept.
     """
-    from lipsync_ray.evaluate.job import run
-    from lipsync_ray.evaluate.subjects import read_subjects
-    from lipsync_ray.report.page import write_report
+    from lipsync_ray import api
+    from lipsync_ray.io import storage
+    from lipsync_ray.report.page import FILE
     from lipsync_ray.settings import EvaluateSettings, Workers
 
     shown = _count(previews)
@@ -110,11 +109,8 @@ def evaluate(
         fid_every=fid_every,
     )
     workers = Workers(actors, gpus_per_actor, batch, segment, attempts, address, engine_of(engine, address))
-    console = Console()
-    subjects = read_subjects(source, settings.face)
-    evaluated = run(subjects, settings, workers, out, console, download_line(console), shown)
-    page = write_report([evaluated.out], evaluated.out, shown)
-    _show(evaluated, page, console)
+    evaluated = api.evaluate(source, out, settings=settings, workers=workers, previews=shown)
+    _show(evaluated, storage.join(evaluated.out, FILE), Console())
     raise typer.Exit(0 if evaluated.complete else 1)
 
 
@@ -148,8 +144,8 @@ def _count(previews: str) -> int | None:
 
 
 def _show(evaluated: Evaluated, page: str, console: Console) -> None:
-    from lipsync_ray.evaluate.summary import groups, shown_metrics
     from lipsync_ray.io.wording import number
+    from lipsync_ray.jobs.evaluate.summary import groups, shown_metrics
 
     rows = groups(evaluated.scores, evaluated.fids)
     metrics = [metric for metric in shown_metrics(rows) if metric.name in _IN_TERMINAL]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -75,7 +74,9 @@ def engine_of(option: str, address: str | None, single: bool = False) -> EngineK
     """
     if option != "auto":
         return option  # type: ignore[return-value]
-    return "inline" if single and address is None and not os.environ.get("RAY_ADDRESS") else "ray"
+    from lipsync_ray.api import auto_engine
+
+    return auto_engine(address, single)
 
 
 def restore_settings(model: str, mask: str, region: str, strength: float) -> RestoreSettings | None:

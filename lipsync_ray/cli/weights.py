@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from lipsync_ray.models.weights import Progress, Weights
+    from lipsync_ray.models.weights import Weights
 
 app = typer.Typer(no_args_is_help=True, help="The registry of checkpoints: list, fetch, verify.")
 
@@ -36,6 +36,7 @@ def weights_list() -> None:
 @app.command("fetch")
 def weights_fetch(names: Annotated[list[str], typer.Argument(help="Names from `weights list`.")]) -> None:
     """Download checkpoints into the cache and verify them."""
+    from lipsync_ray.api import download_line
     from lipsync_ray.models import weights
 
     console = Console()
@@ -78,18 +79,3 @@ def _entries(names: list[str]) -> list[Weights]:
     if unknown := [name for name, entry in zip(names, entries, strict=True) if entry is None]:
         raise SettingsError(f"{', '.join(unknown)}: not in the registry; expected {known}")
     return [entry for entry in entries if entry is not None]
-
-
-def download_line(console: Console) -> Progress:
-    """A callback that says, each tenth of a download, how far it is."""
-    said = -1
-
-    def progress(done: int, total: int | None) -> None:
-        nonlocal said
-        tenth = done * 10 // total if total else done // (64 << 20)
-        if tenth != said:
-            said = tenth
-            of = f" of {total >> 20} MiB" if total else " MiB"
-            console.print(f"fetching weights: {done >> 20}{of}", highlight=False)
-
-    return progress

@@ -12,13 +12,21 @@ from itertools import cycle
 from typing import Any
 
 from lipsync_ray.errors import ManifestError
-from lipsync_ray.evaluate.fid import Fid
-from lipsync_ray.evaluate.job import METRICS
-from lipsync_ray.evaluate.previews import FOLDER, PREVIEWS, player_name, restored_name, shown, strip_name, worst_first
-from lipsync_ray.evaluate.scores import SCORES, Score
-from lipsync_ray.evaluate.summary import GroupRow, groups, markdown, shown_metrics
 from lipsync_ray.io import storage
 from lipsync_ray.io.wording import NONE, number
+from lipsync_ray.jobs.evaluate.fid import Fid
+from lipsync_ray.jobs.evaluate.job import METRICS
+from lipsync_ray.jobs.evaluate.previews import (
+    FOLDER,
+    PREVIEWS,
+    player_name,
+    restored_name,
+    shown,
+    strip_name,
+    worst_first,
+)
+from lipsync_ray.jobs.evaluate.scores import SCORES, Score
+from lipsync_ray.jobs.evaluate.summary import GroupRow, groups, markdown, shown_metrics
 from lipsync_ray.metrics.lse import MAX_SHIFT
 from lipsync_ray.report import figures
 

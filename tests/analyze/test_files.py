@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lipsync_ray.analyze.files import read_files
-from lipsync_ray.analyze.page import shortened
-from lipsync_ray.analyze.stages import choose_frames
 from lipsync_ray.errors import ManifestError
+from lipsync_ray.jobs.analyze.files import read_files
+from lipsync_ray.jobs.analyze.page import shortened
+from lipsync_ray.jobs.analyze.stages import choose_frames
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lipsync_ray.analyze.language import detect
+from lipsync_ray.jobs.analyze.language import detect
 from lipsync_ray.media.languages import code_of
 
 SENTENCES = {

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from clips import tone, write_audio, write_video
 
-from lipsync_ray.analyze.files import File
-from lipsync_ray.analyze.plan import FileRow
-from lipsync_ray.analyze.stages import Probe, SampleFaces
 from lipsync_ray.errors import ProbeError
+from lipsync_ray.jobs.analyze.files import File
+from lipsync_ray.jobs.analyze.plan import FileRow
+from lipsync_ray.jobs.analyze.stages import Probe, SampleFaces
 
 
 def row(path, out, roles=(), frames=4):

@@ -6,8 +6,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from lipsync_ray.analyze.analysis import FoundFace
-from lipsync_ray.analyze.verdict import Assessment, look_of, of_audio, of_languages, of_video, tally, turn_of
+from lipsync_ray.jobs.analyze.analysis import FoundFace
+from lipsync_ray.jobs.analyze.verdict import Assessment, look_of, of_audio, of_languages, of_video, tally, turn_of
 from lipsync_ray.media.details import AudioDetails, VideoDetails
 
 VIDEO = VideoDetails(

@@ -11,16 +11,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from lipsync_ray.analyze.analysis import Analysis, FoundFace, Guess
-from lipsync_ray.analyze.assemble import report_text, rows_markdown
-from lipsync_ray.analyze.job import Analysed
-from lipsync_ray.analyze.page import write_page
 from lipsync_ray.cli import analyze, evaluate, summary_table
-from lipsync_ray.evaluate.fid import Fid
-from lipsync_ray.evaluate.job import Evaluated
-from lipsync_ray.evaluate.previews import worst_first
-from lipsync_ray.evaluate.scores import Score
-from lipsync_ray.evaluate.summary import (
+from lipsync_ray.io.results import RESULTS, Result, Summary, line_of
+from lipsync_ray.io.wording import number, share
+from lipsync_ray.jobs.analyze.analysis import Analysis, FoundFace, Guess
+from lipsync_ray.jobs.analyze.assemble import report_text, rows_markdown
+from lipsync_ray.jobs.analyze.job import Analysed
+from lipsync_ray.jobs.analyze.page import write_page
+from lipsync_ray.jobs.evaluate.fid import Fid
+from lipsync_ray.jobs.evaluate.job import Evaluated
+from lipsync_ray.jobs.evaluate.previews import worst_first
+from lipsync_ray.jobs.evaluate.scores import Score
+from lipsync_ray.jobs.evaluate.summary import (
     csv_text,
     flat_rows,
     groups,
@@ -30,8 +32,6 @@ from lipsync_ray.evaluate.summary import (
     score_row,
     video_lines,
 )
-from lipsync_ray.io.results import RESULTS, Result, Summary, line_of
-from lipsync_ray.io.wording import number, share
 from lipsync_ray.models.spoken import Phrase
 from lipsync_ray.report import figures
 from lipsync_ray.report.page import Source, _page

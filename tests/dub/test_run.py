@@ -6,12 +6,12 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from lipsync_ray.dub import job
-from lipsync_ray.dub.inputs import DubRun, DubState
-from lipsync_ray.dub.plan import segments
-from lipsync_ray.dub.stages import Composed
 from lipsync_ray.engine.inline_runner import InlineRunner
 from lipsync_ray.io.manifest import Dub
+from lipsync_ray.jobs.dub import job
+from lipsync_ray.jobs.dub.inputs import DubRun, DubState
+from lipsync_ray.jobs.dub.plan import segments
+from lipsync_ray.jobs.dub.stages import Composed
 from lipsync_ray.models import generators
 from lipsync_ray.models.weights import by_name
 from lipsync_ray.settings import DubSettings, RestoreSettings, Workers

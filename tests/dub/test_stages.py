@@ -8,9 +8,6 @@ import numpy as np
 import pytest
 from clips import tone, write_audio
 
-from lipsync_ray.dub.assemble import VideoOrder, make_video
-from lipsync_ray.dub.plan import Segment
-from lipsync_ray.dub.stages import Compose, Crop, Sync, faceless_frames
 from lipsync_ray.errors import DecodeError, EncodeError, ProbeError
 from lipsync_ray.faces.crop import Pads
 from lipsync_ray.faces.table import read_table
@@ -19,6 +16,9 @@ from lipsync_ray.inputs.face_tables import Detect, TableOrder, face_rows, make_t
 from lipsync_ray.inputs.probe import VideoSource, probe
 from lipsync_ray.inputs.speakers import SpeakerQuery, choose_speaker
 from lipsync_ray.io import storage
+from lipsync_ray.jobs.dub.assemble import VideoOrder, make_video
+from lipsync_ray.jobs.dub.plan import Segment
+from lipsync_ray.jobs.dub.stages import Compose, Crop, Sync, faceless_frames
 from lipsync_ray.media import decode, mel
 from lipsync_ray.media.audio import Span
 from lipsync_ray.media.encode import VideoCoding

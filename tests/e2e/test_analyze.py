@@ -11,8 +11,8 @@ from clips import tone, write_audio, write_video
 from commands import lipsync_ray
 from material import add_sound
 
-from lipsync_ray.analyze.analysis import ANALYSES, read_analyses
 from lipsync_ray.io.results import read_results
+from lipsync_ray.jobs.analyze.analysis import ANALYSES, read_analyses
 from lipsync_ray.models import weights
 
 

@@ -16,9 +16,9 @@ from lipsync_ray.engine.attempts import Ledger
 from lipsync_ray.engine.inline_runner import InlineRunner
 from lipsync_ray.engine.ray_runner import RayRunner
 from lipsync_ray.engine.stages import StageSpec
-from lipsync_ray.evaluate.fid import AccumulateFID, FidRow, GroupOrder, Unit, distance
-from lipsync_ray.evaluate.scores import SCORES
 from lipsync_ray.faces.crop import Pads
+from lipsync_ray.jobs.evaluate.fid import AccumulateFID, FidRow, GroupOrder, Unit, distance
+from lipsync_ray.jobs.evaluate.scores import SCORES
 from lipsync_ray.media import decode
 from lipsync_ray.media.probe import probe_video
 from lipsync_ray.models.weights import Checkpoint

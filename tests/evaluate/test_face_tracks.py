@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.signal import medfilt
 
-from lipsync_ray.evaluate.face_tracks import FaceTracksOrder, build_tracks, find_tracks, read_face_tracks, squares
-from lipsync_ray.evaluate.plan import score_rows, why_not_comparable, windows_of_tracks
 from lipsync_ray.faces.crop import Pads, crop_context
 from lipsync_ray.faces.table import write_table
 from lipsync_ray.faces.track import Tracks
 from lipsync_ray.inputs.audio_features import Speech
+from lipsync_ray.jobs.evaluate.face_tracks import FaceTracksOrder, build_tracks, find_tracks, read_face_tracks, squares
+from lipsync_ray.jobs.evaluate.plan import score_rows, why_not_comparable, windows_of_tracks
 from lipsync_ray.media import decode
 from lipsync_ray.media.audio import Sound, SoundTrack, Span
 from lipsync_ray.media.picture import Colour, YuvFrame

@@ -7,11 +7,11 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from lipsync_ray.evaluate import previews, scores
-from lipsync_ray.evaluate.fid import Fid
-from lipsync_ray.evaluate.previews import Previews, shown, worst_first
-from lipsync_ray.evaluate.scores import Score, TrackScore
-from lipsync_ray.evaluate.summary import csv_text, flat_rows, groups, markdown, parquet, score_row, stat
+from lipsync_ray.jobs.evaluate import previews, scores
+from lipsync_ray.jobs.evaluate.fid import Fid
+from lipsync_ray.jobs.evaluate.previews import Previews, shown, worst_first
+from lipsync_ray.jobs.evaluate.scores import Score, TrackScore
+from lipsync_ray.jobs.evaluate.summary import csv_text, flat_rows, groups, markdown, parquet, score_row, stat
 
 
 def scored(name, language, model, lse_c, **more):

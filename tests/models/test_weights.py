@@ -6,12 +6,12 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from lipsync_ray.analyze import stages as analyze_stages
-from lipsync_ray.dub import stages as dub_stages
-from lipsync_ray.enhance import stages as enhance_stages
 from lipsync_ray.errors import UsageError, WeightsError
-from lipsync_ray.evaluate import fid
-from lipsync_ray.evaluate import stages as evaluate_stages
+from lipsync_ray.jobs.analyze import stages as analyze_stages
+from lipsync_ray.jobs.dub import stages as dub_stages
+from lipsync_ray.jobs.enhance import stages as enhance_stages
+from lipsync_ray.jobs.evaluate import fid
+from lipsync_ray.jobs.evaluate import stages as evaluate_stages
 from lipsync_ray.models import generators, weights
 from lipsync_ray.models.weights import Weights
 from lipsync_ray.restoration.faces import RestoreFiles

@@ -8,16 +8,16 @@ import pytest
 from clips import tone, write_audio
 from material import random_gfpgan, random_parsenet
 
-from lipsync_ray.dub.plan import Segment
-from lipsync_ray.dub.stages import Compose, Crop, Restore
-from lipsync_ray.enhance import stages as enhance
-from lipsync_ray.enhance.plan import EnhanceRow
 from lipsync_ray.faces.crop import Pads
 from lipsync_ray.faces.masks import ellipse_mask, parsing_mask
 from lipsync_ray.inputs.audio_features import AudioSource, extract_audio_features
 from lipsync_ray.inputs.face_tables import Detect, TableOrder, face_rows, make_table
 from lipsync_ray.inputs.probe import VideoSource, probe
 from lipsync_ray.inputs.speakers import SpeakerQuery, choose_speaker
+from lipsync_ray.jobs.dub.plan import Segment
+from lipsync_ray.jobs.dub.stages import Compose, Crop, Restore
+from lipsync_ray.jobs.enhance import stages as enhance
+from lipsync_ray.jobs.enhance.plan import EnhanceRow
 from lipsync_ray.media import decode
 from lipsync_ray.media.encode import VideoCoding
 from lipsync_ray.media.probe import probe_video

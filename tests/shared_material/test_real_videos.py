@@ -20,8 +20,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "e2e"))
 from commands import lipsync_ray
 from material import random_whisper, shift_sound
 
-from lipsync_ray.analyze.analysis import read_analyses
-from lipsync_ray.evaluate.scores import SCORES
+from lipsync_ray.jobs.analyze.analysis import read_analyses
+from lipsync_ray.jobs.evaluate.scores import SCORES
 from lipsync_ray.media import audio, decode
 from lipsync_ray.media.details import get_audio_details, get_video_details
 from lipsync_ray.media.probe import probe_video

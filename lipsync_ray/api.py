@@ -1,0 +1,256 @@
+"""The jobs as Python functions; what they need is imported when they are called.
+
+Each takes paths or fsspec URLs, settings as frozen dataclasses, and returns what the job came to. What the command line
+prints is printed where ``progress`` is true. The command line itself calls these functions.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from lipsync_ray.errors import SettingsError
+
+if TYPE_CHECKING:
+    from lipsync_ray.io.manifest import Dub
+    from lipsync_ray.io.results import Summary
+    from lipsync_ray.jobs.analyze.job import Analysed
+    from lipsync_ray.jobs.evaluate.job import Evaluated
+    from lipsync_ray.settings import (
+        AnalyzeSettings,
+        DubSettings,
+        EngineKind,
+        EnhanceSettings,
+        EvaluateSettings,
+        Workers,
+    )
+
+Location = str | os.PathLike[str]
+"""A path, or a URL as a str."""
+
+PREVIEWS = 12
+
+
+def dub(
+    video: Location,
+    audio: Location,
+    out: Location,
+    *,
+    model: str | None = None,
+    settings: DubSettings | None = None,
+    workers: Workers | None = None,
+    progress: bool = True,
+) -> Summary:
+    """Make the face of one video, or picture, speak one audio.
+
+    Parameters
+    ----------
+    out : the .mp4 to write; or a folder, where face table, records and video are kept
+    model : "wav2lip_gan", "wav2lip", "mini" or a checkpoint's path; overrides the settings' one
+    settings : how it is to look; see :class:`~lipsync_ray.settings.DubSettings`
+    workers : default: threads of this process, or the cluster of ``$RAY_ADDRESS``
+    progress : print what happens
+
+    Returns
+    -------
+    Its one result; with a status "failed" or "no_face" nothing is written to an .mp4 `out`
+
+    Raises
+    ------
+    ManifestError : a file cannot be reached
+    SettingsError, WeightsError, CheckpointError, ClusterError, StorageError : before anything is started
+    """
+    from lipsync_ray.io import storage
+    from lipsync_ray.io.manifest import one_dub
+
+    target = os.fspath(out)
+    row = one_dub(os.fspath(video), os.fspath(audio))
+    single = Path(target).suffix == ".mp4"
+    if single and storage.is_local(target) and storage.local_path(target).is_dir():
+        raise SettingsError(f"-o {target}: a folder; expected the name of the video")
+    # By way of a folder beside the video, in which a run that was stopped goes on.
+    folder = f"{target}.run" if single else target
+    summary = _dub([row], folder, model, settings, workers or _workers(single=True), None, progress)
+    if single and summary.complete:
+        (result,) = summary.results
+        storage.copy(result.output or "", target)
+        storage.remove(folder)
+        return replace(summary, results=[replace(result, output=storage.absolute(target))])
+    return summary
+
+
+def dub_table(
+    table: Location,
+    out: Location,
+    *,
+    model: str | None = None,
+    settings: DubSettings | None = None,
+    workers: Workers | None = None,
+    analysis: Location | None = None,
+    progress: bool = True,
+) -> Summary:
+    """Make every dub of a table: CSV, JSON lines or Parquet with the columns video, audio and optionally id, language.
+
+    Parameters
+    ----------
+    out : folder of the results; what an earlier run finished there is kept
+    workers : default: Ray, on this machine or the cluster of ``$RAY_ADDRESS``
+    analysis : analysis.parquet of :func:`analyze`: what is impossible by it is not tried
+    model, settings, progress, Raises : as for :func:`dub`
+    """
+    from lipsync_ray.io.manifest import read_manifest
+
+    if Path(os.fspath(out)).suffix == ".mp4":
+        raise SettingsError(f"-o {os.fspath(out)}: a table's results go into a folder")
+    rows = read_manifest(os.fspath(table))
+    return _dub(rows, os.fspath(out), model, settings, workers or _workers(), analysis, progress)
+
+
+def _dub(
+    rows: list[Dub],
+    out: str,
+    model: str | None,
+    settings: DubSettings | None,
+    workers: Workers,
+    analysis: Location | None,
+    progress: bool,
+) -> Summary:
+    from lipsync_ray.jobs.analyze.rejected import read_rejected
+    from lipsync_ray.jobs.dub.job import run
+    from lipsync_ray.settings import DubSettings
+
+    settings = settings or DubSettings()
+    if model is not None:
+        settings = replace(settings, model=model)
+    rejected = read_rejected(os.fspath(analysis)) if analysis is not None else None
+    console = Console(quiet=not progress)
+    _say_licence(settings.model, console)
+    return run(rows, settings, workers, out, console, download_line(console), rejected)
+
+
+def enhance(
+    sources: Location | Sequence[Location],
+    out: Location,
+    *,
+    settings: EnhanceSettings | None = None,
+    workers: Workers | None = None,
+    progress: bool = True,
+) -> Summary:
+    """Restore the faces of a finished run's videos, or of any videos and pictures, with GFPGAN.
+
+    Parameters
+    ----------
+    sources : the folder of a run, or files
+    out, workers, progress, Raises : as for :func:`dub_table`
+    """
+    from lipsync_ray.jobs.enhance.job import run
+    from lipsync_ray.jobs.enhance.sources import read_items
+    from lipsync_ray.settings import EnhanceSettings
+
+    settings = settings or EnhanceSettings()
+    items, base = read_items(_several(sources), settings.face)
+    console = Console(quiet=not progress)
+    _say_licence(settings.restore.model, console)
+    return run(items, base, settings, workers or _workers(), os.fspath(out), console, download_line(console))
+
+
+def evaluate(
+    source: Location,
+    out: Location,
+    *,
+    settings: EvaluateSettings | None = None,
+    workers: Workers | None = None,
+    previews: int | None = PREVIEWS,
+    progress: bool = True,
+) -> Evaluated:
+    """Score a finished run's videos, or those of a table; write tables and ``report/index.html``.
+
+    Parameters
+    ----------
+    source : the folder of a run, or a table with the columns video and optionally reference, id, language, model
+    previews : videos that the report shows with pictures and a player: the worst, the best and a sample; None for all
+    out, workers, progress, Raises : as for :func:`dub_table`
+    """
+    from lipsync_ray.jobs.evaluate.job import run
+    from lipsync_ray.jobs.evaluate.subjects import read_subjects
+    from lipsync_ray.report.page import write_report
+    from lipsync_ray.settings import EvaluateSettings
+
+    settings = settings or EvaluateSettings()
+    subjects = read_subjects(os.fspath(source), settings.face)
+    console = Console(quiet=not progress)
+    fetching = download_line(console)
+    evaluated = run(subjects, settings, workers or _workers(), os.fspath(out), console, fetching, previews)
+    write_report([evaluated.out], evaluated.out, previews)
+    return evaluated
+
+
+def analyze(
+    sources: Location | Sequence[Location],
+    out: Location,
+    *,
+    settings: AnalyzeSettings | None = None,
+    workers: Workers | None = None,
+    progress: bool = True,
+) -> Analysed:
+    """Know the input before dubbing: details, transcript, translation, language, faces, and a verdict for each file.
+
+    Parameters
+    ----------
+    sources : a table of dubs, or files; patterns such as ``in/*.mp4`` too
+    out, workers, progress, Raises : as for :func:`dub_table`
+    """
+    from lipsync_ray.jobs.analyze.files import read_files
+    from lipsync_ray.jobs.analyze.job import run
+    from lipsync_ray.settings import AnalyzeSettings
+
+    settings = settings or AnalyzeSettings()
+    files = read_files(_several(sources))
+    console = Console(quiet=not progress)
+    _say_licence(settings.whisper, console)
+    return run(files, settings, workers or _workers(), os.fspath(out), console, download_line(console))
+
+
+def _several(sources: Location | Sequence[Location]) -> list[str]:
+    if isinstance(sources, str | os.PathLike):
+        return [os.fspath(sources)]
+    return [os.fspath(source) for source in sources]
+
+
+def _workers(single: bool = False) -> Workers:
+    from lipsync_ray.settings import Workers
+
+    return Workers(engine=auto_engine(None, single))
+
+
+def auto_engine(address: str | None, single: bool = False) -> EngineKind:
+    """What works where nobody says: this process for one pair, unless a cluster is named; Ray for everything else."""
+    return "inline" if single and address is None and not os.environ.get("RAY_ADDRESS") else "ray"
+
+
+def _say_licence(name: str, console: Console) -> None:
+    from lipsync_ray.models import weights
+
+    found = weights.find(name)
+    if found and not found.bundled:
+        console.print(f"weights {found.name}, licence: {found.licence}", highlight=False)
+
+
+def download_line(console: Console) -> Callable[[int, int | None], None]:
+    """A callback that says, each tenth of a download, how far it is."""
+    said = -1
+
+    def progress(done: int, total: int | None) -> None:
+        nonlocal said
+        tenth = done * 10 // total if total else done // (64 << 20)
+        if tenth != said:
+            said = tenth
+            of = f" of {total >> 20} MiB" if total else " MiB"
+            console.print(f"fetching weights: {done >> 20}{of}", highlight=False)
+
+    return progress

@@ -1,0 +1,1 @@
+"""The jobs: one folder each, of inputs, plan, stages, assemble, job."""

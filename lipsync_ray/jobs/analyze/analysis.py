@@ -1,0 +1,160 @@
+"""The rows of analysis.parquet: what was found in one file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import pyarrow as pa
+
+from lipsync_ray.errors import LipsyncError, ManifestError
+from lipsync_ray.io.records import ARROW, Records, read_table, row_from
+from lipsync_ray.models.spoken import Phrase
+
+FILE = "analysis.parquet"
+IMPOSSIBLE = "impossible"  # how such a verdict begins
+UNKNOWN = "unknown"  # of a language that the text does not tell
+Status = Literal["done", "failed"]
+
+
+@dataclass(frozen=True)
+class Guess:
+    """A language by langdetect, and its probability."""
+
+    language: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class FoundFace:
+    """A face in one of the frames that were looked at.
+
+    Attributes
+    ----------
+    frame, time_s : where it is
+    number : in its frame, best first
+    probability : that it is a face, 0–1
+    box : x0, y0, x1, y1 in pixels
+    landmarks : x, y of left eye, right eye, nose, left and right mouth corner, in pixels
+    height_px : of the box
+    turn_deg : by how much it is turned away from the camera, left or right; a rough guess from its landmarks
+    picture : its file, relative to the analysis's folder
+    clip : WAV of the second of sound around the frame, relative likewise; None where the file has no sound there
+    """
+
+    frame: int
+    time_s: float
+    number: int
+    probability: float
+    box: tuple[float, float, float, float]
+    landmarks: tuple[float, ...] = field(metadata={ARROW: pa.list_(pa.float64(), 10)})
+    height_px: float
+    turn_deg: float
+    picture: str
+    clip: str | None
+
+
+_VIDEO = pa.struct(
+    [(name, pa.string()) for name in ("container", "codec", "profile", "pixel_format", "rate", "average_rate")]
+    + [(name, pa.int64()) for name in ("width", "height", "rotation", "frames", "bit_rate", "bytes")]
+    + [("duration_s", pa.float64())]
+    + [(name, pa.bool_()) for name in ("varies", "has_audio", "still")]
+)
+_AUDIO = pa.struct(
+    [(name, pa.string()) for name in ("container", "codec")]
+    + [(name, pa.int64()) for name in ("sample_rate", "channels", "samples", "bit_rate")]
+    + [(name, pa.float64()) for name in ("duration_s", "peak_dbfs", "rms_dbfs", "silence", "loudness_lufs")]
+)
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What was found in one file.
+
+    Attributes
+    ----------
+    id, url, roles, dubs : see :class:`~lipsync_ray.jobs.analyze.files.File`
+    identity : changes with the file's content; empty where it could not be reached
+    status : "done", or "failed" where the file could not be looked at
+    stage, error : of a failure
+    verdict : "good", "poor: reasons", "impossible: reasons": what it is worth for a dub, in its roles
+    video_verdict, audio_verdict : the same, as the picture and as the sound of a dub; None where that was not looked at
+    warnings : what a person should know, one sentence each
+    expected_languages : that the table says
+    video, audio : its details; None where it has none (:mod:`lipsync_ray.media.details` names the fields and units;
+        fractions are texts)
+    audio_error : why there are no details of its sound
+    whisper : the model that listened
+    text, segments : what is said
+    text_error : why that is not known
+    whisper_language, whisper_probability : by Whisper
+    translation, translation_segments : in English
+    translation_error : why there is none
+    language, languages : by langdetect, on the text; "unknown" where it cannot judge
+    looked_frames : numbers of the frames that were looked at
+    face_share : of those frames that show a face, 0–1
+    people : most faces in one frame
+    face_height_px : median over frames of the largest face's height
+    face_turn_deg : median over frames of how far it is turned away
+    faces : every one
+    thumbnail : a small picture, relative to the analysis's folder
+    seconds, attempts : of work
+    fingerprint : of the file and the settings
+    """
+
+    id: str
+    url: str
+    roles: tuple[str, ...]
+    dubs: tuple[str, ...]
+    identity: str
+    status: Status
+    verdict: str
+    video_verdict: str | None = None
+    audio_verdict: str | None = None
+    stage: str | None = None
+    error: str | None = None
+    warnings: tuple[str, ...] = ()
+    expected_languages: tuple[str, ...] = ()
+    video: dict[str, Any] | None = field(default=None, metadata={ARROW: _VIDEO})
+    audio: dict[str, Any] | None = field(default=None, metadata={ARROW: _AUDIO})
+    audio_error: str | None = None
+    whisper: str | None = None
+    text: str | None = None
+    segments: tuple[Phrase, ...] | None = None
+    text_error: str | None = None
+    whisper_language: str | None = None
+    whisper_probability: float | None = None
+    translation: str | None = None
+    translation_segments: tuple[Phrase, ...] | None = None
+    translation_error: str | None = None
+    language: str | None = None
+    languages: tuple[Guess, ...] | None = None
+    looked_frames: tuple[int, ...] | None = None
+    face_share: float | None = None
+    people: int | None = None
+    face_height_px: float | None = None
+    face_turn_deg: float | None = None
+    faces: tuple[FoundFace, ...] | None = None
+    thumbnail: str | None = None
+    seconds: float | None = None
+    attempts: int | None = None
+    fingerprint: str | None = None
+
+
+ANALYSES = Records(Analysis, FILE)
+
+
+def read_analyses(url: str) -> list[Analysis]:
+    """The rows of an analysis.parquet.
+
+    Raises
+    ------
+    ManifestError : not such a table
+    """
+    try:
+        table = read_table(url)
+    except (OSError, LipsyncError, pa.ArrowException) as error:
+        raise ManifestError(url, [f"cannot be read as the {FILE} of lipsync-ray analyze: {error}"]) from error
+    if missing := sorted(set(ANALYSES.schema.names) - set(table.column_names)):
+        raise ManifestError(url, [f"not the {FILE} of lipsync-ray analyze: no column {missing[0]!r}"])
+    return [row_from(Analysis, row) for row in table.to_pylist()]

@@ -1,0 +1,206 @@
+"""What is said of a file in the end: its row, its verdict, and the text that a person reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from fractions import Fraction
+from typing import Any
+
+from lipsync_ray.engine.stages import Failure
+from lipsync_ray.io.wording import number, said, share
+from lipsync_ray.jobs.analyze import language
+from lipsync_ray.jobs.analyze.analysis import IMPOSSIBLE, Analysis
+from lipsync_ray.jobs.analyze.plan import FileRow, Known, Looked
+from lipsync_ray.jobs.analyze.verdict import Assessment, look_of, of_audio, of_languages, of_video
+from lipsync_ray.media.details import AudioDetails, VideoDetails
+from lipsync_ray.models.spoken import ENGLISH, Phrase
+
+REPORT = "report.txt"
+
+
+def build_row(known: Known, looked: Looked | None) -> Analysis:
+    """The row of a file that could be looked at."""
+    row, heard = known.row, known.heard
+    file = row.file
+    text = _joined(heard.phrases) if heard else None
+    detected, guesses = language.detect(text) if text is not None else (None, None)
+    look = look_of(looked.faces, len(looked.frames)) if looked else None
+    # A file that was named itself is judged as what it is: as a picture where it has one, else as sound.
+    roles = file.roles or (("video",) if known.video is not None else ("audio",))
+    seen = of_video(known.video, look) if "video" in (file.roles or ("video",)) else None
+    sound = of_audio(known.audio, known.audio_error)
+    opinion = of_languages(file.languages, heard.language if heard else None, detected)
+    opinion += seen if seen is not None and "video" in roles else Assessment()
+    opinion += sound if "audio" in roles else Assessment(sound.warnings)
+    translated = heard.english if heard else None
+    untold = f"{row.whisper} does not translate" if heard and translated is None else known.text_error
+    return Analysis(
+        **_told(row),
+        status="done",
+        verdict=opinion.verdict,
+        video_verdict=seen.verdict if seen else None,
+        audio_verdict=sound.verdict,
+        warnings=opinion.warnings,
+        video=_plain(known.video),
+        audio=_plain(known.audio),
+        audio_error=known.audio_error,
+        whisper=row.whisper,
+        text=text,
+        segments=heard.phrases if heard else None,
+        text_error=known.text_error,
+        whisper_language=heard.language if heard else None,
+        whisper_probability=heard.probability if heard else None,
+        translation=_joined(translated) if translated is not None else None,
+        translation_segments=translated,
+        translation_error=untold,
+        language=detected,
+        languages=guesses,
+        looked_frames=looked.frames if looked else None,
+        face_share=look.share if look else None,
+        people=look.people if look else None,
+        face_height_px=look.height_px if look else None,
+        face_turn_deg=look.turn_deg if look else None,
+        faces=looked.faces if looked else None,
+        thumbnail=looked.thumbnail if looked else None,
+    )
+
+
+def unusable(row: FileRow, failure: Failure) -> Analysis:
+    """The row of a file that could not be looked at."""
+    return Analysis(
+        **_told(row),
+        status="failed",
+        verdict=(verdict := f"{IMPOSSIBLE}: {failure.reason}"),
+        video_verdict=verdict,
+        audio_verdict=verdict,
+        stage=failure.stage,
+        error=failure.reason,
+    )
+
+
+def _told(row: FileRow) -> dict[str, Any]:
+    """What is known of a file before it is opened."""
+    file = row.file
+    return {
+        "id": file.id,
+        "url": file.url,
+        "roles": file.roles,
+        "dubs": file.dubs,
+        "expected_languages": file.languages,
+        "identity": row.identity,
+        "fingerprint": row.fingerprint,
+    }
+
+
+def _joined(phrases: Iterable[Phrase]) -> str:
+    return " ".join(phrase.text for phrase in phrases)
+
+
+def _plain(details: VideoDetails | AudioDetails | None) -> dict[str, Any] | None:
+    """A record's values for a table: fractions as texts, but durations as numbers; the address is the row's."""
+    if details is None:
+        return None
+    values = asdict(details) | {"duration_s": float(details.duration_s)}
+    del values["url"]
+    return {name: str(value) if isinstance(value, Fraction) else value for name, value in values.items()}
+
+
+def report_text(analysis: Analysis) -> str:
+    """report.txt: all that a person wants to read of a file."""
+    lines = [analysis.url, "=" * len(analysis.url), "", f"verdict: {analysis.verdict}"]
+    lines += [f"warning: {warning}" for warning in analysis.warnings]
+    if analysis.dubs:
+        lines.append(f"used as {' and '.join(analysis.roles)} by {', '.join(analysis.dubs)}")
+    lines += _section("Video", _video_lines(analysis)) + _section("Audio", _audio_lines(analysis))
+    lines += _section("Language", _language_lines(analysis))
+    lines += _section("Transcript", _phrase_lines(analysis.segments, analysis.text_error))
+    if analysis.whisper_language != ENGLISH:
+        lines += _section("In English", _phrase_lines(analysis.translation_segments, analysis.translation_error))
+    if analysis.faces is not None:
+        lines += _section("Saved faces", _face_lines(analysis))
+    return "\n".join(lines) + "\n"
+
+
+def rows_markdown(analyses: Iterable[Analysis]) -> str:
+    """A table of what was found, one row a file."""
+    lines = ["| file | verdict | language | faces | warnings |", "|---|---|---|---|---|"]
+    for a in analyses:
+        faces = "" if a.face_share is None else f"{share(a.face_share)}, {number(a.face_height_px)} px"
+        lines.append(f"| {a.id} | {a.verdict} | {a.language or ''} | {faces} | {'; '.join(a.warnings)} |")
+    return "\n".join(lines)
+
+
+def _section(title: str, lines: list[str]) -> list[str]:
+    return ["", title, "-" * len(title), *lines]
+
+
+def _video_lines(analysis: Analysis) -> list[str]:
+    video = analysis.video
+    if video is None:
+        return ["none"]
+    average = None if video["average_rate"] is None else Fraction(video["average_rate"])
+    varies = f", varying; {number(average, 3)} on average" if video["varies"] else ""
+    turned = f", stored turned by {video['rotation']}°" if video["rotation"] else ""
+    turned += ", mirrored" if video.get("mirrored") else ""
+    bit_rate = None if video["bit_rate"] is None else video["bit_rate"] / 1000
+    shown = [
+        f"{said(video['codec'])} ({video['profile'] or 'no profile'}) in {said(video['container'])}, "
+        f"{said(video['pixel_format'])}",
+        f"{said(video['width'])} × {said(video['height'])} pixels{turned}",
+        f"{said(video['rate'])} frames/s{varies}; {said(video['frames'])} frames, {number(video['duration_s'], 3)} s",
+        f"{number(bit_rate)} kbit/s, {said(video['bytes'])} bytes",
+    ]
+    if analysis.face_share is not None and analysis.looked_frames is not None:
+        shown.append(f"a face in {share(analysis.face_share)} of {len(analysis.looked_frames)} frames looked at")
+    if analysis.face_height_px is not None:
+        shown.append(
+            f"at most {said(analysis.people)} at a time; the largest {number(analysis.face_height_px)} pixels tall, "
+            f"turned by about {number(analysis.face_turn_deg)}°"
+        )
+    return shown
+
+
+def _audio_lines(analysis: Analysis) -> list[str]:
+    audio = analysis.audio
+    if audio is None:
+        return [analysis.audio_error or "none"]
+    loudness = "" if audio["loudness_lufs"] is None else f", loudness {number(audio['loudness_lufs'], 1)} LUFS"
+    return [
+        f"{said(audio['codec'])} in {said(audio['container'])}, {said(audio['sample_rate'])} Hz, "
+        f"{said(audio['channels'])} channels, {number(audio['duration_s'], 3)} s",
+        f"peak {number(audio['peak_dbfs'], 1)} dBFS, RMS {number(audio['rms_dbfs'], 1)} dBFS{loudness}, "
+        f"{share(audio['silence'])} of it silence",
+    ]
+
+
+def _language_lines(analysis: Analysis) -> list[str]:
+    shown = [f"by the table: {', '.join(analysis.expected_languages)}"] if analysis.expected_languages else []
+    if analysis.whisper_language is not None:
+        shown.append(
+            f"by ear (Whisper {said(analysis.whisper)}): {analysis.whisper_language}, {share(analysis.whisper_probability)}"
+        )
+    if analysis.language is not None:
+        rest = ", ".join(f"{guess.language} {share(guess.probability)}" for guess in analysis.languages or ())
+        shown.append(f"by the text (langdetect): {analysis.language}" + (f" ({rest})" if rest else ""))
+    return shown or [analysis.text_error or "not known"]
+
+
+def _phrase_lines(phrases: Iterable[Phrase] | None, error: str | None) -> list[str]:
+    if phrases is None:
+        return [f"none: {said(error)}"]
+    return [f"{_clock(p.start_s)} – {_clock(p.end_s)}  {p.text}" for p in phrases] or ["no speech was heard"]
+
+
+def _face_lines(analysis: Analysis) -> list[str]:
+    return [
+        f"{face.picture}  at {number(face.time_s, 3)} s, {number(face.height_px)} pixels tall, {share(face.probability)}"
+        + (f"; sound: {face.clip}" if face.clip else "")
+        for face in analysis.faces or ()
+    ] or ["none"]
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(int(minutes), 60)
+    return f"{hours}:{minutes:02}:{rest:05.2f}" if hours else f"{minutes}:{rest:05.2f}"

@@ -1,0 +1,118 @@
+"""The analysis job from files to analysis.parquet, report.txt and index.html.
+
+    identify every file ► probe ► transcribe (Whisper) ► sample faces (MTCNN) ► tables ► page
+
+What an earlier run committed under the same fingerprint is kept.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from rich.console import Console
+
+from lipsync_ray.engine.resources import Layout, allocate
+from lipsync_ray.engine.runners import started
+from lipsync_ray.engine.stages import StageSpec
+from lipsync_ray.errors import WeightsError
+from lipsync_ray.io import storage
+from lipsync_ray.io.out_folder import check_writable
+from lipsync_ray.jobs.analyze.analysis import Analysis
+from lipsync_ray.jobs.analyze.assemble import REPORT, report_text
+from lipsync_ray.jobs.analyze.files import File
+from lipsync_ray.jobs.analyze.inputs import AnalyzeRun, prepare
+from lipsync_ray.jobs.analyze.page import write_page
+from lipsync_ray.jobs.analyze.stages import Probe, SampleFaces, Transcribe
+from lipsync_ray.models import speech, weights
+from lipsync_ray.settings import AnalyzeSettings, Workers
+
+
+@dataclass(frozen=True)
+class Analysed:
+    """What an analysis came to.
+
+    Attributes
+    ----------
+    analyses : one per file, in their order
+    url : of analysis.parquet
+    page : of index.html
+    seconds : wall time
+    """
+
+    analyses: list[Analysis]
+    url: str
+    page: str
+    seconds: float
+
+    @property
+    def complete(self) -> bool:
+        """Whether every file could be looked at, whatever its verdict."""
+        return all(analysis.status == "done" for analysis in self.analyses)
+
+
+def run(
+    files: list[File],
+    settings: AnalyzeSettings,
+    workers: Workers,
+    out: str,
+    console: Console,
+    fetching: weights.Progress | None = None,
+) -> Analysed:
+    """Analyse every file. Without Whisper's weights the text is left out, and its place says why.
+
+    Parameters
+    ----------
+    out : folder, path or fsspec URL
+
+    Raises
+    ------
+    WeightsError, CheckpointError, SettingsError, ClusterError : before anything is started
+    """
+    check_writable(out)
+    whisper, reason = _whisper(settings.whisper, fetching)
+    if reason and settings.whisper != "none":
+        console.print(f"without text: {reason}", highlight=False, markup=False)
+    with started(workers) as runner:
+        layout = allocate(runner.cluster, workers, alone=False)  # options that cannot be met end the run here
+        out = storage.absolute(out)
+        run = AnalyzeRun(files, settings, workers, out, console, runner, whisper, reason)
+        run.write()
+        prepare(run)
+        _work(run, layout)
+        url = run.finish()
+        return Analysed(run.rows, url, write_page(run.rows, out), run.seconds)
+
+
+def _whisper(given: str, fetching: weights.Progress | None) -> tuple[weights.Checkpoint | None, str | None]:
+    """(weights, why there are none) of the model that transcribes."""
+    if given == "none":
+        return None, "--whisper none"
+    try:
+        return speech.resolve(given, fetching), None
+    except WeightsError as error:
+        if weights.find(given) is None:
+            raise
+        return None, str(error).split("\nOne of:")[0].replace("\n ", "")
+
+
+def _work(run: AnalyzeRun, layout: Layout) -> None:
+    """Every file through the stages; its row is recorded as soon as it is there."""
+    stages = [
+        StageSpec("measure", Probe, layout.read.workers, layout.read.cpus),
+        StageSpec("look", SampleFaces, layout.write.workers, layout.write.cpus),
+    ]
+    if run.whisper is not None:
+        model = layout.model
+        make = partial(Transcribe, run.whisper, layout.device)
+        stages.insert(1, StageSpec("hear", make, model.workers, model.cpus, model.gpus))
+    todo = [state.row for state in run.active.values()]
+    for row, outcome in run.context.run_rows("analysis", "files", todo, stages, lambda row: 0):
+        state = run.active[row.key]
+        state.seconds, state.attempts = sum(outcome.seconds.values()), outcome.attempts
+        if outcome.failure is None:
+            run.end(run.row_of(state, "done", found=outcome.value))
+        else:
+            run.fail(state, outcome.failure)
+            report = report_text(run.ended[row.key]).encode()
+            storage.commit_bytes(storage.join(row.out, row.key, REPORT), report)

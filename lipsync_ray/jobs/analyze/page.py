@@ -1,0 +1,71 @@
+"""index.html and warnings.csv: every file with its pictures, its language, its text, and what to know of it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+from collections.abc import Sequence
+from importlib import resources
+
+from lipsync_ray.io import storage
+from lipsync_ray.io.wording import number, share
+from lipsync_ray.jobs.analyze.analysis import Analysis
+from lipsync_ray.jobs.analyze.assemble import REPORT
+from lipsync_ray.jobs.analyze.verdict import tally
+
+FILE = "index.html"
+WARNINGS = "warnings.csv"
+SHOWN_FACES = 5  # of a video
+SHOWN_TEXT = 400  # characters
+_TEMPLATE = "page.html.j2"
+
+
+def write_page(analyses: Sequence[Analysis], out: str) -> str:
+    """Write the page and the table of warnings; the page's URL. Its pictures stay in the folder beside it."""
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {"shortened": shortened, "number": number, "share": share}
+    text = (resources.files("lipsync_ray.jobs.analyze") / _TEMPLATE).read_text(encoding="utf-8")
+    order = {"impossible": 0, "poor": 1, "good": 2}
+    ordered = sorted(analyses, key=lambda a: (order[a.verdict.split(":")[0]], not a.warnings))
+    page = environment.from_string(text).render(
+        made=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+        analyses=ordered,
+        counts=tally([analysis.verdict for analysis in analyses]),
+        pictures={analysis.id: _pictures(analysis) for analysis in analyses},
+        report=REPORT,
+    )
+    url = storage.join(out, FILE)
+    storage.commit_bytes(url, page.encode())
+    storage.commit_bytes(storage.join(out, WARNINGS), _warnings(analyses).encode())
+    return url
+
+
+def shortened(text: str, most: int = SHOWN_TEXT) -> str:
+    """The text's beginning, cut at a space."""
+    if len(text) <= most:
+        return text
+    head = text[:most]
+    return f"{head.rsplit(' ', 1)[0] if ' ' in head else head} …"
+
+
+def _pictures(analysis: Analysis) -> list[tuple[str, str]]:
+    """(file, caption) of some faces: of different frames where there are enough."""
+    faces = sorted(analysis.faces or (), key=lambda face: (face.number, face.frame))[:SHOWN_FACES]
+    return [(face.picture, f"{number(face.time_s, 2)} s, {number(face.height_px)} px") for face in faces]
+
+
+def _warnings(analyses: Sequence[Analysis]) -> str:
+    """A row a warning; what makes a file poor or impossible is one too."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(("id", "url", "kind", "warning"))
+    for analysis in analyses:
+        kind, _, reasons = analysis.verdict.partition(": ")
+        if reasons:
+            writer.writerow((analysis.id, analysis.url, kind, reasons))
+        for warning in analysis.warnings:
+            writer.writerow((analysis.id, analysis.url, "warning", warning))
+    return buffer.getvalue()

@@ -1,0 +1,198 @@
+"""What is done to one file: measure it, write down what it says, look at a few of its frames. Plain classes; no Ray."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from fractions import Fraction
+
+import cv2
+import numpy as np
+
+from lipsync_ray.errors import MediaError, ProbeError
+from lipsync_ray.faces.crop import square_around
+from lipsync_ray.faces.detect import Detector, Faces, detection_size, mtcnn_detector
+from lipsync_ray.inputs.face_tables import one_thread
+from lipsync_ray.io import storage
+from lipsync_ray.jobs.analyze.analysis import Analysis, FoundFace
+from lipsync_ray.jobs.analyze.assemble import REPORT, build_row, report_text
+from lipsync_ray.jobs.analyze.plan import FileRow, Known, Looked
+from lipsync_ray.jobs.analyze.verdict import SILENT, turn_of
+from lipsync_ray.media import decode
+from lipsync_ray.media.audio import SoundTrack, speech_blocks
+from lipsync_ray.media.clips import cut_spans, wav_bytes
+from lipsync_ray.media.container import main_stream, opened
+from lipsync_ray.media.details import get_audio_details, get_video_details
+from lipsync_ray.media.picture import U8, YuvFrame
+from lipsync_ray.media.probe import VideoInfo, probe_video
+from lipsync_ray.models import speech
+from lipsync_ray.models.weights import Checkpoint
+
+SURE = 0.9  # probability from which a detection counts as a face
+AROUND = 1.4  # side of a saved face beside the detected one
+CLIP_S = Fraction(1)  # of sound around a frame
+MORE_FRAMES = 4  # times as many are looked at where none shows a face, before a video is called impossible
+THUMBNAIL_PX = 320  # wide
+_GREEN = (80, 200, 60)
+
+
+class Probe:
+    """Look at a file's streams; decode its sound to the end, a block at a time.
+
+    Raises
+    ------
+    ProbeError : not a media file, or its picture stream is damaged
+    DecodeError : it holds nothing but sound, and that cannot be decoded
+    """
+
+    def __call__(self, row: FileRow) -> Known:
+        url = row.file.url
+        with opened(url) as container:
+            seen, heard = main_stream(container) is not None, bool(container.streams.audio)
+        if not seen and not heard:
+            raise ProbeError(f"{url}: neither a video nor an audio stream in it")
+        wanted = row.file.roles or ("video", "audio")
+        video = get_video_details(url) if seen and "video" in wanted else None
+        known = Known(row, video, text_error=row.no_whisper)
+        if not heard:
+            return replace(known, audio_error="no audio stream in it")
+        try:
+            return replace(known, audio=get_audio_details(url))
+        except MediaError as error:
+            if video is None:
+                raise
+            return replace(known, audio_error=str(error))
+
+
+class Transcribe:
+    """Write down and translate what a file says. Keeps Whisper loaded.
+
+    Parameters
+    ----------
+    whisper : its weights
+    """
+
+    def __init__(self, whisper: Checkpoint, device: str) -> None:
+        one_thread()
+        self._transcriber = speech.Transcriber(whisper.here(), device)
+
+    def __call__(self, known: Known) -> Known:
+        if known.audio is None:
+            return replace(known, text_error=known.audio_error)
+        if known.audio.silence >= SILENT:
+            return replace(known, text_error="silent")
+        heard = self._transcriber(
+            speech_blocks(SoundTrack(known.row.file.url), cancels=known.audio.cancels), known.row.seed
+        )
+        return replace(known, heard=heard)
+
+
+class SampleFaces:
+    """Look for faces in a few frames, save each with the sound around it, and write the file's report."""
+
+    def __init__(self) -> None:
+        one_thread()
+        self._detector: Detector = mtcnn_detector("cpu")
+
+    def __call__(self, known: Known) -> Analysis:
+        row = known.row
+        storage.remove(storage.join(row.out, row.file.id))  # what an earlier run saved with other settings
+        analysis = build_row(known, self._look(known) if known.video is not None else None)
+        text = report_text(analysis)
+        storage.commit_bytes(storage.join(row.out, row.file.id, REPORT), text.encode())
+        return analysis
+
+    def _look(self, known: Known) -> Looked:
+        row = known.row
+        info = probe_video(row.file.url)
+        chosen = choose_frames(info.frames, row.frames, row.seed)
+        faces, thumbnail = self._scan(row, info, chosen)
+        if not faces and len(chosen) < info.frames:
+            chosen = choose_frames(info.frames, row.frames * MORE_FRAMES, row.seed)
+            faces, thumbnail = self._scan(row, info, chosen)
+        name = f"{row.file.id}/thumbnail.jpg"
+        storage.commit_bytes(storage.join(row.out, name), _jpeg(thumbnail))
+        clips = _clips(known, {face.frame: face.frame / info.rate for face in faces})
+        return Looked(tuple(chosen), tuple(replace(face, clip=clips.get(face.frame)) for face in faces), name)
+
+    def _scan(self, row: FileRow, info: VideoInfo, frames: Sequence[int]) -> tuple[list[FoundFace], U8]:
+        """Every face of these frames, saved; and a small picture of the first frame that shows one."""
+        found: list[FoundFace] = []
+        thumbnail: U8 | None = None
+        for frame, picture in zip(frames, decode.pictures_at(info, frames), strict=True):
+            faces = self._faces(picture)
+            if thumbnail is None or (len(faces) and not found):
+                thumbnail = _thumbnail(picture, faces)
+            for number in range(len(faces)):
+                found.append(_saved(row, picture, frame, float(frame / info.rate), faces, number))
+        assert thumbnail is not None
+        return found, thumbnail
+
+    def _faces(self, picture: YuvFrame) -> Faces:
+        """Sure faces of a picture, in its own pixels."""
+        width, height = detection_size(picture.width, picture.height)
+        small = cv2.resize(picture.bgr(), (width, height), interpolation=cv2.INTER_AREA)
+        faces = self._detector(np.ascontiguousarray(small[..., ::-1], np.uint8))
+        scale = np.array([picture.width / width, picture.height / height], np.float32)
+        sure = faces.score >= SURE
+        return Faces(faces.box[sure] * np.tile(scale, 2), faces.landmarks[sure] * scale, faces.score[sure])
+
+
+def choose_frames(frames: int, count: int, seed: int) -> list[int]:
+    """`count` different frames of so many, in order; all where there are fewer.
+
+    At random, but always the same ones for a seed; those of a smaller count are among them.
+    """
+    generator = np.random.default_rng([seed, frames])
+    return sorted(generator.permutation(frames)[:count].tolist())
+
+
+def _saved(row: FileRow, picture: YuvFrame, frame: int, time_s: float, faces: Faces, number: int) -> FoundFace:
+    """Commit the picture of a face, and describe it."""
+    box, points = faces.box[number], faces.landmarks[number]
+    cut = picture.bgr(square_around(box, AROUND, picture.width, picture.height))
+    name = f"{row.file.id}/faces/{frame:06}-{number}.png"
+    storage.commit_bytes(storage.join(row.out, name), cv2.imencode(".png", cut)[1].tobytes())
+    return FoundFace(
+        frame,
+        round(time_s, 3),
+        number,
+        float(faces.score[number]),
+        (float(box[0]), float(box[1]), float(box[2]), float(box[3])),
+        tuple(map(float, points.flatten())),
+        float(box[3] - box[1]),
+        turn_of(points),
+        name,
+        None,
+    )
+
+
+def _clips(known: Known, times: dict[int, Fraction]) -> dict[int, str]:
+    """Commit the second of sound around each of these frames; frame → file, where there is any."""
+    if known.audio is None or not times:
+        return {}
+    row, half = known.row, CLIP_S / 2
+    rate, cut = cut_spans(
+        SoundTrack(row.file.url), [(max(Fraction(0), time - half), time + half) for time in times.values()]
+    )
+    names = {}
+    for frame, samples in zip(times, cut, strict=True):
+        if samples.shape[1]:
+            names[frame] = f"{row.file.id}/clips/{frame:06}.wav"
+            storage.commit_bytes(storage.join(row.out, names[frame]), wav_bytes(samples, rate))
+    return names
+
+
+def _thumbnail(picture: YuvFrame, faces: Faces) -> U8:
+    """The whole frame, small, with its faces framed."""
+    scale = THUMBNAIL_PX / picture.width
+    size = (THUMBNAIL_PX, max(1, round(picture.height * scale)))
+    small = np.ascontiguousarray(cv2.resize(picture.bgr(), size, interpolation=cv2.INTER_AREA), np.uint8)
+    for x0, y0, x1, y1 in (faces.box * scale).round().astype(int).tolist():
+        cv2.rectangle(small, (x0, y0), (x1, y1), _GREEN, 2, cv2.LINE_AA)
+    return small
+
+
+def _jpeg(picture: U8) -> bytes:
+    data: bytes = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 85])[1].tobytes()
+    return data

@@ -1,0 +1,172 @@
+"""What the numbers mean for a dub: warnings, and one word on whether to pay for it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lipsync_ray.jobs.analyze.analysis import IMPOSSIBLE, UNKNOWN, FoundFace
+from lipsync_ray.media.details import AudioDetails, VideoDetails
+from lipsync_ray.media.languages import code_of
+
+SMALL_FACE_PX = 64  # of its height: Wav2Lip draws 96 × 96, and there is not that much to see of it
+SOFT_FACE_PX = 400  # … and here 96 pixels are stretched to four times their size
+TURNED_DEG = 40.0
+SEEN_TOO_LITTLE = 0.5  # share of the frames
+RIVAL = 0.7  # of the largest face's height: two faces that could both be the speaker
+SILENT = 0.98  # share of silence with which a stream holds no speech
+MOSTLY_SILENT = 0.7
+FAINT_LUFS = -40.0
+CLIPPED_DBFS = -0.05
+LOW_RATE = 20  # frames/s
+NOSE = 0.6  # how far a nose stands out, in eye distances: turns the shift of its tip into an angle
+
+
+@dataclass(frozen=True)
+class SampleFaces:
+    """The faces of a video, summed up; fields as in :class:`~lipsync_ray.jobs.analyze.analysis.Analysis`."""
+
+    frames: int
+    share: float
+    people: int
+    height_px: float | None
+    turn_deg: float | None
+    rivals: float
+    """Share of the frames in which a second face is nearly as large as the largest."""
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """Warnings, and what is wrong: an empty `poor` and `impossible` make it good."""
+
+    warnings: tuple[str, ...] = ()
+    poor: tuple[str, ...] = ()
+    impossible: tuple[str, ...] = ()
+
+    def __add__(self, other: Assessment) -> Assessment:
+        return Assessment(
+            tuple(dict.fromkeys(self.warnings + other.warnings)),
+            tuple(dict.fromkeys(self.poor + other.poor)),
+            tuple(dict.fromkeys(self.impossible + other.impossible)),
+        )
+
+    @property
+    def verdict(self) -> str:
+        """``good``, ``poor: reasons`` or ``impossible: reasons``."""
+        if self.impossible:
+            return f"{IMPOSSIBLE}: {'; '.join(self.impossible)}"
+        return f"poor: {'; '.join(self.poor)}" if self.poor else "good"
+
+
+def turn_of(landmarks: NDArray[np.floating]) -> float:
+    """Degrees by which a face is turned to the left or right, 0–90: from how far the nose is off the eyes' middle.
+
+    A rough guess, good to tell a frontal face from a profile.
+
+    Parameters
+    ----------
+    landmarks : (5, 2) x, y: left eye, right eye, nose, left and right mouth corner
+    """
+    left, right, nose = (np.asarray(point, float) for point in landmarks[:3])
+    across = right - left
+    distance = float(np.linalg.norm(across))
+    if distance == 0:
+        return 90.0
+    shift = abs(float((nose - (left + right) / 2) @ across)) / distance
+    return float(np.degrees(np.arctan2(shift, NOSE * distance)))
+
+
+def look_of(faces: Sequence[FoundFace], frames: int) -> SampleFaces:
+    """Sum up the faces of so many frames."""
+    by_frame: dict[int, list[FoundFace]] = {}
+    for face in faces:
+        by_frame.setdefault(face.frame, []).append(face)
+    sizes = {frame: sorted((f.height_px for f in there), reverse=True) for frame, there in by_frame.items()}
+    largest = [max(there, key=lambda face: (face.height_px, -face.number)) for there in by_frame.values()]
+    rivals = sum(len(tall) > 1 and tall[1] >= RIVAL * tall[0] for tall in sizes.values())
+    return SampleFaces(
+        frames,
+        len(by_frame) / frames if frames else 0.0,
+        max(map(len, by_frame.values()), default=0),
+        float(np.median([face.height_px for face in largest])) if largest else None,
+        float(np.median([face.turn_deg for face in largest])) if largest else None,
+        rivals / len(by_frame) if by_frame else 0.0,
+    )
+
+
+def of_video(video: VideoDetails | None, look: SampleFaces | None) -> Assessment:
+    """What a file is worth as the picture of a dub."""
+    if video is None or look is None:
+        return Assessment(impossible=("no video stream in it",))
+    warnings: list[str] = list(video.notes)
+    poor: list[str] = []
+    if video.varies:
+        warnings.append(f"its frame rate varies; it is taken as {video.rate} frames/s")
+    if video.rate < LOW_RATE:
+        warnings.append(f"only {float(video.rate):.3g} frames/s: lips need about 25")
+    if not look.people:
+        return Assessment(tuple(warnings), (), (f"no face in any of the {look.frames} frames that were looked at",))
+    assert look.height_px is not None
+    assert look.turn_deg is not None
+    if look.share < SEEN_TOO_LITTLE:
+        poor.append(f"a face in only {look.share:.0%} of the frames that were looked at")
+    elif look.share < 1:
+        warnings.append(f"no face in {1 - look.share:.0%} of the frames that were looked at")
+    if look.height_px < SMALL_FACE_PX:
+        poor.append(f"its face is small: {look.height_px:.0f} pixels tall, of which lip-sync needs {SMALL_FACE_PX}")
+    elif look.height_px > SOFT_FACE_PX:
+        warnings.append(
+            f"its face is {look.height_px:.0f} pixels tall and Wav2Lip draws 96: use --restore gfpgan to sharpen it"
+        )
+    if look.turn_deg > TURNED_DEG:
+        poor.append(f"its face is turned away, by about {look.turn_deg:.0f}°")
+    if look.people > 1:
+        warnings.append(f"several people: up to {look.people} faces in a frame; --face decides who speaks")
+    if look.rivals > SEEN_TOO_LITTLE:
+        poor.append("several faces of nearly the same size: who speaks is a guess")
+    return Assessment(tuple(warnings), tuple(poor))
+
+
+def of_audio(audio: AudioDetails | None, error: str | None) -> Assessment:
+    """What a file is worth as the sound of a dub."""
+    if audio is None:
+        return Assessment(impossible=(error or "no audio stream in it",))
+    warnings: list[str] = list(audio.notes)
+    poor: list[str] = []
+    if audio.silence >= SILENT:
+        poor.append("silent: there is nothing to say")
+    elif audio.silence > MOSTLY_SILENT:
+        warnings.append(f"{audio.silence:.0%} of its sound is silence")
+    elif audio.loudness_lufs is not None and audio.loudness_lufs < FAINT_LUFS:
+        warnings.append(f"very quiet: {audio.loudness_lufs:.0f} LUFS, speech is usually near −23")
+    if audio.peak_dbfs > CLIPPED_DBFS:
+        warnings.append("its loudest samples are at full scale: it may be clipped")
+    return Assessment(tuple(warnings), tuple(poor))
+
+
+def of_languages(expected: Sequence[str], whisper: str | None, detected: str | None) -> Assessment:
+    """Where the table, Whisper and langdetect do not agree on the language."""
+    warnings: list[str] = []
+    known = {code_of(name): name for name in expected}
+    if len(known) > 1:
+        warnings.append(f"the table says several languages of it: {', '.join(expected)}")
+    heard = code_of(whisper) if whisper else None
+    read = detected if detected and detected != UNKNOWN else None
+    if heard and read and heard != read:
+        warnings.append(f"Whisper hears {heard!r}, langdetect reads {read!r}")
+    for code, name in known.items():
+        tools = (("Whisper hears", heard), ("langdetect reads", read))
+        against = [f"{who} {found!r}" for who, found in tools if found and found != code]
+        if against:
+            warnings.append(f"the table says {name!r}, {' and '.join(against)}")
+    return Assessment(tuple(warnings))
+
+
+def tally(verdicts: Sequence[str]) -> dict[str, int]:
+    """How many are good, poor, impossible."""
+    counts = Counter(verdict.split(":")[0] for verdict in verdicts)
+    return {name: counts[name] for name in ("good", "poor", "impossible")}

@@ -1,0 +1,195 @@
+"""The dub job from manifest to results.
+
+    probe every distinct file ► face tables, one per distinct video ► lips ► join ► results.parquet
+
+Both passes run side by side: a dub begins when its own video's faces are there.
+
+What earlier runs committed to the same folder under the same fingerprint is kept: finished dubs, face tables, mels,
+scans and parts. A dub that cannot go on becomes a row that says why, and the others go on without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from fractions import Fraction
+from functools import partial
+
+from rich.console import Console
+
+from lipsync_ray.engine.resources import Layout, allocate
+from lipsync_ray.engine.runners import started
+from lipsync_ray.engine.stages import Failure, StageSpec
+from lipsync_ray.engine.video_pass import VideoPass
+from lipsync_ray.inputs.face_pass import FaceTable, run_with_faces
+from lipsync_ray.inputs.speakers import SpeakerQuery, SpeakerTracks
+from lipsync_ray.io import storage
+from lipsync_ray.io.manifest import Dub
+from lipsync_ray.io.out_folder import check_writable
+from lipsync_ray.io.results import Summary
+from lipsync_ray.jobs.dub.assemble import VideoOrder, make_video
+from lipsync_ray.jobs.dub.inputs import DubRun, DubState, Use, prepare
+from lipsync_ray.jobs.dub.plan import segments
+from lipsync_ray.jobs.dub.stages import Compose, Composed, Crop, Restore, Sync, faceless_frames
+from lipsync_ray.media.join import AudioTrack
+from lipsync_ray.models import generators, weights
+from lipsync_ray.models.precision import resolved
+from lipsync_ray.restoration import previews
+from lipsync_ray.restoration.weights import resolve
+from lipsync_ray.settings import DubSettings, Workers
+
+
+def run(
+    dubs: list[Dub],
+    settings: DubSettings,
+    workers: Workers,
+    out: str,
+    console: Console,
+    fetching: weights.Progress | None = None,
+    rejected: Mapping[Use, str] | None = None,
+) -> Summary:
+    """Make every dub of a checked manifest.
+
+    Parameters
+    ----------
+    out : folder, path or fsspec URL
+    console : for progress lines
+    fetching : told how far a download of the weights is
+    rejected : files that an analysis says cannot be dubbed, and why
+
+    Raises
+    ------
+    WeightsError, CheckpointError, SettingsError, ClusterError : before anything is started
+    """
+    check_writable(out)
+    checkpoint = generators.resolve(settings.model, fetching)
+    generator = generators.spec_of(checkpoint)
+    restoration = resolve(settings.restore, fetching) if settings.restore else None
+    with started(workers) as runner:
+        device = allocate(runner.cluster, workers, alone=True).device  # options that cannot be met end the run here
+        settings = replace(settings, precision=resolved(settings.precision, device))
+        out = storage.absolute(out)
+        run = DubRun(
+            dubs, settings, workers, out, console, runner, device, generator, checkpoint, restoration, rejected
+        )
+        run.write()
+        prepare(run)
+        _make_dubs(run)
+        return Summary(run.rows, run.finish(), run.detected_videos, run.seconds)
+
+
+def _make_dubs(run: DubRun) -> None:
+    """Make every dub: faces of its video, who speaks, segments, join."""
+    by_video = run.by("video_key")
+    videos = {key: dubs[0].info for key, dubs in by_video.items() if dubs[0].info is not None}
+    networks = 2 + (run.settings.restore is not None)
+    layout = allocate(run.context.cluster, run.workers, alone=False, networks=networks)
+
+    def on_table(key: str, table: FaceTable) -> Iterable[SpeakerQuery]:
+        run.detected_videos += table.fresh
+        for dub in by_video[key]:
+            dub.table = table.url
+            dub.attempts = max(dub.attempts, table.attempts)
+            if table.failure:
+                run.fail(dub, table.failure)
+        if table.failure is None:
+            yield SpeakerQuery(key, table.url, run.settings.face, videos[key].width, videos[key].height)
+
+    def on_speaker(query: SpeakerQuery, speaker: SpeakerTracks | Failure) -> Iterable[str]:
+        for dub in by_video[query.key]:
+            if isinstance(speaker, Failure):
+                run.fail(dub, speaker)
+                continue
+            dub.warn(*speaker.notes)
+            if speaker.chosen:
+                dub.speaker = speaker
+                yield dub.id
+            else:
+                _end_without_face(run, dub)
+
+    users = f"{len(run.dubs)} dubs"
+    lips = _lips_pass(run, layout)
+    run_with_faces(run.context, videos, run.url("faces"), layout.model, lips, on_table, on_speaker, users)
+
+
+def _lips_pass(run: DubRun, layout: Layout) -> VideoPass[DubState, VideoOrder, str]:
+    return VideoPass(
+        name="lips",
+        folder=run.url("parts"),
+        active=run.active,
+        parts_of=partial(segments, run),
+        stages=_stages(run, layout),
+        on_part=_take_segment,
+        assemble_args=partial(_order, run),
+        assemble=("join", make_video),
+        on_done=partial(_end_done, run),
+        fail=run.fail,
+    )
+
+
+def _stages(run: DubRun, layout: Layout) -> list[StageSpec]:
+    settings, model, generator = run.settings, layout.model, run.generator
+    sync = partial(Sync, generator, run.checkpoint, layout.device, settings.precision, run.workers.batch)
+    stages = [
+        StageSpec("crop", partial(Crop, generator.crop_side), layout.read.workers, layout.read.cpus),
+        StageSpec("sync", sync, model.workers, model.cpus, model.gpus),
+        StageSpec("compose", partial(Compose, settings.restore), layout.write.workers, layout.write.cpus),
+    ]
+    if run.restoration is not None:
+        restore = partial(Restore, run.restoration.files, layout.device, settings.precision)
+        stages.insert(2, StageSpec("restore", restore, model.workers, model.cpus, model.gpus))
+    return stages
+
+
+def _take_segment(dub: DubState, composed: Composed) -> None:
+    dub.faceless[composed.start] = composed.faceless
+    dub.restored += composed.restored
+    dub.warn(*composed.notes)
+
+
+def _order(run: DubRun, dub: DubState) -> VideoOrder:
+    assert dub.info is not None
+    assert dub.speech is not None
+    rate, speech = dub.info.rate, dub.speech
+    lasts = Fraction(dub.frames) / rate
+    sounding = min(lasts, speech.duration_s) if run.settings.length != "video" else lasts
+    track = AudioTrack(speech.track, speech.span, sounding, dub.row.language)
+    url = run.url("videos", f"{dub.id}.mp4")
+    shown = run.url(previews.FOLDER) if run.settings.restore else None
+    return VideoOrder(dub.id, dub.ordered, dub.frames, rate, track, url, shown)
+
+
+def _end_done(run: DubRun, dub: DubState, output: str) -> None:
+    assert dub.info is not None
+    faceless = sum(dub.faceless.values())
+    if dub.reused:  # their count of faceless frames went with the run that made them: count again, from the table
+        faceless = _count_faceless(run, dub)
+    row = run.row_of(
+        dub,
+        "done",
+        output=output,
+        frames=dub.frames,
+        faceless_frames=faceless,
+        restored_frames=dub.restored if run.settings.restore and not dub.reused else None,
+        duration_s=float(dub.frames / dub.info.rate),
+        segments=len(dub.parts),
+        reused_segments=dub.reused,
+    )
+    run.end(row)
+    storage.remove(run.url("parts", dub.id))
+
+
+def _end_without_face(run: DubRun, dub: DubState) -> None:
+    assert dub.info is not None
+    reason = (
+        f"no face in any of {dub.info.frames} frames (MTCNN, faces from 1/18 of the frame's short side); "
+        "nothing was written"
+    )
+    run.end(run.row_of(dub, "no_face", stage="detect", error=reason))
+
+
+def _count_faceless(run: DubRun, dub: DubState) -> int:
+    assert dub.info is not None
+    assert dub.speaker is not None
+    settings = run.settings
+    return faceless_frames(dub.info, dub.table, dub.speaker.chosen, settings.pads, dub.frames, settings.loop)

@@ -1,0 +1,109 @@
+"""From videos, audio and settings to rows of work: which output frames, of which source frames, go where.
+
+Everything here is arithmetic on frame numbers; nothing is opened.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lipsync_ray.faces.blend import Blend
+from lipsync_ray.faces.crop import Pads
+from lipsync_ray.inputs.audio_features import Speech
+from lipsync_ray.media.encode import VideoCoding
+from lipsync_ray.media.probe import VideoInfo
+from lipsync_ray.media.timeline import Loop, source_frames, split
+from lipsync_ray.restoration import previews
+from lipsync_ray.restoration.faces import PARSE_EVERY, ROW_S
+from lipsync_ray.settings import SEGMENT_S, Length
+
+if TYPE_CHECKING:  # the run, of which workers need not know
+    from lipsync_ray.jobs.dub.inputs import DubRun, DubState
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One contiguous range of a dub's output frames.
+
+    Attributes
+    ----------
+    key : unique in the run
+    dub : id of the dub
+    start, stop : output frames [start, stop)
+    video : the source
+    speech : what is said
+    loop : which source frame an output frame shows
+    table : the video's face table
+    chosen : tracks of the face that speaks
+    pads, blend, coding : see :class:`~lipsync_ray.settings.DubSettings`
+    url : where its part is committed
+    previews : output frames that are shown before and after restoration, and where their tiles go
+    """
+
+    key: str
+    dub: str
+    start: int
+    stop: int
+    video: VideoInfo
+    speech: Speech
+    loop: Loop
+    table: str
+    chosen: tuple[int, ...]
+    pads: Pads
+    blend: Blend
+    coding: VideoCoding
+    url: str
+    previews: tuple[tuple[int, str], ...] = ()
+
+    def source_frames(self) -> NDArray[np.int64]:
+        """(stop − start,) source frame of each output frame."""
+        return source_frames(np.arange(self.start, self.stop), self.video.frames, self.loop)
+
+    def shown_at(self, place: int) -> str | None:
+        """Where the tiles of a frame go, counted from the segment's start; None of one that is not shown."""
+        return dict(self.previews).get(self.start + place)
+
+
+def output_frames(video: VideoInfo, speech: Speech, length: Length) -> int:
+    """How many frames the output has: at least one; as many as begin before the sound ends."""
+    spoken = speech.duration_s * video.rate
+    sounding = max(1, -(-spoken.numerator // spoken.denominator))
+    if length == "audio" or (video.still and length == "shortest"):
+        return sounding
+    return video.frames if length == "video" else min(video.frames, sounding)
+
+
+def segments(run: DubRun, dub: DubState) -> list[Segment]:
+    """The rows of a dub; who speaks may not be known yet, where they are only counted."""
+    assert dub.info is not None
+    assert dub.speech is not None
+    settings = run.settings
+    dub.frames = output_frames(dub.info, dub.speech, settings.length)
+    seconds = run.workers.segment_s or (ROW_S if settings.restore else SEGMENT_S)
+    batch = run.generator.batch(run.workers.batch, run.device)
+    folder = run.url(previews.FOLDER)
+    frames = previews.preview_frames(dub.frames) if settings.restore else ()
+    shown = [(frame, previews.row_url(folder, dub.id, frame)) for frame in frames]
+    return [
+        Segment(
+            key=f"{dub.id}-{start}",
+            dub=dub.id,
+            start=start,
+            stop=stop,
+            video=dub.info,
+            speech=dub.speech,
+            loop=settings.loop,
+            table=dub.table,
+            chosen=dub.speaker.chosen if dub.speaker else (),
+            pads=settings.pads,
+            blend=settings.blend,
+            coding=settings.coding,
+            url=run.url("parts", dub.id, f"{dub.fingerprint}-{start}-{stop}.mp4"),
+            previews=tuple((frame, url) for frame, url in shown if start <= frame < stop),
+        )
+        for start, stop in split(dub.frames, dub.info.rate, seconds, batch, PARSE_EVERY if settings.restore else 1)
+    ]

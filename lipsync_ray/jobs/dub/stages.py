@@ -1,0 +1,201 @@
+"""What is done to a segment: crop, sync, restore, compose. Plain classes; no Ray."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lipsync_ray.faces.blend import paste
+from lipsync_ray.faces.crop import Pads, crop_box, crop_face
+from lipsync_ray.faces.table import boxes_of, landmarks_of, read_table
+from lipsync_ray.inputs.face_tables import one_thread
+from lipsync_ray.io import storage
+from lipsync_ray.jobs.dub.plan import Segment
+from lipsync_ray.media import decode, mel
+from lipsync_ray.media.encode import encode
+from lipsync_ray.media.picture import Box, YuvFrame
+from lipsync_ray.media.probe import VideoInfo
+from lipsync_ray.media.timeline import Loop, source_frames
+from lipsync_ray.models.weights import Checkpoint
+from lipsync_ray.restoration.faces import FaceRestorer, Restored, RestoreFiles, Target
+from lipsync_ray.restoration.previews import commit_row
+from lipsync_ray.settings import Precision, RestoreSettings
+
+if TYPE_CHECKING:  # torch, which the other stages do without
+    from lipsync_ray.models.generators import GeneratorSpec
+
+U8 = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Crops:
+    """A segment and the faces in it.
+
+    Attributes
+    ----------
+    segment : the row
+    places : (m,) int64 output frames, counted from the segment's start, that have a face
+    boxes : (m, 4) int32 x0, y0, x1, y1 that were cropped
+    faces : (m, side, side, 3) uint8 BGR: of the source after crop, drawn anew after sync
+    restored : after restore, where that is asked for
+    notes : what a person should know of how they were drawn
+    """
+
+    segment: Segment
+    places: NDArray[np.int64]
+    boxes: NDArray[np.int32]
+    faces: U8
+    restored: Restored | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Composed:
+    """A segment whose part is committed: its frames, those without a face, those whose face was restored, and notes."""
+
+    dub: str
+    start: int
+    frames: int
+    faceless: int
+    restored: int
+    notes: tuple[str, ...] = ()
+
+
+class Crop:
+    """Decode a segment's range and cut out the speaking face of every frame, `side` pixels square."""
+
+    def __init__(self, side: int) -> None:
+        self._side = side
+
+    def __call__(self, segment: Segment) -> Crops:
+        video = segment.video
+        shown = segment.source_frames()
+        low, high = int(shown.min()), int(shown.max()) + 1
+        known = boxes_of(read_table(segment.table, low, high), segment.chosen, low, high)
+        places: list[int] = []
+        boxes: list[Box] = []
+        faces: list[U8] = []
+        last: tuple[YuvFrame, U8] | None = None
+        for place, (index, picture) in enumerate(zip(shown, decode.pictures_at(video, shown.tolist()), strict=True)):
+            box = crop_box(known[index - low], segment.pads, video.width, video.height)
+            if box is None:
+                continue
+            if last is None or last[0] is not picture or boxes[-1] != box:
+                last = (picture, crop_face(picture, box, self._side))
+            places.append(place)
+            boxes.append(box)
+            faces.append(last[1])
+        return Crops(
+            segment,
+            np.array(places, np.int64),
+            np.array(boxes, np.int32).reshape(-1, 4),
+            np.stack(faces) if faces else np.zeros((0, self._side, self._side, 3), np.uint8),
+        )
+
+
+class Sync:
+    """Make the cropped faces say the audio. Keeps the generator loaded.
+
+    Parameters
+    ----------
+    generator : which model
+    checkpoint : its weights
+    batch : frames a pass; None for the device's default
+    """
+
+    def __init__(
+        self, generator: GeneratorSpec, checkpoint: Checkpoint, device: str, precision: Precision, batch: int | None
+    ) -> None:
+        one_thread()
+        self._window = generator.audio
+        self._model = generator.load(checkpoint.here(), device, precision, batch)
+
+    def __call__(self, crops: Crops) -> Crops:
+        if not len(crops.places):
+            return crops
+        segment, window = crops.segment, self._window
+        rate, speech = segment.video.rate, segment.speech
+        frames = (crops.places + segment.start).tolist()
+        starts = np.array([window.first(frame, rate) for frame in frames])
+        first = min(int(starts.min()), speech.columns - window.columns)
+        columns = speech.read(first, int(starts.max()) + window.columns)
+        windows = mel.windows(columns, starts, max(0, first), speech.columns, window.columns)
+        drawn = self._model(crops.faces, windows)
+        return replace(crops, faces=drawn, notes=self._model.notes)
+
+
+class Restore:
+    """Restore every drawn face, aligned by its smoothed landmarks. Keeps GFPGAN loaded."""
+
+    def __init__(self, files: RestoreFiles, device: str, precision: Precision) -> None:
+        self._restorer = FaceRestorer(files, device, precision)
+
+    def __call__(self, crops: Crops) -> Crops:
+        segment = crops.segment
+        shown = segment.source_frames()
+        low, high = int(shown.min()), int(shown.max()) + 1
+        known = landmarks_of(read_table(segment.table, low, high), segment.chosen, low, high)[shown - low]
+        targets: list[list[Target]] = [[] for _ in shown]
+        for place in crops.places.tolist():
+            targets[place].append(Target(0, known[place]))
+        restored = self._restorer(self._drawn(crops), targets, segment.start)
+        return replace(crops, restored=restored, notes=(*crops.notes, *self._restorer.notes))
+
+    @staticmethod
+    def _drawn(crops: Crops) -> Iterator[tuple[int, YuvFrame]]:
+        """(place, frame) with the generator's faces in them."""
+        segment = crops.segment
+        shown = segment.source_frames()[crops.places].tolist()
+        for row, picture in enumerate(decode.pictures_at(segment.video, shown)):
+            drawn = picture.copy()
+            paste(drawn, Box(*crops.boxes[row].tolist()), crops.faces[row], segment.blend)
+            yield int(crops.places[row]), drawn
+
+
+class Compose:
+    """Decode a segment's range again, put the faces in, encode it and commit the part.
+
+    Parameters
+    ----------
+    restore : how restored faces are mixed in
+    """
+
+    def __init__(self, restore: RestoreSettings | None = None) -> None:
+        self._restore = restore
+
+    def __call__(self, crops: Crops) -> Composed:
+        segment = crops.segment
+        part = encode(self._pictures(crops), segment.video.rate, segment.video.pixel_aspect, segment.coding)
+        storage.commit_bytes(segment.url, part)
+        frames = segment.stop - segment.start
+        restored = len(crops.restored.places) if crops.restored else 0
+        return Composed(segment.dub, segment.start, frames, frames - len(crops.places), restored, crops.notes)
+
+    def _pictures(self, crops: Crops) -> Iterator[YuvFrame]:
+        segment = crops.segment
+        shown = segment.source_frames().tolist()
+        row = 0
+        for place, picture in enumerate(decode.pictures_at(segment.video, shown)):
+            if row < len(crops.places) and crops.places[row] == place:
+                box = Box(*crops.boxes[row].tolist())
+                source, picture = picture, picture.copy()
+                paste(picture, box, crops.faces[row], segment.blend)
+                if crops.restored is not None and self._restore is not None:
+                    drawn, picture = picture, picture.copy()
+                    for face in np.flatnonzero(crops.restored.places == place).tolist():
+                        crops.restored.put(picture, face, self._restore, box)
+                    if (url := segment.shown_at(place)) is not None:
+                        commit_row(url, (source, drawn, picture), crops.boxes[row])
+                row += 1
+            yield picture
+
+
+def faceless_frames(video: VideoInfo, table: str, chosen: tuple[int, ...], pads: Pads, frames: int, loop: Loop) -> int:
+    """How many of a dub's output frames have no face to draw, found from the face table alone."""
+    boxes = boxes_of(read_table(table), chosen, 0, video.frames)
+    without = np.array([crop_box(box, pads, video.width, video.height) is None for box in boxes])
+    return int(without[source_frames(np.arange(frames), video.frames, loop)].sum())

@@ -1,0 +1,143 @@
+"""What a run of the enhance job knows of its videos: identified, what is done dropped, the rest looked at."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from fractions import Fraction
+from typing import Any
+
+from rich.console import Console
+
+from lipsync_ray.engine.job import JobRun, JobSpec
+from lipsync_ray.engine.runners import Runner
+from lipsync_ray.engine.stages import Failure
+from lipsync_ray.engine.video_pass import VideoState
+from lipsync_ray.inputs import face_tables
+from lipsync_ray.inputs.content_ids import content_ids
+from lipsync_ray.inputs.probe import VideoSource, probe
+from lipsync_ray.io import storage
+from lipsync_ray.io.results import RESULTS, Result, has_output
+from lipsync_ray.jobs.enhance.sources import EnhanceInput
+from lipsync_ray.media.probe import VideoInfo
+from lipsync_ray.restoration.weights import Restoration
+from lipsync_ray.settings import EnhanceSettings, Workers
+
+ENHANCE_VERSION = 1  # raise when the same video and settings would give other frames
+ENHANCE = JobSpec("enhance", RESULTS, packages=("gfpgan",))
+
+
+@dataclass
+class EnhanceState(VideoState):
+    """A video under way.
+
+    Attributes
+    ----------
+    item : what is enhanced
+    key : of the video's content, for its face table
+    info : the video
+    source : of which a dub's face table is
+    table, chosen : whose faces; no table where every frame is looked at anew
+    faceless, restored : frames without a face, and with one that was restored, of parts made in this run
+    warnings : what a person should know of it, each once
+    """
+
+    item: EnhanceInput
+    key: str = ""
+    info: VideoInfo | None = None
+    source: VideoInfo | None = None
+    table: str | None = None
+    chosen: tuple[int, ...] = ()
+    faceless: int = 0
+    restored: int = 0
+    warnings: dict[str, None] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        return self.item.id
+
+
+class EnhanceRun(JobRun[EnhanceState, Result]):
+    """One run of the enhance job; attributes as in the dub job's."""
+
+    def __init__(
+        self,
+        items: list[EnhanceInput],
+        base: Mapping[str, Any],
+        settings: EnhanceSettings,
+        restoration: Restoration,
+        workers: Workers,
+        out: str,
+        console: Console,
+        runner: Runner,
+        device: str,
+    ) -> None:
+        # An evaluation reads this run like the dub run that it is of.
+        whole: dict[str, Any] = {"face": "all", "loop": "pingpong", "still_rate": "25", "pads": asdict(items[0].pads)}
+        whole |= base
+        whole["enhance"] = settings.record()
+        super().__init__(ENHANCE, [item.id for item in items], whole, workers, out, console, runner)
+        self.items, self.settings, self.restoration, self.device = items, settings, restoration, device
+
+    def more(self) -> Mapping[str, Any]:
+        return {"model": {"name": self.restoration.name, "sha256": self.restoration.digest}}
+
+    def row_of(self, video: EnhanceState, status: Any, **values: Any) -> Result:
+        info, row = video.info, video.item.row
+        size = {} if info is None else {
+            "frames": info.frames, "rate": str(info.rate), "duration_s": float(info.duration_s),
+            "width": info.width * self.settings.upscale, "height": info.height * self.settings.upscale,
+        }  # fmt: skip
+        common: dict[str, Any] = {
+            "status": status,
+            "output": None,
+            "model": "+".join(filter(None, (row.model, self.restoration.name))),
+            "faceless_frames": None,
+            "restored_frames": None,
+            "seconds": round(video.seconds, 3),
+            "attempts": video.attempts,
+            "face_table": video.item.face_table or video.table,
+            "fingerprint": video.fingerprint,
+            "warnings": tuple(dict.fromkeys((*row.warnings, *(info.notes if info else ()), *video.warnings))),
+        }
+        return replace(row, **(common | size | values))
+
+
+def prepare(run: EnhanceRun) -> None:
+    """Identify every video, drop what is done, look at the rest."""
+    batch = run.workers.batch
+    values = run.settings.record() | {"device": run.device, "batch": batch}
+    values["restore"]["model"] = run.restoration.digest
+    asked = json.dumps(values, sort_keys=True)
+    found = content_ids(item.video for item in run.items if item.video)
+    for item in run.items:
+        state = run.active[item.id] = EnhanceState(item)
+        video = found.get(item.video, OSError("no video"))
+        if item.row.status != "done":
+            run.end(replace(item.row, output=None))
+        elif isinstance(video, Exception):
+            run.end(replace(item.row, status="failed", stage="look", error=f"{item.video}: {video}", output=None))
+        else:
+            faces = json.dumps([item.face, item.loop, str(item.still_rate), vars(item.pads), item.face_table])
+            state.key = storage.digest(video, face_tables.VERSION)
+            state.fingerprint = storage.digest(ENHANCE_VERSION, video, faces, asked)
+    run.keep(has_output(run.out, ["videos", "images"]))
+    _look(run)
+
+
+def _look(run: EnhanceRun) -> None:
+    looked_at = dict(run.active)
+    sources = [VideoSource(state.item.video, f"v{name}", Fraction(25)) for name, state in looked_at.items()]
+    for name, state in looked_at.items():
+        if state.item.face_table and state.item.loop:
+            sources.append(VideoSource(state.item.row.video, f"s{name}", state.item.still_rate))
+    for source, info in run.context.map_tasks("probe", probe, sources):
+        state = looked_at[source.key[1:]]
+        if isinstance(info, Failure):
+            if source.key[0] == "v":
+                run.fail(state, info)
+        elif source.key[0] == "v":
+            state.info = info
+        else:
+            state.source = info

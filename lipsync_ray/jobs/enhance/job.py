@@ -1,0 +1,161 @@
+"""The enhance job from finished videos to restored ones.
+
+    probe every video ► faces, where no table is at hand ► restore ► compose ► join (audio copied) ► results.parquet
+
+What an earlier run committed under the same fingerprint is kept: finished videos, parts, face tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from rich.console import Console
+
+from lipsync_ray.engine.resources import Layout, allocate
+from lipsync_ray.engine.runners import started
+from lipsync_ray.engine.stages import Failure, StageSpec
+from lipsync_ray.engine.video_pass import VideoPass
+from lipsync_ray.inputs.face_pass import FaceTable, run_with_faces
+from lipsync_ray.inputs.speakers import SpeakerQuery, SpeakerTracks
+from lipsync_ray.io import storage
+from lipsync_ray.io.out_folder import check_writable
+from lipsync_ray.io.results import Summary
+from lipsync_ray.jobs.enhance.assemble import EnhancedOrder, make_enhanced
+from lipsync_ray.jobs.enhance.inputs import EnhanceRun, EnhanceState, prepare
+from lipsync_ray.jobs.enhance.plan import rows_of
+from lipsync_ray.jobs.enhance.sources import EnhanceInput
+from lipsync_ray.jobs.enhance.stages import Compose, Composed, Restore
+from lipsync_ray.media.probe import VideoInfo
+from lipsync_ray.models import weights
+from lipsync_ray.models.precision import resolved
+from lipsync_ray.restoration import previews
+from lipsync_ray.restoration.weights import resolve
+from lipsync_ray.settings import EnhanceSettings, Workers
+
+
+def run(
+    items: list[EnhanceInput],
+    base: Mapping[str, Any],
+    settings: EnhanceSettings,
+    workers: Workers,
+    out: str,
+    console: Console,
+    fetching: weights.Progress | None = None,
+) -> Summary:
+    """Enhance every item.
+
+    Parameters
+    ----------
+    base : settings of the dub run that the items are of; empty for other videos
+    out : folder, path or fsspec URL
+
+    Raises
+    ------
+    WeightsError, CheckpointError, SettingsError, ClusterError : before anything is started
+    """
+    check_writable(out)
+    restoration = resolve(settings.restore, fetching)
+    retinaface = weights.by_name("retinaface", fetching) if settings.detector == "retinaface" else None
+    with started(workers) as runner:
+        layout = allocate(runner.cluster, workers, alone=False, networks=2)
+        settings = replace(settings, precision=resolved(settings.precision, layout.device))
+        out = storage.absolute(out)
+        run = EnhanceRun(items, base, settings, restoration, workers, out, console, runner, layout.device)
+        run.write()
+        prepare(run)
+        _enhance(run, layout, retinaface)
+        return Summary(run.rows, run.finish(), 0, run.seconds)
+
+
+def _enhance(run: EnhanceRun, layout: Layout, retinaface: weights.Checkpoint | None) -> None:
+    """Enhance every video as soon as it is known whose faces; with a detector of its own, at once."""
+    wanted: dict[str, list[EnhanceState]] = {}
+    queries: list[SpeakerQuery] = []
+    ready = list(run.active) if retinaface is not None else []
+    for state in run.active.values() if retinaface is None else ():
+        # A dub's table is of its source: of use only where the source is still there to count its frames.
+        usable = state.item.face_table is not None and state.source is not None
+        if usable and storage.exists(state.item.face_table or ""):
+            state.table = state.item.face_table
+            queries.append(_query(state))
+        else:
+            state.source = None
+            wanted.setdefault(state.key, []).append(state)
+    videos: dict[str, VideoInfo] = {key: states[0].info for key, states in wanted.items() if states[0].info}
+
+    def on_table(key: str, table: FaceTable) -> Iterable[SpeakerQuery]:
+        for state in wanted[key]:
+            state.table = table.url
+            state.attempts = max(state.attempts, table.attempts)
+            if table.failure:
+                run.fail(state, table.failure)
+            else:
+                yield _query(state)
+
+    def on_speaker(query: SpeakerQuery, speaker: SpeakerTracks | Failure) -> Iterable[str]:
+        state = run.active[query.key]
+        if isinstance(speaker, Failure):
+            run.fail(state, speaker)
+        elif speaker.chosen:
+            state.chosen = speaker.chosen
+            yield state.id
+        else:
+            reason = "no face is seen in it; nothing was written"
+            run.end(run.row_of(state, "no_face", stage="detect", error=reason))
+
+    main = _restore_pass(run, layout, retinaface)
+    users = f"{sum(map(len, wanted.values()))} videos"
+    faces = run.url("faces")
+    run_with_faces(run.context, videos, faces, layout.model, main, on_table, on_speaker, users, queries, ready)
+
+
+def _query(state: EnhanceState) -> SpeakerQuery:
+    seen = state.source or state.info
+    assert seen is not None
+    assert state.table is not None
+    return SpeakerQuery(state.id, state.table, state.item.face, seen.width, seen.height)
+
+
+def _restore_pass(
+    run: EnhanceRun, layout: Layout, retinaface: weights.Checkpoint | None
+) -> VideoPass[EnhanceState, EnhancedOrder, str]:
+    settings, model = run.settings, layout.model
+    files = run.restoration.files
+    make = partial(Restore, files, layout.device, settings.precision, run.workers.batch, retinaface)
+    return VideoPass(
+        name="restore",
+        folder=run.url("parts"),
+        active=run.active,
+        parts_of=partial(rows_of, run),
+        stages=[
+            StageSpec("restore", make, model.workers, model.cpus, model.gpus),
+            StageSpec("compose", partial(Compose, settings.restore), layout.write.workers, layout.write.cpus),
+        ],
+        on_part=_take_row,
+        assemble_args=partial(_order, run),
+        assemble=("join", make_enhanced),
+        on_done=partial(_end_done, run),
+        fail=run.fail,
+    )
+
+
+def _take_row(state: EnhanceState, composed: Composed) -> None:
+    state.faceless += composed.faceless
+    state.restored += composed.restored
+    state.warnings |= dict.fromkeys(composed.notes)
+
+
+def _order(run: EnhanceRun, state: EnhanceState) -> EnhancedOrder:
+    assert state.info is not None
+    place = ("images", f"{state.id}.png") if state.info.picture else ("videos", f"{state.id}.mp4")
+    return EnhancedOrder(state.id, state.ordered, state.info, run.url(*place), run.url(previews.FOLDER))
+
+
+def _end_done(run: EnhanceRun, state: EnhanceState, output: str) -> None:
+    counts = {} if state.reused else {"faceless_frames": state.faceless, "restored_frames": state.restored}
+    segments = {"segments": len(state.parts), "reused_segments": state.reused}
+    run.end(run.row_of(state, "done", output=output, **segments, **counts))
+    storage.remove(run.url("parts", state.id))

@@ -1,0 +1,82 @@
+"""From a video to its rows of work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lipsync_ray.faces.crop import Pads
+from lipsync_ray.media.encode import VideoCoding
+from lipsync_ray.media.probe import VideoInfo
+from lipsync_ray.media.timeline import Loop, source_frames, split
+from lipsync_ray.restoration import previews
+from lipsync_ray.restoration.faces import PARSE_EVERY, ROW_S
+
+if TYPE_CHECKING:  # the run, of which workers need not know
+    from lipsync_ray.jobs.enhance.inputs import EnhanceRun, EnhanceState
+
+
+@dataclass(frozen=True)
+class EnhanceRow:
+    """One contiguous range of a video's frames.
+
+    Attributes
+    ----------
+    key : unique in the run
+    item : id of the video
+    start, stop : frames [start, stop)
+    video : what is enhanced
+    table : face table; None where every frame is looked at anew
+    chosen : tracks of the table whose faces are restored
+    table_frames : frames of the video that the table is of, and how its frames follow from the video's; None where
+        they are the same
+    scale : size of the video over that of the table's, across and down
+    pads, coding : see :class:`~lipsync_ray.settings.DubSettings`
+    upscale : 1, or 2 for twice the size
+    url : where its part is committed
+    previews : frames that are shown before and after, and where their tiles go
+    source : the video of which a dub's table is, shown beside it
+    """
+
+    key: str
+    item: str
+    start: int
+    stop: int
+    video: VideoInfo
+    table: str | None
+    chosen: tuple[int, ...]
+    table_frames: tuple[int, Loop] | None
+    scale: tuple[float, float]
+    pads: Pads
+    coding: VideoCoding
+    upscale: int
+    url: str
+    previews: tuple[tuple[int, str], ...] = ()
+    source: VideoInfo | None = None
+
+    def seen(self) -> NDArray[np.int64]:
+        """(stop − start,) frame of the table for each frame."""
+        frames = np.arange(self.start, self.stop)
+        return frames if self.table_frames is None else source_frames(frames, *self.table_frames)
+
+
+def rows_of(run: EnhanceRun, state: EnhanceState) -> list[EnhanceRow]:
+    """The rows of one video; whose faces may not be known yet, where they are only counted."""
+    info, item, source = state.info, state.item, state.source
+    assert info is not None
+    loop = None if source is None or item.loop is None else (source.frames, item.loop)
+    size = (info.width, info.height) if source is None else (source.width, source.height)
+    scale = (info.width / (size[0] + size[0] % 2), info.height / (size[1] + size[1] % 2)) if source else (1.0, 1.0)
+    folder, kind = run.url(previews.FOLDER), "png" if info.picture else "mp4"
+    shown = [(frame, previews.row_url(folder, item.id, frame)) for frame in previews.preview_frames(info.frames)]
+    return [
+        EnhanceRow(
+            f"{item.id}-{start}", item.id, start, stop, info, state.table, state.chosen, loop, scale, item.pads,
+            run.settings.coding, run.settings.upscale, run.url("parts", item.id, f"{state.fingerprint}-{start}-{stop}.{kind}"),
+            tuple((frame, url) for frame, url in shown if start <= frame < stop), source,
+        )
+        for start, stop in split(info.frames, info.rate, run.workers.segment_s or ROW_S, multiple=PARSE_EVERY)
+    ]  # fmt: skip

@@ -1,0 +1,128 @@
+"""What is done when the last stretch of a video has arrived: its numbers are put together."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lipsync_ray.io import storage
+from lipsync_ray.jobs.evaluate.face_tracks import RATE, read_face_tracks
+from lipsync_ray.jobs.evaluate.scores import TrackScore
+from lipsync_ray.metrics import image, lse
+from lipsync_ray.metrics.lse import SyncScore
+
+F64 = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class AggregateOrder:
+    """A video to judge.
+
+    Attributes
+    ----------
+    key : id of the subject
+    parts : of its stretches, in order
+    geometry : of the video
+    windows : of each of its tracks
+    padded : see :func:`lipsync_ray.metrics.lse.score`
+    """
+
+    key: str
+    parts: tuple[str, ...]
+    geometry: str
+    windows: tuple[int, ...]
+    padded: bool
+
+
+@dataclass(frozen=True)
+class VideoMetrics:
+    """The numbers of one video; fields as in :class:`~lipsync_ray.jobs.evaluate.scores.Score`."""
+
+    tracks: tuple[TrackScore, ...]
+    curve: tuple[float, ...]
+    confidence: tuple[float, ...]
+    confidence_start_s: float | None
+    offset: int | None
+    compared_frames: int
+    psnr_db: float | None
+    ssim: float | None
+    sharpness: float | None
+    sharpness_reference: float | None
+    jitter: float | None
+    jitter_reference: float | None
+
+
+def aggregate(order: AggregateOrder) -> VideoMetrics:
+    """Read a video's stretches back and score it."""
+    geometry = read_face_tracks(order.geometry)
+    parts = []
+    for url in order.parts:
+        with np.load(io.BytesIO(storage.read_bytes(url))) as arrays:
+            parts.append(dict(arrays))
+    scores: dict[int, SyncScore] = {}
+    for track, windows in enumerate(order.windows):
+        if windows:
+            lips, sounds = (
+                np.concatenate([part[f"{name}-{track}"] for part in parts if f"{name}-{track}" in part])
+                for name in ("lips", "sounds")
+            )
+            if len(lips) != windows:
+                raise ValueError(f"{order.key}: {len(lips)} windows of track {track} in its parts, {windows} planned")
+            scores[track] = lse.score(lips, sounds, order.padded)
+    starts = {track: float(geometry.start[track] / RATE) for track in scores}
+    longest = max(scores, key=lambda track: (scores[track].windows, -track), default=None)
+    main = scores[longest] if longest is not None else None
+    looks = {name: _joined(parts, name) for name in ("mse", "ssim", "sharpness", "sharpness_reference")}
+    mse = _mean(looks["mse"])
+    return VideoMetrics(
+        tuple(
+            TrackScore(starts[track], score.windows, score.distance, score.confidence, score.offset)
+            for track, score in scores.items()
+        ),
+        tuple(lse.mean_curve(np.array([score.curve for score in scores.values()])).tolist()) if scores else (),
+        main.per_window if main else (),
+        starts[longest] if longest is not None else None,
+        main.offset if main else None,
+        len(looks["mse"]),
+        None if mse is None else image.psnr(mse),
+        *(_mean(looks[name]) for name in ("ssim", "sharpness", "sharpness_reference")),
+        *(_mean(_joined(parts, name)) for name in ("jitter", "jitter_reference")),
+    )
+
+
+def values_of(metrics: VideoMetrics, scorer: str) -> dict[str, Any]:
+    """A video's numbers as columns of a :class:`~lipsync_ray.jobs.evaluate.scores.Score`."""
+    tracks = metrics.tracks
+    best = max(tracks, key=lambda track: track.confidence, default=None)
+    names = ("lse_d", "lse_c") if scorer == "syncnet" else ("mini_sync_d", "mini_sync_c")
+    values: dict[str, Any] = {
+        column: sum(getattr(track, name) for track in tracks) / len(tracks) if tracks else None
+        for column, name in zip(names, ("distance", "confidence"), strict=True)
+    }
+    for name in ("psnr_db", "ssim", "sharpness", "sharpness_reference", "jitter", "jitter_reference"):
+        values[name] = getattr(metrics, name)
+    return values | {
+        "offset": metrics.offset,
+        "tracks": len(tracks),
+        "windows": sum(track.windows for track in tracks),
+        "best_distance": best.distance if best else None,
+        "best_confidence": best.confidence if best else None,
+        "compared_frames": metrics.compared_frames or None,
+        "curve": list(metrics.curve),
+        "confidence": list(metrics.confidence),
+        "confidence_start_s": metrics.confidence_start_s,
+        "track_scores": list(tracks),
+    }
+
+
+def _joined(parts: list[dict[str, F64]], name: str) -> F64:
+    return np.concatenate([part[name] for part in parts if name in part] or [np.zeros(0)])
+
+
+def _mean(values: F64) -> float | None:
+    there = values[~np.isnan(values)]
+    return float(there.mean()) if len(there) else None

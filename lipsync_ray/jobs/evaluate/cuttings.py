@@ -1,0 +1,135 @@
+"""Small pictures of a video and its reference, cut while both are decoded for another reason.
+
+They are kept as JPEGs in one file a stretch, and are a few megabytes for a video, however long it is.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass, field
+from typing import Any
+
+import cv2
+import numpy as np
+
+from lipsync_ray.faces.crop import square_around
+from lipsync_ray.io import storage
+from lipsync_ray.jobs.evaluate.face_tracks import RATE, FaceTracks, read_face_tracks
+from lipsync_ray.media import decode
+from lipsync_ray.media.picture import U8, Box, YuvFrame
+from lipsync_ray.media.probe import VideoInfo
+
+STRIP_FRAMES = 5  # in a strip
+TILE = 200  # pixels: side of a face in the strip
+PLAYER_HEIGHT = 300  # pixels
+PLAYER_S = 6
+LARGER = 1.5  # side of a tile beside the face's
+_QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 92]
+
+
+def strip_places(tracks: FaceTracks) -> list[int]:
+    """The places of the grid that a strip shows: spread over those with a face."""
+    there = np.unique(tracks.face_place) if len(tracks.face_place) else np.arange(len(tracks.shown))
+    return there[np.linspace(0, len(there) - 1, STRIP_FRAMES + 2).round().astype(int)[1:-1]].tolist()  # type: ignore[no-any-return]
+
+
+def player_places(tracks: FaceTracks) -> int:
+    """How many places of the grid a player shows."""
+    return min(len(tracks.shown), int(PLAYER_S * RATE))
+
+
+def cuttings_folder(folder: str, name: str) -> str:
+    """Where a video's cuttings are committed."""
+    return storage.join(folder, name)
+
+
+@dataclass
+class Cuttings:
+    """What has been cut of a video; JPEGs, the reference above or left of the video.
+
+    Attributes
+    ----------
+    tracks : of the video
+    tiles : place → faces for the strip, one above the other
+    halves : place → frames for the player, side by side
+    """
+
+    tracks: FaceTracks
+    tiles: dict[int, U8] = field(default_factory=dict)
+    halves: dict[int, U8] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._strip, self._player = set(strip_places(self.tracks)), player_places(self.tracks)
+
+    def add(self, place: int, picture: YuvFrame, reference: YuvFrame | None) -> None:
+        """Cut what is wanted of a place."""
+        sides = [picture] if reference is None else [reference, picture]
+        if place in self._strip:
+            boxes = self.tracks.boxes_at(place) / np.array([picture.width, picture.height] * 2)
+            self.tiles[place] = _jpeg(np.concatenate([_tile(side, boxes) for side in sides]))
+        if place < self._player:
+            width = max(2, round(PLAYER_HEIGHT * picture.width / picture.height / 2) * 2)
+            size = (width, PLAYER_HEIGHT)
+            halves = [cv2.resize(side.bgr(), size, interpolation=cv2.INTER_AREA) for side in sides]
+            self.halves[place] = _jpeg(np.concatenate(halves, axis=1))
+
+    def commit(self, folder: str, start: int) -> None:
+        """Commit what was cut of the stretch that begins at a place; nothing where nothing was."""
+        named = {f"tile-{place}": data for place, data in self.tiles.items()}
+        named |= {f"half-{place}": data for place, data in self.halves.items()}
+        if named:
+            buffer = io.BytesIO()
+            np.savez(buffer, **named)  # type: ignore[arg-type]
+            storage.commit_bytes(storage.join(folder, f"{start}.npz"), buffer.getvalue())
+
+    @classmethod
+    def read(cls, folder: str, tracks: str) -> Cuttings | None:
+        """A video's committed cuttings; None where one is missing, as of a video that an earlier run scored."""
+        out = cls(read_face_tracks(tracks))
+        for name in storage.list_names(folder):
+            with np.load(io.BytesIO(storage.read_bytes(storage.join(folder, name)))) as arrays:
+                for key in arrays.files:
+                    kind, _, place = key.partition("-")
+                    (out.tiles if kind == "tile" else out.halves)[int(place)] = arrays[key]
+        return out if out.tiles.keys() == out._strip and len(out.halves) == out._player else None
+
+
+def cut_now(video: VideoInfo, reference: VideoInfo | None, tracks: str) -> Cuttings:
+    """Decode a video and its reference for the cuttings alone."""
+    out = Cuttings(read_face_tracks(tracks))
+    places = sorted({*strip_places(out.tracks), *range(player_places(out.tracks))})
+    pictures = decode.pictures_at(video, out.tracks.shown[places].tolist())
+    if reference is None:
+        for place, picture in zip(places, pictures, strict=True):
+            out.add(place, picture, None)
+        return out
+    source = np.minimum(out.tracks.source[places], reference.frames - 1)
+    others = decode.pictures_at(reference, source.tolist())
+    for place, picture, other in zip(places, pictures, others, strict=True):
+        out.add(place, picture, other)
+    return out
+
+
+def _jpeg(picture: Any) -> U8:
+    return np.asarray(cv2.imencode(".jpg", picture, _QUALITY)[1], np.uint8).reshape(-1)
+
+
+def _tile(picture: YuvFrame, boxes: np.ndarray[Any, Any]) -> U8:
+    """The square around the largest face; the frame's middle where there is none.
+
+    Parameters
+    ----------
+    boxes : (k, 4) in parts of the frame
+    """
+    boxes = boxes * np.array([picture.width, picture.height] * 2)
+    return np.asarray(
+        cv2.resize(picture.bgr(_around(boxes, picture)), (TILE, TILE), interpolation=cv2.INTER_AREA), np.uint8
+    )
+
+
+def _around(boxes: np.ndarray[Any, Any], picture: YuvFrame) -> Box:
+    width, height = picture.width, picture.height
+    if not len(boxes):
+        return square_around(np.array([0.0, 0.0, width, height]), 1.0, width, height)
+    box = boxes[np.argmax(np.prod(boxes[:, 2:] - boxes[:, :2], axis=1))]
+    return square_around(box, LARGER, width, height)

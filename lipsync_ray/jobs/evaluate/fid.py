@@ -1,0 +1,247 @@
+"""FID's part of an evaluation: faces of both sides by one rule, sums in the actors, one distance a group.
+
+A picture of a dub is a face cut as the dub job cuts it (box grown by the run's pads), scaled to 224 × 224; the real
+picture beside it is the same rectangle of the reference frame that belongs to it. One place in `fid_every` is taken.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import cv2
+import numpy as np
+
+from lipsync_ray.errors import MediaError
+from lipsync_ray.faces.crop import Pads, crop_box, crop_face
+from lipsync_ray.inputs.face_tables import one_thread
+from lipsync_ray.io import storage
+from lipsync_ray.jobs.evaluate.face_tracks import read_face_tracks
+from lipsync_ray.media import decode
+from lipsync_ray.media.picture import U8
+from lipsync_ray.media.probe import VideoInfo
+from lipsync_ray.metrics.frechet import FeatureStats, frechet_distance
+from lipsync_ray.models.inception import Inception
+from lipsync_ray.models.weights import Checkpoint
+
+if TYPE_CHECKING:  # the run, of which workers need not know
+    from lipsync_ray.jobs.evaluate.inputs import EvaluateState
+
+SIDE = 224  # pixels: of a picture; pytorch-fid scales it to 299
+PICTURES_PER_ROW = 1500
+Side = Literal["generated", "real"]
+Group = tuple[str | None, str | None]
+"""(language, model); a language of None is all of them."""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """The pictures of one video on one side.
+
+    Attributes
+    ----------
+    key : two units with the same key have the same pictures
+    side : "generated" of the video, "real" of its reference
+    video : to decode
+    geometry : of the scored video
+    width, height : pixels of the scored video, in which its boxes are
+    pads : by which crops grow
+    every : one place in so many
+    pictures : how many there are at most
+    groups : that they count for; one may be there twice
+    """
+
+    key: str
+    side: Side
+    video: VideoInfo
+    geometry: str
+    width: int
+    height: int
+    pads: Pads
+    every: int
+    pictures: int
+    groups: tuple[Group, ...]
+
+
+@dataclass(frozen=True)
+class FidRow:
+    """Units that count for the same groups, to be summed together."""
+
+    key: str
+    side: Side
+    groups: tuple[Group, ...]
+    units: tuple[Unit, ...]
+    url: str
+
+    @property
+    def pictures(self) -> int:
+        """At most so many."""
+        return sum(unit.pictures for unit in self.units)
+
+
+@dataclass(frozen=True)
+class FIDPart:
+    """A row whose sums are committed: how many pictures, and which units had to be left, with the reason."""
+
+    pictures: int
+    left: dict[str, str]
+
+
+def units_of(states: Iterable[EvaluateState], every: int) -> list[Unit]:
+    """Both sides of every video that has a reference and a face.
+
+    Parameters
+    ----------
+    every : one place in so many
+    """
+    able = [s for s in states if s.reference is not None and s.tracks is not None and s.tracks.faces]
+    languages: dict[str | None, set[str | None]] = defaultdict(set)
+    for state in able:
+        languages[state.subject.model].add(state.subject.language)
+    units: list[Unit] = []
+    for state in able:
+        subject, info, reference, tracks = state.subject, state.info, state.reference, state.tracks
+        assert info is not None
+        assert reference is not None
+        assert tracks is not None
+        groups: tuple[Group, ...] = ((subject.language, subject.model),)
+        if len(languages[subject.model]) > 1:
+            groups += ((None, subject.model),)
+        count = -(-tracks.faces // every)
+        shared = (str(state.table), tracks.places, str(info.rate), subject.loop, str(subject.pads), subject.face, every)
+        # Dubs of one reference that are equally long show the same reference frames: they are summed once.
+        real = storage.digest(state.reference_key, *map(str, shared))
+        common = (state.tracks_url, info.width, info.height, subject.pads, every, count, groups)
+        units.append(Unit(storage.digest(state.fingerprint, every), "generated", info, *common))
+        units.append(Unit(real, "real", reference, *common))
+    return units
+
+
+def fid_rows(units: Iterable[Unit], folder: str, tag: str) -> list[FidRow]:
+    """Bundle units to rows; equal ones are summed once, for the groups of all of them."""
+    merged: dict[tuple[Side, str], list[Unit]] = defaultdict(list)
+    for unit in units:
+        merged[unit.side, unit.key].append(unit)
+    bundles: dict[tuple[Side, tuple[Group, ...]], list[Unit]] = defaultdict(list)
+    for same in merged.values():
+        groups = tuple(sorted((group for unit in same for group in unit.groups), key=str))
+        bundles[same[0].side, groups].append(same[0])
+    rows = []
+    for (side, groups), members in bundles.items():
+        for chunk in _chunks(members):
+            key = storage.digest(side, tag, *(unit.key for unit in chunk))
+            rows.append(FidRow(key, side, groups, tuple(chunk), storage.join(folder, f"{key}.npz")))
+    return rows
+
+
+def _chunks(units: Sequence[Unit]) -> Iterator[list[Unit]]:
+    chunk: list[Unit] = []
+    for unit in units:
+        if chunk and sum(u.pictures for u in chunk) + unit.pictures > PICTURES_PER_ROW:
+            yield chunk
+            chunk = []
+        chunk.append(unit)
+    if chunk:
+        yield chunk
+
+
+def face_pictures(unit: Unit) -> Iterator[U8]:
+    """(224, 224, 3) uint8 RGB faces of a unit, in order.
+
+    Raises
+    ------
+    MediaError : the video cannot be decoded
+    """
+    geometry = read_face_tracks(unit.geometry)
+    frames = geometry.shown if unit.side == "generated" else geometry.source
+    places = [p for p in range(0, len(frames), unit.every) if len(geometry.boxes_at(p))]
+    numbers = np.clip(frames[places], 0, unit.video.frames - 1)
+    for place, picture in zip(places, decode.pictures_at(unit.video, numbers.tolist()), strict=True):
+        scale = np.array([picture.width / unit.width, picture.height / unit.height] * 2, np.float32)
+        for box in geometry.boxes_at(place) * scale:  # of a dub that was enlarged, the reference is smaller
+            if crop := crop_box(box, unit.pads, picture.width, picture.height):
+                yield np.ascontiguousarray(cv2.cvtColor(crop_face(picture, crop, SIDE), cv2.COLOR_BGR2RGB), np.uint8)
+
+
+class AccumulateFID:
+    """Features of a row's pictures, summed and committed. Keeps Inception loaded; decodes its own pictures."""
+
+    def __init__(self, checkpoint: Checkpoint, dims: int, device: str, batch: int | None) -> None:
+        one_thread()
+        self._network = Inception(checkpoint.here(), dims, device, batch)
+        self._dims = dims
+
+    def __call__(self, row: FidRow) -> FIDPart:
+        total = FeatureStats.nothing(self._dims)
+        left: dict[str, str] = {}
+        for unit in row.units:
+            try:
+                total += self._sums(unit)
+            except MediaError as error:
+                left[unit.key] = str(error)
+        storage.commit_bytes(row.url, total.to_bytes())
+        return FIDPart(total.count, left)
+
+    def _sums(self, unit: Unit) -> FeatureStats:
+        own = FeatureStats.nothing(self._dims)
+        waiting: list[U8] = []
+        for picture in face_pictures(unit):
+            waiting.append(picture)
+            if len(waiting) == self._network.batch:
+                own += FeatureStats.of(self._network(np.stack(waiting)))
+                waiting = []
+        return own + FeatureStats.of(self._network(np.stack(waiting))) if waiting else own
+
+
+@dataclass(frozen=True)
+class GroupOrder:
+    """A group's distance to compute, from the sums of its rows; a url may be there twice."""
+
+    group: Group
+    dims: int
+    generated: tuple[str, ...]
+    real: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Fid:
+    """FID of one group.
+
+    Attributes
+    ----------
+    language, model : of the group; a language of None is all of them
+    fid : None where it cannot be computed
+    generated, real : pictures on each side
+    note : a warning, or why there is no number
+    """
+
+    language: str | None
+    model: str | None
+    fid: float | None
+    generated: int
+    real: int
+    note: str = ""
+
+
+def distance(order: GroupOrder) -> Fid:
+    """Add a group's sums up and compute its FID."""
+    sides = []
+    for urls in (order.generated, order.real):
+        total = FeatureStats.nothing(order.dims)
+        for url in urls:
+            total += FeatureStats.from_bytes(storage.read_bytes(url))
+        sides.append(total)
+    generated, real = sides
+    try:
+        value = frechet_distance(generated, real)
+    except ValueError as error:
+        return Fid(*order.group, None, generated.count, real.count, str(error))
+    few = min(generated.count, real.count)
+    note = (
+        f"only {few} pictures a side: below {order.dims} the covariance is not of full rank, and the number says little"
+        if few < order.dims
+        else ""
+    )
+    return Fid(*order.group, value, generated.count, real.count, note)

@@ -1,0 +1,274 @@
+"""What an evaluation knows of its videos: identified, files looked at, faces found, what is scored dropped."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from rich.console import Console
+
+from lipsync_ray.engine.job import JobRun, JobSpec
+from lipsync_ray.engine.progress import ProgressReporter
+from lipsync_ray.engine.runners import Runner
+from lipsync_ray.engine.stages import Failure
+from lipsync_ray.engine.video_pass import VideoState
+from lipsync_ray.inputs import audio_features, face_tables
+from lipsync_ray.inputs.audio_features import AudioSource, Speech, extract_audio_features
+from lipsync_ray.inputs.content_ids import content_ids
+from lipsync_ray.inputs.face_pass import build_face_tables
+from lipsync_ray.inputs.probe import VideoSource, probe
+from lipsync_ray.io import storage
+from lipsync_ray.jobs.evaluate.face_tracks import FaceTracksOrder, TrackIndex, build_tracks
+from lipsync_ray.jobs.evaluate.plan import why_not_comparable, windows_of_tracks
+from lipsync_ray.jobs.evaluate.scores import SCORES, Score
+from lipsync_ray.jobs.evaluate.subjects import Subject
+from lipsync_ray.media.audio import SoundTrack
+from lipsync_ray.media.probe import VideoInfo
+from lipsync_ray.models.scorers import SCORERS
+from lipsync_ray.models.weights import Checkpoint
+from lipsync_ray.settings import EvaluateSettings, Workers
+
+SCORES_VERSION = 2  # raise when the same video and settings would get other numbers
+EVALUATE = JobSpec("evaluate", SCORES, done="scored", packages=("pytorch-fid",))
+
+
+@dataclass
+class EvaluateState(VideoState):
+    """A video under way. Fields are filled in as the evaluation gets to know them.
+
+    Attributes
+    ----------
+    subject : what is scored
+    video_key, reference_key : of the distinct files; the latter empty where there is no reference
+    info, reference, speech : what was found in them
+    silent : why it has no usable sound
+    reference_error : why it is not compared
+    table : its face table
+    tracks_url, tracks : where its faces are
+    windows : of each track
+    """
+
+    subject: Subject
+    video_key: str = ""
+    reference_key: str = ""
+    info: VideoInfo | None = None
+    reference: VideoInfo | None = None
+    speech: Speech | None = None
+    silent: str = ""
+    reference_error: str | None = None
+    table: str | None = None
+    tracks_url: str = ""
+    tracks: TrackIndex | None = None
+    windows: tuple[int, ...] = ()
+
+    @property
+    def id(self) -> str:
+        return self.subject.id
+
+
+class EvaluateRun(JobRun[EvaluateState, Score]):
+    """One run of the evaluation job.
+
+    Attributes
+    ----------
+    subjects, settings : what was asked for
+    scorer, checkpoint : whose numbers, and its weights
+    fid_weights : Inception's; None where FID is left out
+    known : id → every video that could be looked at, also those an earlier run scored: FID is over all of them
+    """
+
+    def __init__(
+        self,
+        subjects: list[Subject],
+        settings: EvaluateSettings,
+        workers: Workers,
+        out: str,
+        console: Console,
+        runner: Runner,
+        checkpoint: Checkpoint,
+        fid_weights: Checkpoint | None,
+    ) -> None:
+        super().__init__(EVALUATE, [s.id for s in subjects], settings.record(), workers, out, console, runner)
+        self.subjects, self.settings = subjects, settings
+        self.scorer = SCORERS[settings.scorer]
+        self.checkpoint, self.fid_weights = checkpoint, fid_weights
+        self.known: dict[str, EvaluateState] = {}
+
+    def more(self) -> Mapping[str, Any]:
+        fid = self.fid_weights and self.fid_weights.record()
+        return {"scorer_weights": self.checkpoint.record(), "fid_weights": fid}
+
+    def row_of(self, video: EvaluateState, status: Any, **values: Any) -> Score:
+        subject, info = video.subject, video.info
+        return Score(
+            subject.id,
+            subject.video,
+            subject.reference,
+            subject.language,
+            subject.model,
+            status,
+            scorer=self.settings.scorer,
+            protocol=self.settings.protocol,
+            reference_error=video.reference_error,
+            frames=info.frames if info else None,
+            rate=str(info.rate) if info else None,
+            width=info.width if info else None,
+            height=info.height if info else None,
+            duration_s=float(info.duration_s) if info else None,
+            seconds=round(video.seconds, 3),
+            attempts=video.attempts,
+            fingerprint=video.fingerprint,
+            **values,
+        )
+
+    def fail(self, video: EvaluateState, failure: Failure) -> None:
+        super().fail(video, failure)
+        self.known.pop(video.id, None)
+
+
+def prepare(run: EvaluateRun) -> None:
+    """Give every video that can be scored its tracks; end the others."""
+    _identify(run)
+    _look(run)
+    _listen(run)
+    if run.settings.protocol != "lrs":
+        _find_faces(run)
+    _build_tracks(run)
+    run.keep(lambda score: score.status != "failed")
+
+
+def _identify(run: EvaluateRun) -> None:
+    found = content_ids(url for s in run.subjects for url in (s.video, s.reference, s.face_table) if url)
+    asked = {k: v for k, v in run.settings.record().items() if not k.startswith(("fid", "dims"))}
+    asked["scorer_weights"] = run.checkpoint.sha256
+    for subject in run.subjects:
+        state = run.active[subject.id] = EvaluateState(subject)
+        video = found.get(subject.video, OSError("no video"))
+        if subject.skip_reason:
+            run.fail(state, Failure("dub", subject.skip_reason))
+            continue
+        if isinstance(video, Exception):
+            run.fail(state, Failure("look", f"{subject.video}: {video}"))
+            continue
+        reference = found.get(subject.reference or "")
+        table = found.get(subject.face_table or "")
+        state.video_key = storage.digest(video, face_tables.VERSION)
+        if subject.reference is None:
+            state.reference_error = "no reference was given"
+        elif isinstance(reference, Exception):
+            state.reference_error = f"{subject.reference}: {reference}"
+        else:
+            state.reference_key = storage.digest(str(reference), str(subject.still_rate))
+        if isinstance(table, str):
+            state.table = subject.face_table
+        state.fingerprint = storage.digest(
+            SCORES_VERSION,
+            video,
+            state.reference_key,
+            str(state.table and table),
+            json.dumps(asked),
+            json.dumps([subject.face, subject.loop, vars(subject.pads)]),
+        )
+        run.known[subject.id] = state
+
+
+def _look(run: EvaluateRun) -> None:
+    by_video, by_reference = run.by("video_key"), run.by("reference_key")
+    by_reference.pop("", None)
+    sources = [VideoSource(states[0].subject.video, f"v{key}", Fraction(25)) for key, states in by_video.items()]
+    for key, (first, *_) in by_reference.items():
+        sources.append(VideoSource(first.subject.reference or "", f"r{key}", first.subject.still_rate))
+    with ProgressReporter(run.context.console, "files", len(sources), 0, "files") as progress:
+        for source, info in run.context.map_tasks("probe", probe, sources):
+            progress.advance(0, isinstance(info, Failure))
+            for state in (by_video if source.key[0] == "v" else by_reference)[source.key[1:]]:
+                if source.key[0] == "v" and isinstance(info, Failure):
+                    run.fail(state, info)
+                elif isinstance(info, Failure):
+                    state.reference_error = info.reason
+                elif source.key[0] == "v":
+                    state.info = info
+                else:
+                    state.reference = info
+    for state in run.active.values():
+        if state.info is not None and state.reference is not None:
+            reason = why_not_comparable(state.info, state.reference, state.subject.loop is not None)
+            if reason:
+                state.reference_error, state.reference = reason, None
+
+
+def _listen(run: EvaluateRun) -> None:
+    by_video = run.by("video_key")
+    folder, front_end = run.url(audio_features.FOLDER), run.scorer.front_end
+    sources = []
+    for key, states in by_video.items():
+        info = states[0].info
+        if info is not None and info.has_audio:
+            sources.append(AudioSource(SoundTrack(info.url, begin_s=info.origin_s), key, False, folder, front_end))
+        else:
+            for state in states:
+                state.silent = "the video has no audio stream"
+    for source, speech in run.context.map_tasks("listen", extract_audio_features, sources):
+        for state in by_video[source.key]:
+            if isinstance(speech, Failure):
+                state.silent = speech.reason
+            elif speech.silent:
+                state.silent = "its sound is silent: there is nothing to be in sync with"
+            else:
+                state.speech = speech
+
+
+def _find_faces(run: EvaluateRun) -> None:
+    wanted: dict[str, list[EvaluateState]] = defaultdict(list)
+    for state in run.active.values():
+        # A run's table is of the reference: of use only where the reference's frames can be told from the video's.
+        if state.table is None or state.reference is None:
+            state.table = None
+            wanted[state.video_key].append(state)
+    videos = {key: states[0].info for key, states in wanted.items() if states[0].info is not None}
+    users = f"{sum(map(len, wanted.values()))} videos"
+    for key, table in build_face_tables(run.context, videos, run.url("faces"), users).items():
+        for state in wanted[key]:
+            state.attempts = max(state.attempts, table.attempts)
+            if table.failure:
+                run.fail(state, table.failure)
+            else:
+                state.table = table.url
+
+
+def _build_tracks(run: EvaluateRun) -> None:
+    order_of = _order_of(run)
+    for order, tracks in run.context.map_tasks("tracks", build_tracks, [order_of(s) for s in run.active.values()]):
+        state = run.active[order.key]
+        if isinstance(tracks, Failure):
+            run.fail(state, tracks)
+        else:
+            state.tracks, state.tracks_url = tracks, order.url
+            state.windows = windows_of_tracks(tracks, state.speech)
+
+
+def _order_of(run: EvaluateRun) -> Callable[[EvaluateState], FaceTracksOrder]:
+    settings = run.settings
+    smallest = run.scorer.smallest_face if settings.min_face is None else settings.min_face
+
+    def order_of(state: EvaluateState) -> FaceTracksOrder:
+        subject = state.subject
+        assert state.info is not None
+        return FaceTracksOrder(
+            subject.id,
+            state.info,
+            state.reference,
+            subject.loop,
+            None if settings.protocol == "lrs" else state.table,
+            state.table == subject.face_table,
+            subject.face,
+            settings.min_track,
+            smallest,
+            run.url("tracks", f"{subject.id}-{state.fingerprint}.npz"),
+        )
+
+    return order_of

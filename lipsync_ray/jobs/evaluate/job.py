@@ -1,0 +1,231 @@
+"""The evaluation job from subjects to tables and report.
+
+    probe every file ► faces, where no table is at hand ► tracks ► scores: crop and compare ► embed ► aggregate
+    ► FID: sums ► tables ► report
+
+What an earlier run committed under the same fingerprint is kept: scores, face tables, sound features, stretches, sums.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+
+from rich.console import Console
+
+from lipsync_ray.engine.resources import Layout, allocate
+from lipsync_ray.engine.runners import started
+from lipsync_ray.engine.stages import Failure, StageSpec
+from lipsync_ray.engine.video_pass import VideoPass, run_pass
+from lipsync_ray.io import storage
+from lipsync_ray.io.out_folder import check_writable
+from lipsync_ray.jobs.evaluate.assemble import AggregateOrder, VideoMetrics, aggregate, values_of
+from lipsync_ray.jobs.evaluate.fid import (
+    AccumulateFID,
+    Fid,
+    FIDPart,
+    FidRow,
+    Group,
+    GroupOrder,
+    Side,
+    distance,
+    fid_rows,
+    units_of,
+)
+from lipsync_ray.jobs.evaluate.inputs import EvaluateRun, EvaluateState, prepare
+from lipsync_ray.jobs.evaluate.plan import ScoreRow, score_rows
+from lipsync_ray.jobs.evaluate.previews import PREVIEWS, Previews
+from lipsync_ray.jobs.evaluate.scores import Score
+from lipsync_ray.jobs.evaluate.stages import CropAndCompare, Embed
+from lipsync_ray.jobs.evaluate.subjects import Subject
+from lipsync_ray.jobs.evaluate.summary import csv_text, flat_rows, groups, markdown, parquet, score_row
+from lipsync_ray.models import inception, scorers, weights
+from lipsync_ray.settings import SEGMENT_S, EvaluateSettings, Workers
+
+METRICS = "metrics"
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What an evaluation came to.
+
+    Attributes
+    ----------
+    scores : one per subject, in their order
+    fids : one per group; empty where FID was left out
+    out : the folder
+    seconds : wall time
+    """
+
+    scores: list[Score]
+    fids: list[Fid]
+    out: str
+    seconds: float
+
+    @property
+    def complete(self) -> bool:
+        """Whether every video was scored."""
+        return all(score.status == "scored" for score in self.scores)
+
+
+def run(
+    subjects: list[Subject],
+    settings: EvaluateSettings,
+    workers: Workers,
+    out: str,
+    console: Console,
+    fetching: weights.Progress | None = None,
+    previews: int | None = PREVIEWS,
+) -> Evaluated:
+    """Score every subject and write the tables.
+
+    Parameters
+    ----------
+    out : folder, path or fsspec URL
+    previews : videos that get pictures and a player in the report: the worst, the best, and a sample; None for all
+
+    Raises
+    ------
+    WeightsError, CheckpointError, SettingsError, ClusterError : before anything is started
+    """
+    check_writable(out)
+    scorer = scorers.resolve(settings.scorer, settings.scorer_weights, fetching)
+    fid_weights = None if settings.fid == "none" else inception.resolve(settings.fid, fetching)
+    with started(workers) as runner:
+        layout = allocate(runner.cluster, workers, alone=False, networks=1 + (fid_weights is not None))
+        out = storage.absolute(out)
+        run = EvaluateRun(subjects, settings, workers, out, console, runner, scorer, fid_weights)
+        prepare(run)
+        fid = _Fid(run, layout) if fid_weights is not None else None
+        shown = Previews(run, previews)
+        _score_videos(run, layout, shown)
+        fids = fid.run() if fid is not None else []
+        shown.finish()
+        _write_tables(run, fids)
+        run.finish()
+        return Evaluated(run.rows, fids, out, run.seconds)
+
+
+def _score_videos(run: EvaluateRun, layout: Layout, shown: Previews) -> None:
+    """Score what is missing of every video; aggregate a video as soon as it has all of its stretches."""
+    batch = run.workers.batch or (scorers.GPU_BATCH if layout.device == "cuda" else scorers.CPU_BATCH)
+    # Cropping is what readers and writers do elsewhere; there is no other stage that decodes.
+    model, croppers = layout.model, max(1, layout.read.workers + layout.write.workers - 1)
+    crop = partial(CropAndCompare, run.scorer.name, run.settings.protocol, shown.wanted)
+    embed = partial(Embed, run.scorer.name, run.checkpoint, layout.device, run.workers.batch)
+    spec: VideoPass[EvaluateState, AggregateOrder, VideoMetrics] = VideoPass(
+        name="scores",
+        folder=run.url("parts"),
+        active=run.active,
+        parts_of=lambda state: _rows(run, state, batch),
+        stages=[
+            StageSpec("crop", crop, croppers, layout.write.cpus),
+            StageSpec("score", embed, model.workers, model.cpus, model.gpus),
+        ],
+        assemble_args=lambda state: AggregateOrder(
+            state.id, tuple(url for _, url in state.ordered), state.tracks_url, state.windows, run.scorer.padded
+        ),
+        assemble=("aggregate", aggregate),
+        on_done=partial(_end_scored, run, shown),
+        fail=run.fail,
+    )
+    run_pass(run.context, spec)
+
+
+def _folder(run: EvaluateRun, state: EvaluateState) -> str:
+    return run.url("parts", f"{state.id}-{state.fingerprint}")
+
+
+def _rows(run: EvaluateRun, state: EvaluateState, batch: int) -> list[ScoreRow]:
+    assert state.info is not None
+    assert state.tracks is not None
+    return score_rows(
+        state.id, state.tracks, state.windows, state.info, state.reference, state.tracks_url, state.speech,
+        state.subject.pads, _folder(run, state), run.workers.segment_s or SEGMENT_S, batch,
+    )  # fmt: skip
+
+
+def _end_scored(run: EvaluateRun, shown: Previews, state: EvaluateState, metrics: VideoMetrics) -> None:
+    values = values_of(metrics, run.settings.scorer)
+    if metrics.tracks:
+        run.end(run.row_of(state, "scored", **values))
+    else:
+        assert state.tracks is not None
+        reason = "; ".join(filter(None, (state.tracks.reason, state.silent)))
+        reason = reason or "too short: its tracks and its sound give not one window of 5 frames"
+        run.end(run.row_of(state, "not_scored", stage="score", error=reason, **values))
+    storage.remove(_folder(run, state))
+    shown.drop_unwanted()
+
+
+class _Fid:
+    """FID of every language × model, and of every model where it has several languages.
+
+    Its pool loads while the videos are scored.
+    """
+
+    def __init__(self, run: EvaluateRun, layout: Layout) -> None:
+        assert run.fid_weights is not None
+        self._run, self._checkpoint = run, run.fid_weights
+        rows = self._missing(self._rows())
+        make = partial(AccumulateFID, self._checkpoint, run.settings.dims, layout.device, run.workers.batch)
+        pool = layout.model
+        stages = [StageSpec("inception", make, pool.workers, pool.cpus, pool.gpus)]
+        self._late = run.context.late_rows("fid", "rows", len(rows), stages)
+
+    def run(self) -> list[Fid]:
+        rows = self._rows()  # of the videos that have not failed meanwhile
+        notes: dict[str, str] = {}
+        lost: set[str] = set()
+        for row, outcome in self._late.run(self._missing(rows), lambda row: row.pictures):
+            if outcome.failure:
+                lost.add(row.key)
+                notes |= {unit.key: outcome.failure.reason for unit in row.units}
+            else:
+                part: FIDPart = outcome.value
+                notes |= part.left
+        return list(self._distances([row for row in rows if row.key not in lost], notes))
+
+    def _rows(self) -> list[FidRow]:
+        run = self._run
+        units = units_of(run.known.values(), run.settings.fid_every)
+        return fid_rows(units, run.url("fid"), f"{self._checkpoint.sha256}-{run.settings.dims}")
+
+    def _missing(self, rows: list[FidRow]) -> list[FidRow]:
+        there = storage.list_names(self._run.url("fid"))
+        return [row for row in rows if storage.name_of(row.url) not in there]
+
+    def _distances(self, rows: list[FidRow], notes: dict[str, str]) -> Iterator[Fid]:
+        sums: dict[Group, dict[Side, list[str]]] = defaultdict(lambda: {"generated": [], "real": []})
+        for row in rows:
+            for group in row.groups:
+                sums[group][row.side].append(row.url)
+        dims = self._run.settings.dims
+        orders = [GroupOrder(group, dims, tuple(s["generated"]), tuple(s["real"])) for group, s in sums.items()]
+        found = []
+        for order, answer in self._run.context.map_tasks("fid", distance, orders):
+            if isinstance(answer, Failure):
+                found.append(Fid(*order.group, None, 0, 0, answer.reason))
+            else:
+                note = "; ".join([answer.note, *sorted(set(notes.values()))]).strip("; ")
+                found.append(replace(answer, note=note))
+        yield from sorted(found, key=lambda fid: (str(fid.model), fid.language is None, str(fid.language)))
+
+
+def _write_tables(run: EvaluateRun, fids: list[Fid]) -> None:
+    """Commit the tables; the Parquet one of all videos is the run's own."""
+    ordered = run.rows
+    rows = groups(ordered, fids)
+    flat = flat_rows(rows)
+    files = {
+        "videos.csv": csv_text([score_row(score) for score in ordered]).encode(),
+        "groups.parquet": parquet(flat),
+        "groups.csv": csv_text(flat).encode(),
+        "tables.md": markdown(ordered, rows).encode(),
+        "fid.json": json.dumps([asdict(fid) for fid in fids], indent=1).encode(),
+    }
+    for name, data in files.items():
+        storage.commit_bytes(run.url(METRICS, name), data)

@@ -1,0 +1,150 @@
+"""From geometries to rows of work: which places of which video are looked at, which windows are scored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from lipsync_ray.faces.crop import Pads
+from lipsync_ray.inputs.audio_features import Speech
+from lipsync_ray.io import storage
+from lipsync_ray.jobs.evaluate.face_tracks import RATE, TrackIndex
+from lipsync_ray.media.probe import VideoInfo
+from lipsync_ray.metrics.lse import windows_of
+
+SAMPLES_PER_PLACE = 640  # at 16 kHz
+
+
+@dataclass(frozen=True)
+class Run:
+    """Neighbouring windows of one track.
+
+    Attributes
+    ----------
+    track : number in the geometry
+    first : window of the track
+    count : windows
+    place : of the first window's first frame, on the grid
+    """
+
+    track: int
+    first: int
+    count: int
+    place: int
+
+
+@dataclass(frozen=True)
+class ScoreRow:
+    """One stretch of a video's grid.
+
+    Attributes
+    ----------
+    key : unique in the evaluation
+    subject : id of the video
+    start, stop : places [start, stop)
+    places : of the whole video
+    video, reference : what is scored, and what it is compared with
+    geometry : where its faces are
+    runs : windows that begin in the stretch
+    speech : the video's own sound; None where none of its windows is scored
+    pads : by which face crops grow
+    url : where the stretch's numbers are committed
+    """
+
+    key: str
+    subject: str
+    start: int
+    stop: int
+    places: int
+    video: VideoInfo
+    reference: VideoInfo | None
+    geometry: str
+    runs: tuple[Run, ...]
+    speech: Speech | None
+    pads: Pads
+    url: str
+
+
+def windows_of_tracks(index: TrackIndex, speech: Speech | None) -> tuple[int, ...]:
+    """How many windows each track is scored by: as far as both picture and sound last."""
+    if speech is None:
+        return (0,) * len(index.start)
+    samples = int(speech.duration_s * 16_000)
+    return tuple(
+        windows_of(length, max(0, samples - SAMPLES_PER_PLACE * start))
+        for start, length in zip(index.start, index.length, strict=True)
+    )
+
+
+def score_rows(
+    subject: str,
+    index: TrackIndex,
+    windows: tuple[int, ...],
+    video: VideoInfo,
+    reference: VideoInfo | None,
+    geometry: str,
+    speech: Speech | None,
+    pads: Pads,
+    folder: str,
+    seconds: float,
+    batch: int,
+) -> list[ScoreRow]:
+    """The rows of one video: stretches of about ``seconds``, a multiple of the scorer's batch long.
+
+    Where there is nothing to compare the picture with, stretches without a scored window are left out.
+    """
+    length = max(1, round(seconds * float(RATE) / batch)) * batch
+    rows = []
+    for start in range(0, index.places, length):
+        stop = min(index.places, start + length)
+        runs = []
+        for track, (begin, count) in enumerate(zip(index.start, windows, strict=True)):
+            first, last = max(0, start - begin), min(count, stop - begin)
+            if last > first:
+                runs.append(Run(track, first, last - first, begin + first))
+        if runs or reference is not None:
+            url = storage.join(folder, f"{start}-{stop}.npz")
+            rows.append(
+                ScoreRow(
+                    f"{subject}-{start}",
+                    subject,
+                    start,
+                    stop,
+                    index.places,
+                    video,
+                    reference,
+                    geometry,
+                    tuple(runs),
+                    speech if runs else None,
+                    pads,
+                    url,
+                )
+            )
+    return rows
+
+
+def why_not_comparable(video: VideoInfo, reference: VideoInfo, follows: bool) -> str:
+    """Why a reference cannot be compared frame by frame; empty where it can.
+
+    Parameters
+    ----------
+    follows : its frames follow from the video's by a loop, so that it may be of any length
+    """
+    if not follows:
+        if reference.rate != video.rate:
+            return f"the reference has {_rate(reference.rate)} frames/s, the video {_rate(video.rate)}: frames do not correspond"
+        if abs(reference.frames - video.frames) > 1:
+            return f"the reference has {reference.frames} frames, the video {video.frames}: frames do not correspond"
+    same_shape = (
+        abs(video.width * reference.height - video.height * reference.width) <= max(video.width, video.height) * 2
+    )
+    if not same_shape:
+        return (
+            f"the reference is {reference.width} × {reference.height}, the video {video.width} × {video.height}: "
+            "another shape"
+        )
+    return ""
+
+
+def _rate(rate: Fraction) -> str:
+    return str(rate) if rate.denominator != 1 else str(rate.numerator)

@@ -1,0 +1,198 @@
+"""Which videos the report shows, and the files that it shows of them.
+
+A stage cuts small pictures of every video while it decodes it anyway (:mod:`lipsync_ray.jobs.evaluate.cuttings`). Of the videos
+that turn out to be worst, best or in a seeded sample they become a strip and a player; the others' are dropped at once.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lipsync_ray.engine.progress import ProgressReporter
+from lipsync_ray.engine.stages import Failure
+from lipsync_ray.io import storage
+from lipsync_ray.jobs.evaluate.cuttings import Cuttings, cut_now, cuttings_folder
+from lipsync_ray.jobs.evaluate.player import player, strip
+from lipsync_ray.jobs.evaluate.scores import Score
+from lipsync_ray.media.probe import VideoInfo
+
+if TYPE_CHECKING:
+    from lipsync_ray.jobs.evaluate.inputs import EvaluateRun
+
+FOLDER = "media"
+PREVIEWS = 12  # videos that get pictures and a player
+_SEED = 0
+Key = tuple[str, str | None]
+"""What tells videos of several evaluations apart: id and model."""
+
+
+@dataclass(frozen=True)
+class PreviewOrder:
+    """What to make of one video: a strip of faces, a player, and, of a restored one, a copy of its run's own strip.
+
+    Attributes
+    ----------
+    key : id of the video
+    video, reference : to be decoded where its cuttings are not there
+    tracks : where its faces are
+    cuttings : folder of what was cut while it was scored
+    strip, player, restored : where the files go
+    run_strip : the strip that the run of the restoration made, where there may be one
+    """
+
+    key: str
+    video: VideoInfo
+    reference: VideoInfo | None
+    tracks: str
+    cuttings: str
+    strip: str
+    player: str
+    restored: str
+    run_strip: str | None
+
+
+def worst_first(scores: Iterable[Score]) -> list[Score]:
+    """Scored videos by confidence, lowest first; then those without a score."""
+
+    def key(score: Score) -> tuple[bool, float, str]:
+        value = score.sync_c
+        return value is None, value if value is not None else 0.0, score.id
+
+    return sorted(scores, key=key)
+
+
+def sample(keys: Iterable[Key], count: int) -> set[Key]:
+    """As many of these videos; always the same ones, and those of a smaller count are among them."""
+    ordered = sorted(keys, key=str)
+    random.Random(_SEED).shuffle(ordered)
+    return set(ordered[:count])
+
+
+def shown(scores: Sequence[Score], count: int | None) -> list[Score]:
+    """The videos that a report shows: half of ``count`` the worst, a quarter the best, the rest a seeded sample.
+
+    Parameters
+    ----------
+    scores : of all videos, of one evaluation or of several
+    count : None for all
+
+    Returns
+    -------
+    Worst first. Where the three overlap, the next worst fill up.
+    """
+    ordered = worst_first(scores)
+    if count is None or len(ordered) <= count:
+        return ordered
+    scored = [score for score in ordered if score.sync_c is not None]
+    best = {_key(score) for score in scored[-(count // 4) :]} if count >= 4 else set()
+    chosen = best | sample(map(_key, scores), count // 4)
+    for score in ordered:
+        if len(chosen) >= count:
+            break
+        chosen.add(_key(score))
+    return [score for score in ordered if _key(score) in chosen]
+
+
+def _key(score: Score) -> Key:
+    return score.id, score.model
+
+
+def strip_name(score: Score) -> str:
+    """The file of a video's strip."""
+    return f"{score.id}-{(score.fingerprint or '')[:12]}.jpg"
+
+
+def player_name(score: Score) -> str:
+    """The file of a video's player."""
+    return f"{score.id}-{(score.fingerprint or '')[:12]}.webm"
+
+
+def restored_name(score: Score) -> str:
+    """The file of a restored video's strip of source, lip-synced and restored faces."""
+    return f"{score.id}-{(score.fingerprint or '')[:12]}-restored.jpg"
+
+
+class Previews:
+    """The previews of one evaluation.
+
+    Parameters
+    ----------
+    count : videos that get one; None for all
+    """
+
+    def __init__(self, run: EvaluateRun, count: int | None) -> None:
+        self._run, self._count = run, count
+        self._folder = run.url(FOLDER, "cuttings")
+        self._held = set(run.active)
+        keys = ((subject.id, subject.model) for subject in run.subjects)
+        self._sample = {name for name, _ in sample(keys, count or 0)}
+
+    @property
+    def wanted(self) -> str | None:
+        """Folder for what is cut while videos are scored; None where nothing is to be."""
+        return None if self._count == 0 else self._folder
+
+    def drop_unwanted(self) -> None:
+        """Drop the cuttings of videos that will not be shown, by what is known so far.
+
+        A video that is neither among the worst nor among the best of those that are scored will not be so among all.
+        """
+        if self._count is None or self._count == 0:
+            return
+        ended = self._run.ended
+        room = self._count
+        ordered = [score.id for score in worst_first(ended.values())]
+        scored = [name for name in ordered if ended[name].sync_c is not None]
+        keep = {*ordered[:room], *scored[-room:], *self._sample}
+        for name in [name for name in self._held if name in ended and name not in keep]:
+            storage.remove(cuttings_folder(self._folder, name))
+            self._held.discard(name)
+
+    def finish(self) -> None:
+        """Make what is missing of the shown videos' strips and players."""
+        run = self._run
+        there = storage.list_names(run.url(FOLDER))
+        orders = []
+        for score in shown(run.rows, self._count):
+            state = run.known.get(score.id)
+            if state is None or state.info is None or state.tracks is None:
+                continue
+            if {strip_name(score), player_name(score)} <= there:
+                continue
+            urls = [run.url(FOLDER, name_of(score)) for name_of in (strip_name, player_name, restored_name)]
+            cuttings = cuttings_folder(self._folder, score.id)
+            strip_url, player_url, restored_url = urls
+            orders.append(
+                PreviewOrder(
+                    score.id,
+                    state.info,
+                    state.reference,
+                    state.tracks_url,
+                    cuttings,
+                    strip_url,
+                    player_url,
+                    restored_url,
+                    state.subject.strip,
+                )
+            )
+        with ProgressReporter(run.context.console, "previews", len(orders), 0, "videos") as progress:
+            for order, answer in run.context.map_tasks("preview", make_preview, orders):
+                progress.advance(0, isinstance(answer, Failure))
+                if isinstance(answer, Failure):
+                    run.say(f"{order.key}: no pictures: {answer.reason}")
+        storage.remove(self._folder)
+
+
+def make_preview(order: PreviewOrder) -> str:
+    """Make and commit a video's strip and player; its id."""
+    if order.run_strip is not None and storage.exists(order.run_strip):
+        storage.copy(order.run_strip, order.restored)
+    cuttings = Cuttings.read(order.cuttings, order.tracks)
+    if cuttings is None:
+        cuttings = cut_now(order.video, order.reference, order.tracks)
+    storage.commit_bytes(order.strip, strip(cuttings))
+    storage.commit_bytes(order.player, player(cuttings, order.video))
+    return order.key

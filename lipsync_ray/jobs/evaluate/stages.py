@@ -1,0 +1,206 @@
+"""What is done to a stretch of a video: watch (decode, cut, compare), score. Plain classes; no Ray."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lipsync_ray.faces.crop import crop_box, crop_context, crop_face
+from lipsync_ray.inputs.face_tables import one_thread
+from lipsync_ray.io import storage
+from lipsync_ray.jobs.evaluate.cuttings import Cuttings, cuttings_folder
+from lipsync_ray.jobs.evaluate.face_tracks import RATE, FaceTracks, read_face_tracks
+from lipsync_ray.jobs.evaluate.plan import Run, ScoreRow
+from lipsync_ray.media import decode
+from lipsync_ray.media.picture import U8, Box, YuvFrame
+from lipsync_ray.metrics import image
+from lipsync_ray.models.scorers import SCORERS, Scorer, SyncEncoder
+from lipsync_ray.models.syncnet import FRAMES
+from lipsync_ray.models.weights import Checkpoint
+from lipsync_ray.settings import Protocol
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+
+HALO = FRAMES - 1  # places after a stretch that its last windows see
+LOOK_EVERY = 25  # places between two frames that are compared pixel by pixel: one a second
+
+
+@dataclass(frozen=True)
+class ImageMetrics:
+    """What a stretch's pictures are like, beside those of the reference.
+
+    Attributes
+    ----------
+    places : (k,) int64 places that were compared
+    mse, ssim : (k,) of the picture outside the mouths
+    sharpness, sharpness_reference : (k,) of the mouths; NaN where there is no face
+    jitter, jitter_reference : (j,) one number for each three frames with a face
+    """
+
+    places: NDArray[np.int64]
+    mse: F64
+    ssim: F64
+    sharpness: F64
+    sharpness_reference: F64
+    jitter: F64
+    jitter_reference: F64
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A stretch and what was seen in it.
+
+    Attributes
+    ----------
+    row : the stretch
+    crops : for each of its runs (count + 4, side, side, 3) uint8 BGR
+    looks : beside the reference; None where there is none
+    """
+
+    row: ScoreRow
+    crops: tuple[U8, ...]
+    looks: ImageMetrics | None
+
+
+class CropAndCompare:
+    """Decode a stretch once, beside its reference: cut the faces out for the scorer, compare, and cut previews.
+
+    Parameters
+    ----------
+    cuttings : folder for what a report may show of the video; None for nothing
+    """
+
+    def __init__(self, scorer: str, protocol: Protocol, cuttings: str | None = None) -> None:
+        one_thread()
+        self._scorer = SCORERS[scorer]
+        self._whole = protocol == "lrs"
+        self._landmarks: image.Landmarker | None = None
+        self._cuttings = cuttings
+
+    def __call__(self, row: ScoreRow) -> Compared:
+        geometry = read_face_tracks(row.geometry)
+        stop = min(row.places, row.stop + HALO)
+        places = np.arange(row.start, stop)
+        comparing = _Comparing(row, geometry) if row.reference is not None else None
+        crops: list[list[U8]] = [[] for _ in row.runs]
+        cuttings = None if self._cuttings is None else Cuttings(geometry)
+        videos = decode.pictures_at(row.video, geometry.shown[places].tolist())
+        others = self._others(row, geometry, places)
+        for place, picture, other in zip(places.tolist(), videos, others, strict=True):
+            for run, cuts in zip(row.runs, crops, strict=True):
+                if run.place <= place < run.place + run.count + HALO:
+                    cuts.append(self._cut(picture, geometry, run, place, row))
+            if comparing is not None and other is not None:
+                comparing.add(place, picture, other)
+            if cuttings is not None and place < row.stop:
+                cuttings.add(place, picture, other)
+        if cuttings is not None and self._cuttings is not None:
+            cuttings.commit(cuttings_folder(self._cuttings, row.subject), row.start)
+        looks = comparing.looks(self._loaded()) if comparing is not None else None
+        return Compared(row, tuple(map(np.stack, crops)), looks)
+
+    def _others(self, row: ScoreRow, geometry: FaceTracks, places: NDArray[np.int64]) -> Iterator[YuvFrame | None]:
+        if row.reference is None:
+            return iter([None] * len(places))
+        source = np.minimum(geometry.source[places], row.reference.frames - 1)
+        return decode.pictures_at(row.reference, source.tolist())
+
+    def _cut(self, picture: YuvFrame, geometry: FaceTracks, run: Run, place: int, row: ScoreRow) -> U8:
+        side = self._scorer.side
+        if self._whole:
+            return np.asarray(cv2.resize(picture.bgr(), (side, side), interpolation=cv2.INTER_LINEAR), np.uint8)
+        at = geometry.begins(run.track) + run.first + place - run.place
+        if self._scorer.context:
+            return crop_context(picture, geometry.square[at], side)
+        box = crop_box(geometry.track_box[at], row.pads, picture.width, picture.height)
+        return crop_face(picture, box, side) if box else np.zeros((side, side, 3), np.uint8)
+
+    def _loaded(self) -> image.Landmarker:
+        from lipsync_ray.faces.landmarks import Landmarks
+
+        self._landmarks = self._landmarks or Landmarks("cpu")
+        return self._landmarks
+
+
+class _Comparing:
+    """Collects what a stretch and its reference are compared by."""
+
+    def __init__(self, row: ScoreRow, geometry: FaceTracks) -> None:
+        self._row, self._geometry = row, geometry
+        self._rows: list[tuple[int, float, float, float, float]] = []
+        self._cuts: tuple[list[U8 | None], list[U8 | None]] = ([], [])
+        self._boxes: list[Box | None] = []
+
+    def add(self, place: int, picture: YuvFrame, other: YuvFrame) -> None:
+        from lipsync_ray.faces.landmarks import cut, face_square
+
+        if other.y.shape != picture.y.shape:
+            other = _resized(other, picture)
+        boxes = self._geometry.boxes_at(place)
+        square = face_square(boxes[0], picture.width, picture.height) if len(boxes) == 1 else None
+        self._boxes.append(square)
+        for cuts, one in zip(self._cuts, (picture, other), strict=True):
+            cuts.append(cut(one, square) if square else None)
+        if place % LOOK_EVERY == 0 and place < self._row.stop:
+            crops = [c for b in boxes if (c := crop_box(b, self._row.pads, picture.width, picture.height))]
+            outside = image.compare_outside(picture.y, other.y, crops)
+            sharp = [
+                np.mean([image.sharpness(one.y, c) for c in crops]) if crops else np.nan for one in (picture, other)
+            ]
+            mse, ssim = (outside.mse, outside.ssim) if outside else (np.nan, np.nan)
+            self._rows.append((place, mse, ssim, float(sharp[0]), float(sharp[1])))
+
+    def looks(self, landmarks: image.Landmarker) -> ImageMetrics:
+        own = self._row.stop - self._row.start  # three frames belong to the stretch in which they begin
+        shakes = [image.jitter(landmarks(cuts, self._boxes))[:own] for cuts in self._cuts]
+        both = ~(np.isnan(shakes[0]) | np.isnan(shakes[1]))
+        table = np.array(self._rows, np.float64).reshape(-1, 5)
+        return ImageMetrics(table[:, 0].astype(np.int64), *table[:, 1:].T, *(shake[both] for shake in shakes))
+
+
+def _resized(other: YuvFrame, picture: YuvFrame) -> YuvFrame:
+    """A reference brought to the size of a video that was enlarged."""
+    half = (picture.width // 2, picture.height // 2)
+    y, u, v = (
+        np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_LANCZOS4), np.uint8)
+        for plane, size in ((other.y, (picture.width, picture.height)), (other.u, half), (other.v, half))
+    )
+    return YuvFrame(y, u, v, other.colour)
+
+
+class Embed:
+    """Embed a stretch's windows and commit its numbers; returns where. Keeps the scorer loaded."""
+
+    def __init__(self, scorer: str, checkpoint: Checkpoint, device: str, batch: int | None) -> None:
+        one_thread()
+        self._scorer: Scorer = SCORERS[scorer]
+        self._expert = SyncEncoder(self._scorer, checkpoint.here(), device, batch)
+
+    def __call__(self, watched: Compared) -> str:
+        row = watched.row
+        arrays: dict[str, NDArray[np.generic]] = {}
+        for run, faces in zip(row.runs, watched.crops, strict=True):
+            lips, sounds = self._expert(faces, self._heard(row, run))
+            arrays[f"lips-{run.track}"], arrays[f"sounds-{run.track}"] = lips, sounds
+        if watched.looks is not None:
+            arrays |= vars(watched.looks)
+        buffer = io.BytesIO()
+        np.savez(buffer, **arrays)  # type: ignore[arg-type]
+        storage.commit_bytes(row.url, buffer.getvalue())
+        return row.url
+
+    def _heard(self, row: ScoreRow, run: Run) -> F32:
+        """(count, bands, columns) of the sound that goes with each window."""
+        assert row.speech is not None
+        rate = self._scorer.columns_per_s
+        starts = (np.arange(run.place, run.place + run.count) * rate * RATE.denominator) // RATE.numerator
+        first = int(starts[0])
+        columns = row.speech.read(first, int(starts[-1]) + self._scorer.columns)
+        picked = np.minimum(starts[:, None] - first + np.arange(self._scorer.columns), len(columns) - 1)
+        return np.ascontiguousarray(columns[picked].transpose(0, 2, 1), np.float32)

@@ -1,0 +1,293 @@
+"""From rows to the tables of a study: language × model, with means, spread and a bootstrap interval."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lipsync_ray.io.wording import NONE, number, said
+from lipsync_ray.jobs.evaluate.fid import Fid
+from lipsync_ray.jobs.evaluate.scores import Score
+
+CONFIDENCE = 0.95
+RESAMPLES = 2000
+_SEED = 0
+ALL = "all"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number that a video has.
+
+    Attributes
+    ----------
+    name : of its column
+    title : in a report
+    short : above a column of it
+    unit : of it; empty for a plain number
+    better : which way
+    digits : to show
+    meaning : one sentence
+    value : reads it from a score
+    """
+
+    name: str
+    title: str
+    short: str
+    unit: str
+    better: str
+    digits: int
+    meaning: str
+    value: Callable[[Score], float | None]
+
+
+METRICS = (
+    Metric(
+        "lse_d", "LSE-D", "LSE-D", "", "lower", 3,
+        "How far apart SyncNet finds the lips and the sound at the shift where they agree best.", lambda s: s.lse_d,
+    ),
+    Metric(
+        "lse_c", "LSE-C", "LSE-C", "", "higher", 3,
+        "How clearly that best shift stands out from the others. Near 0: lips and sound have nothing to do with each other.",
+        lambda s: s.lse_c,
+    ),
+    Metric(
+        "mini_sync_d", "mini-sync distance", "mini-sync distance", "", "lower", 3,
+        "The bundled scorer's distance between lips and sound at the best shift, 0 to 2. Not LSE-D, and not comparable with it.",
+        lambda s: s.mini_sync_d,
+    ),
+    Metric(
+        "mini_sync_c", "mini-sync confidence", "mini-sync confidence", "", "higher", 3,
+        "How clearly the bundled scorer's best shift stands out. Not LSE-C, and not comparable with it.",
+        lambda s: s.mini_sync_c,
+    ),
+    Metric(
+        "offset", "|AV offset|", "|offset|, frames", "frames", "lower", 1,
+        "By how many frames of 40 ms sound and picture are apart. Up to 1 goes unnoticed.",
+        lambda s: None if s.offset is None else float(abs(s.offset)),
+    ),
+    Metric(
+        "psnr_db", "PSNR outside the mouth", "PSNR, dB", "dB", "higher", 1,
+        "How much the rest of the picture kept of the source. Above 40 dB nobody sees a difference.", lambda s: s.psnr_db,
+    ),
+    Metric(
+        "ssim", "SSIM outside the mouth", "SSIM", "", "higher", 4,
+        "The same as structure: 1 is identical.", lambda s: s.ssim,
+    ),
+    Metric(
+        "sharpness_ratio", "mouth sharpness ÷ source", "sharpness ÷ source", "", "near 1", 2,
+        "How sharp the drawn mouth is beside the source's. Below 1 it is softer.", lambda s: s.sharpness_ratio,
+    ),
+    Metric(
+        "jitter_ratio", "landmark jitter ÷ source", "jitter ÷ source", "", "near 1", 2,
+        "How much the face shakes from frame to frame beside the source. Above 1 it flickers.", lambda s: s.jitter_ratio,
+    ),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Stat:
+    """A metric over a group's videos.
+
+    Attributes
+    ----------
+    mean, deviation : of the videos; the latter (n − 1) is None for a single one
+    low, high : bootstrap 95 % interval of the mean (BCa); None where n < 3
+    count : videos that have the number
+    """
+
+    mean: float
+    deviation: float | None
+    low: float | None
+    high: float | None
+    count: int
+
+
+@dataclass(frozen=True)
+class GroupRow:
+    """One language × model.
+
+    Attributes
+    ----------
+    language, model : of the group; "all" where it is over all languages
+    videos : in it
+    scored : of these
+    stats : metric → numbers, of the metrics that any video has
+    fid : None where it was not computed
+    """
+
+    language: str
+    model: str
+    videos: int
+    scored: int
+    stats: dict[str, Stat]
+    fid: Fid | None
+
+
+def stat(values: Sequence[float]) -> Stat | None:
+    """Mean, spread and interval of some videos' numbers; None of none."""
+    from scipy.stats import bootstrap
+
+    if not values:
+        return None
+    x = np.asarray(values, np.float64)
+    mean = float(x.mean())
+    deviation = float(x.std(ddof=1)) if len(x) > 1 else None
+    if len(x) < 3 or np.ptp(x) == 0:
+        edge = mean if len(x) >= 3 else None
+        return Stat(mean, deviation, edge, edge, len(x))
+    interval = bootstrap(
+        (x,), np.mean, confidence_level=CONFIDENCE, n_resamples=RESAMPLES, rng=np.random.default_rng(_SEED)
+    ).confidence_interval
+    return Stat(mean, deviation, float(interval.low), float(interval.high), len(x))
+
+
+def groups(scores: Iterable[Score], fids: Iterable[Fid]) -> list[GroupRow]:
+    """The rows of the summary: every language × model, and every model over all its languages."""
+    members: dict[tuple[str, str], list[Score]] = defaultdict(list)
+    for score in scores:
+        members[score.language or NONE, score.model or NONE].append(score)
+    models = sorted({model for _, model in members})
+    for model in models:
+        own = [key for key in members if key[1] == model]
+        if len(own) > 1:
+            members[ALL, model] = [score for key in own for score in members[key]]
+    fid_of = {(fid.language, fid.model): fid for fid in fids}
+    order = sorted(members, key=lambda key: (key[0] == ALL, key[0], key[1]))
+    rows = []
+    for language, model in order:
+        inside = members[language, model]
+        key = (None if language in (ALL, NONE) else language, None if model == NONE else model)
+        stats = {}
+        for metric in METRICS:
+            values = [v for score in inside if (v := metric.value(score)) is not None and np.isfinite(v)]
+            if (found := stat(values)) is not None:
+                stats[metric.name] = found
+        scored = sum(score.status == "scored" for score in inside)
+        rows.append(GroupRow(language, model, len(inside), scored, stats, fid_of.get(key)))
+    return rows
+
+
+def shown_metrics(rows: Sequence[GroupRow]) -> list[Metric]:
+    """The metrics that any group has."""
+    return [metric for metric in METRICS if any(metric.name in row.stats for row in rows)]
+
+
+def flat_rows(rows: Iterable[GroupRow]) -> list[dict[str, object]]:
+    """The summary with one column for each number, for CSV and parquet."""
+    out = []
+    for row in rows:
+        flat: dict[str, object] = {
+            "language": row.language,
+            "model": row.model,
+            "videos": row.videos,
+            "scored": row.scored,
+        }
+        for metric in METRICS:
+            found = row.stats.get(metric.name)
+            for part in ("mean", "deviation", "low", "high", "count"):
+                flat[f"{metric.name}_{part}"] = getattr(found, part) if found else None
+        flat |= {
+            f"fid_{name}": value
+            for name, value in (asdict(row.fid) if row.fid else {}).items()
+            if name in ("made", "real", "note")
+        }
+        flat["fid"] = row.fid.fid if row.fid else None
+        out.append(flat)
+    return out
+
+
+def parquet(rows: list[dict[str, object]]) -> bytes:
+    """Rows of plain values as a parquet file."""
+    buffer = io.BytesIO()
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    pq.write_table(pa.table({name: [row.get(name) for row in rows] for name in names}), buffer, compression="zstd")
+    return buffer.getvalue()
+
+
+def csv_text(rows: list[dict[str, object]]) -> str:
+    """Rows of plain values as CSV."""
+    buffer = io.StringIO()
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    writer = csv.DictWriter(buffer, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: "" if row.get(name) is None else row[name] for name in names} for row in rows)
+    return buffer.getvalue()
+
+
+def score_row(score: Score) -> dict[str, object]:
+    """A video's row without its curves."""
+    row = {k: v for k, v in asdict(score).items() if not isinstance(v, list)}
+    return row | {"sharpness_ratio": score.sharpness_ratio, "jitter_ratio": score.jitter_ratio}
+
+
+def video_lines(scores: Iterable[Score]) -> list[str]:
+    """One line a video: how its picture compares with its source."""
+    return [
+        f"{score.id}: PSNR {number(score.psnr_db, 1, 'dB')}, SSIM {number(score.ssim, 4)}; mouth sharpness ÷ source "
+        f"{number(score.sharpness_ratio, 2)}, jitter ÷ source {number(score.jitter_ratio, 2)}"
+        for score in scores
+    ]
+
+
+def headline(score: Score) -> str:
+    """A video's sync in one line."""
+    return (
+        f"{score.id}: confidence {number(score.sync_c, 3)}, offset {number(score.offset)} frames, "
+        f"{number(score.windows)} windows"
+    )
+
+
+def markdown(scores: Sequence[Score], rows: Sequence[GroupRow]) -> str:
+    """The two tables of a study: groups (with FID), and LSE per video × model."""
+    metrics = shown_metrics(rows)
+    head = [
+        "language",
+        "model",
+        "videos",
+        *(f"{m.title}{f', {m.unit}' if m.unit else ''} ({m.better})" for m in metrics),
+    ]
+    lines = ["## Language × model", "", "Mean ± standard deviation [95 % interval], n where it differs.", ""]
+    lines += [_line([*head, "FID (lower)"]), _line(["---"] * (len(head) + 1))]
+    for row in rows:
+        cells = [row.language, row.model, f"{row.scored}/{row.videos}"]
+        cells += [_stat(row.stats.get(m.name), m.digits, row.scored) for m in metrics]
+        fid = NONE if row.fid is None else f"{number(row.fid.fid, 2)} (n = {row.fid.generated}/{row.fid.real})"
+        lines.append(_line([*cells, fid]))
+    models = sorted({score.model or NONE for score in scores})
+    sync = [m for m in metrics if m.name in ("lse_d", "lse_c", "mini_sync_d", "mini_sync_c")]
+    lines += ["", "## Video × model", "", _line(["video", *(f"{model}: {m.title}" for model in models for m in sync)])]
+    lines.append(_line(["---"] * (1 + len(models) * len(sync))))
+    by_video: dict[str, dict[str, Score]] = defaultdict(dict)
+    for score in scores:
+        by_video[score.id][score.model or NONE] = score
+    for name, own in sorted(by_video.items()):
+        cells = [number(m.value(own[model]), m.digits) if model in own else "" for model in models for m in sync]
+        lines.append(_line([name, *cells]))
+    missing = [score for score in scores if score.status != "scored"]
+    if missing:
+        lines += ["", "## Not scored", ""]
+        lines += [f"- {score.id} ({score.model or NONE}): {said(score.error)}" for score in missing]
+    return "\n".join(lines) + "\n"
+
+
+def _stat(found: Stat | None, digits: int, scored: int) -> str:
+    if found is None:
+        return NONE
+    text = number(found.mean, digits)
+    if found.deviation is not None:
+        text += f" ± {number(found.deviation, digits)}"
+    if found.low is not None:
+        text += f" [{number(found.low, digits)}, {number(found.high, digits)}]"
+    return text if found.count == scored else f"{text}, n = {found.count}"
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
