@@ -26,6 +26,17 @@ def text_of(outputs):
     return "\n".join(str(output.get("text", output.get("data", {}))) for output in outputs)
 
 
+@pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.stem)
+def test_they_are_kept_with_what_their_cells_gave(path):
+    cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    outputs = [output for cell in cells for output in cell.outputs]
+    assert any("image/jpeg" in output.get("data", {}) for output in outputs)
+    assert not [output for output in outputs if output.output_type == "error"]
+    assert "/tmp/" not in path.read_text()
+    assert path.stat().st_size < 1_000_000
+
+
 def test_evaluation(demo_run, tmp_path):
     outputs = executed(
         "04_evaluation.ipynb", tmp_path, LIPSYNC_RAY_RUN=str(demo_run), LIPSYNC_RAY_OUT=str(tmp_path / "scores")
@@ -41,7 +52,7 @@ def test_evaluation(demo_run, tmp_path):
 def test_lipsync(tmp_path):
     outputs = executed("02_lipsync.ipynb", tmp_path, LIPSYNC_RAY_OUT=str(tmp_path / "models"))
     assert "models on this machine: mini" in text_of(outputs)
-    assert {"image/png", "text/html"} <= {kind for output in outputs for kind in output.get("data", {})}
+    assert {"image/jpeg", "text/html"} <= {kind for output in outputs for kind in output.get("data", {})}
 
 
 def test_enhancement(tmp_path):
@@ -50,7 +61,7 @@ def test_enhancement(tmp_path):
         "03_enhancement.ipynb", tmp_path, LIPSYNC_RAY_OUT=str(tmp_path / "out"), LIPSYNC_RAY_GFPGAN=str(network)
     )
     assert "done 100 of 100 frames restored" in text_of(outputs)
-    assert sum("image/png" in output.get("data", {}) for output in outputs) == 4
+    assert sum("image/jpeg" in output.get("data", {}) for output in outputs) == 4
 
 
 def test_analysis(tmp_path):
@@ -61,5 +72,5 @@ def test_analysis(tmp_path):
     said = text_of(outputs)
     assert "| pan | good |" in said
     assert "by ear (Whisper nonsense)" in said
-    assert sum("image/png" in output.get("data", {}) for output in outputs) == 2
+    assert sum("image/jpeg" in output.get("data", {}) for output in outputs) == 2
     assert (tmp_path / "out" / "index.html").is_file()

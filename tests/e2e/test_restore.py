@@ -150,12 +150,12 @@ def eager_detector(path):
 
 def test_retinaface_looks_at_every_frame_itself(network, tmp_path, monkeypatch):
     detector = eager_detector(tmp_path / "detector.pth")
-    monkeypatch.setattr(weights, "ready", lambda registered, progress=None: detector)
+    monkeypatch.setattr(weights, "ensure", lambda registered, progress=None: detector)
     flat = write_video(tmp_path / "flat.mp4", [np.full((640, 640, 3), 90 + i, np.uint8) for i in range(3)])
     command = ("enhance", flat, "-o", tmp_path / "out", "--restore", network, "--actors", "1", "--crf", "0")
     assert lipsync_ray(*command) == 1  # the face table's detector sees nobody
     assert [r.status for r in read_results(str(tmp_path / "out"))] == ["no_face"]
-    assert lipsync_ray(*command, "--restore-detector", "retinaface") == 0
+    assert lipsync_ray(*command, "--restore-detector", "retinaface", "--engine", "inline") == 0
     (result,) = read_results(str(tmp_path / "out"))
     assert (result.status, result.restored_frames, result.faceless_frames) == ("done", 3, 0)
     changed = np.abs(pictures(result.output)[1] - pictures(flat)[1]).max(axis=2)
