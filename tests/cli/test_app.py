@@ -1,5 +1,6 @@
 """The command line, as far as it goes without Ray; and every command the README shows."""
 
+import ast
 import errno
 import re
 import shlex
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 import typer
 
+import lipsync_ray
 from lipsync_ray.cli import app
 from lipsync_ray.models import weights
 
@@ -109,16 +111,19 @@ def test_help_needs_no_heavy_import():
     assert done.stdout.strip() == "[]"
 
 
-def commands_of_the_readme():
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "benchmarks").glob("*.md"))]
+
+
+def commands_of(*pages):
+    text = "\n".join(page.read_text(encoding="utf-8") for page in pages)
     blocks = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
     return [line.split("#")[0].strip() for block in blocks for line in block.splitlines() if line.strip()]
 
 
-def test_every_command_of_the_readme_is_one():
+def test_every_command_of_the_pages_is_one():
     group = typer.main.get_command(app.app)
-    shown = [line for line in commands_of_the_readme() if "lipsync-ray " in line]
-    assert len(shown) >= 7
+    shown = [line for line in commands_of(*PAGES) if "lipsync-ray " in line]
+    assert len(shown) >= 15
     for line in shown:
         words = shlex.split(line.split("lipsync-ray ", 1)[1])
         command, context = group, None
@@ -130,5 +135,20 @@ def test_every_command_of_the_readme_is_one():
 
 
 def test_ci_runs_the_readmes_test_command():
-    (tests,) = [line for line in commands_of_the_readme() if "pytest" in line]
+    (tests,) = [line for line in commands_of(ROOT / "README.md") if "pytest" in line]
     assert tests.split("&& ")[1] in (ROOT / ".ci" / "run").read_text()
+
+
+def test_links_of_the_pages_lead_somewhere():
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+            if "://" not in target:
+                assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_readme_is_short_and_its_python_is_python():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 180
+    for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
+        called = {node.attr for node in ast.walk(ast.parse(block)) if isinstance(node, ast.Attribute)}
+        assert called <= set(lipsync_ray.__all__)

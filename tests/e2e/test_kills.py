@@ -56,11 +56,12 @@ def wait_for(condition):
     pytest.fail("waited in vain")
 
 
-def test_a_killed_driver_is_started_again_and_goes_on(arguments, undisturbed, tmp_path):
+@pytest.mark.parametrize("engine", ["inline", "ray"])
+def test_a_killed_driver_is_started_again_and_goes_on(engine, arguments, undisturbed, tmp_path):
     out = tmp_path / "out"
     log = (tmp_path / "log").open("w")
     driver = subprocess.Popen(
-        [sys.executable, "-m", "lipsync_ray", *arguments, "-o", str(out)],
+        [sys.executable, "-m", "lipsync_ray", *arguments, "-o", str(out), "--engine", engine],
         stdout=log,
         stderr=log,
         start_new_session=True,
@@ -93,7 +94,7 @@ def test_a_killed_driver_is_started_again_and_goes_on(arguments, undisturbed, tm
     watcher = threading.Thread(target=watch)
     watcher.start()
     try:
-        assert lipsync_ray(*arguments, "-o", out, engine="ray") == 0
+        assert lipsync_ray(*arguments, "-o", out, engine=engine) == 0
     finally:
         stop.set()
         watcher.join()
