@@ -1,6 +1,8 @@
 """Rules of the layout that a reader relies on."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -66,3 +68,31 @@ def test_modules_say_what_they_are_and_stay_small(path):
     text = path.read_text(encoding="utf-8")
     assert ast.get_docstring(ast.parse(text))
     assert len(text.splitlines()) <= MOST_LINES
+
+
+# What runs where no network does: on processes of their own beside a GPU, and in small tasks.
+LIGHT = (
+    "engine.ray_data",
+    "engine.tasks",
+    "inputs.audio_features",
+    "inputs.face_tables",
+    "inputs.probe",
+    "inputs.speakers",
+    "jobs.analyze.stages",
+    "jobs.dub.assemble",
+    "jobs.dub.stages",
+    "jobs.enhance.assemble",
+    "jobs.enhance.stages",
+    "jobs.evaluate.assemble",
+    "jobs.evaluate.face_tracks",
+    "jobs.evaluate.fid",
+    "jobs.evaluate.previews",
+)
+
+
+def test_a_worker_imports_no_library_that_its_stage_does_not_use():
+    heavy = ("torch", "torchvision", "ray", "scipy", "pandas", "matplotlib", "whisper", "gfpgan", "facexlib")
+    code = "import sys\n" + "".join(f"import lipsync_ray.{name}\n" for name in LIGHT)
+    code += f"print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    assert done.stdout.strip() == "[]"

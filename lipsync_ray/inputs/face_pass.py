@@ -5,21 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from lipsync_ray.engine.context import RunContext
 from lipsync_ray.engine.progress import Wake, phases
-from lipsync_ray.engine.resources import Pool, allocate
+from lipsync_ray.engine.resources import Pool
 from lipsync_ray.engine.runners import Tasks
 from lipsync_ray.engine.stages import Failure, StageSpec
-from lipsync_ray.engine.video_pass import StreamedPass, VideoPass, VideoState, run_pass
+from lipsync_ray.engine.video_pass import StreamedPass, VideoPass, VideoState
 from lipsync_ray.inputs.face_tables import Detect, FaceRow, Scanned, TableOrder, face_rows, make_table
-from lipsync_ray.inputs.speakers import SpeakerQuery, SpeakerTracks, choose_speaker
 from lipsync_ray.io import storage
 from lipsync_ray.media.probe import VideoInfo
 
 SCAN_S = 30.0  # seconds of video in one row
 POLL_S = 0.2  # between two looks at small tasks that have ended
+
+Query = TypeVar("Query")
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -54,23 +56,23 @@ class _Wanted(VideoState):
         return self.key
 
 
-def build_face_tables(
-    context: RunContext, videos: Mapping[str, VideoInfo], folder: str, users: str
-) -> dict[str, FaceTable]:
-    """Make the tables that are missing, and wait for all of them.
+@dataclass(frozen=True)
+class FollowUp(Generic[Query, Answer]):
+    """A small task between a video's face table and the pass that needs it: who speaks, which tracks are scored.
 
-    Parameters
+    Attributes
     ----------
-    videos : key, which changes with a video's content → the video
-    folder : of the tables
-    users : for the log line: "40 dubs"
+    name, task : run on any worker
+    on_table : told of a video's table; what is to be asked of it
+    on_answer : told of the answer; ids of the pass that can begin
+    at_once : what can be asked before any table is made
     """
-    found, wanted = _divide(videos, folder)
-    if wanted:
-        pool = allocate(context.cluster, context.workers, alone=True).model
-        run_pass(context, _face_pass(dict(wanted), pool, folder, found.__setitem__))
-        context.console.print(_said_of(wanted.values(), users), highlight=False)
-    return found
+
+    name: str
+    task: Callable[[Query], Answer]
+    on_table: Callable[[str, FaceTable], Iterable[Query]]
+    on_answer: Callable[[Query, Answer | Failure], Iterable[str]]
+    at_once: Sequence[Query] = ()
 
 
 def run_with_faces(
@@ -78,50 +80,48 @@ def run_with_faces(
     videos: Mapping[str, VideoInfo],
     folder: str,
     pool: Pool,
+    follow_up: FollowUp[Any, Any],
     main: VideoPass[Any, Any, Any],
-    on_table: Callable[[str, FaceTable], Iterable[SpeakerQuery]],
-    on_speaker: Callable[[SpeakerQuery, SpeakerTracks | Failure], Iterable[str]],
     users: str,
-    queries: Iterable[SpeakerQuery] = (),
     ready: Sequence[str] = (),
 ) -> None:
-    """Find faces and speakers while the pass that needs them runs: a video waits for its own faces only.
+    """Find faces while the pass that needs them runs: a video waits for its own faces only.
 
     Parameters
     ----------
-    videos, folder, users : as for :func:`build_face_tables`
+    videos : key, which changes with a video's content → the video
+    folder : of the tables
     pool : that detects
+    follow_up : between table and pass
     main : the pass; its pools load from the beginning
-    on_table : told of a video's table; whose speakers are to be chosen in it
-    on_speaker : told who speaks; ids of `main` that can begin
-    queries : speakers to be chosen in tables that are at hand
+    users : for the log line: "40 dubs"
     ready : ids of `main` that need no faces
     """
     found, wanted = _divide(videos, folder)
     wake = Wake()
     with phases(context.console) as progress_of:
-        choosing: Tasks[SpeakerQuery, SpeakerTracks] = context.tasks("choose", choose_speaker)
+        asking: Tasks[Any, Any] = context.tasks(follow_up.name, follow_up.task)
 
         def ask(key: str, table: FaceTable) -> None:
-            for query in on_table(key, table):
-                choosing.submit(query)
+            for query in follow_up.on_table(key, table):
+                asking.submit(query)
 
         face_pass = _face_pass(dict(wanted), pool, folder, ask)
         faces = StreamedPass(context, face_pass, wanted, progress_of, wake.up, ready=True)
         following = StreamedPass(context, main, main.active, progress_of, wake.up)
         for key, table in found.items():
             ask(key, table)
-        for query in queries:
-            choosing.submit(query)
+        for query in follow_up.at_once:
+            asking.submit(query)
         for name in ready:
             following.begin(name)
-        while not (faces.done and choosing.idle and following.done):
+        while not (faces.done and asking.idle and following.done):
             wake.wait(POLL_S)
             faces.poll()
-            for query, speaker in choosing.finished():
-                for name in on_speaker(query, speaker):
+            for query, answer in asking.finished():
+                for name in follow_up.on_answer(query, answer):
                     following.begin(name)
-            if faces.done and choosing.idle:
+            if faces.done and asking.idle:
                 following.close()
             following.poll()
     if wanted:

@@ -25,7 +25,6 @@ from lipsync_ray.media.container import main_stream, opened
 from lipsync_ray.media.details import get_audio_details, get_video_details
 from lipsync_ray.media.picture import U8, YuvFrame
 from lipsync_ray.media.probe import VideoInfo, probe_video
-from lipsync_ray.models import speech
 from lipsync_ray.models.weights import Checkpoint
 
 SURE = 0.9  # probability from which a detection counts as a face
@@ -73,6 +72,8 @@ class Transcribe:
     """
 
     def __init__(self, whisper: Checkpoint, device: str) -> None:
+        from lipsync_ray.models import speech  # torch, which a probe does without
+
         one_thread()
         self._transcriber = speech.Transcriber(whisper.here(), device)
 

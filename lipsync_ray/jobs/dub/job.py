@@ -21,8 +21,8 @@ from lipsync_ray.engine.resources import Layout, allocate
 from lipsync_ray.engine.runners import started
 from lipsync_ray.engine.stages import Failure, StageSpec
 from lipsync_ray.engine.video_pass import VideoPass
-from lipsync_ray.inputs.face_pass import FaceTable, run_with_faces
-from lipsync_ray.inputs.speakers import SpeakerQuery, SpeakerTracks
+from lipsync_ray.inputs.face_pass import FaceTable, FollowUp, run_with_faces
+from lipsync_ray.inputs.speakers import SpeakerQuery, SpeakerTracks, choose_speaker
 from lipsync_ray.io import storage
 from lipsync_ray.io.manifest import Dub
 from lipsync_ray.io.out_folder import check_writable
@@ -109,7 +109,8 @@ def _make_dubs(run: DubRun) -> None:
 
     users = f"{len(run.dubs)} dubs"
     lips = _lips_pass(run, layout)
-    run_with_faces(run.context, videos, run.url("faces"), layout.model, lips, on_table, on_speaker, users)
+    follow_up = FollowUp("choose", choose_speaker, on_table, on_speaker)
+    run_with_faces(run.context, videos, run.url("faces"), layout.model, follow_up, lips, users)
 
 
 def _lips_pass(run: DubRun, layout: Layout) -> VideoPass[DubState, VideoOrder, str]:

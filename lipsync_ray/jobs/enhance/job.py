@@ -18,8 +18,8 @@ from lipsync_ray.engine.resources import Layout, allocate
 from lipsync_ray.engine.runners import started
 from lipsync_ray.engine.stages import Failure, StageSpec
 from lipsync_ray.engine.video_pass import VideoPass
-from lipsync_ray.inputs.face_pass import FaceTable, run_with_faces
-from lipsync_ray.inputs.speakers import SpeakerQuery, SpeakerTracks
+from lipsync_ray.inputs.face_pass import FaceTable, FollowUp, run_with_faces
+from lipsync_ray.inputs.speakers import SpeakerQuery, SpeakerTracks, choose_speaker
 from lipsync_ray.io import storage
 from lipsync_ray.io.out_folder import check_writable
 from lipsync_ray.io.results import Summary
@@ -108,8 +108,8 @@ def _enhance(run: EnhanceRun, layout: Layout, retinaface: weights.Checkpoint | N
 
     main = _restore_pass(run, layout, retinaface)
     users = f"{sum(map(len, wanted.values()))} videos"
-    faces = run.url("faces")
-    run_with_faces(run.context, videos, faces, layout.model, main, on_table, on_speaker, users, queries, ready)
+    follow_up = FollowUp("choose", choose_speaker, on_table, on_speaker, queries)
+    run_with_faces(run.context, videos, run.url("faces"), layout.model, follow_up, main, users, ready)
 
 
 def _query(state: EnhanceState) -> SpeakerQuery:

@@ -125,6 +125,11 @@ class TrackIndex:
     faces: int
     reason: str
 
+    @classmethod
+    def unknown(cls, video: VideoInfo) -> TrackIndex:
+        """Of a video whose faces are not known yet."""
+        return cls(len(at_rate(video.frames, video.rate, RATE)), (), (), 0, "")
+
 
 def build_tracks(order: FaceTracksOrder) -> TrackIndex:
     """Find a video's tracks and commit its geometry."""

@@ -23,7 +23,6 @@ from lipsync_ray.media import decode
 from lipsync_ray.media.picture import U8
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.metrics.frechet import FeatureStats, frechet_distance
-from lipsync_ray.models.inception import Inception
 from lipsync_ray.models.weights import Checkpoint
 
 if TYPE_CHECKING:  # the run, of which workers need not know
@@ -169,6 +168,8 @@ class AccumulateFID:
     """Features of a row's pictures, summed and committed. Keeps Inception loaded; decodes its own pictures."""
 
     def __init__(self, checkpoint: Checkpoint, dims: int, device: str, batch: int | None) -> None:
+        from lipsync_ray.models.inception import Inception  # torch, which the driver's and other tasks do without
+
         one_thread()
         self._network = Inception(checkpoint.here(), dims, device, batch)
         self._dims = dims

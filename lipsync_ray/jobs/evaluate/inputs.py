@@ -1,10 +1,10 @@
-"""What an evaluation knows of its videos: identified, files looked at, faces found, what is scored dropped."""
+"""What an evaluation knows of its videos: identified, what is scored dropped, files looked at."""
 
 from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -19,11 +19,10 @@ from lipsync_ray.engine.video_pass import VideoState
 from lipsync_ray.inputs import audio_features, face_tables
 from lipsync_ray.inputs.audio_features import AudioSource, Speech, extract_audio_features
 from lipsync_ray.inputs.content_ids import content_ids
-from lipsync_ray.inputs.face_pass import build_face_tables
 from lipsync_ray.inputs.probe import VideoSource, probe
 from lipsync_ray.io import storage
-from lipsync_ray.jobs.evaluate.face_tracks import FaceTracksOrder, TrackIndex, build_tracks
-from lipsync_ray.jobs.evaluate.plan import why_not_comparable, windows_of_tracks
+from lipsync_ray.jobs.evaluate.face_tracks import FaceTracksOrder, TrackIndex
+from lipsync_ray.jobs.evaluate.plan import why_not_comparable
 from lipsync_ray.jobs.evaluate.scores import SCORES, Score
 from lipsync_ray.jobs.evaluate.subjects import Subject
 from lipsync_ray.media.audio import SoundTrack
@@ -131,14 +130,19 @@ class EvaluateRun(JobRun[EvaluateState, Score]):
 
 
 def prepare(run: EvaluateRun) -> None:
-    """Give every video that can be scored its tracks; end the others."""
+    """Identify every video, drop what is scored, look at the files of all."""
     _identify(run)
+    run.keep(lambda score: score.status != "failed")
     _look(run)
     _listen(run)
-    if run.settings.protocol != "lrs":
-        _find_faces(run)
-    _build_tracks(run)
-    run.keep(lambda score: score.status != "failed")
+
+
+def _by(run: EvaluateRun, key: str) -> dict[str, list[EvaluateState]]:
+    """All known videos, grouped by an attribute."""
+    out: dict[str, list[EvaluateState]] = defaultdict(list)
+    for state in run.known.values():
+        out[getattr(state, key)].append(state)
+    return out
 
 
 def _identify(run: EvaluateRun) -> None:
@@ -177,7 +181,7 @@ def _identify(run: EvaluateRun) -> None:
 
 
 def _look(run: EvaluateRun) -> None:
-    by_video, by_reference = run.by("video_key"), run.by("reference_key")
+    by_video, by_reference = _by(run, "video_key"), _by(run, "reference_key")
     by_reference.pop("", None)
     sources = [VideoSource(states[0].subject.video, f"v{key}", Fraction(25)) for key, states in by_video.items()]
     for key, (first, *_) in by_reference.items():
@@ -194,7 +198,7 @@ def _look(run: EvaluateRun) -> None:
                     state.info = info
                 else:
                     state.reference = info
-    for state in run.active.values():
+    for state in run.known.values():
         if state.info is not None and state.reference is not None:
             reason = why_not_comparable(state.info, state.reference, state.subject.loop is not None)
             if reason:
@@ -202,7 +206,7 @@ def _look(run: EvaluateRun) -> None:
 
 
 def _listen(run: EvaluateRun) -> None:
-    by_video = run.by("video_key")
+    by_video = _by(run, "video_key")
     folder, front_end = run.url(audio_features.FOLDER), run.scorer.front_end
     sources = []
     for key, states in by_video.items():
@@ -222,53 +226,33 @@ def _listen(run: EvaluateRun) -> None:
                 state.speech = speech
 
 
-def _find_faces(run: EvaluateRun) -> None:
+def tables_wanted(run: EvaluateRun) -> tuple[list[EvaluateState], dict[str, list[EvaluateState]]]:
+    """The videos whose table is at hand, or not needed, and, by key, those that need one of their own."""
+    at_hand: list[EvaluateState] = []
     wanted: dict[str, list[EvaluateState]] = defaultdict(list)
-    for state in run.active.values():
+    for state in run.known.values():
         # A run's table is of the reference: of use only where the reference's frames can be told from the video's.
-        if state.table is None or state.reference is None:
+        if run.settings.protocol == "lrs" or (state.table is not None and state.reference is not None):
+            at_hand.append(state)
+        else:
             state.table = None
             wanted[state.video_key].append(state)
-    videos = {key: states[0].info for key, states in wanted.items() if states[0].info is not None}
-    users = f"{sum(map(len, wanted.values()))} videos"
-    for key, table in build_face_tables(run.context, videos, run.url("faces"), users).items():
-        for state in wanted[key]:
-            state.attempts = max(state.attempts, table.attempts)
-            if table.failure:
-                run.fail(state, table.failure)
-            else:
-                state.table = table.url
+    return at_hand, wanted
 
 
-def _build_tracks(run: EvaluateRun) -> None:
-    order_of = _order_of(run)
-    for order, tracks in run.context.map_tasks("tracks", build_tracks, [order_of(s) for s in run.active.values()]):
-        state = run.active[order.key]
-        if isinstance(tracks, Failure):
-            run.fail(state, tracks)
-        else:
-            state.tracks, state.tracks_url = tracks, order.url
-            state.windows = windows_of_tracks(tracks, state.speech)
-
-
-def _order_of(run: EvaluateRun) -> Callable[[EvaluateState], FaceTracksOrder]:
-    settings = run.settings
-    smallest = run.scorer.smallest_face if settings.min_face is None else settings.min_face
-
-    def order_of(state: EvaluateState) -> FaceTracksOrder:
-        subject = state.subject
-        assert state.info is not None
-        return FaceTracksOrder(
-            subject.id,
-            state.info,
-            state.reference,
-            subject.loop,
-            None if settings.protocol == "lrs" else state.table,
-            state.table == subject.face_table,
-            subject.face,
-            settings.min_track,
-            smallest,
-            run.url("tracks", f"{subject.id}-{state.fingerprint}.npz"),
-        )
-
-    return order_of
+def tracks_order(run: EvaluateRun, state: EvaluateState) -> FaceTracksOrder:
+    """The tracks to build of a video whose table is at hand."""
+    settings, subject = run.settings, state.subject
+    assert state.info is not None
+    return FaceTracksOrder(
+        subject.id,
+        state.info,
+        state.reference,
+        subject.loop,
+        None if settings.protocol == "lrs" else state.table,
+        state.table == subject.face_table,
+        subject.face,
+        settings.min_track,
+        run.scorer.smallest_face if settings.min_face is None else settings.min_face,
+        run.url("tracks", f"{subject.id}-{state.fingerprint}.npz"),
+    )

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 
@@ -19,10 +19,12 @@ from rich.console import Console
 from lipsync_ray.engine.resources import Layout, allocate
 from lipsync_ray.engine.runners import started
 from lipsync_ray.engine.stages import Failure, StageSpec
-from lipsync_ray.engine.video_pass import VideoPass, run_pass
+from lipsync_ray.engine.video_pass import VideoPass
+from lipsync_ray.inputs.face_pass import FaceTable, FollowUp, run_with_faces
 from lipsync_ray.io import storage
 from lipsync_ray.io.out_folder import check_writable
 from lipsync_ray.jobs.evaluate.assemble import AggregateOrder, VideoMetrics, aggregate, values_of
+from lipsync_ray.jobs.evaluate.face_tracks import FaceTracksOrder, TrackIndex, build_tracks
 from lipsync_ray.jobs.evaluate.fid import (
     AccumulateFID,
     Fid,
@@ -35,8 +37,8 @@ from lipsync_ray.jobs.evaluate.fid import (
     fid_rows,
     units_of,
 )
-from lipsync_ray.jobs.evaluate.inputs import EvaluateRun, EvaluateState, prepare
-from lipsync_ray.jobs.evaluate.plan import ScoreRow, score_rows
+from lipsync_ray.jobs.evaluate.inputs import EvaluateRun, EvaluateState, prepare, tables_wanted, tracks_order
+from lipsync_ray.jobs.evaluate.plan import ScoreRow, score_rows, windows_of_tracks
 from lipsync_ray.jobs.evaluate.previews import PREVIEWS, Previews
 from lipsync_ray.jobs.evaluate.scores import Score
 from lipsync_ray.jobs.evaluate.stages import CropAndCompare, Embed
@@ -95,7 +97,7 @@ def run(
     scorer = scorers.resolve(settings.scorer, settings.scorer_weights, fetching)
     fid_weights = None if settings.fid == "none" else inception.resolve(settings.fid, fetching)
     with started(workers) as runner:
-        layout = allocate(runner.cluster, workers, alone=False, networks=1 + (fid_weights is not None))
+        layout = allocate(runner.cluster, workers, alone=False, networks=2 + (fid_weights is not None))
         out = storage.absolute(out)
         run = EvaluateRun(subjects, settings, workers, out, console, runner, scorer, fid_weights)
         prepare(run)
@@ -110,7 +112,7 @@ def run(
 
 
 def _score_videos(run: EvaluateRun, layout: Layout, shown: Previews) -> None:
-    """Score what is missing of every video; aggregate a video as soon as it has all of its stretches."""
+    """Score what is missing of every video: its faces, its tracks, its stretches; each as soon as it can begin."""
     batch = run.workers.batch or (scorers.GPU_BATCH if layout.device == "cuda" else scorers.CPU_BATCH)
     # Cropping is what readers and writers do elsewhere; there is no other stage that decodes.
     model, croppers = layout.model, max(1, layout.read.workers + layout.write.workers - 1)
@@ -132,7 +134,32 @@ def _score_videos(run: EvaluateRun, layout: Layout, shown: Previews) -> None:
         on_done=partial(_end_scored, run, shown),
         fail=run.fail,
     )
-    run_pass(run.context, spec)
+    at_hand, wanted = tables_wanted(run)
+    videos = {key: states[0].info for key, states in wanted.items() if states[0].info is not None}
+
+    def on_table(key: str, table: FaceTable) -> Iterable[FaceTracksOrder]:
+        for state in wanted[key]:
+            state.attempts = max(state.attempts, table.attempts)
+            if table.failure:
+                run.fail(state, table.failure)
+            else:
+                state.table = table.url
+                yield tracks_order(run, state)
+
+    def on_tracks(order: FaceTracksOrder, tracks: TrackIndex | Failure) -> Iterable[str]:
+        state = run.known[order.key]
+        if isinstance(tracks, Failure):
+            run.fail(state, tracks)
+            return
+        state.tracks, state.tracks_url = tracks, order.url
+        state.windows = windows_of_tracks(tracks, state.speech)
+        if state.id in run.active:  # else an earlier run scored it, and FID alone needs to know its faces
+            yield state.id
+
+    queries = [tracks_order(run, state) for state in at_hand]
+    follow_up = FollowUp("tracks", build_tracks, on_table, on_tracks, queries)
+    users = f"{sum(map(len, wanted.values()))} videos"
+    run_with_faces(run.context, videos, run.url("faces"), layout.model, follow_up, spec, users)
 
 
 def _folder(run: EvaluateRun, state: EvaluateState) -> str:
@@ -141,9 +168,11 @@ def _folder(run: EvaluateRun, state: EvaluateState) -> str:
 
 def _rows(run: EvaluateRun, state: EvaluateState, batch: int) -> list[ScoreRow]:
     assert state.info is not None
-    assert state.tracks is not None
+    reference, tracks = state.reference, state.tracks
+    if tracks is None:  # not known yet: the rows that there may be, for their number
+        reference, tracks = state.info, TrackIndex.unknown(state.info)
     return score_rows(
-        state.id, state.tracks, state.windows, state.info, state.reference, state.tracks_url, state.speech,
+        state.id, tracks, state.windows, state.info, reference, state.tracks_url, state.speech,
         state.subject.pads, _folder(run, state), run.workers.segment_s or SEGMENT_S, batch,
     )  # fmt: skip
 
@@ -170,11 +199,12 @@ class _Fid:
     def __init__(self, run: EvaluateRun, layout: Layout) -> None:
         assert run.fid_weights is not None
         self._run, self._checkpoint = run, run.fid_weights
-        rows = self._missing(self._rows())
+        # How many pictures there will be is not known yet; a video has a row of its own on each side at most.
+        most = 2 * sum(state.reference is not None for state in run.known.values())
         make = partial(AccumulateFID, self._checkpoint, run.settings.dims, layout.device, run.workers.batch)
         pool = layout.model
         stages = [StageSpec("inception", make, pool.workers, pool.cpus, pool.gpus)]
-        self._late = run.context.late_rows("fid", "rows", len(rows), stages)
+        self._late = run.context.late_rows("fid", "rows", most, stages)
 
     def run(self) -> list[Fid]:
         rows = self._rows()  # of the videos that have not failed meanwhile
