@@ -16,6 +16,7 @@ F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
 SIDE = 512  # pixels of an aligned face
+LEAST_EYE_DISTANCE = 5.0  # pixels: GFPGANer leaves a face alone whose eyes are nearer
 TEMPLATE = np.array(  # eyes, nose, mouth corners (facexlib's FFHQ template)
     [
         [192.98138, 239.94708],

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from lipsync_ray.errors import CheckpointError
+from lipsync_ray.faces.align import LEAST_EYE_DISTANCE
 from lipsync_ray.faces.detect import NO_FACES, Detector, Faces
 from lipsync_ray.media.picture import U8
 
 NAME = "retinaface"
 SURE = 0.97
-LEAST_EYE_DISTANCE = 5.0  # pixels: GFPGANer drops faces whose eyes are nearer
 
 
 def retinaface_detector(state: dict[str, Any], device: str) -> Detector:

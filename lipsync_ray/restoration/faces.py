@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lipsync_ray.faces.align import aligned, eye_distance, similarity
+from lipsync_ray.faces.align import LEAST_EYE_DISTANCE, SIDE, aligned, eye_distance, similarity
 from lipsync_ray.faces.masks import ellipse_mask, parsing_mask
 from lipsync_ray.faces.restored import paste_restored
 from lipsync_ray.inputs.face_tables import one_thread
@@ -20,7 +20,6 @@ F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 
-LEAST_EYE_DISTANCE = 5.0  # pixels: GFPGANer leaves a face alone whose eyes are nearer
 PARSE_EVERY = 4  # frames that share one parsed mask; segments begin at multiples of it
 ROW_S = 1.6  # seconds in a row of work whose faces are restored: it carries 0.8 MB a face
 
@@ -128,7 +127,7 @@ class FaceRestorer:
                     faces.append(aligned(picture, matrices[-1]))
         if not faces:
             nothing = np.zeros(0, np.int64)
-            empty = np.zeros((0, 512, 512), np.uint8)
+            empty = np.zeros((0, SIDE, SIDE), np.uint8)
             return Restored(nothing, nothing, np.zeros((0, 2, 3)), empty[..., None].repeat(3, -1), empty, nothing)
         restored = self._restorer(np.stack(faces))
         own = np.array(places, np.int64)
@@ -138,7 +137,7 @@ class FaceRestorer:
     def _masks(self, frames: I64, tracks: I64, restored: U8) -> tuple[U8, I64]:
         """(q, 512, 512) masks and (r,) which of them each face takes: a track's first one of each four frames."""
         if self._parser is None:
-            return np.zeros((0, 512, 512), np.uint8), np.zeros(0, np.int64)
+            return np.zeros((0, SIDE, SIDE), np.uint8), np.zeros(0, np.int64)
         from lipsync_ray.models.parsing import NOT_FACE
 
         groups = np.stack((frames // PARSE_EVERY, tracks), axis=1)

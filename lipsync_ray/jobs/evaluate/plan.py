@@ -9,10 +9,11 @@ from lipsync_ray.faces.crop import Pads
 from lipsync_ray.inputs.audio_features import Speech
 from lipsync_ray.io import storage
 from lipsync_ray.jobs.evaluate.face_tracks import RATE, TrackIndex
+from lipsync_ray.media.mfcc import SAMPLE_RATE
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.metrics.lse import windows_of
 
-SAMPLES_PER_PLACE = 640  # at 16 kHz
+SAMPLES_PER_PLACE = SAMPLE_RATE // RATE.numerator
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def windows_of_tracks(index: TrackIndex, speech: Speech | None) -> tuple[int, ..
     """How many windows each track is scored by: as far as both picture and sound last."""
     if speech is None:
         return (0,) * len(index.start)
-    samples = int(speech.duration_s * 16_000)
+    samples = int(speech.duration_s * SAMPLE_RATE)
     return tuple(
         windows_of(length, max(0, samples - SAMPLES_PER_PLACE * start))
         for start, length in zip(index.start, index.length, strict=True)
