@@ -9,6 +9,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import groupby
 from typing import Any
 
 import pyarrow as pa
@@ -75,14 +76,9 @@ class _Turn:
 
 
 def pools(stages: Sequence[StageSpec]) -> list[tuple[StageSpec, ...]]:
-    """Which stages share their processes: all of them where none has a GPU, else each has its own.
-
-    Beside a GPU the stages around the network must run at the same time as it does. On CPUs nothing is gained by more
-    processes than there are CPUs: each costs the imports of its libraries, and crops would travel between them.
-    """
-    if any(stage.gpus for stage in stages):
-        return [(stage,) for stage in stages]
-    return [tuple(stages)]
+    """The stages, those together that share their processes: neighbours that may, and need no GPU."""
+    together = groupby(enumerate(stages), key=lambda at: -1 if at[1].shares and not at[1].gpus else at[0])
+    return [tuple(stage for _, stage in group) for _, group in together]
 
 
 def run(rows: Sequence[Keyed], stages: Sequence[StageSpec], ledger: Ledger) -> Iterator[Outcome]:

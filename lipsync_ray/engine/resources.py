@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from lipsync_ray.engine.runners import Cluster
+from lipsync_ray.engine.stages import Stage, StageSpec
 from lipsync_ray.errors import SettingsError
 from lipsync_ray.settings import Workers
 
@@ -13,11 +15,16 @@ _SPARE_CPUS = 0.1  # of a CPU, left unreserved: a pool that takes all of them st
 
 @dataclass(frozen=True)
 class Pool:
-    """Processes of one stage, and what Ray reserves for each."""
+    """Processes of one stage, what Ray reserves for each, and whether neighbouring stages may share them."""
 
     workers: int
     cpus: float
     gpus: float = 0.0
+    shares: bool = False
+
+    def stage(self, name: str, make: Callable[[], Stage]) -> StageSpec:
+        """A stage that runs in these processes."""
+        return StageSpec(name, make, self.workers, self.cpus, self.gpus, self.shares)
 
 
 @dataclass(frozen=True)
@@ -64,7 +71,11 @@ def allocate(cluster: Cluster, workers: Workers, alone: bool, networks: int = 1)
     # dub must not depend on the machine's size. Stages share the CPUs; which one needs them, the system sees best.
     count = workers.actors or max(1, int(cluster.cpus))
     share = cpus if alone else cpus / 2
-    return Layout(Pool(count, min(1.0, share / count) / networks), *_around(cpus / 2))
+    # Where there is an actor a CPU, more processes give nothing: each costs the imports of its libraries, and crops would
+    # travel between them. With fewer, as asked for, the other stages need processes of their own.
+    shares = count >= int(cluster.cpus)
+    pools = (Pool(count, min(1.0, share / count) / networks), *_around(cpus / 2))
+    return Layout(*(replace(pool, shares=shares) for pool in pools))
 
 
 def _around(cpus: float) -> tuple[Pool, Pool]:

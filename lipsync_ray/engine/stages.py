@@ -38,6 +38,7 @@ class StageSpec:
     make : builds the stage in its worker, loading what it keeps loaded; must be picklable
     workers : processes
     cpus, gpus : what Ray reserves for each
+    shares : its processes may be those of its neighbours too
     """
 
     name: str
@@ -45,6 +46,7 @@ class StageSpec:
     workers: int = 1
     cpus: float = 1.0
     gpus: float = 0.0
+    shares: bool = False
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from lipsync_ray.engine.context import RunContext
 from lipsync_ray.engine.progress import Wake, phases
 from lipsync_ray.engine.resources import Pool
 from lipsync_ray.engine.runners import Tasks
-from lipsync_ray.engine.stages import Failure, StageSpec
+from lipsync_ray.engine.stages import Failure
 from lipsync_ray.engine.video_pass import StreamedPass, VideoPass, VideoState
 from lipsync_ray.inputs.face_tables import Detect, FaceRow, Scanned, TableOrder, face_rows, make_table
 from lipsync_ray.io import storage
@@ -161,7 +161,6 @@ def _face_pass(
     on_table : told of each video whose table is there, or which has failed
     """
     device = "cuda" if pool.gpus else "cpu"
-    spec = StageSpec("detect", partial(Detect, device), pool.workers, pool.cpus, pool.gpus)
     parts = storage.join(folder, "parts")
 
     def rows(video: _Wanted) -> list[FaceRow]:
@@ -182,7 +181,7 @@ def _face_pass(
         folder=parts,
         active=active,
         parts_of=rows,
-        stages=[spec],
+        stages=[pool.stage("detect", partial(Detect, device))],
         on_part=on_part,
         assemble_args=table_order,
         assemble=("link faces", make_table),

@@ -6,8 +6,10 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from lipsync_ray.engine.progress import ProgressReporter, time_left
+from lipsync_ray.engine.ray_data import pools
 from lipsync_ray.engine.resources import allocate
 from lipsync_ray.engine.session import Cluster
+from lipsync_ray.engine.stages import StageSpec
 from lipsync_ray.errors import SettingsError
 from lipsync_ray.settings import Workers
 
@@ -55,3 +57,22 @@ def test_a_terminal_shows_a_bar():
 @pytest.mark.parametrize(("seconds", "text"), [(None, "-:--"), (5, "0:05"), (65.4, "1:05"), (3725, "1:02:05")])
 def test_time_left(seconds, text):
     assert time_left(seconds) == text
+
+
+def stage(name, **options):
+    return StageSpec(name, object, **options)
+
+
+def test_neighbours_share_their_processes_where_there_is_an_actor_a_cpu():
+    def groups(layout):
+        stages = [layout.read.stage("a", object), layout.model.stage("b", object), layout.write.stage("c", object)]
+        return ["".join(spec.name for spec in group) for group in pools(stages)]
+
+    assert groups(allocate(Cluster(16, 0, 1), Workers(), False)) == ["abc"]
+    assert groups(allocate(Cluster(2, 0, 1), Workers(actors=2), False)) == ["abc"]
+    assert groups(allocate(Cluster(16, 0, 1), Workers(actors=1), False)) == ["a", "b", "c"]
+    assert groups(allocate(Cluster(16, 1, 1), Workers(), False)) == ["a", "b", "c"]
+    assert [
+        len(g) for g in pools([stage("a", shares=True), stage("b", gpus=1, shares=True), stage("c", shares=True)])
+    ] == [1, 1, 1]
+    assert [len(g) for g in pools([stage("a"), stage("b", shares=True), stage("c", shares=True)])] == [1, 2]

@@ -14,7 +14,6 @@ from rich.console import Console
 
 from lipsync_ray.engine.resources import Layout, allocate
 from lipsync_ray.engine.runners import started
-from lipsync_ray.engine.stages import StageSpec
 from lipsync_ray.errors import WeightsError
 from lipsync_ray.io import storage
 from lipsync_ray.io.out_folder import check_writable
@@ -99,13 +98,11 @@ def _whisper(given: str, fetching: weights.Progress | None) -> tuple[weights.Che
 def _work(run: AnalyzeRun, layout: Layout) -> None:
     """Every file through the stages; its row is recorded as soon as it is there."""
     stages = [
-        StageSpec("measure", Probe, layout.read.workers, layout.read.cpus),
-        StageSpec("look", SampleFaces, layout.write.workers, layout.write.cpus),
+        layout.read.stage("measure", Probe),
+        layout.write.stage("look", SampleFaces),
     ]
     if run.whisper is not None:
-        model = layout.model
-        make = partial(Transcribe, run.whisper, layout.device)
-        stages.insert(1, StageSpec("hear", make, model.workers, model.cpus, model.gpus))
+        stages.insert(1, layout.model.stage("hear", partial(Transcribe, run.whisper, layout.device)))
     todo = [state.row for state in run.active.values()]
     for row, outcome in run.context.run_rows("analysis", "files", todo, stages, lambda row: 0):
         state = run.active[row.key]

@@ -129,16 +129,16 @@ def _lips_pass(run: DubRun, layout: Layout) -> VideoPass[DubState, VideoOrder, s
 
 
 def _stages(run: DubRun, layout: Layout) -> list[StageSpec]:
-    settings, model, generator = run.settings, layout.model, run.generator
+    settings, generator = run.settings, run.generator
     sync = partial(Sync, generator, run.checkpoint, layout.device, settings.precision, run.workers.batch)
     stages = [
-        StageSpec("crop", partial(Crop, generator.crop_side), layout.read.workers, layout.read.cpus),
-        StageSpec("sync", sync, model.workers, model.cpus, model.gpus),
-        StageSpec("compose", partial(Compose, settings.restore), layout.write.workers, layout.write.cpus),
+        layout.read.stage("crop", partial(Crop, generator.crop_side)),
+        layout.model.stage("sync", sync),
+        layout.write.stage("compose", partial(Compose, settings.restore)),
     ]
     if run.restoration is not None:
         restore = partial(Restore, run.restoration.files, layout.device, settings.precision)
-        stages.insert(2, StageSpec("restore", restore, model.workers, model.cpus, model.gpus))
+        stages.insert(2, layout.model.stage("restore", restore))
     return stages
 
 

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from lipsync_ray.engine.resources import Layout, allocate
 from lipsync_ray.engine.runners import started
-from lipsync_ray.engine.stages import Failure, StageSpec
+from lipsync_ray.engine.stages import Failure
 from lipsync_ray.engine.video_pass import VideoPass
 from lipsync_ray.inputs.face_pass import FaceTable, FollowUp, run_with_faces
 from lipsync_ray.inputs.speakers import SpeakerQuery, SpeakerTracks, choose_speaker
@@ -122,7 +122,7 @@ def _query(state: EnhanceState) -> SpeakerQuery:
 def _restore_pass(
     run: EnhanceRun, layout: Layout, retinaface: weights.Checkpoint | None
 ) -> VideoPass[EnhanceState, EnhancedOrder, str]:
-    settings, model = run.settings, layout.model
+    settings = run.settings
     files = run.restoration.files
     make = partial(Restore, files, layout.device, settings.precision, run.workers.batch, retinaface)
     return VideoPass(
@@ -131,8 +131,8 @@ def _restore_pass(
         active=run.active,
         parts_of=partial(rows_of, run),
         stages=[
-            StageSpec("restore", make, model.workers, model.cpus, model.gpus),
-            StageSpec("compose", partial(Compose, settings.restore), layout.write.workers, layout.write.cpus),
+            layout.model.stage("restore", make),
+            layout.write.stage("compose", partial(Compose, settings.restore)),
         ],
         on_part=_take_row,
         assemble_args=partial(_order, run),

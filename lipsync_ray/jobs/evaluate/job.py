@@ -18,7 +18,7 @@ from rich.console import Console
 
 from lipsync_ray.engine.resources import Layout, allocate
 from lipsync_ray.engine.runners import started
-from lipsync_ray.engine.stages import Failure, StageSpec
+from lipsync_ray.engine.stages import Failure
 from lipsync_ray.engine.video_pass import VideoPass
 from lipsync_ray.inputs.face_pass import FaceTable, FollowUp, run_with_faces
 from lipsync_ray.io import storage
@@ -115,7 +115,7 @@ def _score_videos(run: EvaluateRun, layout: Layout, shown: Previews) -> None:
     """Score what is missing of every video: its faces, its tracks, its stretches; each as soon as it can begin."""
     batch = run.workers.batch or (scorers.GPU_BATCH if layout.device == "cuda" else scorers.CPU_BATCH)
     # Cropping is what readers and writers do elsewhere; there is no other stage that decodes.
-    model, croppers = layout.model, max(1, layout.read.workers + layout.write.workers - 1)
+    croppers = max(1, layout.read.workers + layout.write.workers - 1)
     crop = partial(CropAndCompare, run.scorer.name, run.settings.protocol, shown.wanted)
     embed = partial(Embed, run.scorer.name, run.checkpoint, layout.device, run.workers.batch)
     spec: VideoPass[EvaluateState, AggregateOrder, VideoMetrics] = VideoPass(
@@ -124,8 +124,8 @@ def _score_videos(run: EvaluateRun, layout: Layout, shown: Previews) -> None:
         active=run.active,
         parts_of=lambda state: _rows(run, state, batch),
         stages=[
-            StageSpec("crop", crop, croppers, layout.write.cpus),
-            StageSpec("score", embed, model.workers, model.cpus, model.gpus),
+            replace(layout.write, workers=croppers).stage("crop", crop),
+            layout.model.stage("score", embed),
         ],
         assemble_args=lambda state: AggregateOrder(
             state.id, tuple(url for _, url in state.ordered), state.tracks_url, state.windows, run.scorer.padded
@@ -202,9 +202,7 @@ class _Fid:
         # How many pictures there will be is not known yet; a video has a row of its own on each side at most.
         most = 2 * sum(state.reference is not None for state in run.known.values())
         make = partial(AccumulateFID, self._checkpoint, run.settings.dims, layout.device, run.workers.batch)
-        pool = layout.model
-        stages = [StageSpec("inception", make, pool.workers, pool.cpus, pool.gpus)]
-        self._late = run.context.late_rows("fid", "rows", most, stages)
+        self._late = run.context.late_rows("fid", "rows", most, [layout.model.stage("inception", make)])
 
     def run(self) -> list[Fid]:
         rows = self._rows()  # of the videos that have not failed meanwhile
