@@ -16,19 +16,32 @@ class Stopped(BaseException):
         self.status = 128 + number
 
 
-def _stop(number: int, frame: object) -> NoReturn:
-    raise Stopped(number)
-
-
 @contextmanager
 def stoppable() -> Iterator[None]:
-    """Both signals end what runs, here where it can say so."""
+    """Both signals end what runs, here where it can say so.
+
+    Raises
+    ------
+    Stopped : one has come; also where what it interrupted made another exception of it, as CPython's import does
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.signal(number, _stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    come: list[int] = []
+
+    def stop(number: int, frame: object) -> NoReturn:
+        come.append(number)
+        raise Stopped(number)
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
+    except Stopped:
+        raise
+    except BaseException as error:
+        if come:
+            raise Stopped(come[0]) from error
+        raise
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -96,6 +96,18 @@ def test_being_stopped_says_how_to_go_on(monkeypatch, capsys, number, status):
     assert signal.getsignal(number) is before
 
 
+def test_a_stop_that_another_exception_hides_is_still_one(monkeypatch, capsys):
+    def hidden():
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        except BaseException as error:
+            raise TypeError("expected a message argument") from error
+
+    monkeypatch.setattr(app, "app", hidden)
+    assert run(monkeypatch) == 143
+    assert "run the same command again" in capsys.readouterr().err
+
+
 def test_an_error_of_the_system_is_one_line(monkeypatch, capsys):
     def full():
         raise OSError(errno.ENOSPC, "No space left on device", "/out/x")
