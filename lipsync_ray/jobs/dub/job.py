@@ -132,7 +132,7 @@ def _stages(run: DubRun, layout: Layout) -> list[StageSpec]:
     settings, generator = run.settings, run.generator
     sync = partial(Sync, generator, run.checkpoint, layout.device, settings.precision, run.workers.batch)
     stages = [
-        layout.read.stage("crop", partial(Crop, generator.crop_side)),
+        layout.read.stage("crop", partial(Crop, generator.crop_side, generator.reference)),
         layout.model.stage("sync", sync),
         layout.write.stage("compose", partial(Compose, settings.restore)),
     ]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lipsync_ray.errors import ModelError
 from lipsync_ray.faces.blend import paste
 from lipsync_ray.faces.crop import Pads, crop_box, crop_face
 from lipsync_ray.faces.table import boxes_of, landmarks_of, read_table
@@ -29,6 +30,7 @@ if TYPE_CHECKING:  # torch, which the other stages do without
     from lipsync_ray.models.generators import GeneratorSpec
 
 U8 = NDArray[np.uint8]
+Reference = Literal["current"]
 
 
 @dataclass(frozen=True)
@@ -66,9 +68,21 @@ class Composed:
 
 
 class Crop:
-    """Decode a segment's range and cut out the speaking face of every frame, `side` pixels square."""
+    """Decode a segment's range and cut out the speaking face of every frame.
 
-    def __init__(self, side: int) -> None:
+    Parameters
+    ----------
+    side : pixels of the square crop
+    reference : which frame of the person the generator is shown; "current", the one that it draws anew
+
+    Raises
+    ------
+    ModelError : a rule that is not known here
+    """
+
+    def __init__(self, side: int, reference: Reference = "current") -> None:
+        if reference != "current":
+            raise ModelError(f"reference rule {reference!r}: expected 'current'; others are made here, in Crop")
         self._side = side
 
     def __call__(self, segment: Segment) -> Crops:
