@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from lipsync_ray.engine.job import JobRun, JobSpec
-from lipsync_ray.engine.runners import started
 from lipsync_ray.engine.stages import StageSpec
+from lipsync_ray.engine.start import started
 from lipsync_ray.engine.video_pass import VideoPass, VideoState, run_pass
 from lipsync_ray.inputs.segments import video_segments
 from lipsync_ray.io import storage

@@ -5,14 +5,12 @@ Both do the same things in the same order of a row's life: same stages, outcomes
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from lipsync_ray.engine.attempts import Ledger
 from lipsync_ray.engine.stages import Failure, Keyed, Outcome, StageSpec
-from lipsync_ray.settings import Workers
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -80,23 +78,3 @@ class Runner(Protocol):
 
     def tasks(self, name: str, function: Callable[[Item], Result], limit: int) -> Tasks[Item, Result]:
         """Calls of one function, so many at a time. What it raises becomes a Failure of that name."""
-
-
-@contextlib.contextmanager
-def started(workers: Workers) -> Iterator[Runner]:
-    """The engine that is asked for, until the work is done.
-
-    Raises
-    ------
-    ClusterError : nobody answers at the address, or Ray does not start
-    """
-    if workers.engine == "inline":
-        from lipsync_ray.engine.inline_runner import InlineRunner
-
-        yield InlineRunner()
-        return
-    from lipsync_ray.engine.ray_runner import RayRunner
-    from lipsync_ray.engine.session import session
-
-    with session(workers.address) as cluster:
-        yield RayRunner(cluster)

@@ -13,7 +13,7 @@ from functools import partial
 from rich.console import Console
 
 from lipsync_ray.engine.resources import Layout, allocate
-from lipsync_ray.engine.runners import started
+from lipsync_ray.engine.start import started
 from lipsync_ray.errors import WeightsError
 from lipsync_ray.io import storage
 from lipsync_ray.io.out_folder import check_writable

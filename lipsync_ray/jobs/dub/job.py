@@ -18,8 +18,8 @@ from functools import partial
 from rich.console import Console
 
 from lipsync_ray.engine.resources import Layout, allocate
-from lipsync_ray.engine.runners import started
 from lipsync_ray.engine.stages import Failure, StageSpec
+from lipsync_ray.engine.start import started
 from lipsync_ray.engine.video_pass import VideoPass
 from lipsync_ray.inputs.face_pass import FaceTable, FollowUp, run_with_faces
 from lipsync_ray.inputs.speakers import SpeakerQuery, SpeakerTracks, choose_speaker
