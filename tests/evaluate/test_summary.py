@@ -119,3 +119,8 @@ def test_what_a_report_shows_is_never_dropped_on_the_way(tmp_path):
     dropped = {url.rpartition("/")[2] for url in removed}
     assert 30 < len(dropped) < 60
     assert not dropped & {s.id for s in shown(many, 8)}
+
+
+def test_shaking_is_not_set_beside_a_still_picture():
+    assert scored("x", "ko", "a", 3.0, jitter=0.007, jitter_reference=2e-7).jitter_ratio is None
+    assert scored("x", "ko", "a", 3.0, jitter=0.007, jitter_reference=0.0035).jitter_ratio == pytest.approx(2)

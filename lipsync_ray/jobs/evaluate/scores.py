@@ -9,6 +9,7 @@ from lipsync_ray.io.records import Records
 
 FILE = "metrics/videos.parquet"
 Status = Literal["scored", "not_scored", "failed"]
+STILL = 1e-4  # of the eyes' distance: a landmark jitter below it is that of a still picture
 
 
 @dataclass(frozen=True)
@@ -116,8 +117,10 @@ class Score:
 
     @property
     def jitter_ratio(self) -> float | None:
-        """Shaking beside the reference's; 1 is as steady."""
-        return self.jitter / self.jitter_reference if self.jitter is not None and self.jitter_reference else None
+        """Shaking beside the reference's; 1 is as steady. None where the reference is a still picture."""
+        if self.jitter is None or self.jitter_reference is None or self.jitter_reference < STILL:
+            return None
+        return self.jitter / self.jitter_reference
 
 
 SCORES = Records(Score, FILE)
