@@ -9,9 +9,6 @@ from __future__ import annotations
 import hashlib
 import os
 import socket
-import urllib.error
-import urllib.request
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
@@ -20,6 +17,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from lipsync_ray.errors import WeightsError
+from lipsync_ray.models.download import Progress, download
 from lipsync_ray.models.registry import REGISTRY, Kind, Weights, find
 
 __all__ = [
@@ -36,14 +34,11 @@ __all__ = [
     "location",
     "named_or_path",
     "refuse_html",
+    "sources",
 ]
 
-Progress = Callable[[int, int | None], None]
-"""Called with (bytes so far, bytes in all or None)."""
-
 CACHE_VARIABLE = "LIPSYNC_RAY_WEIGHTS"
-_CHUNK = 1 << 20
-_TIMEOUT_S = 60
+MIRROR_VARIABLE = "LIPSYNC_WEIGHTS_URL"
 
 
 def cache_folder() -> Path:
@@ -241,26 +236,23 @@ def fetch(weights: Weights, progress: Progress | None = None) -> Path:
         if path.is_file():
             check(weights, path)
             return path
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-        try:
-            _download(weights.url, temporary, progress)
-            check(weights, temporary)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    return path
+        reasons = []
+        for url in sources(weights):
+            temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+            try:
+                download(url, temporary, progress)
+                check(weights, temporary)
+                temporary.replace(path)
+                return path
+            except WeightsError as error:
+                reasons.append(str(error).replace(str(temporary), url))
+            finally:
+                temporary.unlink(missing_ok=True)
+        raise WeightsError("\n  ".join(reasons))
 
 
-def _download(url: str, target: Path, progress: Progress | None) -> None:
-    try:
-        with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as answer, target.open("wb") as file:
-            total = int(answer.headers.get("Content-Length") or 0) or None
-            done = 0
-            while chunk := answer.read(_CHUNK):
-                file.write(chunk)
-                done += len(chunk)
-                if progress:
-                    progress(done, total)
-    except (urllib.error.URLError, OSError) as error:
-        reason = error if isinstance(error, urllib.error.HTTPError) else getattr(error, "reason", error)
-        raise WeightsError(f"{url}: cannot be downloaded: {reason}") from error
+def sources(weights: Weights) -> list[str]:
+    """Where a checkpoint is fetched from: the mirror of ``$LIPSYNC_WEIGHTS_URL``, a folder of such files, then its own URL."""
+    mirror = os.environ.get(MIRROR_VARIABLE)
+    own = [weights.url] if weights.url else []
+    return [f"{mirror.rstrip('/')}/{weights.file}", *own] if mirror else own

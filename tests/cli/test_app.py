@@ -14,7 +14,7 @@ import typer
 
 import lipsync_ray
 from lipsync_ray.cli import app
-from lipsync_ray.models import weights
+from lipsync_ray.models import download, weights
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -52,7 +52,7 @@ def test_weights_that_are_nowhere_stop_the_default_model(tmp_path, monkeypatch, 
     def refuse(*arguments, **options):
         raise OSError("no network")
 
-    monkeypatch.setattr(weights.urllib.request, "urlopen", refuse)
+    monkeypatch.setattr(download.urllib.request, "urlopen", refuse)
     code = run(monkeypatch, "dub", demo_inputs / "pan.mp4", demo_inputs / "en.ogg", "-o", tmp_path / "o.mp4")
     shown = capsys.readouterr()
     assert code == 2

@@ -169,3 +169,36 @@ def test_every_stage_loads_what_its_own_node_has(stage, registered, tmp_path, mo
     monkeypatch.setenv(weights.CACHE_VARIABLE, str(tmp_path / "node"))
     with pytest.raises(WeightsError, match=str(tmp_path / "node" / "w.pth")):  # found there; it holds no network
         make()
+
+
+@pytest.mark.parametrize("scheme", ["http", "folder"])
+def test_a_mirror_is_asked_before_the_public_address(store, cache, monkeypatch, scheme):
+    url, folder = store
+    monkeypatch.setenv(weights.MIRROR_VARIABLE, f"{url}/" if scheme == "http" else str(folder))
+    assert weights.fetch(entry("http://127.0.0.1:9/gone.pth")).read_bytes() == CONTENT
+
+
+def test_a_mirror_that_lacks_a_file_or_has_another_is_not_the_end(store, cache, tmp_path, monkeypatch):
+    url, _ = store
+    mirror = tmp_path / "mirror"
+    mirror.mkdir()
+    monkeypatch.setenv(weights.MIRROR_VARIABLE, str(mirror))
+    (mirror / "w.pth").write_bytes(CONTENT[::-1])
+    assert weights.fetch(entry(f"{url}/w.pth")).read_bytes() == CONTENT
+    (cache / "w.pth").unlink()
+    (mirror / "w.pth").unlink()
+    with pytest.raises(WeightsError) as caught:
+        weights.fetch(entry(f"{url}/absent.pth"))
+    assert str(mirror / "w.pth") in str(caught.value)
+    assert "404" in str(caught.value)
+    assert not list(cache.glob(".*.part"))
+
+
+def test_a_mirror_may_be_a_bucket(s3_server, cache, monkeypatch):
+    import s3fs
+
+    store = s3fs.S3FileSystem(skip_instance_cache=True)
+    store.mkdir("mirror")
+    store.pipe_file("mirror/weights/w.pth", CONTENT)
+    monkeypatch.setenv(weights.MIRROR_VARIABLE, "s3://mirror/weights")
+    assert weights.fetch(entry("http://127.0.0.1:9/gone.pth")).read_bytes() == CONTENT
