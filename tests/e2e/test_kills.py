@@ -69,6 +69,7 @@ def test_a_killed_driver_is_started_again_and_goes_on(engine, arguments, undistu
     try:
         wait_for(lambda: len(list((out / "parts").glob("d/*.mp4"))) >= 2 or driver.poll() is not None)
         assert driver.poll() is None, (tmp_path / "log").read_text()
+        assert lipsync_ray(*arguments, "-o", out, engine=engine) == 2  # one run at a time
         driver.kill()
         driver.wait()
         time.sleep(2)  # its workers end with it; what they were committing is there or not

@@ -12,7 +12,7 @@ from lipsync_ray.io.manifest import read_manifest
 from lipsync_ray.io.names import Source, tell_apart
 
 # What an analysis keeps in its folder beside one folder a file.
-OWN_NAMES = {"outcomes", "attempts", "run.json", "index.html", "warnings.csv", "analysis.parquet"}
+OWN_NAMES = {"outcomes", "attempts", "run.json", "running.json", "index.html", "warnings.csv", "analysis.parquet"}
 Role = Literal["video", "audio"]
 
 

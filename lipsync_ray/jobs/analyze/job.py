@@ -12,6 +12,7 @@ from functools import partial
 
 from rich.console import Console
 
+from lipsync_ray.engine.occupancy import held
 from lipsync_ray.engine.resources import Layout, allocate
 from lipsync_ray.engine.start import started
 from lipsync_ray.errors import WeightsError
@@ -72,9 +73,9 @@ def run(
     whisper, reason = _whisper(settings.whisper, fetching)
     if reason and settings.whisper != "none":
         console.print(f"without text: {reason}", highlight=False, markup=False)
-    with started(workers) as runner:
+    out = storage.absolute(out)
+    with held(out, console), started(workers) as runner:
         layout = allocate(runner.cluster, workers, alone=False)  # options that cannot be met end the run here
-        out = storage.absolute(out)
         run = AnalyzeRun(files, settings, workers, out, console, runner, whisper, reason)
         run.write()
         prepare(run)

@@ -17,6 +17,7 @@ from functools import partial
 
 from rich.console import Console
 
+from lipsync_ray.engine.occupancy import held
 from lipsync_ray.engine.resources import Layout, allocate
 from lipsync_ray.engine.stages import Failure, StageSpec
 from lipsync_ray.engine.start import started
@@ -65,10 +66,10 @@ def run(
     checkpoint = generators.resolve(settings.model, fetching)
     generator = generators.spec_of(checkpoint)
     restoration = resolve(settings.restore, fetching) if settings.restore else None
-    with started(workers) as runner:
+    out = storage.absolute(out)
+    with held(out, console), started(workers) as runner:
         device = allocate(runner.cluster, workers, alone=True).device  # options that cannot be met end the run here
         settings = replace(settings, precision=resolved(settings.precision, device))
-        out = storage.absolute(out)
         run = DubRun(
             dubs, settings, workers, out, console, runner, device, generator, checkpoint, restoration, rejected
         )

@@ -14,6 +14,7 @@ from typing import Any
 
 from rich.console import Console
 
+from lipsync_ray.engine.occupancy import held
 from lipsync_ray.engine.resources import Layout, allocate
 from lipsync_ray.engine.stages import Failure
 from lipsync_ray.engine.start import started
@@ -59,10 +60,10 @@ def run(
     check_writable(out)
     restoration = resolve(settings.restore, fetching)
     retinaface = weights.by_name("retinaface", fetching) if settings.detector == "retinaface" else None
-    with started(workers) as runner:
+    out = storage.absolute(out)
+    with held(out, console), started(workers) as runner:
         layout = allocate(runner.cluster, workers, alone=False, networks=2)
         settings = replace(settings, precision=resolved(settings.precision, layout.device))
-        out = storage.absolute(out)
         run = EnhanceRun(items, base, settings, restoration, workers, out, console, runner, layout.device)
         run.write()
         prepare(run)

@@ -16,6 +16,7 @@ from functools import partial
 
 from rich.console import Console
 
+from lipsync_ray.engine.occupancy import held
 from lipsync_ray.engine.resources import Layout, allocate
 from lipsync_ray.engine.stages import Failure
 from lipsync_ray.engine.start import started
@@ -96,9 +97,9 @@ def run(
     check_writable(out)
     scorer = scorers.resolve(settings.scorer, settings.scorer_weights, fetching)
     fid_weights = None if settings.fid == "none" else inception.resolve(settings.fid, fetching)
-    with started(workers) as runner:
+    out = storage.absolute(out)
+    with held(out, console), started(workers) as runner:
         layout = allocate(runner.cluster, workers, alone=False, networks=2 + (fid_weights is not None))
-        out = storage.absolute(out)
         run = EvaluateRun(subjects, settings, workers, out, console, runner, scorer, fid_weights)
         prepare(run)
         fid = _Fid(run, layout) if fid_weights is not None else None
