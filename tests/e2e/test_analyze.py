@@ -126,7 +126,7 @@ def test_weights_out_of_reach_cost_only_the_text(oddities, tmp_path, monkeypatch
         raise WeightsError(f"{url}: cannot be downloaded: no network")
 
     monkeypatch.setenv(weights.CACHE_VARIABLE, str(tmp_path / "cache"))
-    monkeypatch.setattr(weights, "_download", refuse)
+    monkeypatch.setattr(weights, "download", refuse)
     (oddities / "table.csv").write_text("video,audio,language\ntalking.mkv,sound.wav,ko\n")
     assert lipsync_ray("analyze", oddities / "table.csv", "-o", tmp_path / "out", "--frames", "2") == 0
     found = by_id(tmp_path / "out")

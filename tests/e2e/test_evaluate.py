@@ -159,10 +159,10 @@ def test_fid_is_the_same_for_one_actor_and_for_three(demo_run, demo_scores, clus
     weights = random_inception(tmp_path / "random.pth")
     units = []
     for name in ("pan-en", "pan-ko", "sway-en"):
-        (geometry,) = (demo_scores / "tracks").glob(f"{name}-*.npz")
+        (tracks,) = (demo_scores / "tracks").glob(f"{name}-*.npz")
         for side, path in (("generated", f"videos/{name}.mp4"), ("real", f"inputs/{name.split('-')[0]}.mp4")):
             video = probe_video(str(demo_run / path))
-            units.append(Unit(name, side, video, str(geometry), 384, 384, Pads(), 5, 60, (("x", "m"),)))
+            units.append(Unit(name, side, video, str(tracks), 384, 384, Pads(), 5, 60, (("x", "m"),)))
     found = []
     for workers, bundles in ((1, [units[::2], units[1::2]]), (2, [[unit] for unit in units])):
         rows = [

@@ -145,12 +145,12 @@ def test_a_dub_uses_the_table_of_its_source(pair):
     order = FaceTracksOrder(
         "x", dub, source, "pingpong", str(folder / "t.parquet"), True, "largest", 30, 100, str(folder / "g.npz")
     )
-    laid = build_tracks(order)
-    geometry = read_face_tracks(order.url)
-    assert (laid.places, laid.start, laid.length, laid.faces) == (60, (0,), (60,), 60)
-    assert geometry.source.tolist() == [*range(40), *range(38, 18, -1)]
-    assert geometry.boxes_at(45)[0, 0] == 33
-    assert geometry.track_box[45, 0] == 33
+    index = build_tracks(order)
+    tracks = read_face_tracks(order.url)
+    assert (index.places, index.start, index.length, index.faces) == (60, (0,), (60,), 60)
+    assert tracks.source.tolist() == [*range(40), *range(38, 18, -1)]
+    assert tracks.boxes_at(45)[0, 0] == 33
+    assert tracks.track_box[45, 0] == 33
 
 
 def speech(seconds):
@@ -162,17 +162,17 @@ def speech(seconds):
 def test_rows_cover_every_window_once(pair):
     folder, dub, source = pair
     order = FaceTracksOrder("x", dub, None, None, None, False, "all", 30, 100, str(folder / "w.npz"))
-    laid = build_tracks(order)  # whole frames
-    windows = windows_of_tracks(laid, speech(2.0))
+    index = build_tracks(order)  # whole frames
+    windows = windows_of_tracks(index, speech(2.0))
     assert windows == (45,)
-    rows = score_rows("x", laid, windows, dub, None, order.url, speech(2.0), Pads(), "parts", 1, 10)
+    rows = score_rows("x", index, windows, dub, None, order.url, speech(2.0), Pads(), "parts", 1, 10)
     covered = [w for row in rows for run in row.runs for w in range(run.first, run.first + run.count)]
     assert covered == list(range(45))
     assert all(row.start % 10 == 0 for row in rows)  # so that the scorer's batches lie alike in every split
     assert len(rows) > 1
-    compared = score_rows("x", laid, (0,), dub, source, order.url, None, Pads(), "parts", 1, 10)
+    compared = score_rows("x", index, (0,), dub, source, order.url, None, Pads(), "parts", 1, 10)
     assert [(row.start, row.stop) for row in compared][-1][1] == 60
-    assert score_rows("x", laid, (0,), dub, None, order.url, None, Pads(), "parts", 1, 10) == []
+    assert score_rows("x", index, (0,), dub, None, order.url, None, Pads(), "parts", 1, 10) == []
 
 
 def test_what_cannot_be_compared(pair, tmp_path):

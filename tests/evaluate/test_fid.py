@@ -35,7 +35,7 @@ def weights(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def clips(tmp_path_factory):
-    """(video, geometry) of three dubs and their references: faces everywhere, two in some frames."""
+    """(video, tracks) of three dubs and their references: faces everywhere, two in some frames."""
     folder = tmp_path_factory.mktemp("clips")
     out = []
     for i in range(3):
@@ -45,17 +45,17 @@ def clips(tmp_path_factory):
         source = np.where(places < 30, places, 58 - places)
         boxes = np.stack([[20 + i, 10, 100, 100]] * 40).astype(np.float32)
         none = np.zeros(0, np.int64)
-        geometry = FaceTracks(places, source, places, boxes, none, none, np.zeros((0, 3)), np.zeros((0, 4), np.float32))
+        tracks = FaceTracks(places, source, places, boxes, none, none, np.zeros((0, 3)), np.zeros((0, 4), np.float32))
         url = folder / f"{i}.npz"
-        url.write_bytes(geometry.to_bytes())
+        url.write_bytes(tracks.to_bytes())
         out.append((made, real, str(url)))
     return out
 
 
 def units(clips, every=1):
-    for i, (made, real, geometry) in enumerate(clips):
+    for i, (made, real, tracks) in enumerate(clips):
         for side, video in (("generated", made), ("real", real)):
-            yield Unit(f"{i}", side, video, geometry, made.width, made.height, Pads(), every, 40, (GROUP,))
+            yield Unit(f"{i}", side, video, tracks, made.width, made.height, Pads(), every, 40, (GROUP,))
 
 
 def fid_of(rows, weights, dims=DIMS):
@@ -100,8 +100,8 @@ def test_few_pictures_are_warned_of(clips, weights, tmp_path):
 
 
 def test_equal_references_are_summed_once_and_counted_for_each(clips):
-    made, real, geometry = clips[0]
-    common = (geometry, 160, 120, Pads(), 5, 8)
+    made, real, tracks = clips[0]
+    common = (tracks, 160, 120, Pads(), 5, 8)
     some = [
         Unit("a", "generated", made, *common, (("ko", "m"), (None, "m"))),
         Unit("b", "generated", made, *common, (("es", "m"), (None, "m"))),

@@ -26,14 +26,14 @@ class AggregateOrder:
     ----------
     key : id of the subject
     parts : of its stretches, in order
-    geometry : of the video
+    tracks_url : where its faces are
     windows : of each of its tracks
     padded : see :func:`lipsync_ray.metrics.lse.score`
     """
 
     key: str
     parts: tuple[str, ...]
-    geometry: str
+    tracks_url: str
     windows: tuple[int, ...]
     padded: bool
 
@@ -58,7 +58,7 @@ class VideoMetrics:
 
 def aggregate(order: AggregateOrder) -> VideoMetrics:
     """Read a video's stretches back and score it."""
-    geometry = read_face_tracks(order.geometry)
+    tracks = read_face_tracks(order.tracks_url)
     parts = []
     for url in order.parts:
         with np.load(io.BytesIO(storage.read_bytes(url))) as arrays:
@@ -73,11 +73,11 @@ def aggregate(order: AggregateOrder) -> VideoMetrics:
             if len(lips) != windows:
                 raise ValueError(f"{order.key}: {len(lips)} windows of track {track} in its parts, {windows} planned")
             scores[track] = lse.score(lips, sounds, order.padded)
-    starts = {track: float(geometry.start[track] / RATE) for track in scores}
+    starts = {track: float(tracks.start[track] / RATE) for track in scores}
     longest = max(scores, key=lambda track: (scores[track].windows, -track), default=None)
     main = scores[longest] if longest is not None else None
-    looks = {name: _joined(parts, name) for name in ("mse", "ssim", "sharpness", "sharpness_reference")}
-    mse = _mean(looks["mse"])
+    found = {name: _joined(parts, name) for name in ("mse", "ssim", "sharpness", "sharpness_reference")}
+    mse = _mean(found["mse"])
     return VideoMetrics(
         tuple(
             TrackScore(starts[track], score.windows, score.distance, score.confidence, score.offset)
@@ -87,9 +87,9 @@ def aggregate(order: AggregateOrder) -> VideoMetrics:
         main.per_window if main else (),
         starts[longest] if longest is not None else None,
         main.offset if main else None,
-        len(looks["mse"]),
+        len(found["mse"]),
         None if mse is None else image.psnr(mse),
-        *(_mean(looks[name]) for name in ("ssim", "sharpness", "sharpness_reference")),
+        *(_mean(found[name]) for name in ("ssim", "sharpness", "sharpness_reference")),
         *(_mean(_joined(parts, name)) for name in ("jitter", "jitter_reference")),
     )
 

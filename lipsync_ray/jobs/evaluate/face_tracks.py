@@ -75,13 +75,13 @@ class FaceTracks:
 
 @lru_cache(maxsize=4)
 def read_face_tracks(url: str) -> FaceTracks:
-    """A committed geometry; a worker takes many segments of one video."""
+    """Committed tracks; a worker takes many segments of one video."""
     return FaceTracks.from_bytes(storage.read_bytes(url))
 
 
 @dataclass(frozen=True)
 class FaceTracksOrder:
-    """A geometry to make.
+    """Tracks to build.
 
     Attributes
     ----------
@@ -109,7 +109,7 @@ class FaceTracksOrder:
 
 @dataclass(frozen=True)
 class TrackIndex:
-    """A committed geometry.
+    """What is known of committed tracks without reading them.
 
     Attributes
     ----------
@@ -132,7 +132,7 @@ class TrackIndex:
 
 
 def build_tracks(order: FaceTracksOrder) -> TrackIndex:
-    """Find a video's tracks and commit its geometry."""
+    """Find a video's tracks and commit them."""
     video, reference = order.video, order.reference
     shown = at_rate(video.frames, video.rate, RATE)
     source = np.full(len(shown), -1, np.int64)
@@ -147,7 +147,7 @@ def build_tracks(order: FaceTracksOrder) -> TrackIndex:
         chosen = _chosen(table, order)
         starts, tracks, reason = find_tracks(table, chosen, seen, order.min_track, order.min_face)
         rows = _faces(table, chosen, seen)
-    geometry = FaceTracks(
+    found = FaceTracks(
         shown,
         source,
         *rows,
@@ -156,9 +156,9 @@ def build_tracks(order: FaceTracksOrder) -> TrackIndex:
         np.concatenate([squares(track) for track in tracks]) if tracks else np.zeros((0, 3)),
         np.concatenate(tracks).astype(np.float32) if tracks else np.zeros((0, 4), np.float32),
     )
-    storage.commit_bytes(order.url, geometry.to_bytes())
+    storage.commit_bytes(order.url, found.to_bytes())
     lengths = tuple(len(track) for track in tracks)
-    return TrackIndex(len(shown), tuple(starts), lengths, len(geometry.face_place), reason)
+    return TrackIndex(len(shown), tuple(starts), lengths, len(found.face_place), reason)
 
 
 def _chosen(table: Tracks, order: FaceTracksOrder) -> tuple[int, ...]:

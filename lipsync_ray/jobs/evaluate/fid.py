@@ -44,7 +44,7 @@ class Unit:
     key : two units with the same key have the same pictures
     side : "generated" of the video, "real" of its reference
     video : to decode
-    geometry : of the scored video
+    tracks_url : where the scored video's faces are
     width, height : pixels of the scored video, in which its boxes are
     pads : by which crops grow
     every : one place in so many
@@ -55,7 +55,7 @@ class Unit:
     key: str
     side: Side
     video: VideoInfo
-    geometry: str
+    tracks_url: str
     width: int
     height: int
     pads: Pads
@@ -153,13 +153,13 @@ def face_pictures(unit: Unit) -> Iterator[U8]:
     ------
     MediaError : the video cannot be decoded
     """
-    geometry = read_face_tracks(unit.geometry)
-    frames = geometry.shown if unit.side == "generated" else geometry.source
-    places = [p for p in range(0, len(frames), unit.every) if len(geometry.boxes_at(p))]
+    tracks = read_face_tracks(unit.tracks_url)
+    frames = tracks.shown if unit.side == "generated" else tracks.source
+    places = [p for p in range(0, len(frames), unit.every) if len(tracks.boxes_at(p))]
     numbers = np.clip(frames[places], 0, unit.video.frames - 1)
     for place, picture in zip(places, decode.pictures_at(unit.video, numbers.tolist()), strict=True):
         scale = np.array([picture.width / unit.width, picture.height / unit.height] * 2, np.float32)
-        for box in geometry.boxes_at(place) * scale:  # of a dub that was enlarged, the reference is smaller
+        for box in tracks.boxes_at(place) * scale:  # of a dub that was enlarged, the reference is smaller
             if crop := crop_box(box, unit.pads, picture.width, picture.height):
                 yield np.ascontiguousarray(cv2.cvtColor(crop_face(picture, crop, SIDE), cv2.COLOR_BGR2RGB), np.uint8)
 

@@ -1,4 +1,4 @@
-"""From geometries to rows of work: which places of which video are looked at, which windows are scored."""
+"""From tracks to rows of work: which places of which video are looked at, which windows are scored."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Run:
 
     Attributes
     ----------
-    track : number in the geometry
+    track : number in the video's tracks
     first : window of the track
     count : windows
     place : of the first window's first frame, on the grid
@@ -45,7 +45,7 @@ class ScoreRow:
     start, stop : places [start, stop)
     places : of the whole video
     video, reference : what is scored, and what it is compared with
-    geometry : where its faces are
+    tracks_url : where its faces are
     runs : windows that begin in the stretch
     speech : the video's own sound; None where none of its windows is scored
     pads : by which face crops grow
@@ -59,7 +59,7 @@ class ScoreRow:
     places: int
     video: VideoInfo
     reference: VideoInfo | None
-    geometry: str
+    tracks_url: str
     runs: tuple[Run, ...]
     speech: Speech | None
     pads: Pads
@@ -83,7 +83,7 @@ def score_rows(
     windows: tuple[int, ...],
     video: VideoInfo,
     reference: VideoInfo | None,
-    geometry: str,
+    tracks_url: str,
     speech: Speech | None,
     pads: Pads,
     folder: str,
@@ -114,7 +114,7 @@ def score_rows(
                     index.places,
                     video,
                     reference,
-                    geometry,
+                    tracks_url,
                     tuple(runs),
                     speech if runs else None,
                     pads,

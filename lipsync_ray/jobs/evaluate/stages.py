@@ -60,12 +60,12 @@ class Compared:
     ----------
     row : the stretch
     crops : for each of its runs (count + 4, side, side, 3) uint8 BGR
-    looks : beside the reference; None where there is none
+    metrics : beside the reference; None where there is none
     """
 
     row: ScoreRow
     crops: tuple[U8, ...]
-    looks: ImageMetrics | None
+    metrics: ImageMetrics | None
 
 
 class CropAndCompare:
@@ -84,41 +84,41 @@ class CropAndCompare:
         self._cuttings = cuttings
 
     def __call__(self, row: ScoreRow) -> Compared:
-        geometry = read_face_tracks(row.geometry)
+        tracks = read_face_tracks(row.tracks_url)
         stop = min(row.places, row.stop + HALO)
         places = np.arange(row.start, stop)
-        comparing = _Comparing(row, geometry) if row.reference is not None else None
+        comparing = _Comparing(row, tracks) if row.reference is not None else None
         crops: list[list[U8]] = [[] for _ in row.runs]
-        cuttings = None if self._cuttings is None else Cuttings(geometry)
-        videos = decode.pictures_at(row.video, geometry.shown[places].tolist())
-        others = self._others(row, geometry, places)
+        cuttings = None if self._cuttings is None else Cuttings(tracks)
+        videos = decode.pictures_at(row.video, tracks.shown[places].tolist())
+        others = self._others(row, tracks, places)
         for place, picture, other in zip(places.tolist(), videos, others, strict=True):
             for run, cuts in zip(row.runs, crops, strict=True):
                 if run.place <= place < run.place + run.count + HALO:
-                    cuts.append(self._cut(picture, geometry, run, place, row))
+                    cuts.append(self._cut(picture, tracks, run, place, row))
             if comparing is not None and other is not None:
                 comparing.add(place, picture, other)
             if cuttings is not None and place < row.stop:
                 cuttings.add(place, picture, other)
         if cuttings is not None and self._cuttings is not None:
             cuttings.commit(cuttings_folder(self._cuttings, row.subject), row.start)
-        looks = comparing.looks(self._loaded()) if comparing is not None else None
-        return Compared(row, tuple(map(np.stack, crops)), looks)
+        metrics = comparing.metrics(self._loaded()) if comparing is not None else None
+        return Compared(row, tuple(map(np.stack, crops)), metrics)
 
-    def _others(self, row: ScoreRow, geometry: FaceTracks, places: NDArray[np.int64]) -> Iterator[YuvFrame | None]:
+    def _others(self, row: ScoreRow, tracks: FaceTracks, places: NDArray[np.int64]) -> Iterator[YuvFrame | None]:
         if row.reference is None:
             return iter([None] * len(places))
-        source = np.minimum(geometry.source[places], row.reference.frames - 1)
+        source = np.minimum(tracks.source[places], row.reference.frames - 1)
         return decode.pictures_at(row.reference, source.tolist())
 
-    def _cut(self, picture: YuvFrame, geometry: FaceTracks, run: Run, place: int, row: ScoreRow) -> U8:
+    def _cut(self, picture: YuvFrame, tracks: FaceTracks, run: Run, place: int, row: ScoreRow) -> U8:
         side = self._scorer.side
         if self._whole:
             return np.asarray(cv2.resize(picture.bgr(), (side, side), interpolation=cv2.INTER_LINEAR), np.uint8)
-        at = geometry.begins(run.track) + run.first + place - run.place
+        at = tracks.begins(run.track) + run.first + place - run.place
         if self._scorer.context:
-            return crop_context(picture, geometry.square[at], side)
-        box = crop_box(geometry.track_box[at], row.pads, picture.width, picture.height)
+            return crop_context(picture, tracks.square[at], side)
+        box = crop_box(tracks.track_box[at], row.pads, picture.width, picture.height)
         return crop_face(picture, box, side) if box else np.zeros((side, side, 3), np.uint8)
 
     def _loaded(self) -> image.Landmarker:
@@ -131,8 +131,8 @@ class CropAndCompare:
 class _Comparing:
     """Collects what a stretch and its reference are compared by."""
 
-    def __init__(self, row: ScoreRow, geometry: FaceTracks) -> None:
-        self._row, self._geometry = row, geometry
+    def __init__(self, row: ScoreRow, tracks: FaceTracks) -> None:
+        self._row, self._tracks = row, tracks
         self._rows: list[tuple[int, float, float, float, float]] = []
         self._cuts: tuple[list[U8 | None], list[U8 | None]] = ([], [])
         self._boxes: list[Box | None] = []
@@ -142,7 +142,7 @@ class _Comparing:
 
         if other.y.shape != picture.y.shape:
             other = _resized(other, picture)
-        boxes = self._geometry.boxes_at(place)
+        boxes = self._tracks.boxes_at(place)
         square = face_square(boxes[0], picture.width, picture.height) if len(boxes) == 1 else None
         self._boxes.append(square)
         for cuts, one in zip(self._cuts, (picture, other), strict=True):
@@ -156,7 +156,7 @@ class _Comparing:
             mse, ssim = (outside.mse, outside.ssim) if outside else (np.nan, np.nan)
             self._rows.append((place, mse, ssim, float(sharp[0]), float(sharp[1])))
 
-    def looks(self, landmarks: image.Landmarker) -> ImageMetrics:
+    def metrics(self, landmarks: image.Landmarker) -> ImageMetrics:
         own = self._row.stop - self._row.start  # three frames belong to the stretch in which they begin
         shakes = [image.jitter(landmarks(cuts, self._boxes))[:own] for cuts in self._cuts]
         both = ~(np.isnan(shakes[0]) | np.isnan(shakes[1]))
@@ -182,14 +182,14 @@ class Embed:
         self._scorer: Scorer = SCORERS[scorer]
         self._expert = SyncEncoder(self._scorer, checkpoint.here(), device, batch)
 
-    def __call__(self, watched: Compared) -> str:
-        row = watched.row
+    def __call__(self, compared: Compared) -> str:
+        row = compared.row
         arrays: dict[str, NDArray[np.generic]] = {}
-        for run, faces in zip(row.runs, watched.crops, strict=True):
+        for run, faces in zip(row.runs, compared.crops, strict=True):
             lips, sounds = self._expert(faces, self._heard(row, run))
             arrays[f"lips-{run.track}"], arrays[f"sounds-{run.track}"] = lips, sounds
-        if watched.looks is not None:
-            arrays |= vars(watched.looks)
+        if compared.metrics is not None:
+            arrays |= vars(compared.metrics)
         buffer = io.BytesIO()
         np.savez(buffer, **arrays)  # type: ignore[arg-type]
         storage.commit_bytes(row.url, buffer.getvalue())
