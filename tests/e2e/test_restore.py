@@ -191,7 +191,7 @@ def test_without_weights_nothing_starts(dubbed, tmp_path, monkeypatch, capsys):
 
         raise WeightsError(f"{url}: cannot be downloaded: no network")
 
-    monkeypatch.setattr(weights, "_download", refuse)
+    monkeypatch.setattr(weights, "download", refuse)
     for command in (("enhance", dubbed / "run"), ("dub", dubbed / "t.csv", "--model", "mini", "--restore", "gfpgan")):
         assert lipsync_ray(*command, "-o", tmp_path / "out") == 2
         said = capsys.readouterr().err

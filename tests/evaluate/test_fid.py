@@ -141,7 +141,7 @@ def test_weights_are_asked_for_by_name(tmp_path, monkeypatch):
     from lipsync_ray.models import weights as registry
 
     monkeypatch.setenv(registry.CACHE_VARIABLE, str(tmp_path))
-    monkeypatch.setattr(registry, "_download", lambda *_: (_ for _ in ()).throw(WeightsError("no network")))
+    monkeypatch.setattr(registry, "download", lambda *_: (_ for _ in ()).throw(WeightsError("no network")))
     with pytest.raises(WeightsError, match="--fid none"):
         inception.resolve("inception")
     with pytest.raises(WeightsError, match="neither"):

@@ -157,7 +157,7 @@ def test_without_weights_the_error_says_everything(tmp_path, monkeypatch):
     def refuse(url, target, progress):
         raise WeightsError(f"{url}: cannot be downloaded: no network")
 
-    monkeypatch.setattr(weights, "_download", refuse)
+    monkeypatch.setattr(weights, "download", refuse)
     with pytest.raises(WeightsError) as caught:
         gfpgan.resolve("gfpgan")
     for part in ("GFPGANv1.4.pth", "github.com/TencentARC", "348,632,874 bytes", str(tmp_path), "leave --restore out"):

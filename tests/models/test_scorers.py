@@ -104,7 +104,7 @@ def test_windows_and_frames_must_agree():
 
 def test_without_weights_the_error_names_the_other_scorer(tmp_path, monkeypatch):
     monkeypatch.setenv(weights.CACHE_VARIABLE, str(tmp_path))
-    monkeypatch.setattr(weights, "_download", refuse)
+    monkeypatch.setattr(weights, "download", refuse)
     with pytest.raises(WeightsError, match="--scorer mini-sync") as caught:
         resolve("syncnet")
     assert str(tmp_path / "syncnet_v2.model") in str(caught.value)
