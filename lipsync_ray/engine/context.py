@@ -75,7 +75,7 @@ class RunContext:
         with ProgressReporter(self.console, name, len(rows), sum(map(frames, rows)), unit) as progress:
             for outcome in self.runner.run(rows, stages, self.ledger):
                 row = of[outcome.key]
-                progress.advance(frames(row), outcome.failure is not None)
+                progress.advance(frames(row), outcome.failure is not None, outcome.seconds)
                 if outcome.failure is not None and outcome.failure.detail:
                     self.console.print(f"{outcome.key}: {outcome.failure.detail}", highlight=False, markup=False)
                 yield row, outcome
@@ -121,7 +121,7 @@ class LateRows:
                     ended = answer or Failure("engine", "the pass has ended")
                     break
                 row = of.pop(answer.key)
-                progress.advance(frames(row), answer.failure is not None)
+                progress.advance(frames(row), answer.failure is not None, answer.seconds)
                 yield row, answer
             for key, row in of.items():
                 progress.advance(frames(row), True)

@@ -20,6 +20,7 @@ from rich.console import Console
 
 from lipsync_ray.engine.attempts import Ledger
 from lipsync_ray.engine.context import RunContext
+from lipsync_ray.engine.progress import passes_of
 from lipsync_ray.engine.runners import Runner
 from lipsync_ray.engine.stages import Failure
 from lipsync_ray.engine.video_pass import VideoState
@@ -172,6 +173,7 @@ class JobRun(ABC, Generic[Video, R]):
             "ended": ended,
             "rows": len(self.ids),
             "status": dict(Counter(row.status for row in self.ended.values())),
+            "passes": passes_of(self.context.console),
             **self.more(),
         }
         storage.commit_bytes(self.url(RUN_FILE), json.dumps(record, indent=1).encode())

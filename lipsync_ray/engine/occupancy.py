@@ -13,18 +13,19 @@ import platform
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console
 
+from lipsync_ray.engine.progress import passes_of
 from lipsync_ray.errors import LipsyncError, SettingsError
 from lipsync_ray.io import storage
 
 FILE = "running.json"
 BEAT_S = 10.0  # between two signs of life
+FIRST_BEAT_S = 2.0  # until the first one, which tells who looks what the passes are
 STALE_S = 45.0  # without one, a run elsewhere is taken for dead
 _LOOK_S = 1.0
 
@@ -45,14 +46,14 @@ def held(out: str, console: Console) -> Iterator[None]:
     url = storage.join(out, FILE)
     other = _read(url)
     if other is not None:
-        _wait_for_its_end(url, other, partial(console.print, highlight=False, markup=False))
+        _refuse_while_it_lives(out, other, console)
     own = {"id": uuid.uuid4().hex, "place": _place(), "host": platform.node(), "process": _process(os.getpid())}
-    _write(url, own, 0)
+    _write(url, own, 0, console)
     seen = _read(url)  # of two that begin at the same moment, the later one's note stays
     if seen is None or seen["id"] != own["id"]:
         raise _in_use(out, seen or own)
     over = threading.Event()
-    beating = threading.Thread(target=_beat, args=(url, own, over), name="occupancy", daemon=True)
+    beating = threading.Thread(target=_beat, args=(url, own, over, console), name="occupancy", daemon=True)
     beating.start()
     try:
         yield
@@ -64,25 +65,43 @@ def held(out: str, console: Console) -> Iterator[None]:
             storage.remove(url)
 
 
-def _wait_for_its_end(url: str, other: dict[str, Any], say: Callable[[str], None]) -> None:
-    """Until it is sure that the other run is over; refused where it lives."""
-    out = storage.parent(url)
-    if other["place"] == _place():
-        if other["process"] == _process(int(other["process"].split("-")[0])):
-            raise _in_use(out, other)
-        return
-    say(
-        f"{out}: a run on {other['host']} has not ended there; waiting for up to {STALE_S:.0f} s for a sign of its life"
-    )
+def _refuse_while_it_lives(out: str, other: dict[str, Any], console: Console) -> None:
+    if other["place"] != _place():
+        console.print(
+            f"{out}: a run on {other['host']} has not ended there; waiting for up to {STALE_S:.0f} s for a sign of its life",
+            highlight=False, markup=False,
+        )  # fmt: skip
+    state, seen = life_of(out)
+    if state == "lives":
+        raise _in_use(out, seen)
+    if other["place"] != _place():
+        line = f"{out}: none; that run is over, this one goes on with what it has left"
+        console.print(line, highlight=False, markup=False)
+
+
+def life_of(out: str) -> tuple[Literal["lives", "killed", "over"], dict[str, Any]]:
+    """Whether a run lives in a folder, was ended from outside, or is over; and its note. Waits for a sign where it must.
+
+    Returns
+    -------
+    ("over", {}) where there is no note
+    """
+    url = storage.join(out, FILE)
+    note = _read(url)
+    if note is None:
+        return "over", {}
+    if note["place"] == _place():
+        lives = note["process"] == _process(int(note["process"].split("-")[0]))
+        return ("lives" if lives else "killed"), note
     until = time.monotonic() + STALE_S
     while time.monotonic() < until:
         time.sleep(_LOOK_S)
         seen = _read(url)
         if seen is None:
-            return
-        if (seen["id"], seen["beat"]) != (other["id"], other["beat"]):
-            raise _in_use(out, seen)
-    say(f"{out}: none; that run is over, this one goes on with what it has left")
+            return "over", {}
+        if (seen["id"], seen["beat"]) != (note["id"], note["beat"]):
+            return "lives", seen
+    return "killed", note
 
 
 def _in_use(out: str, other: dict[str, Any]) -> SettingsError:
@@ -92,18 +111,19 @@ def _in_use(out: str, other: dict[str, Any]) -> SettingsError:
     )
 
 
-def _beat(url: str, own: dict[str, Any], over: threading.Event) -> None:
+def _beat(url: str, own: dict[str, Any], over: threading.Event, console: Console) -> None:
     beat = 0
-    while not over.wait(BEAT_S):
+    while not over.wait(BEAT_S if beat else min(BEAT_S, FIRST_BEAT_S)):
         beat += 1
         try:
-            _write(url, own, beat)
+            _write(url, own, beat, console)
         except (OSError, LipsyncError):
             continue  # the store is busy: the next one may do
 
 
-def _write(url: str, own: dict[str, Any], beat: int) -> None:
-    storage.commit_bytes(url, json.dumps(own | {"beat": beat}).encode())
+def _write(url: str, own: dict[str, Any], beat: int, console: Console) -> None:
+    note = own | {"beat": beat, "every_s": BEAT_S, "passes": passes_of(console)}
+    storage.commit_bytes(url, json.dumps(note).encode())
 
 
 def _read(url: str) -> dict[str, Any] | None:

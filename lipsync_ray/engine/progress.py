@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+import weakref
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 LOG_EVERY_S = 10.0
+_SHOWN: weakref.WeakKeyDictionary[Console, list[ProgressReporter]] = weakref.WeakKeyDictionary()
+
+
+def passes_of(console: Console) -> list[dict[str, Any]]:
+    """The passes that were or are shown on a console, as JSON values, for who looks from elsewhere."""
+    return [reporter.state() for reporter in list(_SHOWN.get(console, ()))]
 
 
 def time_left(seconds: float | None) -> str:
@@ -90,9 +98,11 @@ class ProgressReporter:
         self._console = console
         self._name, self._rows, self._frames, self._unit = name, rows, frames, unit
         self._done_rows = self._done_frames = self.failures = 0
-        self._began = self._logged = time.monotonic()
+        self._began = self._logged = self._last = time.monotonic()
         self._bar = bar or progress_bar(console)
         self._shared = bar is not None
+        self._seconds: Counter[str] = Counter()
+        _SHOWN.setdefault(console, []).append(self)
         self._task: TaskID | None = None
         if self._bar is not None:
             self._task = self._bar.add_task(name, total=rows, said=unit)
@@ -114,8 +124,29 @@ class ProgressReporter:
     def frames_per_s(self) -> float:
         return self._done_frames / max(1e-9, time.monotonic() - self._began)
 
-    def advance(self, frames: int, failed: bool = False) -> None:
-        """A row has ended."""
+    def state(self) -> dict[str, Any]:
+        """Name, unit, rows and frames in all and done, failures, seconds since it began, and of work by stage."""
+        return {
+            "name": self._name,
+            "unit": self._unit,
+            "rows": self._rows,
+            "done": self._done_rows,
+            "failed": self.failures,
+            "frames": self._frames,
+            "frames_done": self._done_frames,
+            "seconds": round((self._last if self._done_rows == self._rows else time.monotonic()) - self._began, 1),
+            "stages": {name: round(seconds, 1) for name, seconds in self._seconds.items()},
+        }
+
+    def advance(self, frames: int, failed: bool = False, seconds: Mapping[str, float] | None = None) -> None:
+        """A row has ended.
+
+        Parameters
+        ----------
+        seconds : of work, by stage
+        """
+        self._seconds.update(seconds or {})
+        self._last = time.monotonic()
         self._done_rows += 1
         self._done_frames += frames
         self.failures += failed

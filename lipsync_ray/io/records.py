@@ -93,6 +93,16 @@ class Records(Generic[R]):
         return [row_from(self.kind, row) for row in read_table(storage.join(out, self.file)).to_pylist()]
 
 
+def all_values(out: str) -> list[dict[str, Any]]:
+    """The records of all rows that have ended in a run's folder, whatever their kind."""
+    folder = storage.join(out, FOLDER)
+    with ThreadPoolExecutor(_READERS) as pool:
+        texts = pool.map(
+            lambda name: storage.read_bytes(storage.join(folder, name)), sorted(storage.list_names(folder))
+        )
+        return [json.loads(text) for text in texts]
+
+
 def read_table(url: str) -> pa.Table:
     """A Parquet table."""
     return pq.read_table(io.BytesIO(storage.read_bytes(url)))

@@ -57,7 +57,7 @@ def wait_for(condition):
 
 
 @pytest.mark.parametrize("engine", ["inline", "ray"])
-def test_a_killed_driver_is_started_again_and_goes_on(engine, arguments, undisturbed, tmp_path):
+def test_a_killed_driver_is_started_again_and_goes_on(engine, arguments, undisturbed, tmp_path, capsys):
     out = tmp_path / "out"
     log = (tmp_path / "log").open("w")
     driver = subprocess.Popen(
@@ -70,6 +70,12 @@ def test_a_killed_driver_is_started_again_and_goes_on(engine, arguments, undistu
         wait_for(lambda: len(list((out / "parts").glob("d/*.mp4"))) >= 2 or driver.poll() is not None)
         assert driver.poll() is None, (tmp_path / "log").read_text()
         assert lipsync_ray(*arguments, "-o", out, engine=engine) == 2  # one run at a time
+        capsys.readouterr()
+        assert lipsync_ray("status", out) == 0
+        said = capsys.readouterr().out
+        assert " runs, " in said
+        assert f"process {driver.pid} on " in said
+        assert "1 rows: 1 left" in said
         driver.kill()
         driver.wait()
         time.sleep(2)  # its workers end with it; what they were committing is there or not
@@ -82,6 +88,8 @@ def test_a_killed_driver_is_started_again_and_goes_on(engine, arguments, undistu
             pass
         log.close()
     assert not (out / "results.parquet").exists()
+    assert lipsync_ray("status", out) == 1
+    assert "was ended from outside: run the same command again" in capsys.readouterr().out
     rewritten = []
     stop = threading.Event()
 

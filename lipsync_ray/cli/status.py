@@ -1,0 +1,62 @@
+"""``lipsync-ray status``: how a run goes or went, told from its folder alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from lipsync_ray.engine.run_status import RunStatus
+
+
+def status(out: Annotated[str, typer.Argument(help="The folder of a run of any job. Path or URL.")]) -> None:
+    """Tell how a run goes: rows done, failed and left, segments, rate, time left, slowest stage. From storage alone.
+
+    Exit status 0 where it runs or has ended, 1 where it was ended from outside, 2 where there is no run.
+    """
+    from lipsync_ray.engine.run_status import read_status
+    from lipsync_ray.io import storage
+
+    found = read_status(storage.absolute(out))
+    console = Console()
+    console.print(_headline(found), highlight=False)
+    table = Table(box=None, pad_edge=False)
+    for name in ("pass", "rows", "failed", "frames/s", "time left", "slowest stage"):
+        table.add_column(name, justify="left" if name in ("pass", "slowest stage") else "right")
+    for state in found.passes:
+        table.add_row(*_cells(state, found.state == "running"))
+    if found.passes:
+        console.print(table, highlight=False)
+    raise typer.Exit(1 if found.state == "killed" else 0)
+
+
+def _headline(found: RunStatus) -> str:
+    from lipsync_ray.engine.progress import time_left
+
+    counts = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in sorted(found.counts.items()))
+    left = found.rows - sum(found.counts.values())
+    rows = ", ".join(filter(None, (counts, f"{left} left" if left else "")))
+    where = f" (process {found.process} on {found.host})" if found.process else ""
+    said = {"running": "runs", "ended": "has ended", "killed": "was ended from outside: run the same command again"}
+    since = f", {time_left(found.seconds)} so far" if found.state == "running" else f" after {time_left(found.seconds)}"
+    since = "" if found.state == "killed" else since
+    return f"{found.job} {escape(found.run)}: {said[found.state]}{since}{escape(where)}; {found.rows} rows: {rows or 'none'}"
+
+
+def _cells(state: dict[str, Any], running: bool) -> tuple[str, ...]:
+    from lipsync_ray.engine.progress import time_left
+    from lipsync_ray.io.wording import NONE, number
+
+    rate = state["frames_done"] / state["seconds"] if state["seconds"] and state["frames_done"] else None
+    left = NONE
+    if running and rate and state["done"] < state["rows"]:
+        left = time_left((state["frames"] - state["frames_done"]) / rate)
+    work = sum(state["stages"].values())
+    slowest = max(state["stages"], key=lambda name: state["stages"][name], default=None)
+    share = f"{slowest}, {100 * state['stages'][slowest] / work:.0f}% of the work" if slowest and work else NONE
+    rows = f"{state['done']}/{state['rows']} {state['unit']}"
+    return escape(state["name"]), rows, str(state["failed"]), number(rate, 1), left, escape(share)
