@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from lipsync_ray.errors import SettingsError
+from lipsync_ray.jobs.evaluate import PREVIEWS
 
 if TYPE_CHECKING:
     from lipsync_ray.io.manifest import Dub
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
 
 Location = str | os.PathLike[str]
 """A path, or a URL as a str."""
-
-PREVIEWS = 12
 
 
 def dub(

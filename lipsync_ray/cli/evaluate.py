@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from lipsync_ray.cli.options import Actors, Address, Attempts, Batch, EngineOption, Gpus, OutFolder, Segment, engine_of
+from lipsync_ray.jobs.evaluate import PREVIEWS
 
 if TYPE_CHECKING:
     from lipsync_ray.jobs.evaluate.job import Evaluated
@@ -78,7 +79,7 @@ def evaluate(
     fid_every: Annotated[
         int, typer.Option(help="One picture in so many frames at 25 a second goes into FID.", rich_help_panel="FID")
     ] = 5,
-    previews: PreviewsOption = "12",
+    previews: PreviewsOption = str(PREVIEWS),
     actors: Actors = None,
     gpus_per_actor: Gpus = None,
     batch: Batch = None,
@@ -117,7 +118,7 @@ def evaluate(
 def report(
     runs: Annotated[list[str], typer.Argument(help="Folders of finished evaluations.")],
     out: OutFolder,
-    previews: PreviewsOption = "12",
+    previews: PreviewsOption = str(PREVIEWS),
 ) -> None:
     """Put several evaluations (models) into one comparison: OUT/report/index.html."""
     from lipsync_ray.io import storage

@@ -71,9 +71,14 @@ class RunContext:
         name, unit : of the progress line, and what a row is called in it
         frames : how much work a row is
         """
+        yield from self._follow(name, unit, rows, self.runner.run(rows, stages, self.ledger), frames)
+
+    def _follow(
+        self, name: str, unit: str, rows: Sequence[Row], outcomes: Iterator[Outcome], frames: Callable[[Row], int]
+    ) -> Iterator[tuple[Row, Outcome]]:
         of = {row.key: row for row in rows}
         with ProgressReporter(self.console, name, len(rows), sum(map(frames, rows)), unit) as progress:
-            for outcome in self.runner.run(rows, stages, self.ledger):
+            for outcome in outcomes:
                 row = of[outcome.key]
                 progress.advance(frames(row), outcome.failure is not None, outcome.seconds)
                 if outcome.failure is not None and outcome.failure.detail:
@@ -107,22 +112,18 @@ class LateRows:
 
     def run(self, rows: Sequence[Row], frames: Callable[[Row], int]) -> Iterator[tuple[Row, Outcome]]:
         """(row, outcome) of every row, in the order in which they end; once."""
-        of = {row.key: row for row in rows}
-        with ProgressReporter(
-            self._context.console, self._name, len(rows), sum(map(frames, rows)), self._unit
-        ) as progress:
-            if self._feed is not None:
-                self._feed.add(rows)
-                self._feed.close()
-            ended = None if self._feed is not None else Failure("engine", "nothing was started")
-            while self._feed is not None:
-                answer = self._outcomes.get()
-                if not isinstance(answer, Outcome):
-                    ended = answer or Failure("engine", "the pass has ended")
-                    break
-                row = of.pop(answer.key)
-                progress.advance(frames(row), answer.failure is not None, answer.seconds)
-                yield row, answer
-            for key, row in of.items():
-                progress.advance(frames(row), True)
-                yield row, Outcome(key, None, ended)
+        yield from self._context._follow(self._name, self._unit, rows, self._answers(rows), frames)
+
+    def _answers(self, rows: Sequence[Row]) -> Iterator[Outcome]:
+        """What becomes of every row, also of those that do not come back."""
+        left = {row.key for row in rows}
+        lost = Failure("engine", "nothing was started")
+        if self._feed is not None:
+            self._feed.add(rows)
+            self._feed.close()
+            while isinstance(answer := self._outcomes.get(), Outcome):
+                left.discard(answer.key)
+                yield answer
+            lost = answer or Failure("engine", "the pass has ended")
+        for key in sorted(left):
+            yield Outcome(key, None, lost)

@@ -11,7 +11,7 @@ import time
 import uuid
 from abc import ABC, abstractmethod
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import Any, Generic, TypeVar
@@ -54,6 +54,14 @@ class JobSpec(Generic[R]):
     noun: str = "videos"
     done: str = "finished"
     packages: tuple[str, ...] = ()
+
+
+def grouped(videos: Iterable[Video], key: str) -> dict[str, list[Video]]:
+    """Videos by an attribute, which is a text."""
+    out: dict[str, list[Video]] = defaultdict(list)
+    for video in videos:
+        out[getattr(video, key)].append(video)
+    return dict(out)
 
 
 class JobRun(ABC, Generic[Video, R]):
@@ -110,10 +118,7 @@ class JobRun(ABC, Generic[Video, R]):
 
     def by(self, key: str) -> dict[str, list[Video]]:
         """The videos under way, grouped by an attribute."""
-        out: dict[str, list[Video]] = defaultdict(list)
-        for video in self.active.values():
-            out[getattr(video, key)].append(video)
-        return dict(out)
+        return grouped(self.active.values(), key)
 
     def keep(self, usable: Callable[[R], bool]) -> None:
         """Take what an earlier run ended under the same fingerprint for ended.

@@ -122,7 +122,7 @@ def _beat(url: str, own: dict[str, Any], over: threading.Event, console: Console
 
 
 def _write(url: str, own: dict[str, Any], beat: int, console: Console) -> None:
-    note = own | {"beat": beat, "every_s": BEAT_S, "passes": passes_of(console)}
+    note = own | {"beat": beat, "passes": passes_of(console)}
     storage.commit_bytes(url, json.dumps(note).encode())
 
 

@@ -115,23 +115,21 @@ def resolve(model: str, progress: weights.Progress | None = None) -> weights.Che
     Raises
     ------
     WeightsError : not here, damaged, or neither a name nor a file
-    CheckpointError : a given file holds no known generator
     """
-    checkpoint = weights.named_or_path("--model", model, "lips", progress)
-    if checkpoint.registered is None:
-        verify(checkpoint.here())
-    return checkpoint
+    return weights.named_or_path("--model", model, "lips", progress)
 
 
 def spec_of(checkpoint: weights.Checkpoint) -> GeneratorSpec:
-    """The spec of a checkpoint that is on this machine.
+    """The spec of a checkpoint. One that is registered has its entry's; another's file is read, and checked.
 
     Raises
     ------
-    WeightsError, CheckpointError
+    WeightsError, CheckpointError : a given file holds no known generator
     """
-    path = checkpoint.here()
-    return spec_of_state(read_state(path), str(path))
+    registered = checkpoint.registered
+    if registered is None:
+        return verify(checkpoint.here())
+    return next(spec for spec in GENERATORS if spec.name == registered.network)
 
 
 def spec_of_state(state: dict[str, Tensor], source: str) -> GeneratorSpec:
@@ -147,8 +145,8 @@ def spec_of_state(state: dict[str, Tensor], source: str) -> GeneratorSpec:
     raise CheckpointError(f"{source}: not a lip-sync generator's checkpoint (entries: {', '.join(list(state)[:3])} …)")
 
 
-def verify(path: Path) -> None:
-    """Check that a file is the checkpoint of a known generator, entry by entry, without building one.
+def verify(path: Path) -> GeneratorSpec:
+    """Check that a file is the checkpoint of a known generator, entry by entry, without building one; which it is.
 
     Raises
     ------
@@ -156,8 +154,9 @@ def verify(path: Path) -> None:
     """
     state = read_state(path)
     with torch.device("meta"):
-        network = spec_of_state(state, str(path)).build()
-    compare(network, state, str(path))
+        spec = spec_of_state(state, str(path))
+        compare(spec.build(), state, str(path))
+    return spec
 
 
 class LipModel(Batched):

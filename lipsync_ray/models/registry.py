@@ -25,6 +25,7 @@ class Weights:
     instead : what to do without it
     kind : what it is used for: "lips", "scorer", "fid", "restorer", "speech", or the "helper" of one
     aliases : other names for it
+    network : of a generator: name of its spec, so that nobody reads the file to know it
     """
 
     name: str
@@ -36,6 +37,7 @@ class Weights:
     fallback_hint: str = ""
     kind: Kind = "lips"
     aliases: tuple[str, ...] = ()
+    network: str = ""
 
     @property
     def bundled(self) -> bool:
@@ -59,6 +61,7 @@ REGISTRY = (
         url=None,
         size=4_609_444,
         sha256="222cd9a2b089a6136847f5b829820f417ac05d8a5273867b2c0542ac89150de2",
+        network="mini",
         licence="Apache-2.0, made for this project (see models/data/MODEL_CARD.md)",
     ),
     Weights(
@@ -67,6 +70,7 @@ REGISTRY = (
         url="https://huggingface.co/camenduru/Wav2Lip/resolve/main/checkpoints/wav2lip.pth",
         size=435_807_851,
         sha256="b78b681b68ad9fe6c6fb1debc6ff43ad05834a8af8a62ffc4167b7b34ef63c37",
+        network="wav2lip",
         licence=WAV2LIP_LICENCE,
         fallback_hint=_MINI_INSTEAD,
     ),
@@ -76,6 +80,7 @@ REGISTRY = (
         url="https://huggingface.co/camenduru/Wav2Lip/resolve/main/checkpoints/wav2lip_gan.pth",
         size=None,
         sha256="ca9ab7b7b812c0e80a6e70a5977c545a1e8a365a6c49d5e533023c034d7ac3d8",
+        network="wav2lip",
         licence=WAV2LIP_LICENCE,
         fallback_hint=_MINI_INSTEAD,
         aliases=("wav2lip_gen",),

@@ -14,11 +14,11 @@ from typing import Any
 from lipsync_ray.errors import ManifestError
 from lipsync_ray.io import storage
 from lipsync_ray.io.wording import NONE, number
+from lipsync_ray.jobs.evaluate import PREVIEWS
 from lipsync_ray.jobs.evaluate.fid import Fid
 from lipsync_ray.jobs.evaluate.job import METRICS
 from lipsync_ray.jobs.evaluate.previews import (
     FOLDER,
-    PREVIEWS,
     player_name,
     restored_name,
     shown,

@@ -115,7 +115,7 @@ def test_what_a_report_shows_is_never_dropped_on_the_way(tmp_path):
         held = Previews(run, 8)
         for score in many:
             run.ended[score.id] = score
-            held.drop_unwanted()
+            held.drop_unwanted(score)
     dropped = {url.rpartition("/")[2] for url in removed}
     assert 30 < len(dropped) < 60
     assert not dropped & {s.id for s in shown(many, 8)}

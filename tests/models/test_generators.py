@@ -115,3 +115,13 @@ def test_when_memory_does_not_do_the_batch_is_halved(monkeypatch, crops):
 def test_the_network_is_told_by_its_entries():
     assert spec_of_state(Mini().state_dict(), "x").build is Mini
     assert spec_of_state(Wav2Lip().state_dict(), "x").build is Wav2Lip
+
+
+def test_a_registered_generator_is_known_without_reading_its_file(monkeypatch):
+    from lipsync_ray.models import generators, weights
+
+    names = {spec.name for spec in generators.GENERATORS}
+    assert {entry.network for entry in weights.REGISTRY if entry.kind == "lips"} == names
+    mini = weights.by_name("mini")
+    monkeypatch.setattr(generators, "read_state", lambda path: pytest.fail("was read"))
+    assert generators.spec_of(mini).name == "mini"

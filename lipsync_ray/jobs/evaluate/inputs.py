@@ -11,7 +11,7 @@ from typing import Any
 
 from rich.console import Console
 
-from lipsync_ray.engine.job import JobRun, JobSpec
+from lipsync_ray.engine.job import JobRun, JobSpec, grouped
 from lipsync_ray.engine.progress import ProgressReporter
 from lipsync_ray.engine.runners import Runner
 from lipsync_ray.engine.stages import Failure
@@ -137,14 +137,6 @@ def prepare(run: EvaluateRun) -> None:
     _listen(run)
 
 
-def _by(run: EvaluateRun, key: str) -> dict[str, list[EvaluateState]]:
-    """All known videos, grouped by an attribute."""
-    out: dict[str, list[EvaluateState]] = defaultdict(list)
-    for state in run.known.values():
-        out[getattr(state, key)].append(state)
-    return out
-
-
 def _identify(run: EvaluateRun) -> None:
     found = content_ids(url for s in run.subjects for url in (s.video, s.reference, s.face_table) if url)
     asked = {k: v for k, v in run.settings.record().items() if not k.startswith(("fid", "dims"))}
@@ -181,7 +173,7 @@ def _identify(run: EvaluateRun) -> None:
 
 
 def _look(run: EvaluateRun) -> None:
-    by_video, by_reference = _by(run, "video_key"), _by(run, "reference_key")
+    by_video, by_reference = grouped(run.known.values(), "video_key"), grouped(run.known.values(), "reference_key")
     by_reference.pop("", None)
     sources = [VideoSource(states[0].subject.video, f"v{key}", Fraction(25)) for key, states in by_video.items()]
     for key, (first, *_) in by_reference.items():
@@ -206,7 +198,7 @@ def _look(run: EvaluateRun) -> None:
 
 
 def _listen(run: EvaluateRun) -> None:
-    by_video = _by(run, "video_key")
+    by_video = grouped(run.known.values(), "video_key")
     folder, front_end = run.url(audio_features.FOLDER), run.scorer.front_end
     sources = []
     for key, states in by_video.items():

@@ -24,6 +24,7 @@ from lipsync_ray.engine.video_pass import VideoPass
 from lipsync_ray.inputs.face_pass import FaceTable, FollowUp, run_with_faces
 from lipsync_ray.io import storage
 from lipsync_ray.io.out_folder import check_writable
+from lipsync_ray.jobs.evaluate import PREVIEWS
 from lipsync_ray.jobs.evaluate.assemble import AggregateOrder, VideoMetrics, aggregate, values_of
 from lipsync_ray.jobs.evaluate.face_tracks import FaceTracksOrder, TrackIndex, build_tracks
 from lipsync_ray.jobs.evaluate.fid import (
@@ -40,7 +41,7 @@ from lipsync_ray.jobs.evaluate.fid import (
 )
 from lipsync_ray.jobs.evaluate.inputs import EvaluateRun, EvaluateState, prepare, tables_wanted, tracks_order
 from lipsync_ray.jobs.evaluate.plan import ScoreRow, score_rows, windows_of_tracks
-from lipsync_ray.jobs.evaluate.previews import PREVIEWS, Previews
+from lipsync_ray.jobs.evaluate.previews import Previews
 from lipsync_ray.jobs.evaluate.scores import Score
 from lipsync_ray.jobs.evaluate.stages import CropAndCompare, Embed
 from lipsync_ray.jobs.evaluate.subjects import Subject
@@ -181,14 +182,15 @@ def _rows(run: EvaluateRun, state: EvaluateState, batch: int) -> list[ScoreRow]:
 def _end_scored(run: EvaluateRun, shown: Previews, state: EvaluateState, metrics: VideoMetrics) -> None:
     values = values_of(metrics, run.settings.scorer)
     if metrics.tracks:
-        run.end(run.row_of(state, "scored", **values))
+        score = run.row_of(state, "scored", **values)
     else:
         assert state.tracks is not None
         reason = "; ".join(filter(None, (state.tracks.reason, state.silent)))
         reason = reason or "too short: its tracks and its sound give not one window of 5 frames"
-        run.end(run.row_of(state, "not_scored", stage="score", error=reason, **values))
+        score = run.row_of(state, "not_scored", stage="score", error=reason, **values)
+    run.end(score)
     storage.remove(_folder(run, state))
-    shown.drop_unwanted()
+    shown.drop_unwanted(score)
 
 
 class _Fid:

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from lipsync_ray.jobs.evaluate.inputs import EvaluateRun
 
 FOLDER = "media"
-PREVIEWS = 12  # videos that get pictures and a player
 _SEED = 0
 Key = tuple[str, str | None]
 """What tells videos of several evaluations apart: id and model."""
@@ -126,7 +125,7 @@ class Previews:
     def __init__(self, run: EvaluateRun, count: int | None) -> None:
         self._run, self._count = run, count
         self._folder = run.url(FOLDER, "cuttings")
-        self._held = set(run.active)
+        self._candidates: dict[str, Score] = {}
         keys = ((subject.id, subject.model) for subject in run.subjects)
         self._sample = {name for name, _ in sample(keys, count or 0)}
 
@@ -135,21 +134,22 @@ class Previews:
         """Folder for what is cut while videos are scored; None where nothing is to be."""
         return None if self._count == 0 else self._folder
 
-    def drop_unwanted(self) -> None:
-        """Drop the cuttings of videos that will not be shown, by what is known so far.
+    def drop_unwanted(self, score: Score) -> None:
+        """A video has been scored: drop the cuttings of one that will not be shown, by what is known so far.
 
-        A video that is neither among the worst nor among the best of those that are scored will not be so among all.
+        A video that is neither among the worst nor among the best of those that are scored will not be so among all: it
+        is forgotten, and the next one is compared with as many as may be shown.
         """
-        if self._count is None or self._count == 0:
-            return
-        ended = self._run.ended
         room = self._count
-        ordered = [score.id for score in worst_first(ended.values())]
-        scored = [name for name in ordered if ended[name].sync_c is not None]
-        keep = {*ordered[:room], *scored[-room:], *self._sample}
-        for name in [name for name in self._held if name in ended and name not in keep]:
+        if room is None or room == 0:
+            return
+        self._candidates[score.id] = score
+        ordered = worst_first(self._candidates.values())
+        scored = [one for one in ordered if one.sync_c is not None]
+        keep = {one.id for one in (*ordered[:room], *scored[-room:])} | self._sample
+        for name in self._candidates.keys() - keep:
             storage.remove(cuttings_folder(self._folder, name))
-            self._held.discard(name)
+            del self._candidates[name]
 
     def finish(self) -> None:
         """Make what is missing of the shown videos' strips and players."""
