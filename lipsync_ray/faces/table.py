@@ -89,3 +89,11 @@ def boxes_of(tracks: Tracks, chosen: tuple[int, ...], start: int, stop: int) -> 
     rows = np.flatnonzero(np.isin(tracks.track, chosen) & (tracks.frame >= start) & (tracks.frame < stop))
     out[tracks.frame[rows] - start] = tracks.box[rows]
     return out
+
+
+def tracks_of(tracks: Tracks, chosen: tuple[int, ...], start: int, stop: int) -> NDArray[np.int32]:
+    """(stop − start,) int32 which of the chosen tracks each frame's face belongs to; −1 where there is none."""
+    out = np.full(stop - start, -1, np.int32)
+    rows = np.flatnonzero(np.isin(tracks.track, chosen) & (tracks.frame >= start) & (tracks.frame < stop))
+    out[tracks.frame[rows] - start] = tracks.track[rows]
+    return out

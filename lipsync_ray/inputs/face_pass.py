@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Generic, TypeVar
 
@@ -57,6 +58,17 @@ class _Wanted(VideoState):
 
 
 @dataclass(frozen=True)
+class Lead:
+    """A pass between faces and the main one: `active` are its videos, `ready` ids of the main pass that it has let begin.
+
+    The answers of a :class:`FollowUp` then begin rows of this pass.
+    """
+
+    spec: VideoPass[Any, Any, Any]
+    ready: deque[str] = field(default_factory=deque)
+
+
+@dataclass(frozen=True)
 class FollowUp(Generic[Query, Answer]):
     """A small task between a video's face table and the pass that needs it: who speaks, which tracks are scored.
 
@@ -84,6 +96,7 @@ def run_with_faces(
     main: VideoPass[Any, Any, Any],
     users: str,
     ready: Sequence[str] = (),
+    lead: Lead | None = None,
 ) -> None:
     """Find faces while the pass that needs them runs: a video waits for its own faces only.
 
@@ -96,6 +109,7 @@ def run_with_faces(
     main : the pass; its pools load from the beginning
     users : for the log line: "40 dubs"
     ready : ids of `main` that need no faces
+    lead : a pass that goes before `main`
     """
     found, wanted = _divide(videos, folder)
     wake = Wake()
@@ -108,6 +122,7 @@ def run_with_faces(
 
         face_pass = _face_pass(dict(wanted), pool, folder, ask)
         faces = StreamedPass(context, face_pass, wanted, progress_of, wake.up, ready=True)
+        leading = StreamedPass(context, lead.spec, lead.spec.active, progress_of, wake.up) if lead else None
         following = StreamedPass(context, main, main.active, progress_of, wake.up)
         for key, table in found.items():
             ask(key, table)
@@ -115,13 +130,21 @@ def run_with_faces(
             asking.submit(query)
         for name in ready:
             following.begin(name)
-        while not (faces.done and asking.idle and following.done):
+        while not (faces.done and asking.idle and (leading is None or leading.done) and following.done):
             wake.wait(POLL_S)
             faces.poll()
             for query, answer in asking.finished():
                 for name in follow_up.on_answer(query, answer):
-                    following.begin(name)
-            if faces.done and asking.idle:
+                    (leading or following).begin(name)
+            asked = faces.done and asking.idle
+            if lead is not None and leading is not None:
+                if asked:
+                    leading.close()
+                leading.poll()
+                while lead.ready:
+                    following.begin(lead.ready.popleft())
+                asked = asked and leading.done
+            if asked:
                 following.close()
             following.poll()
     if wanted:

@@ -121,7 +121,9 @@ def _filters() -> NDArray[np.float64]:
     return np.asarray(triangles * (2 / (edges[2:] - edges[:-2]))[:, None])
 
 
-def windows(mel: F32, starts: NDArray[np.int64], first: int, total: int, step: int = 16) -> F32:
+def windows(
+    mel: F32, starts: NDArray[np.int64], first: int, total: int, step: int = 16, silent_end: bool = False
+) -> F32:
     """The mel windows of some frames, cut from a stretch of a clip's mel.
 
     Columns before the clip are silence. A window that would run past the clip's end is moved back to the last
@@ -133,12 +135,16 @@ def windows(mel: F32, starts: NDArray[np.int64], first: int, total: int, step: i
     starts : (n,) first column of each window, in the clip's numbering
     first : number of the first column of ``mel``
     total : columns of the whole clip
+    step : columns of a window
+    silent_end : a window that would run past the clip's end stays where it is, and hears silence there
 
     Returns
     -------
     (n, 80, step) float32
     """
-    ends = np.minimum(np.asarray(starts) + step, max(total, step))
+    ends = np.asarray(starts) + step
+    if not silent_end:
+        ends = np.minimum(ends, max(total, step))
     picked = ends[:, None] - step + np.arange(step)[None, :]
     inside = (picked >= 0) & (picked < total)
     held = (

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from lipsync_ray.errors import CheckpointError
 from lipsync_ray.models import weights
 from lipsync_ray.models.batched import Batched
+from lipsync_ray.models import hear
 from lipsync_ray.models.checkpoint import compare, load_into, read_state
 from lipsync_ray.models.mini import Mini
 from lipsync_ray.models.precision import dtype_of
@@ -61,21 +62,25 @@ class AudioWindow:
     columns_per_s : of these features
     columns : of one window
     shift : frames by which the window lies after the frame that it is drawn for
+    lead : columns of the window that lie before that
+    silent_end : beyond the end of the sound is silence; else the last window there is, is heard again
     """
 
     front_end: Literal["mel", "mfcc"]
     columns_per_s: int
     columns: int
     shift: Fraction = Fraction(0)
+    lead: int = 0
+    silent_end: bool = False
 
     def first(self, frame: int, rate: Fraction) -> int:
-        """First column that frame ``frame`` of a video at ``rate`` frames/s sees: ⌊columns/s · (frame + shift) / rate⌋.
+        """First column that frame ``frame`` of a video at ``rate`` frames/s sees: ⌊columns/s · (frame + shift) / rate⌋ − lead.
 
         For 80 columns/s and shift 0 equal to what the published Wav2Lip computes at 24, 25, 30, 60, 24000/1001 and
-        30000/1001 frames/s (golden file). May be negative where ``shift`` is; those columns are silence.
+        30000/1001 frames/s (golden file). May be negative; those columns are silence.
         """
         at = self.columns_per_s * (frame + self.shift) / rate
-        return at.numerator // at.denominator
+        return at.numerator // at.denominator - self.lead
 
 
 @dataclass(frozen=True)
@@ -87,7 +92,9 @@ class GeneratorSpec:
     name : of the network
     signature : a state-dict entry that only this network has, by which a checkpoint is known
     build : makes the network, for a look at a checkpoint's entries
-    load : (checkpoint file, device, precision, batch) → the loaded model
+    load : (checkpoint file, device, precision, batch) → the loaded model: a :class:`Generator` of faces, or of lip poses
+        :class:`~lipsync_ray.models.hear.LipPoses`
+    draws : "faces", square crops that are pasted; or "lips", poses that the frame's own pixels are moved to
     crop_side : pixels: side of the square that it is shown and draws
     audio : which sound it is drawn by
     reference : the frame of the person that it is shown: "current", the one that is drawn anew
@@ -97,10 +104,11 @@ class GeneratorSpec:
     name: str
     signature: str
     build: Callable[[], nn.Module]
-    load: Callable[[Path, str, Precision, int | None], Generator]
+    load: Callable[[Path, str, Precision, int | None], Any]
     crop_side: int
     audio: AudioWindow
     reference: Literal["current"] = "current"
+    draws: Literal["faces", "lips"] = "faces"
     cpu_batch: int = 16
     gpu_batch: int = 128
 
@@ -233,9 +241,21 @@ def _wav2lip(name: str, signature: str, build: Callable[[], Wav2Lip], shift: int
     return GeneratorSpec(name, signature, build, LipModel, CROP, audio)
 
 
+def _warp() -> GeneratorSpec:
+    # Trained on windows centred on the frame's own time.
+    audio = AudioWindow("mel", 80, hear.COLUMNS, lead=hear.COLUMNS // 2, silent_end=True)
+    load = _load_poses
+    return GeneratorSpec("warp", "directions", hear.Listener, load, 0, audio, draws="lips", cpu_batch=64, gpu_batch=512)
+
+
+def _load_poses(path: Path, device: str, precision: Precision, batch: int | None) -> hear.LipPoses:
+    return hear.LipPoses(path, device, batch)  # always in float32
+
+
 # The shift is 0 as the published Wav2Lip infers, −1 as it was trained (``inference.py`` against ``wav2lip_train.py``).
 # On one CPU core a batch of 16 has 0.9 of the speed of 32, and a segment's last batch wastes less.
 GENERATORS = (
+    _warp(),
     _wav2lip("mini", "flow.weight", Mini, -1),
     _wav2lip("wav2lip", "output_block.1.weight", Wav2Lip, 0),
 )

@@ -56,6 +56,15 @@ _WHISPER = (
 
 REGISTRY = (
     Weights(
+        name="warp",
+        file="warp.safetensors",
+        url=None,
+        size=1_600_968,
+        sha256="ad3edd1859f027fb11a2b3db77f994af3ee39f10478ae79376dfb0a5ee274298",
+        network="warp",
+        licence="Apache-2.0, made for this project (see models/data/MODEL_CARD.md)",
+    ),
+    Weights(
         name="mini",
         file="mini.safetensors",
         url=None,
@@ -144,6 +153,15 @@ REGISTRY = (
         licence="MIT, of facexlib",
         fallback_hint="--restore-mask ellipse              needs no download",
         kind="helper",
+    ),
+    Weights(
+        name="face-mesh",
+        file="face_mesh.safetensors",
+        url=None,
+        size=1_456_914,
+        sha256="28dbc706553e9647bd9a5cc7b5fa49cc84de784666d13a0baf20402ed410468c",
+        kind="helper",
+        licence="Apache-2.0, of MediaPipe 0.10.21, converted (see models/data/MODEL_CARD.md)",
     ),
     *(
         # Whisper's addresses hold the sha256 of what they give.

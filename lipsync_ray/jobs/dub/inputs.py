@@ -17,6 +17,7 @@ from lipsync_ray.engine.video_pass import VideoState
 from lipsync_ray.inputs import audio_features, face_tables
 from lipsync_ray.inputs.audio_features import AudioSource, Speech, extract_audio_features
 from lipsync_ray.inputs.content_ids import content_ids
+from lipsync_ray.inputs.mesh_tables import MeshTable
 from lipsync_ray.inputs.probe import VideoSource, probe
 from lipsync_ray.inputs.speakers import SpeakerTracks
 from lipsync_ray.io import storage
@@ -44,7 +45,7 @@ class DubState(VideoState):
     ----------
     row : of the manifest
     video_key, audio_key : of the distinct files it is made of
-    info, speech, speaker, table : what was found in them
+    info, speech, speaker, table, mesh : what was found in them
     frames : of the output
     faceless : first frame → frames without a face, of segments made in this run
     restored : frames whose face was restored, likewise
@@ -58,6 +59,7 @@ class DubState(VideoState):
     speech: Speech | None = None
     speaker: SpeakerTracks | None = None
     table: str = ""
+    mesh: MeshTable | None = None
     frames: int = 0
     faceless: dict[int, int] = field(default_factory=dict)
     restored: int = 0

@@ -10,7 +10,7 @@ scans and parts. A dub that cannot go on becomes a row that says why, and the ot
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from fractions import Fraction
 from functools import partial
@@ -30,8 +30,9 @@ from lipsync_ray.io.out_folder import check_writable
 from lipsync_ray.io.results import Summary
 from lipsync_ray.jobs.dub.assemble import VideoOrder, make_video
 from lipsync_ray.jobs.dub.inputs import DubRun, DubState, Use, prepare
+from lipsync_ray.jobs.dub.meshes import Meshes
 from lipsync_ray.jobs.dub.plan import segments
-from lipsync_ray.jobs.dub.stages import Compose, Composed, Crop, Restore, Sync, faceless_frames
+from lipsync_ray.jobs.dub.stages import Compose, Composed, Crop, Pose, Restore, Sync, faceless_frames
 from lipsync_ray.media.join import AudioTrack
 from lipsync_ray.models import generators, weights
 from lipsync_ray.models.precision import resolved
@@ -83,8 +84,10 @@ def _make_dubs(run: DubRun) -> None:
     """Make every dub: faces of its video, who speaks, segments, join."""
     by_video = run.by("video_key")
     videos = {key: dubs[0].info for key, dubs in by_video.items() if dubs[0].info is not None}
-    networks = 2 + (run.settings.restore is not None)
+    meshed = run.generator.draws == "lips"
+    networks = 2 + meshed + (run.settings.restore is not None)
     layout = allocate(run.context.cluster, run.workers, alone=False, networks=networks)
+    meshes = Meshes(run, videos, layout.model) if meshed else None
 
     def on_table(key: str, table: FaceTable) -> Iterable[SpeakerQuery]:
         run.detected_videos += table.fresh
@@ -97,6 +100,7 @@ def _make_dubs(run: DubRun) -> None:
             yield SpeakerQuery(key, table.url, run.settings.face, videos[key].width, videos[key].height)
 
     def on_speaker(query: SpeakerQuery, speaker: SpeakerTracks | Failure) -> Iterable[str]:
+        speaking = []
         for dub in by_video[query.key]:
             if isinstance(speaker, Failure):
                 run.fail(dub, speaker)
@@ -104,14 +108,19 @@ def _make_dubs(run: DubRun) -> None:
             dub.warn(*speaker.notes)
             if speaker.chosen:
                 dub.speaker = speaker
-                yield dub.id
+                speaking.append(dub)
             else:
                 _end_without_face(run, dub)
+        if meshes is not None and speaking:
+            return meshes.wanted(query.key, speaking)
+        if meshes is not None:
+            meshes.drop(query.key)
+        return [dub.id for dub in speaking]
 
     users = f"{len(run.dubs)} dubs"
     lips = _lips_pass(run, layout)
     follow_up = FollowUp("choose", choose_speaker, on_table, on_speaker)
-    run_with_faces(run.context, videos, run.url("faces"), layout.model, follow_up, lips, users)
+    run_with_faces(run.context, videos, run.url("faces"), layout.model, follow_up, lips, users, lead=meshes and meshes.lead)
 
 
 def _lips_pass(run: DubRun, layout: Layout) -> VideoPass[DubState, VideoOrder, str]:
@@ -131,16 +140,23 @@ def _lips_pass(run: DubRun, layout: Layout) -> VideoPass[DubState, VideoOrder, s
 
 def _stages(run: DubRun, layout: Layout) -> list[StageSpec]:
     settings, generator = run.settings, run.generator
-    sync = partial(Sync, generator, run.checkpoint, layout.device, settings.precision, run.workers.batch)
-    stages = [
-        layout.read.stage("crop", partial(Crop, generator.crop_side, generator.reference)),
-        layout.model.stage("sync", sync),
-        layout.write.stage("compose", partial(Compose, settings.restore)),
-    ]
+    if generator.draws == "lips":
+        pose = partial(Pose, generator, run.checkpoint, layout.device, settings.precision, run.workers.batch)
+        stages = [layout.model.stage("pose", pose)]
+    else:
+        stages = [
+            layout.read.stage("crop", partial(Crop, generator.crop_side, generator.reference)),
+            layout.model.stage("sync", _sync(run, layout)),
+        ]
     if run.restoration is not None:
         restore = partial(Restore, run.restoration.files, layout.device, settings.precision)
-        stages.insert(2, layout.model.stage("restore", restore))
-    return stages
+        stages.append(layout.model.stage("restore", restore))
+    return [*stages, layout.write.stage("compose", partial(Compose, settings.restore))]
+
+
+
+def _sync(run: DubRun, layout: Layout) -> Callable[[], Sync]:
+    return partial(Sync, run.generator, run.checkpoint, layout.device, run.settings.precision, run.workers.batch)
 
 
 def _take_segment(dub: DubState, composed: Composed) -> None:
@@ -194,4 +210,4 @@ def _count_faceless(run: DubRun, dub: DubState) -> int:
     assert dub.info is not None
     assert dub.speaker is not None
     settings = run.settings
-    return faceless_frames(dub.info, dub.table, dub.speaker.chosen, settings.pads, dub.frames, settings.loop)
+    return faceless_frames(dub.info, dub.table, dub.mesh, dub.speaker.chosen, settings.pads, dub.frames, settings.loop)

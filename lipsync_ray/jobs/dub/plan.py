@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from lipsync_ray.faces.blend import Blend
 from lipsync_ray.faces.crop import Pads
 from lipsync_ray.inputs.audio_features import Speech
+from lipsync_ray.inputs.mesh_tables import MeshTable
 from lipsync_ray.media.encode import VideoCoding
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.media.timeline import Loop, source_frames, split
@@ -38,6 +39,7 @@ class Segment:
     speech : what is said
     loop : which source frame an output frame shows
     table : the video's face table
+    mesh : its mesh table, where the model needs one
     chosen : tracks of the face that speaks
     pads, blend, coding : see :class:`~lipsync_ray.settings.DubSettings`
     url : where its part is committed
@@ -52,6 +54,7 @@ class Segment:
     speech: Speech
     loop: Loop
     table: str
+    mesh: MeshTable | None
     chosen: tuple[int, ...]
     pads: Pads
     blend: Blend
@@ -98,6 +101,7 @@ def segments(run: DubRun, dub: DubState) -> list[Segment]:
             speech=dub.speech,
             loop=settings.loop,
             table=dub.table,
+            mesh=dub.mesh,
             chosen=dub.speaker.chosen if dub.speaker else (),
             pads=settings.pads,
             blend=settings.blend,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -13,7 +13,9 @@ from lipsync_ray.errors import ModelError
 from lipsync_ray.faces.blend import paste
 from lipsync_ray.faces.crop import Pads, crop_box, crop_face
 from lipsync_ray.faces.table import boxes_of, landmarks_of, read_table
+from lipsync_ray.faces.warp import LipBasis, LipWarp
 from lipsync_ray.inputs.face_tables import one_thread
+from lipsync_ray.inputs.mesh_tables import MeshTable
 from lipsync_ray.io import storage
 from lipsync_ray.jobs.dub.plan import Segment
 from lipsync_ray.media import decode, mel
@@ -27,9 +29,12 @@ from lipsync_ray.restoration.previews import commit_row
 from lipsync_ray.settings import Precision, RestoreSettings
 
 if TYPE_CHECKING:  # torch, which the other stages do without
-    from lipsync_ray.models.generators import GeneratorSpec
+    from lipsync_ray.models.generators import AudioWindow, GeneratorSpec
 
 U8 = NDArray[np.uint8]
+F32 = NDArray[np.float32]
+Draw = Callable[[int, YuvFrame], None]
+"""Draw a row's face into its picture, in place."""
 Reference = Literal["current"]
 
 
@@ -53,6 +58,61 @@ class Crops:
     faces: U8
     restored: Restored | None = None
     notes: tuple[str, ...] = ()
+
+    def drawing(self) -> Draw:
+        """How they come into their frames."""
+
+        def draw(row: int, picture: YuvFrame) -> None:
+            paste(picture, Box(*self.boxes[row].tolist()), self.faces[row], self.segment.blend)
+
+        return draw
+
+
+@dataclass(frozen=True)
+class Lips:
+    """A segment and how its lips are to be.
+
+    Attributes
+    ----------
+    segment : the row
+    places : (m,) int64 output frames, counted from the segment's start, that have a mesh
+    boxes : (m, 4) int32 x0, y0, x1, y1 of the face
+    poses : (m, k) float32 lip poses
+    basis : what they are told in
+    restored, notes : as in :class:`Crops`
+    """
+
+    segment: Segment
+    places: NDArray[np.int64]
+    boxes: NDArray[np.int32]
+    poses: F32
+    basis: LipBasis
+    restored: Restored | None = None
+    notes: tuple[str, ...] = ()
+
+    def drawing(self) -> Draw:
+        """How they come into their frames."""
+        segment = self.segment
+        assert segment.mesh is not None
+        mesh, video = segment.mesh, segment.video
+        shown = segment.source_frames()
+        low, high = int(shown.min()), int(shown.max()) + 1
+        points, mouths = mesh.read(low, high), mesh.mouths()
+
+        def open_frame(number: int) -> tuple[YuvFrame, F32]:
+            return next(decode.pictures_at(video, [number])), mesh.read(number, number + 1)[0]
+
+        warp = LipWarp(self.basis, open_frame)
+
+        def draw(row: int, picture: YuvFrame) -> None:
+            source = int(shown[self.places[row]])
+            mouth = mouths.by_track[int(mouths.tracks[source])]
+            warp.draw(picture, points[source - low], mouth, self.poses[row])
+
+        return draw
+
+
+Drawn = Crops | Lips
 
 
 @dataclass(frozen=True)
@@ -131,15 +191,49 @@ class Sync:
     def __call__(self, crops: Crops) -> Crops:
         if not len(crops.places):
             return crops
-        segment, window = crops.segment, self._window
-        rate, speech = segment.video.rate, segment.speech
-        frames = (crops.places + segment.start).tolist()
-        starts = np.array([window.first(frame, rate) for frame in frames])
-        first = min(int(starts.min()), speech.columns - window.columns)
-        columns = speech.read(first, int(starts.max()) + window.columns)
-        windows = mel.windows(columns, starts, max(0, first), speech.columns, window.columns)
-        drawn = self._model(crops.faces, windows)
+        drawn = self._model(crops.faces, _heard(crops.segment, crops.places, self._window))
         return replace(crops, faces=drawn, notes=self._model.notes)
+
+
+class Pose:
+    """Hear how the lips of every frame are to be. Keeps the network loaded."""
+
+    def __init__(
+        self, generator: GeneratorSpec, checkpoint: Checkpoint, device: str, precision: Precision, batch: int | None
+    ) -> None:
+        one_thread()
+        self._window = generator.audio
+        self._model = generator.load(checkpoint.here(), device, precision, batch)
+
+    def __call__(self, segment: Segment) -> Lips:
+        video = segment.video
+        shown = segment.source_frames()
+        low, high = int(shown.min()), int(shown.max()) + 1
+        assert segment.mesh is not None
+        tracks = segment.mesh.mouths().tracks[shown]
+        known = boxes_of(read_table(segment.table, low, high), segment.chosen, low, high)[shown - low]
+        boxes = [crop_box(box, segment.pads, video.width, video.height) for box in known]
+        places = [place for place, box in enumerate(boxes) if box is not None and tracks[place] >= 0]
+        poses = self._model(_heard(segment, np.array(places, np.int64), self._window))
+        return Lips(
+            segment,
+            np.array(places, np.int64),
+            np.array([boxes[place] for place in places], np.int32).reshape(-1, 4),
+            poses,
+            self._model.basis,
+            notes=self._model.notes,
+        )
+
+
+def _heard(segment: Segment, places: NDArray[np.int64], window: AudioWindow) -> F32:
+    """(m, bands, columns) float32 windows of sound of a segment's frames."""
+    rate, speech = segment.video.rate, segment.speech
+    starts = np.array([window.first(frame, rate) for frame in (places + segment.start).tolist()], np.int64)
+    if not len(starts):
+        return np.zeros((0, speech.bands, window.columns), np.float32)
+    first = min(int(starts.min()), speech.columns - window.columns)
+    columns = speech.read(first, int(starts.max()) + window.columns)
+    return mel.windows(columns, starts, max(0, first), speech.columns, window.columns, window.silent_end)
 
 
 class Restore:
@@ -148,7 +242,7 @@ class Restore:
     def __init__(self, files: RestoreFiles, device: str, precision: Precision) -> None:
         self._restorer = FaceRestorer(files, device, precision)
 
-    def __call__(self, crops: Crops) -> Crops:
+    def __call__(self, crops: Drawn) -> Drawn:
         segment = crops.segment
         shown = segment.source_frames()
         low, high = int(shown.min()), int(shown.max()) + 1
@@ -160,13 +254,14 @@ class Restore:
         return replace(crops, restored=restored, notes=(*crops.notes, *self._restorer.notes))
 
     @staticmethod
-    def _drawn(crops: Crops) -> Iterator[tuple[int, YuvFrame]]:
+    def _drawn(crops: Drawn) -> Iterator[tuple[int, YuvFrame]]:
         """(place, frame) with the generator's faces in them."""
         segment = crops.segment
         shown = segment.source_frames()[crops.places].tolist()
+        draw = crops.drawing()
         for row, picture in enumerate(decode.pictures_at(segment.video, shown)):
             drawn = picture.copy()
-            paste(drawn, Box(*crops.boxes[row].tolist()), crops.faces[row], segment.blend)
+            draw(row, drawn)
             yield int(crops.places[row]), drawn
 
 
@@ -181,7 +276,7 @@ class Compose:
     def __init__(self, restore: RestoreSettings | None = None) -> None:
         self._restore = restore
 
-    def __call__(self, crops: Crops) -> Composed:
+    def __call__(self, crops: Drawn) -> Composed:
         segment = crops.segment
         part = encode(self._pictures(crops), segment.video.rate, segment.video.pixel_aspect, segment.coding)
         storage.commit_bytes(segment.url, part)
@@ -189,15 +284,16 @@ class Compose:
         restored = len(crops.restored.places) if crops.restored else 0
         return Composed(segment.dub, segment.start, frames, frames - len(crops.places), restored, crops.notes)
 
-    def _pictures(self, crops: Crops) -> Iterator[YuvFrame]:
+    def _pictures(self, crops: Drawn) -> Iterator[YuvFrame]:
         segment = crops.segment
         shown = segment.source_frames().tolist()
+        draw = crops.drawing()
         row = 0
         for place, picture in enumerate(decode.pictures_at(segment.video, shown)):
             if row < len(crops.places) and crops.places[row] == place:
                 box = Box(*crops.boxes[row].tolist())
                 source, picture = picture, picture.copy()
-                paste(picture, box, crops.faces[row], segment.blend)
+                draw(row, picture)
                 if crops.restored is not None and self._restore is not None:
                     drawn, picture = picture, picture.copy()
                     for face in np.flatnonzero(crops.restored.places == place).tolist():
@@ -208,8 +304,18 @@ class Compose:
             yield picture
 
 
-def faceless_frames(video: VideoInfo, table: str, chosen: tuple[int, ...], pads: Pads, frames: int, loop: Loop) -> int:
-    """How many of a dub's output frames have no face to draw, found from the face table alone."""
+def faceless_frames(
+    video: VideoInfo,
+    table: str,
+    mesh: MeshTable | None,
+    chosen: tuple[int, ...],
+    pads: Pads,
+    frames: int,
+    loop: Loop,
+) -> int:
+    """How many of a dub's output frames have no face to draw, found from the tables alone."""
     boxes = boxes_of(read_table(table), chosen, 0, video.frames)
     without = np.array([crop_box(box, pads, video.width, video.height) is None for box in boxes])
+    if mesh is not None:
+        without |= mesh.mouths().tracks < 0
     return int(without[source_frames(np.arange(frames), video.frames, loop)].sum())

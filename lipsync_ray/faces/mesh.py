@@ -1,0 +1,133 @@
+"""The face mesh as the lips' stages use it: which landmarks are kept, how a head lies, where the network's square is.
+
+Numbers are those of MediaPipe's face mesh. A head's own frame is that of :data:`TEMPLATE`: upright, the middle between
+the outer corners of the eyes at the origin, their distance 1.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lipsync_ray.media.picture import U8, Box, YuvFrame
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+C128 = NDArray[np.complex128]
+
+SQUARE = 192  # pixels of the square that the network sees
+
+# Four rings of twenty, outermost first: each from the corner at the picture's left along the lower lip to the other corner
+# (eleven), then along the upper lip from left to right (nine).
+RING = 20
+LIPS = (
+    (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 185, 40, 39, 37, 0, 267, 269, 270, 409)
+    + (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308, 191, 80, 81, 82, 13, 312, 311, 310, 415)
+    + (76, 77, 90, 180, 85, 16, 315, 404, 320, 307, 306, 184, 74, 73, 72, 11, 302, 303, 304, 408)
+    + (62, 96, 89, 179, 86, 15, 316, 403, 319, 325, 292, 183, 42, 41, 38, 12, 268, 271, 272, 407)
+)
+CHIN = (
+    (152, 148, 377, 176, 400, 199, 175, 200, 18, 83, 313, 201, 421, 194, 418, 182, 406, 32, 262, 43, 273, 57, 287)
+    + (202, 422, 204, 424, 208, 428, 171, 396, 140, 369)
+)  # what moves with the lips
+EYES = (33, 263)  # outer corners
+RIGID = (33, 133, 263, 362, 168, 6, 197, 195, 5, 8, 9, 55, 285, 27, 257, 130, 359, 243, 463)  # moves with the skull
+STILL = (1, 2, 98, 327, 4, 50, 280, 205, 425, 117, 346, 234, 454, 129, 358, 64, 294, 165, 391, 92, 322)  # and nearly does
+JAW = (149, 378, 150, 379, 136, 365)  # outline to either side of the chin
+NOSE = 4  # its tip
+
+SPEAKING = (*LIPS, *CHIN)
+KEPT = (*SPEAKING, *dict.fromkeys((*RIGID, *STILL, *JAW)))  # a mesh table's points, in this order
+PLACE = {number: place for place, number in reversed(list(enumerate(KEPT)))}
+TALKING = slice(0, len(SPEAKING))
+
+LOWER_INNER = tuple(range(RING, RING + 11))  # of SPEAKING, from left to right, both corners included
+UPPER_INNER = (RING, *range(RING + 11, 2 * RING), RING + 10)
+
+_CENTRE = 0.45  # from between the eyes towards the mouth, in their distance
+_SIZE = 3.8  # of the square, in that distance: median against MediaPipe's own square on three talking videos
+
+# Rigid landmarks of the mean face of 1,911 clips, in its own frame.
+TEMPLATE = np.array(
+    ((-0.5000, 0.0000), (-0.1892, 0.0200), (0.5000, 0.0000), (0.1890, 0.0213), (0.0014, -0.0491), (0.0015, 0.0391))
+    + ((0.0027, 0.1167), (0.0040, 0.1875), (0.0040, 0.2640), (0.0013, -0.1341), (0.0014, -0.2319), (-0.1398, -0.1460))
+    + ((0.1352, -0.1486), (-0.3863, -0.1265), (0.3827, -0.1293), (-0.5316, 0.0024), (0.5309, 0.0020), (-0.1660, 0.0224))
+    + ((0.1653, 0.0240),)
+)
+
+
+class Heads(NamedTuple):
+    """Where heads lie: z ↦ turn · z + shift takes x + iy in pixels into the head's own frame. (n,) complex128 each."""
+
+    turn: C128
+    shift: C128
+
+    def inside(self, points: F64) -> F64:
+        """(n, k, 2) pixels in the heads' own frames."""
+        return _pair(self.turn[:, None] * _complex(points) + self.shift[:, None])
+
+    def moved(self, steps: F64) -> F64:
+        """(n, k, 2) displacements in the heads' own frames, in pixels."""
+        return _pair(_complex(steps) / self.turn[:, None])
+
+    @property
+    def eyes(self) -> F64:
+        """(n,) distance of the outer corners of the eyes in pixels, as the whole of the rigid landmarks says."""
+        return np.asarray(1 / np.abs(self.turn), np.float64)
+
+
+def heads_of(points: NDArray[np.floating]) -> Heads:
+    """How heads lie: the similarity of least squares from (n, len(KEPT), 2) landmarks' rigid ones to the template's."""
+    own = _complex(points[:, [PLACE[number] for number in RIGID]])
+    target = _complex(TEMPLATE)
+    own_mean, target_mean = own.mean(1), target.mean()
+    centred = own - own_mean[:, None]
+    turn = (np.conj(centred) * (target - target_mean)).sum(1) / (np.abs(centred) ** 2).sum(1)
+    return Heads(turn, target_mean - turn * own_mean)
+
+
+def _complex(points: NDArray[np.floating]) -> C128:
+    return np.asarray(points[..., 0] + 1j * points[..., 1], np.complex128)
+
+
+def _pair(z: C128) -> F64:
+    return np.stack((z.real, z.imag), axis=-1)
+
+
+def square_of(landmarks: F32) -> F64:
+    """(2, 3) affine from the network's square to pixels, both with pixel (0, 0) from 0 to 1, by five landmarks of a face."""
+    eyes, mouth = landmarks[:2].mean(0), landmarks[3:5].mean(0)
+    down, across = mouth - eyes, landmarks[1] - landmarks[0]
+    angle, scale = np.arctan2(across[1], across[0]), _SIZE * np.hypot(*down) / SQUARE
+    turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    centre = eyes + _CENTRE * down
+    return np.column_stack((turn, centre - turn @ (SQUARE / 2, SQUARE / 2)))
+
+
+def cut_square(picture: YuvFrame, square: F64) -> U8 | None:
+    """The network's square of a face as (192, 192, 3) uint8 RGB; beyond the frame its edge goes on. None outside it."""
+    corners = square[:, :2] @ np.array([[0, SQUARE, 0, SQUARE], [0, 0, SQUARE, SQUARE]]) + square[:, 2:]
+    low, high = np.floor(corners.min(1)).astype(int), np.ceil(corners.max(1)).astype(int)
+    box = Box(max(0, low[0]), max(0, low[1]), min(picture.width, high[0]), min(picture.height, high[1]))
+    if box.width < 2 or box.height < 2:
+        return None
+    near = picture.bgr(box)
+    to_near = square - np.array([[0, 0, box.x0], [0, 0, box.y0]])
+    if (scale := float(np.hypot(*square[:, 0]))) > 2:  # more pixels than the square shows: average them
+        small = (max(2, round(box.width / scale)), max(2, round(box.height / scale)))
+        near = np.asarray(cv2.resize(near, small, interpolation=cv2.INTER_AREA), np.uint8)
+        to_near = to_near * np.array([[small[0] / box.width], [small[1] / box.height]])
+    centres = to_near.copy()
+    centres[:, 2] += to_near[:, :2] @ (0.5, 0.5) - 0.5
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    cut = cv2.warpAffine(near, centres, (SQUARE, SQUARE), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return np.ascontiguousarray(cut[..., ::-1], np.uint8)
+
+
+def gap_of(inside: F64) -> F64:
+    """(n,) opening of the lips at their middle, in eye distances, of SPEAKING landmarks in the heads' own frames."""
+    upper, lower = SPEAKING.index(13), SPEAKING.index(14)
+    return np.asarray(np.linalg.norm(inside[:, lower] - inside[:, upper], axis=-1), np.float64)

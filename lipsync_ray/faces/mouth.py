@@ -1,0 +1,153 @@
+"""A person's mouth as a whole video shows it: how it rests at each turn of the head, how it closes, how far it opens."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lipsync_ray.faces.mesh import NOSE, PLACE, SPEAKING, TALKING, gap_of, heads_of
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+I32 = NDArray[np.int32]
+
+_FITTED = 50  # frames from which on the turn of the head is taken into account
+_RIDGE = 1e-3
+_CLOSED, _OPEN = 0.05, 0.98  # quantiles of the opening
+_HOLE = 5  # frames without a mesh that are filled in
+
+
+@dataclass(frozen=True)
+class Mouth:
+    """One track's mouth, in the head's own frame (:mod:`lipsync_ray.faces.mesh`).
+
+    Attributes
+    ----------
+    track : of the face table
+    pose : (2,) median place of the tip of the nose, which tells how the head is turned
+    rest : (4, len(SPEAKING), 2) float32: where the landmarks rest, as coefficients of 1, yaw, pitch, yaw²
+    closed : (len(SPEAKING), 2) float32 displacements from there of its most closed frames
+    open_frame : a frame with the lips far apart
+    open_gap : their distance there, in eye distances
+    spread : standard deviation of that distance
+    """
+
+    track: int
+    pose: F32
+    rest: F32
+    closed: F32
+    open_frame: int
+    open_gap: float
+    spread: float
+
+    def rest_of(self, points: NDArray[np.floating]) -> F64:
+        """(n, len(SPEAKING), 2) where the landmarks would rest in heads turned as in (n, len(KEPT), 2)."""
+        return np.einsum("nk,ksc->nsc", _terms(_nose(points) - self.pose), self.rest.astype(np.float64))
+
+
+def mouth_of(track: int, frames: NDArray[np.integer], points: NDArray[np.floating]) -> Mouth:
+    """What (n, len(KEPT), 2) landmarks of a track's frames say of the mouth; n at least 1."""
+    heads = heads_of(points)
+    inside = heads.inside(points[:, TALKING])
+    nose = _nose(points)
+    pose = np.median(nose, axis=0).astype(np.float32)
+    rest = np.zeros((4, len(SPEAKING), 2))
+    if len(points) >= _FITTED:
+        turned = _terms(nose - pose)[:, 1:]
+        turned -= turned.mean(0)
+        scale = turned.T @ turned + _RIDGE * len(points) * np.eye(3) * np.trace(turned.T @ turned) / (3 * len(points))
+        flat = (inside - inside.mean(0)).reshape(len(points), -1)
+        rest[1:] = np.linalg.solve(scale, turned.T @ flat).reshape(3, len(SPEAKING), 2)
+    rest[0] = np.median(inside - np.einsum("nk,ksc->nsc", _terms(nose - pose), rest), axis=0)
+    steps = inside - np.einsum("nk,ksc->nsc", _terms(nose - pose), rest)
+    gaps = gap_of(inside)
+    rising = np.argsort(gaps, kind="stable")
+    few = rising[: max(1, int(np.ceil(_CLOSED * len(gaps))))]
+    widest = rising[int(_OPEN * (len(gaps) - 1))]
+    return Mouth(
+        track,
+        pose,
+        rest.astype(np.float32),
+        steps[few].mean(0).astype(np.float32),
+        int(frames[widest]),
+        float(gaps[widest]),
+        float(gaps.std()),
+    )
+
+
+def _nose(points: NDArray[np.floating]) -> F64:
+    """(n, 2) tip of the nose in the head's own frame: right of the middle as the head turns, down as it nods."""
+    return heads_of(points).inside(points[:, [PLACE[NOSE]]])[:, 0]
+
+
+def _terms(turned: F64) -> F64:
+    yaw, pitch = turned[:, 0], turned[:, 1]
+    return np.stack((np.ones_like(yaw), yaw, pitch, yaw * yaw), axis=1)
+
+
+class Mouths(NamedTuple):
+    """The mouths of a dub's chosen tracks, and which of them each source frame shows.
+
+    Attributes
+    ----------
+    tracks : (frames,) int32 track of each frame of the video; −1 where there is no mesh
+    by_track : track → its mouth
+    """
+
+    tracks: I32
+    by_track: dict[int, Mouth]
+
+    def to_bytes(self) -> bytes:
+        mouths = list(self.by_track.values())
+        arrays = {field.name: np.array([getattr(mouth, field.name) for mouth in mouths]) for field in fields(Mouth)}
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, tracks=self.tracks, **{f"mouth_{name}": array for name, array in arrays.items()})
+        return buffer.getvalue()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Mouths:
+        with np.load(io.BytesIO(data)) as arrays:
+            tracks = arrays["tracks"]
+            columns = {field.name: arrays[f"mouth_{field.name}"] for field in fields(Mouth)}
+        mouths = [
+            Mouth(int(track), pose, rest, closed, int(frame), float(gap), float(spread))
+            for track, pose, rest, closed, frame, gap, spread in zip(*columns.values(), strict=True)
+        ]
+        return cls(tracks, {mouth.track: mouth for mouth in mouths})
+
+
+def fill_holes(points: F32, tracks: I32) -> None:
+    """Fill short runs of frames without a mesh, in place: linear between the frames around them, within a track.
+
+    Parameters
+    ----------
+    points : (frames, len(KEPT), 2); NaN where there is none
+    tracks : (frames,) track that each frame's face belongs to; −1 where there is no face
+    """
+    there = np.flatnonzero(~np.isnan(points[:, 0, 0]))
+    for before, after in zip(there[:-1].tolist(), there[1:].tolist(), strict=True):
+        run = range(before + 1, after)
+        if 0 < len(run) <= _HOLE and all(tracks[frame] == tracks[before] == tracks[after] for frame in run):
+            for frame in run:
+                part = np.float32((frame - before) / (after - before))
+                points[frame] = points[before] + part * (points[after] - points[before])
+
+
+def mouths_of(points: F32, tracks: I32) -> Mouths:
+    """The mouths that (frames, len(KEPT), 2) landmarks show; frames whose landmarks are NaN belong to none."""
+    shown = np.where(np.isnan(points[:, 0, 0]), -1, tracks).astype(np.int32)
+    return Mouths(shown, {track: _of_track(track, shown, points) for track in _distinct(shown)})
+
+
+def _distinct(tracks: I32) -> Iterable[int]:
+    return (track for track in np.unique(tracks).tolist() if track >= 0)
+
+
+def _of_track(track: int, shown: I32, points: F32) -> Mouth:
+    frames = np.flatnonzero(shown == track)
+    return mouth_of(track, frames, points[frames])

@@ -1,0 +1,201 @@
+"""Mesh tables: the landmarks of the speaking face in every frame of a source video, made once for all of its languages.
+
+A table is raw little-endian float32, (frames, len(KEPT), 2) pixels with NaN where there is no face, so that a worker reads just
+the frames of its segment; beside it lies what all frames together say of the mouth (:mod:`lipsync_ray.faces.mouth`).
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import lru_cache, partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lipsync_ray.engine.resources import Pool
+from lipsync_ray.engine.stages import Failure
+from lipsync_ray.engine.video_pass import VideoPass, VideoState
+from lipsync_ray.faces.mesh import KEPT, cut_square, square_of
+from lipsync_ray.faces.mouth import Mouths, fill_holes, mouths_of
+from lipsync_ray.faces.table import landmarks_of, read_table, tracks_of
+from lipsync_ray.inputs.face_tables import one_thread
+from lipsync_ray.io import storage
+from lipsync_ray.media import decode
+from lipsync_ray.media.probe import VideoInfo
+from lipsync_ray.media.timeline import split
+
+F32 = NDArray[np.float32]
+
+VERSION = 1  # raise when the same faces would get another table
+ROW_S = 8.0  # seconds of video in one row
+_PRESENT = 0.5
+_ROW = len(KEPT) * 2 * 4  # bytes a frame
+
+
+@dataclass(frozen=True)
+class MeshTable:
+    """A committed mesh table: `url` of the landmarks; what they say of the mouth lies at `url` + ".mouths"."""
+
+    url: str
+
+    def read(self, start: int, stop: int) -> F32:
+        """(stop − start, len(KEPT), 2) float32 landmarks of source frames in pixels; NaN where there is no face."""
+        data = storage.read_bytes(self.url, start * _ROW, (stop - start) * _ROW)
+        return np.frombuffer(data, "<f4").reshape(-1, len(KEPT), 2)
+
+    def mouths(self) -> Mouths:
+        """Of all tracks."""
+        return Mouths.from_bytes(_cached(self.mouths_url))
+
+    @property
+    def mouths_url(self) -> str:
+        return f"{self.url}.mouths"
+
+
+@lru_cache(maxsize=4)
+def _cached(url: str) -> bytes:
+    return storage.read_bytes(url)
+
+
+@dataclass(frozen=True)
+class MeshRow:
+    """Frames start … stop − 1 of a video whose landmarks are looked for in the faces of `chosen` tracks of `table`."""
+
+    key: str
+    video: VideoInfo
+    table: str
+    chosen: tuple[int, ...]
+    start: int
+    stop: int
+    url: str
+
+
+class FindMesh:
+    """Find the landmarks of a row's faces and commit them. Keeps the network loaded."""
+
+    def __init__(self, device: str) -> None:
+        from lipsync_ray.models.face_mesh import Mesher
+
+        one_thread()
+        self._mesher = Mesher(device)
+
+    def __call__(self, row: MeshRow) -> int:
+        """How many frames have landmarks."""
+        known = landmarks_of(read_table(row.table, row.start, row.stop), row.chosen, row.start, row.stop)
+        points = np.full((row.stop - row.start, len(KEPT), 2), np.nan, np.float32)
+        places, squares, cuts = [], [], []
+        for place, picture in enumerate(decode.pictures(row.video, row.start, row.stop)):
+            if np.isnan(known[place]).any():
+                continue
+            square = square_of(known[place])
+            cut = cut_square(picture, square)
+            if cut is not None:
+                places.append(place)
+                squares.append(square)
+                cuts.append(cut)
+        if places:
+            found, present = self._mesher(np.stack(cuts))
+            for place, square, at, sure in zip(places, squares, found, present, strict=True):
+                if sure >= _PRESENT:
+                    points[place] = at[list(KEPT)] @ square[:, :2].T + square[:, 2]
+        buffer = io.BytesIO()
+        np.save(buffer, points)
+        storage.commit_bytes(row.url, buffer.getvalue())
+        return int((~np.isnan(points[:, 0, 0])).sum())
+
+
+@dataclass(frozen=True)
+class MeshOrder:
+    """A mesh table to make of committed rows."""
+
+    key: str
+    video: VideoInfo
+    table: str
+    chosen: tuple[int, ...]
+    parts: tuple[str, ...]
+    url: str
+
+
+def make_mesh_table(order: MeshOrder) -> str:
+    """Join a video's rows, fill short holes, commit the table and what it says of the mouth, and clear the rows away."""
+    points = np.concatenate([np.load(io.BytesIO(storage.read_bytes(url))) for url in order.parts])
+    tracks = tracks_of(read_table(order.table), order.chosen, 0, len(points))
+    fill_holes(points, tracks)
+    mouths = mouths_of(points, tracks)
+    storage.commit_bytes(order.url, np.ascontiguousarray(points, "<f4").tobytes())
+    storage.commit_bytes(MeshTable(order.url).mouths_url, mouths.to_bytes())
+    storage.remove(order.parts[0].rpartition("/")[0])
+    return order.url
+
+
+@dataclass
+class MeshVideo(VideoState):
+    """A video whose mesh table is to be made."""
+
+    key: str
+    video: VideoInfo
+    url: str
+    table: str = ""
+    chosen: tuple[int, ...] = ()
+
+    @property
+    def id(self) -> str:
+        return self.key
+
+
+def mesh_pass(
+    active: dict[str, MeshVideo], pool: Pool, folder: str, on_end: Callable[[MeshVideo, Failure | None], None]
+) -> VideoPass[MeshVideo, MeshOrder, str]:
+    """The pass that makes mesh tables.
+
+    Parameters
+    ----------
+    active : key → video; one that has ended is taken out
+    on_end : told of each video whose table is there, or why it is not
+    """
+    device = "cuda" if pool.gpus else "cpu"
+    parts = storage.join(folder, "parts")
+
+    def rows(video: MeshVideo) -> list[MeshRow]:
+        ranges = split(video.video.frames, video.video.rate, ROW_S, 1, 1)
+        return [
+            MeshRow(
+                f"{video.key}-{start}",
+                video.video,
+                video.table,
+                video.chosen,
+                start,
+                stop,
+                storage.join(parts, video.key, f"{start}-{stop}.npy"),
+            )
+            for start, stop in ranges
+        ]
+
+    def order(video: MeshVideo) -> MeshOrder:
+        urls = tuple(url for _, url in video.ordered)
+        return MeshOrder(video.key, video.video, video.table, video.chosen, urls, video.url)
+
+    def end(video: MeshVideo, failure: Failure | None = None) -> None:
+        if active.pop(video.key, None) is not None:
+            on_end(video, failure)
+
+    return VideoPass(
+        name="mesh",
+        folder=parts,
+        active=active,
+        parts_of=rows,
+        stages=[pool.stage("mesh", partial(FindMesh, device))],
+        assemble_args=order,
+        assemble=("describe mouths", make_mesh_table),
+        on_done=lambda video, url: end(video),
+        fail=end,
+    )
+
+
+def committed(names: Iterable[str], url: str) -> bool:
+    """Whether a table and its mouths are among the names of its folder."""
+    there = set(names)
+    name = storage.name_of(url)
+    return name in there and storage.name_of(MeshTable(url).mouths_url) in there

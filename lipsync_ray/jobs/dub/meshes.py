@@ -1,0 +1,66 @@
+"""The mesh tables that a run's model needs: which there are, and the pass that makes the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from lipsync_ray.engine.resources import Pool
+from lipsync_ray.engine.stages import Failure
+from lipsync_ray.inputs import mesh_tables
+from lipsync_ray.inputs.face_pass import Lead
+from lipsync_ray.inputs.mesh_tables import MeshTable, MeshVideo, mesh_pass
+from lipsync_ray.io import storage
+from lipsync_ray.jobs.dub.inputs import DubRun, DubState
+from lipsync_ray.media.probe import VideoInfo
+
+
+class Meshes:
+    """Mesh tables of a run.
+
+    Parameters
+    ----------
+    videos : key → the video; the face that speaks in it is the settings' choice
+    pool : that finds landmarks
+    """
+
+    def __init__(self, run: DubRun, videos: Mapping[str, VideoInfo], pool: Pool) -> None:
+        self._run = run
+        folder = run.url("faces", "meshes")
+        there = storage.list_names(folder)
+        self._tables: dict[str, MeshTable] = {}
+        self._waiting: dict[str, list[DubState]] = {}
+        active: dict[str, MeshVideo] = {}
+        for key, video in videos.items():
+            name = storage.digest(key, run.settings.face, mesh_tables.VERSION)
+            url = storage.join(folder, f"{name}.mesh")
+            self._tables[key] = MeshTable(url)
+            if not mesh_tables.committed(there, url):
+                active[key] = MeshVideo(key=key, video=video, url=url)
+        self._active = active
+        self.lead = Lead(mesh_pass(active, pool, folder, self._ended))
+
+    def wanted(self, key: str, dubs: list[DubState]) -> Iterable[str]:
+        """Dubs of a video whose speaker is known; key of the video where its table has to be made first."""
+        table = self._tables[key]
+        for dub in dubs:
+            dub.mesh = table
+        if key not in self._active:
+            self.lead.ready.extend(dub.id for dub in dubs)
+            return ()
+        self._waiting[key] = dubs
+        speaker = dubs[0].speaker
+        assert speaker is not None
+        self._active[key].table, self._active[key].chosen = dubs[0].table, speaker.chosen
+        return (key,)
+
+    def drop(self, key: str) -> None:
+        """A video in which nobody is to speak."""
+        self._active.pop(key, None)
+
+    def _ended(self, video: MeshVideo, failure: Failure | None) -> None:
+        for dub in self._waiting.pop(video.key, ()):
+            dub.attempts = max(dub.attempts, video.attempts)
+            if failure is not None:
+                self._run.fail(dub, failure)
+            else:
+                self.lead.ready.append(dub.id)

@@ -1,0 +1,127 @@
+"""Hear how lips move: from half a second of mel to lip poses, in the basis that was trained with it.
+
+The audio half of the split that FlashLips made (arXiv 2512.20033): what is drawn knows the sound only as the place
+of the lips. Several networks of different seeds are averaged.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from lipsync_ray.errors import CheckpointError
+from lipsync_ray.faces.warp import LipBasis
+from lipsync_ray.media.mel import BANDS
+from lipsync_ray.models.batched import Batched
+from lipsync_ray.models.checkpoint import read_state
+
+F32 = NDArray[np.float32]
+
+COLUMNS = 40  # of mel, 0.5 s, the frame in its middle
+POSES = 8  # numbers of a lip pose
+_WIDTH = 128
+
+
+class Hear(nn.Module):
+    """0.4 M parameters. ``forward``: (n, 80, 40) mel in ±4 to (n, 8) lip pose."""
+
+    def __init__(self, poses: int = POSES) -> None:
+        super().__init__()
+        self.conv = nn.Sequential(
+            nn.Conv1d(BANDS, _WIDTH, 5, 1, 2),
+            nn.GELU(),
+            nn.Conv1d(_WIDTH, _WIDTH, 5, 2, 2),
+            nn.GELU(),
+            nn.Conv1d(_WIDTH, _WIDTH, 3, 2, 1),
+            nn.GELU(),
+            nn.Conv1d(_WIDTH, _WIDTH, 3, 1, 1),
+            nn.GELU(),
+        )
+        self.fc = nn.Sequential(
+            nn.Flatten(), nn.Dropout(0.4), nn.Linear(_WIDTH * COLUMNS // 4, 128), nn.GELU(), nn.Linear(128, poses)
+        )
+
+    def forward(self, mel: Tensor) -> Tensor:
+        out: Tensor = self.fc(self.conv(mel / 4))
+        return out
+
+
+class Listener(nn.Module):
+    """Networks of several seeds, and the gain that brings their mean, which is cautious, back to what people do.
+
+    Parameters
+    ----------
+    seeds : how many
+
+    Attributes
+    ----------
+    gain : (8,) of each number
+    directions, readers : of the :class:`~lipsync_ray.faces.warp.LipBasis`
+    """
+
+    gain: Tensor
+    directions: Tensor
+    readers: Tensor
+
+    def __init__(self, seeds: int = 2, points: int = 113) -> None:
+        super().__init__()
+        self.networks = nn.ModuleList(Hear() for _ in range(seeds))
+        self.register_buffer("gain", torch.ones(POSES))
+        self.register_buffer("directions", torch.zeros(POSES, points, 2))
+        self.register_buffer("readers", torch.zeros(POSES, points, 2))
+
+    def forward(self, mel: Tensor) -> Tensor:
+        mean = torch.stack([network(mel) for network in self.networks]).mean(0)
+        return mean * self.gain
+
+    def basis(self) -> LipBasis:
+        return LipBasis(self.directions.float().numpy(), self.readers.float().numpy())
+
+
+def listener_of(path: Path) -> Listener:
+    """The networks of a checkpoint; as many as it holds.
+
+    Raises
+    ------
+    WeightsError, CheckpointError
+    """
+    from lipsync_ray.models.checkpoint import load_into
+
+    state = read_state(path)
+    numbers = {name.split(".")[1] for name in state if name.startswith("networks.")}
+    if not numbers or "directions" not in state:
+        raise CheckpointError(f"{path}: no audio-to-lips checkpoint (networks.… and directions are missing)")
+    listener = Listener(len(numbers), int(state["directions"].shape[1]))
+    load_into(listener, state, str(path))
+    return listener.eval().requires_grad_(False)
+
+
+class LipPoses(Batched):
+    """A loaded :class:`Listener`, in float32: it is small, and its numbers decide where pixels go.
+
+    Raises
+    ------
+    WeightsError, CheckpointError
+    """
+
+    def __init__(self, path: Path, device: str, batch: int | None = None) -> None:
+        super().__init__(device, batch, cpu_batch=64, gpu_batch=512)
+        network = listener_of(path)
+        self.basis = network.basis()
+        self._network = network.to(self.device)
+
+    def __call__(self, mels: F32) -> F32:
+        """(n, 8) float32 lip poses of (n, 80, 40) float32 windows of mel."""
+        return self.with_oom_retry(lambda: self._run(mels))
+
+    @torch.inference_mode()
+    def _run(self, mels: F32) -> F32:
+        out = [np.zeros((0, POSES), np.float32)]
+        for chunk in self.chunks(len(mels)):
+            some = mels[chunk]
+            out.append(self._network(self.upload(some))[: len(some)].cpu().numpy())
+        return np.concatenate(out)
