@@ -22,6 +22,8 @@ RestoreDetector = Literal["table", "retinaface"]
 DETECTORS: tuple[str, ...] = get_args(RestoreDetector)
 Region = Literal["mouth", "face"]
 REGIONS: tuple[str, ...] = get_args(Region)
+Reference = Literal["current", "closed"]
+REFERENCES: tuple[str, ...] = get_args(Reference)
 Protocol = Literal["real", "lrs"]
 PROTOCOLS: tuple[str, ...] = get_args(Protocol)
 EngineKind = Literal["ray", "inline"]
@@ -50,6 +52,9 @@ class DubSettings:
     still_rate : frames/s given to a picture used as a video
     coding : how the output is encoded
     precision : arithmetic of the networks
+    reference : what the generator is shown of the person: the "current" frame, or that with its mouth "closed"; None
+        for what suits the model
+    close_in_silence : whether the mouth closes where nobody speaks; None for what the model does by itself
     restore : how the drawn faces are restored; None leaves them as the generator drew them
     """
 
@@ -63,6 +68,8 @@ class DubSettings:
     still_rate: Fraction = Fraction(25)
     coding: VideoCoding = field(default_factory=VideoCoding)
     precision: Precision = "auto"
+    reference: Reference | None = None
+    close_in_silence: bool | None = None
     restore: RestoreSettings | None = None
 
     def __post_init__(self) -> None:
@@ -71,6 +78,8 @@ class DubSettings:
         _one_of("--length", self.length, LENGTHS)
         _one_of("--loop", self.loop, LOOPS)
         _one_of("--precision", self.precision, PRECISIONS)
+        if self.reference is not None:
+            _one_of("--reference", self.reference, REFERENCES)
         _check_coding(self.coding)
         if not 1 <= self.still_rate <= 120:
             raise SettingsError(f"--still-rate {self.still_rate}: expected 1 to 120 frames/s")

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from lipsync_ray.io.results import Summary
 
 Model = Annotated[
-    str, typer.Option(help="wav2lip_gan, wav2lip, mini, or the path of a checkpoint.", rich_help_panel="Lips")
+    str, typer.Option(help="wav2lip_gan, wav2lip, warp, mini, or the path of a checkpoint.", rich_help_panel="Lips")
 ]
 Face = Annotated[
     str, typer.Option(help="Who speaks where several are seen: largest, center, left, right.", rich_help_panel="Lips")
@@ -44,6 +44,22 @@ PadsOption = Annotated[
 ]
 BlendOption = Annotated[
     str, typer.Option(help="feather, or hard for the original's rectangle.", rich_help_panel="Lips")
+]
+ReferenceOption = Annotated[
+    str | None,
+    typer.Option(
+        help="What the model is shown of the person: current, or closed (the same frame, its mouth closed: no leak of what "
+        "the source says). By default closed for mini, current for wav2lip.",
+        rich_help_panel="Lips",
+    ),
+]
+CloseOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--close-in-silence/--no-close-in-silence",
+        help="Close the mouth where nobody speaks (voice activity). By default warp does, the others do not.",
+        rich_help_panel="Lips",
+    ),
 ]
 PrecisionOption = Annotated[str, typer.Option(help="auto, fp32, bf16, fp16.", rich_help_panel="Lips")]
 LengthOption = Annotated[
@@ -92,6 +108,8 @@ def dub(
     face: Face = "largest",
     pads: PadsOption = (0.0, 0.05, 0.0, 0.0),
     blend: BlendOption = "feather",
+    reference: ReferenceOption = None,
+    close_in_silence: CloseOption = None,
     precision: PrecisionOption = "auto",
     restore: Restore = "none",
     restore_mask: RestoreMask = "ellipse",
@@ -139,6 +157,8 @@ def dub(
         still_rate=rate,
         coding=VideoCoding(crf, preset),
         precision=precision,  # type: ignore[arg-type]
+        reference=reference,  # type: ignore[arg-type]
+        close_in_silence=close_in_silence,
         restore=restore_settings(restore, restore_mask, restore_region, restore_strength),
     )
     kind = engine_of(engine, address, single=audio is not None)

@@ -31,7 +31,7 @@ from lipsync_ray.faces.mesh import (
     heads_of,
 )
 from lipsync_ray.faces.mouth import Mouth
-from lipsync_ray.media.picture import Box, YuvFrame
+from lipsync_ray.media.picture import FULL_RANGE, Box, YuvFrame
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -118,7 +118,7 @@ class LipWarp:
         self._basis, self._open_frame = basis, open_frame
         self._insides: dict[int, _Inside | None] = {}
 
-    def draw(self, picture: YuvFrame, points: F32, mouth: Mouth, lips: NDArray[np.floating]) -> None:
+    def draw(self, picture: YuvFrame, points: F32, mouth: Mouth, lips: NDArray[np.floating], silence: float) -> None:
         """Make the mouth in `picture` show `lips`, in place.
 
         Parameters
@@ -126,6 +126,7 @@ class LipWarp:
         points : (len(KEPT), 2) landmarks of the frame, in pixels; pixel (0, 0) reaches from 0 to 1
         mouth : of its track
         lips : (k,) in the basis
+        silence : how far the mouth is closed besides, 0 to 1
         """
         at = points[None].astype(np.float64)
         heads = heads_of(at)
@@ -133,6 +134,9 @@ class LipWarp:
         box = _box(at[0], eyes, picture)
         if box is None:
             return
+        if silence:
+            closed = self._basis.read(mouth.closed[None].astype(np.float64))[0]
+            lips = lips + silence * (closed - lips)
         steps = self._basis.steps(lips[None] - self._basis.shown(mouth, at))
         own = at[0, TALKING]
         target = own + _uncrossed(own, heads.moved(steps)[0], heads)
@@ -142,7 +146,7 @@ class LipWarp:
             _field(np.concatenate((target[list(some)], still)), moved[list(some)], box)
             for some in (_MOVING_ABOVE, _MOVING_BELOW)
         ]
-        above = _soft(_above_line(target, heads, eyes), box, eyes)
+        above = _soft(_above_line(target, heads), box, eyes)
         field = np.asarray(fields[1] + above[..., None] * (fields[0] - fields[1]), np.float32)
         seen = _soft(target[[*UPPER_INNER, *LOWER_INNER[::-1]]], box, eyes)
         inside = self._inside(mouth)
@@ -228,7 +232,7 @@ def _window(rows: int, columns: int) -> F64:
     return np.asarray(down[:, None] * across[None], np.float64)
 
 
-def _above_line(target: F64, heads: Heads, eyes: float) -> F64:
+def _above_line(target: F64, heads: Heads) -> F64:
     """The polygon above the line between the lips, which goes on to both sides."""
     line = (target[list(UPPER_INNER)] + target[list(LOWER_INNER)]) / 2
     side = line[-1] - line[0]
@@ -315,19 +319,32 @@ def _show_inside(
     shade = light * (_SHADE + (1 - _SHADE) * min(1.0, gap / inside.gap))
     turn = heads.turn[0] / inside.heads.turn[0]
     shift = (heads.shift[0] - inside.heads.shift[0]) / inside.heads.turn[0]
-    black = 16.0 if picture.colour.range != 2 else 0.0
+    black = 0.0 if picture.colour.range == FULL_RANGE else 16.0
+    area = _extent(seen)
+    if area is None:
+        return
+    seen = seen[area.y0 : area.y1, area.x0 : area.x1]
     for place, (plane, source) in enumerate(zip(planes, (inside.y, inside.u, inside.v), strict=True)):
         step = 1 if place == 0 else 2
-        height, width = plane.shape
-        x = (np.arange(width) + 0.5) * step + box.x0
-        y = (np.arange(height) + 0.5) * step + box.y0
-        z = turn * (x[None] + 1j * y[:, None]) + shift - (inside.box.x0 + 1j * inside.box.y0)
-        at_x, at_y = (np.asarray(part / step - 0.5, np.float32) for part in (z.real, z.imag))
-        moved = cv2.remap(source, at_x, at_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        # z ↦ turn · z + shift, of the centres of this plane's pixels, to those of the other's.
+        corner = complex(box.x0 + area.x0 + step / 2, box.y0 + area.y0 + step / 2)
+        origin = (turn * corner + shift - complex(inside.box.x0, inside.box.y0)) / step - (0.5 + 0.5j)
+        affine = np.array([[turn.real, -turn.imag, origin.real], [turn.imag, turn.real, origin.imag]])
+        weight = seen if place == 0 else _halved(seen)
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        moved = cv2.warpAffine(source, affine, weight.shape[::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE)
         if place == 0:
             moved = black + (moved - black) * shade
-        weight = seen if place == 0 else _halved(seen)
-        plane += weight * (moved - plane)
+        part = plane[area.y0 // step : area.y1 // step, area.x0 // step : area.x1 // step]
+        part += weight * (moved - part)
+
+
+def _extent(seen: F32) -> Box | None:
+    """The even box in which a weight is not zero."""
+    rows, columns = np.flatnonzero(seen.any(1)), np.flatnonzero(seen.any(0))
+    if not len(rows):
+        return None
+    return Box(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1).even()
 
 
 def _darken(planes: list[F32], seen: F32) -> None:

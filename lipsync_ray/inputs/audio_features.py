@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
@@ -28,18 +28,25 @@ FOLDER = "sources"
 FORMAT = 2  # raise when what is stored changes its meaning
 BANDS = {"mel": mel.BANDS, "mfcc": mfcc.COEFFICIENTS}
 SILENT_PEAK = 10 ** (-60 / 20)  # full scale is 1: dither and hum lie below, no speech does
+VOICE_PER_S = Fraction(16000, 512)  # Silero's chunks
+_VOICED = 0.5
+_DILATED, _SMOOTHED = 3, 2  # chunks to either side
 _PCM = 32768  # SyncNet hears 16-bit numbers
 
 
 @dataclass(frozen=True)
 class AudioSource:
-    """A sound to listen to, whether to trim its silence, and where its features go. `key` tells one from another."""
+    """A sound to listen to, whether to trim its silence, and where its features go. `key` tells one from another.
+
+    `voice` asks where somebody speaks in it, too.
+    """
 
     track: SoundTrack
     key: str
     trim: bool
     folder: str
     front_end: FrontEnd = "mel"
+    voice: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,7 @@ class Speech:
     features_url : raw float32 (columns, bands) of the span
     columns : of 12.5 ms (mel) or 10 ms (MFCC)
     bands : 80 (mel) or 13 (MFCC)
+    voice_url : raw float32 probability of speech in each 32 ms of the span, where that was asked for
     """
 
     track: SoundTrack
@@ -62,6 +70,7 @@ class Speech:
     features_url: str
     columns: int
     bands: int = mel.BANDS
+    voice_url: str | None = None
 
     @property
     def duration_s(self) -> Fraction:
@@ -81,6 +90,25 @@ class Speech:
         data = storage.read_bytes(self.features_url, first * row, (last - first) * row)
         return np.frombuffer(data, "<f4").reshape(-1, self.bands)
 
+    def silence(self, frames: NDArray[np.int64], rate: Fraction) -> F32:
+        """(n,) float32 how silent frames at `rate` are: 1 in a pause, 0 in speech and a tenth of a second around it.
+
+        Half a tenth of a second on either side of an edge lie between. Beyond the sound is silence.
+        """
+        if self.voice_url is None or not len(frames):
+            return np.zeros(len(frames), np.float32)
+        at = np.floor(frames * float(VOICE_PER_S / rate)).astype(np.int64)
+        reach = _DILATED + _SMOOTHED
+        first, last = int(at.min()) - reach, int(at.max()) + reach + 1
+        inside = max(0, first)
+        data = storage.read_bytes(self.voice_url, inside * 4, max(0, last - inside) * 4)
+        voiced = np.zeros(last - first, bool)
+        found = np.frombuffer(data, "<f4") >= _VOICED
+        voiced[inside - first : inside - first + len(found)] = found
+        near = np.lib.stride_tricks.sliding_window_view(voiced, 2 * _DILATED + 1).any(1)
+        silent = np.lib.stride_tricks.sliding_window_view(~near, 2 * _SMOOTHED + 1).mean(1)
+        return np.asarray(silent[at - int(at.min())], np.float32)
+
 
 def extract_audio_features(source: AudioSource) -> Speech:
     """Decode a sound to its end, commit its features, and say what it is; at once where that was done before.
@@ -89,6 +117,19 @@ def extract_audio_features(source: AudioSource) -> Speech:
     ------
     ProbeError, DecodeError : no usable audio in it
     """
+    speech = _features_of(source)
+    if not source.voice:
+        return speech
+    url = storage.join(source.folder, f"{source.key}.voice")
+    if not storage.exists(url):
+        from lipsync_ray.models.voice import voice_blocks  # torch, which a sound's features do without
+
+        found = list(voice_blocks(audio.speech_blocks(source.track, speech.span, speech.sound.cancels)))
+        storage.commit_bytes(url, np.concatenate(found).astype("<f4").tobytes())
+    return replace(speech, voice_url=url)
+
+
+def _features_of(source: AudioSource) -> Speech:
     bands = BANDS[source.front_end]
     features_url = storage.join(source.folder, f"{source.key}.{source.front_end}")
     note_url = f"{features_url}.json"

@@ -25,7 +25,7 @@ from lipsync_ray.models.checkpoint import compare, load_into, read_state
 from lipsync_ray.models.mini import Mini
 from lipsync_ray.models.precision import dtype_of
 from lipsync_ray.models.wav2lip import CROP, MEL_BANDS, MEL_STEP, Block, Wav2Lip
-from lipsync_ray.settings import Precision
+from lipsync_ray.settings import Precision, Reference
 
 U8 = NDArray[np.uint8]
 F32 = NDArray[np.float32]
@@ -97,7 +97,9 @@ class GeneratorSpec:
     draws : "faces", square crops that are pasted; or "lips", poses that the frame's own pixels are moved to
     crop_side : pixels: side of the square that it is shown and draws
     audio : which sound it is drawn by
-    reference : the frame of the person that it is shown: "current", the one that is drawn anew
+    reference : the frame of the person that it is shown where nobody says otherwise: "current", the one that is drawn anew,
+        or that one with its mouth "closed"; None of one that is shown none
+    closes : whether it closes the mouth in silence where nobody says otherwise
     cpu_batch, gpu_batch : frames a pass, where nobody asks for another number
     """
 
@@ -107,8 +109,9 @@ class GeneratorSpec:
     load: Callable[[Path, str, Precision, int | None], Any]
     crop_side: int
     audio: AudioWindow
-    reference: Literal["current"] = "current"
+    reference: Reference | None = "current"
     draws: Literal["faces", "lips"] = "faces"
+    closes: bool = False
     cpu_batch: int = 16
     gpu_batch: int = 128
 
@@ -236,16 +239,18 @@ def prepared(network: Wav2Lip, device: torch.device, dtype: torch.dtype) -> Wav2
     return network.requires_grad_(False)
 
 
-def _wav2lip(name: str, signature: str, build: Callable[[], Wav2Lip], shift: int) -> GeneratorSpec:
+def _wav2lip(
+    name: str, signature: str, build: Callable[[], Wav2Lip], shift: int, reference: Reference = "current"
+) -> GeneratorSpec:
     audio = AudioWindow("mel", 80, MEL_STEP, Fraction(shift))
-    return GeneratorSpec(name, signature, build, LipModel, CROP, audio)
+    return GeneratorSpec(name, signature, build, LipModel, CROP, audio, reference)
 
 
 def _warp() -> GeneratorSpec:
     # Trained on windows centred on the frame's own time.
     audio = AudioWindow("mel", 80, hear.COLUMNS, lead=hear.COLUMNS // 2, silent_end=True)
     load = _load_poses
-    return GeneratorSpec("warp", "directions", hear.Listener, load, 0, audio, draws="lips", cpu_batch=64, gpu_batch=512)
+    return GeneratorSpec("warp", "directions", hear.Listener, load, 0, audio, None, draws="lips", closes=True, cpu_batch=64, gpu_batch=512)
 
 
 def _load_poses(path: Path, device: str, precision: Precision, batch: int | None) -> hear.LipPoses:
@@ -256,6 +261,6 @@ def _load_poses(path: Path, device: str, precision: Precision, batch: int | None
 # On one CPU core a batch of 16 has 0.9 of the speed of 32, and a segment's last batch wastes less.
 GENERATORS = (
     _warp(),
-    _wav2lip("mini", "flow.weight", Mini, -1),
+    _wav2lip("mini", "flow.weight", Mini, -1, "closed"),
     _wav2lip("wav2lip", "output_block.1.weight", Wav2Lip, 0),
 )

@@ -60,7 +60,7 @@ REGISTRY = (
         file="warp.safetensors",
         url=None,
         size=1_600_968,
-        sha256="ad3edd1859f027fb11a2b3db77f994af3ee39f10478ae79376dfb0a5ee274298",
+        sha256="26a1d1e2d46f3ba9fdb5569bfbb9c57a86fc6eb2f6065c3467c9127710f2168f",
         network="warp",
         licence="Apache-2.0, made for this project (see models/data/MODEL_CARD.md)",
     ),
@@ -162,6 +162,15 @@ REGISTRY = (
         sha256="28dbc706553e9647bd9a5cc7b5fa49cc84de784666d13a0baf20402ed410468c",
         kind="helper",
         licence="Apache-2.0, of MediaPipe 0.10.21, converted (see models/data/MODEL_CARD.md)",
+    ),
+    Weights(
+        name="voice",
+        file="voice.safetensors",
+        url=None,
+        size=620_546,
+        sha256="be3e4b05ca9d98241bae0c9e246adb2a9cb09376a7d5e77137cb2d00f59763a9",
+        kind="helper",
+        licence="MIT, of silero-vad 6.2.3, in half precision (see models/data/MODEL_CARD.md)",
     ),
     *(
         # Whisper's addresses hold the sha256 of what they give.

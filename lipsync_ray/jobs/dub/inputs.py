@@ -192,7 +192,8 @@ def _source(run: DubRun, key: str, dub: DubState) -> AudioSource:
     own = dub.row.audio == dub.row.video and dub.info is not None
     track = SoundTrack(dub.row.audio, dub.row.language, dub.info.origin_s if own and dub.info is not None else None)
     folder = run.url(audio_features.FOLDER)
-    return AudioSource(track, key, run.settings.trim_silence, folder, run.generator.audio.front_end)
+    voice = bool(run.settings.close_in_silence)
+    return AudioSource(track, key, run.settings.trim_silence, folder, run.generator.audio.front_end, voice)
 
 
 def _heard(dub: DubState) -> list[str]:

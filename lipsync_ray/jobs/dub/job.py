@@ -22,6 +22,7 @@ from lipsync_ray.engine.resources import Layout, allocate
 from lipsync_ray.engine.stages import Failure, StageSpec
 from lipsync_ray.engine.start import started
 from lipsync_ray.engine.video_pass import VideoPass
+from lipsync_ray.errors import SettingsError
 from lipsync_ray.inputs.face_pass import FaceTable, FollowUp, run_with_faces
 from lipsync_ray.inputs.speakers import SpeakerQuery, SpeakerTracks, choose_speaker
 from lipsync_ray.io import storage
@@ -38,7 +39,8 @@ from lipsync_ray.models import generators, weights
 from lipsync_ray.models.precision import resolved
 from lipsync_ray.restoration import previews
 from lipsync_ray.restoration.weights import resolve
-from lipsync_ray.settings import DubSettings, Workers
+from lipsync_ray.models.weights import Checkpoint
+from lipsync_ray.settings import DubSettings, Reference, Workers
 
 
 def run(
@@ -70,7 +72,11 @@ def run(
     out = storage.absolute(out)
     with held(out, console), started(workers) as runner:
         device = allocate(runner.cluster, workers, alone=True).device  # options that cannot be met end the run here
-        settings = replace(settings, precision=resolved(settings.precision, device))
+        if generator.reference is None and settings.reference is not None:
+            raise SettingsError(f"--reference {settings.reference}: {generator.name} is shown no reference; leave it out")
+        closes = generator.closes if settings.close_in_silence is None else settings.close_in_silence
+        settings = replace(settings, precision=resolved(settings.precision, device), close_in_silence=closes)
+        settings = replace(settings, reference=settings.reference or generator.reference)
         run = DubRun(
             dubs, settings, workers, out, console, runner, device, generator, checkpoint, restoration, rejected
         )
@@ -84,7 +90,7 @@ def _make_dubs(run: DubRun) -> None:
     """Make every dub: faces of its video, who speaks, segments, join."""
     by_video = run.by("video_key")
     videos = {key: dubs[0].info for key, dubs in by_video.items() if dubs[0].info is not None}
-    meshed = run.generator.draws == "lips"
+    meshed = run.generator.draws == "lips" or run.settings.reference == "closed"
     networks = 2 + meshed + (run.settings.restore is not None)
     layout = allocate(run.context.cluster, run.workers, alone=False, networks=networks)
     meshes = Meshes(run, videos, layout.model) if meshed else None
@@ -145,7 +151,7 @@ def _stages(run: DubRun, layout: Layout) -> list[StageSpec]:
         stages = [layout.model.stage("pose", pose)]
     else:
         stages = [
-            layout.read.stage("crop", partial(Crop, generator.crop_side, generator.reference)),
+            layout.read.stage("crop", partial(Crop, generator.crop_side, closing(run.settings.reference))),
             layout.model.stage("sync", _sync(run, layout)),
         ]
     if run.restoration is not None:
@@ -153,6 +159,11 @@ def _stages(run: DubRun, layout: Layout) -> list[StageSpec]:
         stages.append(layout.model.stage("restore", restore))
     return [*stages, layout.write.stage("compose", partial(Compose, settings.restore))]
 
+
+
+def closing(reference: Reference | None) -> Checkpoint | None:
+    """What closes the mouth that a generator is shown; None where it is shown as it is."""
+    return weights.by_name("warp") if reference == "closed" else None
 
 
 def _sync(run: DubRun, layout: Layout) -> Callable[[], Sync]:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lipsync_ray.errors import ModelError
 from lipsync_ray.faces.blend import paste
 from lipsync_ray.faces.crop import Pads, crop_box, crop_face
 from lipsync_ray.faces.table import boxes_of, landmarks_of, read_table
@@ -35,7 +34,6 @@ U8 = NDArray[np.uint8]
 F32 = NDArray[np.float32]
 Draw = Callable[[int, YuvFrame], None]
 """Draw a row's face into its picture, in place."""
-Reference = Literal["current"]
 
 
 @dataclass(frozen=True)
@@ -78,6 +76,7 @@ class Lips:
     places : (m,) int64 output frames, counted from the segment's start, that have a mesh
     boxes : (m, 4) int32 x0, y0, x1, y1 of the face
     poses : (m, k) float32 lip poses
+    silence : (m,) float32 how far each mouth is to be closed, 0 to 1
     basis : what they are told in
     restored, notes : as in :class:`Crops`
     """
@@ -86,28 +85,17 @@ class Lips:
     places: NDArray[np.int64]
     boxes: NDArray[np.int32]
     poses: F32
+    silence: F32
     basis: LipBasis
     restored: Restored | None = None
     notes: tuple[str, ...] = ()
 
     def drawing(self) -> Draw:
         """How they come into their frames."""
-        segment = self.segment
-        assert segment.mesh is not None
-        mesh, video = segment.mesh, segment.video
-        shown = segment.source_frames()
-        low, high = int(shown.min()), int(shown.max()) + 1
-        points, mouths = mesh.read(low, high), mesh.mouths()
-
-        def open_frame(number: int) -> tuple[YuvFrame, F32]:
-            return next(decode.pictures_at(video, [number])), mesh.read(number, number + 1)[0]
-
-        warp = LipWarp(self.basis, open_frame)
+        warp, shown = _Warping(self.segment, self.basis), self.segment.source_frames()
 
         def draw(row: int, picture: YuvFrame) -> None:
-            source = int(shown[self.places[row]])
-            mouth = mouths.by_track[int(mouths.tracks[source])]
-            warp.draw(picture, points[source - low], mouth, self.poses[row])
+            warp.draw(int(shown[self.places[row]]), picture, self.poses[row], float(self.silence[row]))
 
         return draw
 
@@ -133,17 +121,17 @@ class Crop:
     Parameters
     ----------
     side : pixels of the square crop
-    reference : which frame of the person the generator is shown; "current", the one that it draws anew
-
-    Raises
-    ------
-    ModelError : a rule that is not known here
+    closing : the checkpoint whose basis closes the mouth before it is cropped; None crops it as it is
     """
 
-    def __init__(self, side: int, reference: Reference = "current") -> None:
-        if reference != "current":
-            raise ModelError(f"reference rule {reference!r}: expected 'current'; others are made here, in Crop")
+    def __init__(self, side: int, closing: Checkpoint | None = None) -> None:
         self._side = side
+        self._basis: LipBasis | None = None
+        if closing is not None:
+            from lipsync_ray.models.hear import listener_of
+
+            one_thread()
+            self._basis = listener_of(closing.here()).basis()
 
     def __call__(self, segment: Segment) -> Crops:
         video = segment.video
@@ -154,12 +142,14 @@ class Crop:
         boxes: list[Box] = []
         faces: list[U8] = []
         last: tuple[YuvFrame, U8] | None = None
+        close = _closing(segment, self._basis) if self._basis is not None else None
         for place, (index, picture) in enumerate(zip(shown, decode.pictures_at(video, shown.tolist()), strict=True)):
             box = crop_box(known[index - low], segment.pads, video.width, video.height)
             if box is None:
                 continue
             if last is None or last[0] is not picture or boxes[-1] != box:
-                last = (picture, crop_face(picture, box, self._side))
+                seen = close(int(index), picture) if close is not None else picture
+                last = (picture, crop_face(seen, box, self._side))
             places.append(place)
             boxes.append(box)
             faces.append(last[1])
@@ -169,6 +159,48 @@ class Crop:
             np.array(boxes, np.int32).reshape(-1, 4),
             np.stack(faces) if faces else np.zeros((0, self._side, self._side, 3), np.uint8),
         )
+
+
+def _closing(segment: Segment, basis: LipBasis) -> Callable[[int, YuvFrame], YuvFrame]:
+    """Source frame number and picture ↦ the picture with its mouth closed; as it is where it has no mesh."""
+    warp = _Warping(segment, basis)
+    rest = np.zeros(len(basis.directions), np.float32)
+
+    def close(source: int, picture: YuvFrame) -> YuvFrame:
+        if warp.tracks[source] < 0:
+            return picture
+        closed = picture.copy()
+        warp.draw(source, closed, rest, silence=1.0)
+        return closed
+
+    return close
+
+
+class _Warping:
+    """Moves the lips of a segment's source frames.
+
+    Attributes
+    ----------
+    tracks : (frames,) of the whole video; −1 where a frame has no mesh
+    """
+
+    def __init__(self, segment: Segment, basis: LipBasis) -> None:
+        assert segment.mesh is not None
+        self._mesh, self._video = segment.mesh, segment.video
+        shown = segment.source_frames()
+        self._low = int(shown.min())
+        self._points = self._mesh.read(self._low, int(shown.max()) + 1)
+        self._mouths = self._mesh.mouths()
+        self.tracks = self._mouths.tracks
+        self._warp = LipWarp(basis, self._open_frame)
+
+    def _open_frame(self, number: int) -> tuple[YuvFrame, F32]:
+        return next(decode.pictures_at(self._video, [number])), self._mesh.read(number, number + 1)[0]
+
+    def draw(self, source: int, picture: YuvFrame, lips: F32, silence: float) -> None:
+        """Move the lips of a source frame, in place."""
+        mouth = self._mouths.by_track[int(self.tracks[source])]
+        self._warp.draw(picture, self._points[source - self._low], mouth, lips, silence)
 
 
 class Sync:
@@ -191,7 +223,11 @@ class Sync:
     def __call__(self, crops: Crops) -> Crops:
         if not len(crops.places):
             return crops
-        drawn = self._model(crops.faces, _heard(crops.segment, crops.places, self._window))
+        heard = _heard(crops.segment, crops.places, self._window)
+        if self._window.front_end == "mel":
+            segment = crops.segment
+            heard = _hushed(heard, segment.speech.silence(crops.places + segment.start, segment.video.rate))
+        drawn = self._model(crops.faces, heard)
         return replace(crops, faces=drawn, notes=self._model.notes)
 
 
@@ -210,16 +246,19 @@ class Pose:
         shown = segment.source_frames()
         low, high = int(shown.min()), int(shown.max()) + 1
         assert segment.mesh is not None
-        tracks = segment.mesh.mouths().tracks[shown]
+        mouths = segment.mesh.mouths()
+        tracks = mouths.tracks[shown]
         known = boxes_of(read_table(segment.table, low, high), segment.chosen, low, high)[shown - low]
         boxes = [crop_box(box, segment.pads, video.width, video.height) for box in known]
         places = [place for place, box in enumerate(boxes) if box is not None and tracks[place] >= 0]
         poses = self._model(_heard(segment, np.array(places, np.int64), self._window))
+        amplitudes = [mouths.by_track[int(tracks[place])].amplitude for place in places]
         return Lips(
             segment,
             np.array(places, np.int64),
             np.array([boxes[place] for place in places], np.int32).reshape(-1, 4),
-            poses,
+            poses * np.array(amplitudes, np.float32)[:, None],
+            segment.speech.silence(np.array(places, np.int64) + segment.start, video.rate),
             self._model.basis,
             notes=self._model.notes,
         )
@@ -234,6 +273,11 @@ def _heard(segment: Segment, places: NDArray[np.int64], window: AudioWindow) -> 
     first = min(int(starts.min()), speech.columns - window.columns)
     columns = speech.read(first, int(starts.max()) + window.columns)
     return mel.windows(columns, starts, max(0, first), speech.columns, window.columns, window.silent_end)
+
+
+def _hushed(heard: F32, silence: F32) -> F32:
+    """Windows of mel, brought towards silence."""
+    return np.asarray(heard + silence[:, None, None] * (mel.SILENCE - heard), np.float32)
 
 
 class Restore:

@@ -1,0 +1,96 @@
+"""Silero's voice activity detector, version 6 at 16 kHz: where in a sound somebody speaks.
+
+The network of silero-vad 6.2.3 (MIT), laid out anew: the short-time spectra and convolutions of all chunks at once, then one
+LSTM along the sound. Its weights are bundled (models/data/MODEL_CARD.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lipsync_ray.models import weights
+from lipsync_ray.models.checkpoint import load_into, read_state
+
+F32 = NDArray[np.float32]
+
+CHUNK = 512  # samples of 16 kHz that one probability is for
+PER_S = 16000 / CHUNK
+_CONTEXT = 64  # samples before a chunk that are heard with it
+_REFLECTED = 64
+_BINS = 129
+_TOGETHER = 256  # chunks
+
+
+class VoiceActivity(nn.Module):
+    """0.3 M parameters."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stft_conv = nn.Conv1d(1, 2 * _BINS, 256, 128, bias=False)
+        self.conv1 = nn.Conv1d(_BINS, 128, 3, 1, 1)
+        self.conv2 = nn.Conv1d(128, 64, 3, 2, 1)
+        self.conv3 = nn.Conv1d(64, 64, 3, 2, 1)
+        self.conv4 = nn.Conv1d(64, 128, 3, 1, 1)
+        self.lstm_cell = nn.LSTMCell(128, 128)
+        self.final_conv = nn.Conv1d(128, 1, 1)
+
+    def features(self, chunks: Tensor) -> Tensor:
+        """(n, 576) samples, each chunk behind its context, to (n, 128)."""
+        x = self.stft_conv(F.pad(chunks, (0, _REFLECTED), "reflect")[:, None])
+        x = (x[:, :_BINS] ** 2 + x[:, _BINS:] ** 2).sqrt()
+        for conv in (self.conv1, self.conv2, self.conv3, self.conv4):
+            x = conv(x).relu()
+        return x[..., 0]
+
+    def forward(self, chunks: Tensor, state: tuple[Tensor, Tensor] | None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """(n, 576) chunks that follow each other to (n,) probabilities, and the state for those after them."""
+        out = []
+        for step in self.features(chunks)[:, None]:
+            state = self.lstm_cell(step, state)
+            assert state is not None
+            out.append(state[0])
+        assert state is not None
+        return self.final_conv(torch.stack(out).transpose(1, 2).relu()).sigmoid().mean((1, 2)), state
+
+
+def voice_blocks(blocks: Iterable[F32]) -> Iterator[F32]:
+    """Probability of speech in each 32 ms of a sound.
+
+    Parameters
+    ----------
+    blocks : (n_i,) float32 in [−1, 1], 16 kHz mono
+
+    Yields
+    ------
+    (m_i,) float32; the last chunk is filled up with silence
+    """
+    network = VoiceActivity()
+    path = weights.by_name("voice").here()
+    load_into(network, read_state(path), str(path))
+    network.eval().requires_grad_(False)
+    state: tuple[Tensor, Tensor] | None = None
+    held = np.zeros(_CONTEXT, np.float32)  # the context, and what does not fill a chunk yet
+    with torch.inference_mode():
+        for block in _ended(blocks):
+            if block is not None:
+                held = np.concatenate((held, block))
+            else:
+                held = np.pad(held, (0, -(len(held) - _CONTEXT) % CHUNK))
+            while (count := min(_TOGETHER, (len(held) - _CONTEXT) // CHUNK)) > 0 and (
+                count == _TOGETHER or block is None
+            ):
+                used = np.lib.stride_tricks.sliding_window_view(held, _CONTEXT + CHUNK)[: count * CHUNK : CHUNK]
+                found, state = network(torch.from_numpy(used.copy()), state)
+                held = held[count * CHUNK :]
+                yield found.numpy()
+
+
+def _ended(blocks: Iterable[F32]) -> Iterator[F32 | None]:
+    yield from blocks
+    yield None
