@@ -191,7 +191,7 @@ def demo(
 
     Console().print(f"making the demo's inputs in {escape(str(out))}/inputs", highlight=False)
     table = make_corpus(out / "inputs")
-    exit_with(api.dub_table(table, out, model="mini", workers=Workers(engine=engine_of(engine, None))))
+    exit_with(api.dub_table(table, out, model="warp", workers=Workers(engine=engine_of(engine, None))))
 
 
 def exit_with(summary: Summary) -> NoReturn:

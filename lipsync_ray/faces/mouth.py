@@ -51,9 +51,14 @@ class Mouth:
     frames: int
 
     @property
+    def speaks(self) -> bool:
+        """Whether it moved: it then rests in the middle of speech, else as it was held, most often closed."""
+        return self.spread >= _STILL
+
+    @property
     def amplitude(self) -> float:
         """How far this person opens the mouth when speaking, in that of most; 1 where too little of it was seen."""
-        if self.frames < _FITTED or self.spread < _STILL:
+        if self.frames < _FITTED or not self.speaks:
             return 1.0
         return float(np.clip(self.spread / _USUAL, *_AMPLITUDES))
 

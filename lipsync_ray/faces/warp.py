@@ -351,8 +351,8 @@ def _darken(planes: list[F32], seen: F32) -> None:
     """The inside of a mouth that nobody has seen open: the lips' own colour, dark."""
     for place, plane in enumerate(planes):
         weight = seen if place == 0 else _halved(seen)
-        if place == 0:
-            plane += weight * (0.3 * plane - plane)
+        dark = 0.3 * plane if place == 0 else 128 + 0.6 * (plane - 128)
+        plane += weight * (dark - plane)
 
 
 def _put(picture: YuvFrame, planes: list[F32], box: Box) -> None:

@@ -60,10 +60,12 @@ class Listener(nn.Module):
     Attributes
     ----------
     gain : (8,) of each number
+    closed : (8,) pose of the most closed frames of people who speak, which poses are otherwise told from the middle of
     directions, readers : of the :class:`~lipsync_ray.faces.warp.LipBasis`
     """
 
     gain: Tensor
+    closed: Tensor
     directions: Tensor
     readers: Tensor
 
@@ -71,6 +73,7 @@ class Listener(nn.Module):
         super().__init__()
         self.networks = nn.ModuleList(Hear() for _ in range(seeds))
         self.register_buffer("gain", torch.ones(POSES))
+        self.register_buffer("closed", torch.zeros(POSES))
         self.register_buffer("directions", torch.zeros(POSES, points, 2))
         self.register_buffer("readers", torch.zeros(POSES, points, 2))
 
@@ -103,6 +106,11 @@ def listener_of(path: Path) -> Listener:
 class LipPoses(Batched):
     """A loaded :class:`Listener`, in float32: it is small, and its numbers decide where pixels go.
 
+    Attributes
+    ----------
+    basis : what the poses are told in
+    closed : (8,) float32 pose of closed lips; poses are displacements from the middle of a speaking mouth
+
     Raises
     ------
     WeightsError, CheckpointError
@@ -112,6 +120,7 @@ class LipPoses(Batched):
         super().__init__(device, batch, cpu_batch=64, gpu_batch=512)
         network = listener_of(path)
         self.basis = network.basis()
+        self.closed: F32 = network.closed.numpy()
         self._network = network.to(self.device)
 
     def __call__(self, mels: F32) -> F32:

@@ -252,12 +252,14 @@ class Pose:
         boxes = [crop_box(box, segment.pads, video.width, video.height) for box in known]
         places = [place for place, box in enumerate(boxes) if box is not None and tracks[place] >= 0]
         poses = self._model(_heard(segment, np.array(places, np.int64), self._window))
-        amplitudes = [mouths.by_track[int(tracks[place])].amplitude for place in places]
+        for row, place in enumerate(places):
+            mouth = mouths.by_track[int(tracks[place])]
+            poses[row] = poses[row] * mouth.amplitude - (0.0 if mouth.speaks else self._model.closed)
         return Lips(
             segment,
             np.array(places, np.int64),
             np.array([boxes[place] for place in places], np.int32).reshape(-1, 4),
-            poses * np.array(amplitudes, np.float32)[:, None],
+            poses,
             segment.speech.silence(np.array(places, np.int64) + segment.start, video.rate),
             self._model.basis,
             notes=self._model.notes,
