@@ -170,6 +170,7 @@ class EvaluateSettings:
     fid : name or path of the Inception weights; "none" leaves FID out
     dims : features of that network
     fid_every : one picture in so many frames at 25 a second goes into FID
+    judges : whether the lips are measured and held against what is heard
     """
 
     scorer: Literal["syncnet", "mini-sync"] = "syncnet"
@@ -181,6 +182,7 @@ class EvaluateSettings:
     fid: str = "inception"
     dims: int = 2048
     fid_every: int = 5
+    judges: bool = True
 
     def __post_init__(self) -> None:
         _one_of("--scorer", self.scorer, SCORERS)

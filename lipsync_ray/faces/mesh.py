@@ -50,6 +50,8 @@ UPPER_INNER = (RING, *range(RING + 11, 2 * RING), RING + 10)
 _CENTRE = 0.45  # from between the eyes towards the mouth, in their distance
 _SIZE = 3.8  # of the square, in that distance: median against MediaPipe's own square on three talking videos
 
+_BOX_CENTRE, _BOX_SIZE = 0.05, 1.4  # below the middle of MTCNN's box; its height, likewise
+
 # Rigid landmarks of the mean face of 1,911 clips, in its own frame.
 TEMPLATE = np.array(
     ((-0.5000, 0.0000), (-0.1892, 0.0200), (0.5000, 0.0000), (0.1890, 0.0213), (0.0014, -0.0491), (0.0015, 0.0391))
@@ -105,6 +107,14 @@ def square_of(landmarks: F32) -> F64:
     turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     centre = eyes + _CENTRE * down
     return np.column_stack((turn, centre - turn @ (SQUARE / 2, SQUARE / 2)))
+
+
+def square_of_box(box: NDArray[np.floating]) -> F64:
+    """The same by a face's box (x0, y0, x1, y1) alone: upright."""
+    tall = float(box[3] - box[1])
+    centre = np.array([(box[0] + box[2]) / 2, (box[1] + box[3]) / 2 + _BOX_CENTRE * tall])
+    scale = _BOX_SIZE * tall / SQUARE
+    return np.column_stack((scale * np.eye(2), centre - scale * SQUARE / 2))
 
 
 def cut_square(picture: YuvFrame, square: F64) -> U8 | None:

@@ -30,7 +30,7 @@ F32 = NDArray[np.float32]
 
 VERSION = 1  # raise when the same faces would get another table
 ROW_S = 8.0  # seconds of video in one row
-_PRESENT = 0.5
+PRESENT = 0.5  # probability from which on a face is one
 _ROW = len(KEPT) * 2 * 4  # bytes a frame
 
 
@@ -98,7 +98,7 @@ class FindMesh:
         if places:
             found, present = self._mesher(np.stack(cuts))
             for place, square, at, sure in zip(places, squares, found, present, strict=True):
-                if sure >= _PRESENT:
+                if sure >= PRESENT:
                     points[place] = at[list(KEPT)] @ square[:, :2].T + square[:, 2]
         buffer = io.BytesIO()
         np.save(buffer, points)

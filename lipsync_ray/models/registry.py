@@ -172,6 +172,15 @@ REGISTRY = (
         kind="helper",
         licence="MIT, of silero-vad 6.2.3, in half precision (see models/data/MODEL_CARD.md)",
     ),
+    Weights(
+        name="judge",
+        file="judge.safetensors",
+        url=None,
+        size=135_676,
+        sha256="fca2f9db17e7aa210148bd4518bd8bee162d2155d488c73a6ca628ef0a94bb7a",
+        kind="helper",
+        licence="Apache-2.0, made for this project (see models/data/MODEL_CARD.md)",
+    ),
     *(
         # Whisper's addresses hold the sha256 of what they give.
         Weights(

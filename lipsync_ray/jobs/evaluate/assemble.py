@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 
 from lipsync_ray.io import storage
 from lipsync_ray.jobs.evaluate.face_tracks import RATE, read_face_tracks
+from lipsync_ray.jobs.evaluate.judged import Sounds, Verdict, disagreements, verdict
 from lipsync_ray.jobs.evaluate.scores import TrackScore
 from lipsync_ray.metrics import image, lse
 from lipsync_ray.metrics.lse import SyncScore
 
+F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
 
@@ -29,6 +31,7 @@ class AggregateOrder:
     tracks_url : where its faces are
     windows : of each of its tracks
     padded : see :func:`lipsync_ray.metrics.lse.score`
+    sounds : what the judges hear; None where none is asked
     """
 
     key: str
@@ -36,6 +39,7 @@ class AggregateOrder:
     tracks_url: str
     windows: tuple[int, ...]
     padded: bool
+    sounds: Sounds | None = None
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,7 @@ class VideoMetrics:
     sharpness_reference: float | None
     jitter: float | None
     jitter_reference: float | None
+    verdict: Verdict | None
 
 
 def aggregate(order: AggregateOrder) -> VideoMetrics:
@@ -91,6 +96,7 @@ def aggregate(order: AggregateOrder) -> VideoMetrics:
         None if mse is None else image.psnr(mse),
         *(_mean(found[name]) for name in ("ssim", "sharpness", "sharpness_reference")),
         *(_mean(_joined(parts, name)) for name in ("jitter", "jitter_reference")),
+        None if order.sounds is None else verdict(*_openings(parts), order.sounds),
     )
 
 
@@ -105,6 +111,9 @@ def values_of(metrics: VideoMetrics, scorer: str) -> dict[str, Any]:
     }
     for name in ("psnr_db", "ssim", "sharpness", "sharpness_reference", "jitter", "jitter_reference"):
         values[name] = getattr(metrics, name)
+    if metrics.verdict is not None:
+        values |= metrics.verdict.values
+        values["warnings"] = disagreements(metrics.verdict, metrics.offset)
     return values | {
         "offset": metrics.offset,
         "tracks": len(tracks),
@@ -117,6 +126,19 @@ def values_of(metrics: VideoMetrics, scorer: str) -> dict[str, Any]:
         "confidence_start_s": metrics.confidence_start_s,
         "track_scores": list(tracks),
     }
+
+
+def _openings(parts: list[dict[str, Any]]) -> tuple[F32, F32]:
+    """The openings of a video's and its reference's lips; NaN in stretches that were not looked at."""
+    courses = []
+    for name in ("opening", "opening_reference"):
+        places = max((int(part["stop"]) for part in parts), default=0)
+        course = np.full(places, np.nan, np.float32)
+        for part in parts:
+            if name in part:
+                course[int(part["start"]) : int(part["stop"])] = part[name]
+        courses.append(course)
+    return courses[0], courses[1]
 
 
 def _joined(parts: list[dict[str, F64]], name: str) -> F64:

@@ -22,6 +22,7 @@ from lipsync_ray.inputs.content_ids import content_ids
 from lipsync_ray.inputs.probe import VideoSource, probe
 from lipsync_ray.io import storage
 from lipsync_ray.jobs.evaluate.face_tracks import FaceTracksOrder, TrackIndex
+from lipsync_ray.jobs.evaluate.judged import HeardSound, Sounds, listen
 from lipsync_ray.jobs.evaluate.plan import why_not_comparable
 from lipsync_ray.jobs.evaluate.scores import SCORES, Score
 from lipsync_ray.jobs.evaluate.subjects import Subject
@@ -31,7 +32,7 @@ from lipsync_ray.models.scorers import SCORERS
 from lipsync_ray.models.weights import Checkpoint
 from lipsync_ray.settings import EvaluateSettings, Workers
 
-SCORES_VERSION = 2  # raise when the same video and settings would get other numbers
+SCORES_VERSION = 3  # raise when the same video and settings would get other numbers
 EVALUATE = JobSpec("evaluate", SCORES, done="scored", packages=("pytorch-fid",))
 
 
@@ -49,6 +50,7 @@ class EvaluateState(VideoState):
     table : its face table
     tracks_url, tracks : where its faces are
     windows : of each track
+    sounds : what the judges hear
     """
 
     subject: Subject
@@ -63,6 +65,7 @@ class EvaluateState(VideoState):
     tracks_url: str = ""
     tracks: TrackIndex | None = None
     windows: tuple[int, ...] = ()
+    sounds: Sounds = Sounds()
 
     @property
     def id(self) -> str:
@@ -135,6 +138,8 @@ def prepare(run: EvaluateRun) -> None:
     run.keep(lambda score: score.status != "failed")
     _look(run)
     _listen(run)
+    if run.settings.judges and run.active:
+        _hear(run)
 
 
 def _identify(run: EvaluateRun) -> None:
@@ -216,6 +221,31 @@ def _listen(run: EvaluateRun) -> None:
                 state.silent = "its sound is silent: there is nothing to be in sync with"
             else:
                 state.speech = speech
+
+
+def _hear(run: EvaluateRun) -> None:
+    """Let the judges hear every distinct sound, of videos and references, and give each video another one's."""
+    folder, known = run.url(audio_features.FOLDER), run.known.values()
+    wanted: dict[str, AudioSource] = {}
+    for state in known:
+        for key, info in ((f"v{state.video_key}", state.info), (f"r{state.reference_key}", state.reference)):
+            if info is not None and info.has_audio:
+                track = SoundTrack(info.url, begin_s=info.origin_s)
+                wanted[key] = AudioSource(track, f"judged-{key}", False, folder, "mel", voice=True)
+    heard = {
+        source.key.removeprefix("judged-"): sound
+        for source, sound in run.context.map_tasks("hear", listen, list(wanted.values()))
+        if isinstance(sound, HeardSound)
+    }
+    distinct = {sound.digest: sound for key, sound in sorted(heard.items()) if key.startswith("v")}
+    ring = list(distinct)
+    for state in known:
+        own = heard.get(f"v{state.video_key}") if state.speech is not None else None
+        other = None
+        if own is not None and len(ring) > 1:
+            other = distinct[ring[(ring.index(own.digest) + 1) % len(ring)]]
+        length = state.reference.frames / state.reference.rate if state.reference is not None else Fraction(0)
+        state.sounds = Sounds(own, other, heard.get(f"r{state.reference_key}"), length)
 
 
 def tables_wanted(run: EvaluateRun) -> tuple[list[EvaluateState], dict[str, list[EvaluateState]]]:

@@ -118,7 +118,7 @@ def _score_videos(run: EvaluateRun, layout: Layout, shown: Previews) -> None:
     batch = run.workers.batch or (scorers.GPU_BATCH if layout.device == "cuda" else scorers.CPU_BATCH)
     # Cropping is what readers and writers do elsewhere; there is no other stage that decodes.
     croppers = max(1, layout.read.workers + layout.write.workers - 1)
-    crop = partial(CropAndCompare, run.scorer.name, run.settings.protocol, shown.wanted)
+    crop = partial(CropAndCompare, run.scorer.name, run.settings.protocol, shown.wanted, run.settings.judges)
     embed = partial(Embed, run.scorer.name, run.checkpoint, layout.device, run.workers.batch)
     spec: VideoPass[EvaluateState, AggregateOrder, VideoMetrics] = VideoPass(
         name="scores",
@@ -130,7 +130,8 @@ def _score_videos(run: EvaluateRun, layout: Layout, shown: Previews) -> None:
             layout.model.stage("score", embed),
         ],
         assemble_args=lambda state: AggregateOrder(
-            state.id, tuple(url for _, url in state.ordered), state.tracks_url, state.windows, run.scorer.padded
+            state.id, tuple(url for _, url in state.ordered), state.tracks_url, state.windows, run.scorer.padded,
+            state.sounds if run.settings.judges else None,
         ),
         assemble=("aggregate", aggregate),
         on_done=partial(_end_scored, run, shown),

@@ -50,6 +50,15 @@ class Score:
     jitter, jitter_reference : mean second difference of the landmarks, in parts of the eyes' distance
     compared_frames : that those are means of
     reference_error : why nothing was compared
+    heard : correlation of the lips' opening with the one that a judge hears in the video's sound
+    heard_best, heard_lag : the highest within ±8 frames of 40 ms, and where; positive where the lips come late
+    heard_other : of the same lips with another sound of the evaluation
+    heard_undubbed : of the reference's lips with the video's sound
+    heard_real : of the reference's lips with its own sound, at best lag
+    leak : correlation of the opening with the reference's, frame by frame
+    lip_motion : standard deviation of the opening beside the reference's
+    silent_lips, silent_lips_reference : mean change of the opening a frame in silence, in parts of the eyes' distance
+    warnings : where a score and a judge disagree, or a number is too good
     frames, rate, width, height, duration_s : of the video
     curve : (31,) mean distance at shifts +15 … −15, mean over tracks
     confidence : per window of the longest track, smoothed
@@ -87,6 +96,17 @@ class Score:
     jitter_reference: float | None = None
     compared_frames: int | None = None
     reference_error: str | None = None
+    heard: float | None = None
+    heard_best: float | None = None
+    heard_lag: int | None = None
+    heard_other: float | None = None
+    heard_undubbed: float | None = None
+    heard_real: float | None = None
+    leak: float | None = None
+    lip_motion: float | None = None
+    silent_lips: float | None = None
+    silent_lips_reference: float | None = None
+    warnings: list[str] = field(default_factory=list)
     frames: int | None = None
     rate: str | None = None
     width: int | None = None

@@ -5,13 +5,16 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from lipsync_ray.faces.crop import crop_box, crop_context, crop_face
+from lipsync_ray.faces.mesh import KEPT, TALKING, cut_square, gap_of, heads_of, square_of_box
 from lipsync_ray.inputs.face_tables import one_thread
+from lipsync_ray.inputs.mesh_tables import PRESENT
 from lipsync_ray.io import storage
 from lipsync_ray.jobs.evaluate.cuttings import Cuttings, cuttings_folder
 from lipsync_ray.jobs.evaluate.face_tracks import RATE, FaceTracks, read_face_tracks
@@ -23,6 +26,9 @@ from lipsync_ray.models.scorers import SCORERS, Scorer, SyncEncoder
 from lipsync_ray.models.syncnet import FRAMES
 from lipsync_ray.models.weights import Checkpoint
 from lipsync_ray.settings import Protocol
+
+if TYPE_CHECKING:  # torch, which is loaded with it
+    from lipsync_ray.models.face_mesh import Mesher
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -53,6 +59,19 @@ class ImageMetrics:
 
 
 @dataclass(frozen=True)
+class Openings:
+    """How far the lips of a stretch's places are open.
+
+    Attributes
+    ----------
+    opening, opening_reference : (stop − start,) float32 in distances of the eyes; NaN where there is not one face
+    """
+
+    opening: F32
+    opening_reference: F32
+
+
+@dataclass(frozen=True)
 class Compared:
     """A stretch and what was seen in it.
 
@@ -61,11 +80,13 @@ class Compared:
     row : the stretch
     crops : for each of its runs (count + 4, side, side, 3) uint8 BGR
     metrics : beside the reference; None where there is none
+    openings : of the lips; None where no judge asks
     """
 
     row: ScoreRow
     crops: tuple[U8, ...]
     metrics: ImageMetrics | None
+    openings: Openings | None
 
 
 class CropAndCompare:
@@ -76,8 +97,12 @@ class CropAndCompare:
     cuttings : folder for what a report may show of the video; None for nothing
     """
 
-    def __init__(self, scorer: str, protocol: Protocol, cuttings: str | None = None) -> None:
+    def __init__(
+        self, scorer: str, protocol: Protocol, cuttings: str | None = None, judges: bool = False, device: str = "cpu"
+    ) -> None:
         one_thread()
+        self._judges, self._device = judges and protocol != "lrs", device
+        self._mesher: Mesher | None = None
         self._scorer = SCORERS[scorer]
         self._whole = protocol == "lrs"
         self._landmarks: image.Landmarker | None = None
@@ -90,6 +115,7 @@ class CropAndCompare:
         comparing = _Comparing(row, tracks) if row.reference is not None else None
         crops: list[list[U8]] = [[] for _ in row.runs]
         cuttings = None if self._cuttings is None else Cuttings(tracks)
+        opening = _Opening(row, tracks) if self._judges else None
         videos = decode.pictures_at(row.video, tracks.shown[places].tolist())
         others = self._others(row, tracks, places)
         for place, picture, other in zip(places.tolist(), videos, others, strict=True):
@@ -98,12 +124,15 @@ class CropAndCompare:
                     cuts.append(self._cut(picture, tracks, run, place, row))
             if comparing is not None and other is not None:
                 comparing.add(place, picture, other)
+            if opening is not None and place < row.stop:
+                opening.add(place, picture, other)
             if cuttings is not None and place < row.stop:
                 cuttings.add(place, picture, other)
         if cuttings is not None and self._cuttings is not None:
             cuttings.commit(cuttings_folder(self._cuttings, row.subject), row.start)
         metrics = comparing.metrics(self._loaded()) if comparing is not None else None
-        return Compared(row, tuple(map(np.stack, crops)), metrics)
+        openings = opening.found(self._loaded_mesher()) if opening is not None else None
+        return Compared(row, tuple(map(np.stack, crops)), metrics, openings)
 
     def _others(self, row: ScoreRow, tracks: FaceTracks, places: NDArray[np.int64]) -> Iterator[YuvFrame | None]:
         if row.reference is None:
@@ -121,11 +150,51 @@ class CropAndCompare:
         box = crop_box(tracks.track_box[at], row.pads, picture.width, picture.height)
         return crop_face(picture, box, side) if box else np.zeros((side, side, 3), np.uint8)
 
+    def _loaded_mesher(self) -> Mesher:
+        from lipsync_ray.models.face_mesh import Mesher
+
+        self._mesher = self._mesher or Mesher(self._device)
+        return self._mesher
+
     def _loaded(self) -> image.Landmarker:
         from lipsync_ray.faces.landmarks import Landmarks
 
         self._landmarks = self._landmarks or Landmarks("cpu")
         return self._landmarks
+
+
+class _Opening:
+    """Collects faces whose lips are measured: of places that show one."""
+
+    def __init__(self, row: ScoreRow, tracks: FaceTracks) -> None:
+        self._row, self._tracks = row, tracks
+        self._cuts: tuple[list[U8], list[U8]] = ([], [])
+        self._at: tuple[list[int], list[int]] = ([], [])
+
+    def add(self, place: int, picture: YuvFrame, other: YuvFrame | None) -> None:
+        boxes = self._tracks.boxes_at(place)
+        if len(boxes) != 1:
+            return
+        for cuts, at, one in zip(self._cuts, self._at, (picture, other), strict=True):
+            if one is None:
+                continue
+            scale = np.tile((one.width / picture.width, one.height / picture.height), 2)
+            cut = cut_square(one, square_of_box(boxes[0] * scale))
+            if cut is not None:
+                cuts.append(cut)
+                at.append(place - self._row.start)
+
+    def found(self, mesher: Mesher) -> Openings:
+        courses = []
+        for cuts, at in zip(self._cuts, self._at, strict=True):
+            course = np.full(self._row.stop - self._row.start, np.nan, np.float32)
+            if cuts:
+                points, present = mesher(np.stack(cuts))
+                kept = points[:, list(KEPT)]
+                gaps = gap_of(heads_of(kept).inside(kept[:, TALKING]))
+                course[at] = np.where(present >= PRESENT, gaps, np.nan)
+            courses.append(course)
+        return Openings(*courses)
 
 
 class _Comparing:
@@ -184,12 +253,14 @@ class Embed:
 
     def __call__(self, compared: Compared) -> str:
         row = compared.row
-        arrays: dict[str, NDArray[np.generic]] = {}
+        arrays: dict[str, NDArray[np.generic]] = {"start": np.array(row.start), "stop": np.array(row.stop)}
         for run, faces in zip(row.runs, compared.crops, strict=True):
             lips, sounds = self._expert(faces, self._heard(row, run))
             arrays[f"lips-{run.track}"], arrays[f"sounds-{run.track}"] = lips, sounds
         if compared.metrics is not None:
             arrays |= vars(compared.metrics)
+        if compared.openings is not None:
+            arrays |= vars(compared.openings)
         buffer = io.BytesIO()
         np.savez(buffer, **arrays)  # type: ignore[arg-type]
         storage.commit_bytes(row.url, buffer.getvalue())

@@ -89,6 +89,36 @@ METRICS = (
         "jitter_ratio", "landmark jitter ÷ source", "jitter ÷ source", "", "near 1", 2,
         "How much the face shakes from frame to frame beside the source. Above 1 it flickers.", lambda s: s.jitter_ratio,
     ),
+    Metric(
+        "heard", "judge: heard openness", "heard", "", "higher", 2,
+        "Correlation of the lips' opening with what a network that taught no generator hears in the sound.", lambda s: s.heard,
+    ),
+    Metric(
+        "heard_other", "judge: with another sound", "other sound", "", "near 0", 2,
+        "The same lips with another video's sound: what the number above says of lips that hear nothing.",
+        lambda s: s.heard_other,
+    ),
+    Metric(
+        "heard_undubbed", "judge: undubbed source", "undubbed", "", "near 0", 2,
+        "The source's lips with the new sound.", lambda s: s.heard_undubbed,
+    ),
+    Metric(
+        "heard_real", "judge: real video, own sound", "real", "", "", 2,
+        "The source's lips with its own sound, at the lag that suits best: what people reach.", lambda s: s.heard_real,
+    ),
+    Metric(
+        "leak", "leak of the source's mouth", "leak", "", "near 0", 2,
+        "Correlation of the lips' opening with that of the frame it was drawn over. Near 1: it still says what the source says.",
+        lambda s: s.leak,
+    ),
+    Metric(
+        "lip_motion", "lip motion ÷ source", "lip motion", "", "near 1", 2,
+        "How far the lips move beside the source's.", lambda s: s.lip_motion,
+    ),
+    Metric(
+        "silent_lips", "restless lips in silence", "silent lips", "", "lower", 4,
+        "Mean change of the opening a frame where nobody speaks, in parts of the eyes' distance.", lambda s: s.silent_lips,
+    ),
 )  # fmt: skip
 
 

@@ -1,0 +1,76 @@
+"""What judges say of lips and sound: pure functions on courses of 25 numbers a second.
+
+An opening is the distance of the lips at their middle in distances of the eyes' outer corners, NaN where there is no face.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+F64 = NDArray[np.float64]
+Course = NDArray[np.floating]
+
+LAGS = 8  # places to either side
+FEWEST = 50  # places that a correlation is told of: two seconds
+_STILL = 1e-4  # eye distances: a mouth that moves less has no course
+_FEWEST_SILENT = 10
+
+
+@dataclass(frozen=True)
+class Heard:
+    """How lips follow a sound.
+
+    Attributes
+    ----------
+    r : correlation of the opening with the one that is heard, at no lag
+    best, lag : the highest within ±8 places, and where; positive where the lips come late
+    """
+
+    r: float
+    best: float
+    lag: int
+
+
+def correlation(a: Course, b: Course) -> float | None:
+    """Pearson's, over the places where both are known; None of fewer than fifty, or of one that does not move."""
+    length = min(len(a), len(b))
+    a, b = np.asarray(a[:length], np.float64), np.asarray(b[:length], np.float64)
+    known = ~(np.isnan(a) | np.isnan(b))
+    if known.sum() < FEWEST or a[known].std() < _STILL or b[known].std() < _STILL:
+        return None
+    return float(np.corrcoef(a[known], b[known])[0, 1])
+
+
+def heard(opening: Course, expected: Course) -> Heard | None:
+    """How an opening follows what is heard; None where too little is known."""
+    at_once = correlation(opening, expected)
+    if at_once is None:
+        return None
+    lagged = {0: at_once}
+    for lag in range(-LAGS, LAGS + 1):
+        found = correlation(opening[max(0, lag) :], expected[max(0, -lag) :])
+        if found is not None:
+            lagged[lag] = found
+    lag = max(lagged, key=lambda at: (lagged[at], -abs(at)))
+    return Heard(at_once, lagged[lag], lag)
+
+
+def motion(opening: Course, reference: Course) -> float | None:
+    """How much lips move beside the reference's: the ratio of the openings' standard deviations, where both are known."""
+    length = min(len(opening), len(reference))
+    a, b = opening[:length], reference[:length]
+    known = ~(np.isnan(a) | np.isnan(b))
+    if known.sum() < FEWEST or b[known].std() < _STILL:
+        return None
+    return float(a[known].std() / b[known].std())
+
+
+def restlessness(opening: Course, silent: NDArray[np.bool_]) -> float | None:
+    """Mean change of the opening from a place to the next, of places where nobody speaks; None where there are few."""
+    length = min(len(opening), len(silent))
+    steps = np.abs(np.diff(opening[:length].astype(np.float64)))
+    quiet = silent[: length - 1] & silent[1:length] & ~np.isnan(steps)
+    return float(steps[quiet].mean()) if quiet.sum() >= _FEWEST_SILENT else None
