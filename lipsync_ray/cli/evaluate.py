@@ -22,6 +22,8 @@ _IN_TERMINAL = (
     "mini_sync_d",
     "mini_sync_c",
     "offset",
+    "heard",
+    "leak",
     "psnr_db",
 )  # as wide as one is; the page has all
 
@@ -79,6 +81,14 @@ def evaluate(
     fid_every: Annotated[
         int, typer.Option(help="One picture in so many frames at 25 a second goes into FID.", rich_help_panel="FID")
     ] = 5,
+    judges: Annotated[
+        bool,
+        typer.Option(
+            "--judges/--no-judges",
+            help="Measure the lips, and hold them against what a network that taught no generator hears.",
+            rich_help_panel="Judges",
+        ),
+    ] = True,
     previews: PreviewsOption = str(PREVIEWS),
     actors: Actors = None,
     gpus_per_actor: Gpus = None,
@@ -108,6 +118,7 @@ def evaluate(
         fid=fid,
         dims=dims,
         fid_every=fid_every,
+        judges=judges,
     )
     workers = Workers(actors, gpus_per_actor, batch, segment, attempts, address, engine_of(engine, address))
     evaluated = api.evaluate(source, out, settings=settings, workers=workers, previews=shown)
@@ -163,6 +174,11 @@ def _show(evaluated: Evaluated, page: str, console: Console) -> None:
     console.print(table, highlight=False)
     for note in sorted({fid.note for fid in evaluated.fids if fid.note}):
         console.print(f"FID: {note}", style="yellow", highlight=False, markup=False)
+    doubted = [(score.id, said) for score in evaluated.scores for said in score.warnings or ()]
+    for name, said in doubted[:_MOST_NAMED]:
+        console.print(f"{name}: {said}", style="yellow", highlight=False, markup=False)
+    if len(doubted) > _MOST_NAMED:
+        console.print(f"… and {len(doubted) - _MOST_NAMED} more warnings, in the tables", highlight=False)
     missing = [score for score in evaluated.scores if score.status != "scored"]
     for score in missing[:_MOST_NAMED]:
         console.print(f"{score.id}: {score.status.replace('_', ' ')}: {score.error}", highlight=False, markup=False)

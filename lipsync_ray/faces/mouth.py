@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,7 +64,8 @@ class Mouth:
 
     def rest_of(self, points: NDArray[np.floating]) -> F64:
         """(n, len(SPEAKING), 2) where the landmarks would rest in heads turned as in (n, len(KEPT), 2)."""
-        return np.einsum("nk,ksc->nsc", _terms(_nose(points) - self.pose), self.rest.astype(np.float64))
+        turned = _terms(_nose(points) - self.pose)
+        return np.asarray(np.einsum("nk,ksc->nsc", turned, self.rest.astype(np.float64)), np.float64)
 
 
 def mouth_of(track: int, frames: NDArray[np.integer], points: NDArray[np.floating]) -> Mouth:
@@ -122,7 +123,9 @@ class Mouths(NamedTuple):
 
     def to_bytes(self) -> bytes:
         mouths = list(self.by_track.values())
-        arrays = {field.name: np.array([getattr(mouth, field.name) for mouth in mouths]) for field in fields(Mouth)}
+        arrays: dict[str, Any] = {
+            field.name: np.array([getattr(mouth, field.name) for mouth in mouths]) for field in fields(Mouth)
+        }
         buffer = io.BytesIO()
         np.savez_compressed(buffer, tracks=self.tracks, **{f"mouth_{name}": array for name, array in arrays.items()})
         return buffer.getvalue()

@@ -26,13 +26,11 @@ POINTS = 468
 _CORNERS = (61, 291)  # of the mouth, which the lips' square is turned by
 _WINDOW, _REACH = 16, 1.5  # cells of the lips' square; its size in that of the lips
 _STEP = 4  # pixels a cell of the features that it is cut from
-_TRUNK = ((16, 16, 1), (16, 16, 1), (16, 32, 2), (32, 32, 1), (32, 32, 1), (32, 64, 2), (64, 64, 1), (64, 64, 1)) + (
-    ((64, 128, 2), (128, 128, 1), (128, 128, 1)) + ((128, 128, 2), (128, 128, 1), (128, 128, 1)) * 2
-)
+_SHALLOW = ((32, 32, 1), (32, 32, 1), (32, 64, 2), (64, 64, 1), (64, 64, 1))  # channels in and out, stride
+_DEEP = ((64, 128, 2), (128, 128, 1), (128, 128, 1), (128, 128, 2), (128, 128, 1), (128, 128, 1))
+_TRUNK = ((16, 16, 1), (16, 16, 1), (16, 32, 2), *_SHALLOW, *_DEEP, (128, 128, 2), (128, 128, 1), (128, 128, 1))
 _BRANCHING = 3  # blocks before the features that the lips are cut from
-_LIPS = ((32, 32, 1), (32, 32, 1), (32, 64, 2), (64, 64, 1), (64, 64, 1), (64, 128, 2), (128, 128, 1), (128, 128, 1)) + (
-    ((128, 128, 2), (128, 128, 1), (128, 128, 1))
-)
+_LIPS = (*_SHALLOW, *_DEEP)
 
 
 class _Block(nn.Module):
@@ -48,7 +46,8 @@ class _Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         drawn = self.pointwise(self.depthwise(_same(x, self.stride)))
         skip = F.max_pool2d(x, 2) if self.stride == 2 else x
-        return self.act(drawn + (F.pad(skip, (0, 0, 0, 0, 0, self.more)) if self.more else skip))
+        out: Tensor = self.act(drawn + (F.pad(skip, (0, 0, 0, 0, 0, self.more)) if self.more else skip))
+        return out
 
 
 def _same(x: Tensor, stride: int) -> Tensor:
@@ -135,7 +134,8 @@ class Mesher(Batched):
         path = weights.by_name("face-mesh").here()
         network = FaceMesh()
         load_into(network, read_state(path), str(path))
-        self._network = network.eval().requires_grad_(False).to(self.device, memory_format=torch.channels_last)
+        network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+        self._network = network.to(self.device)
 
     def __call__(self, squares: U8) -> tuple[F32, F32]:
         """Landmarks of faces.

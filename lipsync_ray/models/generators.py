@@ -18,9 +18,8 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from lipsync_ray.errors import CheckpointError
-from lipsync_ray.models import weights
+from lipsync_ray.models import hear, weights
 from lipsync_ray.models.batched import Batched
-from lipsync_ray.models import hear
 from lipsync_ray.models.checkpoint import compare, load_into, read_state
 from lipsync_ray.models.mini import Mini
 from lipsync_ray.models.precision import dtype_of
@@ -250,7 +249,19 @@ def _warp() -> GeneratorSpec:
     # Trained on windows centred on the frame's own time.
     audio = AudioWindow("mel", 80, hear.COLUMNS, lead=hear.COLUMNS // 2, silent_end=True)
     load = _load_poses
-    return GeneratorSpec("warp", "directions", hear.Listener, load, 0, audio, None, draws="lips", closes=True, cpu_batch=64, gpu_batch=512)
+    return GeneratorSpec(
+        "warp",
+        "directions",
+        hear.Listener,
+        load,
+        0,
+        audio,
+        None,
+        draws="lips",
+        closes=True,
+        cpu_batch=64,
+        gpu_batch=512,
+    )
 
 
 def _load_poses(path: Path, device: str, precision: Precision, batch: int | None) -> hear.LipPoses:

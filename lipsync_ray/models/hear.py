@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lipsync_ray.errors import CheckpointError
-from lipsync_ray.faces.warp import LipBasis
+from lipsync_ray.faces.lip_basis import LipBasis
 from lipsync_ray.media.mel import BANDS
 from lipsync_ray.models.batched import Batched
 from lipsync_ray.models.checkpoint import read_state
@@ -61,7 +61,7 @@ class Listener(nn.Module):
     ----------
     gain : (8,) of each number
     closed : (8,) pose of the most closed frames of people who speak, which poses are otherwise told from the middle of
-    directions, readers : of the :class:`~lipsync_ray.faces.warp.LipBasis`
+    directions, readers : of the :class:`~lipsync_ray.faces.lip_basis.LipBasis`
     """
 
     gain: Tensor

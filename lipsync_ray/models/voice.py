@@ -46,7 +46,8 @@ class VoiceActivity(nn.Module):
         x = (x[:, :_BINS] ** 2 + x[:, _BINS:] ** 2).sqrt()
         for conv in (self.conv1, self.conv2, self.conv3, self.conv4):
             x = conv(x).relu()
-        return x[..., 0]
+        out: Tensor = x[..., 0]
+        return out
 
     def forward(self, chunks: Tensor, state: tuple[Tensor, Tensor] | None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """(n, 576) chunks that follow each other to (n,) probabilities, and the state for those after them."""

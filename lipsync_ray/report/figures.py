@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from lipsync_ray.jobs.evaluate.columns import Metric
 from lipsync_ray.jobs.evaluate.scores import Score
-from lipsync_ray.jobs.evaluate.summary import ALL, GroupRow, Metric
+from lipsync_ray.jobs.evaluate.summary import ALL, GroupRow
 from lipsync_ray.metrics.lse import MAX_SHIFT
 
 COLOURS = ("#2f6db3", "#e08a1e", "#3c9a6b", "#b0466b", "#7a62b5", "#5f6b76")

@@ -146,6 +146,7 @@ def _page(
         bars=bars,
         colours=colours,
         details=details,
+        doubted=[score for score in ordered if score.warnings],
         unscored=[score for score in scores if score.status != "scored"],
         fids=fids,
         fid_notes=sorted({fid.note for fid in fids if fid.note}),

@@ -36,7 +36,7 @@ def run(monkeypatch, *arguments):
         (("dub", "t.csv", "-o", "out.mp4"), "go into a folder"),
         (("dub", "t.csv", "-o", "out", "--face", "tallest"), "expected one of largest, center, left, right"),
         (("dub", "t.csv", "-o", "out", "--still-rate", "fast"), "expected a number or a fraction"),
-        (("weights", "fetch", "nothing"), "not in the registry; expected mini, wav2lip, wav2lip_gan"),
+        (("weights", "fetch", "nothing"), "not in the registry; expected warp, mini, wav2lip, wav2lip_gan"),
     ],
 )
 def test_unusable_arguments_are_told_and_exit_with_2(tmp_path, monkeypatch, capsys, arguments, said):

@@ -42,7 +42,7 @@ def prepared(demo_inputs, tmp_path_factory):
     make_table(TableOrder("v", video, tuple(row.url for row in rows), table))
     speaker = choose_speaker(SpeakerQuery("v", table, "largest", video.width, video.height))
     segment = Segment(
-        "d-0", "d", 0, 40, video, speech, "pingpong", table, speaker.chosen, Pads(), "feather",
+        "d-0", "d", 0, 40, video, speech, "pingpong", table, None, speaker.chosen, Pads(), "feather",
         VideoCoding(crf=0), storage.join(out, "parts", "d", "0.mp4"),
     )  # fmt: skip
     return out, segment
@@ -65,7 +65,7 @@ def test_the_table_has_the_face_in_every_frame(prepared):
     assert tracks.frame.tolist() == list(range(segment.video.frames))
     assert 0 < tracks.detected.sum() < len(tracks.frame)
     assert storage.list_tree(storage.join(out, "faces", "parts")) == set()
-    assert faceless_frames(segment.video, segment.table, segment.chosen, Pads(), 500, "pingpong") == 0
+    assert faceless_frames(segment.video, segment.table, None, segment.chosen, Pads(), 500, "pingpong") == 0
 
 
 def test_the_mel_read_in_parts_is_the_mel(prepared, demo_inputs):

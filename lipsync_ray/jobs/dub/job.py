@@ -31,15 +31,16 @@ from lipsync_ray.io.out_folder import check_writable
 from lipsync_ray.io.results import Summary
 from lipsync_ray.jobs.dub.assemble import VideoOrder, make_video
 from lipsync_ray.jobs.dub.inputs import DubRun, DubState, Use, prepare
+from lipsync_ray.jobs.dub.lips import Pose
 from lipsync_ray.jobs.dub.meshes import Meshes
 from lipsync_ray.jobs.dub.plan import segments
-from lipsync_ray.jobs.dub.stages import Compose, Composed, Crop, Pose, Restore, Sync, faceless_frames
+from lipsync_ray.jobs.dub.stages import Compose, Composed, Crop, Restore, Sync, faceless_frames
 from lipsync_ray.media.join import AudioTrack
 from lipsync_ray.models import generators, weights
 from lipsync_ray.models.precision import resolved
+from lipsync_ray.models.weights import Checkpoint
 from lipsync_ray.restoration import previews
 from lipsync_ray.restoration.weights import resolve
-from lipsync_ray.models.weights import Checkpoint
 from lipsync_ray.settings import DubSettings, Reference, Workers
 
 
@@ -73,7 +74,9 @@ def run(
     with held(out, console), started(workers) as runner:
         device = allocate(runner.cluster, workers, alone=True).device  # options that cannot be met end the run here
         if generator.reference is None and settings.reference is not None:
-            raise SettingsError(f"--reference {settings.reference}: {generator.name} is shown no reference; leave it out")
+            raise SettingsError(
+                f"--reference {settings.reference}: {generator.name} is shown no reference; leave it out"
+            )
         closes = generator.closes if settings.close_in_silence is None else settings.close_in_silence
         settings = replace(settings, precision=resolved(settings.precision, device), close_in_silence=closes)
         settings = replace(settings, reference=settings.reference or generator.reference)
@@ -126,7 +129,16 @@ def _make_dubs(run: DubRun) -> None:
     users = f"{len(run.dubs)} dubs"
     lips = _lips_pass(run, layout)
     follow_up = FollowUp("choose", choose_speaker, on_table, on_speaker)
-    run_with_faces(run.context, videos, run.url("faces"), layout.model, follow_up, lips, users, lead=meshes and meshes.lead)
+    run_with_faces(
+        run.context,
+        videos,
+        run.url("faces"),
+        layout.model,
+        follow_up,
+        lips,
+        users,
+        lead=meshes.lead if meshes is not None else None,
+    )
 
 
 def _lips_pass(run: DubRun, layout: Layout) -> VideoPass[DubState, VideoOrder, str]:
@@ -151,7 +163,7 @@ def _stages(run: DubRun, layout: Layout) -> list[StageSpec]:
         stages = [layout.model.stage("pose", pose)]
     else:
         stages = [
-            layout.read.stage("crop", partial(Crop, generator.crop_side, closing(run.settings.reference))),
+            layout.read.stage("crop", partial(Crop, generator.crop_side, _closing(run.settings.reference))),
             layout.model.stage("sync", _sync(run, layout)),
         ]
     if run.restoration is not None:
@@ -160,8 +172,7 @@ def _stages(run: DubRun, layout: Layout) -> list[StageSpec]:
     return [*stages, layout.write.stage("compose", partial(Compose, settings.restore))]
 
 
-
-def closing(reference: Reference | None) -> Checkpoint | None:
+def _closing(reference: Reference | None) -> Checkpoint | None:
     """What closes the mouth that a generator is shown; None where it is shown as it is."""
     return weights.by_name("warp") if reference == "closed" else None
 

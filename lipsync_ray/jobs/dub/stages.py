@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 
 from lipsync_ray.faces.blend import paste
 from lipsync_ray.faces.crop import Pads, crop_box, crop_face
+from lipsync_ray.faces.lip_basis import LipBasis
 from lipsync_ray.faces.table import boxes_of, landmarks_of, read_table
-from lipsync_ray.faces.warp import LipBasis, LipWarp
 from lipsync_ray.inputs.face_tables import one_thread
 from lipsync_ray.inputs.mesh_tables import MeshTable
 from lipsync_ray.io import storage
+from lipsync_ray.jobs.dub.lips import Draw, Lips, closing, heard_by, hushed
 from lipsync_ray.jobs.dub.plan import Segment
-from lipsync_ray.media import decode, mel
+from lipsync_ray.media import decode
 from lipsync_ray.media.encode import encode
 from lipsync_ray.media.picture import Box, YuvFrame
 from lipsync_ray.media.probe import VideoInfo
@@ -28,12 +29,10 @@ from lipsync_ray.restoration.previews import commit_row
 from lipsync_ray.settings import Precision, RestoreSettings
 
 if TYPE_CHECKING:  # torch, which the other stages do without
-    from lipsync_ray.models.generators import AudioWindow, GeneratorSpec
+    from lipsync_ray.models.generators import GeneratorSpec
 
 U8 = NDArray[np.uint8]
 F32 = NDArray[np.float32]
-Draw = Callable[[int, YuvFrame], None]
-"""Draw a row's face into its picture, in place."""
 
 
 @dataclass(frozen=True)
@@ -62,40 +61,6 @@ class Crops:
 
         def draw(row: int, picture: YuvFrame) -> None:
             paste(picture, Box(*self.boxes[row].tolist()), self.faces[row], self.segment.blend)
-
-        return draw
-
-
-@dataclass(frozen=True)
-class Lips:
-    """A segment and how its lips are to be.
-
-    Attributes
-    ----------
-    segment : the row
-    places : (m,) int64 output frames, counted from the segment's start, that have a mesh
-    boxes : (m, 4) int32 x0, y0, x1, y1 of the face
-    poses : (m, k) float32 lip poses
-    silence : (m,) float32 how far each mouth is to be closed, 0 to 1
-    basis : what they are told in
-    restored, notes : as in :class:`Crops`
-    """
-
-    segment: Segment
-    places: NDArray[np.int64]
-    boxes: NDArray[np.int32]
-    poses: F32
-    silence: F32
-    basis: LipBasis
-    restored: Restored | None = None
-    notes: tuple[str, ...] = ()
-
-    def drawing(self) -> Draw:
-        """How they come into their frames."""
-        warp, shown = _Warping(self.segment, self.basis), self.segment.source_frames()
-
-        def draw(row: int, picture: YuvFrame) -> None:
-            warp.draw(int(shown[self.places[row]]), picture, self.poses[row], float(self.silence[row]))
 
         return draw
 
@@ -142,7 +107,7 @@ class Crop:
         boxes: list[Box] = []
         faces: list[U8] = []
         last: tuple[YuvFrame, U8] | None = None
-        close = _closing(segment, self._basis) if self._basis is not None else None
+        close = closing(segment, self._basis) if self._basis is not None else None
         for place, (index, picture) in enumerate(zip(shown, decode.pictures_at(video, shown.tolist()), strict=True)):
             box = crop_box(known[index - low], segment.pads, video.width, video.height)
             if box is None:
@@ -159,48 +124,6 @@ class Crop:
             np.array(boxes, np.int32).reshape(-1, 4),
             np.stack(faces) if faces else np.zeros((0, self._side, self._side, 3), np.uint8),
         )
-
-
-def _closing(segment: Segment, basis: LipBasis) -> Callable[[int, YuvFrame], YuvFrame]:
-    """Source frame number and picture ↦ the picture with its mouth closed; as it is where it has no mesh."""
-    warp = _Warping(segment, basis)
-    rest = np.zeros(len(basis.directions), np.float32)
-
-    def close(source: int, picture: YuvFrame) -> YuvFrame:
-        if warp.tracks[source] < 0:
-            return picture
-        closed = picture.copy()
-        warp.draw(source, closed, rest, silence=1.0)
-        return closed
-
-    return close
-
-
-class _Warping:
-    """Moves the lips of a segment's source frames.
-
-    Attributes
-    ----------
-    tracks : (frames,) of the whole video; −1 where a frame has no mesh
-    """
-
-    def __init__(self, segment: Segment, basis: LipBasis) -> None:
-        assert segment.mesh is not None
-        self._mesh, self._video = segment.mesh, segment.video
-        shown = segment.source_frames()
-        self._low = int(shown.min())
-        self._points = self._mesh.read(self._low, int(shown.max()) + 1)
-        self._mouths = self._mesh.mouths()
-        self.tracks = self._mouths.tracks
-        self._warp = LipWarp(basis, self._open_frame)
-
-    def _open_frame(self, number: int) -> tuple[YuvFrame, F32]:
-        return next(decode.pictures_at(self._video, [number])), self._mesh.read(number, number + 1)[0]
-
-    def draw(self, source: int, picture: YuvFrame, lips: F32, silence: float) -> None:
-        """Move the lips of a source frame, in place."""
-        mouth = self._mouths.by_track[int(self.tracks[source])]
-        self._warp.draw(picture, self._points[source - self._low], mouth, lips, silence)
 
 
 class Sync:
@@ -223,63 +146,12 @@ class Sync:
     def __call__(self, crops: Crops) -> Crops:
         if not len(crops.places):
             return crops
-        heard = _heard(crops.segment, crops.places, self._window)
+        heard = heard_by(crops.segment, crops.places, self._window)
         if self._window.front_end == "mel":
             segment = crops.segment
-            heard = _hushed(heard, segment.speech.silence(crops.places + segment.start, segment.video.rate))
+            heard = hushed(heard, segment.speech.silence(crops.places + segment.start, segment.video.rate))
         drawn = self._model(crops.faces, heard)
         return replace(crops, faces=drawn, notes=self._model.notes)
-
-
-class Pose:
-    """Hear how the lips of every frame are to be. Keeps the network loaded."""
-
-    def __init__(
-        self, generator: GeneratorSpec, checkpoint: Checkpoint, device: str, precision: Precision, batch: int | None
-    ) -> None:
-        one_thread()
-        self._window = generator.audio
-        self._model = generator.load(checkpoint.here(), device, precision, batch)
-
-    def __call__(self, segment: Segment) -> Lips:
-        video = segment.video
-        shown = segment.source_frames()
-        low, high = int(shown.min()), int(shown.max()) + 1
-        assert segment.mesh is not None
-        mouths = segment.mesh.mouths()
-        tracks = mouths.tracks[shown]
-        known = boxes_of(read_table(segment.table, low, high), segment.chosen, low, high)[shown - low]
-        boxes = [crop_box(box, segment.pads, video.width, video.height) for box in known]
-        places = [place for place, box in enumerate(boxes) if box is not None and tracks[place] >= 0]
-        poses = self._model(_heard(segment, np.array(places, np.int64), self._window))
-        for row, place in enumerate(places):
-            mouth = mouths.by_track[int(tracks[place])]
-            poses[row] = poses[row] * mouth.amplitude - (0.0 if mouth.speaks else self._model.closed)
-        return Lips(
-            segment,
-            np.array(places, np.int64),
-            np.array([boxes[place] for place in places], np.int32).reshape(-1, 4),
-            poses,
-            segment.speech.silence(np.array(places, np.int64) + segment.start, video.rate),
-            self._model.basis,
-            notes=self._model.notes,
-        )
-
-
-def _heard(segment: Segment, places: NDArray[np.int64], window: AudioWindow) -> F32:
-    """(m, bands, columns) float32 windows of sound of a segment's frames."""
-    rate, speech = segment.video.rate, segment.speech
-    starts = np.array([window.first(frame, rate) for frame in (places + segment.start).tolist()], np.int64)
-    if not len(starts):
-        return np.zeros((0, speech.bands, window.columns), np.float32)
-    first = min(int(starts.min()), speech.columns - window.columns)
-    columns = speech.read(first, int(starts.max()) + window.columns)
-    return mel.windows(columns, starts, max(0, first), speech.columns, window.columns, window.silent_end)
-
-
-def _hushed(heard: F32, silence: F32) -> F32:
-    """Windows of mel, brought towards silence."""
-    return np.asarray(heard + silence[:, None, None] * (mel.SILENCE - heard), np.float32)
 
 
 class Restore:

@@ -94,8 +94,11 @@ def aggregate(order: AggregateOrder) -> VideoMetrics:
         main.offset if main else None,
         len(found["mse"]),
         None if mse is None else image.psnr(mse),
-        *(_mean(found[name]) for name in ("ssim", "sharpness", "sharpness_reference")),
-        *(_mean(_joined(parts, name)) for name in ("jitter", "jitter_reference")),
+        _mean(found["ssim"]),
+        _mean(found["sharpness"]),
+        _mean(found["sharpness_reference"]),
+        _mean(_joined(parts, "jitter")),
+        _mean(_joined(parts, "jitter_reference")),
         None if order.sounds is None else verdict(*_openings(parts), order.sounds),
     )
 

@@ -22,7 +22,7 @@ from lipsync_ray.inputs.content_ids import content_ids
 from lipsync_ray.inputs.probe import VideoSource, probe
 from lipsync_ray.io import storage
 from lipsync_ray.jobs.evaluate.face_tracks import FaceTracksOrder, TrackIndex
-from lipsync_ray.jobs.evaluate.judged import HeardSound, Sounds, listen
+from lipsync_ray.jobs.evaluate.judged import NO_SOUNDS, HeardSound, Sounds, listen
 from lipsync_ray.jobs.evaluate.plan import why_not_comparable
 from lipsync_ray.jobs.evaluate.scores import SCORES, Score
 from lipsync_ray.jobs.evaluate.subjects import Subject
@@ -65,7 +65,7 @@ class EvaluateState(VideoState):
     tracks_url: str = ""
     tracks: TrackIndex | None = None
     windows: tuple[int, ...] = ()
-    sounds: Sounds = Sounds()
+    sounds: Sounds = NO_SOUNDS
 
     @property
     def id(self) -> str:
@@ -237,13 +237,13 @@ def _hear(run: EvaluateRun) -> None:
         for source, sound in run.context.map_tasks("hear", listen, list(wanted.values()))
         if isinstance(sound, HeardSound)
     }
-    distinct = {sound.digest: sound for key, sound in sorted(heard.items()) if key.startswith("v")}
-    ring = list(distinct)
+    ring = [sound for key, sound in sorted(heard.items()) if key.startswith("v")]
     for state in known:
         own = heard.get(f"v{state.video_key}") if state.speech is not None else None
         other = None
-        if own is not None and len(ring) > 1:
-            other = distinct[ring[(ring.index(own.digest) + 1) % len(ring)]]
+        if own is not None:
+            at = ring.index(own)
+            other = next((sound for sound in (*ring[at + 1 :], *ring[:at]) if sound.differs(own)), None)
         length = state.reference.frames / state.reference.rate if state.reference is not None else Fraction(0)
         state.sounds = Sounds(own, other, heard.get(f"r{state.reference_key}"), length)
 

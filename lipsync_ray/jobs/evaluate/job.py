@@ -130,7 +130,11 @@ def _score_videos(run: EvaluateRun, layout: Layout, shown: Previews) -> None:
             layout.model.stage("score", embed),
         ],
         assemble_args=lambda state: AggregateOrder(
-            state.id, tuple(url for _, url in state.ordered), state.tracks_url, state.windows, run.scorer.padded,
+            state.id,
+            tuple(url for _, url in state.ordered),
+            state.tracks_url,
+            state.windows,
+            run.scorer.padded,
             state.sounds if run.settings.judges else None,
         ),
         assemble=("aggregate", aggregate),

@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lipsync_ray.inputs.audio_features import extract_audio_features
-from lipsync_ray.inputs.audio_features import AudioSource
+from lipsync_ray.inputs.audio_features import AudioSource, extract_audio_features
 from lipsync_ray.io import storage
 from lipsync_ray.io.wording import number
 from lipsync_ray.jobs.evaluate.face_tracks import RATE
@@ -27,6 +26,7 @@ F32 = NDArray[np.float32]
 FOLLOWS = 0.1  # a judge's r that is higher than its control's by less says nothing
 LEAKS = 0.5
 FLATTERED = 0.15
+_ALIKE = 0.3
 
 
 @dataclass(frozen=True)
@@ -37,12 +37,17 @@ class HeardSound:
     ----------
     key : of the file
     url : npz with `opening` (n,) float32 and `silent` (n,) bool, 25 a second
-    digest : the same for the same sound
+    beginning : of `opening`, ten seconds at most, by which sounds are told apart
     """
 
     key: str
     url: str
-    digest: str
+    beginning: tuple[float, ...]
+
+    def differs(self, other: HeardSound) -> bool:
+        """Whether another sound is another one: not the same speech, cut elsewhere or coded anew."""
+        alike = judges.correlation(np.array(self.beginning), np.array(other.beginning))
+        return alike is not None and alike < _ALIKE
 
 
 def listen(source: AudioSource) -> HeardSound:
@@ -64,7 +69,7 @@ def listen(source: AudioSource) -> HeardSound:
         np.savez(buffer, opening=opening, silent=silent)
         storage.commit_bytes(url, buffer.getvalue())
     opening, _ = _read(url)
-    return HeardSound(source.key, url, storage.digest(np.round(opening, 2).astype("<f4").tobytes().hex()))
+    return HeardSound(source.key, url, tuple(opening[: 10 * RATE.numerator].tolist()))
 
 
 def _read(url: str) -> tuple[F32, NDArray[np.bool_]]:
@@ -88,6 +93,9 @@ class Sounds:
     other: HeardSound | None = None
     reference: HeardSound | None = None
     reference_s: Fraction = Fraction(0)
+
+
+NO_SOUNDS = Sounds()
 
 
 @dataclass(frozen=True)

@@ -96,17 +96,6 @@ class Score:
     jitter_reference: float | None = None
     compared_frames: int | None = None
     reference_error: str | None = None
-    heard: float | None = None
-    heard_best: float | None = None
-    heard_lag: int | None = None
-    heard_other: float | None = None
-    heard_undubbed: float | None = None
-    heard_real: float | None = None
-    leak: float | None = None
-    lip_motion: float | None = None
-    silent_lips: float | None = None
-    silent_lips_reference: float | None = None
-    warnings: list[str] = field(default_factory=list)
     frames: int | None = None
     rate: str | None = None
     width: int | None = None
@@ -119,6 +108,17 @@ class Score:
     seconds: float | None = None
     attempts: int | None = None
     fingerprint: str | None = None
+    heard: float | None = None
+    heard_best: float | None = None
+    heard_lag: int | None = None
+    heard_other: float | None = None
+    heard_undubbed: float | None = None
+    heard_real: float | None = None
+    leak: float | None = None
+    lip_motion: float | None = None
+    silent_lips: float | None = None
+    silent_lips_reference: float | None = None
+    warnings: list[str] = field(default_factory=list)
 
     @property
     def sync_d(self) -> float | None:

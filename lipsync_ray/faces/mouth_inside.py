@@ -1,0 +1,146 @@
+"""The inside of a mouth: taken from a frame of the person with the mouth open, and shown between lips that part."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lipsync_ray.faces.mesh import LIPS, LOWER_INNER, RING, TALKING, UPPER_INNER, Heads, heads_of
+from lipsync_ray.media.picture import FULL_RANGE, Box, YuvFrame
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+
+# In eye distances around the middle of the lips: what a mouth may move.
+_SIDE, _ABOVE, _BELOW = 0.95, 0.75, 1.15
+_EDGE = 1 / 160  # eye distances: softness of the lips' inner edge
+_SHADE = 0.55  # of the inside's brightness where the lips begin to part
+_LIGHTER, _DARKER = 1.3, 0.75
+_OUTER = tuple(range(RING))
+
+
+@dataclass(frozen=True)
+class Inside:
+    """The inside of a mouth: planes of the picture that shows it, what is not inside filled with what is.
+
+    Attributes
+    ----------
+    y, u, v : float32, of the box
+    box : where, in that picture
+    heads : how its head lies
+    gap : distance of the lips, in eye distances
+    skin : mean luma of the lips' outline
+    """
+
+    y: F32
+    u: F32
+    v: F32
+    box: Box
+    heads: Heads
+    gap: float
+    skin: float
+
+
+def mouth_box(points: F64, eyes: float, picture: YuvFrame) -> Box | None:
+    """What may be moved, as far as it lies in the picture; even, so that chroma can be moved along."""
+    centre = points[: len(LIPS)].mean(0)
+    low = np.floor(centre - eyes * np.array([_SIDE, _ABOVE])).astype(int)
+    high = np.ceil(centre + eyes * np.array([_SIDE, _BELOW])).astype(int)
+    box = Box(max(0, low[0]), max(0, low[1]), min(picture.width, high[0]), min(picture.height, high[1])).even()
+    return box if min(box.width, box.height) >= 8 else None
+
+
+def soft(polygon: F64, box: Box, eyes: float) -> F32:
+    """(h, w) float32 weight of a polygon's pixels, its edge softened."""
+    mask = np.zeros((box.height, box.width), np.uint8)
+    corners = np.round((polygon - (box.x0, box.y0) - 0.5) * 16).astype(np.int32)
+    cv2.fillPoly(mask, [corners], 255, cv2.LINE_AA, 4)
+    return np.asarray(cv2.GaussianBlur(mask.astype(np.float32) / 255, (0, 0), max(0.5, eyes * _EDGE)), np.float32)
+
+
+def halved(plane: F32) -> F32:
+    return np.asarray(
+        cv2.resize(plane, (plane.shape[1] // 2, plane.shape[0] // 2), interpolation=cv2.INTER_AREA), np.float32
+    )
+
+
+def inside_of(picture: YuvFrame, points: F64, gap: float) -> Inside | None:
+    """The inside of an open mouth, and around it its own edge, further and further blurred."""
+    heads = heads_of(points[None])
+    eyes = float(heads.eyes[0])
+    box = mouth_box(points, eyes, picture)
+    if box is None:
+        return None
+    polygon = points[TALKING][[*UPPER_INNER, *LOWER_INNER[::-1]]]
+    middle = polygon.mean(0)
+    mask = soft(middle + 0.88 * (polygon - middle), box, eyes)
+    planes = [picture.y[box.y0 : box.y1, box.x0 : box.x1]]
+    planes += [p[box.y0 // 2 : box.y1 // 2, box.x0 // 2 : box.x1 // 2] for p in (picture.u, picture.v)]
+    y = _spread(planes[0].astype(np.float32), mask, eyes)
+    u, v = (_spread(plane.astype(np.float32), halved(mask), eyes / 2) for plane in planes[1:])
+    return Inside(y, u, v, box, heads, gap, _skin(picture, points))
+
+
+def _spread(plane: F32, mask: F32, eyes: float) -> F32:
+    """`plane` where the mask is whole; elsewhere the mean of what is near and inside, of as near as there is."""
+    out, done = plane * mask, mask.copy()
+    for reach in (0.012, 0.03, 0.08, 0.2, 0.5):
+        sigma = max(0.5, reach * eyes)
+        weight = cv2.GaussianBlur(mask, (0, 0), sigma)
+        mean = cv2.GaussianBlur(plane * mask, (0, 0), sigma) / np.maximum(weight, 1e-6)
+        more = (1 - done) * np.clip(weight * 8, 0, 1)
+        out, done = out + more * mean, done + more
+    return np.asarray(out / np.maximum(done, 1e-6), np.float32)
+
+
+def _skin(picture: YuvFrame, points: F64) -> float:
+    """Mean luma on the outline of the lips."""
+    at = np.floor(points[list(_OUTER)]).astype(int).clip(0, (picture.width - 1, picture.height - 1))
+    return float(picture.y[at[:, 1], at[:, 0]].mean())
+
+
+def show_inside(
+    planes: list[F32], picture: YuvFrame, inside: Inside, seen: F32, box: Box, heads: Heads, points: F64, gap: float
+) -> None:
+    """Mix the inside of the mouth into the planes: moved with the skull, in this frame's light, darker in a slit."""
+    light = np.clip(_skin(picture, points) / max(inside.skin, 1.0), _DARKER, _LIGHTER)
+    shade = light * (_SHADE + (1 - _SHADE) * min(1.0, gap / inside.gap))
+    turn = heads.turn[0] / inside.heads.turn[0]
+    shift = (heads.shift[0] - inside.heads.shift[0]) / inside.heads.turn[0]
+    black = 0.0 if picture.colour.range == FULL_RANGE else 16.0
+    area = _extent(seen)
+    if area is None:
+        return
+    seen = seen[area.y0 : area.y1, area.x0 : area.x1]
+    for place, (plane, source) in enumerate(zip(planes, (inside.y, inside.u, inside.v), strict=True)):
+        step = 1 if place == 0 else 2
+        # z ↦ turn · z + shift, of the centres of this plane's pixels, to those of the other's.
+        corner = complex(box.x0 + area.x0 + step / 2, box.y0 + area.y0 + step / 2)
+        origin = (turn * corner + shift - complex(inside.box.x0, inside.box.y0)) / step - (0.5 + 0.5j)
+        affine = np.array([[turn.real, -turn.imag, origin.real], [turn.imag, turn.real, origin.imag]])
+        weight = seen if place == 0 else halved(seen)
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        moved = cv2.warpAffine(source, affine, weight.shape[::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE)
+        if place == 0:
+            moved = black + (moved - black) * shade
+        part = plane[area.y0 // step : area.y1 // step, area.x0 // step : area.x1 // step]
+        part += weight * (moved - part)
+
+
+def _extent(seen: F32) -> Box | None:
+    """The even box in which a weight is not zero."""
+    rows, columns = np.flatnonzero(seen.any(1)), np.flatnonzero(seen.any(0))
+    if not len(rows):
+        return None
+    return Box(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1).even()
+
+
+def darken(planes: list[F32], seen: F32) -> None:
+    """The inside of a mouth that nobody has seen open: the lips' own colour, dark."""
+    for place, plane in enumerate(planes):
+        weight = seen if place == 0 else halved(seen)
+        dark = 0.3 * plane if place == 0 else 128 + 0.6 * (plane - 128)
+        plane += weight * (dark - plane)

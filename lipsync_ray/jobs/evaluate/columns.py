@@ -1,0 +1,108 @@
+"""The numbers that a video has, as tables and reports call them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lipsync_ray.jobs.evaluate.scores import Score
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number that a video has.
+
+    Attributes
+    ----------
+    name : of its column
+    title : in a report
+    short : above a column of it
+    unit : of it; empty for a plain number
+    better : which way
+    digits : to show
+    meaning : one sentence
+    value : reads it from a score
+    """
+
+    name: str
+    title: str
+    short: str
+    unit: str
+    better: str
+    digits: int
+    meaning: str
+    value: Callable[[Score], float | None]
+
+
+METRICS = (
+    Metric(
+        "lse_d", "LSE-D", "LSE-D", "", "lower", 3,
+        "How far apart SyncNet finds the lips and the sound at the shift where they agree best.", lambda s: s.lse_d,
+    ),
+    Metric(
+        "lse_c", "LSE-C", "LSE-C", "", "higher", 3,
+        "How clearly that best shift stands out from the others. Near 0: lips and sound have nothing to do with each other.",
+        lambda s: s.lse_c,
+    ),
+    Metric(
+        "mini_sync_d", "mini-sync distance", "mini-sync distance", "", "lower", 3,
+        "The bundled scorer's distance between lips and sound at the best shift, 0 to 2. Not LSE-D, and not comparable with it.",
+        lambda s: s.mini_sync_d,
+    ),
+    Metric(
+        "mini_sync_c", "mini-sync confidence", "mini-sync confidence", "", "higher", 3,
+        "How clearly the bundled scorer's best shift stands out. Not LSE-C, and not comparable with it.",
+        lambda s: s.mini_sync_c,
+    ),
+    Metric(
+        "offset", "|AV offset|", "|offset|, frames", "frames", "lower", 1,
+        "By how many frames of 40 ms sound and picture are apart. Up to 1 goes unnoticed.",
+        lambda s: None if s.offset is None else float(abs(s.offset)),
+    ),
+    Metric(
+        "psnr_db", "PSNR outside the mouth", "PSNR, dB", "dB", "higher", 1,
+        "How much the rest of the picture kept of the source. Above 40 dB nobody sees a difference.", lambda s: s.psnr_db,
+    ),
+    Metric(
+        "ssim", "SSIM outside the mouth", "SSIM", "", "higher", 4,
+        "The same as structure: 1 is identical.", lambda s: s.ssim,
+    ),
+    Metric(
+        "sharpness_ratio", "mouth sharpness ÷ source", "sharpness ÷ source", "", "near 1", 2,
+        "How sharp the drawn mouth is beside the source's. Below 1 it is softer.", lambda s: s.sharpness_ratio,
+    ),
+    Metric(
+        "jitter_ratio", "landmark jitter ÷ source", "jitter ÷ source", "", "near 1", 2,
+        "How much the face shakes from frame to frame beside the source. Above 1 it flickers.", lambda s: s.jitter_ratio,
+    ),
+    Metric(
+        "heard", "judge: heard openness", "heard", "", "higher", 2,
+        "Correlation of the lips' opening with what a network that taught no generator hears in the sound.", lambda s: s.heard,
+    ),
+    Metric(
+        "heard_other", "judge: with another sound", "other sound", "", "near 0", 2,
+        "The same lips with another video's sound: what the number above says of lips that hear nothing.",
+        lambda s: s.heard_other,
+    ),
+    Metric(
+        "heard_undubbed", "judge: undubbed source", "undubbed", "", "near 0", 2,
+        "The source's lips with the new sound.", lambda s: s.heard_undubbed,
+    ),
+    Metric(
+        "heard_real", "judge: real video, own sound", "real", "", "", 2,
+        "The source's lips with its own sound, at the lag that suits best: what people reach.", lambda s: s.heard_real,
+    ),
+    Metric(
+        "leak", "leak of the source's mouth", "leak", "", "near 0", 2,
+        "Correlation of the lips' opening with that of the frame it was drawn over. Near 1: it still says what the source says.",
+        lambda s: s.leak,
+    ),
+    Metric(
+        "lip_motion", "lip motion ÷ source", "lip motion", "", "near 1", 2,
+        "How far the lips move beside the source's.", lambda s: s.lip_motion,
+    ),
+    Metric(
+        "silent_lips", "restless lips in silence", "silent lips", "", "lower", 4,
+        "Mean change of the opening a frame where nobody speaks, in parts of the eyes' distance.", lambda s: s.silent_lips,
+    ),
+)  # fmt: skip
