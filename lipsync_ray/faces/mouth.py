@@ -78,7 +78,9 @@ def mouth_of(track: int, frames: NDArray[np.integer], points: NDArray[np.floatin
     if len(points) >= _FITTED:
         turned = _terms(nose - pose)[:, 1:]
         turned -= turned.mean(0)
-        scale = turned.T @ turned + _RIDGE * len(points) * np.eye(3) * np.trace(turned.T @ turned) / (3 * len(points))
+        moment = turned.T @ turned
+        # A head that is held still tells nothing of how its mouth turns: the ridge then leaves nothing over.
+        scale = moment + (_RIDGE * np.trace(moment) / 3 + 1e-9 * len(points)) * np.eye(3)
         flat = (inside - inside.mean(0)).reshape(len(points), -1)
         rest[1:] = np.linalg.solve(scale, turned.T @ flat).reshape(3, len(SPEAKING), 2)
     rest[0] = np.median(inside - np.einsum("nk,ksc->nsc", _terms(nose - pose), rest), axis=0)

@@ -138,18 +138,20 @@ def test_damaged_files_are_rows_with_their_reason_and_stop_nobody(inputs, tmp_pa
     assert (tmp_path / "out" / "videos" / "good-1.mp4").stat().st_mtime_ns == kept
 
 
-def test_frames_do_not_depend_on_segments_actors_or_engine(inputs, cluster, tmp_path):
+@pytest.mark.parametrize("model", ["mini", "warp"])  # the first is shown a mouth that the second's way has closed
+def test_frames_do_not_depend_on_segments_actors_or_engine(inputs, cluster, tmp_path, model):
     """Lossless, so that decoding shows what was encoded; faces are found anew by each engine."""
     video, audio = inputs / "pan.mp4", inputs / "en.ogg"
     digests = {}
     for engine, segment, actors in (("inline", 600, 1), ("inline", 1, 2), ("ray", 1.3, 3)):
         out = tmp_path / f"{engine}-{segment}"
-        options = ("--model", "mini", "--crf", 0, "--segment", segment, "--actors", actors)
+        options = ("--model", model, "--crf", 0, "--segment", segment, "--actors", actors)
         assert lipsync_ray("dub", video, audio, "-o", out, *options, engine=engine) == 0
         (made,) = (out / "videos").iterdir()
         digests[engine, segment] = frame_digests(made)
         (table,) = (out / "faces").glob("*.parquet")
-        digests[engine, segment].append(table.read_bytes())
+        (mesh,) = (out / "faces" / "meshes").glob("*.mesh")
+        digests[engine, segment] += [table.read_bytes(), mesh.read_bytes()]
     first, *others = digests.values()
     assert len(first) > 100
     assert len(set(first)) > 100
@@ -212,3 +214,19 @@ def test_a_checkpoint_that_is_none_stops_before_anything(inputs, tmp_path, capsy
     assert lipsync_ray("dub", inputs / "pan.mp4", inputs / "short.wav", "-o", tmp_path / "o.mp4", "--model", page) == 2
     assert "web page" in capsys.readouterr().err
     assert not (tmp_path / "o.mp4.run").exists()
+
+
+def test_a_rule_that_a_model_does_not_have_is_refused(inputs, tmp_path, capsys):
+    options = ("--model", "warp", "--reference", "current")
+    assert lipsync_ray("dub", inputs / "pan.mp4", inputs / "en.ogg", "-o", tmp_path / "out", *options) == 2
+    assert "warp is shown no reference" in capsys.readouterr().err
+
+
+def test_a_second_language_finds_the_landmarks_of_the_first(inputs, tmp_path):
+    made = []
+    for audio, more in (("en.ogg", ()), ("short.wav", ("--no-close-in-silence",))):
+        options = ("--model", "warp", "-o", tmp_path / "out", *more)
+        assert lipsync_ray("dub", inputs / "pan.mp4", inputs / audio, *options, engine="inline") == 0
+        (mesh,) = (tmp_path / "out" / "faces" / "meshes").glob("*.mesh")
+        made.append(mesh.stat().st_mtime_ns)
+    assert made[0] == made[1]

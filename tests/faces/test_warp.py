@@ -1,0 +1,191 @@
+"""Moving a face's own lips: measured on the demo's portrait by the face mesh anew."""
+
+from importlib import resources
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lipsync_ray.faces import mesh
+from lipsync_ray.faces.mouth import Mouths, fill_holes, mouth_of, mouths_of
+from lipsync_ray.faces.warp import LipWarp
+from lipsync_ray.media.picture import Colour, YuvFrame
+from lipsync_ray.models.face_mesh import Mesher
+from lipsync_ray.models.hear import listener_of
+from lipsync_ray.models.weights import by_name
+
+FACE = np.array([[205, 195], [323, 188], [262, 240], [215, 290], [318, 285]], np.float32)  # eyes, nose, mouth corners
+
+
+def landmarks(picture, mesher):
+    square = mesh.square_of(FACE)
+    found, _ = mesher(mesh.cut_square(picture, square)[None])
+    return (found[0][list(mesh.KEPT)] @ square[:, :2].T + square[:, 2]).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def mesher():
+    return Mesher("cpu", batch=1)
+
+
+@pytest.fixture(scope="module")
+def picture():
+    data = (resources.files("lipsync_ray.demo") / "data" / "portrait.jpg").read_bytes()
+    bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    bgr = bgr[: bgr.shape[0] // 2 * 2, : bgr.shape[1] // 2 * 2]
+    height, width = bgr.shape[:2]
+    yuv = cv2.cvtColor(bgr, cv2.COLOR_BGR2YUV_I420).reshape(-1)
+    y, u, v = np.split(yuv, [height * width, height * width * 5 // 4])
+    half = (height // 2, width // 2)
+    return YuvFrame(y.reshape(height, width), u.reshape(half), v.reshape(half), Colour())
+
+
+@pytest.fixture(scope="module")
+def points(picture, mesher):
+    return landmarks(picture, mesher)
+
+
+@pytest.fixture(scope="module")
+def basis():
+    return listener_of(by_name("warp").here()).basis()
+
+
+@pytest.fixture(scope="module")
+def warp(basis, picture, points):
+    return LipWarp(basis, lambda number: (picture, points))
+
+
+def gap(points):
+    return float(mesh.gap_of(mesh.heads_of(points[None]).inside(points[None, mesh.TALKING]))[0])
+
+
+def drawn(warp, picture, points, lips, silence=0.0):
+    out = picture.copy()
+    warp.draw(out, points, mouth_of(0, np.array([0]), points[None]), np.array(lips), silence)
+    return out
+
+
+OPEN = [-0.6, 0.2, 0, 0, 0, 0, 0, 0]
+
+
+def test_lips_as_they_are_leave_the_picture_nearly_alone(warp, picture, points):
+    same = drawn(warp, picture, points, np.zeros(8))
+    assert np.abs(same.y.astype(int) - picture.y).mean() < 0.2
+    assert picture.y[:100].tobytes() == same.y[:100].tobytes()
+
+
+def test_a_mouth_opens_as_it_is_told_and_nothing_else_moves(warp, picture, points, basis, mesher):
+    told = basis.steps(np.array([OPEN]))[0]
+    wanted = gap(points) + told[mesh.SPEAKING.index(14), 1] - told[mesh.SPEAKING.index(13), 1]
+    opened = drawn(warp, picture, points, OPEN)
+    measured = landmarks(opened, mesher)
+    assert gap(measured) == pytest.approx(wanted, rel=0.35)
+    assert gap(measured) > 3 * gap(points)
+    eyes = np.linalg.norm(points[mesh.PLACE[263]] - points[mesh.PLACE[33]])
+    still = [mesh.PLACE[number] for number in mesh.RIGID]
+    assert np.linalg.norm(measured[still] - points[still], axis=1).mean() < 0.02 * eyes
+    # From the eyes upwards, and far from the face, not a sample is touched.
+    for before, after in ((picture.y, opened.y), (picture.u, opened.u), (picture.v, opened.v)):
+        rows = slice(0, int(before.shape[0] * 180 / picture.height))
+        np.testing.assert_array_equal(before[rows], after[rows])
+        np.testing.assert_array_equal(before[:, :20], after[:, :20])
+
+
+def test_an_open_mouth_closes(warp, picture, points, mesher):
+    opened = drawn(warp, picture, points, OPEN)
+    at = landmarks(opened, mesher)
+    mouth = mouth_of(0, np.array([0]), points[None])  # as it rests: closed
+    warp.draw(opened, at, mouth, np.zeros(8), 0.0)
+    assert gap(landmarks(opened, mesher)) < 0.4 * gap(at)
+
+
+def test_the_same_again_is_the_same(warp, picture, points, basis):
+    again = LipWarp(basis, lambda number: (picture, points))
+    first, second = (drawn(one, picture, points, OPEN) for one in (warp, again))
+    np.testing.assert_array_equal(first.y, second.y)
+    np.testing.assert_array_equal(first.u, second.u)
+
+
+def test_a_face_at_the_edge_is_drawn_as_far_as_it_is_seen(warp, picture, points):
+    low, left = 2 * int(points[:, 1].min() / 2 + 40), 2 * int(points[:, 0].mean() / 2)
+    part = YuvFrame(
+        np.ascontiguousarray(picture.y[: low + 60, left:]),
+        np.ascontiguousarray(picture.u[: low // 2 + 30, left // 2 :]),
+        np.ascontiguousarray(picture.v[: low // 2 + 30, left // 2 :]),
+        picture.colour,
+    )
+    drawn(warp, part, points - np.array([left, 0], np.float32), OPEN)
+    beyond = points + np.array([5000, 0], np.float32)
+    alone = drawn(warp, picture, beyond, OPEN)
+    np.testing.assert_array_equal(alone.y, picture.y)
+
+
+@given(st.floats(-1.5, 1.5), st.floats(0.2, 20), st.floats(-500, 500), st.floats(-500, 500))
+def test_a_head_is_found_however_it_lies(turn, size, x, y):
+    rng = np.random.default_rng(0)
+    own = rng.normal(0, 0.4, (len(mesh.KEPT), 2))
+    own[[mesh.PLACE[number] for number in mesh.RIGID]] = mesh.TEMPLATE
+    scale = 100 * size * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    shown = own @ scale.T + (x, y)
+    heads = mesh.heads_of(shown[None])
+    np.testing.assert_allclose(heads.inside(shown[None])[0], own, atol=1e-6)
+    assert heads.eyes[0] == pytest.approx(100 * size)
+    steps = rng.normal(0, 0.1, (1, 5, 2))
+    np.testing.assert_allclose(heads.moved(steps)[0], steps[0] @ scale.T, rtol=1e-6)
+
+
+def course_of(points, gaps):
+    """Frames in which the lower lip is so far below the upper one."""
+    frames = np.repeat(points[None], len(gaps), axis=0)
+    eyes = mesh.heads_of(points[None]).eyes[0]
+    lower = [i for i in range(len(mesh.LIPS)) if 0 < i % mesh.RING < 10]
+    frames[:, lower, 1] += (np.array(gaps) * eyes)[:, None].astype(np.float32)
+    return frames
+
+
+def test_a_mouth_is_told_from_its_frames(points):
+    gaps = 0.1 + 0.1 * np.sin(np.arange(120) / 3)
+    mouth = mouth_of(3, np.arange(1000, 1120), course_of(points, gaps))
+    assert mouth.track == 3
+    assert mouth.speaks
+    assert gaps[mouth.open_frame - 1000] > 0.19
+    assert mouth.spread == pytest.approx(gaps.std(), rel=0.05)
+    still = mouth_of(3, np.arange(120), course_of(points, np.zeros(120)))
+    assert not still.speaks
+    assert still.amplitude == 1
+
+
+def test_mouths_survive_being_stored(points):
+    frames = course_of(points, np.linspace(0, 0.2, 60))
+    tracks = np.repeat([4, 7, -1], 20).astype(np.int32)
+    frames[tracks < 0] = np.nan
+    mouths = mouths_of(frames, tracks)
+    again = Mouths.from_bytes(mouths.to_bytes())
+    assert set(again.by_track) == {4, 7}
+    np.testing.assert_array_equal(again.tracks, tracks)
+    for track, mouth in mouths.by_track.items():
+        np.testing.assert_array_equal(again.by_track[track].rest, mouth.rest)
+        assert again.by_track[track].open_frame == mouth.open_frame
+    nobody = Mouths.from_bytes(mouths_of(np.full_like(frames, np.nan), tracks).to_bytes())
+    assert not nobody.by_track
+
+
+def test_short_holes_are_filled_within_a_track(points):
+    frames = course_of(points, np.linspace(0, 0.2, 30))
+    whole, tracks = frames.copy(), np.repeat([0, 1], 15).astype(np.int32)
+    for hole in (slice(4, 7), slice(13, 17), slice(20, 27)):
+        frames[hole] = np.nan
+    fill_holes(frames, tracks)
+    np.testing.assert_allclose(frames[4:7], whole[4:7], atol=0.05)
+    assert np.isnan(frames[13:17]).all()  # across a cut
+    assert np.isnan(frames[20:27]).all()  # too long
+
+
+@pytest.mark.parametrize("height", [60.0, 400.0])
+def test_a_square_is_cut_wherever_it_lies(picture, height):
+    box = np.array([200, 150, 200 + 0.8 * height, 150 + height])
+    assert mesh.cut_square(picture, mesh.square_of_box(box)).shape == (mesh.SQUARE, mesh.SQUARE, 3)
+    assert mesh.cut_square(picture, mesh.square_of_box(box + 10_000)) is None
+    assert mesh.cut_square(picture, mesh.square_of_box(box - np.array([200, 150, 200, 150]))) is not None

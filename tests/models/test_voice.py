@@ -1,0 +1,58 @@
+"""Voice activity beside Silero's own network, and how silence is told to the lips."""
+
+from fractions import Fraction
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lipsync_ray.inputs.audio_features import AudioSource, extract_audio_features
+from lipsync_ray.media.audio import SoundTrack, speech_blocks
+from lipsync_ray.models.voice import voice_blocks
+
+GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "voice.npz"
+SPEECH = str(resources.files("lipsync_ray.demo") / "data" / "en.ogg")
+
+
+@pytest.fixture(scope="module")
+def samples():
+    return np.concatenate(list(speech_blocks(SoundTrack(SPEECH))))
+
+
+def heard(blocks):
+    return np.concatenate(list(voice_blocks(blocks)))
+
+
+def test_it_hears_what_silero_hears(samples):
+    theirs = np.load(GOLDEN)["probability"]
+    ours = heard([samples])
+    assert len(ours) == len(theirs)
+    assert np.abs(ours - theirs).max() < 0.02  # weights in half precision
+    assert ((ours >= 0.5) == (theirs >= 0.5)).mean() > 0.99
+
+
+@pytest.mark.parametrize("size", [1, 511, 4096, 200_000])
+def test_it_does_not_depend_on_how_a_sound_comes(samples, size):
+    short = samples[: 3 * 16000 + 77]
+    pieces = [short[at : at + size] for at in range(0, len(short), size)] if size > 1 else np.array_split(short, 997)
+    np.testing.assert_allclose(heard(pieces), heard([short]), atol=1e-5)
+
+
+def test_nobody_speaks_in_silence_and_beyond_the_end(tmp_path):
+    source = AudioSource(SoundTrack(SPEECH), "k", False, str(tmp_path), voice=True)
+    speech = extract_audio_features(source)
+    rate = Fraction(25)
+    end = int(speech.duration_s * rate)
+    silence = speech.silence(np.arange(end + 50), rate)
+    assert ((silence >= 0) & (silence <= 1)).all()
+    assert silence[:end].mean() < 0.4
+    assert (silence[end + 10 :] == 1).all()
+    # A stretch by itself says the same.
+    np.testing.assert_array_equal(speech.silence(np.arange(40, 90), rate), silence[40:90])
+    assert extract_audio_features(source).voice_url == speech.voice_url
+
+
+def test_a_sound_that_was_not_asked_says_nothing(tmp_path):
+    speech = extract_audio_features(AudioSource(SoundTrack(SPEECH), "k", False, str(tmp_path)))
+    assert speech.silence(np.arange(5), Fraction(30)).tolist() == [0] * 5
