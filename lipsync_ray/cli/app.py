@@ -16,13 +16,14 @@ from lipsync_ray.cli.enhance import enhance
 from lipsync_ray.cli.evaluate import evaluate, report
 from lipsync_ray.cli.status import status
 from lipsync_ray.cli.stopping import Stopped, stoppable
+from lipsync_ray.cli.train import train
 from lipsync_ray.cli.weights import app as weights_app
 from lipsync_ray.errors import LipsyncError, UsageError
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__.split("\n")[0]
 )
-for command in (dub, demo, analyze, enhance, evaluate, report, status):
+for command in (dub, demo, analyze, enhance, evaluate, report, train, status):
     app.command()(command)
 app.add_typer(weights_app, name="weights")
 

@@ -90,7 +90,7 @@ class GeneratorSpec:
     ----------
     name : of the network
     signature : a state-dict entry that only this network has, by which a checkpoint is known
-    build : makes the network, for a look at a checkpoint's entries
+    build : makes the network that a checkpoint with these entries is of
     load : (checkpoint file, device, precision, batch) → the loaded model: a :class:`Generator` of faces, or of lip poses
         :class:`~lipsync_ray.models.hear.LipPoses`
     draws : "faces", square crops that are pasted; or "lips", poses that the frame's own pixels are moved to
@@ -104,7 +104,7 @@ class GeneratorSpec:
 
     name: str
     signature: str
-    build: Callable[[], nn.Module]
+    build: Callable[[dict[str, Tensor]], nn.Module]
     load: Callable[[Path, str, Precision, int | None], Any]
     crop_side: int
     audio: AudioWindow
@@ -165,7 +165,7 @@ def verify(path: Path) -> GeneratorSpec:
     state = read_state(path)
     with torch.device("meta"):
         spec = spec_of_state(state, str(path))
-        compare(spec.build(), state, str(path))
+        compare(spec.build(state), state, str(path))
     return spec
 
 
@@ -188,7 +188,7 @@ class LipModel(Batched):
         state = read_state(path)
         spec = spec_of_state(state, str(path))
         super().__init__(device, batch, spec.cpu_batch, spec.gpu_batch)
-        network = spec.build()
+        network = spec.build(state)
         assert isinstance(network, Wav2Lip)
         load_into(network, state, str(path))
         self.dtype = dtype_of(precision, self.device)
@@ -242,7 +242,7 @@ def _wav2lip(
     name: str, signature: str, build: Callable[[], Wav2Lip], shift: int, reference: Reference = "current"
 ) -> GeneratorSpec:
     audio = AudioWindow("mel", 80, MEL_STEP, Fraction(shift))
-    return GeneratorSpec(name, signature, build, LipModel, CROP, audio, reference)
+    return GeneratorSpec(name, signature, lambda state: build(), LipModel, CROP, audio, reference)
 
 
 def _warp() -> GeneratorSpec:
@@ -252,7 +252,7 @@ def _warp() -> GeneratorSpec:
     return GeneratorSpec(
         "warp",
         "directions",
-        hear.Listener,
+        hear.listener_for,
         load,
         0,
         audio,

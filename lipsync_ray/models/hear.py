@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from lipsync_ray.errors import CheckpointError
 from lipsync_ray.faces.lip_basis import LipBasis
+from lipsync_ray.faces.mesh import SPEAKING
 from lipsync_ray.media.mel import BANDS
 from lipsync_ray.models.batched import Batched
 from lipsync_ray.models.checkpoint import read_state
@@ -69,7 +70,7 @@ class Listener(nn.Module):
     directions: Tensor
     readers: Tensor
 
-    def __init__(self, seeds: int = 2, points: int = 113) -> None:
+    def __init__(self, seeds: int = 2, points: int = len(SPEAKING)) -> None:
         super().__init__()
         self.networks = nn.ModuleList(Hear() for _ in range(seeds))
         self.register_buffer("gain", torch.ones(POSES))
@@ -85,6 +86,12 @@ class Listener(nn.Module):
         return LipBasis(self.directions.float().numpy(), self.readers.float().numpy())
 
 
+def listener_for(state: dict[str, Tensor]) -> Listener:
+    """The networks that a checkpoint with these entries holds, untrained; as many as there are in it."""
+    numbers = {name.split(".")[1] for name in state if name.startswith("networks.")}
+    return Listener(max(1, len(numbers)), int(state["directions"].shape[1]) if "directions" in state else len(SPEAKING))
+
+
 def listener_of(path: Path) -> Listener:
     """The networks of a checkpoint; as many as it holds.
 
@@ -95,10 +102,9 @@ def listener_of(path: Path) -> Listener:
     from lipsync_ray.models.checkpoint import load_into
 
     state = read_state(path)
-    numbers = {name.split(".")[1] for name in state if name.startswith("networks.")}
-    if not numbers or "directions" not in state:
-        raise CheckpointError(f"{path}: no audio-to-lips checkpoint (networks.… and directions are missing)")
-    listener = Listener(len(numbers), int(state["directions"].shape[1]))
+    if "directions" not in state:
+        raise CheckpointError(f"{path}: no audio-to-lips checkpoint (directions, readers, networks.… are expected)")
+    listener = listener_for(state)
     load_into(listener, state, str(path))
     return listener.eval().requires_grad_(False)
 

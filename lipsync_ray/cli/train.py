@@ -1,0 +1,63 @@
+"""``lipsync-ray train``: teach a network to hear how lips move."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from lipsync_ray.cli.options import Actors, Address, Attempts, EngineOption, Gpus, Out, engine_of
+
+
+def train(
+    kind: Annotated[
+        str, typer.Argument(help="pose: how lips move, for --model warp. judge: how far a mouth opens, for evaluate.")
+    ],
+    clips: Annotated[
+        str,
+        typer.Argument(
+            help="Folder of clips in which one person talks, or a table with columns video and optionally person."
+        ),
+    ],
+    out: Out = "",
+    steps: Annotated[int, typer.Option(help="Of each network.")] = 1400,
+    seeds: Annotated[int, typer.Option(help="Networks whose mean is the result (a judge is one).")] = 2,
+    seed: Annotated[int, typer.Option(help="Of the first, and of who is held out.")] = 0,
+    held_out: Annotated[
+        float, typer.Option(help="Part of the clips, of whole people, that is kept from training.")
+    ] = 0.1,
+    minutes: Annotated[float | None, typer.Option(help="End each network's training early, after so long.")] = None,
+    actors: Actors = None,
+    gpus_per_actor: Gpus = None,
+    attempts: Attempts = 3,
+    address: Address = None,
+    engine: EngineOption = "auto",
+) -> None:
+    """Train on clips of people who talk; weights, curve and model card go to OUT.
+
+    Run the same command again after it was stopped: clips that were looked at are kept, and training goes on from its last
+    checkpoint.
+    """
+    from lipsync_ray.errors import SettingsError
+    from lipsync_ray.jobs.train import job
+    from lipsync_ray.jobs.train.clips import read_clips
+    from lipsync_ray.jobs.train.settings import TrainSettings
+    from lipsync_ray.settings import Workers
+
+    if not out:
+        raise SettingsError("-o is missing: where the results go")
+    settings = TrainSettings(kind, steps, seeds, seed, held_out, minutes)  # type: ignore[arg-type]
+    kind_of = engine_of(engine, address)
+    workers = Workers(actors, gpus_per_actor, attempts=attempts, address=address, engine=kind_of)
+    console = Console()
+    trained = job.run(read_clips(clips), settings, workers, out, console)
+    lost = [row for row in trained.rows if row.status != "used"]
+    for row in lost[:5]:
+        console.print(f"{row.id}: {row.error}", style="yellow", highlight=False, markup=False)
+    for name, value in trained.product.measured.items():
+        console.print(f"{name}: {value}", highlight=False, markup=False)
+    said = f"{len(trained.rows) - len(lost)} of {len(trained.rows)} clips of use; {trained.seconds:.0f} s"
+    console.print(f"{said}; {escape(trained.model)}", highlight=False, soft_wrap=True)
+    raise typer.Exit(0 if trained.complete else 1)

@@ -1,0 +1,1 @@
+"""The training job: clips of people who talk, in; weights, curves and a card, out."""

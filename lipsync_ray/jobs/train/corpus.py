@@ -1,0 +1,146 @@
+"""All clips as one corpus on disk, memory-mapped; who is who; who is held out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lipsync_ray.faces.mesh import SPEAKING, gap_of
+from lipsync_ray.io import storage
+from lipsync_ray.jobs.train.clips import Seen
+
+F32 = NDArray[np.float32]
+I64 = NDArray[np.int64]
+
+_ALIKE = 0.35  # mean distance (1 − correlation) of likenesses up to which clips may show one person
+_WEIGHTS = (1.0, 0.5)  # of the lips' and of the chin's landmarks in the basis
+_LIPS = 80
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Clips, one after the other.
+
+    Attributes
+    ----------
+    lips : (frames, len(SPEAKING), 2) float32 displacements from each clip's median, in eye distances; memory-mapped
+    gaps : (frames, 2) float32 opening and width of the lips, likewise
+    mel : (columns, 80) float32, memory-mapped
+    first, frames : (n,) of each clip in `lips`
+    column, columns : (n,) of each clip in `mel`
+    rate : (n,) frames/s
+    person : (n,) number
+    held_out : (n,) bool
+    """
+
+    lips: F32
+    gaps: F32
+    mel: F32
+    first: I64
+    frames: I64
+    column: I64
+    columns: I64
+    rate: NDArray[np.float64]
+    person: I64
+    held_out: NDArray[np.bool_]
+
+    def clips(self, held_out: bool) -> I64:
+        """Numbers of the clips on one side."""
+        return np.flatnonzero(self.held_out == held_out)
+
+
+def make_corpus(folder: Path, urls: Sequence[str], people: Sequence[str | None], part: float, seed: int) -> Corpus:
+    """Read what was seen of the clips into one corpus; whole people are held out, about `part` of the clips.
+
+    Parameters
+    ----------
+    folder : local; two files are written there
+    urls : of each clip's :class:`Seen`
+    people : who is seen, where it is known; the others are told apart by their likeness
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    likenesses, frames, columns, rates, gaps = [], [], [], [], []
+    with (folder / "lips.f32").open("wb") as lips_file, (folder / "mel.f32").open("wb") as mel_file:
+        for url in urls:
+            seen = Seen.from_bytes(storage.read_bytes(url))
+            there = ~np.isnan(seen.lips[:, 0, 0])
+            # Frames of another face than the one before are rare in clips; holes keep the place, held from before.
+            held = np.maximum.accumulate(np.where(there, np.arange(len(there)), there.argmax()))
+            lips = seen.lips[held].astype(np.float64)
+            width = np.linalg.norm(lips[:, SPEAKING.index(291)] - lips[:, SPEAKING.index(61)], axis=-1)
+            shape = np.stack((gap_of(lips), width), axis=1)
+            gaps.append((shape - np.median(shape, axis=0)).astype(np.float32))
+            lips_file.write((lips - np.median(lips, axis=0)).astype("<f4").tobytes())
+            mel_file.write(seen.mel.astype("<f4").tobytes())
+            likenesses.append(seen.likeness)
+            frames.append(len(lips))
+            columns.append(len(seen.mel))
+            rates.append(float(seen.rate))
+    person = _people(np.stack(likenesses), people)
+    return Corpus(
+        np.memmap(folder / "lips.f32", "<f4", "r", shape=(sum(frames), len(SPEAKING), 2)),
+        np.concatenate(gaps),
+        np.memmap(folder / "mel.f32", "<f4", "r", shape=(sum(columns), 80)),
+        np.cumsum([0, *frames[:-1]]),
+        np.array(frames),
+        np.cumsum([0, *columns[:-1]]),
+        np.array(columns),
+        np.array(rates),
+        person,
+        _held_out(person, part, seed),
+    )
+
+
+def _people(likenesses: NDArray[np.uint8], known: Sequence[str | None]) -> I64:
+    """A number for each person. Faces as they are cut, light and contrast taken out, joined while alike in the mean.
+
+    This is no recognition of faces: studio and clothes take part, so one person may get several numbers; two people
+    who look alike in the same studio may share one, which costs nothing but their being held out together.
+    """
+    from scipy.cluster.hierarchy import fcluster, linkage
+
+    names = {name: number for number, name in enumerate(sorted({name for name in known if name is not None}))}
+    out = np.array([names[name] if name is not None else -1 for name in known], np.int64)
+    unknown = np.flatnonzero(out < 0)
+    if len(unknown) < 2:
+        out[unknown] = len(names)
+        return out
+    flat = likenesses[unknown].reshape(len(unknown), -1).astype(np.float64)
+    groups = fcluster(linkage(flat, "average", metric="correlation"), _ALIKE, "distance")
+    out[unknown] = len(names) + groups - 1
+    return out
+
+
+def _held_out(person: I64, part: float, seed: int) -> NDArray[np.bool_]:
+    """Whole people, drawn until about `part` of the clips are held out; the largest is never drawn."""
+    numbers, counts = np.unique(person, return_counts=True)
+    order = np.random.default_rng(seed).permutation(len(numbers))
+    drawn: list[int] = []
+    total = 0
+    for place in order.tolist():
+        if place != counts.argmax() and total + counts[place] <= 1.5 * part * len(person):
+            drawn.append(int(numbers[place]))
+            total += int(counts[place])
+        if total >= part * len(person):
+            break
+    return np.isin(person, drawn)
+
+
+def fit_basis(corpus: Corpus, poses: int) -> tuple[F32, F32]:
+    """(directions, readers), (poses, len(SPEAKING), 2) each: principal components of the training side's displacements."""
+    weight = np.full((len(SPEAKING), 1), _WEIGHTS[1])
+    weight[:_LIPS] = _WEIGHTS[0]
+    moment = np.zeros((2 * len(SPEAKING),) * 2)
+    for clip in corpus.clips(held_out=False).tolist():
+        first = int(corpus.first[clip])
+        flat = (corpus.lips[first : first + int(corpus.frames[clip])] * weight).reshape(-1, 2 * len(SPEAKING))
+        moment += flat.T.astype(np.float64) @ flat
+    _, vectors = np.linalg.eigh(moment)
+    components = vectors[:, ::-1][:, :poses].T.reshape(poses, len(SPEAKING), 2)
+    signs = np.sign(components.reshape(poses, -1)[np.arange(poses), np.abs(components).reshape(poses, -1).argmax(1)])
+    components = components * signs[:, None, None]
+    return (components / weight).astype(np.float32), (components * weight).astype(np.float32)
