@@ -103,7 +103,7 @@ class Lesson:
         self._optimizer = torch.optim.AdamW(self.network.parameters(), _RATE, weight_decay=_DECAY)
         own = np.concatenate([targets[self._frames(clip)] for clip in clips.tolist()])
         spread = torch.from_numpy(own.std(0)).to(self._device)
-        self._spread = spread.clamp_min(1e-6)
+        self._spread = spread.clamp_min(1e-3)  # what does not move teaches nothing
         self._weight = spread.sqrt() / spread.sqrt().sum()
         self.step = 0
         self.curve: list[Progress] = []

@@ -1,0 +1,66 @@
+"""`lipsync-ray train` on clips of the demo's portrait: nothing to learn there, but all that it takes."""
+
+import csv
+
+import numpy as np
+import pytest
+from clips import write_both
+from commands import lipsync_ray
+
+from lipsync_ray.io import storage
+from lipsync_ray.jobs.train.clips import CLIPS
+from lipsync_ray.media import audio, decode
+from lipsync_ray.media.probe import probe_video
+from lipsync_ray.models.hear import listener_of
+
+COUNT, FRAMES = 9, 30
+
+
+@pytest.fixture(scope="module")
+def clips(demo_inputs, tmp_path_factory):
+    """A table of nine clips of two "people", and one of nobody."""
+    folder = tmp_path_factory.mktemp("talking")
+    video = probe_video(str(demo_inputs / "pan.mp4"))
+    sound = np.concatenate(list(audio.speech_blocks(audio.SoundTrack(str(demo_inputs / "en.ogg")))))
+    rows = []
+    for clip in range(COUNT):
+        pictures = [p.bgr()[..., ::-1] for p in decode.pictures(video, 7 * clip, 7 * clip + FRAMES)]
+        piece = sound[clip * 8000 : clip * 8000 + FRAMES * 640]
+        rows.append((write_both(folder / f"{clip}.mp4", pictures, piece, rate=16_000), "ab"[clip % 3 == 0]))
+    grey = [np.full((96, 96, 3), 90, np.uint8)] * FRAMES
+    rows.append((write_both(folder / "nobody.mp4", grey, sound[: FRAMES * 640], rate=16_000), "c"))
+    table = folder / "clips.csv"
+    with table.open("w", newline="") as file:
+        csv.writer(file).writerows([("video", "person"), *((path.name, person) for path, person in rows)])
+    return table
+
+
+def test_clips_become_a_model_that_dubs(clips, demo_inputs, tmp_path, capsys):
+    out = tmp_path / "out"
+    command = ("train", "pose", clips, "-o", out, "--steps", 3, "--seeds", 1, "--held-out", 0.3)
+    assert lipsync_ray(*command, engine="inline") == 1
+    rows = {row.id: row for row in CLIPS.read_table(str(out))}
+    assert "no face" in (rows["nobody"].error or "")
+    used = [row for row in rows.values() if row.status == "used"]
+    assert len(used) == COUNT
+    assert {row.person for row in used if row.held_out} != {row.person for row in used if not row.held_out}
+    assert len(listener_of(out / "model.safetensors").networks) == 1
+    assert {"MODEL_CARD.md", "curve.csv", "curve.png"} <= {path.name for path in out.iterdir()}
+    # Again: clips are not looked at anew, and the lesson has nothing left to do.
+    before = {name: (out / "clips" / name).stat().st_mtime_ns for name in storage.list_names(str(out / "clips"))}
+    first = (out / "model.safetensors").read_bytes()
+    assert lipsync_ray(*command, engine="inline") == 1
+    assert "9 of 10 clips were looked at before" in capsys.readouterr().out
+    assert {name: (out / "clips" / name).stat().st_mtime_ns for name in before} == before
+    assert (out / "model.safetensors").read_bytes() == first
+    options = ("--model", out / "model.safetensors", "--length", "video")
+    assert lipsync_ray("dub", demo_inputs / "pan.mp4", demo_inputs / "en.ogg", "-o", tmp_path / "dub.mp4", *options) == 0
+
+
+def test_too_few_clips_are_said(clips, tmp_path, capsys):
+    few = tmp_path / "few.csv"
+    few.write_text("video\n" + "\n".join(str(clips.parent / f"{n}.mp4") for n in range(3)) + "\n")
+    assert lipsync_ray("train", "judge", few, "-o", tmp_path / "out", engine="inline") == 2
+    assert "3 of 3 clips are of use, and 8 are needed" in capsys.readouterr().err
+    assert lipsync_ray("train", "judge", tmp_path / "empty", "-o", tmp_path / "out", engine="inline") == 2
+    assert lipsync_ray("train", "nothing", few, "-o", tmp_path / "out", engine="inline") == 2
