@@ -1,42 +1,52 @@
-"""Draw docs/picture.png from a demo's results: the source above, the same frames of its dubs below.
+"""Make docs/picture.png: the demo's portrait, and the same frames speaking English and Korean.
 
-uv run lipsync-ray demo && uv run python docs/make_picture.py lipsync-demo
+uv run python docs/make_picture.py
 """
 
 from __future__ import annotations
 
-import sys
+import tempfile
 from pathlib import Path
 
+import cv2
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
 
+import lipsync_ray
+from lipsync_ray.demo.corpus import make_corpus
 from lipsync_ray.media import decode
-from lipsync_ray.media.picture import Box
 from lipsync_ray.media.probe import probe_video
-from lipsync_ray.media.timeline import source_frames
 
-FRAMES = (22, 35, 44, 63, 72, 86, 99)
-VIEW = Box(72, 40, 312, 280)
-SIDE, GAP, LEFT = 180, 6, 96
+COLUMNS, FIRST, EVERY = 6, 10, 12  # frames
+BOX = (slice(92, 360), slice(40, 308))  # rows and columns of the 384-pixel video
+SIDE = 220  # pixels a tile
+RIM = 4
 
 
-def main(demo: Path) -> None:
-    rows = [("source", demo / "inputs" / "pan.mp4")]
-    rows += [(name, demo / "videos" / f"pan-{code}.mp4") for name, code in (("English", "en"), ("Korean", "ko"))]
-    sheet = Image.new("RGB", (LEFT + len(FRAMES) * (SIDE + GAP), len(rows) * (SIDE + GAP) + GAP), "white")
-    draw = ImageDraw.Draw(sheet)
-    font = ImageFont.load_default(20)
-    for row, (name, path) in enumerate(rows):
-        info = probe_video(str(path))
-        draw.text((8, GAP + row * (SIDE + GAP) + SIDE // 2 - 12), name, "black", font)
-        numbers = source_frames(np.array(FRAMES), info.frames, "pingpong").tolist()
-        for column, number in enumerate(numbers):
-            bgr = next(decode.pictures(info, number, number + 1)).bgr(VIEW)
-            tile = Image.fromarray(np.ascontiguousarray(bgr[..., ::-1])).resize((SIDE, SIDE), Image.Resampling.LANCZOS)
-            sheet.paste(tile, (LEFT + column * (SIDE + GAP), GAP + row * (SIDE + GAP)))
-    sheet.save(Path(__file__).with_name("picture.png"), optimize=True)
+def frames_of(path: Path, numbers: list[int]) -> list[np.ndarray]:
+    info = probe_video(str(path))
+    return [picture.bgr() for picture in decode.pictures_at(info, numbers)]
+
+
+def row(pictures: list[np.ndarray]) -> np.ndarray:
+    tiles = [cv2.resize(picture[BOX], (SIDE, SIDE), interpolation=cv2.INTER_AREA) for picture in pictures]
+    return np.hstack(
+        [cv2.copyMakeBorder(tile, 0, RIM, 0, RIM, cv2.BORDER_CONSTANT, value=(255,) * 3) for tile in tiles]
+    )
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        make_corpus(folder)
+        rows = []
+        numbers = [FIRST + EVERY * column for column in range(COLUMNS)]
+        rows.append(row(frames_of(folder / "pan.mp4", numbers)))
+        for language in ("en", "ko"):
+            out = folder / f"{language}.mp4"
+            lipsync_ray.dub(folder / "pan.mp4", folder / f"{language}.ogg", out, model="warp")
+            rows.append(row(frames_of(out, numbers)))
+        cv2.imwrite(str(Path(__file__).with_name("picture.png")), np.vstack(rows))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main()

@@ -1,7 +1,7 @@
 """Bulk lip-sync dubbing of talking-head video on Ray.
 
 >>> import lipsync_ray
->>> lipsync_ray.dub("face.mp4", "speech.wav", "out.mp4", model="mini")  # doctest: +SKIP
+>>> lipsync_ray.dub("face.mp4", "speech.wav", "out.mp4", model="warp")  # doctest: +SKIP
 
 The same for the other jobs: :func:`dub_table`, :func:`enhance`, :func:`evaluate`, :func:`analyze`. Nothing heavy is imported
 before one of them is called.

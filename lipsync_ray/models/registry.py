@@ -7,7 +7,7 @@ from typing import Literal
 
 Kind = Literal["lips", "scorer", "fid", "restorer", "speech", "helper"]
 WAV2LIP_LICENCE = "research and other non-commercial use only (trained on LRS2)"
-_MINI_INSTEAD = "--model mini                       bundled, needs no download; lower quality"
+_MINI_INSTEAD = "--model warp                       bundled, needs no download: moves the person's own lips"
 
 
 @dataclass(frozen=True)
