@@ -15,7 +15,7 @@ Course = NDArray[np.floating]
 
 LAGS = 8  # places to either side
 FEWEST = 50  # places that a correlation is told of: two seconds
-_STILL = 1e-4  # eye distances: a mouth that moves less has no course
+_STILL = 3e-3  # eye distances: what moves less is the noise of its landmarks
 _FEWEST_SILENT = 10
 
 

@@ -47,13 +47,15 @@ def test_a_run_is_scored_and_its_tables_are_written(demo_scores):
     assert abs(pan.offset) <= 1
     assert len(pan.curve) == 31
     assert len(pan.confidence) == pan.windows > 50
-    assert pan.psnr_db > 35
+    assert pan.psnr_db > 30  # its chin moves, below the crop
+    assert pan.heard > 0.3 > abs(pan.heard_other or 0)
+    assert pan.leak is None  # the source holds still
     assert 0.9 < pan.ssim <= 1
     assert 0 < pan.sharpness_ratio < 1.5
     assert pan.jitter_ratio > 0
     names = {path.name for path in (demo_scores / "metrics").iterdir()}
     assert names == {"videos.parquet", "videos.csv", "groups.parquet", "groups.csv", "tables.md", "fid.json"}
-    assert "| en | mini | 2/2 |" in (demo_scores / "metrics" / "tables.md").read_text()
+    assert "| en | warp | 2/2 |" in (demo_scores / "metrics" / "tables.md").read_text()
     assert not list((demo_scores / "parts").glob("*"))
 
 
@@ -151,8 +153,8 @@ def test_two_runs_of_one_model_are_told_apart(demo_scores, tmp_path):
     shutil.copytree(demo_scores, again)
     assert lipsync_ray("report", demo_scores, again, "-o", tmp_path / "both", "--previews", "2") == 0
     text = (tmp_path / "both" / "report" / "tables.md").read_text()
-    assert f"| en | mini ({demo_scores.name}) | 2/2 |" in text
-    assert "| en | mini (again) | 2/2 |" in text
+    assert f"| en | warp ({demo_scores.name}) | 2/2 |" in text
+    assert "| en | warp (again) | 2/2 |" in text
 
 
 def test_fid_is_the_same_for_one_actor_and_for_three(demo_run, demo_scores, cluster, tmp_path):
@@ -200,10 +202,10 @@ def test_fid_is_the_same_for_one_actor_and_for_three(demo_run, demo_scores, clus
     assert status == 0
     fids = json.loads((evaluated / "metrics" / "fid.json").read_text())
     groups = {(fid["language"], fid["model"]): fid for fid in fids}
-    assert set(groups) == {*((name, "mini") for name in ("ar", "en", "es", "ko")), (None, "mini")}
+    assert set(groups) == {*((name, "warp") for name in ("ar", "en", "es", "ko")), (None, "warp")}
     assert (
-        groups[None, "mini"]["generated"]
-        == groups[None, "mini"]["real"]
+        groups[None, "warp"]["generated"]
+        == groups[None, "warp"]["real"]
         == sum(fid["generated"] for key, fid in groups.items() if key[0])
     )
     assert json.loads((evaluated / "run.json").read_text())["fid_weights"]["published"] is False

@@ -7,8 +7,9 @@ import pytest
 from clips import write_both
 from commands import lipsync_ray
 
+from lipsync_ray.faces.mesh import SPEAKING
 from lipsync_ray.io import storage
-from lipsync_ray.jobs.train.clips import CLIPS
+from lipsync_ray.jobs.train.clips import CLIPS, Seen
 from lipsync_ray.media import audio, decode
 from lipsync_ray.media.probe import probe_video
 from lipsync_ray.models.hear import listener_of
@@ -45,6 +46,10 @@ def test_clips_become_a_model_that_dubs(clips, demo_inputs, tmp_path, capsys):
     assert len(used) == COUNT
     assert {row.person for row in used if row.held_out} != {row.person for row in used if not row.held_out}
     assert len(listener_of(out / "model.safetensors").networks) == 1
+    seen = Seen.from_bytes((out / "clips" / f"{used[0].fingerprint}.npz").read_bytes())
+    assert seen.lips.shape == (FRAMES, len(SPEAKING), 2)
+    assert seen.mel.shape[1] == 80
+    assert len(seen.mel) == pytest.approx(FRAMES / 25 * 80, abs=8)
     assert {"MODEL_CARD.md", "curve.csv", "curve.png"} <= {path.name for path in out.iterdir()}
     # Again: clips are not looked at anew, and the lesson has nothing left to do.
     before = {name: (out / "clips" / name).stat().st_mtime_ns for name in storage.list_names(str(out / "clips"))}

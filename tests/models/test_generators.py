@@ -6,6 +6,7 @@ from filled import difference, fill, golden
 from lipsync_ray.models import weights
 from lipsync_ray.models.checkpoint import load_into, read_state
 from lipsync_ray.models.generators import LipModel, prepared, spec_of_state
+from lipsync_ray.models.hear import Listener
 from lipsync_ray.models.mini import Mini, quarter
 from lipsync_ray.models.wav2lip import Wav2Lip
 
@@ -113,8 +114,9 @@ def test_when_memory_does_not_do_the_batch_is_halved(monkeypatch, crops):
 
 
 def test_the_network_is_told_by_its_entries():
-    assert spec_of_state(Mini().state_dict(), "x").build is Mini
-    assert spec_of_state(Wav2Lip().state_dict(), "x").build is Wav2Lip
+    for kind in (Mini, Wav2Lip, Listener):
+        state = kind().state_dict()
+        assert type(spec_of_state(state, "x").build(state)) is kind
 
 
 def test_a_registered_generator_is_known_without_reading_its_file(monkeypatch):

@@ -177,7 +177,7 @@ class LookAtClip:
         if there < FEWEST:
             raise DecodeError(f"{order.clip.url}: landmarks in {there} of {frames} frames; {FEWEST} are needed")
         sound = np.concatenate(list(audio.speech_blocks(SoundTrack(info.url, begin_s=info.origin_s))))
-        heard = mel.mel_spectrogram(sound[: LONGEST_S * mel.SAMPLE_RATE])
+        heard = mel.mel_spectrogram(sound[: LONGEST_S * mel.SAMPLE_RATE]).T
         likeness = cv2.resize(squares[frames // 2], (LIKENESS, LIKENESS), interpolation=cv2.INTER_AREA)
         seen = Seen(lips, heard, np.asarray(likeness, np.uint8), info.rate)
         storage.commit_bytes(order.url, seen.to_bytes())
