@@ -1,0 +1,92 @@
+"""What the judges say of each bundled model, and of its controls.
+
+    uv run python benchmarks/judges.py OUT VIDEO [VIDEO …] -- AUDIO [AUDIO …]
+
+Every video is dubbed with every sound by `warp`, by `mini` with both references, and by `warp` whose networks hear nothing;
+each run is evaluated with `mini-sync`, which `mini` was trained against. The last two rows are the controls: the undubbed
+source with the new sounds, and the real videos with their own.
+"""
+
+from __future__ import annotations
+
+import csv
+import sys
+from pathlib import Path
+
+import numpy as np
+from safetensors.torch import load_file, save_file
+
+import lipsync_ray
+from lipsync_ray.jobs.evaluate.scores import SCORES, Score
+from lipsync_ray.models.weights import by_name
+
+COLUMNS = ("heard", "heard_other", "leak", "lip_motion", "silent_lips", "sharpness_ratio", "mini_sync_c")
+TITLES = ("heard", "another sound", "leak", "lip motion", "silent lips", "sharpness", "mini-sync confidence")
+
+
+def deaf(path: Path) -> Path:
+    """The weights of `warp`, whose last layers say nothing."""
+    state = load_file(by_name("warp").here())
+    for name in state:
+        if name.startswith("networks.") and ".fc.4." in name:
+            state[name] = state[name] * 0
+    save_file(state, path)
+    return path
+
+
+def scored(table: Path, out: Path, model: str, reference: str | None, closes: bool | None) -> list[Score]:
+    workers = lipsync_ray.Workers(engine="inline")
+    settings = lipsync_ray.DubSettings(model=model, length="shortest", reference=reference, close_in_silence=closes)
+    lipsync_ray.dub_table(table, out / "dubs", settings=settings, workers=workers)
+    evaluated = lipsync_ray.evaluate(
+        out / "dubs",
+        out / "scores",
+        settings=lipsync_ray.EvaluateSettings(scorer="mini-sync", fid="none"),
+        workers=workers,
+        previews=0,
+    )
+    return SCORES.read_table(evaluated.out)
+
+
+def mean(values: list[float | None]) -> str:
+    there = [value for value in values if value is not None and np.isfinite(value)]
+    return f"{np.mean(there):.3f}" if there else "–"
+
+
+def main() -> None:
+    out, *rest = sys.argv[1:]
+    cut = rest.index("--")
+    folder = Path(out)
+    folder.mkdir(parents=True, exist_ok=True)
+    table = folder / "table.csv"
+    with table.open("w", newline="") as file:
+        pairs = [(str(Path(v).absolute()), str(Path(a).absolute())) for v in rest[:cut] for a in rest[cut + 1 :]]
+        csv.writer(file).writerows([("video", "audio"), *pairs])
+    silent = str(deaf(folder / "deaf.safetensors"))
+    variants = {
+        "`warp`": ("warp", None, None),
+        "`mini`, mouth closed": ("mini", "closed", None),
+        "`mini`, current frame": ("mini", "current", None),
+        "`warp`, deaf": (silent, None, False),
+    }
+    lines = [f"| {len(pairs)} dubs | " + " | ".join(TITLES) + " | n | own before another | lag ≤ 1 |"]
+    lines.append("|" + "---|" * (len(TITLES) + 4))
+    scores: list[Score] = []
+    for name, asked in variants.items():
+        scores = scored(table, folder / str(len(lines)), *asked)
+        cells = [mean([getattr(score, column) for score in scores]) for column in COLUMNS]
+        judged = [score for score in scores if score.heard is not None and score.heard_other is not None]
+        first = sum((s.heard or 0) > (s.heard_other or 0) for s in judged)
+        near = sum(abs(s.heard_lag or 0) <= 1 for s in judged)
+        of = max(1, len(judged))
+        lines.append(f"| {name} | {' | '.join(cells)} | {len(judged)} | {first / of:.0%} | {near / of:.0%} |")
+    undubbed = mean([score.heard_undubbed for score in scores])
+    real = mean([score.heard_real for score in scores])
+    rest_of = mean([score.silent_lips_reference for score in scores])
+    lines.append(f"| undubbed source, new sound | {undubbed} | | 1 | 1 | | 1 | | | | |")
+    lines.append(f"| real video, own sound, best lag | {real} | | | 1 | {rest_of} | 1 | | | | |")
+    print("\n".join(lines))
+
+
+if __name__ == "__main__":
+    main()
