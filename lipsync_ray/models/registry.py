@@ -7,7 +7,7 @@ from typing import Literal
 
 Kind = Literal["lips", "scorer", "fid", "restorer", "speech", "helper"]
 WAV2LIP_LICENCE = "research and other non-commercial use only (trained on LRS2)"
-_MINI_INSTEAD = "--model warp                       bundled, needs no download: moves the person's own lips"
+_BUNDLED_INSTEAD = "--model warp                       bundled, needs no download: moves the person's own lips"
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ REGISTRY = (
         sha256="b78b681b68ad9fe6c6fb1debc6ff43ad05834a8af8a62ffc4167b7b34ef63c37",
         network="wav2lip",
         licence=WAV2LIP_LICENCE,
-        fallback_hint=_MINI_INSTEAD,
+        fallback_hint=_BUNDLED_INSTEAD,
     ),
     Weights(
         name="wav2lip_gan",
@@ -91,7 +91,7 @@ REGISTRY = (
         sha256="ca9ab7b7b812c0e80a6e70a5977c545a1e8a365a6c49d5e533023c034d7ac3d8",
         network="wav2lip",
         licence=WAV2LIP_LICENCE,
-        fallback_hint=_MINI_INSTEAD,
+        fallback_hint=_BUNDLED_INSTEAD,
         aliases=("wav2lip_gen",),
     ),
     Weights(

@@ -59,7 +59,7 @@ def test_weights_that_are_nowhere_stop_the_default_model(tmp_path, monkeypatch, 
     for part in (
         "wav2lip_gan",
         "weights fetch",
-        "--model mini",
+        "--model warp",
         str(tmp_path / "cache" / "wav2lip_gan.pth"),
         "no network",
     ):

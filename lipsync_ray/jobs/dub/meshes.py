@@ -45,7 +45,7 @@ class Meshes:
         for dub in dubs:
             dub.mesh = table
         if key not in self._active:
-            self.lead.ready.extend(dub.id for dub in dubs)
+            self._begin(dubs, table)
             return ()
         self._waiting[key] = dubs
         speaker = dubs[0].speaker
@@ -58,9 +58,33 @@ class Meshes:
         self._active.pop(key, None)
 
     def _ended(self, video: MeshVideo, failure: Failure | None) -> None:
-        for dub in self._waiting.pop(video.key, ()):
+        dubs = self._waiting.pop(video.key, [])
+        for dub in dubs:
             dub.attempts = max(dub.attempts, video.attempts)
             if failure is not None:
                 self._run.fail(dub, failure)
-            else:
-                self.lead.ready.append(dub.id)
+        if failure is None:
+            self._begin(dubs, self._tables[video.key])
+
+    def _begin(self, dubs: list[DubState], table: MeshTable) -> None:
+        """Let the dubs of a video begin whose table is there, and say where it has no landmarks."""
+        there = int((table.mouths().tracks >= 0).sum())
+        for dub in dubs:
+            assert dub.speaker is not None
+            lost = dub.speaker.frames - there
+            if not there and self._run.generator.draws == "lips":
+                reason = (
+                    f"a face, but landmarks in none of its {dub.speaker.frames} frames: a profile, a mask, a drawing?"
+                )
+                self._run.end(self._run.row_of(dub, "no_face", stage="mesh", error=f"{reason} Nothing was written"))
+                continue
+            if lost > 0 and self._run.generator.draws == "lips":
+                dub.warn(
+                    f"{lost} of {dub.speaker.frames} source frames with a face show no landmarks; they pass through"
+                )
+            elif lost > 0:
+                dub.warn(
+                    f"{lost} of {dub.speaker.frames} source frames with a face show no landmarks; the model saw them with "
+                    "the source's own mouth"
+                )
+            self.lead.ready.append(dub.id)
