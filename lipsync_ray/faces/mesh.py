@@ -49,6 +49,7 @@ TALKING = slice(0, len(SPEAKING))
 LOWER_INNER = tuple(range(RING, RING + 11))  # of SPEAKING, from left to right, both corners included
 UPPER_INNER = (RING, *range(RING + 11, 2 * RING), RING + 10)
 
+_AGREED = 0.33
 _CENTRE = 0.45  # from between the eyes towards the mouth, in their distance
 _SIZE = 3.8  # of the square, in that distance: median against MediaPipe's own square on three talking videos
 
@@ -119,6 +120,17 @@ def square_of_box(box: NDArray[np.floating]) -> F64:
     centre = np.array([(box[0] + box[2]) / 2, (box[1] + box[3]) / 2 + _BOX_CENTRE * tall])
     scale = _BOX_SIZE * tall / SQUARE
     return np.column_stack((scale * np.eye(2), centre - scale * SQUARE / 2))
+
+
+def agrees(points: NDArray[np.floating], landmarks: F32) -> bool:
+    """Whether (len(KEPT), 2) landmarks show the face of MTCNN's five: eyes and mouth within a third of its size.
+
+    They do not where something passes before the face, or it is turned away: the network then makes one up.
+    """
+    eyes, mouth = landmarks[:2], landmarks[3:5].mean(0)
+    size = max(np.linalg.norm(eyes[1] - eyes[0]), np.linalg.norm(mouth - eyes.mean(0)))
+    seen = [points[[PLACE[number] for number in corners]].mean(0) for corners in ((33, 133), (263, 362), (61, 291))]
+    return bool(np.linalg.norm(np.array(seen) - [*eyes, mouth], axis=1).max() <= _AGREED * size)
 
 
 def cut_square(picture: YuvFrame, square: F64) -> U8 | None:

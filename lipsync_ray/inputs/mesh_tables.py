@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from lipsync_ray.engine.resources import Pool
 from lipsync_ray.engine.stages import Failure
 from lipsync_ray.engine.video_pass import VideoPass, VideoState
-from lipsync_ray.faces.mesh import KEPT, cut_square, square_of
+from lipsync_ray.faces.mesh import KEPT, agrees, cut_square, square_of
 from lipsync_ray.faces.mouth import Mouths, fill_holes, mouths_of
 from lipsync_ray.faces.table import landmarks_of, read_table, tracks_of
 from lipsync_ray.inputs.face_tables import one_thread
@@ -30,7 +30,7 @@ F32 = NDArray[np.float32]
 
 VERSION = 1  # raise when the same faces would get another table
 ROW_S = 8.0  # seconds of video in one row
-PRESENT = 0.5  # probability from which on a face is one
+PRESENT = 0.95  # probability from which on a face is one: what hides a face, or turns it away, lowers it
 _ROW = len(KEPT) * 2 * 4  # bytes a frame
 
 
@@ -98,8 +98,9 @@ class FindMesh:
         if places:
             found, present = self._mesher(np.stack(cuts))
             for place, square, at, sure in zip(places, squares, found, present, strict=True):
-                if sure >= PRESENT:
-                    points[place] = at[list(KEPT)] @ square[:, :2].T + square[:, 2]
+                seen = at[list(KEPT)] @ square[:, :2].T + square[:, 2]
+                if sure >= PRESENT and agrees(seen, known[place]):
+                    points[place] = seen
         buffer = io.BytesIO()
         np.save(buffer, points)
         storage.commit_bytes(row.url, buffer.getvalue())

@@ -189,3 +189,9 @@ def test_a_square_is_cut_wherever_it_lies(picture, height):
     assert mesh.cut_square(picture, mesh.square_of_box(box)).shape == (mesh.SQUARE, mesh.SQUARE, 3)
     assert mesh.cut_square(picture, mesh.square_of_box(box + 10_000)) is None
     assert mesh.cut_square(picture, mesh.square_of_box(box - np.array([200, 150, 200, 150]))) is not None
+
+
+def test_landmarks_of_another_face_are_not_taken(points):
+    assert mesh.agrees(points, FACE)
+    assert not mesh.agrees(points, FACE + np.array([60, 0], np.float32))
+    assert not mesh.agrees(points, FACE * 2)
