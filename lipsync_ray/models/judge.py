@@ -1,7 +1,7 @@
 """A judge that taught no generator: a small network that hears how far open a mouth should be (models/data/MODEL_CARD.md).
 
-It was trained by the correlation inside a clip, on face-mesh openings of other people than the half that it is told apart
-by; what it says has no unit, only its course means something.
+It was trained by the correlation inside a clip, on face-mesh openings; it takes part in no generator's loss, and people held
+out of both are measured. What it says has no unit, only its course means something.
 """
 
 from __future__ import annotations
