@@ -42,7 +42,7 @@ def test_evaluation(demo_run, tmp_path):
         "04_evaluation.ipynb", tmp_path, LIPSYNC_RAY_RUN=str(demo_run), LIPSYNC_RAY_OUT=str(tmp_path / "scores")
     )
     said = text_of(outputs)
-    assert "| en | mini | 2/2 |" in said
+    assert "| en | warp | 2/2 |" in said
     assert "PSNR" in said
     kinds = {kind for output in outputs for kind in output.get("data", {})}
     assert {"image/svg+xml", "image/jpeg", "text/markdown"} <= kinds
@@ -51,7 +51,7 @@ def test_evaluation(demo_run, tmp_path):
 
 def test_lipsync(tmp_path):
     outputs = executed("02_lipsync.ipynb", tmp_path, LIPSYNC_RAY_OUT=str(tmp_path / "models"))
-    assert "models on this machine: mini" in text_of(outputs)
+    assert "models on this machine: warp, mini" in text_of(outputs)
     assert {"image/jpeg", "text/html"} <= {kind for output in outputs for kind in output.get("data", {})}
 
 

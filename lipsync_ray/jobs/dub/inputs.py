@@ -14,7 +14,7 @@ from lipsync_ray.engine.progress import ProgressReporter
 from lipsync_ray.engine.runners import Runner
 from lipsync_ray.engine.stages import Failure
 from lipsync_ray.engine.video_pass import VideoState
-from lipsync_ray.inputs import audio_features, face_tables
+from lipsync_ray.inputs import audio_features, face_tables, mesh_tables
 from lipsync_ray.inputs.audio_features import AudioSource, Speech, extract_audio_features
 from lipsync_ray.inputs.content_ids import content_ids
 from lipsync_ray.inputs.mesh_tables import MeshTable
@@ -25,6 +25,7 @@ from lipsync_ray.io.manifest import Dub
 from lipsync_ray.io.results import RESULTS, Result, has_output
 from lipsync_ray.media.audio import SoundTrack
 from lipsync_ray.media.probe import VideoInfo
+from lipsync_ray.models import weights
 from lipsync_ray.models.generators import GeneratorSpec
 from lipsync_ray.models.weights import Checkpoint
 from lipsync_ray.restoration.weights import Restoration
@@ -108,6 +109,11 @@ class DubRun(JobRun[DubState, Result]):
         self.detected_videos = 0
 
     @property
+    def meshed(self) -> bool:
+        """Whether landmarks are needed: the model moves lips, or is shown a closed mouth."""
+        return self.generator.draws == "lips" or self.settings.reference == "closed"
+
+    @property
     def model(self) -> str:
         """Its name for the results; "+" and the restorer's name, where there is one."""
         return "+".join([self.checkpoint.name, *([self.restoration.name] if self.restoration else [])])
@@ -116,6 +122,9 @@ class DubRun(JobRun[DubState, Result]):
         """What decides frames besides the files; models go in by their content instead of their names."""
         batch = self.generator.batch(self.workers.batch, self.device)
         values = self.settings.record() | {"device": self.device, "batch": batch, "model": self.checkpoint.sha256}
+        if self.meshed:  # landmarks decide pixels, and so does what closes a mouth
+            bundled = [weights.by_name(name).sha256 for name in ("face-mesh", "warp")]
+            values["mesh"] = [mesh_tables.VERSION, *bundled]
         if self.restoration:
             values["restore"]["model"] = self.restoration.digest
         return values

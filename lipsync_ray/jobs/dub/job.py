@@ -93,10 +93,9 @@ def _make_dubs(run: DubRun) -> None:
     """Make every dub: faces of its video, who speaks, segments, join."""
     by_video = run.by("video_key")
     videos = {key: dubs[0].info for key, dubs in by_video.items() if dubs[0].info is not None}
-    meshed = run.generator.draws == "lips" or run.settings.reference == "closed"
-    networks = 2 + meshed + (run.settings.restore is not None)
+    networks = 2 + run.meshed + (run.settings.restore is not None)
     layout = allocate(run.context.cluster, run.workers, alone=False, networks=networks)
-    meshes = Meshes(run, videos, layout.model) if meshed else None
+    meshes = Meshes(run, videos, layout.model) if run.meshed else None
 
     def on_table(key: str, table: FaceTable) -> Iterable[SpeakerQuery]:
         run.detected_videos += table.fresh
