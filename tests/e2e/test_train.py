@@ -59,7 +59,9 @@ def test_clips_become_a_model_that_dubs(clips, demo_inputs, tmp_path, capsys):
     assert {name: (out / "clips" / name).stat().st_mtime_ns for name in before} == before
     assert (out / "model.safetensors").read_bytes() == first
     options = ("--model", out / "model.safetensors", "--length", "video")
-    assert lipsync_ray("dub", demo_inputs / "pan.mp4", demo_inputs / "en.ogg", "-o", tmp_path / "dub.mp4", *options) == 0
+    assert (
+        lipsync_ray("dub", demo_inputs / "pan.mp4", demo_inputs / "en.ogg", "-o", tmp_path / "dub.mp4", *options) == 0
+    )
 
 
 def test_too_few_clips_are_said(clips, tmp_path, capsys):

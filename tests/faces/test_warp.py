@@ -67,7 +67,17 @@ def drawn(warp, picture, points, lips, silence=0.0):
     return out
 
 
-OPEN = [-0.6, 0.2, 0, 0, 0, 0, 0, 0]
+@pytest.fixture(scope="module")
+def opened_pose(basis):
+    """The pose of the first direction, which opens and closes, that opens by a sixth of the eyes' distance."""
+    first = np.eye(8)[:1]
+    return first[0] * (0.17 / opening(basis, first[0]))
+
+
+def opening(basis, lips):
+    """How far a pose moves the middles of the lips' inner edges apart, in eye distances."""
+    told = basis.steps(np.array([lips]))[0]
+    return told[mesh.SPEAKING.index(14), 1] - told[mesh.SPEAKING.index(13), 1]
 
 
 def test_lips_as_they_are_leave_the_picture_nearly_alone(warp, picture, points):
@@ -76,10 +86,9 @@ def test_lips_as_they_are_leave_the_picture_nearly_alone(warp, picture, points):
     assert picture.y[:100].tobytes() == same.y[:100].tobytes()
 
 
-def test_a_mouth_opens_as_it_is_told_and_nothing_else_moves(warp, picture, points, basis, mesher):
-    told = basis.steps(np.array([OPEN]))[0]
-    wanted = gap(points) + told[mesh.SPEAKING.index(14), 1] - told[mesh.SPEAKING.index(13), 1]
-    opened = drawn(warp, picture, points, OPEN)
+def test_a_mouth_opens_as_it_is_told_and_nothing_else_moves(warp, picture, points, basis, mesher, opened_pose):
+    wanted = gap(points) + opening(basis, opened_pose)
+    opened = drawn(warp, picture, points, opened_pose)
     measured = landmarks(opened, mesher)
     assert gap(measured) == pytest.approx(wanted, rel=0.35)
     assert gap(measured) > 3 * gap(points)
@@ -93,22 +102,22 @@ def test_a_mouth_opens_as_it_is_told_and_nothing_else_moves(warp, picture, point
         np.testing.assert_array_equal(before[:, :20], after[:, :20])
 
 
-def test_an_open_mouth_closes(warp, picture, points, mesher):
-    opened = drawn(warp, picture, points, OPEN)
+def test_an_open_mouth_closes(warp, picture, points, mesher, opened_pose):
+    opened = drawn(warp, picture, points, opened_pose)
     at = landmarks(opened, mesher)
     mouth = mouth_of(0, np.array([0]), points[None])  # as it rests: closed
     warp.draw(opened, at, mouth, np.zeros(8), 0.0)
     assert gap(landmarks(opened, mesher)) < 0.4 * gap(at)
 
 
-def test_the_same_again_is_the_same(warp, picture, points, basis):
+def test_the_same_again_is_the_same(warp, picture, points, basis, opened_pose):
     again = LipWarp(basis, lambda number: (picture, points))
-    first, second = (drawn(one, picture, points, OPEN) for one in (warp, again))
+    first, second = (drawn(one, picture, points, opened_pose) for one in (warp, again))
     np.testing.assert_array_equal(first.y, second.y)
     np.testing.assert_array_equal(first.u, second.u)
 
 
-def test_a_face_at_the_edge_is_drawn_as_far_as_it_is_seen(warp, picture, points):
+def test_a_face_at_the_edge_is_drawn_as_far_as_it_is_seen(warp, picture, points, opened_pose):
     low, left = 2 * int(points[:, 1].min() / 2 + 40), 2 * int(points[:, 0].mean() / 2)
     part = YuvFrame(
         np.ascontiguousarray(picture.y[: low + 60, left:]),
@@ -116,9 +125,9 @@ def test_a_face_at_the_edge_is_drawn_as_far_as_it_is_seen(warp, picture, points)
         np.ascontiguousarray(picture.v[: low // 2 + 30, left // 2 :]),
         picture.colour,
     )
-    drawn(warp, part, points - np.array([left, 0], np.float32), OPEN)
+    drawn(warp, part, points - np.array([left, 0], np.float32), opened_pose)
     beyond = points + np.array([5000, 0], np.float32)
-    alone = drawn(warp, picture, beyond, OPEN)
+    alone = drawn(warp, picture, beyond, opened_pose)
     np.testing.assert_array_equal(alone.y, picture.y)
 
 
