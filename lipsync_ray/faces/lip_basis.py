@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lipsync_ray.faces.mesh import TALKING, heads_of
+from lipsync_ray.faces.mesh import TALKING, Heads
 from lipsync_ray.faces.mouth import Mouth
 
 F32 = NDArray[np.float32]
@@ -36,6 +36,6 @@ class LipBasis:
         every = self.directions.astype(np.float64)
         return np.asarray(np.einsum("nk,ksc->nsc", np.asarray(lips, np.float64), every), np.float64)
 
-    def shown(self, mouth: Mouth, points: NDArray[np.floating]) -> F64:
+    def shown(self, mouth: Mouth, points: NDArray[np.floating], heads: Heads) -> F64:
         """(n, k) that the mouth shows in frames of (n, len(KEPT), 2) landmarks."""
-        return self.read(heads_of(points).inside(points[:, TALKING]) - mouth.rest_of(points))
+        return self.read(heads.inside(points[:, TALKING]) - mouth.rest_of(points, heads))

@@ -45,6 +45,7 @@ SPEAKING = (*LIPS, *CHIN)
 KEPT = (*SPEAKING, *dict.fromkeys((*RIGID, *STILL, *JAW)))  # a mesh table's points, in this order
 PLACE = {number: place for place, number in reversed(list(enumerate(KEPT)))}
 TALKING = slice(0, len(SPEAKING))
+_RIGID = [PLACE[number] for number in RIGID]
 
 LOWER_INNER = tuple(range(RING, RING + 11))  # of SPEAKING, from left to right, both corners included
 UPPER_INNER = (RING, *range(RING + 11, 2 * RING), RING + 10)
@@ -88,12 +89,17 @@ class Heads(NamedTuple):
 
 def heads_of(points: NDArray[np.floating]) -> Heads:
     """How heads lie: the similarity of least squares from (n, len(KEPT), 2) landmarks' rigid ones to the template's."""
-    own = _complex(points[:, [PLACE[number] for number in RIGID]])
+    own = _complex(points[:, _RIGID])
     target = _complex(TEMPLATE)
     own_mean, target_mean = own.mean(1), target.mean()
     centred = own - own_mean[:, None]
     turn = (np.conj(centred) * (target - target_mean)).sum(1) / (np.abs(centred) ** 2).sum(1)
     return Heads(turn, target_mean - turn * own_mean)
+
+
+def speaking_of(points: NDArray[np.floating]) -> F64:
+    """(n, len(SPEAKING), 2) what moves in speech, in the heads' own frames, of (n, len(KEPT), 2) landmarks."""
+    return heads_of(points).inside(points[:, TALKING])
 
 
 def _complex(points: NDArray[np.floating]) -> C128:

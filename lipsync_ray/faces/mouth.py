@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lipsync_ray.faces.mesh import NOSE, PLACE, SPEAKING, TALKING, gap_of, heads_of
+from lipsync_ray.faces.mesh import NOSE, PLACE, SPEAKING, TALKING, Heads, gap_of, heads_of
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -62,9 +62,9 @@ class Mouth:
             return 1.0
         return float(np.clip(self.spread / _USUAL, *_AMPLITUDES))
 
-    def rest_of(self, points: NDArray[np.floating]) -> F64:
+    def rest_of(self, points: NDArray[np.floating], heads: Heads) -> F64:
         """(n, len(SPEAKING), 2) where the landmarks would rest in heads turned as in (n, len(KEPT), 2)."""
-        turned = _terms(_nose(points) - self.pose)
+        turned = _terms(_nose(points, heads) - self.pose)
         return np.asarray(np.einsum("nk,ksc->nsc", turned, self.rest.astype(np.float64)), np.float64)
 
 
@@ -72,19 +72,19 @@ def mouth_of(track: int, frames: NDArray[np.integer], points: NDArray[np.floatin
     """What (n, len(KEPT), 2) landmarks of a track's frames say of the mouth; n at least 1."""
     heads = heads_of(points)
     inside = heads.inside(points[:, TALKING])
-    nose = _nose(points)
+    nose = _nose(points, heads)
     pose = np.median(nose, axis=0).astype(np.float32)
+    terms = _terms(nose - pose)
     rest = np.zeros((4, len(SPEAKING), 2))
     if len(points) >= _FITTED:
-        turned = _terms(nose - pose)[:, 1:]
-        turned -= turned.mean(0)
+        turned = terms[:, 1:] - terms[:, 1:].mean(0)
         moment = turned.T @ turned
         # A head that is held still tells nothing of how its mouth turns: the ridge then leaves nothing over.
         scale = moment + (_RIDGE * np.trace(moment) / 3 + 1e-9 * len(points)) * np.eye(3)
         flat = (inside - inside.mean(0)).reshape(len(points), -1)
         rest[1:] = np.linalg.solve(scale, turned.T @ flat).reshape(3, len(SPEAKING), 2)
-    rest[0] = np.median(inside - np.einsum("nk,ksc->nsc", _terms(nose - pose), rest), axis=0)
-    steps = inside - np.einsum("nk,ksc->nsc", _terms(nose - pose), rest)
+    rest[0] = np.median(inside - np.einsum("nk,ksc->nsc", terms, rest), axis=0)
+    steps = inside - np.einsum("nk,ksc->nsc", terms, rest)
     gaps = gap_of(inside)
     rising = np.argsort(gaps, kind="stable")
     few = rising[: max(1, int(np.ceil(_CLOSED * len(gaps))))]
@@ -101,9 +101,9 @@ def mouth_of(track: int, frames: NDArray[np.integer], points: NDArray[np.floatin
     )
 
 
-def _nose(points: NDArray[np.floating]) -> F64:
+def _nose(points: NDArray[np.floating], heads: Heads) -> F64:
     """(n, 2) tip of the nose in the head's own frame: right of the middle as the head turns, down as it nods."""
-    return heads_of(points).inside(points[:, [PLACE[NOSE]]])[:, 0]
+    return heads.inside(points[:, [PLACE[NOSE]]])[:, 0]
 
 
 def _terms(turned: F64) -> F64:

@@ -84,7 +84,7 @@ class LipWarp:
         if silence:
             closed = self._basis.read(mouth.closed[None].astype(np.float64))[0]
             lips = lips + silence * (closed - lips)
-        steps = self._basis.steps(lips[None] - self._basis.shown(mouth, at))
+        steps = self._basis.steps(lips[None] - self._basis.shown(mouth, at, heads))
         own = at[0, TALKING]
         target = own + _uncrossed(own, heads.moved(steps)[0], heads)
         moved = target - own

@@ -7,7 +7,7 @@ the frames of its segment; beside it lies what all frames together say of the mo
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache, partial
 
@@ -47,16 +47,21 @@ class MeshTable:
 
     def mouths(self) -> Mouths:
         """Of all tracks."""
-        return Mouths.from_bytes(_cached(self.mouths_url))
+        return _read_mouths(self.mouths_url)
 
     @property
     def mouths_url(self) -> str:
         return f"{self.url}.mouths"
 
+    def is_among(self, names: set[str]) -> bool:
+        """Whether the table and its mouths are among the names of its folder."""
+        return {storage.name_of(self.url), storage.name_of(self.mouths_url)} <= names
+
 
 @lru_cache(maxsize=4)
-def _cached(url: str) -> bytes:
-    return storage.read_bytes(url)
+def _read_mouths(url: str) -> Mouths:
+    """Every stage of every segment of a video asks for them."""
+    return Mouths.from_bytes(storage.read_bytes(url))
 
 
 @dataclass(frozen=True)
@@ -112,7 +117,6 @@ class MeshOrder:
     """A mesh table to make of committed rows."""
 
     key: str
-    video: VideoInfo
     table: str
     chosen: tuple[int, ...]
     parts: tuple[str, ...]
@@ -160,7 +164,7 @@ def mesh_pass(
     parts = storage.join(folder, "parts")
 
     def rows(video: MeshVideo) -> list[MeshRow]:
-        ranges = split(video.video.frames, video.video.rate, ROW_S, 1, 1)
+        ranges = split(video.video.frames, video.video.rate, ROW_S)
         return [
             MeshRow(
                 f"{video.key}-{start}",
@@ -176,7 +180,7 @@ def mesh_pass(
 
     def order(video: MeshVideo) -> MeshOrder:
         urls = tuple(url for _, url in video.ordered)
-        return MeshOrder(video.key, video.video, video.table, video.chosen, urls, video.url)
+        return MeshOrder(video.key, video.table, video.chosen, urls, video.url)
 
     def end(video: MeshVideo, failure: Failure | None = None) -> None:
         if active.pop(video.key, None) is not None:
@@ -193,10 +197,3 @@ def mesh_pass(
         on_done=lambda video, url: end(video),
         fail=end,
     )
-
-
-def committed(names: Iterable[str], url: str) -> bool:
-    """Whether a table and its mouths are among the names of its folder."""
-    there = set(names)
-    name = storage.name_of(url)
-    return name in there and storage.name_of(MeshTable(url).mouths_url) in there

@@ -10,13 +10,15 @@ import pickle
 import warnings
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from lipsync_ray.errors import CheckpointError, WeightsError
-from lipsync_ray.models.weights import refuse_html
+from lipsync_ray.models.weights import by_name, refuse_html
+
+Network = TypeVar("Network", bound=nn.Module)
 
 _PREFIX = "module."
 _NESTED = ("state_dict", "params_ema", "params")  # where Wav2Lip's and GFPGAN's trainers put the tensors
@@ -114,6 +116,18 @@ def load_into(network: nn.Module, state: dict[str, Tensor], source: str) -> None
     """
     compare(network, state, source)
     network.load_state_dict(state)
+
+
+def bundled(network: Network, name: str) -> Network:
+    """The network with the registered weights of that name, for inference.
+
+    Raises
+    ------
+    WeightsError, CheckpointError
+    """
+    path = by_name(name).here()
+    load_into(network, read_state(path), str(path))
+    return network.eval().requires_grad_(False)
 
 
 def compare(network: nn.Module, state: dict[str, Tensor], source: str) -> None:

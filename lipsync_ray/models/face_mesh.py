@@ -15,9 +15,8 @@ from torch.nn import functional as F
 
 from lipsync_ray.faces.mesh import LIPS
 from lipsync_ray.faces.mesh import SQUARE as SIDE
-from lipsync_ray.models import weights
 from lipsync_ray.models.batched import Batched
-from lipsync_ray.models.checkpoint import load_into, read_state
+from lipsync_ray.models.checkpoint import bundled
 
 U8 = NDArray[np.uint8]
 F32 = NDArray[np.float32]
@@ -131,11 +130,8 @@ class Mesher(Batched):
 
     def __init__(self, device: str, batch: int | None = None) -> None:
         super().__init__(device, batch, cpu_batch=16, gpu_batch=128)
-        path = weights.by_name("face-mesh").here()
-        network = FaceMesh()
-        load_into(network, read_state(path), str(path))
-        network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
-        self._network = network.to(self.device)
+        network = bundled(FaceMesh(), "face-mesh")
+        self._network = network.to(memory_format=torch.channels_last).to(self.device)
 
     def __call__(self, squares: U8) -> tuple[F32, F32]:
         """Landmarks of faces.

@@ -18,7 +18,7 @@ from lipsync_ray.faces.lip_basis import LipBasis
 from lipsync_ray.faces.mesh import SPEAKING
 from lipsync_ray.media.mel import BANDS
 from lipsync_ray.models.batched import Batched
-from lipsync_ray.models.checkpoint import read_state
+from lipsync_ray.models.checkpoint import load_into, read_state
 
 F32 = NDArray[np.float32]
 
@@ -99,8 +99,6 @@ def listener_of(path: Path) -> Listener:
     ------
     WeightsError, CheckpointError
     """
-    from lipsync_ray.models.checkpoint import load_into
-
     state = read_state(path)
     if "directions" not in state:
         raise CheckpointError(f"{path}: no audio-to-lips checkpoint (directions, readers, networks.… are expected)")

@@ -6,7 +6,7 @@ out of both are measured. What it says has no unit, only its course means someth
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -15,8 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lipsync_ray.media import mel
-from lipsync_ray.models import weights
-from lipsync_ray.models.checkpoint import load_into, read_state
+from lipsync_ray.models.checkpoint import bundled
 
 F32 = NDArray[np.float32]
 
@@ -48,18 +47,9 @@ class Hearing(nn.Module):
         return out
 
 
-def heard_openings(blocks: Iterable[F32]) -> F32:
-    """(n,) float32 course of the opening that goes with a sound, 25 a second.
-
-    Parameters
-    ----------
-    blocks : (n_i,) float32 in [−1, 1], 16 kHz mono
-    """
-    network = Hearing()
-    path = weights.by_name("judge").here()
-    load_into(network, read_state(path), str(path))
-    network.eval().requires_grad_(False)
-    columns = np.concatenate([np.zeros((0, mel.BANDS), np.float32), *mel.mel_blocks(blocks)])
+def heard_openings(columns: F32) -> F32:
+    """(n,) float32 course of the opening that goes with a sound of (c, 80) float32 mel, 25 a second."""
+    network = bundled(Hearing(), "judge")
     count = -(-len(columns) * RATE // mel.COLUMNS_PER_S)
     starts = np.arange(count) * mel.COLUMNS_PER_S // RATE - COLUMNS // 2
     return np.concatenate([np.zeros(0, np.float32), *_answers(network, columns, starts)])

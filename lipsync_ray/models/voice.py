@@ -14,13 +14,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lipsync_ray.models import weights
-from lipsync_ray.models.checkpoint import load_into, read_state
+from lipsync_ray.models.checkpoint import bundled
 
 F32 = NDArray[np.float32]
 
 CHUNK = 512  # samples of 16 kHz that one probability is for
-PER_S = 16000 / CHUNK
 _CONTEXT = 64  # samples before a chunk that are heard with it
 _REFLECTED = 64
 _BINS = 129
@@ -71,10 +69,7 @@ def voice_blocks(blocks: Iterable[F32]) -> Iterator[F32]:
     ------
     (m_i,) float32; the last chunk is filled up with silence
     """
-    network = VoiceActivity()
-    path = weights.by_name("voice").here()
-    load_into(network, read_state(path), str(path))
-    network.eval().requires_grad_(False)
+    network = bundled(VoiceActivity(), "voice")
     state: tuple[Tensor, Tensor] | None = None
     held = np.zeros(_CONTEXT, np.float32)  # the context, and what does not fill a chunk yet
     with torch.inference_mode():

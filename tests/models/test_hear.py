@@ -7,6 +7,7 @@ import pytest
 from safetensors.torch import save_file
 
 from lipsync_ray.errors import CheckpointError
+from lipsync_ray.media.mel import mel_spectrogram
 from lipsync_ray.models import generators
 from lipsync_ray.models.hear import COLUMNS, POSES, LipPoses, listener_of
 from lipsync_ray.models.judge import heard_openings
@@ -54,7 +55,7 @@ def test_the_judge_hears_a_beat():
     rng = np.random.default_rng(0)
     time_s = np.arange(8 * 16000) / 16000
     sound = (rng.normal(0, 0.1, len(time_s)) * (np.sin(2 * np.pi * 2 * time_s) > 0)).astype(np.float32)
-    opening = heard_openings([sound])
+    opening = heard_openings(mel_spectrogram(sound).T)
     assert len(opening) == pytest.approx(200, abs=2)
     spectrum = np.abs(np.fft.rfft(opening - opening.mean()))
     hertz = np.fft.rfftfreq(len(opening), 1 / 25)

@@ -10,7 +10,7 @@ scans and parts. A dub that cannot go on becomes a row that says why, and the ot
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from fractions import Fraction
 from functools import partial
@@ -69,17 +69,18 @@ def run(
     check_writable(out)
     checkpoint = generators.resolve(settings.model, fetching)
     generator = generators.spec_of(checkpoint)
+    if generator.reference is None and settings.reference is not None:
+        raise SettingsError(f"--reference {settings.reference}: {generator.name} is shown no reference; leave it out")
     restoration = resolve(settings.restore, fetching) if settings.restore else None
     out = storage.absolute(out)
     with held(out, console), started(workers) as runner:
         device = allocate(runner.cluster, workers, alone=True).device  # options that cannot be met end the run here
-        if generator.reference is None and settings.reference is not None:
-            raise SettingsError(
-                f"--reference {settings.reference}: {generator.name} is shown no reference; leave it out"
-            )
-        closes = generator.closes if settings.close_in_silence is None else settings.close_in_silence
-        settings = replace(settings, precision=resolved(settings.precision, device), close_in_silence=closes)
-        settings = replace(settings, reference=settings.reference or generator.reference)
+        settings = replace(
+            settings,
+            precision=resolved(settings.precision, device),
+            close_in_silence=generator.closes if settings.close_in_silence is None else settings.close_in_silence,
+            reference=settings.reference or generator.reference,
+        )
         run = DubRun(
             dubs, settings, workers, out, console, runner, device, generator, checkpoint, restoration, rejected
         )
@@ -157,13 +158,13 @@ def _lips_pass(run: DubRun, layout: Layout) -> VideoPass[DubState, VideoOrder, s
 
 def _stages(run: DubRun, layout: Layout) -> list[StageSpec]:
     settings, generator = run.settings, run.generator
+    loading = (generator, run.checkpoint, layout.device, settings.precision, run.workers.batch)
     if generator.draws == "lips":
-        pose = partial(Pose, generator, run.checkpoint, layout.device, settings.precision, run.workers.batch)
-        stages = [layout.model.stage("pose", pose)]
+        stages = [layout.model.stage("pose", partial(Pose, *loading))]
     else:
         stages = [
-            layout.read.stage("crop", partial(Crop, generator.crop_side, _closing(run.settings.reference))),
-            layout.model.stage("sync", _sync(run, layout)),
+            layout.read.stage("crop", partial(Crop, generator.crop_side, _closing(settings.reference))),
+            layout.model.stage("sync", partial(Sync, *loading)),
         ]
     if run.restoration is not None:
         restore = partial(Restore, run.restoration.files, layout.device, settings.precision)
@@ -174,10 +175,6 @@ def _stages(run: DubRun, layout: Layout) -> list[StageSpec]:
 def _closing(reference: Reference | None) -> Checkpoint | None:
     """What closes the mouth that a generator is shown; None where it is shown as it is."""
     return weights.by_name("warp") if reference == "closed" else None
-
-
-def _sync(run: DubRun, layout: Layout) -> Callable[[], Sync]:
-    return partial(Sync, run.generator, run.checkpoint, layout.device, run.settings.precision, run.workers.batch)
 
 
 def _take_segment(dub: DubState, composed: Composed) -> None:

@@ -33,8 +33,8 @@ class Meshes:
         for key, video in videos.items():
             name = storage.digest(key, run.settings.face, mesh_tables.VERSION)
             url = storage.join(folder, f"{name}.mesh")
-            self._tables[key] = MeshTable(url)
-            if not mesh_tables.committed(there, url):
+            table = self._tables[key] = MeshTable(url)
+            if not table.is_among(there):
                 active[key] = MeshVideo(key=key, video=video, url=url)
         self._active = active
         self.lead = Lead(mesh_pass(active, pool, folder, self._ended))

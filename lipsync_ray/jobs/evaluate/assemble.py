@@ -115,7 +115,7 @@ def values_of(metrics: VideoMetrics, scorer: str) -> dict[str, Any]:
     for name in ("psnr_db", "ssim", "sharpness", "sharpness_reference", "jitter", "jitter_reference"):
         values[name] = getattr(metrics, name)
     if metrics.verdict is not None:
-        values |= metrics.verdict.values
+        values |= vars(metrics.verdict)
         values["warnings"] = disagreements(metrics.verdict, metrics.offset)
     return values | {
         "offset": metrics.offset,

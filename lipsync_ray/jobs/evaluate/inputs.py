@@ -228,24 +228,24 @@ def _hear(run: EvaluateRun) -> None:
     folder, known = run.url(audio_features.FOLDER), run.known.values()
     wanted: dict[str, AudioSource] = {}
     for state in known:
-        for key, info in ((f"v{state.video_key}", state.info), (f"r{state.reference_key}", state.reference)):
+        for key, info in ((state.video_key, state.info), (state.reference_key, state.reference)):
             if info is not None and info.has_audio:
                 track = SoundTrack(info.url, begin_s=info.origin_s)
-                wanted[key] = AudioSource(track, f"judged-{key}", False, folder, "mel", voice=True)
+                wanted[key] = AudioSource(track, key, False, folder, "mel", voice=True)
     heard = {
-        source.key.removeprefix("judged-"): sound
+        source.key: sound
         for source, sound in run.context.map_tasks("hear", listen, list(wanted.values()))
         if isinstance(sound, HeardSound)
     }
-    ring = [sound for key, sound in sorted(heard.items()) if key.startswith("v")]
+    ring = [heard[key] for key in sorted({state.video_key for state in known} & heard.keys())]
     for state in known:
-        own = heard.get(f"v{state.video_key}") if state.speech is not None else None
+        own = heard.get(state.video_key) if state.speech is not None else None
         other = None
         if own is not None:
             at = ring.index(own)
             other = next((sound for sound in (*ring[at + 1 :], *ring[:at]) if sound.differs(own)), None)
         length = state.reference.frames / state.reference.rate if state.reference is not None else Fraction(0)
-        state.sounds = Sounds(own, other, heard.get(f"r{state.reference_key}"), length)
+        state.sounds = Sounds(own, other, heard.get(state.reference_key), length)
 
 
 def tables_wanted(run: EvaluateRun) -> tuple[list[EvaluateState], dict[str, list[EvaluateState]]]:

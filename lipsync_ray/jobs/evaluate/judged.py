@@ -18,7 +18,6 @@ from lipsync_ray.inputs.audio_features import AudioSource, extract_audio_feature
 from lipsync_ray.io import storage
 from lipsync_ray.io.wording import number
 from lipsync_ray.jobs.evaluate.face_tracks import RATE
-from lipsync_ray.media import audio
 from lipsync_ray.metrics import judges
 
 F32 = NDArray[np.float32]
@@ -35,12 +34,10 @@ class HeardSound:
 
     Attributes
     ----------
-    key : of the file
     url : npz with `opening` (n,) float32 and `silent` (n,) bool, 25 a second
     beginning : of `opening`, ten seconds at most, by which sounds are told apart
     """
 
-    key: str
     url: str
     beginning: tuple[float, ...]
 
@@ -62,14 +59,13 @@ def listen(source: AudioSource) -> HeardSound:
     speech = extract_audio_features(source)
     url = storage.join(source.folder, f"{source.key}.heard.npz")
     if not storage.exists(url):
-        blocks = audio.speech_blocks(source.track, speech.span, speech.sound.cancels)
-        opening = heard_openings(blocks)
+        opening = heard_openings(speech.read(0, speech.columns))
         silent = speech.silence(np.arange(len(opening)), RATE) >= 1
         buffer = io.BytesIO()
         np.savez(buffer, opening=opening, silent=silent)
         storage.commit_bytes(url, buffer.getvalue())
     opening, _ = _read(url)
-    return HeardSound(source.key, url, tuple(opening[: 10 * RATE.numerator].tolist()))
+    return HeardSound(url, tuple(opening[: 10 * RATE.numerator].tolist()))
 
 
 def _read(url: str) -> tuple[F32, NDArray[np.bool_]]:
@@ -112,11 +108,6 @@ class Verdict:
     lip_motion: float | None = None
     silent_lips: float | None = None
     silent_lips_reference: float | None = None
-
-    @property
-    def values(self) -> dict[str, Any]:
-        """As columns."""
-        return dict(vars(self))
 
 
 def verdict(opening: F32, reference: F32, sounds: Sounds) -> Verdict:

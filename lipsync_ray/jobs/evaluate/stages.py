@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipsync_ray.faces.crop import crop_box, crop_context, crop_face
-from lipsync_ray.faces.mesh import KEPT, TALKING, cut_square, gap_of, heads_of, square_of_box
+from lipsync_ray.faces.mesh import KEPT, cut_square, gap_of, speaking_of, square_of_box
 from lipsync_ray.inputs.face_tables import one_thread
 from lipsync_ray.inputs.mesh_tables import PRESENT
 from lipsync_ray.io import storage
@@ -97,11 +97,9 @@ class CropAndCompare:
     cuttings : folder for what a report may show of the video; None for nothing
     """
 
-    def __init__(
-        self, scorer: str, protocol: Protocol, cuttings: str | None = None, judges: bool = False, device: str = "cpu"
-    ) -> None:
+    def __init__(self, scorer: str, protocol: Protocol, cuttings: str | None = None, judges: bool = False) -> None:
         one_thread()
-        self._judges, self._device = judges and protocol != "lrs", device
+        self._judges = judges and protocol != "lrs"
         self._mesher: Mesher | None = None
         self._scorer = SCORERS[scorer]
         self._whole = protocol == "lrs"
@@ -153,7 +151,7 @@ class CropAndCompare:
     def _loaded_mesher(self) -> Mesher:
         from lipsync_ray.models.face_mesh import Mesher
 
-        self._mesher = self._mesher or Mesher(self._device)
+        self._mesher = self._mesher or Mesher("cpu")
         return self._mesher
 
     def _loaded(self) -> image.Landmarker:
@@ -190,8 +188,7 @@ class _Opening:
             course = np.full(self._row.stop - self._row.start, np.nan, np.float32)
             if cuts:
                 points, present = mesher(np.stack(cuts))
-                kept = points[:, list(KEPT)]
-                gaps = gap_of(heads_of(kept).inside(kept[:, TALKING]))
+                gaps = gap_of(speaking_of(points[:, list(KEPT)]))
                 course[at] = np.where(present >= PRESENT, gaps, np.nan)
             courses.append(course)
         return Openings(*courses)

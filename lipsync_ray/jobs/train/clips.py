@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from lipsync_ray.errors import DecodeError, ManifestError
 from lipsync_ray.faces.detect import detection_size, mtcnn_detector
-from lipsync_ray.faces.mesh import KEPT, TALKING, cut_square, heads_of, square_of_box
+from lipsync_ray.faces.mesh import KEPT, cut_square, speaking_of, square_of_box
 from lipsync_ray.inputs.face_tables import one_thread
 from lipsync_ray.inputs.mesh_tables import PRESENT
 from lipsync_ray.io import storage
@@ -163,15 +163,14 @@ class LookAtClip:
         info = probe_video(order.clip.url)
         frames = min(info.frames, int(LONGEST_S * info.rate))
         box = self._face(info, frames)
-        squares, picture = [], None
+        squares = []
         for picture in decode.pictures(info, 0, frames):
             cut = cut_square(picture, square_of_box(box))
             if cut is None:
                 raise DecodeError(f"{order.clip.url}: its face lies outside the frame")
             squares.append(cut)
         points, present = self._mesher(np.stack(squares))
-        kept = points[:, list(KEPT)]
-        lips = heads_of(kept).inside(kept[:, TALKING]).astype(np.float32)
+        lips = speaking_of(points[:, list(KEPT)]).astype(np.float32)
         lips[present < PRESENT] = np.nan
         there = int((present >= PRESENT).sum())
         if there < FEWEST:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lipsync_ray.faces.mesh import SPEAKING, gap_of
+from lipsync_ray.faces.mesh import LIPS, SPEAKING, gap_of
 from lipsync_ray.io import storage
 from lipsync_ray.jobs.train.clips import Seen
 
@@ -18,7 +18,6 @@ I64 = NDArray[np.int64]
 
 _ALIKE = 0.35  # mean distance (1 − correlation) of likenesses up to which clips may show one person
 _WEIGHTS = (1.0, 0.5)  # of the lips' and of the chin's landmarks in the basis
-_LIPS = 80
 
 
 @dataclass(frozen=True)
@@ -47,6 +46,11 @@ class Corpus:
     rate: NDArray[np.float64]
     person: I64
     held_out: NDArray[np.bool_]
+
+    def rows(self, clip: int) -> slice:
+        """A clip's frames."""
+        first = int(self.first[clip])
+        return slice(first, first + int(self.frames[clip]))
 
     def clips(self, held_out: bool) -> I64:
         """Numbers of the clips on one side."""
@@ -133,11 +137,10 @@ def _held_out(person: I64, part: float, seed: int) -> NDArray[np.bool_]:
 def fit_basis(corpus: Corpus, poses: int) -> tuple[F32, F32]:
     """(directions, readers), (poses, len(SPEAKING), 2) each: principal components of the training side's displacements."""
     weight = np.full((len(SPEAKING), 1), _WEIGHTS[1])
-    weight[:_LIPS] = _WEIGHTS[0]
+    weight[: len(LIPS)] = _WEIGHTS[0]
     moment = np.zeros((2 * len(SPEAKING),) * 2)
     for clip in corpus.clips(held_out=False).tolist():
-        first = int(corpus.first[clip])
-        flat = (corpus.lips[first : first + int(corpus.frames[clip])] * weight).reshape(-1, 2 * len(SPEAKING))
+        flat = (corpus.lips[corpus.rows(clip)] * weight).reshape(-1, 2 * len(SPEAKING))
         moment += flat.T.astype(np.float64) @ flat
     _, vectors = np.linalg.eigh(moment)
     components = vectors[:, ::-1][:, :poses].T.reshape(poses, len(SPEAKING), 2)

@@ -148,7 +148,7 @@ def run(clips: list[Clip], settings: TrainSettings, workers: Workers, out: str, 
             run.ended[row.id] = replace(row, person=row.person or str(person), held_out=held_out)
         device = allocate(runner.cluster, workers, alone=True).device
         product, curves = _teach(run, corpus, settings, device)
-        for name, data in _files(run, product, curves).items():
+        for name, data in _files(run, settings, product, curves).items():
             storage.commit_bytes(run.url(name), data)
         run.result = product.measured
         run.finish()
@@ -204,7 +204,7 @@ def _teach(run: TrainRun, corpus: Corpus, settings: TrainSettings, device: str) 
     return product, [lesson.curve for lesson in lessons]
 
 
-def _files(run: TrainRun, product: Product, curves: list[list[Progress]]) -> dict[str, bytes]:
+def _files(run: TrainRun, settings: TrainSettings, product: Product, curves: list[list[Progress]]) -> dict[str, bytes]:
     """What is committed of a training."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
@@ -213,7 +213,7 @@ def _files(run: TrainRun, product: Product, curves: list[list[Progress]]) -> dic
         writer.writerows([number, *vars(line).values()] for line in curve)
     used = [row for row in run.rows if row.status == "used"]
     held_out = sum(bool(row.held_out) for row in used)
-    card = product.card(len(used), held_out, len({row.person for row in used}), run._settings)
+    card = product.card(len(used), held_out, len({row.person for row in used}), settings.record())
     return {
         MODEL: product.to_bytes(),
         CARD: card.encode(),

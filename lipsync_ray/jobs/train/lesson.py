@@ -21,12 +21,12 @@ from torch.nn import functional as F
 
 from lipsync_ray.jobs.train.corpus import Corpus
 from lipsync_ray.media import mel
+from lipsync_ray.models.hear import COLUMNS
 
 F32 = NDArray[np.float32]
 
 FRAMES = 30  # of a clip in a step
 CLIPS = 24  # in a step
-COLUMNS = 40  # of mel that a frame is heard by
 WARM_UP = 50  # steps
 TEST_EVERY = 100  # steps, after which there is a line of the curve, and a checkpoint
 _RATE, _DECAY, _AVERAGE = 1.5e-3, 0.05, 0.99
@@ -101,7 +101,7 @@ class Lesson:
         self.average = make().to(self._device).requires_grad_(False).eval()
         self.average.load_state_dict(self.network.state_dict())
         self._optimizer = torch.optim.AdamW(self.network.parameters(), _RATE, weight_decay=_DECAY)
-        own = np.concatenate([targets[self._frames(clip)] for clip in clips.tolist()])
+        own = np.concatenate([targets[corpus.rows(clip)] for clip in clips.tolist()])
         spread = torch.from_numpy(own.std(0)).to(self._device)
         self._spread = spread.clamp_min(1e-3)  # what does not move teaches nothing
         self._weight = spread.sqrt() / spread.sqrt().sum()
@@ -109,10 +109,6 @@ class Lesson:
         self.curve: list[Progress] = []
         if checkpoint.is_file():
             self._resume(torch.load(checkpoint, map_location=self._device, weights_only=True))
-
-    def _frames(self, clip: int) -> slice:
-        first = int(self._corpus.first[clip])
-        return slice(first, first + int(self._corpus.frames[clip]))
 
     def _resume(self, state: dict[str, Any]) -> None:
         self.network.load_state_dict(state["network"])
@@ -200,16 +196,16 @@ class Lesson:
     @torch.inference_mode()
     def tested(self) -> tuple[Tensor, Tensor, Tensor]:
         """(n, k) correlation inside each clip held out, with another clip's sound, and (k,) spread beside the real one."""
-        clips = self._corpus.clips(held_out=True)[:_TESTED]
-        batch = self.batch(clips)
-        self.average.eval()
-        said = torch.stack([self.average(windows.to(self._device)).cpu() for windows in batch.windows])
-        alike = correlation(said, batch.targets, batch.mask)
-        apart = torch.roll(said, max(1, len(clips) // 2), 0)
-        other = correlation(apart, batch.targets, batch.mask)
-        there = batch.mask[..., 0] > 0
-        spread = said[there].std(0) / batch.targets[there].std(0).clamp_min(1e-6)
-        return alike, other, spread
+        return measure(self.average, self.batch(self._corpus.clips(held_out=True)[:_TESTED]), self._device)
+
+
+def measure(network: nn.Module, batch: Batch, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """(n, k) correlation inside each clip, with another clip's sound, and (k,) spread beside the real one."""
+    said = torch.stack([network(windows.to(device)).cpu() for windows in batch.windows])
+    alike = correlation(said, batch.targets, batch.mask)
+    other = correlation(torch.roll(said, max(1, len(said) // 2), 0), batch.targets, batch.mask)
+    there = batch.mask[..., 0] > 0
+    return alike, other, said[there].std(0) / batch.targets[there].std(0).clamp_min(1e-6)
 
 
 def correlation(a: Tensor, b: Tensor, mask: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from lipsync_ray.faces.mesh import SPEAKING
 from lipsync_ray.jobs.train.corpus import Corpus, fit_basis
-from lipsync_ray.jobs.train.lesson import Lesson, correlation
+from lipsync_ray.jobs.train.lesson import Lesson, measure
 from lipsync_ray.jobs.train.settings import TrainKind
 from lipsync_ray.models.hear import POSES, Hear, Listener
 from lipsync_ray.models.judge import Hearing
@@ -96,15 +96,8 @@ class PoseProduct(Product):
         listener = Listener(len(lessons), len(SPEAKING))
         for own, lesson in zip(listener.networks, lessons, strict=True):
             own.load_state_dict(lesson.average.state_dict())
-        clips = self._corpus.clips(held_out=True)
-        batch = lessons[0].batch(clips)
-        listener.eval()
-        said = torch.stack([listener(windows) for windows in batch.windows])  # its gain is 1 as yet
-        alike, other = (
-            correlation(some, batch.targets, batch.mask) for some in (said, torch.roll(said, len(clips) // 2, 0))
-        )
-        there = batch.mask[..., 0] > 0
-        spread = said[there].std(0) / batch.targets[there].std(0).clamp_min(1e-6)
+        batch = lessons[0].batch(self._corpus.clips(held_out=True))
+        alike, other, spread = measure(listener.eval(), batch, torch.device("cpu"))  # its gain is 1 as yet
         # A mean is cautious: each number is brought to the spread it has in people, as far as it is heard at all.
         heard = alike.mean(0)
         listener.gain.copy_((heard / _SURE).clamp(0, 1) / spread.clamp_min(0.05))
@@ -124,7 +117,7 @@ class PoseProduct(Product):
         """Mean pose of each clip's most closed frames."""
         found = []
         for clip in self._corpus.clips(held_out=False).tolist():
-            rows = slice(int(self._corpus.first[clip]), int(self._corpus.first[clip] + self._corpus.frames[clip]))
+            rows = self._corpus.rows(clip)
             rising = np.argsort(self._corpus.gaps[rows, 0], kind="stable")
             found.append(self.targets[rows][rising[: max(1, int(_CLOSED * len(rising)))]].mean(0))
         return np.asarray(np.mean(found, axis=0), np.float32)
