@@ -228,4 +228,5 @@ def _count_faceless(run: DubRun, dub: DubState) -> int:
     assert dub.info is not None
     assert dub.speaker is not None
     settings = run.settings
-    return faceless_frames(dub.info, dub.table, dub.mesh, dub.speaker.chosen, settings.pads, dub.frames, settings.loop)
+    mesh = dub.mesh if run.generator.draws == "lips" else None  # else a frame without one is drawn all the same
+    return faceless_frames(dub.info, dub.table, mesh, dub.speaker.chosen, settings.pads, dub.frames, settings.loop)
