@@ -19,6 +19,7 @@ from safetensors.torch import load_file, save_file
 import lipsync_ray
 from lipsync_ray.jobs.evaluate.scores import SCORES, Score
 from lipsync_ray.models.weights import by_name
+from lipsync_ray.settings import Reference
 
 COLUMNS = ("heard", "heard_other", "leak", "lip_motion", "silent_lips", "sharpness_ratio", "mini_sync_c")
 TITLES = ("heard", "another sound", "leak", "lip motion", "silent lips", "sharpness", "mini-sync confidence")
@@ -34,7 +35,7 @@ def deaf(path: Path) -> Path:
     return path
 
 
-def scored(table: Path, out: Path, model: str, reference: str | None, closes: bool | None) -> list[Score]:
+def scored(table: Path, out: Path, model: str, reference: Reference | None, closes: bool | None) -> list[Score]:
     workers = lipsync_ray.Workers(engine="inline")
     settings = lipsync_ray.DubSettings(model=model, length="shortest", reference=reference, close_in_silence=closes)
     lipsync_ray.dub_table(table, out / "dubs", settings=settings, workers=workers)
@@ -63,7 +64,7 @@ def main() -> None:
         pairs = [(str(Path(v).absolute()), str(Path(a).absolute())) for v in rest[:cut] for a in rest[cut + 1 :]]
         csv.writer(file).writerows([("video", "audio"), *pairs])
     silent = str(deaf(folder / "deaf.safetensors"))
-    variants = {
+    variants: dict[str, tuple[str, Reference | None, bool | None]] = {
         "`warp`": ("warp", None, None),
         "`mini`, mouth closed": ("mini", "closed", None),
         "`mini`, current frame": ("mini", "current", None),
