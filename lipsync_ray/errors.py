@@ -14,6 +14,7 @@
     │   └── CheckpointError     a checkpoint's entries are not those of the network
     ├── StageError              a stage cannot be set up in its worker
     ├── WorkerDiedError         a segment ended its process every time it was tried
+    ├── TrainError              a training ended before its last step
     └── StorageError            a store did not answer, after retries
 
 A message names the file, row or option, what was expected, and what to do next.
@@ -94,6 +95,10 @@ class StageError(LipsyncError):
 
 class WorkerDiedError(LipsyncError):
     """A segment ended its worker process every time it was tried."""
+
+
+class TrainError(LipsyncError):
+    """A training was given up before its last step; its checkpoints are kept."""
 
 
 class StorageError(LipsyncError):

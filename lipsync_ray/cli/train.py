@@ -1,4 +1,4 @@
-"""``lipsync-ray train``: teach a network to hear how lips move."""
+"""``lipsync-ray train``: teach a network on clips of people who talk."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ from lipsync_ray.cli.options import Actors, Address, Attempts, EngineOption, Gpu
 
 def train(
     kind: Annotated[
-        str, typer.Argument(help="pose: how lips move, for --model warp. judge: how far a mouth opens, for evaluate.")
+        str,
+        typer.Argument(
+            help="generator: draws mouths, --model of dub. pose: how lips move, for the model warp. expert: teaches generators. "
+            "judge, sync-judge: for evaluate."
+        ),
     ],
     clips: Annotated[
         str,
@@ -22,13 +26,33 @@ def train(
         ),
     ],
     out: Out = "",
-    steps: Annotated[int, typer.Option(help="Of each network.")] = 1400,
-    seeds: Annotated[int, typer.Option(help="Networks whose mean is the result (a judge is one).")] = 2,
+    init: Annotated[
+        str | None,
+        typer.Option(
+            help="Train on from here: a registered model (wav2lip, wav2lip_gan, mini, mini-sync) or a checkpoint."
+        ),
+    ] = None,
+    steps: Annotated[int | None, typer.Option(help="Of each network; each kind has its own number.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="End each network's training early, after so long.")] = None,
+    rate: Annotated[float | None, typer.Option(help="Learning rate; each kind has its own.")] = None,
+    width: Annotated[
+        float, typer.Option(help="Of a generator without --init: part of Wav2Lip's channels, a multiple of 1/64.")
+    ] = 0.25,
+    expert: Annotated[
+        str, typer.Option(help="Teaches a generator: mini-sync, or a checkpoint of train expert.")
+    ] = "mini-sync",
+    adversarial: Annotated[
+        float, typer.Option(help="Weight of a critic that a generator is to deceive; 0.07 is usual.")
+    ] = 0.0,
+    seeds: Annotated[int, typer.Option(help="Networks whose mean is the result, of pose.")] = 2,
     seed: Annotated[int, typer.Option(help="Of the first, and of who is held out.")] = 0,
     held_out: Annotated[
         float, typer.Option(help="Part of the clips, of whole people, that is kept from training.")
     ] = 0.1,
-    minutes: Annotated[float | None, typer.Option(help="End each network's training early, after so long.")] = None,
+    precision: Annotated[str, typer.Option(help="auto (bf16 on a GPU that has it), fp32 or bf16.")] = "auto",
+    trainers: Annotated[
+        int, typer.Option(help="Processes that train together, each on a GPU of its own where there are any.")
+    ] = 1,
     actors: Actors = None,
     gpus_per_actor: Gpus = None,
     attempts: Attempts = 3,
@@ -48,15 +72,29 @@ def train(
 
     if not out:
         raise SettingsError("-o is missing: where the results go")
-    settings = TrainSettings(kind, steps, seeds, seed, held_out, minutes)  # type: ignore[arg-type]
-    kind_of = engine_of(engine, address)
+    settings = TrainSettings(
+        kind,  # type: ignore[arg-type]
+        steps,
+        seeds,
+        seed,
+        held_out,
+        minutes,
+        init,
+        width,
+        expert,
+        adversarial,
+        rate,
+        precision,  # type: ignore[arg-type]
+        trainers,
+    )
+    kind_of = engine_of("ray" if engine == "auto" and trainers > 1 else engine, address)
     workers = Workers(actors, gpus_per_actor, attempts=attempts, address=address, engine=kind_of)
     console = Console()
     trained = job.run(read_clips(clips), settings, workers, out, console)
     lost = [row for row in trained.rows if row.status != "used"]
     for row in lost[:5]:
         console.print(f"{row.id}: {row.error}", style="yellow", highlight=False, markup=False)
-    for name, value in trained.product.measured.items():
+    for name, value in trained.measured.items():
         console.print(f"{name}: {value}", highlight=False, markup=False)
     said = f"{len(trained.rows) - len(lost)} of {len(trained.rows)} clips of use; {trained.seconds:.0f} s"
     console.print(f"{said}; {escape(trained.model)}", highlight=False, soft_wrap=True)

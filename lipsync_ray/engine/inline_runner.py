@@ -19,6 +19,8 @@ from lipsync_ray.engine import runners
 from lipsync_ray.engine.attempts import Ledger
 from lipsync_ray.engine.runners import Cluster
 from lipsync_ray.engine.stages import Failure, Keyed, Outcome, StageSpec, build_stage, guarded, run_stage
+from lipsync_ray.engine.team import ALONE, Body
+from lipsync_ray.errors import SettingsError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -49,6 +51,11 @@ class InlineRunner:
 
     def tasks(self, name: str, function: Callable[[Item], Result], limit: int) -> runners.Tasks[Item, Result]:
         return _Tasks(name, function, limit)
+
+    def together(self, body: Body, count: int, gpu: bool, attempts: int, tell: Callable[[Any], None]) -> None:
+        if count > 1:
+            raise SettingsError(f"{count} processes were asked for: --engine inline trains in this one alone")
+        body(ALONE, tell)
 
 
 class _Feed:

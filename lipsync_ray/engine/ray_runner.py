@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from lipsync_ray.engine import ray_data, runners
 from lipsync_ray.engine.attempts import Ledger
@@ -12,6 +12,7 @@ from lipsync_ray.engine.feed import Feed
 from lipsync_ray.engine.runners import Cluster
 from lipsync_ray.engine.stages import Keyed, Outcome, StageSpec
 from lipsync_ray.engine.tasks import Tasks
+from lipsync_ray.engine.team import Body
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -35,3 +36,8 @@ class RayRunner:
 
     def tasks(self, name: str, function: Callable[[Item], Result], limit: int) -> runners.Tasks[Item, Result]:
         return Tasks(name, function, limit)
+
+    def together(self, body: Body, count: int, gpu: bool, attempts: int, tell: Callable[[Any], None]) -> None:
+        from lipsync_ray.engine.ray_team import together
+
+        together(body, count, gpu, attempts, tell)

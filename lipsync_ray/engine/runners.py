@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from lipsync_ray.engine.attempts import Ledger
 from lipsync_ray.engine.stages import Failure, Keyed, Outcome, StageSpec
+from lipsync_ray.engine.team import Body
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -78,3 +79,11 @@ class Runner(Protocol):
 
     def tasks(self, name: str, function: Callable[[Item], Result], limit: int) -> Tasks[Item, Result]:
         """Calls of one function, so many at a time. What it raises becomes a Failure of that name."""
+
+    def together(self, body: Body, count: int, gpu: bool, attempts: int, tell: Callable[[Any], None]) -> None:
+        """Train in so many processes, each on a GPU of its own where `gpu` says so; what they tell comes to `tell`.
+
+        Raises
+        ------
+        LipsyncError : as the body has it, or given up after so many starts
+        """

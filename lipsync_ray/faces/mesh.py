@@ -139,9 +139,15 @@ def agrees(points: NDArray[np.floating], landmarks: F32) -> bool:
     return bool(np.linalg.norm(np.array(seen) - [*eyes, mouth], axis=1).max() <= _AGREED * size)
 
 
-def cut_square(picture: YuvFrame, square: F64) -> U8 | None:
-    """The network's square of a face as (192, 192, 3) uint8 RGB; beyond the frame its edge goes on. None outside it."""
-    corners = square[:, :2] @ np.array([[0, SQUARE, 0, SQUARE], [0, 0, SQUARE, SQUARE]]) + square[:, 2:]
+def cut_square(picture: YuvFrame, square: F64, side: int = SQUARE) -> U8 | None:
+    """A square of a face as (side, side, 3) uint8 RGB; beyond the frame its edge goes on. None outside it.
+
+    Parameters
+    ----------
+    square : (2, 3) affine from the square to the frame's pixels, as of :func:`square_of`; its axes may differ in scale
+    side : pixels; the square that the network sees, if nothing else is said
+    """
+    corners = square[:, :2] @ np.array([[0, side, 0, side], [0, 0, side, side]]) + square[:, 2:]
     low, high = np.floor(corners.min(1)).astype(int), np.ceil(corners.max(1)).astype(int)
     box = Box(max(0, low[0]), max(0, low[1]), min(picture.width, high[0]), min(picture.height, high[1]))
     if box.width < 2 or box.height < 2:
@@ -155,7 +161,7 @@ def cut_square(picture: YuvFrame, square: F64) -> U8 | None:
     centres = to_near.copy()
     centres[:, 2] += to_near[:, :2] @ (0.5, 0.5) - 0.5
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    cut = cv2.warpAffine(near, centres, (SQUARE, SQUARE), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    cut = cv2.warpAffine(near, centres, (side, side), flags=flags, borderMode=cv2.BORDER_REPLICATE)
     return np.ascontiguousarray(cut[..., ::-1], np.uint8)
 
 

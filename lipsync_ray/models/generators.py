@@ -21,7 +21,7 @@ from lipsync_ray.errors import CheckpointError
 from lipsync_ray.models import hear, weights
 from lipsync_ray.models.batched import Batched
 from lipsync_ray.models.checkpoint import compare, load_into, read_state
-from lipsync_ray.models.mini import Mini
+from lipsync_ray.models.mini import Mini, mini_for
 from lipsync_ray.models.precision import dtype_of
 from lipsync_ray.models.wav2lip import CROP, MEL_BANDS, MEL_STEP, Block, Wav2Lip
 from lipsync_ray.settings import Precision, Reference
@@ -239,10 +239,14 @@ def prepared(network: Wav2Lip, device: torch.device, dtype: torch.dtype) -> Wav2
 
 
 def _wav2lip(
-    name: str, signature: str, build: Callable[[], Wav2Lip], shift: int, reference: Reference = "current"
+    name: str,
+    signature: str,
+    build: Callable[[dict[str, Tensor]], Wav2Lip],
+    shift: int,
+    reference: Reference = "current",
 ) -> GeneratorSpec:
     audio = AudioWindow("mel", 80, MEL_STEP, Fraction(shift))
-    return GeneratorSpec(name, signature, lambda state: build(), LipModel, CROP, audio, reference)
+    return GeneratorSpec(name, signature, build, LipModel, CROP, audio, reference)
 
 
 def _warp() -> GeneratorSpec:
@@ -272,6 +276,6 @@ def _load_poses(path: Path, device: str, precision: Precision, batch: int | None
 # On one CPU core a batch of 16 has 0.9 of the speed of 32, and a segment's last batch wastes less.
 GENERATORS = (
     _warp(),
-    _wav2lip("mini", "flow.weight", Mini, -1, "closed"),
-    _wav2lip("wav2lip", "output_block.1.weight", Wav2Lip, 0),
+    _wav2lip("mini", "flow.weight", mini_for, -1, "closed"),
+    _wav2lip("wav2lip", "output_block.1.weight", lambda state: Wav2Lip(), 0),
 )

@@ -10,30 +10,34 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lipsync_ray.models.wav2lip import CROP, Block, Layer, Wav2Lip
+from lipsync_ray.models.wav2lip import CROP, FACE_ENCODER, Block, Layer, Wav2Lip
 
 FLOW_REACH = 0.16  # largest displacement, in units of half the crop's side
 HEAD_CHANNELS = 16
 
 
-def quarter(channels: int) -> int:
-    """A quarter of ``channels``, to the nearest multiple of 8 and at least 8: 16→8, 64→16, 384→96, 512→128."""
-    return max(8, round(channels / 4 / 8) * 8)
+def scaled(channels: int, width: float) -> int:
+    """A part of ``channels``, to the nearest multiple of 8 and at least 8; of a quarter: 16→8, 64→16, 384→96, 512→128."""
+    return max(8, round(channels * width / 8) * 8)
 
 
 class Mini(Wav2Lip):
-    """The quarter-width trunk under a head that returns a colour, an alpha and a flow per pixel.
+    """A narrow trunk under a head that returns a colour, an alpha and a flow per pixel.
 
     ``output = base + alpha · (colour − base)``, where ``base`` is the target's upper half above the reference's lower
     half, warped by the flow. Head and warp run in float32 whatever the trunk's precision: a flow of half a pixel does
     not survive bfloat16.
+
+    Parameters
+    ----------
+    width : what Wav2Lip's channel counts are times; a multiple of 1/64, so that a checkpoint tells it
     """
 
     ramp: Tensor
     grid: Tensor
 
-    def __init__(self) -> None:
-        super().__init__(quarter)
+    def __init__(self, width: float = 0.25) -> None:
+        super().__init__(lambda channels: scaled(channels, width))
         rows = torch.arange(CROP, dtype=torch.float32)
         ramp = ((rows - 46) / 8).clamp(0, 1)  # no flow above the mouth, all of it eight rows below its upper edge
         centres = (rows + 0.5) / (CROP / 2) - 1
@@ -53,8 +57,11 @@ class Mini(Wav2Lip):
 
     def forward(self, mel: Tensor, image: Tensor) -> Tensor:
         """See :meth:`Wav2Lip.forward`; always returns float32."""
-        trunk = self.features(mel, image).float()
-        image = image.float()
+        trunk = self.features(mel, image)
+        with torch.autocast(trunk.device.type, enabled=False):  # of training
+            return self._drawn(trunk.float(), image.float())
+
+    def _drawn(self, trunk: Tensor, image: Tensor) -> Tensor:
         hidden = self.output_block[0](trunk)
         painted = torch.sigmoid(self.output_block[1](hidden))
         colour, alpha = painted[:, :3], painted[:, 3:]
@@ -68,3 +75,9 @@ class Mini(Wav2Lip):
         base = torch.cat((image[:, :3, :half], warped[:, :, half:]), dim=2)
         out: Tensor = base + alpha * (colour - base)
         return out
+
+
+def mini_for(state: dict[str, Tensor]) -> Mini:
+    """The network that a checkpoint with these entries holds, untrained."""
+    widest = state.get("face_encoder_blocks.6.1.conv_block.0.weight")
+    return Mini() if widest is None else Mini(len(widest) / FACE_ENCODER[-1][-1].out)

@@ -60,5 +60,9 @@ class MiniSync(nn.Module):
         """(B, 15, 48, 96) to (B, 256), of length one: five lower faces, BGR in 0–1, one after the other."""
         return F.normalize(self.face_encoder(faces).flatten(1))
 
+    def forward(self, faces: Tensor, mel: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Both, and (2,) what cosines are times, as a logarithm, and what is added: for training."""
+        return self.encode_video(faces), self.encode_audio(mel), self.logit
+
 
 LOWER = slice(CROP // 2, CROP)  # rows of a crop that the network sees

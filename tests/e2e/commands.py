@@ -11,7 +11,7 @@ from lipsync_ray.cli import app
 from lipsync_ray.media import decode
 from lipsync_ray.media.probe import probe_video
 
-JOBS = ("dub", "demo", "enhance", "evaluate", "analyze")
+JOBS = ("dub", "demo", "enhance", "evaluate", "analyze", "train")
 
 
 def lipsync_ray(*arguments: object, engine: str = "inline") -> int:

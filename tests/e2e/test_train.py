@@ -4,15 +4,20 @@ import csv
 
 import numpy as np
 import pytest
+import s3fs
+import torch
 from clips import write_both
 from commands import lipsync_ray
 
 from lipsync_ray.faces.mesh import SPEAKING
 from lipsync_ray.io import storage
-from lipsync_ray.jobs.train.clips import CLIPS, Seen
+from lipsync_ray.jobs.train.clips import CLIPS
+from lipsync_ray.jobs.train.look import FACE, Seen
 from lipsync_ray.media import audio, decode
 from lipsync_ray.media.probe import probe_video
+from lipsync_ray.models.checkpoint import read_state
 from lipsync_ray.models.hear import listener_of
+from lipsync_ray.models.weights import by_name
 
 COUNT, FRAMES = 9, 30
 
@@ -39,14 +44,15 @@ def clips(demo_inputs, tmp_path_factory):
 def test_clips_become_a_model_that_dubs(clips, demo_inputs, tmp_path, capsys):
     out = tmp_path / "out"
     command = ("train", "pose", clips, "-o", out, "--steps", 3, "--seeds", 1, "--held-out", 0.3)
-    assert lipsync_ray(*command, engine="inline") == 1
+    assert lipsync_ray(*command) == 1
     rows = {row.id: row for row in CLIPS.read_table(str(out))}
     assert "no face" in (rows["nobody"].error or "")
     used = [row for row in rows.values() if row.status == "used"]
     assert len(used) == COUNT
     assert {row.person for row in used if row.held_out} != {row.person for row in used if not row.held_out}
     assert len(listener_of(out / "model.safetensors").networks) == 1
-    seen = Seen.from_bytes((out / "clips" / f"{used[0].fingerprint}.npz").read_bytes())
+    seen = Seen.from_bytes((out / "clips" / f"{used[0].fingerprint}.npz").read_bytes(), "faces")
+    assert seen.faces.shape == (FRAMES, FACE, FACE, 3)
     assert seen.lips.shape == (FRAMES, len(SPEAKING), 2)
     assert seen.mel.shape[1] == 80
     assert len(seen.mel) == pytest.approx(FRAMES / 25 * 80, abs=8)
@@ -54,7 +60,7 @@ def test_clips_become_a_model_that_dubs(clips, demo_inputs, tmp_path, capsys):
     # Again: clips are not looked at anew, and the lesson has nothing left to do.
     before = {name: (out / "clips" / name).stat().st_mtime_ns for name in storage.list_names(str(out / "clips"))}
     first = (out / "model.safetensors").read_bytes()
-    assert lipsync_ray(*command, engine="inline") == 1
+    assert lipsync_ray(*command) == 1
     assert "9 of 10 clips were looked at before" in capsys.readouterr().out
     assert {name: (out / "clips" / name).stat().st_mtime_ns for name in before} == before
     assert (out / "model.safetensors").read_bytes() == first
@@ -67,7 +73,53 @@ def test_clips_become_a_model_that_dubs(clips, demo_inputs, tmp_path, capsys):
 def test_too_few_clips_are_said(clips, tmp_path, capsys):
     few = tmp_path / "few.csv"
     few.write_text("video\n" + "\n".join(str(clips.parent / f"{n}.mp4") for n in range(3)) + "\n")
-    assert lipsync_ray("train", "judge", few, "-o", tmp_path / "out", engine="inline") == 2
+    assert lipsync_ray("train", "judge", few, "-o", tmp_path / "out") == 2
     assert "3 of 3 clips are of use, and 8 are needed" in capsys.readouterr().err
-    assert lipsync_ray("train", "judge", tmp_path / "empty", "-o", tmp_path / "out", engine="inline") == 2
-    assert lipsync_ray("train", "nothing", few, "-o", tmp_path / "out", engine="inline") == 2
+    assert lipsync_ray("train", "judge", tmp_path / "empty", "-o", tmp_path / "out") == 2
+    assert lipsync_ray("train", "nothing", few, "-o", tmp_path / "out") == 2
+
+
+def test_a_generator_is_trained_on_and_dubs(clips, demo_inputs, tmp_path):
+    out = tmp_path / "out"
+    command = ("train", "generator", clips, "-o", out, "--init", "mini", "--steps", 2, "--held-out", 0.3)
+    assert lipsync_ray(*command) == 1
+    before, after = read_state(by_name("mini").here()), read_state(out / "model.safetensors")
+    assert before.keys() == after.keys()
+    assert any(not torch.equal(before[name], after[name]) for name in before if name.startswith("face_decoder"))
+    assert "cosine of the expert" in (out / "MODEL_CARD.md").read_text()
+    options = ("--model", out / "model.safetensors", "--length", "video")
+    assert (
+        lipsync_ray("dub", demo_inputs / "pan.mp4", demo_inputs / "en.ogg", "-o", tmp_path / "dub.mp4", *options) == 0
+    )
+
+
+def test_two_processes_train_into_a_bucket(clips, cluster, s3_server):
+    s3fs.S3FileSystem.clear_instance_cache()
+    s3fs.S3FileSystem().mkdirs("trained", exist_ok=True)
+    out = "s3://trained/judge"
+    command = ("train", "sync-judge", clips, "-o", out, "--steps", 3, "--held-out", 0.3, "--trainers", 2)
+    assert lipsync_ray(*command, engine="ray") == 1
+    assert {"model.safetensors", "MODEL_CARD.md", "curve.csv", "curve.png"} <= storage.list_names(out)
+    lines = storage.read_bytes(f"{out}/curve.csv").decode().splitlines()
+    assert lines[0] == "network,step,loss,cosine,cosine_other,right_first,offset_within_1,clips_per_s"
+    assert [line.split(",")[1] for line in lines[1:]] == ["3"]
+    # Its end is known: the same command has nothing left to teach.
+    assert lipsync_ray(*command, engine="ray") == 1
+    assert storage.read_bytes(f"{out}/curve.csv").decode().splitlines() == lines
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("generator", "--init", "warp"), "draws no faces"),
+        (("generator", "--init", "nothing"), "nothing"),
+        (("expert", "--init", "mini"), "mini"),
+        (("pose", "--init", "mini"), "--init mini: goes with"),
+        (("generator", "--trainers", "2"), "--engine inline trains in this process alone"),
+    ],
+)
+def test_what_cannot_be_trained_is_said_first(clips, tmp_path, capsys, words, said):
+    kind, *options = words
+    assert lipsync_ray("train", kind, clips, "-o", tmp_path / "out", *options) == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "out" / "clips").exists()

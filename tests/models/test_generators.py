@@ -7,7 +7,7 @@ from lipsync_ray.models import weights
 from lipsync_ray.models.checkpoint import load_into, read_state
 from lipsync_ray.models.generators import LipModel, prepared, spec_of_state
 from lipsync_ray.models.hear import Listener
-from lipsync_ray.models.mini import Mini, quarter
+from lipsync_ray.models.mini import Mini, scaled
 from lipsync_ray.models.wav2lip import Wav2Lip
 
 MINI = weights.location(weights.find("mini"))
@@ -46,7 +46,7 @@ def test_mini_equals_the_reference(folded):
 
 
 def test_mini_is_a_quarter_wide():
-    assert [quarter(c) for c in (16, 32, 64, 128, 256, 384, 512)] == [8, 8, 16, 32, 64, 96, 128]
+    assert [scaled(c, 0.25) for c in (16, 32, 64, 128, 256, 384, 512)] == [8, 8, 16, 32, 64, 96, 128]
     assert sum(p.numel() for p in Mini().parameters()) == 2_279_830
 
 

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lipsync_ray.faces.mesh import LIPS, SPEAKING, gap_of
+from lipsync_ray.faces.patch import MOUTH
 from lipsync_ray.io import storage
-from lipsync_ray.jobs.train.clips import Seen
+from lipsync_ray.jobs.train.look import FACE, Seen, held
 
 F32 = NDArray[np.float32]
 I64 = NDArray[np.int64]
 
+_INDEX = "index.npz"
 _ALIKE = 0.35  # mean distance (1 − correlation) of likenesses up to which clips may show one person
 _WEIGHTS = (1.0, 0.5)  # of the lips' and of the chin's landmarks in the basis
 
@@ -29,6 +34,8 @@ class Corpus:
     lips : (frames, len(SPEAKING), 2) float32 displacements from each clip's median, in eye distances; memory-mapped
     gaps : (frames, 2) float32 opening and width of the lips, likewise
     mel : (columns, 80) float32, memory-mapped
+    faces : (frames, 112, 112, 3) uint8, likewise; None where nobody asked for them
+    mouths : (frames, 64, 64) uint8, likewise
     first, frames : (n,) of each clip in `lips`
     column, columns : (n,) of each clip in `mel`
     rate : (n,) frames/s
@@ -46,56 +53,102 @@ class Corpus:
     rate: NDArray[np.float64]
     person: I64
     held_out: NDArray[np.bool_]
+    faces: NDArray[np.uint8] | None = None
+    mouths: NDArray[np.uint8] | None = None
 
     def rows(self, clip: int) -> slice:
         """A clip's frames."""
         first = int(self.first[clip])
         return slice(first, first + int(self.frames[clip]))
 
+    def face_rows(self, clip: int) -> NDArray[np.uint8]:
+        """A clip's faces."""
+        assert self.faces is not None
+        return self.faces[self.rows(clip)]
+
+    def mouth_rows(self, clip: int) -> NDArray[np.uint8]:
+        """A clip's mouths."""
+        assert self.mouths is not None
+        return self.mouths[self.rows(clip)]
+
     def clips(self, held_out: bool) -> I64:
         """Numbers of the clips on one side."""
         return np.flatnonzero(self.held_out == held_out)
 
 
-def make_corpus(folder: Path, urls: Sequence[str], people: Sequence[str | None], part: float, seed: int) -> Corpus:
+def make_corpus(
+    folder: Path,
+    urls: Sequence[str],
+    people: Sequence[str | None],
+    part: float,
+    seed: int,
+    pictures: Literal["faces", "mouths"] | None = None,
+) -> Corpus:
     """Read what was seen of the clips into one corpus; whole people are held out, about `part` of the clips.
 
     Parameters
     ----------
-    folder : local; two files are written there
+    folder : local; its files are written there
     urls : of each clip's :class:`Seen`
     people : who is seen, where it is known; the others are told apart by their likeness
+    pictures : which are wanted besides
     """
     folder.mkdir(parents=True, exist_ok=True)
     likenesses, frames, columns, rates, gaps = [], [], [], [], []
-    with (folder / "lips.f32").open("wb") as lips_file, (folder / "mel.f32").open("wb") as mel_file:
+    with contextlib.ExitStack() as stack:
+        files = {name: stack.enter_context((folder / f"{name}.raw").open("wb")) for name in ("lips", "mel", "pictures")}
         for url in urls:
-            seen = Seen.from_bytes(storage.read_bytes(url))
+            seen = Seen.from_bytes(storage.read_bytes(url), pictures)
             there = ~np.isnan(seen.lips[:, 0, 0])
-            # Frames of another face than the one before are rare in clips; holes keep the place, held from before.
-            held = np.maximum.accumulate(np.where(there, np.arange(len(there)), there.argmax()))
-            lips = seen.lips[held].astype(np.float64)
+            # Frames of another face than the one before are rare in clips; holes keep the place.
+            lips = seen.lips[held(there)].astype(np.float64)
             width = np.linalg.norm(lips[:, SPEAKING.index(291)] - lips[:, SPEAKING.index(61)], axis=-1)
             shape = np.stack((gap_of(lips), width), axis=1)
             gaps.append((shape - np.median(shape, axis=0)).astype(np.float32))
-            lips_file.write((lips - np.median(lips, axis=0)).astype("<f4").tobytes())
-            mel_file.write(seen.mel.astype("<f4").tobytes())
+            files["lips"].write((lips - np.median(lips, axis=0)).astype("<f4").tobytes())
+            files["mel"].write(seen.mel.astype("<f4").tobytes())
+            if pictures is not None:
+                files["pictures"].write(getattr(seen, pictures).tobytes())
             likenesses.append(seen.likeness)
             frames.append(len(lips))
             columns.append(len(seen.mel))
             rates.append(float(seen.rate))
     person = _people(np.stack(likenesses), people)
+    index: dict[str, Any] = {
+        "gaps": np.concatenate(gaps),
+        "first": np.cumsum([0, *frames[:-1]]),
+        "frames": np.array(frames),
+        "column": np.cumsum([0, *columns[:-1]]),
+        "columns": np.array(columns),
+        "rate": np.array(rates),
+        "person": person,
+        "held_out": _held_out(person, part, seed),
+    }
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **index)
+    storage.commit_bytes(str(folder / _INDEX), buffer.getvalue())  # last: with it the corpus is whole
+    return open_corpus(folder, pictures)
+
+
+def is_corpus(folder: Path) -> bool:
+    """Whether a whole corpus lies there."""
+    return (folder / _INDEX).is_file()
+
+
+def open_corpus(folder: Path, pictures: Literal["faces", "mouths"] | None = None) -> Corpus:
+    """A corpus that was made before, with the same pictures."""
+    with np.load(folder / _INDEX) as arrays:
+        index: dict[str, Any] = dict(arrays)
+    total = int(index["frames"].sum())
+    shapes = {"faces": (total, FACE, FACE, 3), "mouths": (total, MOUTH, MOUTH)}
+    shown: dict[str, Any] = (
+        {pictures: np.memmap(folder / "pictures.raw", np.uint8, "r", shape=shapes[pictures])} if pictures else {}
+    )
     return Corpus(
-        np.memmap(folder / "lips.f32", "<f4", "r", shape=(sum(frames), len(SPEAKING), 2)),
-        np.concatenate(gaps),
-        np.memmap(folder / "mel.f32", "<f4", "r", shape=(sum(columns), 80)),
-        np.cumsum([0, *frames[:-1]]),
-        np.array(frames),
-        np.cumsum([0, *columns[:-1]]),
-        np.array(columns),
-        np.array(rates),
-        person,
-        _held_out(person, part, seed),
+        lips=np.memmap(folder / "lips.raw", "<f4", "r", shape=(total, len(SPEAKING), 2)),
+        mel=np.memmap(folder / "mel.raw", "<f4", "r", shape=(int(index["columns"].sum()), 80)),
+        **index,
+        **shown,
     )
 
 

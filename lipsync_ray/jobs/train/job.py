@@ -10,6 +10,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
+import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -17,8 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
+import torch
 from rich.console import Console
 
 from lipsync_ray.engine.job import JobRun, JobSpec
@@ -27,19 +28,22 @@ from lipsync_ray.engine.resources import allocate
 from lipsync_ray.engine.runners import Runner
 from lipsync_ray.engine.stages import Failure
 from lipsync_ray.engine.start import started
+from lipsync_ray.engine.team import ALONE
 from lipsync_ray.engine.video_pass import VideoState
 from lipsync_ray.errors import SettingsError
 from lipsync_ray.inputs.content_ids import content_ids
 from lipsync_ray.io import storage
 from lipsync_ray.io.out_folder import check_writable
-from lipsync_ray.jobs.train.clips import CLIPS, Clip, ClipOrder, ClipRow, LookAtClip
-from lipsync_ray.jobs.train.corpus import Corpus, make_corpus
+from lipsync_ray.jobs.train.clips import CLIPS, Clip, ClipOrder, ClipRow
+from lipsync_ray.jobs.train.corpus import Corpus
 from lipsync_ray.jobs.train.lesson import Lesson, Progress
-from lipsync_ray.jobs.train.product import Product, product_of
+from lipsync_ray.jobs.train.look import LookAtClip
 from lipsync_ray.jobs.train.settings import TrainSettings
+from lipsync_ray.jobs.train.subject import Subject
+from lipsync_ray.jobs.train.teaching import Sources, Teaching, subject_of
 from lipsync_ray.settings import Workers
 
-CLIPS_VERSION = 1  # raise when the same clip would be seen otherwise
+CLIPS_VERSION = 2  # raise when the same clip would be seen otherwise
 FEWEST_CLIPS = 8
 MODEL, CARD, CURVE, PLOT = "model.safetensors", "MODEL_CARD.md", "curve.csv", "curve.png"
 TRAIN = JobSpec("train", CLIPS, noun="clips", done="looked at")
@@ -54,14 +58,14 @@ class Trained:
     model : URL of the weights
     rows : of the clips
     curves : of each network
-    product : what was measured
+    measured : of people held out
     seconds : wall time
     """
 
     model: str
     rows: list[ClipRow]
     curves: list[list[Progress]]
-    product: Product
+    measured: dict[str, Any]
     seconds: float
 
     @property
@@ -88,7 +92,7 @@ class TrainRun(JobRun[ClipState, ClipRow]):
         self, clips: list[Clip], settings: TrainSettings, workers: Workers, out: str, console: Console, runner: Runner
     ) -> None:
         super().__init__(TRAIN, [clip.id for clip in clips], settings.record(), workers, out, console, runner)
-        self.clips = clips
+        self.clips, self.settings = clips, settings
         self.result: dict[str, Any] = {}
 
     def more(self) -> Mapping[str, Any]:
@@ -112,20 +116,27 @@ class TrainRun(JobRun[ClipState, ClipRow]):
 
 
 def run(clips: list[Clip], settings: TrainSettings, workers: Workers, out: str, console: Console) -> Trained:
-    """Train on clips; the model, its curve and its card go to the folder `out`, which has to be a local one.
+    """Train on clips; the model, its curve and its card go to the folder `out`.
 
     Raises
     ------
-    SettingsError : too few clips of use, or `out` is no local folder
+    SettingsError : too few clips of use
+    WeightsError, CheckpointError : what it is to start from cannot be had
     ClusterError : before anything is started
+    TrainError : given up; the same call goes on from the last checkpoint
     """
+    if settings.trainers > 1 and workers.engine == "inline":
+        raise SettingsError(f"--trainers {settings.trainers}: --engine inline trains in this process alone")
     check_writable(out)
     out = storage.absolute(out)
-    if not storage.is_local(out):
-        raise SettingsError(
-            f"-o {out}: a training keeps its corpus and checkpoints on a local disk; copy the model from there"
-        )
-    with held(out, console), started(workers) as runner:
+    sources = Sources.of(settings)
+    with held(out, console), started(workers) as runner, tempfile.TemporaryDirectory(prefix="lipsync-ray-") as scratch:
+        device = allocate(runner.cluster, workers, alone=True).device
+        room = int(runner.cluster.gpus if device == "cuda" else runner.cluster.cpus)
+        if settings.trainers > room:
+            raise SettingsError(
+                f"--trainers {settings.trainers}: there are {room} {'GPUs' if device == 'cuda' else 'CPUs'}, one for each"
+            )
         run = TrainRun(clips, settings, workers, out, console, runner)
         run.write()
         _look(run)
@@ -135,24 +146,34 @@ def run(clips: list[Clip], settings: TrainSettings, workers: Workers, out: str, 
             raise SettingsError(
                 f"{len(used)} of {len(clips)} clips are of use, and {FEWEST_CLIPS} are needed: {'; '.join(reasons[:3])}"
             )
-        corpus = make_corpus(
-            storage.local_path(run.url("corpus")),
-            [run.seen_url(row.fingerprint) for row in used],
-            [row.person for row in used],
-            settings.held_out,
-            settings.seed,
-        )
+        there = _folder(run, used, Path(scratch))
+        teachings = _teachings(run, used, sources, there, device)
+        corpus = teachings[0].corpus(there)
         if not corpus.held_out.any():
             raise SettingsError("all clips seem to show one person; a table with a column person tells them apart")
         for row, person, held_out in zip(used, corpus.person.tolist(), corpus.held_out.tolist(), strict=True):
             run.ended[row.id] = replace(row, person=row.person or str(person), held_out=held_out)
-        device = allocate(runner.cluster, workers, alone=True).device
-        product, curves = _teach(run, corpus, settings, device)
-        for name, data in _files(run, settings, product, curves).items():
+        lessons = [_taught(run, teaching, corpus) for teaching in teachings]
+        subject = subject_of(settings, corpus, sources)
+        subject.prepare(torch.device("cpu"))
+        subject.finish([lesson.average.cpu() for lesson in lessons])
+        for name, data in _files(run, settings, subject, [lesson.curve for lesson in lessons]).items():
             storage.commit_bytes(run.url(name), data)
-        run.result = product.measured
+        run.result = subject.measured
         run.finish()
-        return Trained(run.url(MODEL), run.rows, curves, product, run.seconds)
+        return Trained(run.url(MODEL), run.rows, [lesson.curve for lesson in lessons], subject.measured, run.seconds)
+
+
+def _folder(run: TrainRun, used: list[ClipRow], scratch: Path) -> Path:
+    """Where the corpus of these clips lies: in OUT where that is local, so that it is made once."""
+    if not storage.is_local(run.out):
+        return scratch / "corpus"
+    asked = (run.settings.kind, run.settings.held_out, run.settings.seed)
+    name = storage.digest(*asked, *((row.fingerprint, row.person) for row in used))
+    above = Path(storage.local_path(run.url("corpus")))
+    if not (above / name).is_dir() and above.is_dir():
+        shutil.rmtree(above)  # of other clips, or of another kind
+    return above / name
 
 
 def _look(run: TrainRun) -> None:
@@ -180,42 +201,62 @@ def _look(run: TrainRun) -> None:
             run.fail(state, outcome.failure)
 
 
-def _teach(run: TrainRun, corpus: Corpus, settings: TrainSettings, device: str) -> tuple[Product, list[list[Progress]]]:
-    """Train each network in turn; what they are together."""
-    product = product_of(settings.kind, corpus)
-    lessons = []
-    clips: NDArray[np.int64] = corpus.clips(held_out=False)
-    asked = storage.digest(json.dumps(run.ids), settings.kind, settings.steps, settings.held_out, settings.seed)
-    for seed in range(settings.seed, settings.seed + (1 if settings.kind == "judge" else settings.seeds)):
-        path = Path(storage.local_path(run.url("checkpoints"))) / f"{settings.kind}-{seed}-{asked}.pt"
-        path.parent.mkdir(exist_ok=True)
-        lesson = Lesson(corpus, product.targets, product.make, clips, seed, settings.steps, path, device)
-        if lesson.step:
-            run.say(f"{settings.kind} {seed}: goes on from step {lesson.step}")
-        until = None if settings.minutes is None else time.monotonic() + 60 * settings.minutes
-        for line in lesson.run(until):
-            run.say(
-                f"{settings.kind} {seed}: step {line.step} of {settings.steps}, loss {line.loss:.3f}, people held out: "
-                f"r {line.r:.2f}, another sound {line.r_other:.2f}, own first {line.right_first:.0%}; "
-                f"{line.clips_per_s:.0f} clips/s"
-            )
-        lessons.append(lesson)
-    product.finish(lessons)
-    return product, [lesson.curve for lesson in lessons]
+def _teachings(run: TrainRun, used: list[ClipRow], sources: Sources, there: Path, device: str) -> list[Teaching]:
+    """One for each network."""
+    settings = run.settings
+    asked = storage.digest(json.dumps([run.ids, settings.decides(), sources.sha256], sort_keys=True))
+    return [
+        Teaching(
+            settings,
+            sources,
+            str(there),
+            tuple(run.seen_url(row.fingerprint) for row in used),
+            tuple(row.person for row in used),
+            seed,
+            run.url("checkpoints", f"{settings.kind}-{seed}-{asked}.pt"),
+            device,
+        )
+        for seed in range(settings.seed, settings.seed + (settings.seeds if settings.kind == "pose" else 1))
+    ]
 
 
-def _files(run: TrainRun, settings: TrainSettings, product: Product, curves: list[list[Progress]]) -> dict[str, bytes]:
+def _taught(run: TrainRun, teaching: Teaching, corpus: Corpus) -> Lesson:
+    """The lesson at its end, which workers have brought about."""
+    settings = run.settings
+    name = f"{settings.kind} {teaching.seed}"
+
+    def tell(line: Progress) -> None:
+        figures = ", ".join(f"{what.replace('_', ' ')} {value:.2f}" for what, value in line.figures.items())
+        run.say(
+            f"{name}: step {line.step} of {settings.most_steps}, loss {line.loss:.3f}, people held out: {figures}; "
+            f"{line.clips_per_s:.0f} clips/s"
+        )
+
+    lesson = teaching.lesson(corpus, ALONE, "cpu")
+    if lesson.step:
+        run.say(f"{name}: goes on from step {lesson.step}")
+    if lesson.step == settings.most_steps:
+        return lesson
+    until = None if settings.minutes is None else time.time() + 60 * settings.minutes
+    body = replace(teaching, until=until)
+    runner, gpu = run.context.runner, teaching.device == "cuda"
+    runner.together(body, settings.trainers, gpu, run.workers.attempts, tell)
+    return teaching.lesson(corpus, ALONE, "cpu")
+
+
+def _files(run: TrainRun, settings: TrainSettings, subject: Subject, curves: list[list[Progress]]) -> dict[str, bytes]:
     """What is committed of a training."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["network", *Progress.__dataclass_fields__])
+    names = list(curves[0][0].figures) if curves and curves[0] else []
+    writer.writerow(["network", "step", "loss", *names, "clips_per_s"])
     for number, curve in enumerate(curves):
-        writer.writerows([number, *vars(line).values()] for line in curve)
+        writer.writerows([number, x.step, x.loss, *x.figures.values(), x.clips_per_s] for x in curve)
     used = [row for row in run.rows if row.status == "used"]
     held_out = sum(bool(row.held_out) for row in used)
-    card = product.card(len(used), held_out, len({row.person for row in used}), settings.record())
+    card = subject.card(len(used), held_out, len({row.person for row in used}), settings.record())
     return {
-        MODEL: product.to_bytes(),
+        MODEL: subject.to_bytes(),
         CARD: card.encode(),
         CURVE: buffer.getvalue().encode(),
         PLOT: _plot(curves),
@@ -223,17 +264,23 @@ def _files(run: TrainRun, settings: TrainSettings, product: Product, curves: lis
 
 
 def _plot(curves: list[list[Progress]]) -> bytes:
+    """Loss, and each figure, of people held out."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7, 4), layout="constrained")
-    axes = figure.subplots()
+    figure = Figure(figsize=(9, 4), layout="constrained")
+    left, right = figure.subplots(1, 2)
     for number, curve in enumerate(curves):
         steps = [line.step for line in curve]
-        axes.plot(steps, [line.r for line in curve], label=f"own sound, network {number}")
-        axes.plot(steps, [line.r_other for line in curve], "--", label=f"another sound, network {number}")
-    axes.set(xlabel="step", ylabel="correlation inside a clip, people held out", ylim=(-0.2, 1))
-    axes.grid(alpha=0.3)
-    axes.legend()
+        left.plot(steps, [line.loss for line in curve], label=f"network {number}")
+        for name in curve[0].figures if curve else ():
+            label = name.replace("_", " ")
+            right.plot(steps, [line.figures[name] for line in curve], label=f"{label}, network {number}")
+    left.set(xlabel="step", ylabel="loss")
+    right.set(xlabel="step", title="people held out")
+    for axes in (left, right):
+        axes.grid(alpha=0.3)
+        if axes.lines:
+            axes.legend(fontsize=7)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=120)
     return buffer.getvalue()

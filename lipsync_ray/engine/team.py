@@ -1,0 +1,38 @@
+"""Processes that train one network together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Team:
+    """A process' place among those that train together.
+
+    Attributes
+    ----------
+    rank : its number
+    of : how many there are
+    """
+
+    rank: int = 0
+    of: int = 1
+
+    def agreed(self, said: bool) -> bool:
+        """What the first process says, in all of them; each has to ask."""
+        if self.of == 1:
+            return said
+        import torch
+        import torch.distributed as dist
+
+        device = "cuda" if dist.get_backend() == "nccl" else "cpu"
+        flag = torch.tensor([int(said)], device=device)
+        dist.broadcast(flag, 0)
+        return bool(flag.item())
+
+
+ALONE = Team()
+Body = Callable[[Team, Callable[[Any], None]], None]
+"""What a member of a team does: with its place, and a function that tells the driver something."""

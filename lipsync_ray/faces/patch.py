@@ -1,0 +1,50 @@
+"""Patches of a face that networks are taught by and judge by, cut by landmarks."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lipsync_ray.faces.mesh import Heads, cut_square, heads_of
+from lipsync_ray.media.picture import U8, YuvFrame
+
+F64 = NDArray[np.float64]
+
+MOUTH = 64  # pixels: side of a mouth's patch
+_LEFT, _TOP, _SIDE = -0.5, 0.35, 1.0  # of it, in a head's own frame: nose's tip to below the chin
+
+
+def cut_mouth(picture: YuvFrame, points: NDArray[np.floating]) -> U8 | None:
+    """A mouth as (64, 64) uint8 grey, upright and of one size whatever the head does; None outside the frame.
+
+    Parameters
+    ----------
+    points : (len(KEPT), 2) landmarks in pixels
+    """
+    heads = heads_of(points[None])
+    place = _SIDE / MOUTH / heads.turn[0]  # z ↦ place · z + corner takes the patch to the frame
+    corner = (complex(_LEFT, _TOP) - heads.shift[0]) / heads.turn[0]
+    affine = np.array([[place.real, -place.imag, corner.real], [place.imag, place.real, corner.imag]])
+    cut = cut_square(picture, affine, MOUTH)
+    return None if cut is None else np.asarray(cv2.cvtColor(cut, cv2.COLOR_RGB2GRAY), np.uint8)
+
+
+def boxes_with_heads(box: F64, looked_at: NDArray[np.floating], points: NDArray[np.floating]) -> F64:
+    """(n, 4) a detector's box as it goes with a head, by the landmarks of the frame that it is of and of others.
+
+    Parameters
+    ----------
+    box : (4,) x0, y0, x1, y1
+    looked_at : (len(KEPT), 2) landmarks where it was found
+    points : (n, len(KEPT), 2) landmarks where it is asked for
+    """
+    then, now = heads_of(looked_at[None]), heads_of(points)
+    steps = (box.reshape(2, 2) - _middle(then)) / then.eyes[0]
+    boxes: F64 = _middle(now)[:, None] + steps * now.eyes[:, None, None]
+    return boxes.reshape(-1, 4)
+
+
+def _middle(heads: Heads) -> F64:
+    z = -heads.shift / heads.turn  # where the head's own origin lies
+    return np.stack((z.real, z.imag), axis=-1)

@@ -1,0 +1,196 @@
+"""Teach a generator to draw mouths: five frames at a time, near the real ones, in sync for a frozen expert.
+
+The losses are Wav2Lip's (Prajwal et al. 2020, arXiv 2008.10010, section 3: L1, an expert's synchrony, an adversary), with more
+weight where the mouth is, and on edges.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lipsync_ray.errors import SettingsError
+from lipsync_ray.jobs.train import samples
+from lipsync_ray.jobs.train.corpus import Corpus
+from lipsync_ray.jobs.train.experts import five
+from lipsync_ray.jobs.train.studio import MOUTH, Studio, edges, inputs, picture, weights
+from lipsync_ray.jobs.train.subject import I64, Subject, halved
+from lipsync_ray.models import generators, mini_sync
+from lipsync_ray.models.checkpoint import load_into, read_state
+from lipsync_ray.models.mini import Mini
+from lipsync_ray.models.mini_sync import MiniSync
+from lipsync_ray.models.syncnet import FRAMES
+from lipsync_ray.models.wav2lip import CROP
+
+_EDGES, _SYNC = 0.5, 0.03  # weights of the loss on gradients, and of the expert's
+_ALONE = 1 / 3  # of a training from nothing, before the expert takes part
+_AWAY = 6  # frames that the reference lies from the target, where a clip is long enough
+_OTHERS = 8  # windows of sound that the expert chooses among
+_TESTED = 64  # clips
+
+
+class Draws(Subject):
+    """A lip-sync network.
+
+    Parameters
+    ----------
+    init : checkpoint that it starts from; None for a `mini` that knows nothing
+    width : of that `mini`: what Wav2Lip's channel counts are times
+    expert : checkpoint of :class:`~lipsync_ray.models.mini_sync.MiniSync`
+    adversarial : weight of the critic's part
+    """
+
+    title = "A lip-sync generator"
+    measures = (
+        "A face with its lower half hidden, another picture of the same person and 200 ms of mel to the face that says it. "
+        "`lipsync-ray dub --model <this file>` uses it."
+    )
+    clips = 8
+    decay = 0.0
+    average = 0.998
+    warm_up = 100
+    clip = 1.0
+
+    def __init__(self, corpus: Corpus, init: Path | None, width: float, expert: Path, adversarial: float) -> None:
+        super().__init__(corpus)
+        self._init, self._width, self._expert_path = init, width, expert
+        self._adversarial = adversarial
+        self.rate = 1.2e-3 if init is None else 1e-4
+        self.spec = generator_spec(init)
+        self._state: dict[str, Tensor] = {}
+        self._expert = MiniSync()
+
+    def prepare(self, device: torch.device) -> None:
+        load_into(self._expert, read_state(self._expert_path), str(self._expert_path))
+        self._expert.to(device).eval().requires_grad_(False)
+
+    def make(self) -> nn.Module:
+        generator: nn.Module
+        if self._init is None:
+            generator = Mini(self._width)
+        else:
+            state = read_state(self._init)
+            generator = self.spec.build(state)
+            load_into(generator, state, str(self._init))
+        return Studio(generator, self._adversarial)
+
+    def loss(
+        self, network: nn.Module, clips: I64, rng: np.random.Generator, device: torch.device, done: float
+    ) -> Tensor:
+        scenes = [self._scene(clip, rng) for clip in clips.tolist()]
+        real, shown, mels, others = (
+            torch.from_numpy(np.stack(parts)).to(device) for parts in zip(*scenes, strict=True)
+        )
+        image, mel = inputs(real, shown, mels)
+        wanted = picture(real).flatten(0, 1)
+        drawn, said_of_real, said_of_drawn = network(mel, image, wanted)
+        loss: Tensor = (weights().to(device) * (drawn - wanted).abs()).mean() + _EDGES * edges(drawn, wanted)
+        if self._init is not None or done >= _ALONE:
+            loss = loss + _SYNC * self._out_of_sync(drawn, others)
+        if self._adversarial:
+            loss = loss + F.softplus(-said_of_real).mean() + F.softplus(said_of_drawn).mean()
+        return loss
+
+    def _scene(
+        self, clip: int, rng: np.random.Generator | None
+    ) -> tuple[samples.U8, samples.U8, samples.F32, samples.F32]:
+        """Five crops (5, 96, 96, 3), five others of the clip, their mels (5, 80, 16), and windows for the expert (8, 80, 16).
+
+        The first of the expert's windows is the one that goes with the crops.
+        """
+        corpus, count = self.corpus, int(self.corpus.frames[clip])
+        last = count - FRAMES
+        first = last // 2 if rng is None else int(rng.integers(last + 1))
+        far = [place for place in range(last + 1) if abs(place - first) >= _AWAY] or [0, last]
+        away = far[0] if rng is None else far[int(rng.integers(len(far)))]
+        rows = corpus.face_rows(clip)
+        both = np.concatenate((rows[first : first + FRAMES], rows[away : away + FRAMES]))
+        crops = samples.crops(both, rng)
+        rate = Fraction(corpus.rate[clip]).limit_denominator(1001)
+        starts = np.array([self.spec.audio.first(first + place, rate) for place in range(FRAMES)])
+        others = [place for place in range(last + 1) if abs(place - first) > 2] or [0]
+        picked = np.linspace(0, len(others) - 1, _OTHERS - 1).astype(np.int64)
+        windows = samples.column_of(np.array([first, *(others[place] for place in picked)]), corpus.rate[clip])
+        # The sound is altered for the generator; what the expert hears is as it is.
+        return (
+            crops[:FRAMES],
+            crops[FRAMES:],
+            samples.sound_windows(corpus, clip, starts, self.spec.audio.columns, rng, self.spec.audio.silent_end),
+            samples.sound_windows(corpus, clip, windows, mini_sync.COLUMNS, None, silent_end=False),
+        )
+
+    def _out_of_sync(self, drawn: Tensor, others: Tensor) -> Tensor:
+        """How much the expert would rather hear another moment with what was drawn; the first of `others` is the right one."""
+        lower = drawn[:, :, CROP // 2 :].float().reshape(-1, 3 * FRAMES, CROP // 2, CROP)
+        with torch.autocast(drawn.device.type, enabled=False):
+            seen = self._expert.encode_video(lower)
+            heard = self._expert.encode_audio(others.flatten(0, 1)[:, None]).reshape(*others.shape[:2], -1)
+            cosines = torch.einsum("bd,bnd->bn", seen, heard)
+            sharp, bias = self._expert.logit.exp()[0], self._expert.logit[1]
+            right = torch.zeros(len(cosines), dtype=torch.long, device=drawn.device)
+            return F.cross_entropy(10 * cosines, right) + F.softplus(-(sharp * cosines[:, 0] + bias)).mean()
+
+    @torch.inference_mode()
+    def figures(self, network: nn.Module, device: torch.device) -> dict[str, float]:
+        """Mouths' L1 in grey levels: drawn, with another sound, and the reference as it is; the expert's cosines."""
+        assert isinstance(network, Studio)
+        found: dict[str, list[float]] = {
+            name: [] for name in ("mouth_l1", "mouth_l1_other", "mouth_l1_reference", "sync", "sync_other")
+        }
+        scenes = [self._scene(clip, None) for clip in self.held_out(_TESTED).tolist()]
+        box = (slice(None), slice(None), *MOUTH)
+        for place, scene in enumerate(scenes):
+            real, shown, mels, others = (torch.from_numpy(part)[None].to(device) for part in scene)
+            image, mel = inputs(real, shown, mels)
+            wanted = picture(real).flatten(0, 1)
+            wrong = torch.from_numpy(scenes[place - len(scenes) // 2][2]).to(device)[:, None]
+            drawn = network.generator(mel, image).float()
+            other = network.generator(wrong, image).float()
+            found["mouth_l1"].append(255 * float((drawn - wanted)[box].abs().mean()))
+            found["mouth_l1_other"].append(255 * float((other - wanted)[box].abs().mean()))
+            found["mouth_l1_reference"].append(255 * float((image[:, 3:] - wanted)[box].abs().mean()))
+            five_faces = five((drawn.permute(0, 2, 3, 1) * 255).round().to(torch.uint8).cpu(), np.array([0])).to(device)
+            cosines = self._expert.encode_video(five_faces) @ self._expert.encode_audio(others[0][:, None]).T
+            found["sync"].append(float(cosines[0, 0]))
+            found["sync_other"].append(float(cosines[0, 1:].mean()))
+        return {name: float(np.mean(values)) for name, values in found.items()}
+
+    def finish(self, networks: Sequence[nn.Module]) -> None:
+        studio = networks[0].eval()
+        assert isinstance(studio, Studio)
+        found = self.figures(studio, next(studio.parameters()).device)
+        # The small one is shipped and fetched in half precision, as the bundled `mini` is; a published one stays exact.
+        small = isinstance(studio.generator, Mini)
+        self._state = halved(studio.generator) if small else dict(studio.generator.state_dict())
+        self.measured = {
+            "L1 of the mouth, grey levels": f"{found['mouth_l1']:.1f}",
+            "with another clip's sound": f"{found['mouth_l1_other']:.1f}",
+            "of the reference as it is": f"{found['mouth_l1_reference']:.1f}",
+            "cosine of the expert that taught it, own sound": f"{found['sync']:.2f}",
+            "another moment's": f"{found['sync_other']:.2f}",
+        }
+
+    def state(self) -> dict[str, Tensor]:
+        return self._state
+
+
+def generator_spec(init: Path | None) -> generators.GeneratorSpec:
+    """What a generator that starts from these weights is; from none, a `mini`.
+
+    Raises
+    ------
+    WeightsError, CheckpointError : no generator's weights
+    SettingsError : of one that draws no faces
+    """
+    if init is None:
+        return next(spec for spec in generators.GENERATORS if spec.name == "mini")
+    spec = generators.verify(init)
+    if spec.draws != "faces":
+        raise SettingsError(f"--init {init}: `{spec.name}` draws no faces; `lipsync-ray train pose` teaches it")
+    return spec

@@ -1,0 +1,214 @@
+"""Teach sync experts: mouths and sound of the same moment are near each other, of other moments of the same clip far.
+
+Other moments of the same clip, never other clips: neither voice nor face tells them apart (symmetric InfoNCE, van den Oord
+2018, arXiv 1807.03748, inside each clip).
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lipsync_ray.jobs.train import samples
+from lipsync_ray.jobs.train.corpus import Corpus
+from lipsync_ray.jobs.train.subject import I64, Subject, halved
+from lipsync_ray.models import mini_sync, sync_judge, weights
+from lipsync_ray.models.checkpoint import compare, load_into, read_state
+from lipsync_ray.models.mini_sync import LOWER, MiniSync
+from lipsync_ray.models.sync_judge import SyncJudge
+from lipsync_ray.models.syncnet import FRAMES
+from lipsync_ray.models.wav2lip import CROP
+
+_WINDOWS = 8  # of a clip in a step of `mini-sync`
+_STRETCH = 44  # frames of a clip in a step of the judge
+_EDGE = 7  # of them, on either side, that are shown and take no part: what is near a clip's ends tells where it is
+_NEAR = 2  # frames up to which another moment is neither right nor wrong
+_TESTED = 160  # clips
+
+
+class Agrees(Subject):
+    """Two towers whose points agree in sync."""
+
+    rate = 1e-3
+    decay = 1e-2
+    warm_up = 150
+    clip = 5.0
+
+    def __init__(self, corpus: Corpus, init: Path | None = None) -> None:
+        super().__init__(corpus)
+        self._init = init
+        self._state: dict[str, Tensor] = {}
+
+    @abstractmethod
+    def build(self) -> nn.Module:
+        """The network, untrained."""
+
+    def make(self) -> nn.Module:
+        network = self.build()
+        if self._init is not None:
+            load_into(network, read_state(self._init), str(self._init))
+        return network
+
+    @abstractmethod
+    def pairs(self, network: nn.Module, clip: int, device: torch.device) -> tuple[Tensor, Tensor]:
+        """(n, d) points of a clip's frames and of its sound, at the same moments, one frame apart."""
+
+    def figures(self, network: nn.Module, device: torch.device) -> dict[str, float]:
+        """The mean cosine in sync and at another moment; how often the right moment is nearer; where a whole clip is placed."""
+        own, shifted, nearer, placed = [], [], [], []
+        with torch.inference_mode():
+            for clip in self.held_out(_TESTED).tolist():
+                seen, heard = (points.float().cpu() for points in self.pairs(network, clip, device))
+                cosines = seen @ heard.T
+                place = torch.arange(len(cosines))
+                apart = (place[:, None] - place).abs() > _NEAR
+                diagonal = cosines.diagonal()
+                own.append(diagonal.mean())
+                shifted.append(cosines[apart].mean())
+                nearer.append(((diagonal[:, None] > cosines) & apart).sum() / apart.sum())
+                lags = [lag for lag in range(-8, 9) if abs(lag) < len(cosines) - 4]
+                best = max(lags, key=lambda lag: float(cosines.diagonal(lag).mean()))
+                placed.append(-1 <= best <= 1)
+        return {
+            "cosine": float(np.mean(own)),
+            "cosine_other": float(np.mean(shifted)),
+            "right_first": float(np.mean(nearer)),
+            "offset_within_1": float(np.mean(placed)),
+        }
+
+    def finish(self, networks: Sequence[nn.Module]) -> None:
+        network = networks[0].eval()
+        found = self.figures(network, next(network.parameters()).device)
+        self._state = halved(network)
+        self.measured = {
+            "cosine in sync": f"{found['cosine']:.2f}",
+            "cosine with another moment of the same clip": f"{found['cosine_other']:.2f}",
+            "moments that are nearer to their own sound than to another": f"{found['right_first']:.0%}",
+            "clips that are placed within a frame": f"{found['offset_within_1']:.0%}",
+        }
+
+    def state(self) -> dict[str, Tensor]:
+        return self._state
+
+
+class Expert(Agrees):
+    """`mini-sync`'s network: five lower faces and 200 ms of mel."""
+
+    title = "A sync expert"
+    measures = (
+        "Five lower faces and 200 ms of mel to two points (the network of `mini-sync`). It teaches generators, "
+        "`lipsync-ray train generator --expert <this file>`; what it taught, it should not judge."
+    )
+    clips = 16
+
+    def build(self) -> nn.Module:
+        return MiniSync()
+
+    def loss(
+        self, network: nn.Module, clips: I64, rng: np.random.Generator, device: torch.device, done: float
+    ) -> Tensor:
+        faces, heard = [], []
+        for clip in clips.tolist():
+            last = int(self.corpus.frames[clip]) - FRAMES
+            apart = 3 if last >= 3 * _WINDOWS else 2
+            span = min(last, apart * (_WINDOWS - 1))
+            places = int(rng.integers(last - span + 1)) + np.round(np.linspace(0, span, _WINDOWS)).astype(np.int64)
+            first = int(places[0])
+            stretch = np.asarray(self.corpus.face_rows(clip)[first : int(places[-1]) + FRAMES])
+            faces.append(five(torch.from_numpy(samples.crops(stretch, rng)), places - first))
+            starts = samples.column_of(places, self.corpus.rate[clip])
+            heard.append(samples.sound_windows(self.corpus, clip, starts, mini_sync.COLUMNS, rng, silent_end=False))
+        mels = torch.from_numpy(np.stack(heard)).to(device)
+        seen, said, logit = network(torch.cat(faces).to(device), mels.flatten(0, 1)[:, None])
+        logits = torch.einsum("bnd,bmd->bnm", *(p.float().unflatten(0, mels.shape[:2]) for p in (seen, said)))
+        place = torch.arange(_WINDOWS, device=device).expand(len(logits), -1)
+        both = F.cross_entropy(10 * logits.flatten(0, 1), place.flatten())
+        both = both + F.cross_entropy(10 * logits.transpose(1, 2).flatten(0, 1), place.flatten())
+        same = torch.eye(_WINDOWS, device=device).expand_as(logits)
+        return both + F.binary_cross_entropy_with_logits(
+            logit[0].exp() * logits + logit[1], same, pos_weight=same.new_tensor(7.0)
+        )
+
+    def pairs(self, network: nn.Module, clip: int, device: torch.device) -> tuple[Tensor, Tensor]:
+        places = np.arange(min(int(self.corpus.frames[clip]), 125) - FRAMES + 1)
+        stretch = samples.crops(np.asarray(self.corpus.face_rows(clip)[: len(places) + FRAMES - 1]), None)
+        starts = samples.column_of(places, self.corpus.rate[clip])
+        mels = samples.sound_windows(self.corpus, clip, starts, mini_sync.COLUMNS, None, silent_end=False)
+        seen, heard, _ = network(
+            five(torch.from_numpy(stretch), places).to(device), torch.from_numpy(mels)[:, None].to(device)
+        )
+        return seen, heard
+
+
+class Judge(Agrees):
+    """The sync judge: whole stretches of upright mouths."""
+
+    title = "A sync judge"
+    measures = "Upright grey mouths and mel to two points, frame by frame, for evaluations. It may teach no generator."
+
+    def build(self) -> nn.Module:
+        return SyncJudge()
+
+    def loss(
+        self, network: nn.Module, clips: I64, rng: np.random.Generator, device: torch.device, done: float
+    ) -> Tensor:
+        mouths, heard = [], []
+        count = int(min(_STRETCH, self.corpus.frames[clips].min()))
+        for clip in clips.tolist():
+            first = int(rng.integers(int(self.corpus.frames[clip]) - count + 1))
+            mouths.append(samples.mouths(np.asarray(self.corpus.mouth_rows(clip)[first : first + count]), rng))
+            heard.append(self._windows(clip, first + np.arange(count), rng))
+        shown = torch.from_numpy(np.stack(mouths)).to(device).float() / 255
+        seen, said, scale = network(shown, torch.from_numpy(np.stack(heard)).to(device))
+        seen, said = (points.float()[:, _EDGE:-_EDGE] for points in (seen, said))
+        logits = torch.einsum("bnd,bmd->bnm", seen, said) * scale.clamp(max=3.5).exp()
+        place = torch.arange(count - 2 * _EDGE, device=device)
+        apart = (place[:, None] - place).abs()
+        logits = logits.masked_fill((apart > 0) & (apart <= _NEAR), -1e4)
+        target = place.expand(len(logits), -1).flatten()
+        return F.cross_entropy(logits.flatten(0, 1), target) + F.cross_entropy(
+            logits.transpose(1, 2).flatten(0, 1), target
+        )
+
+    def _windows(self, clip: int, places: I64, rng: np.random.Generator | None) -> samples.F32:
+        starts = samples.column_of(places, self.corpus.rate[clip]) - sync_judge.COLUMNS // 2
+        return samples.sound_windows(self.corpus, clip, starts, sync_judge.COLUMNS, rng)
+
+    def pairs(self, network: nn.Module, clip: int, device: torch.device) -> tuple[Tensor, Tensor]:
+        places = np.arange(min(int(self.corpus.frames[clip]), 125))
+        shown = torch.from_numpy(np.array(self.corpus.mouth_rows(clip)[: len(places)]))[None].to(device).float() / 255
+        heard = torch.from_numpy(self._windows(clip, places, None))[None].to(device)
+        seen, said, _ = network(shown, heard)
+        return seen[0, _EDGE:-_EDGE], said[0, _EDGE:-_EDGE]
+
+
+EXPERTS: dict[str, type[Expert] | type[Judge]] = {"expert": Expert, "sync-judge": Judge}
+
+
+def expert_checkpoint(kind: str, given: str) -> weights.Checkpoint:
+    """What `--init` says of an expert: `mini-sync` or `sync-judge`, or a checkpoint of the kind's network.
+
+    Raises
+    ------
+    WeightsError, CheckpointError
+    """
+    if given == {"expert": "mini-sync", "sync-judge": "sync-judge"}[kind]:
+        return weights.by_name(given)
+    path = Path(given).expanduser().absolute()
+    state = read_state(path)
+    with torch.device("meta"):
+        compare(MiniSync() if kind == "expert" else SyncJudge(), state, given)
+    return weights.Checkpoint.of(path)
+
+
+def five(crops: Tensor, places: I64) -> Tensor:
+    """(n, 15, 48, 96) float in 0–1: from each place on five lower faces of (m, 96, 96, 3) uint8 crops."""
+    lower = crops[:, LOWER].permute(0, 3, 1, 2)
+    index = torch.from_numpy(places)[:, None] + torch.arange(FRAMES)
+    return lower[index].reshape(len(places), 3 * FRAMES, CROP // 2, CROP).float() / 255

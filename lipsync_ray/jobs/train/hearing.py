@@ -1,0 +1,199 @@
+"""Teach a network to hear what lips do: courses of a few numbers, right when they correlate inside a clip."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lipsync_ray.faces.mesh import SPEAKING
+from lipsync_ray.jobs.train.corpus import Corpus, fit_basis
+from lipsync_ray.jobs.train.samples import column_of, sound_windows
+from lipsync_ray.jobs.train.subject import I64, Subject, halved
+from lipsync_ray.media import mel
+from lipsync_ray.models.hear import COLUMNS, POSES, Hear, Listener
+from lipsync_ray.models.judge import Hearing
+
+F32 = NDArray[np.float32]
+
+FRAMES = 30  # of a clip in a step
+_LEVELS = 0.3  # weight of the loss on the values themselves
+_TESTED = 256  # clips of those held out
+_SURE = 0.45  # correlation from which on a number is brought to its full spread
+_MOST = 4.0  # gain
+_CLOSED = 0.1  # of a clip's frames
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Clips: windows (b, FRAMES, 80, 40) of mel, targets (b, FRAMES, k), mask (b, FRAMES, 1) of the frames that are there."""
+
+    windows: Tensor
+    targets: Tensor
+    mask: Tensor
+
+    def to(self, device: torch.device) -> Batch:
+        return Batch(*(tensor.to(device) for tensor in (self.windows, self.targets, self.mask)))
+
+
+class Hears(Subject):
+    """Numbers of each frame from half a second of mel.
+
+    Parameters
+    ----------
+    targets : (frames, k) float32 of the corpus' frames
+    """
+
+    def __init__(self, corpus: Corpus, targets: F32) -> None:
+        super().__init__(corpus)
+        self.targets = targets
+        own = np.concatenate([targets[corpus.rows(clip)] for clip in corpus.clips(held_out=False).tolist()])
+        spread = torch.from_numpy(own.std(0))
+        self._spread = spread.clamp_min(1e-3)  # what does not move teaches nothing
+        self._weight = spread.sqrt() / spread.sqrt().sum()
+
+    @abstractmethod
+    def make(self) -> nn.Module: ...
+
+    def loss(
+        self, network: nn.Module, clips: I64, rng: np.random.Generator, device: torch.device, done: float
+    ) -> Tensor:
+        batch = self.batch(clips, rng).to(device)
+        said = network(batch.windows.flatten(0, 1)).float().unflatten(0, batch.targets.shape[:2])
+        alike = correlation(said, batch.targets, batch.mask)
+        spread = self._spread.to(device)
+        levels = F.smooth_l1_loss(said / spread * batch.mask, batch.targets / spread * batch.mask)
+        return ((1 - alike) * self._weight.to(device)).sum(1).mean() + _LEVELS * levels
+
+    def batch(self, clips: I64, rng: np.random.Generator | None = None) -> Batch:
+        """A stretch of each clip; a random one, with the sound altered, where `rng` is given, else the first."""
+        corpus = self.corpus
+        windows = np.zeros((len(clips), FRAMES, mel.BANDS, COLUMNS), np.float32)
+        targets = np.zeros((len(clips), FRAMES, self.targets.shape[1]), np.float32)
+        mask = np.zeros((len(clips), FRAMES, 1), np.float32)
+        for row, clip in enumerate(clips.tolist()):
+            count = int(min(FRAMES, corpus.frames[clip]))
+            begin = 0 if rng is None else int(rng.integers(corpus.frames[clip] - count + 1))
+            places = begin + np.arange(count)
+            starts = column_of(places, corpus.rate[clip]) - COLUMNS // 2
+            windows[row, :count] = sound_windows(corpus, clip, starts, COLUMNS, rng)
+            targets[row, :count] = self.targets[int(corpus.first[clip]) + places]
+            mask[row, :count] = 1
+        return Batch(*map(torch.from_numpy, (windows, targets, mask)))
+
+    def figures(self, network: nn.Module, device: torch.device) -> dict[str, float]:
+        """Correlation of the first number, own sound and another, and the part of clips whose own fits better."""
+        alike, other, _ = measure(network, self.batch(self.held_out(_TESTED)), device)
+        first = (alike[:, 0] > other[:, 0]).float().mean()
+        return {"r": float(alike[:, 0].mean()), "r_other": float(other[:, 0].mean()), "right_first": float(first)}
+
+
+@torch.inference_mode()
+def measure(network: nn.Module, batch: Batch, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """(n, k) correlation inside each clip, with another clip's sound, and (k,) spread beside the real one."""
+    said = torch.stack([network(windows.to(device)).float().cpu() for windows in batch.windows])
+    alike = correlation(said, batch.targets, batch.mask)
+    other = correlation(torch.roll(said, max(1, len(said) // 2), 0), batch.targets, batch.mask)
+    there = batch.mask[..., 0] > 0
+    return alike, other, said[there].std(0) / batch.targets[there].std(0).clamp_min(1e-6)
+
+
+def correlation(a: Tensor, b: Tensor, mask: Tensor) -> Tensor:
+    """(b, k) Pearson's correlation of (b, n, k) along n, over the places where the mask (b, n, 1) is 1."""
+    count = mask.sum(1, keepdim=True).clamp_min(1)
+    a = (a - (a * mask).sum(1, keepdim=True) / count) * mask
+    b = (b - (b * mask).sum(1, keepdim=True) / count) * mask
+    return (a * b).sum(1) / ((a * a).sum(1) * (b * b).sum(1) + 1e-8).sqrt()
+
+
+def _told(numbers: Tensor) -> str:
+    return " ".join(f"{number:.2f}" for number in numbers.tolist())
+
+
+class Poses(Hears):
+    """Lip poses from sound, for the model `warp`."""
+
+    title = "Lip poses from sound"
+    measures = (
+        "Half a second of mel to eight numbers, which tell how lips and chin lie (their directions are in the file). "
+        "`lipsync-ray dub --model <this file>` uses it."
+    )
+
+    def __init__(self, corpus: Corpus) -> None:
+        self.directions, self.readers = fit_basis(corpus, POSES)
+        super().__init__(corpus, np.einsum("nsc,ksc->nk", corpus.lips, self.readers).astype(np.float32))
+        self._listener: Listener | None = None
+
+    def make(self) -> nn.Module:
+        return Hear()
+
+    @torch.inference_mode()
+    def finish(self, networks: Sequence[nn.Module]) -> None:
+        listener = Listener(len(networks), len(SPEAKING))
+        for own, network in zip(listener.networks, networks, strict=True):
+            own.load_state_dict(network.state_dict())
+        batch = self.batch(self.corpus.clips(held_out=True))
+        alike, other, spread = measure(listener.eval(), batch, torch.device("cpu"))  # its gain is 1 as yet
+        # A mean is cautious: each number is brought to the spread it has in people, as far as it is heard at all.
+        heard = alike.mean(0)
+        listener.gain.copy_((heard / _SURE).clamp(0, 1) / spread.clamp_min(0.05))
+        listener.gain.clamp_(1, _MOST)
+        listener.closed.copy_(torch.from_numpy(self._closed()))
+        listener.directions.copy_(torch.from_numpy(self.directions))
+        listener.readers.copy_(torch.from_numpy(self.readers))
+        self._listener = listener
+        self.measured = {
+            "correlation of each number, own sound": _told(heard),
+            "with another clip's sound": _told(other.mean(0)),
+            "clips whose own sound fits the first number better": f"{float((alike[:, 0] > other[:, 0]).float().mean()):.0%}",
+            "gain": _told(listener.gain),
+        }
+
+    def _closed(self) -> F32:
+        """Mean pose of each clip's most closed frames."""
+        found = []
+        for clip in self.corpus.clips(held_out=False).tolist():
+            rows = self.corpus.rows(clip)
+            rising = np.argsort(self.corpus.gaps[rows, 0], kind="stable")
+            found.append(self.targets[rows][rising[: max(1, int(_CLOSED * len(rising)))]].mean(0))
+        return np.asarray(np.mean(found, axis=0), np.float32)
+
+    def state(self) -> dict[str, Tensor]:
+        assert self._listener is not None
+        exact = ("readers", "gain", "closed")
+        return halved(self._listener) | {name: self._listener.state_dict()[name] for name in exact}
+
+
+class Openings(Hears):
+    """How far a mouth should be open, for evaluations."""
+
+    title = "A judge that hears how far a mouth opens"
+    measures = (
+        "Half a second of mel to opening and width of the lips; its numbers have no unit. It may teach no generator."
+    )
+
+    def __init__(self, corpus: Corpus) -> None:
+        super().__init__(corpus, corpus.gaps)
+        self._state: dict[str, Tensor] = {}
+
+    def make(self) -> nn.Module:
+        return Hearing()
+
+    def finish(self, networks: Sequence[nn.Module]) -> None:
+        batch = self.batch(self.held_out(_TESTED))
+        alike, other, _ = measure(networks[0], batch, next(networks[0].parameters()).device)
+        self._state = halved(networks[0])
+        self.measured = {
+            "correlation of opening and width, own sound": _told(alike.mean(0)),
+            "with another clip's sound": _told(other.mean(0)),
+            "clips whose own sound fits the opening better": f"{float((alike[:, 0] > other[:, 0]).float().mean()):.0%}",
+        }
+
+    def state(self) -> dict[str, Tensor]:
+        return self._state

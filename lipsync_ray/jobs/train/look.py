@@ -1,0 +1,180 @@
+"""What is seen and heard of a clip, once: landmarks and pictures of the face in every frame, sound, a likeness."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from fractions import Fraction
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lipsync_ray.errors import DecodeError
+from lipsync_ray.faces.crop import Pads
+from lipsync_ray.faces.detect import detection_size, mtcnn_detector
+from lipsync_ray.faces.mesh import KEPT, cut_square, speaking_of, square_of_box
+from lipsync_ray.faces.patch import boxes_with_heads, cut_mouth
+from lipsync_ray.inputs.face_tables import one_thread
+from lipsync_ray.inputs.mesh_tables import PRESENT
+from lipsync_ray.io import storage
+from lipsync_ray.jobs.train.clips import ClipOrder
+from lipsync_ray.media import audio, decode, mel
+from lipsync_ray.media.audio import SoundTrack
+from lipsync_ray.media.probe import VideoInfo, probe_video
+
+U8 = NDArray[np.uint8]
+F32 = NDArray[np.float32]
+
+LIKENESS = 32  # pixels: side of the small picture that people are told apart by
+LONGEST_S = 60  # of a clip that is used
+FEWEST = 24  # frames of a clip with landmarks
+FACE = 112  # pixels: side of a face that is kept; the square of 96 in its middle is a generator's crop
+_MARGIN = 1 / 12  # of the crop, on each of its sides
+_LOOKS = 3  # frames that are searched for the face
+_QUALITY = 95  # of the pictures that are kept
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What is kept of a clip.
+
+    Attributes
+    ----------
+    lips : (n, len(SPEAKING), 2) float32 landmarks in the head's own frame; NaN where there is no face
+    mel : (c, 80) float32
+    likeness : (32, 32, 3) uint8 RGB of the face with its surroundings
+    rate : frames/s
+    faces : (n, 112, 112, 3) uint8 BGR: a generator's crop of 96 with 8 more on each side; of the frame before where there is
+        no face
+    mouths : (n, 64, 64) uint8 grey, :func:`~lipsync_ray.faces.patch.cut_mouth`, likewise
+    """
+
+    lips: F32
+    mel: F32
+    likeness: U8
+    rate: Fraction
+    faces: U8
+    mouths: U8
+
+    def to_bytes(self) -> bytes:
+        """As an npz; pictures as JPEG."""
+        buffer = io.BytesIO()
+        packed = {name: _packed(getattr(self, name)) for name in ("faces", "mouths")}
+        np.savez(
+            buffer,
+            lips=self.lips,
+            mel=self.mel.astype(np.float16),
+            likeness=self.likeness,
+            rate=np.array([self.rate.numerator, self.rate.denominator]),
+            faces=packed["faces"][0],
+            face_ends=packed["faces"][1],
+            mouths=packed["mouths"][0],
+            mouth_ends=packed["mouths"][1],
+        )
+        return buffer.getvalue()
+
+    @classmethod
+    def from_bytes(cls, data: bytes, pictures: str | None = None) -> Seen:
+        """Read it back, with the pictures that are asked for, "faces" or "mouths"; there are none of others."""
+        none = np.zeros(0, np.uint8)
+        with np.load(io.BytesIO(data)) as arrays:
+            above, below = (int(part) for part in arrays["rate"])
+            return cls(
+                arrays["lips"],
+                arrays["mel"].astype(np.float32),
+                arrays["likeness"],
+                Fraction(above, below),
+                _unpacked(arrays["faces"], arrays["face_ends"], cv2.IMREAD_COLOR) if pictures == "faces" else none,
+                _unpacked(arrays["mouths"], arrays["mouth_ends"], cv2.IMREAD_GRAYSCALE)
+                if pictures == "mouths"
+                else none,
+            )
+
+
+def _packed(pictures: U8) -> tuple[U8, NDArray[np.int64]]:
+    coded = [cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1] for picture in pictures]
+    return np.concatenate(coded), np.cumsum([len(one) for one in coded])
+
+
+def _unpacked(coded: U8, ends: NDArray[np.int64], flag: int) -> U8:
+    return np.stack([np.asarray(cv2.imdecode(one, flag), np.uint8) for one in np.split(coded, ends[:-1])])
+
+
+class LookAtClip:
+    """Find the landmarks of a clip's face, cut it out and hear its sound. Keeps both networks loaded."""
+
+    def __init__(self, device: str) -> None:
+        from lipsync_ray.models.face_mesh import Mesher
+
+        one_thread()
+        self._detector, self._mesher = mtcnn_detector(device), Mesher(device)
+
+    def __call__(self, order: ClipOrder) -> tuple[int, str]:
+        """Frames with landmarks, and the rate.
+
+        Raises
+        ------
+        DecodeError, ProbeError : no face, or no sound
+        """
+        info = probe_video(order.clip.url)
+        frames = min(info.frames, int(LONGEST_S * info.rate))
+        places, boxes = self._looks(info, frames)
+        square = square_of_box(np.median(boxes, axis=0))
+        squares = [_inside(info, cut_square(picture, square)) for picture in decode.pictures(info, 0, frames)]
+        points, present = self._mesher(np.stack(squares))
+        kept = points[:, list(KEPT)] @ square[:, :2].T + square[:, 2]
+        lips = speaking_of(kept).astype(np.float32)
+        known = present >= PRESENT
+        lips[~known] = np.nan
+        there = int(known.sum())
+        if there < FEWEST:
+            raise DecodeError(f"{info.url}: landmarks in {there} of {frames} frames; {FEWEST} are needed")
+        kept = kept[held(known)]
+        found = [boxes_with_heads(box, kept[place], kept) for place, box in zip(places, boxes, strict=True)]
+        crops = np.stack([_affine(box) for box in np.median(found, axis=0)])
+        faces, mouths = [], []
+        for picture, crop, own in zip(decode.pictures(info, 0, frames), crops, kept, strict=True):
+            faces.append(_inside(info, cut_square(picture, crop, FACE))[..., ::-1])
+            mouths.append(_inside(info, cut_mouth(picture, own)))
+        sound = np.concatenate(list(audio.speech_blocks(SoundTrack(info.url, begin_s=info.origin_s))))
+        heard = mel.mel_spectrogram(sound[: LONGEST_S * mel.SAMPLE_RATE]).T
+        likeness = cv2.resize(squares[frames // 2], (LIKENESS, LIKENESS), interpolation=cv2.INTER_AREA)
+        seen = Seen(lips, heard, np.asarray(likeness, np.uint8), info.rate, np.stack(faces), np.stack(mouths))
+        storage.commit_bytes(order.url, seen.to_bytes())
+        return there, str(info.rate)
+
+    def _looks(self, info: VideoInfo, frames: int) -> tuple[list[int], NDArray[np.float64]]:
+        """A few frames, and the best face's box in each that has one."""
+        width, height = detection_size(info.width, info.height)
+        scale = np.tile([info.width / width, info.height / height], 2)
+        places, boxes = [], []
+        for place in sorted({frames * (2 * look + 1) // (2 * _LOOKS) for look in range(_LOOKS)}):
+            for picture in decode.small_rgb(info, place, place + 1, width, height, decode.Seen()):
+                faces = self._detector(picture)
+                if len(faces):
+                    places.append(place)
+                    boxes.append(faces.box[0] * scale)
+        if not boxes:
+            raise DecodeError(f"{info.url}: no face in {_LOOKS} of its frames")
+        return places, np.array(boxes, np.float64)
+
+
+def held(known: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """(n,) places: each known one's own, the one before of others, the first known of those before it."""
+    return np.asarray(np.maximum.accumulate(np.where(known, np.arange(len(known)), known.argmax())), np.int64)
+
+
+def _inside(info: VideoInfo, cut: U8 | None) -> U8:
+    if cut is None:
+        raise DecodeError(f"{info.url}: its face lies outside the frame")
+    return cut
+
+
+def _affine(box: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(2, 3) affine from a face that is kept to pixels, by the detector's box."""
+    tall = box[3] - box[1]
+    pads = Pads()
+    low = box[:2] - [pads.left * tall, pads.top * tall]
+    size = np.array([box[2] + pads.right * tall, box[3] + pads.bottom * tall]) - low
+    return np.column_stack((np.diag(size * (1 + 2 * _MARGIN) / FACE), low - _MARGIN * size))

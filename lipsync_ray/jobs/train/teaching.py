@@ -1,0 +1,131 @@
+"""One network's training as a member of a team does it: find the corpus, teach, tell."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lipsync_ray.engine.team import Team
+from lipsync_ray.jobs.train.corpus import Corpus, is_corpus, make_corpus, open_corpus
+from lipsync_ray.jobs.train.drawing import Draws, generator_spec
+from lipsync_ray.jobs.train.experts import EXPERTS, expert_checkpoint
+from lipsync_ray.jobs.train.hearing import Openings, Poses
+from lipsync_ray.jobs.train.lesson import Lesson
+from lipsync_ray.jobs.train.settings import TrainSettings
+from lipsync_ray.jobs.train.subject import Subject
+from lipsync_ray.models import generators, scorers
+from lipsync_ray.models.weights import Checkpoint
+
+PICTURES = {"expert": "faces", "generator": "faces", "sync-judge": "mouths"}
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What a training starts from besides its clips; each as weights that every machine finds.
+
+    Attributes
+    ----------
+    init : None to begin with nothing
+    expert : that teaches a generator
+    """
+
+    init: Checkpoint | None = None
+    expert: Checkpoint | None = None
+
+    @classmethod
+    def of(cls, settings: TrainSettings) -> Sources:
+        """Find and check what the settings name, before anything is started.
+
+        Raises
+        ------
+        WeightsError, CheckpointError, SettingsError
+        """
+        init = expert = None
+        if settings.kind == "generator":
+            expert = scorers.resolve("mini-sync", None if settings.expert == "mini-sync" else settings.expert)
+            if settings.init is not None:
+                init = generators.resolve(settings.init)
+                generator_spec(init.here())
+        elif settings.kind in EXPERTS and settings.init is not None:
+            init = expert_checkpoint(settings.kind, settings.init)
+        return cls(init, expert)
+
+    @property
+    def sha256(self) -> list[str | None]:
+        """Of each."""
+        return [None if one is None else one.sha256 for one in (self.init, self.expert)]
+
+
+def subject_of(settings: TrainSettings, corpus: Corpus, sources: Sources) -> Subject:
+    """What was asked for, to be taught on this corpus."""
+    init = None if sources.init is None else sources.init.here()
+    subject: Subject
+    if settings.kind == "generator":
+        assert sources.expert is not None
+        subject = Draws(corpus, init, settings.width, sources.expert.here(), settings.adversarial)
+    elif settings.kind in EXPERTS:
+        subject = EXPERTS[settings.kind](corpus, init)
+    else:
+        subject = Poses(corpus) if settings.kind == "pose" else Openings(corpus)
+    if settings.rate is not None:
+        subject.rate = settings.rate
+    return subject
+
+
+@dataclass(frozen=True)
+class Teaching:
+    """One network's training.
+
+    Attributes
+    ----------
+    settings, sources : what was asked for
+    folder : the corpus', where this machine has it; else one is made for this process
+    urls, people : of the clips
+    seed : of this network
+    checkpoint : URL
+    device : "cpu", "cuda", …
+    until : time at which it ends early
+    """
+
+    settings: TrainSettings
+    sources: Sources
+    folder: str
+    urls: tuple[str, ...]
+    people: tuple[str | None, ...]
+    seed: int
+    checkpoint: str
+    device: str
+    until: float | None = None
+
+    def __call__(self, team: Team, tell: Callable[[Any], None]) -> None:
+        """Take part; a :data:`~lipsync_ray.engine.team.Body`."""
+        with tempfile.TemporaryDirectory(prefix="lipsync-ray-corpus-") as own:
+            folder = Path(self.folder) if is_corpus(Path(self.folder)) else Path(own)
+            for line in self.lesson(self.corpus(folder), team, self.device).run(self.until):
+                tell(line)
+
+    def corpus(self, folder: Path) -> Corpus:
+        """All clips, in this folder; made where they are not there."""
+        settings = self.settings
+        wanted: Any = PICTURES.get(settings.kind)
+        if is_corpus(folder):
+            return open_corpus(folder, wanted)
+        return make_corpus(folder, self.urls, self.people, settings.held_out, settings.seed, wanted)
+
+    def lesson(self, corpus: Corpus, team: Team, device: str) -> Lesson:
+        """The lesson, as far as its checkpoint has come."""
+        subject = subject_of(self.settings, corpus, self.sources)
+        steps, bf16 = self.settings.most_steps, in_bf16(self.settings, device)
+        return Lesson(subject, self.seed, steps, self.checkpoint, device, bf16, team)
+
+
+def in_bf16(settings: TrainSettings, device: str) -> bool:
+    """Whether it computes in bfloat16."""
+    if settings.precision != "auto":
+        return settings.precision == "bf16"
+    import torch
+
+    return device == "cuda" and torch.cuda.is_bf16_supported()

@@ -1,0 +1,65 @@
+"""Processes that train together: they share gradients, and start again when one is killed."""
+
+import os
+import signal
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lipsync_ray.engine.inline_runner import InlineRunner
+from lipsync_ray.engine.ray_runner import RayRunner
+from lipsync_ray.engine.team import ALONE, Team
+from lipsync_ray.errors import ProbeError, SettingsError, TrainError
+
+
+def add(folder, team, tell):
+    """The mean of both ranks' gradients; rank 1 is killed the first time."""
+    import torch
+    from torch.nn.parallel import DistributedDataParallel
+
+    mark = Path(folder) / "started"
+    if team.rank == 1 and not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    layer = torch.nn.Linear(1, 1, bias=False)
+    shared = DistributedDataParallel(layer) if team.of > 1 else layer
+    shared(torch.full((1, 1), float(team.rank + 1))).sum().backward()
+    agreed = team.agreed(team.rank == 0)
+    if team.rank == 0:
+        tell((team.of, float(layer.weight.grad), agreed))
+
+
+def fail(team, tell):
+    raise ProbeError("no such clip")
+
+
+def die(team, tell):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_alone_it_runs_here():
+    told = []
+    InlineRunner().together(lambda team, tell: tell(team), 1, False, 1, told.append)
+    assert told == [ALONE] == [Team(0, 1)]
+    assert ALONE.agreed(True)
+    with pytest.raises(SettingsError, match="2 processes"):
+        InlineRunner().together(fail, 2, False, 1, told.append)
+
+
+def test_two_share_gradients_and_start_again_when_one_is_killed(cluster, tmp_path):
+    told = []
+    RayRunner(cluster).together(partial(add, str(tmp_path)), 2, False, 2, told.append)
+    assert (tmp_path / "started").exists()
+    assert np.allclose(told, [(2, 1.5, True)])
+
+
+def test_what_a_member_says_on_purpose_comes_through(cluster):
+    with pytest.raises(ProbeError, match="no such clip"):
+        RayRunner(cluster).together(fail, 1, False, 1, print)
+
+
+def test_it_is_given_up_after_so_many_starts(cluster):
+    with pytest.raises(TrainError, match="given up after 2 starts"):
+        RayRunner(cluster).together(die, 1, False, 2, print)
