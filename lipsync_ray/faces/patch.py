@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lipsync_ray.faces.mesh import Heads, cut_square, heads_of
-from lipsync_ray.media.picture import U8, YuvFrame
+from lipsync_ray.faces.mesh import Heads, heads_of
+from lipsync_ray.media.picture import U8
 
 F64 = NDArray[np.float64]
 
@@ -15,19 +15,24 @@ MOUTH = 64  # pixels: side of a mouth's patch
 _LEFT, _TOP, _SIDE = -0.5, 0.35, 1.0  # of it, in a head's own frame: nose's tip to below the chin
 
 
-def cut_mouth(picture: YuvFrame, points: NDArray[np.floating]) -> U8 | None:
-    """A mouth as (64, 64) uint8 grey, upright and of one size whatever the head does; None outside the frame.
+def cut_mouth(square: U8, points: NDArray[np.floating]) -> U8:
+    """A mouth as (64, 64) uint8 grey, upright and of one size whatever the head does.
 
     Parameters
     ----------
-    points : (len(KEPT), 2) landmarks in pixels
+    square : (192, 192, 3) uint8 RGB, :func:`~lipsync_ray.faces.mesh.cut_square`
+    points : (len(KEPT), 2) landmarks in its pixels
     """
     heads = heads_of(points[None])
-    place = _SIDE / MOUTH / heads.turn[0]  # z ↦ place · z + corner takes the patch to the frame
+    place = _SIDE / MOUTH / heads.turn[0]  # z ↦ place · z + corner takes the patch to the square
     corner = (complex(_LEFT, _TOP) - heads.shift[0]) / heads.turn[0]
+    corner += (place - 1) * complex(0.5, 0.5)  # from edges of pixels to their centres, as OpenCV counts
     affine = np.array([[place.real, -place.imag, corner.real], [place.imag, place.real, corner.imag]])
-    cut = cut_square(picture, affine, MOUTH)
-    return None if cut is None else np.asarray(cv2.cvtColor(cut, cv2.COLOR_RGB2GRAY), np.uint8)
+    grey = cv2.cvtColor(square, cv2.COLOR_RGB2GRAY)
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return np.asarray(
+        cv2.warpAffine(grey, affine, (MOUTH, MOUTH), flags=flags, borderMode=cv2.BORDER_REPLICATE), np.uint8
+    )
 
 
 def boxes_with_heads(box: F64, looked_at: NDArray[np.floating], points: NDArray[np.floating]) -> F64:

@@ -123,20 +123,21 @@ class LookAtClip:
         square = square_of_box(np.median(boxes, axis=0))
         squares = [_inside(info, cut_square(picture, square)) for picture in decode.pictures(info, 0, frames)]
         points, present = self._mesher(np.stack(squares))
-        kept = points[:, list(KEPT)] @ square[:, :2].T + square[:, 2]
+        inside = points[:, list(KEPT)]
+        kept = inside @ square[:, :2].T + square[:, 2]
         lips = speaking_of(kept).astype(np.float32)
         known = present >= PRESENT
         lips[~known] = np.nan
         there = int(known.sum())
         if there < FEWEST:
             raise DecodeError(f"{info.url}: landmarks in {there} of {frames} frames; {FEWEST} are needed")
-        kept = kept[held(known)]
+        own = held(known)
+        kept = kept[own]
         found = [boxes_with_heads(box, kept[place], kept) for place, box in zip(places, boxes, strict=True)]
         crops = np.stack([_affine(box) for box in np.median(found, axis=0)])
-        faces, mouths = [], []
-        for picture, crop, own in zip(decode.pictures(info, 0, frames), crops, kept, strict=True):
-            faces.append(_inside(info, cut_square(picture, crop, FACE))[..., ::-1])
-            mouths.append(_inside(info, cut_mouth(picture, own)))
+        pictures = zip(decode.pictures(info, 0, frames), crops, strict=True)
+        faces = [_inside(info, cut_square(picture, crop, FACE))[..., ::-1] for picture, crop in pictures]
+        mouths = [cut_mouth(cut, at) for cut, at in zip(squares, inside[own], strict=True)]
         sound = np.concatenate(list(audio.speech_blocks(SoundTrack(info.url, begin_s=info.origin_s))))
         heard = mel.mel_spectrogram(sound[: LONGEST_S * mel.SAMPLE_RATE]).T
         likeness = cv2.resize(squares[frames // 2], (LIKENESS, LIKENESS), interpolation=cv2.INTER_AREA)

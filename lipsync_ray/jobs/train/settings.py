@@ -10,7 +10,7 @@ from lipsync_ray.errors import SettingsError
 TrainKind = Literal["pose", "judge", "expert", "sync-judge", "generator"]
 TrainPrecision = Literal["auto", "fp32", "bf16"]
 KINDS: tuple[str, ...] = get_args(TrainKind)
-STEPS = {"pose": 1400, "judge": 1400, "expert": 3600, "sync-judge": 3000, "generator": 8000}
+STEPS = {"pose": 1400, "judge": 1400, "expert": 3600, "sync-judge": 2400, "generator": 8000}
 _FROM = ("expert", "sync-judge", "generator")  # what may start from weights
 
 
