@@ -21,8 +21,30 @@ from lipsync_ray.jobs.evaluate.scores import SCORES, Score
 from lipsync_ray.models.weights import by_name
 from lipsync_ray.settings import Reference
 
-COLUMNS = ("heard", "heard_other", "leak", "lip_motion", "silent_lips", "sharpness_ratio", "mini_sync_c")
-TITLES = ("heard", "another sound", "leak", "lip motion", "silent lips", "sharpness", "mini-sync confidence")
+COLUMNS = (
+    "heard",
+    "heard_other",
+    "agrees",
+    "agrees_other",
+    "leak",
+    "lip_motion",
+    "silent_lips",
+    "sharpness_ratio",
+    "mini_sync_c",
+)
+JUDGES = ("heard", "agrees")
+WHAT = ("own before another", "lag ≤ 1")
+TITLES = (
+    "heard",
+    "another sound",
+    "agree",
+    "another sound",
+    "leak",
+    "lip motion",
+    "silent lips",
+    "sharpness",
+    "mini-sync confidence",
+)
 
 
 def deaf(path: Path) -> Path:
@@ -54,6 +76,16 @@ def mean(values: list[float | None]) -> str:
     return f"{np.mean(there):.3f}" if there else "–"
 
 
+def preferences(scores: list[Score], judge: str) -> list[str]:
+    """How often a judge prefers a dub's own sound to another one, and finds it best within a frame of where it is."""
+    judged = [s for s in scores if getattr(s, judge) is not None and getattr(s, f"{judge}_other") is not None]
+    if not judged:
+        return ["–"] * len(WHAT)
+    first = sum(getattr(s, judge) > getattr(s, f"{judge}_other") for s in judged)
+    near = sum(abs(getattr(s, f"{judge}_lag")) <= 1 for s in judged)
+    return [f"{first} of {len(judged)}", f"{near} of {len(judged)}"]
+
+
 def main() -> None:
     out, *rest = sys.argv[1:]
     cut = rest.index("--")
@@ -70,22 +102,25 @@ def main() -> None:
         "`mini`, current frame": ("mini", "current", None),
         "`warp`, deaf": (silent, None, False),
     }
-    lines = [f"| {len(pairs)} dubs | " + " | ".join(TITLES) + " | n | own before another | lag ≤ 1 |"]
-    lines.append("|" + "---|" * (len(TITLES) + 4))
+    lines = [
+        f"| {len(pairs)} dubs | "
+        + " | ".join((*TITLES, *(f"{judge}: {what}" for judge in JUDGES for what in WHAT)))
+        + " |"
+    ]
+    lines.append("|" + "---|" * lines[0].count(" | ") + "---|")
     scores: list[Score] = []
-    for name, asked in variants.items():
-        scores = scored(table, folder / str(len(lines)), *asked)
+    for number, (name, asked) in enumerate(variants.items()):
+        scores = scored(table, folder / str(number + 2), *asked)
         cells = [mean([getattr(score, column) for score in scores]) for column in COLUMNS]
-        judged = [score for score in scores if score.heard is not None and score.heard_other is not None]
-        first = sum((s.heard or 0) > (s.heard_other or 0) for s in judged)
-        near = sum(abs(s.heard_lag or 0) <= 1 for s in judged)
-        of = max(1, len(judged))
-        lines.append(f"| {name} | {' | '.join(cells)} | {len(judged)} | {first / of:.0%} | {near / of:.0%} |")
-    undubbed = mean([score.heard_undubbed for score in scores])
-    real = mean([score.heard_real for score in scores])
-    rest_of = mean([score.silent_lips_reference for score in scores])
-    lines.append(f"| undubbed source, new sound | {undubbed} | | 1 | 1 | | 1 | | | | |")
-    lines.append(f"| real video, own sound, best lag | {real} | | | 1 | {rest_of} | 1 | | | | |")
+        cells += [cell for judge in JUDGES for cell in preferences(scores, judge)]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    for name, suffix in (("undubbed source, new sound", "undubbed"), ("real video, own sound, best lag", "real")):
+        means = {f"{judge}": mean([getattr(score, f"{judge}_{suffix}") for score in scores]) for judge in JUDGES}
+        lines.append(
+            f"| {name} | {' | '.join(means.get(column, '') for column in COLUMNS)} |" + " |" * (len(JUDGES) * len(WHAT))
+        )
+    lines.append("")
+    lines.append(f"Lips in silence, real videos: {mean([score.silent_lips_reference for score in scores])}")
     print("\n".join(lines))
 
 

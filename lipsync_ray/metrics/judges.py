@@ -5,6 +5,7 @@ An opening is the distance of the lips at their middle in distances of the eyes'
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,7 +26,7 @@ class Heard:
 
     Attributes
     ----------
-    r : correlation of the opening with the one that is heard, at no lag
+    r : correlation of the opening with the one that is heard, or mean cosine of a sync expert's points, at no lag
     best, lag : the highest within ±8 places, and where; positive where the lips come late
     """
 
@@ -46,16 +47,7 @@ def correlation(a: Course, b: Course) -> float | None:
 
 def heard(opening: Course, expected: Course) -> Heard | None:
     """How an opening follows what is heard; None where too little is known."""
-    at_once = correlation(opening, expected)
-    if at_once is None:
-        return None
-    lagged = {0: at_once}
-    for lag in range(-LAGS, LAGS + 1):
-        found = correlation(opening[max(0, lag) :], expected[max(0, -lag) :])
-        if found is not None:
-            lagged[lag] = found
-    lag = max(lagged, key=lambda at: (lagged[at], -abs(at)))
-    return Heard(at_once, lagged[lag], lag)
+    return _over_lags(correlation, opening, expected)
 
 
 def motion(opening: Course, reference: Course) -> float | None:
@@ -74,3 +66,32 @@ def restlessness(opening: Course, silent: NDArray[np.bool_]) -> float | None:
     steps = np.abs(np.diff(opening[:length].astype(np.float64)))
     quiet = silent[: length - 1] & silent[1:length] & ~np.isnan(steps)
     return float(steps[quiet].mean()) if quiet.sum() >= _FEWEST_SILENT else None
+
+
+def agreement(seen: Course, heard: Course) -> float | None:
+    """Mean cosine of (n, d) points of frames and (m, d) of a sound, each of length one, at the same places.
+
+    Points are NaN where nothing is known; None of fewer than fifty places.
+    """
+    length = min(len(seen), len(heard))
+    cosines = np.einsum("nd,nd->n", seen[:length], heard[:length], dtype=np.float64)
+    known = ~np.isnan(cosines)
+    return float(cosines[known].mean()) if known.sum() >= FEWEST else None
+
+
+def agreed(seen: Course, heard: Course) -> Heard | None:
+    """How far frames agree with a sound: at once, and at the best lag; None where too little is known."""
+    return _over_lags(agreement, seen, heard)
+
+
+def _over_lags(measure: Callable[[Course, Course], float | None], lips: Course, sound: Course) -> Heard | None:
+    at_once = measure(lips, sound)
+    if at_once is None:
+        return None
+    lagged = {0: at_once}
+    for lag in range(-LAGS, LAGS + 1):
+        found = measure(lips[max(0, lag) :], sound[max(0, -lag) :])
+        if found is not None:
+            lagged[lag] = found
+    lag = max(lagged, key=lambda at: (lagged[at], -abs(at)))
+    return Heard(at_once, lagged[lag], lag)

@@ -181,6 +181,15 @@ REGISTRY = (
         kind="helper",
         licence="Apache-2.0, made for this project (see models/data/MODEL_CARD.md)",
     ),
+    Weights(
+        name="sync-judge",
+        file="sync_judge.safetensors",
+        url=None,
+        size=2_130_194,
+        sha256="fe039e0750f78ba98d1bc101226cb9e840d71dd87fb2692450374b406dae3a36",
+        kind="helper",
+        licence="Apache-2.0, made for this project (see models/data/MODEL_CARD.md)",
+    ),
     *(
         # Whisper's addresses hold the sha256 of what they give.
         Weights(

@@ -7,6 +7,10 @@ models/data/MODEL_CARD.md.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -15,6 +19,8 @@ from torch.nn import functional as F
 
 from lipsync_ray.faces.patch import MOUTH
 from lipsync_ray.media import mel
+from lipsync_ray.models.checkpoint import bundled
+from lipsync_ray.models.judge import RATE
 
 U8 = NDArray[np.uint8]
 F32 = NDArray[np.float32]
@@ -22,6 +28,7 @@ F32 = NDArray[np.float32]
 COLUMNS = 40  # of mel that a frame hears, itself in their middle
 DIMENSIONS = 128
 REACH = 4  # frames to either side that a frame's embedding sees
+_BATCH = 64
 _FOLD = 4  # pixels that become channels
 _WIDTHS = (40, 72, 96)  # at 16, 8 and 4 pixels
 
@@ -53,12 +60,19 @@ class SyncJudge(nn.Module):
         )
         self.scale = nn.Parameter(torch.tensor(2.3))  # of the training loss: the logarithm of what cosines are times
 
+    def see(self, mouths: Tensor) -> Tensor:
+        """(n, 64, 64) grey in 0–1 to (n, 128), each for itself."""
+        out: Tensor = self.eye(2 * mouths[:, None] - 1)
+        return out
+
+    def follow(self, seen: Tensor) -> Tensor:
+        """(b, n, 128) of :meth:`see`, frame after frame, to (b, n, 128) of length one, which see :data:`REACH` frames around."""
+        course = seen.transpose(1, 2)
+        return F.normalize((course + self.motion(course)).transpose(1, 2), dim=-1)
+
     def look(self, mouths: Tensor) -> Tensor:
         """(b, n, 64, 64) grey in 0–1, frame after frame, to (b, n, 128) of length one."""
-        count = mouths.shape[:2]
-        seen = self.eye(2 * mouths.flatten(0, 1)[:, None] - 1).reshape(*count, -1).transpose(1, 2)
-        moved: Tensor = self.motion(seen)
-        return F.normalize((seen + moved).transpose(1, 2), dim=-1)
+        return self.follow(self.see(mouths.flatten(0, 1)).reshape(*mouths.shape[:2], -1))
 
     def hear(self, windows: Tensor) -> Tensor:
         """(b, n, 80, 40) mel in ±4 to (b, n, 128) of length one."""
@@ -87,3 +101,51 @@ class _Residual(nn.Module):
 
 def _conv(into: int, out: int, stride: int) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(into, out, 3, stride, 1, bias=False), nn.BatchNorm2d(out), nn.ReLU())
+
+
+@lru_cache(maxsize=1)
+def _loaded() -> SyncJudge:
+    return bundled(SyncJudge(), "sync-judge")
+
+
+@torch.inference_mode()
+def see(mouths: U8) -> F32:
+    """(n, 128) float32 of (n, 64, 64) uint8 grey mouths, each for itself, whatever it is seen together with."""
+    out = [np.zeros((0, DIMENSIONS), np.float32)]
+    for some in _filled(mouths):
+        out.append(_loaded().see(torch.from_numpy(some).float() / 255).numpy())
+    return np.concatenate(out)[: len(mouths)]
+
+
+@torch.inference_mode()
+def follow(seen: F32) -> F32:
+    """(n, 128) float32 points, of length one, of (n, 128) of :func:`see`, NaN where there was no face.
+
+    NaN, too, where a neighbour that a point sees is not known.
+    """
+    if not len(seen):
+        return seen
+    known = ~np.isnan(seen[:, 0])
+    points = _loaded().follow(torch.from_numpy(np.where(known[:, None], seen, np.float32(0)))[None])[0].numpy()
+    whole = np.lib.stride_tricks.sliding_window_view(np.pad(known, REACH), 2 * REACH + 1).min(axis=1)
+    return np.where(whole[:, None], points, np.float32(np.nan))
+
+
+@torch.inference_mode()
+def hear(columns: F32) -> F32:
+    """(n, 128) float32 points of a sound of (c, 80) float32 mel, 25 a second."""
+    out = [np.zeros((0, DIMENSIONS), np.float32)]
+    count = -(-len(columns) * RATE // mel.COLUMNS_PER_S)
+    starts = np.arange(count) * mel.COLUMNS_PER_S // RATE - COLUMNS // 2
+    for low in range(0, count, _BATCH):
+        some = starts[low : low + _BATCH]
+        for windows in _filled(mel.windows(columns, some, 0, len(columns), COLUMNS, silent_end=True)):
+            out.append(_loaded().hear(torch.from_numpy(windows)[None])[0].numpy()[: len(some)])
+    return np.concatenate(out)
+
+
+def _filled(items: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    """Batches of one size: arithmetic in another one differs in last bits."""
+    for low in range(0, len(items), _BATCH):
+        some = items[low : low + _BATCH]
+        yield np.concatenate((some, np.zeros((_BATCH - len(some), *items.shape[1:]), items.dtype)))

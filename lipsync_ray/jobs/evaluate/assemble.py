@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lipsync_ray.io import storage
 from lipsync_ray.jobs.evaluate.face_tracks import RATE, read_face_tracks
-from lipsync_ray.jobs.evaluate.judged import Sounds, Verdict, disagreements, verdict
+from lipsync_ray.jobs.evaluate.judged import Lips, Sounds, Verdict, disagreements, verdict
 from lipsync_ray.jobs.evaluate.scores import TrackScore
 from lipsync_ray.metrics import image, lse
 from lipsync_ray.metrics.lse import SyncScore
@@ -99,7 +99,7 @@ def aggregate(order: AggregateOrder) -> VideoMetrics:
         _mean(found["sharpness_reference"]),
         _mean(_joined(parts, "jitter")),
         _mean(_joined(parts, "jitter_reference")),
-        None if order.sounds is None else verdict(*_openings(parts), order.sounds),
+        None if order.sounds is None else verdict(_lips(parts), _lips(parts, "_reference"), order.sounds),
     )
 
 
@@ -131,17 +131,14 @@ def values_of(metrics: VideoMetrics, scorer: str) -> dict[str, Any]:
     }
 
 
-def _openings(parts: list[dict[str, Any]]) -> tuple[F32, F32]:
-    """The openings of a video's and its reference's lips; NaN in stretches that were not looked at."""
-    courses = []
-    for name in ("opening", "opening_reference"):
-        places = max((int(part["stop"]) for part in parts), default=0)
-        course = np.full(places, np.nan, np.float32)
-        for part in parts:
-            if name in part:
-                course[int(part["start"]) : int(part["stop"])] = part[name]
-        courses.append(course)
-    return courses[0], courses[1]
+def _lips(parts: list[dict[str, Any]], suffix: str = "") -> Lips:
+    """What was seen of a video's lips, or its reference's; nothing in stretches that were not looked at."""
+    lips = Lips.none(max((int(part["stop"]) for part in parts), default=0))
+    for part in parts:
+        if f"opening{suffix}" in part:
+            own = slice(int(part["start"]), int(part["stop"]))
+            lips.opening[own], lips.seen[own] = part[f"opening{suffix}"], part[f"seen{suffix}"]
+    return lips
 
 
 def _joined(parts: list[dict[str, F64]], name: str) -> F64:

@@ -93,6 +93,23 @@ METRICS = (
         "The source's lips with its own sound, at the lag that suits best: what people reach.", lambda s: s.heard_real,
     ),
     Metric(
+        "agrees", "judge: lips and sound agree", "agree", "", "higher", 2,
+        "Mean cosine of what a second sync expert, which took part in no training, sees of the lips and hears of the sound.",
+        lambda s: s.agrees,
+    ),
+    Metric(
+        "agrees_other", "judge: agree with another sound", "agree, other", "", "near 0", 2,
+        "The same lips with another video's sound.", lambda s: s.agrees_other,
+    ),
+    Metric(
+        "agrees_undubbed", "judge: undubbed source agrees", "agree, undubbed", "", "near 0", 2,
+        "The source's lips with the new sound.", lambda s: s.agrees_undubbed,
+    ),
+    Metric(
+        "agrees_real", "judge: real video agrees", "agree, real", "", "", 2,
+        "The source's lips with its own sound, at the lag that suits best.", lambda s: s.agrees_real,
+    ),
+    Metric(
         "leak", "leak of the source's mouth", "leak", "", "near 0", 2,
         "Correlation of the lips' opening with that of the frame it was drawn over. Near 1: it still says what the source says.",
         lambda s: s.leak,

@@ -32,7 +32,7 @@ from lipsync_ray.models.scorers import SCORERS
 from lipsync_ray.models.weights import Checkpoint
 from lipsync_ray.settings import EvaluateSettings, Workers
 
-SCORES_VERSION = 3  # raise when the same video and settings would get other numbers
+SCORES_VERSION = 4  # raise when the same video and settings would get other numbers
 EVALUATE = JobSpec("evaluate", SCORES, done="scored", packages=("pytorch-fid",))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +34,7 @@ class HeardSound:
 
     Attributes
     ----------
-    url : npz with `opening` (n,) float32 and `silent` (n,) bool, 25 a second
+    url : npz with `opening` (n,) float32, `silent` (n,) bool and `points` (n, 128) float16, 25 a second
     beginning : of `opening`, ten seconds at most, by which sounds are told apart
     """
 
@@ -54,23 +54,51 @@ def listen(source: AudioSource) -> HeardSound:
     ------
     ProbeError, DecodeError : no usable audio in it
     """
+    from lipsync_ray.models import sync_judge
     from lipsync_ray.models.judge import heard_openings
 
     speech = extract_audio_features(source)
-    url = storage.join(source.folder, f"{source.key}.heard.npz")
+    url = storage.join(source.folder, f"{source.key}.judges.npz")
     if not storage.exists(url):
-        opening = heard_openings(speech.read(0, speech.columns))
+        columns = speech.read(0, speech.columns)
+        opening, points = heard_openings(columns), sync_judge.hear(columns)
         silent = speech.silence(np.arange(len(opening)), RATE) >= 1
         buffer = io.BytesIO()
-        np.savez(buffer, opening=opening, silent=silent)
+        np.savez(buffer, opening=opening, silent=silent, points=points.astype(np.float16))
         storage.commit_bytes(url, buffer.getvalue())
-    opening, _ = _read(url)
-    return HeardSound(url, tuple(opening[: 10 * RATE.numerator].tolist()))
+    return HeardSound(url, tuple(_read(url).opening[: 10 * RATE.numerator].tolist()))
 
 
-def _read(url: str) -> tuple[F32, NDArray[np.bool_]]:
+class _Sound(NamedTuple):
+    opening: F32
+    silent: NDArray[np.bool_]
+    points: F32
+
+
+def _read(url: str) -> _Sound:
     with np.load(io.BytesIO(storage.read_bytes(url))) as arrays:
-        return arrays["opening"], arrays["silent"]
+        return _Sound(arrays["opening"], arrays["silent"], arrays["points"].astype(np.float32))
+
+
+@dataclass(frozen=True)
+class Lips:
+    """What was seen of a video's lips, place by place.
+
+    Attributes
+    ----------
+    opening : (n,) float32 in distances of the eyes; NaN where there is not one face
+    seen : (n, 128) float32 of :func:`lipsync_ray.models.sync_judge.see`, likewise
+    """
+
+    opening: F32
+    seen: F32
+
+    @classmethod
+    def none(cls, places: int) -> Lips:
+        """Of places in which nothing was seen."""
+        from lipsync_ray.models.sync_judge import DIMENSIONS
+
+        return cls(np.full(places, np.nan, np.float32), np.full((places, DIMENSIONS), np.nan, np.float32))
 
 
 @dataclass(frozen=True)
@@ -104,38 +132,57 @@ class Verdict:
     heard_other: float | None = None
     heard_undubbed: float | None = None
     heard_real: float | None = None
+    agrees: float | None = None
+    agrees_best: float | None = None
+    agrees_lag: int | None = None
+    agrees_other: float | None = None
+    agrees_undubbed: float | None = None
+    agrees_real: float | None = None
     leak: float | None = None
     lip_motion: float | None = None
     silent_lips: float | None = None
     silent_lips_reference: float | None = None
 
 
-def verdict(opening: F32, reference: F32, sounds: Sounds) -> Verdict:
+def verdict(lips: Lips, reference: Lips, sounds: Sounds) -> Verdict:
     """Judge a video.
 
     Parameters
     ----------
-    opening, reference : (places,) openings of the video's and of the reference's lips; NaN where there is no face
+    lips, reference : of the video and of the reference, at the same places
     sounds : what is heard
     """
+    from lipsync_ray.models.sync_judge import follow
+
     found: dict[str, Any] = {}
-    if not np.array_equal(opening, reference, equal_nan=True):  # else the video is its own reference
-        found = {"leak": judges.correlation(opening, reference), "lip_motion": judges.motion(opening, reference)}
+    ours, theirs = lips.opening, reference.opening
+    if not np.array_equal(ours, theirs, equal_nan=True):  # else the video is its own reference
+        found = {"leak": judges.correlation(ours, theirs), "lip_motion": judges.motion(ours, theirs)}
+    shown, was_shown = follow(lips.seen), follow(reference.seen)
     if sounds.own is not None:
-        expected, silent = _read(sounds.own.url)
-        right = judges.heard(opening, expected)
-        if right is not None:
-            found |= {"heard": right.r, "heard_best": right.best, "heard_lag": right.lag}
-        found["heard_undubbed"] = judges.correlation(reference, expected)
-        found["silent_lips"] = judges.restlessness(opening, silent)
+        sound = _read(sounds.own.url)
+        for name, right in (
+            ("heard", judges.heard(ours, sound.opening)),
+            ("agrees", judges.agreed(shown, sound.points)),
+        ):
+            if right is not None:
+                found |= {name: right.r, f"{name}_best": right.best, f"{name}_lag": right.lag}
+        found["heard_undubbed"] = judges.correlation(theirs, sound.opening)
+        found["agrees_undubbed"] = judges.agreement(was_shown, sound.points)
+        found["silent_lips"] = judges.restlessness(ours, sound.silent)
     if sounds.other is not None:
-        found["heard_other"] = judges.correlation(opening, _read(sounds.other.url)[0])
+        other = _read(sounds.other.url)
+        found["heard_other"] = judges.correlation(ours, other.opening)
+        found["agrees_other"] = judges.agreement(shown, other.points)
     if sounds.reference is not None:
-        expected, silent = _read(sounds.reference.url)
-        own_time = reference[: int(sounds.reference_s * RATE)]  # after that a shorter reference is looped
-        real = judges.heard(own_time, expected)
-        found["heard_real"] = real.best if real is not None else None
-        found["silent_lips_reference"] = judges.restlessness(own_time, silent)
+        sound = _read(sounds.reference.url)
+        own_time = slice(0, int(sounds.reference_s * RATE))  # after that a shorter reference is looped
+        for name, real in (
+            ("heard_real", judges.heard(theirs[own_time], sound.opening)),
+            ("agrees_real", judges.agreed(was_shown[own_time], sound.points)),
+        ):
+            found[name] = real.best if real is not None else None
+        found["silent_lips_reference"] = judges.restlessness(theirs[own_time], sound.silent)
     return Verdict(**found)
 
 

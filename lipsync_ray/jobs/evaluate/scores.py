@@ -55,6 +55,8 @@ class Score:
     heard_other : of the same lips with another sound of the evaluation
     heard_undubbed : of the reference's lips with the video's sound
     heard_real : of the reference's lips with its own sound, at best lag
+    agrees : mean cosine of lips and sound for a sync expert that took part in no training, frame by frame
+    agrees_best, agrees_lag, agrees_other, agrees_undubbed, agrees_real : as of `heard`
     leak : correlation of the opening with the reference's, frame by frame
     lip_motion : standard deviation of the opening beside the reference's
     silent_lips, silent_lips_reference : mean change of the opening a frame in silence, in parts of the eyes' distance
@@ -114,6 +116,12 @@ class Score:
     heard_other: float | None = None
     heard_undubbed: float | None = None
     heard_real: float | None = None
+    agrees: float | None = None
+    agrees_best: float | None = None
+    agrees_lag: int | None = None
+    agrees_other: float | None = None
+    agrees_undubbed: float | None = None
+    agrees_real: float | None = None
     leak: float | None = None
     lip_motion: float | None = None
     silent_lips: float | None = None

@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 
 from lipsync_ray.faces.crop import crop_box, crop_context, crop_face
 from lipsync_ray.faces.mesh import KEPT, cut_square, gap_of, speaking_of, square_of_box
+from lipsync_ray.faces.patch import cut_mouth
 from lipsync_ray.inputs.face_tables import one_thread
 from lipsync_ray.inputs.mesh_tables import PRESENT
 from lipsync_ray.io import storage
 from lipsync_ray.jobs.evaluate.cuttings import Cuttings, cuttings_folder
 from lipsync_ray.jobs.evaluate.face_tracks import RATE, FaceTracks, read_face_tracks
+from lipsync_ray.jobs.evaluate.judged import Lips
 from lipsync_ray.jobs.evaluate.plan import Run, ScoreRow
 from lipsync_ray.media import decode
 from lipsync_ray.media.picture import U8, Box, YuvFrame
@@ -59,19 +61,6 @@ class ImageMetrics:
 
 
 @dataclass(frozen=True)
-class Openings:
-    """How far the lips of a stretch's places are open.
-
-    Attributes
-    ----------
-    opening, opening_reference : (stop − start,) float32 in distances of the eyes; NaN where there is not one face
-    """
-
-    opening: F32
-    opening_reference: F32
-
-
-@dataclass(frozen=True)
 class Compared:
     """A stretch and what was seen in it.
 
@@ -80,13 +69,13 @@ class Compared:
     row : the stretch
     crops : for each of its runs (count + 4, side, side, 3) uint8 BGR
     metrics : beside the reference; None where there is none
-    openings : of the lips; None where no judge asks
+    lips : the video's and its reference's; None where no judge asks
     """
 
     row: ScoreRow
     crops: tuple[U8, ...]
     metrics: ImageMetrics | None
-    openings: Openings | None
+    lips: tuple[Lips, Lips] | None
 
 
 class CropAndCompare:
@@ -113,7 +102,7 @@ class CropAndCompare:
         comparing = _Comparing(row, tracks) if row.reference is not None else None
         crops: list[list[U8]] = [[] for _ in row.runs]
         cuttings = None if self._cuttings is None else Cuttings(tracks)
-        opening = _Opening(row, tracks) if self._judges else None
+        mouths = _Mouths(row, tracks) if self._judges else None
         videos = decode.pictures_at(row.video, tracks.shown[places].tolist())
         others = self._others(row, tracks, places)
         for place, picture, other in zip(places.tolist(), videos, others, strict=True):
@@ -122,15 +111,15 @@ class CropAndCompare:
                     cuts.append(self._cut(picture, tracks, run, place, row))
             if comparing is not None and other is not None:
                 comparing.add(place, picture, other)
-            if opening is not None and place < row.stop:
-                opening.add(place, picture, other)
+            if mouths is not None and place < row.stop:
+                mouths.add(place, picture, other)
             if cuttings is not None and place < row.stop:
                 cuttings.add(place, picture, other)
         if cuttings is not None and self._cuttings is not None:
             cuttings.commit(cuttings_folder(self._cuttings, row.subject), row.start)
         metrics = comparing.metrics(self._loaded()) if comparing is not None else None
-        openings = opening.found(self._loaded_mesher()) if opening is not None else None
-        return Compared(row, tuple(map(np.stack, crops)), metrics, openings)
+        lips = mouths.found(self._loaded_mesher()) if mouths is not None else None
+        return Compared(row, tuple(map(np.stack, crops)), metrics, lips)
 
     def _others(self, row: ScoreRow, tracks: FaceTracks, places: NDArray[np.int64]) -> Iterator[YuvFrame | None]:
         if row.reference is None:
@@ -161,8 +150,8 @@ class CropAndCompare:
         return self._landmarks
 
 
-class _Opening:
-    """Collects faces whose lips are measured: of places that show one."""
+class _Mouths:
+    """Collects faces whose lips are looked at: of places that show one."""
 
     def __init__(self, row: ScoreRow, tracks: FaceTracks) -> None:
         self._row, self._tracks = row, tracks
@@ -182,16 +171,23 @@ class _Opening:
                 cuts.append(cut)
                 at.append(place - self._row.start)
 
-    def found(self, mesher: Mesher) -> Openings:
-        courses = []
-        for cuts, at in zip(self._cuts, self._at, strict=True):
-            course = np.full(self._row.stop - self._row.start, np.nan, np.float32)
-            if cuts:
-                points, present = mesher(np.stack(cuts))
-                gaps = gap_of(speaking_of(points[:, list(KEPT)]))
-                course[at] = np.where(present >= PRESENT, gaps, np.nan)
-            courses.append(course)
-        return Openings(*courses)
+    def found(self, mesher: Mesher) -> tuple[Lips, Lips]:
+        return self._lips(mesher, *self._of(0)), self._lips(mesher, *self._of(1))
+
+    def _of(self, which: int) -> tuple[list[U8], list[int]]:
+        return self._cuts[which], self._at[which]
+
+    def _lips(self, mesher: Mesher, cuts: list[U8], at: list[int]) -> Lips:
+        from lipsync_ray.models.sync_judge import see
+
+        out = Lips.none(self._row.stop - self._row.start)
+        if cuts:
+            found, present = mesher(np.stack(cuts))
+            known = np.flatnonzero(present >= PRESENT)
+            points, places = found[:, list(KEPT)][known], np.array(at)[known]
+            out.opening[places] = gap_of(speaking_of(points))
+            out.seen[places] = see(np.stack([cut_mouth(cuts[n], p) for n, p in zip(known, points, strict=True)]))
+        return out
 
 
 class _Comparing:
@@ -252,12 +248,13 @@ class Embed:
         row = compared.row
         arrays: dict[str, NDArray[np.generic]] = {"start": np.array(row.start), "stop": np.array(row.stop)}
         for run, faces in zip(row.runs, compared.crops, strict=True):
-            lips, sounds = self._expert(faces, self._heard(row, run))
-            arrays[f"lips-{run.track}"], arrays[f"sounds-{run.track}"] = lips, sounds
+            embedded = self._expert(faces, self._heard(row, run))
+            arrays[f"lips-{run.track}"], arrays[f"sounds-{run.track}"] = embedded
         if compared.metrics is not None:
             arrays |= vars(compared.metrics)
-        if compared.openings is not None:
-            arrays |= vars(compared.openings)
+        if compared.lips is not None:
+            for suffix, lips in zip(("", "_reference"), compared.lips, strict=True):
+                arrays[f"opening{suffix}"], arrays[f"seen{suffix}"] = lips.opening, lips.seen
         buffer = io.BytesIO()
         np.savez(buffer, **arrays)  # type: ignore[arg-type]
         storage.commit_bytes(row.url, buffer.getvalue())
