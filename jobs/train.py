@@ -1,9 +1,9 @@
 """The training job for a cluster: the same arguments as ``lipsync-ray train``.
 
-    ray job submit --working-dir . -- python jobs/train.py pose s3://bucket/clips -o /mnt/trained
+    ray job submit --working-dir . -- python jobs/train.py generator s3://bucket/clips -o s3://bucket/ours --init wav2lip_gan --trainers 8
 
-The process that runs this is the driver: clips are looked at on the cluster, and the network is trained here, which keeps
-its corpus and its checkpoints on the disk that -o names.
+Clips are looked at on all workers. ``--trainers 8`` trains in eight processes under Ray Train, each with a GPU of its own where
+the cluster has any; every machine reads the clips from -o, which has to be a bucket or a file system that all of them share.
 """
 
 import sys

@@ -3,8 +3,8 @@
 >>> import lipsync_ray
 >>> lipsync_ray.dub("face.mp4", "speech.wav", "out.mp4", model="warp")  # doctest: +SKIP
 
-The same for the other jobs: :func:`dub_table`, :func:`enhance`, :func:`evaluate`, :func:`analyze`. Nothing heavy is imported
-before one of them is called.
+The same for the other jobs: :func:`dub_table`, :func:`enhance`, :func:`evaluate`, :func:`analyze`, :func:`train`. Nothing heavy is
+imported before one of them is called.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lipsync_ray.api import analyze, dub, dub_table, enhance, evaluate
+    from lipsync_ray.api import analyze, dub, dub_table, enhance, evaluate, train
     from lipsync_ray.errors import LipsyncError
     from lipsync_ray.faces.crop import Pads
     from lipsync_ray.io.results import Result, Summary
     from lipsync_ray.jobs.analyze.job import Analysed
     from lipsync_ray.jobs.evaluate.job import Evaluated
+    from lipsync_ray.jobs.train.job import Trained
+    from lipsync_ray.jobs.train.settings import TrainSettings
     from lipsync_ray.media.encode import VideoCoding
     from lipsync_ray.settings import (
         AnalyzeSettings,
@@ -43,6 +45,8 @@ __all__ = [
     "RestoreSettings",
     "Result",
     "Summary",
+    "TrainSettings",
+    "Trained",
     "VideoCoding",
     "Workers",
     "analyze",
@@ -50,6 +54,7 @@ __all__ = [
     "dub_table",
     "enhance",
     "evaluate",
+    "train",
 ]
 
 _WHERE = {
@@ -64,6 +69,8 @@ _WHERE = {
     "RestoreSettings": "settings",
     "Result": "io.results",
     "Summary": "io.results",
+    "TrainSettings": "jobs.train.settings",
+    "Trained": "jobs.train.job",
     "VideoCoding": "media.encode",
     "Workers": "settings",
     "analyze": "api",
@@ -71,6 +78,7 @@ _WHERE = {
     "dub_table": "api",
     "enhance": "api",
     "evaluate": "api",
+    "train": "api",
 }
 
 

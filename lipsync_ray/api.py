@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from lipsync_ray.io.results import Summary
     from lipsync_ray.jobs.analyze.job import Analysed
     from lipsync_ray.jobs.evaluate.job import Evaluated
+    from lipsync_ray.jobs.train.job import Trained
+    from lipsync_ray.jobs.train.settings import TrainSettings
     from lipsync_ray.settings import (
         AnalyzeSettings,
         DubSettings,
@@ -213,6 +215,33 @@ def analyze(
     console = Console(quiet=not progress)
     _say_licence(settings.whisper, console)
     return run(files, settings, workers or _workers(), os.fspath(out), console, download_line(console))
+
+
+def train(
+    clips: Location,
+    out: Location,
+    *,
+    settings: TrainSettings | None = None,
+    workers: Workers | None = None,
+    progress: bool = True,
+) -> Trained:
+    """Teach a network on clips of people who talk; weights, curve and model card go to ``out``.
+
+    Parameters
+    ----------
+    clips : folder of clips in which one person talks, or a table with columns video and optionally person
+    out, workers, progress, Raises : as for :func:`dub_table`; the same call again goes on from the last checkpoint
+    """
+    from lipsync_ray.jobs.train.clips import read_clips
+    from lipsync_ray.jobs.train.job import run
+    from lipsync_ray.jobs.train.settings import TrainSettings
+
+    settings = settings or TrainSettings()
+    found = read_clips(os.fspath(clips))
+    console = Console(quiet=not progress)
+    if settings.init is not None:
+        _say_licence(settings.init, console)
+    return run(found, settings, workers or _workers(), os.fspath(out), console, download_line(console))
 
 
 def _several(sources: Location | Sequence[Location]) -> list[str]:

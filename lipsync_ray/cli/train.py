@@ -64,9 +64,8 @@ def train(
     Run the same command again after it was stopped: clips that were looked at are kept, and training goes on from its last
     checkpoint.
     """
+    from lipsync_ray import api
     from lipsync_ray.errors import SettingsError
-    from lipsync_ray.jobs.train import job
-    from lipsync_ray.jobs.train.clips import read_clips
     from lipsync_ray.jobs.train.settings import TrainSettings
     from lipsync_ray.settings import Workers
 
@@ -87,10 +86,10 @@ def train(
         precision,  # type: ignore[arg-type]
         trainers,
     )
-    kind_of = engine_of("ray" if engine == "auto" and trainers > 1 else engine, address)
+    kind_of = engine_of(engine, address)
     workers = Workers(actors, gpus_per_actor, attempts=attempts, address=address, engine=kind_of)
+    trained = api.train(clips, out, settings=settings, workers=workers)
     console = Console()
-    trained = job.run(read_clips(clips), settings, workers, out, console)
     lost = [row for row in trained.rows if row.status != "used"]
     for row in lost[:5]:
         console.print(f"{row.id}: {row.error}", style="yellow", highlight=False, markup=False)

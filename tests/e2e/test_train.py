@@ -86,7 +86,9 @@ def test_a_generator_is_trained_on_and_dubs(clips, demo_inputs, tmp_path):
     before, after = read_state(by_name("mini").here()), read_state(out / "model.safetensors")
     assert before.keys() == after.keys()
     assert any(not torch.equal(before[name], after[name]) for name in before if name.startswith("face_decoder"))
-    assert "cosine of the expert" in (out / "MODEL_CARD.md").read_text()
+    card = (out / "MODEL_CARD.md").read_text()
+    assert "cosine of the expert" in card
+    assert "It started from `mini`, whose licence holds on" in card
     options = ("--model", out / "model.safetensors", "--length", "video")
     assert (
         lipsync_ray("dub", demo_inputs / "pan.mp4", demo_inputs / "en.ogg", "-o", tmp_path / "dub.mp4", *options) == 0

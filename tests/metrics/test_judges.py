@@ -48,3 +48,20 @@ def test_rest_is_measured_in_silence_alone():
     silent = np.arange(100) < 50
     assert judges.restlessness(lips, silent) == 0
     assert judges.restlessness(lips, ~silent) == 1
+
+
+def test_agreement_is_the_mean_cosine_where_both_are_known():
+    rng = np.random.default_rng(5)
+    points = rng.normal(size=(120, 8))
+    points /= np.linalg.norm(points, axis=1, keepdims=True)
+    assert judges.agreement(points, points) == pytest.approx(1)
+    assert judges.agreement(points, -points[:100]) == pytest.approx(-1)
+    holes = points.copy()
+    holes[30:100] = np.nan
+    assert judges.agreement(holes, points) == pytest.approx(1)
+    holes[10:100] = np.nan
+    assert judges.agreement(holes, points) is None
+    assert judges.agreed(holes, points) is None
+    late = judges.agreed(points[:-5], points[5:])
+    assert (late.lag, late.best) == (5, pytest.approx(1))
+    assert late.r < 0.5

@@ -41,6 +41,7 @@ from lipsync_ray.jobs.train.look import LookAtClip
 from lipsync_ray.jobs.train.settings import TrainSettings
 from lipsync_ray.jobs.train.subject import Subject
 from lipsync_ray.jobs.train.teaching import Sources, Teaching, subject_of
+from lipsync_ray.models import weights
 from lipsync_ray.settings import Workers
 
 CLIPS_VERSION = 2  # raise when the same clip would be seen otherwise
@@ -115,8 +116,19 @@ class TrainRun(JobRun[ClipState, ClipRow]):
         return self.url("clips", f"{fingerprint}.npz")
 
 
-def run(clips: list[Clip], settings: TrainSettings, workers: Workers, out: str, console: Console) -> Trained:
+def run(
+    clips: list[Clip],
+    settings: TrainSettings,
+    workers: Workers,
+    out: str,
+    console: Console,
+    fetching: weights.Progress | None = None,
+) -> Trained:
     """Train on clips; the model, its curve and its card go to the folder `out`.
+
+    Parameters
+    ----------
+    fetching : told how far a download of weights to start from is
 
     Raises
     ------
@@ -129,7 +141,7 @@ def run(clips: list[Clip], settings: TrainSettings, workers: Workers, out: str, 
         raise SettingsError(f"--trainers {settings.trainers}: --engine inline trains in this process alone")
     check_writable(out)
     out = storage.absolute(out)
-    sources = Sources.of(settings)
+    sources = Sources.of(settings, fetching)
     with held(out, console), started(workers) as runner, tempfile.TemporaryDirectory(prefix="lipsync-ray-") as scratch:
         device = allocate(runner.cluster, workers, alone=True).device
         room = int(runner.cluster.gpus if device == "cuda" else runner.cluster.cpus)
@@ -157,7 +169,7 @@ def run(clips: list[Clip], settings: TrainSettings, workers: Workers, out: str, 
         subject = subject_of(settings, corpus, sources)
         subject.prepare(torch.device("cpu"))
         subject.finish([lesson.average.cpu() for lesson in lessons])
-        for name, data in _files(run, settings, subject, [lesson.curve for lesson in lessons]).items():
+        for name, data in _files(run, sources, subject, [lesson.curve for lesson in lessons]).items():
             storage.commit_bytes(run.url(name), data)
         run.result = subject.measured
         run.finish()
@@ -244,7 +256,7 @@ def _taught(run: TrainRun, teaching: Teaching, corpus: Corpus) -> Lesson:
     return teaching.lesson(corpus, ALONE, "cpu")
 
 
-def _files(run: TrainRun, settings: TrainSettings, subject: Subject, curves: list[list[Progress]]) -> dict[str, bytes]:
+def _files(run: TrainRun, sources: Sources, subject: Subject, curves: list[list[Progress]]) -> dict[str, bytes]:
     """What is committed of a training."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
@@ -254,7 +266,7 @@ def _files(run: TrainRun, settings: TrainSettings, subject: Subject, curves: lis
         writer.writerows([number, x.step, x.loss, *x.figures.values(), x.clips_per_s] for x in curve)
     used = [row for row in run.rows if row.status == "used"]
     held_out = sum(bool(row.held_out) for row in used)
-    card = subject.card(len(used), held_out, len({row.person for row in used}), settings.record())
+    card = subject.card(len(used), held_out, len({row.person for row in used}), run.settings.record(), sources.terms)
     return {
         MODEL: subject.to_bytes(),
         CARD: card.encode(),

@@ -85,8 +85,10 @@ class Subject(ABC):
 
         return save({name: tensor.detach().cpu().contiguous() for name, tensor in self.state().items()})
 
-    def card(self, clips: int, held_out: int, people: int, settings: Mapping[str, Any]) -> str:
-        """The model card."""
+    def card(
+        self, clips: int, held_out: int, people: int, settings: Mapping[str, Any], terms: str | None = None
+    ) -> str:
+        """The model card; `terms` are of the weights that it started from."""
         asked = ", ".join(f"{name} {value}" for name, value in settings.items() if value is not None)
         rows = "\n".join(f"| {name} | {value} |" for name, value in self.measured.items())
         return (
@@ -94,7 +96,8 @@ class Subject(ABC):
             f"Trained by `lipsync-ray train` ({asked}) on {clips - held_out} clips; {held_out} clips of other people were held "
             f"out. {people} people or groups of likenesses were told apart.\n\n"
             f"| people held out | |\n|---|---|\n{rows}\n\n"
-            "The clips' licence decides what the weights may be used for. Do not make people seem to say what they did not, "
+            + (f"{terms}\n\n" if terms else "")
+            + "The clips' licence decides what the weights may be used for. Do not make people seem to say what they did not, "
             "without their consent.\n"
         )
 

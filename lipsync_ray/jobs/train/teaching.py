@@ -17,7 +17,7 @@ from lipsync_ray.jobs.train.lesson import Lesson
 from lipsync_ray.jobs.train.settings import TrainSettings
 from lipsync_ray.jobs.train.subject import Subject
 from lipsync_ray.models import generators, scorers
-from lipsync_ray.models.weights import Checkpoint
+from lipsync_ray.models.weights import Checkpoint, Progress
 
 PICTURES = {"expert": "faces", "generator": "faces", "sync-judge": "mouths"}
 
@@ -36,8 +36,12 @@ class Sources:
     expert: Checkpoint | None = None
 
     @classmethod
-    def of(cls, settings: TrainSettings) -> Sources:
+    def of(cls, settings: TrainSettings, fetching: Progress | None = None) -> Sources:
         """Find and check what the settings name, before anything is started.
+
+        Parameters
+        ----------
+        fetching : told how far a download is
 
         Raises
         ------
@@ -47,11 +51,21 @@ class Sources:
         if settings.kind == "generator":
             expert = scorers.resolve("mini-sync", None if settings.expert == "mini-sync" else settings.expert)
             if settings.init is not None:
-                init = generators.resolve(settings.init)
+                init = generators.resolve(settings.init, fetching)
                 generator_spec(init.here())
         elif settings.kind in EXPERTS and settings.init is not None:
             init = expert_checkpoint(settings.kind, settings.init)
         return cls(init, expert)
+
+    @property
+    def terms(self) -> str | None:
+        """What the licence says of the weights that were trained on."""
+        registered = None if self.init is None else self.init.registered
+        return (
+            None
+            if registered is None
+            else f"It started from `{registered.name}`, whose licence holds on: {registered.licence}."
+        )
 
     @property
     def sha256(self) -> list[str | None]:
