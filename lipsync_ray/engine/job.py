@@ -114,7 +114,7 @@ class JobRun(ABC, Generic[Video, R]):
 
     def say(self, line: str) -> None:
         """A line of the log."""
-        self.context.console.print(line, highlight=False, markup=False)
+        self.context.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     def by(self, key: str) -> dict[str, list[Video]]:
         """The videos under way, grouped by an attribute."""

@@ -23,6 +23,7 @@ from lipsync_ray.metrics import judges
 F32 = NDArray[np.float32]
 
 FOLLOWS = 0.1  # a judge's r that is higher than its control's by less says nothing
+AGREES = 0.05  # likewise of a sync expert's cosine
 LEAKS = 0.5
 FLATTERED = 0.15
 _ALIKE = 0.3
@@ -194,6 +195,12 @@ def disagreements(verdict: Verdict, offset: int | None) -> list[str]:
         said.append(
             f"the scorer finds it in sync (offset {offset}), but its lips follow its own sound (r {number(heard, 2)}) no more "
             f"than another one (r {number(verdict.heard_other, 2)})"
+        )
+    agrees, another = verdict.agrees, verdict.agrees_other or 0.0
+    if agrees is not None and offset is not None and abs(offset) <= 1 and agrees < max(0.0, another) + AGREES:
+        said.append(
+            f"the scorer finds it in sync (offset {offset}); a sync expert that took part in no training finds that its lips go "
+            f"with its own sound (cosine {number(agrees, 2)}) no more than with another one ({number(verdict.agrees_other, 2)})"
         )
     if verdict.leak is not None and verdict.leak > LEAKS:
         said.append(f"its lips repeat the source's (r {number(verdict.leak, 2)}): it still says what the source says")

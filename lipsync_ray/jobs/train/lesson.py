@@ -54,6 +54,12 @@ class Lesson:
     device : "cpu", "cuda", …
     bf16 : whether it computes in bfloat16 where that is precise enough
     team : the process' place among those that train together
+
+    Attributes
+    ----------
+    network, average : what is trained, and the mean of its weights, which becomes the model
+    step, curve : how far it has come
+    clips_a_step : of all processes together
     """
 
     def __init__(
@@ -66,6 +72,7 @@ class Lesson:
         bf16: bool = False,
         team: Team = ALONE,
     ) -> None:
+        self.clips_a_step = subject.clips
         self._subject, self._seed, self._steps, self._url, self._team = subject, seed, steps, checkpoint, team
         self._device, self._bf16 = torch.device(device), bf16
         self._clips = subject.corpus.clips(held_out=False)
@@ -109,7 +116,7 @@ class Lesson:
         """
         began, done, losses = time.monotonic(), 0, []
         while self.step < self._steps and not self._over(until):
-            losses.append(self._learn())
+            losses.append(self.learn())
             self.step, done = self.step + 1, done + 1
             last = self.step == self._steps or self._over(until)
             if self.step % TEST_EVERY and not last:
@@ -130,7 +137,8 @@ class Lesson:
             return time.time() >= until
         return self.step % TEST_EVERY == 0 and self._team.agreed(time.time() >= until)
 
-    def _learn(self) -> float:
+    def learn(self) -> float:
+        """Take the step that is next, and stay there: its loss."""
         subject, team = self._subject, self._team
         common = np.random.default_rng((self._seed, self.step))
         picked = common.choice(self._clips, min(subject.clips, len(self._clips)), replace=False)

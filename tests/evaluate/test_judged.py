@@ -1,0 +1,72 @@
+"""What the judges make of lips and sounds, and when they contradict a score."""
+
+import io
+
+import numpy as np
+import pytest
+
+from lipsync_ray.io import storage
+from lipsync_ray.jobs.evaluate.judged import HeardSound, Lips, Sounds, Verdict, disagreements, verdict
+from lipsync_ray.models import sync_judge
+
+PLACES = 120
+
+
+def course(seed):
+    return np.convolve(np.random.default_rng(seed).normal(size=PLACES + 4), np.ones(5) / 5, "valid").astype(np.float32)
+
+
+def sound(folder, seed):
+    """A sound whose points are those that a mouth of the same seed has."""
+    url = str(folder / f"{seed}.npz")
+    buffer = io.BytesIO()
+    points = sync_judge.follow(lips(seed).seen)
+    np.savez(
+        buffer, opening=course(seed), silent=np.arange(PLACES) < 40, points=np.nan_to_num(points).astype(np.float16)
+    )
+    storage.commit_bytes(url, buffer.getvalue())
+    return HeardSound(url, ())
+
+
+def lips(seed):
+    seen = np.random.default_rng(seed + 100).normal(size=(PLACES, sync_judge.DIMENSIONS)).astype(np.float32)
+    return Lips(0.1 * course(seed), seen)
+
+
+def test_lips_that_follow_their_sound(tmp_path):
+    sounds = Sounds(sound(tmp_path, 1), sound(tmp_path, 2), sound(tmp_path, 3), PLACES / 25)
+    found = verdict(lips(1), lips(3), sounds)
+    assert (found.heard, found.heard_lag) == (pytest.approx(1), 0)
+    assert found.agrees == pytest.approx(1, abs=0.01)
+    assert found.agrees_lag == 0
+    assert abs(found.heard_other) < 0.4
+    assert found.agrees_other < 0.5
+    assert found.agrees_undubbed < 0.5
+    assert (found.heard_real, found.agrees_real) == (pytest.approx(1), pytest.approx(1, abs=0.01))
+    assert found.silent_lips > 0
+    assert disagreements(found, 0) == []
+
+
+def test_nothing_is_said_of_what_was_not_seen(tmp_path):
+    sounds = Sounds(sound(tmp_path, 1), sound(tmp_path, 2))
+    found = verdict(Lips.none(PLACES), Lips.none(PLACES), sounds)
+    assert all(value is None for value in vars(found).values())
+    assert disagreements(found, 0) == []
+
+
+@pytest.mark.parametrize(
+    ("values", "offset", "said"),
+    [
+        ({"heard": 0.2, "heard_other": 0.15}, 0, "follow its own sound (r 0.20) no more than another one (r 0.15)"),
+        ({"heard": 0.2, "heard_other": 0.15}, 4, None),
+        ({"heard": 0.4, "heard_other": 0.1}, 0, None),
+        ({"agrees": 0.08, "agrees_other": 0.06}, 1, "(cosine 0.08) no more than with another one (0.06)"),
+        ({"agrees": 0.3, "agrees_other": 0.06}, 1, None),
+        ({"leak": 0.8}, None, "repeat the source's (r 0.80)"),
+        ({"leak": 0.3}, None, None),
+        ({"heard": 0.7, "heard_other": 0.0, "heard_real": 0.4}, 0, "more regular than people are"),
+    ],
+)
+def test_where_a_score_and_a_judge_disagree(values, offset, said):
+    found = disagreements(Verdict(**values), offset)
+    assert (said in found[0]) if said else found == []
