@@ -14,6 +14,8 @@ from typing import Any, Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
+from lipsync_ray.engine import meters
+
 LOG_EVERY_S = 10.0
 _SHOWN: weakref.WeakKeyDictionary[Console, list[ProgressReporter]] = weakref.WeakKeyDictionary()
 
@@ -103,6 +105,7 @@ class ProgressReporter:
         self._shared = bar is not None
         self._seconds: Counter[str] = Counter()
         _SHOWN.setdefault(console, []).append(self)
+        meters.left(name, rows)
         self._task: TaskID | None = None
         if self._bar is not None:
             self._task = self._bar.add_task(name, total=rows, said=unit)
@@ -117,6 +120,7 @@ class ProgressReporter:
     ) -> None:
         if self._bar and not self._shared:
             self._bar.stop()
+        meters.left(self._name, 0)
         if kind is None and self._rows:
             self._console.print(self.line(), highlight=False)
 
@@ -148,6 +152,8 @@ class ProgressReporter:
         self._seconds.update(seconds or {})
         self._last = time.monotonic()
         self._done_rows += 1
+        meters.count(self._name, frames, failed, seconds or {})
+        meters.left(self._name, self._rows - self._done_rows)
         self._done_frames += frames
         self.failures += failed
         if self._bar is not None and self._task is not None:

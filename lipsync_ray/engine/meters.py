@@ -1,0 +1,55 @@
+"""What a run's passes do, as Ray's metrics: for Prometheus, where a cluster is watched (cluster/monitoring).
+
+    lipsync_rows_total{pass, outcome}         rows that ended: "done" or "failed"
+    lipsync_rows_left{pass}                   rows that have not
+    lipsync_frames_total{pass}                frames of rows that ended well
+    lipsync_stage_seconds_total{pass, stage}  seconds of work
+
+The driver counts, as outcomes come back: a row that was tried twice counts once. Without Ray nothing is counted.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+
+def count(name: str, frames: int, failed: bool, seconds: Mapping[str, float]) -> None:
+    """A row of the pass of that name has ended."""
+    meters = _meters()
+    if meters is None:
+        return
+    meters["rows_total"].inc(1, {"pass": name, "outcome": "failed" if failed else "done"})
+    if frames and not failed:
+        meters["frames_total"].inc(frames, {"pass": name})
+    for stage, spent in seconds.items():
+        if spent > 0:
+            meters["stage_seconds_total"].inc(spent, {"pass": name, "stage": stage})
+
+
+def left(name: str, rows: int) -> None:
+    """So many rows of the pass have not ended."""
+    meters = _meters()
+    if meters is not None:
+        meters["rows_left"].set(rows, {"pass": name})
+
+
+def _meters() -> dict[str, Any] | None:
+    ray = sys.modules.get("ray")  # where nobody has imported it, nothing runs on it
+    return _made() if ray is not None and ray.is_initialized() else None
+
+
+@lru_cache(maxsize=1)
+def _made() -> dict[str, Any]:
+    from ray.util.metrics import Counter, Gauge
+
+    told = {
+        "rows_total": ("Rows of work that ended.", ("pass", "outcome")),
+        "frames_total": ("Frames of rows that ended well.", ("pass",)),
+        "stage_seconds_total": ("Seconds of work.", ("pass", "stage")),
+    }
+    meters: dict[str, Any] = {name: Counter(f"lipsync_{name}", text, tags) for name, (text, tags) in told.items()}
+    meters["rows_left"] = Gauge("lipsync_rows_left", "Rows of work that have not ended.", ("pass",))
+    return meters
