@@ -186,7 +186,7 @@ REGISTRY = (
         file="sync_judge.safetensors",
         url=None,
         size=2_130_194,
-        sha256="fe039e0750f78ba98d1bc101226cb9e840d71dd87fb2692450374b406dae3a36",
+        sha256="043fbbbc544008b00b05cf0869e99a1cde9c3c03c2c293201a338320d4f507fc",
         kind="helper",
         licence="Apache-2.0, made for this project (see models/data/MODEL_CARD.md)",
     ),

@@ -1,12 +1,10 @@
 import os
 import re
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.request import Request, urlopen
 
 import pytest
 from clips import barcode, tone, write_audio, write_video
+from faulty_store import faulty_store
 
 from lipsync_ray.errors import StorageError
 from lipsync_ray.io import storage
@@ -108,67 +106,22 @@ def test_a_full_disk_is_said(tmp_path, monkeypatch):
         storage.commit_bytes(str(tmp_path / "x.bin"), b"new")
 
 
-class Faulty(BaseHTTPRequestHandler):
-    """Stands before the store; answers the first requests of each kind with 503."""
-
-    protocol_version = "HTTP/1.1"  # clients that ask "Expect: 100-continue" wait for the answer
-    upstream = ""
-    faults: dict[str, int] = {}  # noqa: RUF012
-
-    def _pass(self):
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0)) or None
-        if self.faults.get(self.command, 0) > 0:
-            self.faults[self.command] -= 1
-            self.send_response(503)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-            return
-        headers = {k: v for k, v in self.headers.items() if k.lower() not in {"host", "connection"}}
-        request = Request(self.upstream + self.path, data=body, headers=headers, method=self.command)
-        from urllib.error import HTTPError
-
-        try:
-            answer = urlopen(request, timeout=20)
-        except HTTPError as error:
-            answer = error
-        with answer:
-            data = answer.read()
-            self.send_response(answer.status)
-            for key, value in answer.headers.items():
-                if not re.fullmatch("(?i)transfer-encoding|connection|content-length|server|date", key):
-                    self.send_header(key, value)
-            length = answer.headers.get("Content-Length") if self.command == "HEAD" else None
-            self.send_header("Content-Length", length or str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-
-    do_GET = do_PUT = do_HEAD = do_POST = do_DELETE = _pass  # noqa: N815
-
-    def log_message(self, *args):
-        pass
-
-
 @pytest.fixture
 def faulty(s3_server, bucket, monkeypatch):
-    """The same bucket through a proxy that fails."""
-    Faulty.upstream = s3_server
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Faulty)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    point_at(monkeypatch, f"http://127.0.0.1:{server.server_port}")
-    yield bucket
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    """The same bucket through a proxy that fails, and the proxy."""
+    with faulty_store(s3_server) as faults:
+        point_at(monkeypatch, faults.address)
+        yield bucket, faults
 
 
 def test_a_busy_store_is_asked_again(faulty, tmp_path):
+    bucket, faults = faulty
     (tmp_path / "p.bin").write_bytes(b"part" * 1000)
-    Faulty.faults = {"PUT": 2, "GET": 2}
-    storage.commit_file(tmp_path / "p.bin", storage.join(faulty, "p.bin"))
-    assert storage.read_bytes(storage.join(faulty, "p.bin")) == b"part" * 1000
-    assert "p.bin" in storage.list_names(faulty)
-    assert all(left == 0 for left in Faulty.faults.values())
+    faults.first = {"PUT": 2, "GET": 2}
+    storage.commit_file(tmp_path / "p.bin", storage.join(bucket, "p.bin"))
+    assert storage.read_bytes(storage.join(bucket, "p.bin")) == b"part" * 1000
+    assert "p.bin" in storage.list_names(bucket)
+    assert all(left == 0 for left in faults.first.values())
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def test_a_sound_has_25_points_a_second(columns, points):
 def talking(corpus, tmp_path_factory):
     """Points of lips and of sound of real videos at 25 frames/s."""
     look, folder, found = LookAtClip("cpu"), tmp_path_factory.mktemp("seen"), {}
-    for name in ("hdtf_b.mp4", "square_590.mp4", "anchor_224.avi"):
+    for name in ("hdtf_b.mp4", "anchor_224.avi", "portrait_hevc_25.mp4"):
         url = str(folder / f"{name}.npz")
         look(ClipOrder(name, Clip(name, str(corpus / "videos" / name)), url))
         seen = Seen.from_bytes(storage.read_bytes(url), "mouths")

@@ -22,7 +22,7 @@ from lipsync_ray.inputs.content_ids import content_ids
 from lipsync_ray.inputs.probe import VideoSource, probe
 from lipsync_ray.io import storage
 from lipsync_ray.jobs.evaluate.face_tracks import FaceTracksOrder, TrackIndex
-from lipsync_ray.jobs.evaluate.judged import NO_SOUNDS, HeardSound, Sounds, listen
+from lipsync_ray.jobs.evaluate.judged import JUDGES, NO_SOUNDS, HeardSound, Sounds, listen
 from lipsync_ray.jobs.evaluate.plan import why_not_comparable
 from lipsync_ray.jobs.evaluate.scores import SCORES, Score
 from lipsync_ray.jobs.evaluate.subjects import Subject
@@ -146,6 +146,7 @@ def _identify(run: EvaluateRun) -> None:
     found = content_ids(url for s in run.subjects for url in (s.video, s.reference, s.face_table) if url)
     asked = {k: v for k, v in run.settings.record().items() if not k.startswith(("fid", "dims"))}
     asked["scorer_weights"] = run.checkpoint.sha256
+    asked["judges_weights"] = JUDGES if run.settings.judges else None
     for subject in run.subjects:
         state = run.active[subject.id] = EvaluateState(subject)
         video = found.get(subject.video, OSError("no video"))

@@ -19,6 +19,7 @@ from lipsync_ray.io import storage
 from lipsync_ray.io.wording import number
 from lipsync_ray.jobs.evaluate.face_tracks import RATE
 from lipsync_ray.metrics import judges
+from lipsync_ray.models.registry import REGISTRY
 
 F32 = NDArray[np.float32]
 
@@ -27,6 +28,12 @@ AGREES = 0.05  # likewise of a sync expert's cosine
 LEAKS = 0.5
 FLATTERED = 0.15
 _ALIKE = 0.3
+
+
+JUDGES = storage.digest(
+    *(entry.sha256 for entry in REGISTRY if entry.name in ("judge", "sync-judge", "face-mesh", "voice"))
+)
+"""Which judges these are."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +66,7 @@ def listen(source: AudioSource) -> HeardSound:
     from lipsync_ray.models.judge import heard_openings
 
     speech = extract_audio_features(source)
-    url = storage.join(source.folder, f"{source.key}.judges.npz")
+    url = storage.join(source.folder, f"{source.key}.{JUDGES}.npz")
     if not storage.exists(url):
         columns = speech.read(0, speech.columns)
         opening, points = heard_openings(columns), sync_judge.hear(columns)

@@ -266,7 +266,7 @@ def _files(run: TrainRun, sources: Sources, subject: Subject, curves: list[list[
         writer.writerows([number, x.step, x.loss, *x.figures.values(), x.clips_per_s] for x in curve)
     used = [row for row in run.rows if row.status == "used"]
     held_out = sum(bool(row.held_out) for row in used)
-    card = subject.card(len(used), held_out, len({row.person for row in used}), run.settings.record(), sources.terms)
+    card = subject.card(len(used), held_out, len({row.person for row in used}), run.settings.told(), sources.terms)
     return {
         MODEL: subject.to_bytes(),
         CARD: card.encode(),

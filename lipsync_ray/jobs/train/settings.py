@@ -91,6 +91,15 @@ class TrainSettings:
         """The settings as JSON values."""
         return asdict(self) | {"steps": self.most_steps}
 
+    def told(self) -> dict[str, Any]:
+        """Those that mean something for this kind, for a model card."""
+        others: tuple[str, ...] = () if self.kind == "generator" else ("width", "expert", "adversarial")
+        if self.init is not None:
+            others = ("width",)
+        if self.kind != "pose":
+            others = (*others, "seeds")
+        return {name: value for name, value in self.record().items() if value and name not in others}
+
     def decides(self) -> dict[str, Any]:
         """Those on which a checkpoint depends."""
         return {name: value for name, value in self.record().items() if name not in ("minutes", "seeds", "trainers")}
