@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lipsync_ray.engine import beside_driver
 from lipsync_ray.engine.stages import Keyed
 from lipsync_ray.engine.startup_barrier import Roll, StartupBarrier
 
@@ -71,7 +72,7 @@ class Feed:
     def __init__(self) -> None:
         import ray
 
-        self._basket: Any = ray.remote(num_cpus=0)(_Basket).remote()
+        self._basket: Any = ray.remote(_Basket).options(**beside_driver.options()).remote()
         self._sent = 0
 
     def add(self, rows: Sequence[Keyed]) -> None:

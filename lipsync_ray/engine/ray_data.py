@@ -164,6 +164,8 @@ def _outcomes(
 
 def _last_line(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    hint = next((number for number, line in enumerate(lines) if line.startswith("To change retry")), len(lines))
+    lines = lines[:hint] or lines  # what Ray advises its own users to set
     return lines[-1] if lines else type(error).__name__
 
 

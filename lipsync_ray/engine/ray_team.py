@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from lipsync_ray.engine import beside_driver
 from lipsync_ray.engine.team import Body, Team
 from lipsync_ray.errors import LipsyncError, TrainError
 
@@ -32,7 +33,7 @@ def together(body: Body, count: int, gpu: bool, attempts: int, tell: Callable[[A
     from ray.train.torch import TorchConfig, TorchTrainer
     from ray.util.queue import Queue
 
-    told = Queue(actor_options={"num_cpus": 0})
+    told = Queue(actor_options=beside_driver.options())
     ended = threading.Event()
 
     def bring() -> None:

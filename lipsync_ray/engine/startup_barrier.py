@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+from lipsync_ray.engine import beside_driver
+
 # The roll is an actor and not a note in storage: an actor that comes up after the pass has ended, as a second one of a
 # pool may, would write its note into a folder that has been cleared.
 
@@ -38,7 +40,7 @@ class StartupBarrier:
     def __init__(self, actor: Any = None) -> None:
         import ray
 
-        self._roll: Any = ray.remote(num_cpus=0)(Roll).remote() if actor is None else actor
+        self._roll: Any = actor or ray.remote(Roll).options(**beside_driver.options()).remote()
 
     def arrive(self, stage: str) -> None:
         """An actor of this stage has loaded."""

@@ -26,7 +26,9 @@ def path_of(url: str) -> str:
 
 def absolute(url: str) -> str:
     """The path made absolute, so that a worker with another working directory reads the same file."""
-    path = os.path.join(os.getcwd(), path_of(url))
+    path = path_of(url)
+    if not os.path.isabs(path):  # else the current folder is not asked for: it may have been removed
+        path = os.path.join(os.getcwd(), path)
     return path if "/../" in f"{path}/" else os.path.normpath(path)  # what ".." means, links decide
 
 

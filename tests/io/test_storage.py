@@ -207,6 +207,15 @@ def test_paths_of_a_table_in_a_bucket_are_beside_it(folder, path, whole):
     assert storage.join_relative(folder, path) == whole
 
 
+def test_whole_paths_need_no_current_folder(tmp_path, monkeypatch):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    storage.commit_bytes(str(tmp_path / "x.bin"), b"new")
+    assert storage.read_bytes(str(tmp_path / "x.bin")) == b"new"
+
+
 def test_a_pipe_is_no_file(tmp_path):
     os.mkfifo(tmp_path / "pipe.mp4")
     with pytest.raises(OSError, match="a pipe or a device"):
