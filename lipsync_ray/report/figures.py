@@ -18,6 +18,7 @@ from lipsync_ray.metrics.lse import MAX_SHIFT
 COLOURS = ("#2f6db3", "#e08a1e", "#3c9a6b", "#b0466b", "#7a62b5", "#5f6b76")
 FAR_FROM_ZERO = ("psnr_db", "ssim")  # drawn as points: a bar from zero would hide what differs
 _GREY = "#6b7280"
+_MARK = "#111827"
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "lipsync_ray",
@@ -32,8 +33,8 @@ _STYLE: dict[Any, Any] = {
 }
 
 
-def bars(rows: Sequence[GroupRow], metric: Metric, colours: dict[str, str]) -> str:
-    """A metric's mean for each language, one bar (or point) a model, with its 95 % interval."""
+def bars(rows: Sequence[GroupRow], metric: Metric, colours: dict[str, str], controls: Sequence[Metric] = ()) -> str:
+    """A metric's mean for each language, one bar (or point) a model, with its 95 % interval and its controls' means."""
     languages = list(dict.fromkeys(row.language for row in rows))
     figure, axes = _figure(max(3.2, 1.4 + 0.32 * len(rows) + 0.35 * len(languages)), 2.5)
     models = list(colours)
@@ -42,9 +43,13 @@ def bars(rows: Sequence[GroupRow], metric: Metric, colours: dict[str, str]) -> s
         for x, language in enumerate(languages):
             row = next((r for r in rows if r.language == language and r.model == model), None)
             found = row.stats.get(metric.name) if row else None
-            if found is None:
+            if row is None or found is None:
                 continue
             at = x + (i - (len(models) - 1) / 2) * width
+            for control in controls:
+                if control.name in row.stats:
+                    mean = row.stats[control.name].mean
+                    axes.plot(at, mean, control.mark, color=_MARK, markersize=5, markerfacecolor="white", zorder=3)
             if metric.name in FAR_FROM_ZERO:
                 axes.plot(at, found.mean, "o", color=colours[model], markersize=7)
             else:
@@ -55,6 +60,18 @@ def bars(rows: Sequence[GroupRow], metric: Metric, colours: dict[str, str]) -> s
     axes.set_xticks(range(len(languages)), ["all" if name == ALL else name for name in languages])
     axes.set_ylabel(f"{metric.unit}" if metric.unit else "")
     axes.set_xlim(-0.5, len(languages) - 0.5)
+    if controls:
+        handles = [axes.plot([], [], c.mark, color=_MARK, markersize=5, markerfacecolor="white")[0] for c in controls]
+        figure.legend(
+            handles,
+            [control.short.rpartition(", ")[2] for control in controls],
+            loc="outside lower center",
+            ncols=len(controls),
+            frameon=False,
+            fontsize=8,
+            handletextpad=0.1,
+            columnspacing=0.8,
+        )
     if metric.name == "offset":
         axes.set_ylim(0, max(1.0, axes.get_ylim()[1]))
     if metric.better == "near 1":

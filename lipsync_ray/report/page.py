@@ -133,7 +133,13 @@ def _page(
     text = (resources.files("lipsync_ray.report") / _TEMPLATE).read_text(encoding="utf-8")
     colours = dict(zip(dict.fromkeys(row.model for row in rows), cycle(figures.COLOURS), strict=False))
     metrics = shown_metrics(rows)
-    bars = {m.name: figures.bars([r for r in rows if m.name in r.stats], m, colours) for m in metrics}
+    bars = {
+        m.name: figures.bars(
+            [r for r in rows if m.name in r.stats], m, colours, [c for c in metrics if c.control_of == m.name]
+        )
+        for m in metrics
+        if not m.control_of
+    }
     folder_of = {id(score): source.folder for source in sources for score in source.scores}
     ordered = worst_first(scores)
     details = [_detail(score, folder_of[id(score)], colours[score.model or NONE]) for score in shown(scores, previews)]

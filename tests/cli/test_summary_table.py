@@ -18,11 +18,14 @@ from lipsync_ray.jobs.analyze.analysis import Analysis, FoundFace, Guess
 from lipsync_ray.jobs.analyze.assemble import report_text, rows_markdown
 from lipsync_ray.jobs.analyze.job import Analysed
 from lipsync_ray.jobs.analyze.page import write_page
+from lipsync_ray.jobs.evaluate.columns import METRICS
 from lipsync_ray.jobs.evaluate.fid import Fid
 from lipsync_ray.jobs.evaluate.job import Evaluated
 from lipsync_ray.jobs.evaluate.previews import worst_first
 from lipsync_ray.jobs.evaluate.scores import Score
 from lipsync_ray.jobs.evaluate.summary import (
+    GroupRow,
+    Stat,
     csv_text,
     flat_rows,
     groups,
@@ -123,6 +126,19 @@ def test_a_report_page_is_made(tmp_path, score, bare):
     assert "</html>" in page
     assert figures.shift_curve(score, "#000000").startswith("<svg")
     assert figures.confidence_curve(score, "#000000").startswith("<svg")
+
+
+def test_controls_are_drawn_beside_what_they_control():
+    own = next(metric for metric in METRICS if metric.name == "agrees")
+    controls = [metric for metric in METRICS if metric.control_of == "agrees"]
+    assert [metric.name for metric in controls] == ["agrees_other", "agrees_undubbed", "agrees_real"]
+    row = GroupRow("ko", "warp", 3, 3, {m.name: Stat(0.3, 0.1, 0.2, 0.4, 3) for m in (own, *controls)}, None)
+    alone = figures.bars([row], own, {"warp": "#000000"})
+    beside = figures.bars([row], own, {"warp": "#000000"}, controls)
+    for word in ("other", "undubbed", "real"):
+        assert f">{word}</text>" in beside
+        assert f">{word}</text>" not in alone
+    assert all(metric.control_of in ("", *(other.name for other in METRICS)) for metric in METRICS)
 
 
 @given(st.lists(with_holes(ANALYSIS), min_size=1, max_size=3))

@@ -22,6 +22,8 @@ class Metric:
     digits : to show
     meaning : one sentence
     value : reads it from a score
+    control_of : name of the metric beside which it is drawn; empty for one that is drawn by itself
+    mark : of a control, as matplotlib knows it
     """
 
     name: str
@@ -32,6 +34,8 @@ class Metric:
     digits: int
     meaning: str
     value: Callable[[Score], float | None]
+    control_of: str = ""
+    mark: str = ""
 
 
 METRICS = (
@@ -83,14 +87,17 @@ METRICS = (
         "heard_other", "judge: with another sound", "other sound", "", "near 0", 2,
         "The same lips with another video's sound: what the number above says of lips that hear nothing.",
         lambda s: s.heard_other,
+        control_of="heard", mark="x",
     ),
     Metric(
         "heard_undubbed", "judge: undubbed source", "undubbed", "", "near 0", 2,
         "The source's lips with the new sound.", lambda s: s.heard_undubbed,
+        control_of="heard", mark="s",
     ),
     Metric(
         "heard_real", "judge: real video, own sound", "real", "", "", 2,
         "The source's lips with its own sound, at the lag that suits best: what people reach.", lambda s: s.heard_real,
+        control_of="heard", mark="D",
     ),
     Metric(
         "agrees", "judge: lips and sound agree", "agree", "", "higher", 2,
@@ -100,14 +107,17 @@ METRICS = (
     Metric(
         "agrees_other", "judge: agree with another sound", "agree, other", "", "near 0", 2,
         "The same lips with another video's sound.", lambda s: s.agrees_other,
+        control_of="agrees", mark="x",
     ),
     Metric(
         "agrees_undubbed", "judge: undubbed source agrees", "agree, undubbed", "", "near 0", 2,
         "The source's lips with the new sound.", lambda s: s.agrees_undubbed,
+        control_of="agrees", mark="s",
     ),
     Metric(
         "agrees_real", "judge: real video agrees", "agree, real", "", "", 2,
         "The source's lips with its own sound, at the lag that suits best.", lambda s: s.agrees_real,
+        control_of="agrees", mark="D",
     ),
     Metric(
         "leak", "leak of the source's mouth", "leak", "", "near 0", 2,

@@ -198,16 +198,23 @@ def disagreements(verdict: Verdict, offset: int | None) -> list[str]:
     """Where a score and a judge disagree, or a number is too good to be true."""
     said = []
     heard, other = verdict.heard, verdict.heard_other or 0.0
-    if heard is not None and offset is not None and abs(offset) <= 1 and heard < max(0.0, other) + FOLLOWS:
+    agrees, another, lag = verdict.agrees, verdict.agrees_other or 0.0, verdict.agrees_lag or 0
+    in_sync = offset is not None and abs(offset) <= 1
+    together = agrees is not None and agrees >= max(0.0, another) + AGREES
+    if heard is not None and in_sync and heard < max(0.0, other) + FOLLOWS:
         said.append(
             f"the scorer finds it in sync (offset {offset}), but its lips follow its own sound (r {number(heard, 2)}) no more "
             f"than another one (r {number(verdict.heard_other, 2)})"
         )
-    agrees, another = verdict.agrees, verdict.agrees_other or 0.0
-    if agrees is not None and offset is not None and abs(offset) <= 1 and agrees < max(0.0, another) + AGREES:
+    if agrees is not None and in_sync and not together:
         said.append(
             f"the scorer finds it in sync (offset {offset}); a sync expert that took part in no training finds that its lips go "
             f"with its own sound (cosine {number(agrees, 2)}) no more than with another one ({number(verdict.agrees_other, 2)})"
+        )
+    if offset is not None and not in_sync and together and abs(lag) <= 1:
+        said.append(
+            f"the scorer finds sound and picture {abs(offset)} frames apart; a sync expert that took part in no training finds "
+            f"them together (lag {lag}, cosine {number(agrees, 2)}; with another sound {number(another, 2)})"
         )
     if verdict.leak is not None and verdict.leak > LEAKS:
         said.append(f"its lips repeat the source's (r {number(verdict.leak, 2)}): it still says what the source says")
