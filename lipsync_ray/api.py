@@ -266,7 +266,7 @@ def _say_licence(name: str, console: Console) -> None:
 
     found = weights.find(name)
     if found and not found.bundled:
-        console.print(f"weights {found.name}, licence: {found.licence}", highlight=False)
+        console.print(f"weights {found.name}, licence: {found.licence}", highlight=False, soft_wrap=True)
 
 
 def download_line(console: Console) -> Callable[[int, int | None], None]:

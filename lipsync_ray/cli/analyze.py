@@ -72,8 +72,8 @@ def _show(analysed: Analysed, console: Console) -> None:
         console.print(f"… and {len(shown) - SHOWN_ROWS} more, all in the table below", highlight=False)
     counts = tally([analysis.verdict for analysis in analysed.analyses])
     said = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
-    console.print(f"{said}; {analysed.seconds:.0f} s; {escape(analysed.url)}", highlight=False)
-    console.print(escape(analysed.page), highlight=False)
+    console.print(f"{said}; {analysed.seconds:.0f} s; {escape(analysed.url)}", highlight=False, soft_wrap=True)
+    console.print(escape(analysed.page), highlight=False, soft_wrap=True)
 
 
 def _language(analysis: Analysis) -> str:

@@ -168,7 +168,7 @@ def dub(
             raise SettingsError("--analysis is for a table of dubs")
         summary = api.dub(source, audio, out, settings=settings, workers=workers)
         if summary.complete and Path(out).suffix == ".mp4":
-            Console().print(f"{escape(out)}: {summary.results[0].frames} frames", highlight=False)
+            Console().print(f"{escape(out)}: {summary.results[0].frames} frames", highlight=False, soft_wrap=True)
             raise typer.Exit(0)
         exit_with(summary)
     if not is_table(source):
@@ -189,7 +189,7 @@ def demo(
     from lipsync_ray.demo.corpus import make_corpus
     from lipsync_ray.settings import Workers
 
-    Console().print(f"making the demo's inputs in {escape(str(out))}/inputs", highlight=False)
+    Console().print(f"making the demo's inputs in {escape(str(out))}/inputs", highlight=False, soft_wrap=True)
     table = make_corpus(out / "inputs")
     exit_with(api.dub_table(table, out, model="warp", workers=Workers(engine=engine_of(engine, None))))
 

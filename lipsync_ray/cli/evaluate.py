@@ -173,15 +173,20 @@ def _show(evaluated: Evaluated, page: str, console: Console) -> None:
         table.add_row(escape(row.language), escape(row.model), f"{row.scored}/{row.videos}", *cells)
     console.print(table, highlight=False)
     for note in sorted({fid.note for fid in evaluated.fids if fid.note}):
-        console.print(f"FID: {note}", style="yellow", highlight=False, markup=False)
+        console.print(f"FID: {note}", style="yellow", highlight=False, markup=False, soft_wrap=True)
     doubted = [(score.id, said) for score in evaluated.scores for said in score.warnings or ()]
     for name, said in doubted[:_MOST_NAMED]:
-        console.print(f"{name}: {said}", style="yellow", highlight=False, markup=False)
+        console.print(f"{name}: {said}", style="yellow", highlight=False, markup=False, soft_wrap=True)
     if len(doubted) > _MOST_NAMED:
         console.print(f"… and {len(doubted) - _MOST_NAMED} more warnings, in the tables", highlight=False)
     missing = [score for score in evaluated.scores if score.status != "scored"]
     for score in missing[:_MOST_NAMED]:
-        console.print(f"{score.id}: {score.status.replace('_', ' ')}: {score.error}", highlight=False, markup=False)
+        console.print(
+            f"{score.id}: {score.status.replace('_', ' ')}: {score.error}",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
     if len(missing) > _MOST_NAMED:
         console.print(f"… and {len(missing) - _MOST_NAMED} more, in the tables", highlight=False)
     said = (

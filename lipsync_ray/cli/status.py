@@ -23,9 +23,9 @@ def status(out: Annotated[str, typer.Argument(help="The folder of a run of any j
 
     found = read_status(storage.absolute(out))
     console = Console()
-    console.print(_headline(found), highlight=False)
+    console.print(_headline(found), highlight=False, soft_wrap=True)
     table = Table(box=None, pad_edge=False)
-    for name in ("pass", "rows", "failed", "frames/s", "time left", "slowest stage"):
+    for name in ("pass", "rows", "failed", "frames/s", "time left", "MB fetched", "slowest stage"):
         table.add_column(name, justify="left" if name in ("pass", "slowest stage") else "right")
     for state in found.passes:
         table.add_row(*_cells(state, found.state == "running"))
@@ -59,4 +59,13 @@ def _cells(state: dict[str, Any], running: bool) -> tuple[str, ...]:
     slowest = max(state["stages"], key=lambda name: state["stages"][name], default=None)
     share = f"{slowest}, {100 * state['stages'][slowest] / work:.0f}% of the work" if slowest and work else NONE
     rows = f"{state['done']}/{state['rows']} {state['unit']}"
-    return escape(state["name"]), rows, str(state["failed"]), number(rate, 1), left, escape(share)
+    fetched = state.get("bytes", 0) / 1e6  # none in a run of before it was counted
+    return (
+        escape(state["name"]),
+        rows,
+        str(state["failed"]),
+        number(rate, 1),
+        left,
+        number(fetched, 1) if fetched else NONE,
+        escape(share),
+    )

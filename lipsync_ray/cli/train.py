@@ -92,9 +92,9 @@ def train(
     console = Console()
     lost = [row for row in trained.rows if row.status != "used"]
     for row in lost[:5]:
-        console.print(f"{row.id}: {row.error}", style="yellow", highlight=False, markup=False)
+        console.print(f"{row.id}: {row.error}", style="yellow", highlight=False, markup=False, soft_wrap=True)
     for name, value in trained.measured.items():
-        console.print(f"{name}: {value}", highlight=False, markup=False)
+        console.print(f"{name}: {value}", highlight=False, markup=False, soft_wrap=True)
     said = f"{len(trained.rows) - len(lost)} of {len(trained.rows)} clips of use; {trained.seconds:.0f} s"
     console.print(f"{said}; {escape(trained.model)}", highlight=False, soft_wrap=True)
     raise typer.Exit(0 if trained.complete else 1)

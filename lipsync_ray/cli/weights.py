@@ -41,8 +41,8 @@ def weights_fetch(names: Annotated[list[str], typer.Argument(help="Names from `w
 
     console = Console()
     for entry in _entries(names):
-        console.print(f"{entry.name}, licence: {entry.licence}", highlight=False)
-        console.print(str(weights.fetch(entry, download_line(console))), highlight=False)
+        console.print(f"{entry.name}, licence: {entry.licence}", highlight=False, soft_wrap=True)
+        console.print(str(weights.fetch(entry, download_line(console))), highlight=False, soft_wrap=True)
 
 
 @app.command("verify")
@@ -58,14 +58,14 @@ def weights_verify(
     for entry in _entries(names or [entry.name for entry in weights.REGISTRY]):
         path = weights.location(entry)
         if not path.is_file():
-            console.print(f"{entry.name}: not here ({path})", highlight=False)
+            console.print(f"{entry.name}: not here ({path})", highlight=False, soft_wrap=True)
             bad += names is not None
             continue
         try:
             weights.check(entry, path)
-            console.print(f"{entry.name}: good", highlight=False)
+            console.print(f"{entry.name}: good", highlight=False, soft_wrap=True)
         except WeightsError as error:
-            console.print(f"{entry.name}: {escape(str(error))}", highlight=False)
+            console.print(f"{entry.name}: {escape(str(error))}", highlight=False, soft_wrap=True)
             bad += 1
     raise typer.Exit(1 if bad else 0)
 

@@ -3,6 +3,7 @@
     lipsync_rows_total{pass, outcome}         rows that ended: "done" or "failed"
     lipsync_rows_left{pass}                   rows that have not
     lipsync_frames_total{pass}                frames of rows that ended well
+    lipsync_fetched_bytes_total{pass}         bytes that rows have read from object stores
     lipsync_stage_seconds_total{pass, stage}  seconds of work
 
 The driver counts, as outcomes come back: a row that was tried twice counts once. Without Ray nothing is counted.
@@ -16,7 +17,7 @@ from functools import lru_cache
 from typing import Any
 
 
-def count(name: str, frames: int, failed: bool, seconds: Mapping[str, float]) -> None:
+def count(name: str, frames: int, failed: bool, seconds: Mapping[str, float], fetched: int = 0) -> None:
     """A row of the pass of that name has ended."""
     meters = _meters()
     if meters is None:
@@ -24,6 +25,8 @@ def count(name: str, frames: int, failed: bool, seconds: Mapping[str, float]) ->
     meters["rows_total"].inc(1, {"pass": name, "outcome": "failed" if failed else "done"})
     if frames and not failed:
         meters["frames_total"].inc(frames, {"pass": name})
+    if fetched:
+        meters["fetched_bytes_total"].inc(fetched, {"pass": name})
     for stage, spent in seconds.items():
         if spent > 0:
             meters["stage_seconds_total"].inc(spent, {"pass": name, "stage": stage})
@@ -48,6 +51,7 @@ def _made() -> dict[str, Any]:
     told = {
         "rows_total": ("Rows of work that ended.", ("pass", "outcome")),
         "frames_total": ("Frames of rows that ended well.", ("pass",)),
+        "fetched_bytes_total": ("Bytes that rows have read from object stores.", ("pass",)),
         "stage_seconds_total": ("Seconds of work.", ("pass", "stage")),
     }
     meters: dict[str, Any] = {name: Counter(f"lipsync_{name}", text, tags) for name, (text, tags) in told.items()}

@@ -76,7 +76,7 @@ def _refuse_while_it_lives(out: str, other: dict[str, Any], console: Console) ->
         raise _in_use(out, seen)
     if other["place"] != _place():
         line = f"{out}: none; that run is over, this one goes on with what it has left"
-        console.print(line, highlight=False, markup=False)
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def life_of(out: str) -> tuple[Literal["lives", "killed", "over"], dict[str, Any]]:

@@ -104,6 +104,7 @@ class ProgressReporter:
         self._bar = bar or progress_bar(console)
         self._shared = bar is not None
         self._seconds: Counter[str] = Counter()
+        self._fetched = 0
         _SHOWN.setdefault(console, []).append(self)
         meters.left(name, rows)
         self._task: TaskID | None = None
@@ -122,14 +123,14 @@ class ProgressReporter:
             self._bar.stop()
         meters.left(self._name, 0)
         if kind is None and self._rows:
-            self._console.print(self.line(), highlight=False)
+            self._console.print(self.line(), highlight=False, soft_wrap=True)
 
     @property
     def frames_per_s(self) -> float:
         return self._done_frames / max(1e-9, time.monotonic() - self._began)
 
     def state(self) -> dict[str, Any]:
-        """Name, unit, rows and frames in all and done, failures, seconds since it began, and of work by stage."""
+        """Name, unit, rows and frames in all and done, failures, seconds since it began, bytes fetched, seconds of work by stage."""
         return {
             "name": self._name,
             "unit": self._unit,
@@ -139,20 +140,25 @@ class ProgressReporter:
             "frames": self._frames,
             "frames_done": self._done_frames,
             "seconds": round((self._last if self._done_rows == self._rows else time.monotonic()) - self._began, 1),
+            "bytes": self._fetched,
             "stages": {name: round(seconds, 1) for name, seconds in self._seconds.items()},
         }
 
-    def advance(self, frames: int, failed: bool = False, seconds: Mapping[str, float] | None = None) -> None:
+    def advance(
+        self, frames: int, failed: bool = False, seconds: Mapping[str, float] | None = None, fetched: int = 0
+    ) -> None:
         """A row has ended.
 
         Parameters
         ----------
         seconds : of work, by stage
+        fetched : bytes, from object stores
         """
+        self._fetched += fetched
         self._seconds.update(seconds or {})
         self._last = time.monotonic()
         self._done_rows += 1
-        meters.count(self._name, frames, failed, seconds or {})
+        meters.count(self._name, frames, failed, seconds or {}, fetched)
         meters.left(self._name, self._rows - self._done_rows)
         self._done_frames += frames
         self.failures += failed
@@ -160,7 +166,7 @@ class ProgressReporter:
             self._bar.update(self._task, advance=1, said=self._said())
         elif self._done_rows < self._rows and time.monotonic() - self._logged >= LOG_EVERY_S:
             self._logged = time.monotonic()
-            self._console.print(self.line(), highlight=False)
+            self._console.print(self.line(), highlight=False, soft_wrap=True)
 
     def line(self) -> str:
         """``lips: segments 12/40, 310 frames/s, 1 failed, 0:32 left``."""

@@ -12,6 +12,7 @@ from typing import Any, NoReturn, Protocol
 
 from lipsync_ray.engine.attempts import Ledger
 from lipsync_ray.errors import LipsyncError, StageError
+from lipsync_ray.io import fetched
 
 RETRIES = 3
 PAUSE_S = 2.0
@@ -75,6 +76,7 @@ class Outcome:
     value : what the last stage returned; None after a failure
     failure : None where all went well
     seconds : stage → seconds of work
+    fetched : bytes that were read from object stores
     attempts : most processes that any stage needed
     """
 
@@ -83,6 +85,7 @@ class Outcome:
     failure: Failure | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     attempts: int = 1
+    fetched: int = 0
 
 
 def run_stage(name: str, stage: Stage, outcome: Outcome, ledger: Ledger) -> Outcome:
@@ -92,7 +95,7 @@ def run_stage(name: str, stage: Stage, outcome: Outcome, ledger: Ledger) -> Outc
     """
     if outcome.failure is not None:
         return outcome
-    began = time.perf_counter()
+    began, before = time.perf_counter(), fetched.total()
     attempts = outcome.attempts
     try:
         attempt = ledger.begin(outcome.key, name)
@@ -112,7 +115,8 @@ def run_stage(name: str, stage: Stage, outcome: Outcome, ledger: Ledger) -> Outc
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         value, failure = None, Failure(name, reason, traceback.format_exc())
     seconds = {**outcome.seconds, name: time.perf_counter() - began}
-    return replace(outcome, value=value, failure=failure, seconds=seconds, attempts=attempts)
+    read = outcome.fetched + fetched.total() - before
+    return replace(outcome, value=value, failure=failure, seconds=seconds, attempts=attempts, fetched=read)
 
 
 def _end_process(name: str, key: str, error: Exception) -> NoReturn:

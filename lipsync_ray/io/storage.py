@@ -27,7 +27,7 @@ from fsspec import filesystem
 from fsspec.core import has_magic, url_to_fs
 
 from lipsync_ray.errors import StorageError
-from lipsync_ray.io import local_files
+from lipsync_ray.io import fetched, local_files
 
 T = TypeVar("T")
 
@@ -166,7 +166,9 @@ def read_bytes(url: str, start: int = 0, length: int | None = None) -> bytes:
         return _patiently(f"reading {url}", lambda: local_files.read(absolute(url), start, length))
     fs, path = _fs(url)
     stop = None if length is None else start + length
-    return bytes(_patiently(f"reading {url}", lambda: fs.cat_file(path, start=start, end=stop)))
+    data = bytes(_patiently(f"reading {url}", lambda: fs.cat_file(path, start=start, end=stop)))
+    fetched.add(len(data))
+    return data
 
 
 def list_names(url: str) -> set[str]:
@@ -290,6 +292,7 @@ def opened(url: str) -> Iterator[str | IO[bytes]]:
         return
     fs, path = _fs(url)
     file = _patiently(f"opening {url}", lambda: fs.open(path, "rb", block_size=READ_BLOCK))
+    fetched.counting(file)
     try:
         yield file
     finally:

@@ -170,7 +170,13 @@ def test_every_file_is_reached():
     assert {path for path in CLUSTER.rglob("*") if path.is_file()} == {path for path in reached if path.is_file()}
 
 
-OURS = {"lipsync_rows_total", "lipsync_rows_left", "lipsync_frames_total", "lipsync_stage_seconds_total"}
+OURS = {
+    "lipsync_rows_total",
+    "lipsync_rows_left",
+    "lipsync_frames_total",
+    "lipsync_fetched_bytes_total",
+    "lipsync_stage_seconds_total",
+}
 RAYS = {"ray_node_gpus_utilization", "ray_object_store_memory"}
 
 

@@ -1,5 +1,6 @@
 """Dub, enhance and evaluate in a bucket whose store is busy, hangs up, cuts off and is slow."""
 
+import json
 from collections import Counter
 
 import s3fs
@@ -7,6 +8,7 @@ from commands import frame_digests, lipsync_ray
 from faulty_store import faulty_store
 from material import random_gfpgan
 
+from lipsync_ray.io import storage
 from lipsync_ray.io.results import read_results
 from lipsync_ray.jobs.evaluate.scores import SCORES
 
@@ -44,6 +46,7 @@ def test_the_whole_chain_over_a_store_that_fails(s3_server, demo_inputs, tmp_pat
         s3fs.S3FileSystem.clear_instance_cache()
         assert chain("rough", network) == (0, 0, 0)
         met, sent = dict(faults.met), dict(faults.bytes_of)
+        passes = {one["name"]: one for one in json.loads(storage.read_bytes("s3://rough/run/run.json"))["passes"]}
     monkeypatch.setenv("AWS_ENDPOINT_URL", s3_server)
     s3fs.S3FileSystem.clear_instance_cache()
     assert met.keys() == RATES.keys()
@@ -61,5 +64,7 @@ def test_the_whole_chain_over_a_store_that_fails(s3_server, demo_inputs, tmp_pat
         (one.status, one.heard, one.agrees, one.mini_sync_c) for one in calm
     ]
     # Everything that was read of a source, by eight segments, two looks for faces, landmarks and two jobs.
+    assert 0 < passes["lips"]["bytes"] < sum(sent.values())
+    assert 0 < passes["faces"]["bytes"] < sum(sent.values())
     size = store.size("rough/in/pan.mp4")
     assert sent["/rough/in/pan.mp4"] < 40 * size

@@ -1,5 +1,6 @@
 import os
 import re
+import threading
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ from clips import barcode, tone, write_audio, write_video
 from faulty_store import faulty_store
 
 from lipsync_ray.errors import StorageError
-from lipsync_ray.io import storage
+from lipsync_ray.io import fetched, storage
 from lipsync_ray.media import audio, decode
 from lipsync_ray.media.probe import probe_video
 
@@ -81,6 +82,25 @@ def test_media_are_read_where_they_are(root, tmp_path):
     assert info.frames == 30
     assert len(list(decode.pictures(info, 20, 30))) == 10
     assert audio.probe_audio(storage.join(root, "a.flac")).samples == 8000
+
+
+def test_what_is_fetched_is_counted_block_by_block(bucket, tmp_path):
+    path = write_video(tmp_path / "v.mp4", [barcode(n) for n in range(40)])
+    url = storage.join(bucket, "v.mp4")
+    storage.commit_file(path, url)
+    before = fetched.total()
+    assert probe_video(url).frames == 40
+    size = storage.size(url)
+    assert size <= fetched.total() - before < 4 * size + 4 * storage.READ_BLOCK
+    before = fetched.total()
+    storage.read_bytes(url, 10, 100)
+    storage.read_bytes(str(path))  # here: nothing is fetched
+    assert fetched.total() - before == 100
+    threads = [threading.Thread(target=storage.read_bytes, args=(url,))]
+    for thread in threads:
+        thread.start()
+        thread.join()
+    assert fetched.total() - before == 100  # the other thread's own
 
 
 def test_a_reader_never_sees_half_a_file(tmp_path, monkeypatch):

@@ -72,7 +72,7 @@ def run(
     check_writable(out)
     whisper, reason = _whisper(settings.whisper, fetching)
     if reason and settings.whisper != "none":
-        console.print(f"without text: {reason}", highlight=False, markup=False)
+        console.print(f"without text: {reason}", highlight=False, markup=False, soft_wrap=True)
     out = storage.absolute(out)
     with held(out, console), started(workers) as runner:
         layout = allocate(runner.cluster, workers, alone=False)  # options that cannot be met end the run here
