@@ -184,6 +184,8 @@ class _Mouths:
         if cuts:
             found, present = mesher(np.stack(cuts))
             known = np.flatnonzero(present >= PRESENT)
+            if not len(known):
+                return out
             points, places = found[:, list(KEPT)][known], np.array(at)[known]
             out.opening[places] = gap_of(speaking_of(points))
             out.seen[places] = see(np.stack([cut_mouth(cuts[n], p) for n, p in zip(known, points, strict=True)]))
