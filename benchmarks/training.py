@@ -20,7 +20,7 @@ import lipsync_ray
 from lipsync_ray.engine.team import ALONE
 from lipsync_ray.jobs.train.clips import CLIPS
 from lipsync_ray.jobs.train.settings import TrainSettings
-from lipsync_ray.jobs.train.teaching import Sources, Teaching
+from lipsync_ray.jobs.train.teaching import Sources, Teaching, subject_of
 from lipsync_ray.models.wav2lip import Wav2Lip
 
 
@@ -42,7 +42,8 @@ def teaching(settings: TrainSettings, out: Path, name: str) -> Teaching:
 def clips_per_s(settings: TrainSettings, out: Path, name: str) -> float:
     """Of a lesson here, without its first step and without its tests."""
     one = teaching(settings, out, name)
-    lesson = one.lesson(one.corpus(Path(one.folder)), ALONE, "cpu")
+    subject = subject_of(settings, one.corpus(Path(one.folder)), one.sources)
+    lesson = one.lesson(subject, ALONE, "cpu")
     lesson.learn()
     began = time.perf_counter()
     for lesson.step in range(1, settings.most_steps + 1):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from lipsync_ray.engine import ray_data, runners
+from lipsync_ray.engine import ray_data, ray_team, runners
 from lipsync_ray.engine.attempts import Ledger
 from lipsync_ray.engine.feed import Feed
 from lipsync_ray.engine.runners import Cluster
@@ -38,6 +38,4 @@ class RayRunner:
         return Tasks(name, function, limit)
 
     def together(self, body: Body, count: int, gpu: bool, attempts: int, tell: Callable[[Any], None]) -> None:
-        from lipsync_ray.engine.ray_team import together
-
-        together(body, count, gpu, attempts, tell)
+        ray_team.together(body, count, gpu, attempts, tell)

@@ -7,6 +7,7 @@ out of both are measured. What it says has no unit, only its course means someth
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -50,16 +51,20 @@ class Hearing(nn.Module):
 def heard_openings(columns: F32) -> F32:
     """(n,) float32 course of the opening that goes with a sound of (c, 80) float32 mel, 25 a second."""
     network = bundled(Hearing(), "judge")
+    with torch.inference_mode():
+        answers = [network(torch.from_numpy(some))[:count, 0].numpy() for some, count in sound_batches(columns, _BATCH)]
+    return np.concatenate([np.zeros(0, np.float32), *answers])
+
+
+def sound_batches(columns: F32, batch: int) -> Iterator[tuple[F32, int]]:
+    """(batch, 80, 40) windows of a sound of (c, 80) mel, 25 a second, each frame in their middle, and how many are the sound's."""
     count = -(-len(columns) * RATE // mel.COLUMNS_PER_S)
     starts = np.arange(count) * mel.COLUMNS_PER_S // RATE - COLUMNS // 2
-    return np.concatenate([np.zeros(0, np.float32), *_answers(network, columns, starts)])
+    for low in range(0, count, batch):
+        some = starts[low : low + batch]
+        yield filled(mel.windows(columns, some, 0, len(columns), COLUMNS, silent_end=True), batch), len(some)
 
 
-@torch.inference_mode()
-def _answers(network: Hearing, columns: F32, starts: NDArray[np.int64]) -> Iterator[F32]:
-    for low in range(0, len(starts), _BATCH):
-        some = starts[low : low + _BATCH]
-        windows = mel.windows(columns, some, 0, len(columns), COLUMNS, silent_end=True)
-        filled = np.zeros((_BATCH, *windows.shape[1:]), np.float32)
-        filled[: len(some)] = windows
-        yield network(torch.from_numpy(filled))[: len(some), 0].numpy()
+def filled(items: NDArray[Any], batch: int) -> NDArray[Any]:
+    """So many items, zeros at the end: arithmetic in a batch of another size differs in last bits."""
+    return np.concatenate((items, np.zeros((batch - len(items), *items.shape[1:]), items.dtype)))

@@ -172,23 +172,22 @@ class _Mouths:
                 at.append(place - self._row.start)
 
     def found(self, mesher: Mesher) -> tuple[Lips, Lips]:
-        return self._lips(mesher, *self._of(0)), self._lips(mesher, *self._of(1))
-
-    def _of(self, which: int) -> tuple[list[U8], list[int]]:
-        return self._cuts[which], self._at[which]
+        own, reference = (self._lips(mesher, cuts, at) for cuts, at in zip(self._cuts, self._at, strict=True))
+        return own, reference
 
     def _lips(self, mesher: Mesher, cuts: list[U8], at: list[int]) -> Lips:
         from lipsync_ray.models.sync_judge import see
 
         out = Lips.none(self._row.stop - self._row.start)
-        if cuts:
-            found, present = mesher(np.stack(cuts))
-            known = np.flatnonzero(present >= PRESENT)
-            if not len(known):
-                return out
-            points, places = found[:, list(KEPT)][known], np.array(at)[known]
-            out.opening[places] = gap_of(speaking_of(points))
-            out.seen[places] = see(np.stack([cut_mouth(cuts[n], p) for n, p in zip(known, points, strict=True)]))
+        if not cuts:
+            return out
+        found, present = mesher(np.stack(cuts))
+        known = np.flatnonzero(present >= PRESENT)
+        if not len(known):
+            return out
+        points, places = found[:, list(KEPT)][known], np.array(at)[known]
+        out.opening[places] = gap_of(speaking_of(points))
+        out.seen[places] = see(np.stack([cut_mouth(cuts[n], p) for n, p in zip(known, points, strict=True)]))
         return out
 
 

@@ -63,12 +63,12 @@ class Draws(Subject):
         self._adversarial = adversarial
         self.rate = 1.2e-3 if init is None else 1e-4
         self.spec = generator_spec(init)
-        self._state: dict[str, Tensor] = {}
-        self._expert = MiniSync()
+        self._expert, self._weights = MiniSync(), weights()
 
     def prepare(self, device: torch.device) -> None:
         load_into(self._expert, read_state(self._expert_path), str(self._expert_path))
         self._expert.to(device).eval().requires_grad_(False)
+        self._weights = weights().to(device)
 
     def make(self) -> nn.Module:
         generator: nn.Module
@@ -90,7 +90,7 @@ class Draws(Subject):
         image, mel = inputs(real, shown, mels)
         wanted = picture(real).flatten(0, 1)
         drawn, said_of_real, said_of_drawn = network(mel, image, wanted)
-        loss: Tensor = (weights().to(device) * (drawn - wanted).abs()).mean() + _EDGES * edges(drawn, wanted)
+        loss: Tensor = (self._weights * (drawn - wanted).abs()).mean() + _EDGES * edges(drawn, wanted)
         if self._init is not None or done >= _ALONE:
             loss = loss + _SYNC * self._out_of_sync(drawn, others)
         if self._adversarial:
@@ -167,7 +167,7 @@ class Draws(Subject):
         found = self.figures(studio, next(studio.parameters()).device)
         # The small one is shipped and fetched in half precision, as the bundled `mini` is; a published one stays exact.
         small = isinstance(studio.generator, Mini)
-        self._state = halved(studio.generator) if small else dict(studio.generator.state_dict())
+        self.state = halved(studio.generator) if small else dict(studio.generator.state_dict())
         self.measured = {
             "L1 of the mouth, grey levels": f"{found['mouth_l1']:.1f}",
             "with another clip's sound": f"{found['mouth_l1_other']:.1f}",
@@ -175,9 +175,6 @@ class Draws(Subject):
             "cosine of the expert that taught it, own sound": f"{found['sync']:.2f}",
             "another moment's": f"{found['sync_other']:.2f}",
         }
-
-    def state(self) -> dict[str, Tensor]:
-        return self._state
 
 
 def generator_spec(init: Path | None) -> generators.GeneratorSpec:

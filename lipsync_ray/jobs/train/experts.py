@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -18,8 +19,9 @@ from torch.nn import functional as F
 from lipsync_ray.jobs.train import samples
 from lipsync_ray.jobs.train.corpus import Corpus
 from lipsync_ray.jobs.train.subject import I64, Subject, halved
-from lipsync_ray.models import mini_sync, sync_judge, weights
+from lipsync_ray.models import mini_sync, weights
 from lipsync_ray.models.checkpoint import compare, load_into, read_state
+from lipsync_ray.models.judge import COLUMNS
 from lipsync_ray.models.mini_sync import LOWER, MiniSync
 from lipsync_ray.models.sync_judge import SyncJudge
 from lipsync_ray.models.syncnet import FRAMES
@@ -29,11 +31,20 @@ _WINDOWS = 8  # of a clip in a step of `mini-sync`
 _STRETCH = 44  # frames of a clip in a step of the judge
 _EDGE = 7  # of them, on either side, that are shown and take no part: what is near a clip's ends tells where it is
 _NEAR = 2  # frames up to which another moment is neither right nor wrong
-_TESTED = 160  # clips
+_TESTED, _LONGEST = 160, 125  # clips, and frames of each
 
 
 class Agrees(Subject):
-    """Two towers whose points agree in sync."""
+    """Two towers whose points agree in sync.
+
+    Attributes
+    ----------
+    network : its class
+    bundled : name of the registered weights of it
+    """
+
+    network: ClassVar[type[nn.Module]]
+    bundled: ClassVar[str]
 
     rate = 1e-3
     decay = 1e-2
@@ -43,14 +54,9 @@ class Agrees(Subject):
     def __init__(self, corpus: Corpus, init: Path | None = None) -> None:
         super().__init__(corpus)
         self._init = init
-        self._state: dict[str, Tensor] = {}
-
-    @abstractmethod
-    def build(self) -> nn.Module:
-        """The network, untrained."""
 
     def make(self) -> nn.Module:
-        network = self.build()
+        network = self.network()
         if self._init is not None:
             load_into(network, read_state(self._init), str(self._init))
         return network
@@ -85,16 +91,13 @@ class Agrees(Subject):
     def finish(self, networks: Sequence[nn.Module]) -> None:
         network = networks[0].eval()
         found = self.figures(network, next(network.parameters()).device)
-        self._state = halved(network)
+        self.state = halved(network)
         self.measured = {
             "cosine in sync": f"{found['cosine']:.2f}",
             "cosine with another moment of the same clip": f"{found['cosine_other']:.2f}",
             "moments that are nearer to their own sound than to another": f"{found['right_first']:.0%}",
             "clips that are placed within a frame": f"{found['offset_within_1']:.0%}",
         }
-
-    def state(self) -> dict[str, Tensor]:
-        return self._state
 
 
 class Expert(Agrees):
@@ -106,9 +109,8 @@ class Expert(Agrees):
         "`lipsync-ray train generator --expert <this file>`; what it taught, it should not judge."
     )
     clips = 16
-
-    def build(self) -> nn.Module:
-        return MiniSync()
+    network = MiniSync
+    bundled = "mini-sync"
 
     def loss(
         self, network: nn.Module, clips: I64, rng: np.random.Generator, device: torch.device, done: float
@@ -127,16 +129,13 @@ class Expert(Agrees):
         mels = torch.from_numpy(np.stack(heard)).to(device)
         seen, said, logit = network(torch.cat(faces).to(device), mels.flatten(0, 1)[:, None])
         logits = torch.einsum("bnd,bmd->bnm", *(p.float().unflatten(0, mels.shape[:2]) for p in (seen, said)))
-        place = torch.arange(_WINDOWS, device=device).expand(len(logits), -1)
-        both = F.cross_entropy(10 * logits.flatten(0, 1), place.flatten())
-        both = both + F.cross_entropy(10 * logits.transpose(1, 2).flatten(0, 1), place.flatten())
         same = torch.eye(_WINDOWS, device=device).expand_as(logits)
-        return both + F.binary_cross_entropy_with_logits(
+        return _told_apart(10 * logits) + F.binary_cross_entropy_with_logits(
             logit[0].exp() * logits + logit[1], same, pos_weight=same.new_tensor(7.0)
         )
 
     def pairs(self, network: nn.Module, clip: int, device: torch.device) -> tuple[Tensor, Tensor]:
-        places = np.arange(min(int(self.corpus.frames[clip]), 125) - FRAMES + 1)
+        places = np.arange(min(int(self.corpus.frames[clip]), _LONGEST) - FRAMES + 1)
         stretch = samples.crops(np.asarray(self.corpus.face_rows(clip)[: len(places) + FRAMES - 1]), None)
         starts = samples.column_of(places, self.corpus.rate[clip])
         mels = samples.sound_windows(self.corpus, clip, starts, mini_sync.COLUMNS, None, silent_end=False)
@@ -151,9 +150,8 @@ class Judge(Agrees):
 
     title = "A sync judge"
     measures = "Upright grey mouths and mel to two points, frame by frame, for evaluations. It may teach no generator."
-
-    def build(self) -> nn.Module:
-        return SyncJudge()
+    network = SyncJudge
+    bundled = "sync-judge"
 
     def loss(
         self, network: nn.Module, clips: I64, rng: np.random.Generator, device: torch.device, done: float
@@ -171,17 +169,14 @@ class Judge(Agrees):
         place = torch.arange(count - 2 * _EDGE, device=device)
         apart = (place[:, None] - place).abs()
         logits = logits.masked_fill((apart > 0) & (apart <= _NEAR), -1e4)
-        target = place.expand(len(logits), -1).flatten()
-        return F.cross_entropy(logits.flatten(0, 1), target) + F.cross_entropy(
-            logits.transpose(1, 2).flatten(0, 1), target
-        )
+        return _told_apart(logits)
 
     def _windows(self, clip: int, places: I64, rng: np.random.Generator | None) -> samples.F32:
-        starts = samples.column_of(places, self.corpus.rate[clip]) - sync_judge.COLUMNS // 2
-        return samples.sound_windows(self.corpus, clip, starts, sync_judge.COLUMNS, rng)
+        starts = samples.column_of(places, self.corpus.rate[clip]) - COLUMNS // 2
+        return samples.sound_windows(self.corpus, clip, starts, COLUMNS, rng)
 
     def pairs(self, network: nn.Module, clip: int, device: torch.device) -> tuple[Tensor, Tensor]:
-        places = np.arange(min(int(self.corpus.frames[clip]), 125))
+        places = np.arange(min(int(self.corpus.frames[clip]), _LONGEST))
         shown = torch.from_numpy(np.array(self.corpus.mouth_rows(clip)[: len(places)]))[None].to(device).float() / 255
         heard = torch.from_numpy(self._windows(clip, places, None))[None].to(device)
         seen, said, _ = network(shown, heard)
@@ -198,13 +193,21 @@ def expert_checkpoint(kind: str, given: str) -> weights.Checkpoint:
     ------
     WeightsError, CheckpointError
     """
-    if given == {"expert": "mini-sync", "sync-judge": "sync-judge"}[kind]:
+    subject = EXPERTS[kind]
+    if given == subject.bundled:
         return weights.by_name(given)
     path = Path(given).expanduser().absolute()
     state = read_state(path)
     with torch.device("meta"):
-        compare(MiniSync() if kind == "expert" else SyncJudge(), state, given)
+        compare(subject.network(), state, given)
     return weights.Checkpoint.of(path)
+
+
+def _told_apart(logits: Tensor) -> Tensor:
+    """Cross-entropy of (b, n, n) logits, of frames × sounds, both ways: each goes with that of its own place."""
+    place = torch.arange(logits.shape[1], device=logits.device).expand(len(logits), -1).flatten()
+    by_frame, by_sound = logits.flatten(0, 1), logits.transpose(1, 2).flatten(0, 1)
+    return F.cross_entropy(by_frame, place) + F.cross_entropy(by_sound, place)
 
 
 def five(crops: Tensor, places: I64) -> Tensor:

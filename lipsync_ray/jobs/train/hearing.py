@@ -128,7 +128,6 @@ class Poses(Hears):
     def __init__(self, corpus: Corpus) -> None:
         self.directions, self.readers = fit_basis(corpus, POSES)
         super().__init__(corpus, np.einsum("nsc,ksc->nk", corpus.lips, self.readers).astype(np.float32))
-        self._listener: Listener | None = None
 
     def make(self) -> nn.Module:
         return Hear()
@@ -147,7 +146,8 @@ class Poses(Hears):
         listener.closed.copy_(torch.from_numpy(self._closed()))
         listener.directions.copy_(torch.from_numpy(self.directions))
         listener.readers.copy_(torch.from_numpy(self.readers))
-        self._listener = listener
+        exact = ("readers", "gain", "closed")
+        self.state = halved(listener) | {name: listener.state_dict()[name] for name in exact}
         self.measured = {
             "correlation of each number, own sound": _told(heard),
             "with another clip's sound": _told(other.mean(0)),
@@ -164,11 +164,6 @@ class Poses(Hears):
             found.append(self.targets[rows][rising[: max(1, int(_CLOSED * len(rising)))]].mean(0))
         return np.asarray(np.mean(found, axis=0), np.float32)
 
-    def state(self) -> dict[str, Tensor]:
-        assert self._listener is not None
-        exact = ("readers", "gain", "closed")
-        return halved(self._listener) | {name: self._listener.state_dict()[name] for name in exact}
-
 
 class Openings(Hears):
     """How far a mouth should be open, for evaluations."""
@@ -180,7 +175,6 @@ class Openings(Hears):
 
     def __init__(self, corpus: Corpus) -> None:
         super().__init__(corpus, corpus.gaps)
-        self._state: dict[str, Tensor] = {}
 
     def make(self) -> nn.Module:
         return Hearing()
@@ -188,12 +182,9 @@ class Openings(Hears):
     def finish(self, networks: Sequence[nn.Module]) -> None:
         batch = self.batch(self.held_out(_TESTED))
         alike, other, _ = measure(networks[0], batch, next(networks[0].parameters()).device)
-        self._state = halved(networks[0])
+        self.state = halved(networks[0])
         self.measured = {
             "correlation of opening and width, own sound": _told(alike.mean(0)),
             "with another clip's sound": _told(other.mean(0)),
             "clips whose own sound fits the opening better": f"{float((alike[:, 0] > other[:, 0]).float().mean()):.0%}",
         }
-
-    def state(self) -> dict[str, Tensor]:
-        return self._state

@@ -19,7 +19,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
 from rich.console import Console
 
 from lipsync_ray.engine.job import JobRun, JobSpec
@@ -35,7 +34,6 @@ from lipsync_ray.inputs.content_ids import content_ids
 from lipsync_ray.io import storage
 from lipsync_ray.io.out_folder import check_writable
 from lipsync_ray.jobs.train.clips import CLIPS, Clip, ClipOrder, ClipRow
-from lipsync_ray.jobs.train.corpus import Corpus
 from lipsync_ray.jobs.train.lesson import Lesson, Progress
 from lipsync_ray.jobs.train.look import LookAtClip
 from lipsync_ray.jobs.train.settings import TrainSettings
@@ -165,9 +163,8 @@ def run(
             raise SettingsError("all clips seem to show one person; a table with a column person tells them apart")
         for row, person, held_out in zip(used, corpus.person.tolist(), corpus.held_out.tolist(), strict=True):
             run.ended[row.id] = replace(row, person=row.person or str(person), held_out=held_out)
-        lessons = [_taught(run, teaching, corpus) for teaching in teachings]
         subject = subject_of(settings, corpus, sources)
-        subject.prepare(torch.device("cpu"))
+        lessons = [_taught(run, teaching, subject) for teaching in teachings]
         subject.finish([lesson.average.cpu() for lesson in lessons])
         for name, data in _files(run, sources, subject, [lesson.curve for lesson in lessons]).items():
             storage.commit_bytes(run.url(name), data)
@@ -232,7 +229,7 @@ def _teachings(run: TrainRun, used: list[ClipRow], sources: Sources, there: Path
     ]
 
 
-def _taught(run: TrainRun, teaching: Teaching, corpus: Corpus) -> Lesson:
+def _taught(run: TrainRun, teaching: Teaching, subject: Subject) -> Lesson:
     """The lesson at its end, which workers have brought about."""
     settings = run.settings
     name = f"{settings.kind} {teaching.seed}"
@@ -244,7 +241,7 @@ def _taught(run: TrainRun, teaching: Teaching, corpus: Corpus) -> Lesson:
             f"{line.clips_per_s:.0f} clips/s"
         )
 
-    lesson = teaching.lesson(corpus, ALONE, "cpu")
+    lesson = teaching.lesson(subject, ALONE, "cpu")
     if lesson.step:
         run.say(f"{name}: goes on from step {lesson.step}")
     if lesson.step == settings.most_steps:
@@ -253,7 +250,7 @@ def _taught(run: TrainRun, teaching: Teaching, corpus: Corpus) -> Lesson:
     body = replace(teaching, until=until)
     runner, gpu = run.context.runner, teaching.device == "cuda"
     runner.together(body, settings.trainers, gpu, run.workers.attempts, tell)
-    return teaching.lesson(corpus, ALONE, "cpu")
+    return teaching.lesson(subject, ALONE, "cpu")
 
 
 def _files(run: TrainRun, sources: Sources, subject: Subject, curves: list[list[Progress]]) -> dict[str, bytes]:

@@ -6,6 +6,7 @@ started again follows the same curve. Several processes share the clips of a ste
 
 from __future__ import annotations
 
+import copy
 import io
 import time
 from collections.abc import Iterator
@@ -79,8 +80,7 @@ class Lesson:
         subject.prepare(self._device)
         torch.manual_seed(seed)
         self.network = subject.make().to(self._device)
-        self.average = subject.make().to(self._device).requires_grad_(False).eval()
-        self.average.load_state_dict(self.network.state_dict())
+        self.average = copy.deepcopy(self.network).requires_grad_(False).eval()
         self._optimizer = torch.optim.AdamW(self.network.parameters(), subject.rate, weight_decay=subject.decay)
         self._learnt = {name for name, _ in self.network.named_parameters()}
         self.step = 0

@@ -83,6 +83,6 @@ def _lit(pictures: U8, rng: np.random.Generator) -> U8:
     return np.asarray(table[pictures], np.uint8)
 
 
-def column_of(places: I64, rate: float, shift: int = 0) -> I64:
-    """First mel column of frames, ⌊80 · (place + shift) / rate⌋."""
-    return np.asarray(np.floor((places + shift) * mel.COLUMNS_PER_S / rate + 1e-6), np.int64)
+def column_of(places: I64, rate: float) -> I64:
+    """First mel column of frames, ⌊80 · place / rate⌋."""
+    return np.asarray(np.floor(places * mel.COLUMNS_PER_S / rate + 1e-6), np.int64)

@@ -27,6 +27,7 @@ class Subject(ABC):
     warm_up : steps
     clip : largest norm of the gradient; None for any
     measured : what was found of people held out, for the card and run.json
+    state : the checkpoint's entries, once it is finished
     """
 
     title: ClassVar[str]
@@ -41,6 +42,7 @@ class Subject(ABC):
     def __init__(self, corpus: Corpus) -> None:
         self.corpus = corpus
         self.measured: dict[str, Any] = {}
+        self.state: dict[str, Tensor] = {}
 
     @abstractmethod
     def make(self) -> nn.Module:
@@ -64,11 +66,7 @@ class Subject(ABC):
 
     @abstractmethod
     def finish(self, networks: Sequence[nn.Module]) -> None:
-        """Put trained networks together, and measure them."""
-
-    @abstractmethod
-    def state(self) -> dict[str, Tensor]:
-        """The checkpoint's entries."""
+        """Put trained networks together, and measure them: `state` and `measured`."""
 
     def prepare(self, device: torch.device) -> None:
         """Load what helps to teach, before the first step."""
@@ -83,7 +81,7 @@ class Subject(ABC):
         """The checkpoint, as safetensors."""
         from safetensors.torch import save
 
-        return save({name: tensor.detach().cpu().contiguous() for name, tensor in self.state().items()})
+        return save({name: tensor.detach().cpu().contiguous() for name, tensor in self.state.items()})
 
     def card(
         self, clips: int, held_out: int, people: int, settings: Mapping[str, Any], terms: str | None = None

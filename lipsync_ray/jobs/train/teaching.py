@@ -118,7 +118,8 @@ class Teaching:
         """Take part; a :data:`~lipsync_ray.engine.team.Body`."""
         with tempfile.TemporaryDirectory(prefix="lipsync-ray-corpus-") as own:
             folder = Path(self.folder) if is_corpus(Path(self.folder)) else Path(own)
-            for line in self.lesson(self.corpus(folder), team, self.device).run(self.until):
+            subject = subject_of(self.settings, self.corpus(folder), self.sources)
+            for line in self.lesson(subject, team, self.device).run(self.until):
                 tell(line)
 
     def corpus(self, folder: Path) -> Corpus:
@@ -129,9 +130,8 @@ class Teaching:
             return open_corpus(folder, wanted)
         return make_corpus(folder, self.urls, self.people, settings.held_out, settings.seed, wanted)
 
-    def lesson(self, corpus: Corpus, team: Team, device: str) -> Lesson:
+    def lesson(self, subject: Subject, team: Team, device: str) -> Lesson:
         """The lesson, as far as its checkpoint has come."""
-        subject = subject_of(self.settings, corpus, self.sources)
         steps, bf16 = self.settings.most_steps, in_bf16(self.settings, device)
         return Lesson(subject, self.seed, steps, self.checkpoint, device, bf16, team)
 
