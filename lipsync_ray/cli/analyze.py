@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from lipsync_ray.cli.options import Actors, Address, Attempts, EngineOption, Gpus, OutFolder, engine_of
+from lipsync_ray.cli.options import Actors, Address, Attempts, EngineOption, Gpus, OutFolder, Protocols, engine_of
 
 if TYPE_CHECKING:
     from lipsync_ray.jobs.analyze.analysis import Analysis
@@ -36,14 +36,17 @@ def analyze(
     attempts: Attempts = 3,
     address: Address = None,
     engine: EngineOption = "auto",
+    allow_protocols: Protocols = None,
 ) -> None:
     """Know the input before dubbing: details, transcript, translation, language, faces, and a verdict for each file.
 
     Run the same command again after it was stopped: what was finished is kept.
     """
     from lipsync_ray import api
+    from lipsync_ray.io import protocols
     from lipsync_ray.settings import AnalyzeSettings, Workers
 
+    protocols.allow(allow_protocols)
     settings = AnalyzeSettings(whisper, frames, seed)
     workers = Workers(
         actors, gpus_per_actor, None, attempts=attempts, address=address, engine=engine_of(engine, address)

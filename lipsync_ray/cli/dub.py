@@ -18,6 +18,7 @@ from lipsync_ray.cli.options import (
     EngineOption,
     Gpus,
     Out,
+    Protocols,
     Restore,
     RestoreMask,
     RestoreRegion,
@@ -128,6 +129,7 @@ def dub(
     attempts: Attempts = 3,
     address: Address = None,
     engine: EngineOption = "auto",
+    allow_protocols: Protocols = None,
 ) -> None:
     """Make faces speak: one video and one audio, or a whole table of them.
 
@@ -136,12 +138,14 @@ def dub(
     from lipsync_ray import api
     from lipsync_ray.errors import SettingsError
     from lipsync_ray.faces.crop import Pads
+    from lipsync_ray.io import protocols
     from lipsync_ray.io.user_tables import is_table
     from lipsync_ray.media.encode import VideoCoding
     from lipsync_ray.settings import DubSettings, Workers
 
     if not out:
         raise SettingsError("-o is missing: where the results go")
+    protocols.allow(allow_protocols)
     try:
         rate = Fraction(still_rate)
     except (ValueError, ZeroDivisionError):

@@ -15,6 +15,7 @@ from lipsync_ray.cli.options import (
     EngineOption,
     Gpus,
     OutFolder,
+    Protocols,
     RestoreMask,
     RestoreRegion,
     RestoreStrength,
@@ -57,15 +58,18 @@ def enhance(
     attempts: Attempts = 3,
     address: Address = None,
     engine: EngineOption = "auto",
+    allow_protocols: Protocols = None,
 ) -> None:
     """Restore the faces of finished videos, or of pictures, with GFPGAN.
 
     Run the same command again after it was stopped: what was finished is kept.
     """
     from lipsync_ray import api
+    from lipsync_ray.io import protocols
     from lipsync_ray.media.encode import VideoCoding
     from lipsync_ray.settings import EnhanceSettings, RestoreSettings, Workers
 
+    protocols.allow(allow_protocols)
     settings = EnhanceSettings(
         RestoreSettings(restore, restore_mask, restore_region, restore_strength),  # type: ignore[arg-type]
         upscale,

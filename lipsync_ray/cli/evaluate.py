@@ -9,7 +9,18 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from lipsync_ray.cli.options import Actors, Address, Attempts, Batch, EngineOption, Gpus, OutFolder, Segment, engine_of
+from lipsync_ray.cli.options import (
+    Actors,
+    Address,
+    Attempts,
+    Batch,
+    EngineOption,
+    Gpus,
+    OutFolder,
+    Protocols,
+    Segment,
+    engine_of,
+)
 from lipsync_ray.jobs.evaluate import PREVIEWS
 
 if TYPE_CHECKING:
@@ -97,16 +108,18 @@ def evaluate(
     attempts: Attempts = 3,
     address: Address = None,
     engine: EngineOption = "auto",
+    allow_protocols: Protocols = None,
 ) -> None:
     """Score dubbed videos: sync, FID, how the picture suffered. Tables and a report go to OUT.
 
     Run the same command again after it was stopped: what was scored is kept.
     """
     from lipsync_ray import api
-    from lipsync_ray.io import storage
+    from lipsync_ray.io import protocols, storage
     from lipsync_ray.report.page import FILE
     from lipsync_ray.settings import EvaluateSettings, Workers
 
+    protocols.allow(allow_protocols)
     shown = _count(previews)
     settings = EvaluateSettings(
         scorer=scorer,  # type: ignore[arg-type]

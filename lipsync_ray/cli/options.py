@@ -53,6 +53,15 @@ EngineOption = Annotated[
         rich_help_panel="Workers",
     ),
 ]
+Protocols = Annotated[
+    str | None,
+    typer.Option(
+        "--allow-protocols",
+        help="How input may be read, such as file,s3. Default: $LIPSYNC_ALLOW_PROTOCOLS, else files, object stores, http, "
+        "sftp, hdfs.",
+        rich_help_panel="Workers",
+    ),
+]
 Restore = Annotated[str, typer.Option(help="gfpgan, a checkpoint of it, or none.", rich_help_panel="Restoration")]
 RestoreMask = Annotated[
     str, typer.Option(help="ellipse (costs nothing), or parsing (a network's outline).", rich_help_panel="Restoration")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lipsync_ray.errors import LipsyncError, ManifestError
-from lipsync_ray.io import names, storage, table_files
+from lipsync_ray.io import names, protocols, storage, table_files
 
 _LOOKERS = 32
 
@@ -85,6 +85,7 @@ def read_rows(url: str, columns: Sequence[Column], source_of: Callable[[Row], na
     for row, name in zip(rows, names.tell_apart([source_of(row) for row in rows], written), strict=True):
         row["id"] = name
     problems += _id_problems([row["id"] or "" for row in rows])
+    problems += _refused(rows, [column.name for column in columns if column.file == "may"])
     problems += missing_files(rows, [column.name for column in columns if column.file == "must"])
     if problems:
         raise ManifestError(url, sorted(problems, key=_place_of))
@@ -132,6 +133,14 @@ def _id_problems(ids: list[str]) -> Iterable[str]:
             yield f"row {number}, column 'id': {name!r} is used {counts[name]} times"
 
 
+def _refused(rows: Sequence[Row], columns: Sequence[str]) -> Iterable[str]:
+    """One sentence for each file that lies where files may not be read."""
+    for number, row in enumerate(rows, 1):
+        for column in columns:
+            if (url := row[column]) and (reason := protocols.why_refused(url)):
+                yield f"row {number}, column {column!r}: {url}: {reason}"
+
+
 def missing_files(rows: Sequence[Row], columns: Sequence[str]) -> Iterable[str]:
     """One sentence for each file that cannot be reached, naming row and column."""
     places: dict[str, list[str]] = {}
@@ -144,7 +153,7 @@ def missing_files(rows: Sequence[Row], columns: Sequence[str]) -> Iterable[str]:
 
 
 def why_absent(urls: Iterable[str]) -> dict[str, str]:
-    """Why files cannot be reached; those that can are left out."""
+    """Why files cannot be reached, or may not be; those that can are left out."""
     near = {url: _why_absent(url) for url in urls if storage.is_local(url)}
     far = [url for url in urls if url not in near]
     if far:
@@ -154,6 +163,8 @@ def why_absent(urls: Iterable[str]) -> dict[str, str]:
 
 
 def _why_absent(url: str) -> str | None:
+    if refused := protocols.why_refused(url):
+        return refused
     try:
         storage.identity(url)
     except FileNotFoundError:

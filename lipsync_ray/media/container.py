@@ -19,6 +19,12 @@ from lipsync_ray.io import storage
 _PICTURE_NAMES = (
     ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".tga",
 )  # fmt: skip
+# Texts that name other files, or other machines, and are played by reading those.
+_PLAYLISTS = frozenset({"hls", "dash", "concat", "sdp", "rtsp", "imf"})
+_PLAYLIST = "a playlist, which names other files; expected the media file itself"
+_PLAYLIST_SIGNS = (b"#EXTM3U", b"ffconcat", b"v=0\r\n", b"v=0\n")
+# What such a text may be opened by, before it is known to be one. A stream that this program reads has no protocol of its own.
+_BY_PATH, _BY_STREAM = {"protocol_whitelist": "file"}, {"protocol_whitelist": "none"}
 _TS_DISCONT = 0x0200  # FFmpeg's AVFMT_TS_DISCONT: a format whose clock may jump (MPEG-TS and PS, Ogg)
 
 
@@ -28,7 +34,7 @@ def opened(url: str) -> Iterator[Any]:
 
     Raises
     ------
-    ProbeError : missing, empty, or not a media file
+    ProbeError : missing, empty, or not a media file; a playlist
     """
     with ExitStack() as stack:
         try:
@@ -36,18 +42,23 @@ def opened(url: str) -> Iterator[Any]:
                 source: Any = io.BytesIO(storage.read_bytes(url))
             else:
                 source = stack.enter_context(storage.opened(url))
-            container = av.open(source, metadata_errors="replace")
+            reach = _BY_PATH if isinstance(source, str) else _BY_STREAM
+            container = av.open(source, metadata_errors="replace", options=reach)
         except FileNotFoundError as error:
             raise ProbeError(f"{url}: no such file") from error
         except (av.error.FFmpegError, OSError, ValueError) as error:
             raise ProbeError(f"{url}: {_why_unreadable(url, error)}") from error
         with container:
+            if container.format.name in _PLAYLISTS:
+                raise ProbeError(f"{url}: {_PLAYLIST}")
             yield container
 
 
 def _why_unreadable(url: str, error: Exception) -> str:
     if storage.size(url) == 0:
         return "the file is empty (0 bytes)"
+    if storage.read_bytes(url, 0, 16).startswith(_PLAYLIST_SIGNS):
+        return _PLAYLIST
     if isinstance(error, av.error.InvalidDataError | av.error.EOFError):
         return "not a readable video or audio file: damaged, cut off before its index, or another kind of file"
     return str(error)
