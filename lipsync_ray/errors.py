@@ -16,6 +16,7 @@
     ├── WorkerDiedError         a segment ended its process every time it was tried
     ├── TrainError              a training ended before its last step
     └── StorageError            a store did not answer, after retries
+        └── AccessError         … does not let us: credentials are missing, wrong or out of date
 
 A message names the file, row or option, what was expected, and what to do next.
 """
@@ -105,3 +106,9 @@ class StorageError(LipsyncError):
     """A store did not answer, after retries."""
 
     retryable = True
+
+
+class AccessError(StorageError, PermissionError):
+    """A store does not let us: credentials are missing, wrong or out of date."""
+
+    retryable = False

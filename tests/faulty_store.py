@@ -12,6 +12,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
+EXPIRED = (
+    b"<?xml version='1.0'?><Error><Code>ExpiredToken</Code><Message>The provided token has expired.</Message></Error>"
+)
 SLOW_DOWN = (
     b"<?xml version='1.0'?><Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
 )
@@ -26,6 +29,7 @@ class FaultyStore:
     first : HTTP method → number of its requests, from now on, that are answered by 503
     rates : fault → part of the requests: "busy" (503), "reset" (the connection ends without an answer), "cut" (it ends in the
         middle of one), "slow"
+    expires_with : part of a path; the token expires when something is written there a second time. None: it does not
     met : fault → how often
     bytes_of : path → bytes that were sent of it
     """
@@ -34,13 +38,19 @@ class FaultyStore:
         self.upstream, self.address = upstream, ""
         self.first: dict[str, int] = {}
         self.rates: dict[str, float] = {}
+        self.expires_with: str | None = None
+        self._written = 0
         self.met: Counter[str] = Counter()
         self.bytes_of: Counter[str] = Counter()
         self._random, self._lock = random.Random(seed), threading.Lock()
 
-    def fault(self, method: str) -> str | None:
+    def fault(self, method: str, path: str) -> str | None:
         """What is to happen to the next request."""
         with self._lock:
+            if self.expires_with is not None:
+                self._written += method == "PUT" and self.expires_with in path
+                if self._written > 1:
+                    return "expired"
             if self.first.get(method, 0) > 0:
                 self.first[method] -= 1
                 return "busy"
@@ -77,9 +87,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _pass(self):
         body = self._body()
-        fault = self.store.fault(self.command)
+        fault = self.store.fault(self.command, self.path)
         if fault == "busy":
             self._answer(503, {"Content-Type": "application/xml"}, SLOW_DOWN)
+            return
+        if fault == "expired":
+            self._answer(400, {"Content-Type": "application/xml"}, EXPIRED)
             return
         if fault == "reset":
             self.close_connection = True

@@ -28,6 +28,7 @@ BEAT_S = 10.0  # between two signs of life
 FIRST_BEAT_S = 2.0  # until the first one, which tells who looks what the passes are
 STALE_S = 45.0  # without one, a run elsewhere is taken for dead
 _LOOK_S = 1.0
+_HELD: set[str] = set()  # ids of this process' own runs: a note that its run could not take back is no sign of life
 
 
 @contextlib.contextmanager
@@ -52,12 +53,14 @@ def held(out: str, console: Console) -> Iterator[None]:
     seen = _read(url)  # of two that begin at the same moment, the later one's note stays
     if seen is None or seen["id"] != own["id"]:
         raise _in_use(out, seen or own)
+    _HELD.add(own["id"])
     over = threading.Event()
     beating = threading.Thread(target=_beat, args=(url, own, over, console), name="occupancy", daemon=True)
     beating.start()
     try:
         yield
     finally:
+        _HELD.discard(own["id"])
         over.set()
         beating.join()
         found = _read(url)
@@ -91,7 +94,8 @@ def life_of(out: str) -> tuple[Literal["lives", "killed", "over"], dict[str, Any
     if note is None:
         return "over", {}
     if note["place"] == _place():
-        lives = note["process"] == _process(int(note["process"].split("-")[0]))
+        number = int(note["process"].split("-")[0])
+        lives = note["process"] == _process(number) and (number != os.getpid() or note["id"] in _HELD)
         return ("lives" if lives else "killed"), note
     until = time.monotonic() + STALE_S
     while time.monotonic() < until:

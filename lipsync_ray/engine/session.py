@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from lipsync_ray.engine.last_words import LastWords
@@ -67,6 +69,8 @@ def session(address: str | None = None) -> Iterator[Cluster]:
         os.environ.setdefault(name, value)
     if not here and where:
         check_address(where, "--address" if address else "$RAY_ADDRESS")
+    else:
+        _have_token()
     import ray
 
     for name, level in _LOGGERS.items():
@@ -84,6 +88,16 @@ def session(address: str | None = None) -> Iterator[Cluster]:
         with quiet():
             ray.shutdown()
         words.done()
+
+
+def _have_token() -> None:
+    """A secret for the new cluster where Ray cannot keep its own, at ~/.ray/auth_token: a home that is missing or read-only."""
+    if any(os.environ.get(name) for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")):
+        return
+    place = Path.home() / ".ray" / "auth_token"
+    nearest = next(folder for folder in place.parents if folder.exists())
+    if not place.exists() and not os.access(nearest, os.W_OK):
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
 
 
 def _cluster() -> Cluster:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 
-from lipsync_ray.errors import LipsyncError, SettingsError, StorageError
+from lipsync_ray.errors import AccessError, LipsyncError, SettingsError
 from lipsync_ray.io import storage
 
 _LONGEST = 300  # characters of a store's own words
@@ -35,17 +35,14 @@ def _nearest(path: str) -> str:
 
 def _why_unwritable(error: Exception) -> str:
     text = " ".join(str(error).split())[:_LONGEST]
-    cause = error.__cause__ if isinstance(error, StorageError) and error.__cause__ is not None else error
     if isinstance(error, FileExistsError | NotADirectoryError):
         return "there is a file of that name on the way; expected a folder"
-    if "xpired" in text or "token" in text.lower():
-        return f"the credentials have expired or are not valid ({text})"
+    if isinstance(error, AccessError):
+        return text.partition(": ")[2]  # without the name of the object that was to be written
     if isinstance(error, PermissionError):
         return f"no permission to write there ({text})"
     if isinstance(error, FileNotFoundError):
         return f"it does not exist and cannot be made ({text})"
-    if type(cause).__name__ in {"NoCredentialsError", "PartialCredentialsError"}:
-        return f"no credentials were found ({text})"
     if isinstance(error, ImportError):
         return f"a package is missing for this kind of store ({text})"
     return f"cannot be written ({text})"

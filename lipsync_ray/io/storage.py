@@ -2,42 +2,31 @@
 
 A local path is a URL without a scheme. Object stores show an object only once its upload has ended, so writing it
 whole is the commit; everywhere else the bytes go to a temporary name in the same folder, which is then renamed.
-Calls that meet a passing fault of the store (a time-out, a reset connection, a 5xx) are tried again with a growing,
-jittered pause before they become a :class:`~lipsync_ray.errors.StorageError`.
+Calls that meet a passing fault of the store are tried again (:mod:`lipsync_ray.io.patience`).
 """
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import posixpath
-import random
 import shutil
 import tempfile
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, Any
 
 from fsspec import filesystem
 from fsspec.core import has_magic, url_to_fs
 
-from lipsync_ray.errors import StorageError
 from lipsync_ray.io import fetched, local_files
-
-T = TypeVar("T")
+from lipsync_ray.io.patience import patiently
 
 OBJECT_STORES = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "memory"})
-TRIES = 5
-FIRST_PAUSE_S = 0.2
 READ_BLOCK = 1 << 20  # bytes fetched at a time from a remote file that is read in places
-_FINAL = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError, FileExistsError)
-_NEVER_PASS = frozenset({"NoCredentialsError", "PartialCredentialsError", "ParamValidationError"})
-_FINAL_ERRNO = frozenset({errno.ENOSPC, errno.EROFS, errno.ENAMETOOLONG, errno.EDQUOT})
 
 
 def is_local(url: str) -> bool:
@@ -98,34 +87,12 @@ def _fs(url: str) -> tuple[Any, str]:
     return fs, str(path)
 
 
-def _patiently(what: str, call: Callable[[], T]) -> T:
-    """``call()``, tried again while the store has a passing fault."""
-    for attempt in range(TRIES):
-        try:
-            return call()
-        except _FINAL:
-            raise
-        except OSError as error:
-            if error.errno in _FINAL_ERRNO:
-                raise StorageError(f"{what}: {error.strerror or error}. Free space or choose another place.") from error
-            if attempt == TRIES - 1:
-                raise StorageError(f"{what}: {error} (tried {TRIES} times)") from error
-        except Exception as error:
-            # Botocore, aiohttp and their kin do not derive from OSError where fsspec has not translated them.
-            if type(error).__module__.split(".")[0] not in {"botocore", "aiobotocore", "aiohttp", "fsspec", "asyncio"}:
-                raise
-            if attempt == TRIES - 1 or type(error).__name__ in _NEVER_PASS:
-                raise StorageError(f"{what}: {error} (tried {attempt + 1} times)") from error
-        time.sleep(FIRST_PAUSE_S * 2**attempt * random.uniform(0.5, 1.5))
-    raise AssertionError("unreachable")
-
-
 def exists(url: str) -> bool:
     """Whether an object or folder is there."""
     if is_local(url):
         return is_there(url)
     fs, path = _fs(url)
-    return bool(_patiently(f"looking for {url}", lambda: fs.exists(path)))
+    return bool(patiently(f"looking for {url}", lambda: fs.exists(path)))
 
 
 def identity(url: str) -> str:
@@ -140,7 +107,7 @@ def identity(url: str) -> str:
         found = local_files.status(path)
         return digest(path, found.st_size, found.st_mtime_ns)
     fs, path = _fs(url)
-    info = _patiently(f"looking at {url}", lambda: fs.info(path))
+    info = patiently(f"looking at {url}", lambda: fs.info(path))
     if info.get("type") == "directory":
         raise IsADirectoryError(url)
     version = info.get("ETag") or info.get("etag") or info.get("mtime") or info.get("LastModified") or ""
@@ -152,7 +119,7 @@ def size(url: str) -> int:
     if is_local(url):
         return local_files.status(absolute(url)).st_size
     fs, path = _fs(url)
-    return int(_patiently(f"looking at {url}", lambda: fs.size(path)))
+    return int(patiently(f"looking at {url}", lambda: fs.size(path)))
 
 
 def digest(*parts: object) -> str:
@@ -163,10 +130,10 @@ def digest(*parts: object) -> str:
 def read_bytes(url: str, start: int = 0, length: int | None = None) -> bytes:
     """``length`` bytes from ``start``, or all."""
     if is_local(url):
-        return _patiently(f"reading {url}", lambda: local_files.read(absolute(url), start, length))
+        return patiently(f"reading {url}", lambda: local_files.read(absolute(url), start, length))
     fs, path = _fs(url)
     stop = None if length is None else start + length
-    data = bytes(_patiently(f"reading {url}", lambda: fs.cat_file(path, start=start, end=stop)))
+    data = bytes(patiently(f"reading {url}", lambda: fs.cat_file(path, start=start, end=stop)))
     fetched.add(len(data))
     return data
 
@@ -178,7 +145,7 @@ def list_names(url: str) -> set[str]:
     fs, path = _fs(url)
     fs.invalidate_cache(path)
     try:
-        entries = _patiently(f"listing {url}", lambda: fs.ls(path, detail=False))
+        entries = patiently(f"listing {url}", lambda: fs.ls(path, detail=False))
     except (FileNotFoundError, NotADirectoryError):
         return set()
     return {name_of(entry) for entry in entries}
@@ -190,7 +157,7 @@ def list_tree(url: str) -> set[str]:
         return local_files.tree(absolute(url))
     fs, path = _fs(url)
     fs.invalidate_cache(path)
-    found = _patiently(f"listing {url}", lambda: fs.find(path))
+    found = patiently(f"listing {url}", lambda: fs.find(path))
     root = fs._strip_protocol(path).rstrip("/") + "/"
     return {entry.removeprefix(root) for entry in map(fs._strip_protocol, found)}
 
@@ -200,18 +167,18 @@ def glob(url: str) -> list[str]:
     if is_local(url):
         return local_files.fitting(absolute(url))
     fs, path = _fs(url)
-    found = _patiently(f"listing {url}", lambda: fs.glob(path, detail=True))
+    found = patiently(f"listing {url}", lambda: fs.glob(path, detail=True))
     return [fs.unstrip_protocol(name) for name in sorted(found) if found[name]["type"] == "file"]
 
 
 def commit_bytes(url: str, data: bytes) -> None:
     """Put ``data`` at ``url``, whole or not at all."""
     if is_local(url):
-        _patiently(f"writing {url}", lambda: local_files.commit(absolute(url), lambda to: _write(to, data)))
+        patiently(f"writing {url}", lambda: local_files.commit(absolute(url), lambda to: _write(to, data)))
         return
     fs, path = _fs(url)
     if _whole_writes(fs):
-        _patiently(f"writing {url}", lambda: fs.pipe_file(path, data))
+        patiently(f"writing {url}", lambda: fs.pipe_file(path, data))
     else:
         _by_rename(fs, path, url, lambda to: fs.pipe_file(to, data))
 
@@ -220,11 +187,11 @@ def commit_file(source: Path, url: str) -> None:
     """Put the local file ``source`` at ``url``, whole or not at all; ``source`` is left where it is."""
     if is_local(url):
         copying = partial(shutil.copyfile, source)
-        _patiently(f"writing {url}", lambda: local_files.commit(absolute(url), copying))
+        patiently(f"writing {url}", lambda: local_files.commit(absolute(url), copying))
         return
     fs, path = _fs(url)
     if _whole_writes(fs):
-        _patiently(f"writing {url}", lambda: fs.put_file(str(source), path))
+        patiently(f"writing {url}", lambda: fs.put_file(str(source), path))
     else:
         _by_rename(fs, path, url, lambda to: fs.put_file(str(source), to))
 
@@ -237,7 +204,7 @@ def copy(source: str, target: str) -> None:
     fs, path = _fs(source)
     with tempfile.TemporaryDirectory() as scratch:
         local = Path(scratch) / name_of(source)
-        _patiently(f"reading {source}", lambda: fs.get_file(path, str(local)))
+        patiently(f"reading {source}", lambda: fs.get_file(path, str(local)))
         commit_file(local, target)
 
 
@@ -265,21 +232,21 @@ def _by_rename(fs: Any, path: str, url: str, write: Callable[[str], None]) -> No
                 fs.rm_file(temporary)
             raise
 
-    _patiently(f"writing {url}", commit)
+    patiently(f"writing {url}", commit)
 
 
 def remove(url: str) -> None:
     """Remove an object, or a folder with all in it; nothing where there is none."""
     if is_local(url):
-        _patiently(f"removing {url}", lambda: local_files.remove(absolute(url)))
+        patiently(f"removing {url}", lambda: local_files.remove(absolute(url)))
         return
     fs, path = _fs(url)
     try:
         if has_magic(path):  # fsspec would take it as a pattern
-            for found in _patiently(f"listing {url}", lambda: fs.find(path)):
-                _patiently(f"removing {url}", partial(fs.rm_file, found))
+            for found in patiently(f"listing {url}", lambda: fs.find(path)):
+                patiently(f"removing {url}", partial(fs.rm_file, found))
         else:
-            _patiently(f"removing {url}", lambda: fs.rm(path, recursive=True))
+            patiently(f"removing {url}", lambda: fs.rm(path, recursive=True))
     except FileNotFoundError:
         return
 
@@ -291,7 +258,7 @@ def opened(url: str) -> Iterator[str | IO[bytes]]:
         yield str(local_path(url))
         return
     fs, path = _fs(url)
-    file = _patiently(f"opening {url}", lambda: fs.open(path, "rb", block_size=READ_BLOCK))
+    file = patiently(f"opening {url}", lambda: fs.open(path, "rb", block_size=READ_BLOCK))
     fetched.counting(file)
     try:
         yield file

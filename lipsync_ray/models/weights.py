@@ -6,9 +6,11 @@ temporary name, and appears in the cache whole. The cache is ``$LIPSYNC_RAY_WEIG
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import socket
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
@@ -225,14 +227,13 @@ def fetch(weights: Weights, progress: Progress | None = None) -> Path:
 
     Raises
     ------
-    WeightsError : it cannot be downloaded, or what came is not it
+    WeightsError : it cannot be downloaded or kept, or what came is not it
     """
     path = location(weights)
     if weights.url is None:
         check(weights, path)
         return path
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{path}.lock"):
+    with _locked(path):
         if path.is_file():
             check(weights, path)
             return path
@@ -249,6 +250,28 @@ def fetch(weights: Weights, progress: Progress | None = None) -> Path:
             finally:
                 temporary.unlink(missing_ok=True)
         raise WeightsError("\n  ".join(reasons))
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """The right to write a file of the cache, of all processes of this machine.
+
+    Raises
+    ------
+    WeightsError : the cache cannot be written
+    """
+    lock = FileLock(f"{path}.lock")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except OSError as error:
+        raise WeightsError(
+            f"{path.parent} cannot be written ({error.strerror or error}); set {CACHE_VARIABLE} to a folder that can"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def sources(weights: Weights) -> list[str]:

@@ -56,7 +56,7 @@ def web(data):
     asked = []
 
     class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):  # noqa: N802
+        def do_GET(self):
             asked.append(self.path)
             self.send_response(200)
             self.send_header("Content-Length", str(len(data)))
@@ -82,7 +82,7 @@ def test_a_table_does_not_make_this_machine_ask_others(tmp_path):
     with web(b"secret") as (address, asked):
         (tmp_path / "t.csv").write_text(f"video,audio\n{address}/latest/meta-data,a.wav\n")
         protocols.allow("file,s3")
-        with pytest.raises(ManifestError, match="row 1, column 'video'.*not read by http; allowed: file, s3"):
+        with pytest.raises(ManifestError, match=r"row 1, column 'video'.*not read by http; allowed: file, s3"):
             read_manifest(str(tmp_path / "t.csv"))
     assert asked == []
 
