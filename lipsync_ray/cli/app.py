@@ -14,6 +14,7 @@ from lipsync_ray.cli.analyze import analyze
 from lipsync_ray.cli.dub import demo, dub
 from lipsync_ray.cli.enhance import enhance
 from lipsync_ray.cli.evaluate import evaluate, report
+from lipsync_ray.cli.quote import calibrate
 from lipsync_ray.cli.status import status
 from lipsync_ray.cli.stopping import Stopped, stoppable
 from lipsync_ray.cli.train import train
@@ -23,7 +24,7 @@ from lipsync_ray.errors import LipsyncError, UsageError
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__.split("\n")[0]
 )
-for command in (dub, demo, analyze, enhance, evaluate, report, train, status):
+for command in (dub, demo, analyze, enhance, evaluate, report, train, calibrate, status):
     app.command()(command)
 app.add_typer(weights_app, name="weights")
 

@@ -17,7 +17,9 @@ from lipsync_ray.cli.options import (
     Batch,
     EngineOption,
     Gpus,
+    Model,
     Out,
+    PrecisionOption,
     Protocols,
     Restore,
     RestoreMask,
@@ -27,13 +29,11 @@ from lipsync_ray.cli.options import (
     engine_of,
     restore_settings,
 )
+from lipsync_ray.cli.quote import DryRun, PriceCpu, PriceGpu, QuoteCpus, QuoteGpus, RatesOption, dry_run
 
 if TYPE_CHECKING:
     from lipsync_ray.io.results import Summary
 
-Model = Annotated[
-    str, typer.Option(help="wav2lip_gan, wav2lip, warp, mini, or the path of a checkpoint.", rich_help_panel="Lips")
-]
 Face = Annotated[
     str, typer.Option(help="Who speaks where several are seen: largest, center, left, right.", rich_help_panel="Lips")
 ]
@@ -62,7 +62,6 @@ CloseOption = Annotated[
         rich_help_panel="Lips",
     ),
 ]
-PrecisionOption = Annotated[str, typer.Option(help="auto, fp32, bf16, fp16.", rich_help_panel="Lips")]
 LengthOption = Annotated[
     str, typer.Option(help="What the output lasts as long as: audio, video, shortest.", rich_help_panel="Length")
 ]
@@ -130,6 +129,12 @@ def dub(
     address: Address = None,
     engine: EngineOption = "auto",
     allow_protocols: Protocols = None,
+    dry: DryRun = False,
+    rates: RatesOption = None,
+    cpus: QuoteCpus = None,
+    gpus: QuoteGpus = None,
+    price_cpu: PriceCpu = None,
+    price_gpu: PriceGpu = None,
 ) -> None:
     """Make faces speak: one video and one audio, or a whole table of them.
 
@@ -167,7 +172,12 @@ def dub(
     )
     kind = engine_of(engine, address, single=audio is not None)
     workers = Workers(actors, gpus_per_actor, batch, segment, attempts, address, kind)
+    asked = {"--rates": rates, "--cpus": cpus, "--gpus": gpus, "--price-cpu": price_cpu, "--price-gpu": price_gpu}
+    if not dry and (said := next((option for option, value in asked.items() if value is not None), None)):
+        raise SettingsError(f"{said} is for --dry-run, which plans and does nothing")
     if audio is not None:
+        if dry:
+            raise SettingsError("--dry-run is for a table of dubs")
         if analysis is not None:
             raise SettingsError("--analysis is for a table of dubs")
         summary = api.dub(source, audio, out, settings=settings, workers=workers)
@@ -179,6 +189,9 @@ def dub(
         raise SettingsError(
             f"{source}: a single video needs its audio as the second argument; a table ends in .csv, .jsonl or .parquet"
         )
+    if dry:
+        dry_run(source, out, settings, workers, rates, cpus, gpus, price_cpu, price_gpu)
+        raise typer.Exit(0)
     exit_with(api.dub_table(source, out, settings=settings, workers=workers, analysis=analysis))
 
 

@@ -62,6 +62,10 @@ Protocols = Annotated[
         rich_help_panel="Workers",
     ),
 ]
+Model = Annotated[
+    str, typer.Option(help="wav2lip_gan, wav2lip, warp, mini, or the path of a checkpoint.", rich_help_panel="Lips")
+]
+PrecisionOption = Annotated[str, typer.Option(help="auto, fp32, bf16, fp16.", rich_help_panel="Lips")]
 Restore = Annotated[str, typer.Option(help="gfpgan, a checkpoint of it, or none.", rich_help_panel="Restoration")]
 RestoreMask = Annotated[
     str, typer.Option(help="ellipse (costs nothing), or parsing (a network's outline).", rich_help_panel="Restoration")

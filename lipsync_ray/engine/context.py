@@ -80,7 +80,9 @@ class RunContext:
         with ProgressReporter(self.console, name, len(rows), sum(map(frames, rows)), unit) as progress:
             for outcome in outcomes:
                 row = of[outcome.key]
-                progress.advance(frames(row), outcome.failure is not None, outcome.seconds, outcome.fetched)
+                progress.advance(
+                    frames(row), outcome.failure is not None, outcome.seconds, outcome.fetched, outcome.cpu
+                )
                 if outcome.failure is not None and outcome.failure.detail:
                     self.console.print(
                         f"{outcome.key}: {outcome.failure.detail}", highlight=False, markup=False, soft_wrap=True

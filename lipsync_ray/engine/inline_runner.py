@@ -34,6 +34,8 @@ PATIENCE_S = 30.0  # for rows in work, when it has
 class InlineRunner:
     """Threads of this process, on one GPU where there is one."""
 
+    opened_s = 0.0
+
     def __init__(self) -> None:
         import torch
 

@@ -173,6 +173,8 @@ class JobRun(ABC, Generic[Video, R]):
             "job": self.spec.name,
             "settings": self._settings,
             "workers": asdict(self.workers),
+            "cluster": asdict(self.context.cluster),
+            "opened_s": round(self.context.runner.opened_s, 2),
             "versions": {name: version(name) for name in (*_PACKAGES, *self.spec.packages)},
             "began": self.began,
             "ended": ended,

@@ -104,6 +104,8 @@ class ProgressReporter:
         self._bar = bar or progress_bar(console)
         self._shared = bar is not None
         self._seconds: Counter[str] = Counter()
+        self._cpu: Counter[str] = Counter()
+        self._from = self._to = 0.0
         self._fetched = 0
         _SHOWN.setdefault(console, []).append(self)
         meters.left(name, rows)
@@ -130,7 +132,8 @@ class ProgressReporter:
         return self._done_frames / max(1e-9, time.monotonic() - self._began)
 
     def state(self) -> dict[str, Any]:
-        """Name, unit, rows and frames in all and done, failures, seconds since it began, bytes fetched, seconds of work by stage."""
+        """Name, unit, rows and frames in all and done, failures, seconds since it began, bytes fetched; seconds of work and CPU
+        seconds, by stage; when the first row began and the last one ended, as Unix times."""
         return {
             "name": self._name,
             "unit": self._unit,
@@ -142,10 +145,18 @@ class ProgressReporter:
             "seconds": round((self._last if self._done_rows == self._rows else time.monotonic()) - self._began, 1),
             "bytes": self._fetched,
             "stages": {name: round(seconds, 1) for name, seconds in self._seconds.items()},
+            "cpu": {name: round(seconds, 2) for name, seconds in self._cpu.items()},
+            "from": self._from,
+            "to": self._to,
         }
 
     def advance(
-        self, frames: int, failed: bool = False, seconds: Mapping[str, float] | None = None, fetched: int = 0
+        self,
+        frames: int,
+        failed: bool = False,
+        seconds: Mapping[str, float] | None = None,
+        fetched: int = 0,
+        cpu: Mapping[str, float] | None = None,
     ) -> None:
         """A row has ended.
 
@@ -153,9 +164,13 @@ class ProgressReporter:
         ----------
         seconds : of work, by stage
         fetched : bytes, from object stores
+        cpu : seconds, by stage
         """
         self._fetched += fetched
         self._seconds.update(seconds or {})
+        self._cpu.update(cpu or {})
+        self._to = time.time()
+        self._from = self._from or self._to - sum((seconds or {}).values())
         self._last = time.monotonic()
         self._done_rows += 1
         meters.count(self._name, frames, failed, seconds or {}, fetched)

@@ -7,6 +7,7 @@ travel pickled in one binary column, because their arrays differ in shape from r
 from __future__ import annotations
 
 import pickle
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
@@ -71,7 +72,7 @@ class _Turn:
             row = self._feed.take(outcome.value)
             outcome = Outcome(row.key, row) if row is not None else replace(outcome, value=None, failure=_NOTHING)
         for name, stage in self._stages:
-            outcome = run_stage(name, stage, outcome, self._ledger)
+            outcome = run_stage(name, stage, outcome, self._ledger, time.process_time)
         return _closed([outcome])
 
 

@@ -20,9 +20,15 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class RayRunner:
-    """Stages are pools of actors under Ray Data, small jobs are tasks. A session must be open."""
+    """Stages are pools of actors under Ray Data, small jobs are tasks. A session must be open.
+
+    Attributes
+    ----------
+    opened_s : seconds that it took to open
+    """
 
     cluster: Cluster
+    opened_s: float = 0.0
 
     def run(self, rows: Sequence[Keyed], stages: Sequence[StageSpec], ledger: Ledger) -> Iterator[Outcome]:
         return ray_data.run(rows, stages, ledger)

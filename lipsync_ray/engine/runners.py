@@ -62,6 +62,8 @@ class Runner(Protocol):
 
     @property
     def cluster(self) -> Cluster: ...
+    @property
+    def opened_s(self) -> float: ...
 
     def run(self, rows: Sequence[Keyed], stages: Sequence[StageSpec], ledger: Ledger) -> Iterator[Outcome]:
         """Every row through the stages; outcomes in the order in which they end."""

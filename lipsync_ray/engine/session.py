@@ -51,6 +51,11 @@ _LAST_WORDS = (
 )
 
 
+def is_elsewhere(address: str | None) -> bool:
+    """Whether a cluster is named, by this address or ``$RAY_ADDRESS``, rather than this machine alone."""
+    return (address or os.environ.get("RAY_ADDRESS") or "local") != "local"
+
+
 @contextmanager
 def session(address: str | None = None) -> Iterator[Cluster]:
     """An open connection; one that was open before is used and left open.
@@ -64,7 +69,7 @@ def session(address: str | None = None) -> Iterator[Cluster]:
     ClusterError : nobody answers at the address, or Ray does not start
     """
     where = address or os.environ.get("RAY_ADDRESS")
-    here = not where or where == "local"
+    here = not is_elsewhere(address)
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     if not here and where:

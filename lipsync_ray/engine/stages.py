@@ -76,6 +76,7 @@ class Outcome:
     value : what the last stage returned; None after a failure
     failure : None where all went well
     seconds : stage → seconds of work
+    cpu : stage → CPU seconds, of all its threads, where the process has nothing else to do
     fetched : bytes that were read from object stores
     attempts : most processes that any stage needed
     """
@@ -86,16 +87,24 @@ class Outcome:
     seconds: dict[str, float] = field(default_factory=dict)
     attempts: int = 1
     fetched: int = 0
+    cpu: dict[str, float] = field(default_factory=dict)
 
 
-def run_stage(name: str, stage: Stage, outcome: Outcome, ledger: Ledger) -> Outcome:
+def run_stage(
+    name: str, stage: Stage, outcome: Outcome, ledger: Ledger, clock: Callable[[], float] | None = None
+) -> Outcome:
     """Run one stage on one row. Every exception becomes the row's failure; a lost GPU ends the process.
 
     A failed row passes through. A retryable error is tried again here, a few times.
+
+    Parameters
+    ----------
+    clock : of CPU seconds, where what this process spends meanwhile is the stage's
     """
     if outcome.failure is not None:
         return outcome
     began, before = time.perf_counter(), fetched.total()
+    started = clock() if clock is not None else 0.0
     attempts = outcome.attempts
     try:
         attempt = ledger.begin(outcome.key, name)
@@ -115,8 +124,9 @@ def run_stage(name: str, stage: Stage, outcome: Outcome, ledger: Ledger) -> Outc
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         value, failure = None, Failure(name, reason, traceback.format_exc())
     seconds = {**outcome.seconds, name: time.perf_counter() - began}
+    cpu = {**outcome.cpu, name: clock() - started} if clock is not None else outcome.cpu
     read = outcome.fetched + fetched.total() - before
-    return replace(outcome, value=value, failure=failure, seconds=seconds, attempts=attempts, fetched=read)
+    return replace(outcome, value=value, failure=failure, seconds=seconds, cpu=cpu, attempts=attempts, fetched=read)
 
 
 def _end_process(name: str, key: str, error: Exception) -> NoReturn:

@@ -3,10 +3,30 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import time
 from collections.abc import Iterator
 
-from lipsync_ray.engine.runners import Runner
+from lipsync_ray.engine.runners import Cluster, Runner
 from lipsync_ray.settings import Workers
+
+
+def cluster_of(workers: Workers) -> Cluster:
+    """What there would be to work with; nothing is started on this machine.
+
+    Raises
+    ------
+    ClusterError : nobody answers at the address
+    """
+    from lipsync_ray.engine import session
+
+    if workers.engine != "inline" and session.is_elsewhere(workers.address):
+        with session.session(workers.address) as cluster:
+            return cluster
+    import torch
+
+    gpus = torch.cuda.device_count()
+    return Cluster(float(os.cpu_count() or 1), float(min(1, gpus) if workers.engine == "inline" else gpus), 1)
 
 
 @contextlib.contextmanager
@@ -17,6 +37,7 @@ def started(workers: Workers) -> Iterator[Runner]:
     ------
     ClusterError : nobody answers at the address, or Ray does not start
     """
+    began = time.monotonic()
     if workers.engine == "inline":
         from lipsync_ray.engine.inline_runner import InlineRunner
 
@@ -26,4 +47,4 @@ def started(workers: Workers) -> Iterator[Runner]:
     from lipsync_ray.engine.session import session
 
     with session(workers.address) as cluster:
-        yield RayRunner(cluster)
+        yield RayRunner(cluster, time.monotonic() - began)

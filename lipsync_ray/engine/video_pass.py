@@ -142,7 +142,9 @@ class PassState(Generic[Video, Order, Made]):
     def take(self, outcome: Outcome, progress: ProgressReporter) -> None:
         """A row has come back."""
         name, part = self.of.pop(outcome.key)
-        progress.advance(part.stop - part.start, outcome.failure is not None, outcome.seconds, outcome.fetched)
+        progress.advance(
+            part.stop - part.start, outcome.failure is not None, outcome.seconds, outcome.fetched, outcome.cpu
+        )
         video = self.spec.active.get(name)
         if video is None:
             return  # ended by another of its parts

@@ -151,13 +151,23 @@ def run_with_faces(
         context.console.print(_said_of(wanted.values(), users), highlight=False)
 
 
+def table_name(url: str, key: str) -> str:
+    """The file name of a video's face table.
+
+    Parameters
+    ----------
+    key : changes with the video's content
+    """
+    return f"{_stem(url)}-{key}.parquet"
+
+
 def _divide(videos: Mapping[str, VideoInfo], folder: str) -> tuple[dict[str, FaceTable], dict[str, _Wanted]]:
     """The tables that are there, and those that are to be made."""
     there = storage.list_names(folder)
     found: dict[str, FaceTable] = {}
     wanted: dict[str, _Wanted] = {}
     for key, video in videos.items():
-        name = f"{_stem(video.url)}-{key}.parquet"
+        name = table_name(video.url, key)
         url = storage.join(folder, name)
         if name in there:
             found[key] = FaceTable(url)

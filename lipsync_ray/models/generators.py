@@ -119,14 +119,14 @@ class GeneratorSpec:
         return asked or (self.gpu_batch if device == "cuda" else self.cpu_batch)
 
 
-def resolve(model: str, progress: weights.Progress | None = None) -> weights.Checkpoint:
-    """What `--model` says: a registered name, fetched where it must be, or a path.
+def resolve(model: str, progress: weights.Progress | None = None, fetch: bool = True) -> weights.Checkpoint:
+    """What `--model` says: a registered name, fetched where it must be and `fetch` says so, or a path.
 
     Raises
     ------
     WeightsError : not here, damaged, or neither a name nor a file
     """
-    return weights.named_or_path("--model", model, "lips", progress)
+    return weights.named_or_path("--model", model, "lips", progress, fetch)
 
 
 def spec_of(checkpoint: weights.Checkpoint) -> GeneratorSpec:

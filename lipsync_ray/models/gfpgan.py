@@ -31,15 +31,15 @@ CPU_BATCH = 2
 GPU_BATCH = 16
 
 
-def resolve(given: str, progress: weights.Progress | None = None) -> weights.Checkpoint:
-    """What ``--restore`` says: the registered weights, fetched where they must be, or a path.
+def resolve(given: str, progress: weights.Progress | None = None, fetch: bool = True) -> weights.Checkpoint:
+    """What ``--restore`` says: the registered weights, fetched where they must be and `fetch` says so, or a path.
 
     Raises
     ------
     WeightsError : not here and not to be had
     CheckpointError : a given file holds another network
     """
-    checkpoint = weights.named_or_path("--restore", given, "restorer", progress)
+    checkpoint = weights.named_or_path("--restore", given, "restorer", progress, fetch)
     if checkpoint.registered is None:
         path = checkpoint.here()
         state = read_state(path)

@@ -21,14 +21,14 @@ CLASSES = 19
 NOT_FACE = (0, 14, 16, 17, 18)  # background, hat, necklace, neck, cloth
 
 
-def resolve(progress: weights.Progress | None = None) -> weights.Checkpoint:
-    """The registered weights, fetched where they must be.
+def resolve(progress: weights.Progress | None = None, fetch: bool = True) -> weights.Checkpoint:
+    """The registered weights, fetched where they must be and `fetch` says so.
 
     Raises
     ------
     WeightsError : not here and not to be had, or damaged
     """
-    return weights.by_name(NAME, progress)
+    return weights.by_name(NAME, progress, fetch)
 
 
 class Parser:

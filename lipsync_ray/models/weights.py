@@ -140,8 +140,10 @@ class Checkpoint:
         return {"name": self.name, "sha256": self.sha256, "published": published}
 
 
-def named_or_path(option: str, given: str, kind: Kind, progress: Progress | None = None) -> Checkpoint:
-    """What an option says: a registered name, fetched where it must be, or a path.
+def named_or_path(
+    option: str, given: str, kind: Kind, progress: Progress | None = None, fetch: bool = True
+) -> Checkpoint:
+    """What an option says: a registered name, fetched where it must be and `fetch` says so, or a path.
 
     Raises
     ------
@@ -149,7 +151,7 @@ def named_or_path(option: str, given: str, kind: Kind, progress: Progress | None
     """
     registered = find(given)
     if registered is not None and registered.kind == kind:
-        return by_name(registered.name, progress)
+        return by_name(registered.name, progress, fetch)
     path = Path(given).expanduser().absolute()
     if not path.is_file():
         names = ", ".join(w.name for w in REGISTRY if w.kind == kind)
@@ -158,8 +160,8 @@ def named_or_path(option: str, given: str, kind: Kind, progress: Progress | None
     return Checkpoint.of(path)
 
 
-def by_name(name: str, progress: Progress | None = None) -> Checkpoint:
-    """A registered checkpoint, on this machine.
+def by_name(name: str, progress: Progress | None = None, fetch: bool = True) -> Checkpoint:
+    """A registered checkpoint, on this machine where `fetch` says so.
 
     Raises
     ------
@@ -167,7 +169,8 @@ def by_name(name: str, progress: Progress | None = None) -> Checkpoint:
     """
     registered = find(name)
     assert registered is not None
-    ensure(registered, progress)
+    if fetch:
+        ensure(registered, progress)
     return Checkpoint(registered.name, registered.name, registered.sha256)
 
 

@@ -20,8 +20,8 @@ class Restoration:
     digest: str
 
 
-def resolve(settings: RestoreSettings, progress: weights.Progress | None = None) -> Restoration:
-    """Find and check everything that the settings need.
+def resolve(settings: RestoreSettings, progress: weights.Progress | None = None, fetch: bool = True) -> Restoration:
+    """Find and check everything that the settings need; fetch it where `fetch` says so.
 
     Raises
     ------
@@ -32,6 +32,6 @@ def resolve(settings: RestoreSettings, progress: weights.Progress | None = None)
         raise SettingsError(
             "restoring faces needs the package gfpgan, which is not installed. Run: pip install 'lipsync-ray[restore]'"
         )
-    network = gfpgan.resolve(settings.model, progress)
-    parsenet = parsing.resolve(progress) if settings.mask == "parsing" else None
+    network = gfpgan.resolve(settings.model, progress, fetch)
+    parsenet = parsing.resolve(progress, fetch) if settings.mask == "parsing" else None
     return Restoration(network.name, RestoreFiles(network, parsenet), network.sha256)

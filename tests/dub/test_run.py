@@ -11,6 +11,7 @@ from lipsync_ray.io.manifest import Dub
 from lipsync_ray.jobs.dub import job
 from lipsync_ray.jobs.dub.inputs import DubRun, DubState
 from lipsync_ray.jobs.dub.plan import segments
+from lipsync_ray.jobs.dub.recipe import Recipe
 from lipsync_ray.jobs.dub.stages import Composed
 from lipsync_ray.models import generators
 from lipsync_ray.models.weights import by_name
@@ -26,20 +27,21 @@ def run_of(tmp_path, restore=None, device="cpu", **workers):
     mini = by_name("mini")
     console = Console(quiet=True)
     spec = generators.spec_of(mini)
-    return DubRun([DUB], settings, asked, str(tmp_path), console, InlineRunner(), device, spec, mini, restoration)
+    recipe = Recipe(settings, spec, mini, restoration, device, asked.batch)
+    return DubRun([DUB], recipe, asked, str(tmp_path), console, InlineRunner())
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
 def test_the_batch_is_part_of_every_name(tmp_path, device):
-    default = run_of(tmp_path, device=device).fingerprinted()
-    assert run_of(tmp_path, device=device, batch=3).fingerprinted() != default
+    default = run_of(tmp_path, device=device).recipe.fingerprinted()
+    assert run_of(tmp_path, device=device, batch=3).recipe.fingerprinted() != default
     same = generators.GENERATORS[1].batch(None, device)
-    assert run_of(tmp_path, device=device, batch=same).fingerprinted() == default
+    assert run_of(tmp_path, device=device, batch=same).recipe.fingerprinted() == default
 
 
 def test_what_cannot_change_a_frame_is_not(tmp_path):
-    default = run_of(tmp_path).fingerprinted()
-    assert run_of(tmp_path, segment_s=9.0, actors=3, attempts=7).fingerprinted() == default
+    default = run_of(tmp_path).recipe.fingerprinted()
+    assert run_of(tmp_path, segment_s=9.0, actors=3, attempts=7).recipe.fingerprinted() == default
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -14,24 +13,19 @@ from lipsync_ray.engine.progress import ProgressReporter
 from lipsync_ray.engine.runners import Runner
 from lipsync_ray.engine.stages import Failure
 from lipsync_ray.engine.video_pass import VideoState
-from lipsync_ray.inputs import audio_features, face_tables, mesh_tables
+from lipsync_ray.inputs import audio_features
 from lipsync_ray.inputs.audio_features import AudioSource, Speech, extract_audio_features
 from lipsync_ray.inputs.content_ids import content_ids
 from lipsync_ray.inputs.mesh_tables import MeshTable
 from lipsync_ray.inputs.probe import VideoSource, probe
 from lipsync_ray.inputs.speakers import SpeakerTracks
-from lipsync_ray.io import storage
 from lipsync_ray.io.manifest import Dub
 from lipsync_ray.io.results import RESULTS, Result, has_output
+from lipsync_ray.jobs.dub.recipe import Recipe
 from lipsync_ray.media.audio import SoundTrack
 from lipsync_ray.media.probe import VideoInfo
-from lipsync_ray.models import weights
-from lipsync_ray.models.generators import GeneratorSpec
-from lipsync_ray.models.weights import Checkpoint
-from lipsync_ray.restoration.weights import Restoration
-from lipsync_ray.settings import DubSettings, Workers
+from lipsync_ray.settings import Workers
 
-FRAMES_VERSION = 2  # raise when the same inputs and settings would give other frames: every fingerprint changes
 DUB = JobSpec("dub", RESULTS, noun="dubs")
 
 Use = tuple[str, str]
@@ -80,10 +74,8 @@ class DubRun(JobRun[DubState, Result]):
 
     Attributes
     ----------
-    dubs, settings : what was asked for
-    device : "cpu" or "cuda": what the networks run on, decided once
-    generator, checkpoint : the lip-sync model, and its weights
-    restoration : what restores the faces, where that is asked for
+    dubs : what was asked for
+    recipe : how they are made; its settings and its generator are at hand as `settings` and `generator`
     rejected : use of a file → why an analysis says that it cannot be dubbed
     detected_videos : distinct videos whose faces were detected in this run
     """
@@ -91,48 +83,24 @@ class DubRun(JobRun[DubState, Result]):
     def __init__(
         self,
         dubs: list[Dub],
-        settings: DubSettings,
+        recipe: Recipe,
         workers: Workers,
         out: str,
         console: Console,
         runner: Runner,
-        device: str,
-        generator: GeneratorSpec,
-        checkpoint: Checkpoint,
-        restoration: Restoration | None = None,
         rejected: Mapping[Use, str] | None = None,
     ) -> None:
-        super().__init__(DUB, [dub.id for dub in dubs], settings.record(), workers, out, console, runner)
-        self.dubs, self.settings, self.device = dubs, settings, device
-        self.generator, self.checkpoint, self.restoration = generator, checkpoint, restoration
+        super().__init__(DUB, [dub.id for dub in dubs], recipe.settings.record(), workers, out, console, runner)
+        self.dubs, self.recipe = dubs, recipe
+        self.settings, self.generator = recipe.settings, recipe.generator
         self.rejected = rejected or {}
         self.detected_videos = 0
 
-    @property
-    def meshed(self) -> bool:
-        """Whether landmarks are needed: the model moves lips, or is shown a closed mouth."""
-        return self.generator.draws == "lips" or self.settings.reference == "closed"
-
-    @property
-    def model(self) -> str:
-        """Its name for the results; "+" and the restorer's name, where there is one."""
-        return "+".join([self.checkpoint.name, *([self.restoration.name] if self.restoration else [])])
-
-    def fingerprinted(self) -> dict[str, Any]:
-        """What decides frames besides the files; models go in by their content instead of their names."""
-        batch = self.generator.batch(self.workers.batch, self.device)
-        values = self.settings.record() | {"device": self.device, "batch": batch, "model": self.checkpoint.sha256}
-        if self.meshed:  # landmarks decide pixels, and so does what closes a mouth
-            bundled = [weights.by_name(name).sha256 for name in ("face-mesh", "warp")]
-            values["mesh"] = [mesh_tables.VERSION, *bundled]
-        if self.restoration:
-            values["restore"]["model"] = self.restoration.digest
-        return values
-
     def more(self) -> Mapping[str, Any]:
         return {
-            "model": {"name": self.model, "sha256": self.checkpoint.sha256},
-            "fingerprint": storage.digest(json.dumps(self.fingerprinted(), sort_keys=True)),
+            "model": {"name": self.recipe.model, "sha256": self.recipe.checkpoint.sha256},
+            "work": self.recipe.work,
+            "fingerprint": self.recipe.digest,
             "detected_videos": self.detected_videos,
         }
 
@@ -141,7 +109,7 @@ class DubRun(JobRun[DubState, Result]):
         return Result(
             **asdict(video.row),
             status=status,
-            model=self.model,
+            model=self.recipe.model,
             tracks=speaker.tracks if speaker else None,
             seconds=round(video.seconds, 3),
             rate=str(info.rate) if info else None,
@@ -158,7 +126,6 @@ class DubRun(JobRun[DubState, Result]):
 def prepare(run: DubRun) -> None:
     """Identify every file, drop what is done, look at the rest."""
     found = content_ids(url for dub in run.dubs for url in (dub.video, dub.audio))
-    asked = json.dumps(run.fingerprinted(), sort_keys=True)
     for row in run.dubs:
         dub = run.active[row.id] = DubState(row)
         video, audio = found[row.video], found[row.audio]
@@ -170,11 +137,8 @@ def prepare(run: DubRun) -> None:
             gone = row.video if isinstance(video, Exception) else row.audio
             run.fail(dub, Failure("look", f"{gone}: {video if isinstance(video, Exception) else audio}"))
         else:
-            dub.video_key = storage.digest(video, str(run.settings.still_rate), face_tables.VERSION)
-            own = row.audio == row.video
-            trim = run.settings.trim_silence
-            dub.audio_key = storage.digest(audio, trim, row.language, own, audio_features.FORMAT)
-            dub.fingerprint = storage.digest(FRAMES_VERSION, dub.video_key, dub.audio_key, asked)
+            keys = run.recipe.keys(row, video, audio)
+            dub.video_key, dub.audio_key, dub.fingerprint = keys.video, keys.audio, keys.fingerprint
     run.keep(has_output(run.out, ["videos"]))
     if run.active:
         _look_at_files(run)

@@ -11,7 +11,6 @@ scans and parts. A dub that cannot go on becomes a row that says why, and the ot
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 
@@ -34,13 +33,13 @@ from lipsync_ray.jobs.dub.inputs import DubRun, DubState, Use, prepare
 from lipsync_ray.jobs.dub.lips import Pose
 from lipsync_ray.jobs.dub.meshes import Meshes
 from lipsync_ray.jobs.dub.plan import segments
+from lipsync_ray.jobs.dub.recipe import Recipe
 from lipsync_ray.jobs.dub.stages import Compose, Composed, Crop, Restore, Sync, faceless_frames
 from lipsync_ray.media.join import AudioTrack
 from lipsync_ray.models import generators, weights
-from lipsync_ray.models.precision import resolved
 from lipsync_ray.models.weights import Checkpoint
 from lipsync_ray.restoration import previews
-from lipsync_ray.restoration.weights import resolve
+from lipsync_ray.restoration.weights import Restoration, resolve
 from lipsync_ray.settings import DubSettings, Reference, Workers
 
 
@@ -67,36 +66,44 @@ def run(
     WeightsError, CheckpointError, SettingsError, ClusterError : before anything is started
     """
     check_writable(out)
-    checkpoint = generators.resolve(settings.model, fetching)
-    generator = generators.spec_of(checkpoint)
-    if generator.reference is None and settings.reference is not None:
-        raise SettingsError(f"--reference {settings.reference}: {generator.name} is shown no reference; leave it out")
-    restoration = resolve(settings.restore, fetching) if settings.restore else None
+    generator, checkpoint, restoration = networks(settings, fetching)
     out = storage.absolute(out)
     with held(out, console), started(workers) as runner:
         device = allocate(runner.cluster, workers, alone=True).device  # options that cannot be met end the run here
-        settings = replace(
-            settings,
-            precision=resolved(settings.precision, device),
-            close_in_silence=generator.closes if settings.close_in_silence is None else settings.close_in_silence,
-            reference=settings.reference or generator.reference,
-        )
-        run = DubRun(
-            dubs, settings, workers, out, console, runner, device, generator, checkpoint, restoration, rejected
-        )
+        recipe = Recipe.of(settings, generator, checkpoint, restoration, device, workers.batch)
+        run = DubRun(dubs, recipe, workers, out, console, runner, rejected)
         run.write()
         prepare(run)
         _make_dubs(run)
         return Summary(run.rows, run.finish(), run.detected_videos, run.seconds)
 
 
+def networks(
+    settings: DubSettings, fetching: weights.Progress | None = None, fetch: bool = True
+) -> tuple[generators.GeneratorSpec, Checkpoint, Restoration | None]:
+    """The lip-sync model, its weights, and what restores, of settings.
+
+    Parameters
+    ----------
+    fetch : whether weights have to be on this machine afterwards
+
+    Raises
+    ------
+    WeightsError, CheckpointError, SettingsError
+    """
+    checkpoint = generators.resolve(settings.model, fetching, fetch)
+    generator = generators.spec_of(checkpoint)
+    if generator.reference is None and settings.reference is not None:
+        raise SettingsError(f"--reference {settings.reference}: {generator.name} is shown no reference; leave it out")
+    return generator, checkpoint, resolve(settings.restore, fetching, fetch) if settings.restore else None
+
+
 def _make_dubs(run: DubRun) -> None:
     """Make every dub: faces of its video, who speaks, segments, join."""
     by_video = run.by("video_key")
     videos = {key: dubs[0].info for key, dubs in by_video.items() if dubs[0].info is not None}
-    networks = 2 + run.meshed + (run.settings.restore is not None)
-    layout = allocate(run.context.cluster, run.workers, alone=False, networks=networks)
-    meshes = Meshes(run, videos, layout.model) if run.meshed else None
+    layout = allocate(run.context.cluster, run.workers, alone=False, networks=run.recipe.networks)
+    meshes = Meshes(run, videos, layout.model) if run.recipe.meshed else None
 
     def on_table(key: str, table: FaceTable) -> Iterable[SpeakerQuery]:
         run.detected_videos += table.fresh
@@ -158,7 +165,7 @@ def _lips_pass(run: DubRun, layout: Layout) -> VideoPass[DubState, VideoOrder, s
 
 def _stages(run: DubRun, layout: Layout) -> list[StageSpec]:
     settings, generator = run.settings, run.generator
-    loading = (generator, run.checkpoint, layout.device, settings.precision, run.workers.batch)
+    loading = (generator, run.recipe.checkpoint, layout.device, settings.precision, run.workers.batch)
     if generator.draws == "lips":
         stages = [layout.model.stage("pose", partial(Pose, *loading))]
     else:
@@ -166,8 +173,8 @@ def _stages(run: DubRun, layout: Layout) -> list[StageSpec]:
             layout.read.stage("crop", partial(Crop, generator.crop_side, _closing(settings.reference))),
             layout.model.stage("sync", partial(Sync, *loading)),
         ]
-    if run.restoration is not None:
-        restore = partial(Restore, run.restoration.files, layout.device, settings.precision)
+    if run.recipe.restoration is not None:
+        restore = partial(Restore, run.recipe.restoration.files, layout.device, settings.precision)
         stages.append(layout.model.stage("restore", restore))
     return [*stages, layout.write.stage("compose", partial(Compose, settings.restore))]
 

@@ -6,12 +6,26 @@ from collections.abc import Iterable, Mapping
 
 from lipsync_ray.engine.resources import Pool
 from lipsync_ray.engine.stages import Failure
+from lipsync_ray.faces.speaker import FaceRule
 from lipsync_ray.inputs import mesh_tables
 from lipsync_ray.inputs.face_pass import Lead
 from lipsync_ray.inputs.mesh_tables import MeshTable, MeshVideo, mesh_pass
 from lipsync_ray.io import storage
 from lipsync_ray.jobs.dub.inputs import DubRun, DubState
 from lipsync_ray.media.probe import VideoInfo
+
+MESH_FOLDER = ("faces", "meshes")
+
+
+def mesh_name(key: str, face: FaceRule) -> str:
+    """The file name of a video's mesh table.
+
+    Parameters
+    ----------
+    key : changes with the video's content
+    face : whose landmarks they are
+    """
+    return f"{storage.digest(key, face, mesh_tables.VERSION)}.mesh"
 
 
 class Meshes:
@@ -25,14 +39,13 @@ class Meshes:
 
     def __init__(self, run: DubRun, videos: Mapping[str, VideoInfo], pool: Pool) -> None:
         self._run = run
-        folder = run.url("faces", "meshes")
+        folder = run.url(*MESH_FOLDER)
         there = storage.list_names(folder)
         self._tables: dict[str, MeshTable] = {}
         self._waiting: dict[str, list[DubState]] = {}
         active: dict[str, MeshVideo] = {}
         for key, video in videos.items():
-            name = storage.digest(key, run.settings.face, mesh_tables.VERSION)
-            url = storage.join(folder, f"{name}.mesh")
+            url = storage.join(folder, mesh_name(key, run.settings.face))
             table = self._tables[key] = MeshTable(url)
             if not table.is_among(there):
                 active[key] = MeshVideo(key=key, video=video, url=url)

@@ -87,7 +87,7 @@ def segments(run: DubRun, dub: DubState) -> list[Segment]:
     settings = run.settings
     dub.frames = output_frames(dub.info, dub.speech, settings.length)
     seconds = run.workers.segment_s or (ROW_S if settings.restore else SEGMENT_S)
-    batch = run.generator.batch(run.workers.batch, run.device)
+    batch = run.generator.batch(run.workers.batch, run.recipe.device)
     folder = run.url(previews.FOLDER)
     frames = previews.preview_frames(dub.frames) if settings.restore else ()
     shown = [(frame, previews.row_url(folder, dub.id, frame)) for frame in frames]

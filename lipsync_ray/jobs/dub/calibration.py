@@ -1,0 +1,182 @@
+"""Measure what a frame costs here: dub a clip at two sizes, read what it spent from the runs' own records.
+
+A run's record tells the CPU seconds of each stage; two sizes tell what part of them grows with the frame. A single run that
+somebody made anyway tells its mean cost, which is divided as it was on the machine that this was written on.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+
+from lipsync_ray.engine.job import RUN_FILE
+from lipsync_ray.engine.rates import Rates, Seen, fitted, span_of
+from lipsync_ray.errors import SettingsError
+from lipsync_ray.io import storage
+from lipsync_ray.io.manifest import one_dub
+from lipsync_ray.io.results import read_results
+from lipsync_ray.jobs.dub import job
+from lipsync_ray.media import decode
+from lipsync_ray.media.probe import probe_video
+from lipsync_ray.models import weights
+from lipsync_ray.settings import DubSettings, Workers
+
+SIZES = ((512, 512), (1080, 1920))
+RATE = Fraction(25)
+# Encoders by which codecs' decoders are compared; one that FFmpeg was built without is left out.
+ENCODERS = {"hevc": "libx265", "vp9": "libvpx-vp9", "av1": "libsvtav1", "mpeg4": "mpeg4"}
+_COMPARED = 25  # frames of each
+_SHARES = {"detect": 0.5, "mesh": 0.8, "pose": 1.0, "crop": 0.3, "sync": 1.0, "restore": 0.9, "compose": 0.3}
+"""Part of a stage's cost that does not grow with the frame, at 0.26 megapixels, where one size alone is known."""
+
+
+def calibrate(
+    clip: Path,
+    voices: Sequence[Path],
+    settings: DubSettings,
+    workers: Workers,
+    console: Console,
+    scratch: str | None = None,
+    fetching: weights.Progress | None = None,
+) -> Rates:
+    """Dub a clip at two sizes, and compare decoders.
+
+    Parameters
+    ----------
+    clip, voices : a square video of somebody's face, and what it is to say
+    workers : how; by Ray, whose processes have one thing to do at a time
+    scratch : folder that all nodes share, for inputs and results; None for one of this machine's. It is removed
+
+    Raises
+    ------
+    SettingsError : not by Ray; a dub of the clip failed
+    WeightsError, CheckpointError, ClusterError
+    """
+    if workers.engine != "ray":
+        raise SettingsError("--engine inline: threads share their process' CPU seconds; rates are measured by Ray")
+    with tempfile.TemporaryDirectory() as here:
+        place = storage.join(scratch or here, f"calibrate-{int(time.time())}")
+        try:
+            runs = []
+            for width, height in SIZES:
+                scaled = Path(here) / f"{width}.mp4"
+                _write(scaled, _pictures(clip, width, height), "libx264")
+                video, *sounds = _placed([scaled, *voices], storage.join(place, "in"))
+                dubs = [replace(one_dub(video, sound), id=f"{width}-{n}") for n, sound in enumerate(sounds)]
+                runs.append(storage.join(place, str(width)))
+                summary = job.run(dubs, settings, workers, runs[-1], console, fetching)
+                if not summary.complete:
+                    raise SettingsError(f"the clip could not be dubbed: {summary.results[0].error}")
+            rates = rates_of(runs)
+        finally:
+            storage.remove(place)
+        return replace(rates, decode=compared(clip, Path(here)))
+
+
+def rates_of(runs: Sequence[str]) -> Rates:
+    """What frames cost in finished runs of the dub job, all made in the same way.
+
+    Raises
+    ------
+    SettingsError : no such run, or one without what is needed
+    """
+    seen: dict[str, list[Seen]] = defaultdict(list)
+    starts, cpu, able = [], 0.0, 0.0
+    record: Mapping[str, Any] = {}
+    for run in runs:
+        record = _record(run)
+        work, first, last = span_of(record["passes"])
+        if not work:
+            raise SettingsError(
+                f"{run}: nothing was made in its last run, or not by Ray: no CPU seconds are told of it"
+            )
+        megapixels = _megapixels(run)
+        for one in record["passes"]:
+            for stage, seconds in one.get("cpu", {}).items():
+                gpu = (
+                    one["stages"][stage]
+                    if record["work"].endswith(" on cuda") and stage not in ("crop", "compose")
+                    else 0
+                )
+                if one["frames_done"]:
+                    seen[stage].append(Seen(one["frames_done"], megapixels, seconds, gpu))
+        starts.append(record["ended"] - record["began"] + record["opened_s"] - (last - first))
+        cpu, able = cpu + work, able + record["cluster"]["cpus"] * (last - first)
+    stages = {stage: fitted(some, _SHARES.get(stage, 0.5)) for stage, some in seen.items()}
+    start, busy = max(0.0, sum(starts) / len(starts)), min(1.0, max(0.05, cpu / able))
+    return Rates(record["work"], stages, {}, start, busy, record["cluster"]["cpus"])
+
+
+def compared(source: Path, folder: Path) -> dict[str, float]:
+    """Codec → CPU seconds a frame and megapixel that its decoder takes more than that of H.264 (less: negative)."""
+    pictures = _pictures(source, *SIZES[1])[:_COMPARED]
+    spent = {}
+    for codec, encoder in {"h264": "libx264", **ENCODERS}.items():
+        if encoder not in av.codecs_available:
+            continue
+        clip = folder / f"{codec}.mkv"
+        _write(clip, pictures, encoder)
+        info = probe_video(str(clip))
+        began = time.process_time()
+        for _ in decode.pictures(info, 0, info.frames):
+            pass
+        spent[codec] = (time.process_time() - began) / len(pictures) / (info.width * info.height / 1e6)
+    return {codec: seconds - spent["h264"] for codec, seconds in spent.items() if codec != "h264"}
+
+
+def _placed(files: Sequence[Path], place: str) -> list[str]:
+    """URLs of files that were put into a folder."""
+    urls = [storage.join(place, file.name) for file in files]
+    for file, url in zip(files, urls, strict=True):
+        storage.commit_file(file, url)
+    return urls
+
+
+def _pictures(source: Path, width: int, height: int) -> list[NDArray[np.uint8]]:
+    """(height, width, 3) uint8 RGB: a video as wide as that, what is missing above and below filled from its edge."""
+    out = []
+    with av.open(str(source)) as container:
+        for frame in container.decode(video=0):
+            wide = frame.reformat(width, width, "rgb24").to_ndarray()[:height]
+            rest = height - len(wide)
+            out.append(np.pad(wide, ((rest // 2, rest - rest // 2), (0, 0), (0, 0)), mode="edge"))
+    return out
+
+
+def _write(target: Path, pictures: Sequence[NDArray[np.uint8]], encoder: str) -> None:
+    with av.open(str(target), "w") as container:
+        stream: Any = container.add_stream(encoder, rate=RATE)
+        stream.height, stream.width = pictures[0].shape[:2]
+        stream.pix_fmt, stream.bit_rate = "yuv420p", 4_000_000
+        for picture in pictures:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode(None))
+
+
+def _record(run: str) -> Mapping[str, Any]:
+    try:
+        record: dict[str, Any] = json.loads(storage.read_bytes(storage.join(run, RUN_FILE)))
+    except (FileNotFoundError, ValueError) as error:
+        raise SettingsError(f"{run}: no run to take rates from ({error})") from error
+    if record.get("job") != "dub" or record.get("ended") is None or "work" not in record:
+        raise SettingsError(f"{run}: not a finished run of this version's dub job; rates cannot be taken from it")
+    return record
+
+
+def _megapixels(run: str) -> float:
+    """Of the run's frames, on average."""
+    rows = [row for row in read_results(run) if row.status == "done" and row.frames and row.width and row.height]
+    frames = sum(row.frames or 0 for row in rows)
+    return sum((row.frames or 0) * (row.width or 0) * (row.height or 0) for row in rows) / max(1, frames) / 1e6

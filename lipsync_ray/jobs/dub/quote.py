@@ -1,0 +1,227 @@
+"""What a table of dubs will come to, before anything is spent: from headers, what OUT holds, and measured rates.
+
+Nothing is decoded, fetched or written. Where a header is wrong, so is the quote; the run itself looks at every file.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from lipsync_ray.engine.rates import Rates
+from lipsync_ray.engine.resources import Pool, allocate
+from lipsync_ray.engine.runners import Cluster
+from lipsync_ray.errors import LipsyncError
+from lipsync_ray.inputs.content_ids import content_ids
+from lipsync_ray.inputs.face_pass import table_name
+from lipsync_ray.io import storage
+from lipsync_ray.io.manifest import Dub
+from lipsync_ray.io.results import RESULTS, has_output
+from lipsync_ray.jobs.dub.meshes import MESH_FOLDER, mesh_name
+from lipsync_ray.jobs.dub.recipe import Keys, Recipe
+from lipsync_ray.media.headers import Header, read_sound, read_video
+from lipsync_ray.media.timeline import split
+from lipsync_ray.restoration.faces import PARSE_EVERY, ROW_S
+from lipsync_ray.settings import SEGMENT_S, Workers
+
+_LOOKERS = 16
+# How often a stage decodes each of its frames, of whatever codec.
+DECODES = {"detect": 1, "mesh": 1, "crop": 1, "sync": 0, "pose": 0, "restore": 1, "compose": 1}
+_PART = re.compile(r"(.+)-(\d+)-(\d+)\.mp4")  # its dub and fingerprint, its first frame, and the one after its last
+
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True)
+class Prices:
+    """Of machines, an hour; None where nobody says."""
+
+    cpu: float | None = None
+    gpu: float | None = None
+
+
+@dataclass(frozen=True)
+class Load:
+    """What a stage has to do: frames, and its share of them in CPU and GPU seconds."""
+
+    frames: int = 0
+    cpu: float = 0.0
+    gpu: float = 0.0
+
+
+@dataclass(frozen=True)
+class Quote:
+    """A plan of a run.
+
+    Attributes
+    ----------
+    dubs, before : rows of the table; of these, finished by an earlier run
+    unreadable : (id, reason) of rows whose files cannot be used
+    videos, fresh : distinct videos of what is left to do; of these, whose faces have to be found first
+    source_s : seconds of those
+    output_s, frames, segments : of what is left to make; whole segments of an earlier run are not counted
+    pools : (stage, its processes)
+    loads : stage → what it has to do
+    seconds : how long it will take; None where no rates are known
+    cost : of the machines meanwhile; None where no price is said
+    rates : that it is estimated by
+    """
+
+    dubs: int
+    before: int
+    unreadable: tuple[tuple[str, str], ...]
+    videos: int
+    fresh: int
+    source_s: float
+    output_s: float
+    frames: int
+    segments: int
+    pools: tuple[tuple[str, Pool], ...]
+    loads: dict[str, Load] = field(default_factory=dict)
+    seconds: float | None = None
+    cost: float | None = None
+    rates: Rates | None = None
+
+
+def quote(
+    dubs: Sequence[Dub],
+    recipe: Recipe,
+    workers: Workers,
+    out: str,
+    cluster: Cluster,
+    rates: Rates | None = None,
+    prices: Prices | None = None,
+) -> Quote:
+    """Plan the dubs of a checked manifest.
+
+    Parameters
+    ----------
+    out : the run's folder; it need not be there
+    cluster : that will do it
+    rates : of the recipe's way to work; without them no time is told
+    prices : without them no cost is
+
+    Raises
+    ------
+    SettingsError : options that this cluster cannot meet
+    """
+    layout = allocate(cluster, workers, alone=False, networks=recipe.networks)
+    ids = content_ids(url for dub in dubs for url in (dub.video, dub.audio))
+    headers = _looked_at({dub.video for dub in dubs}, lambda url: read_video(url, recipe.settings.still_rate))
+    sounds = _looked_at({dub.audio for dub in dubs}, read_sound)
+    keys: dict[str, Keys] = {}
+    unreadable = []
+    for dub in dubs:
+        bad = [
+            f
+            for f in (ids[dub.video], ids[dub.audio], headers[dub.video], sounds[dub.audio])
+            if isinstance(f, Exception)
+        ]
+        if bad:
+            unreadable.append((dub.id, str(bad[0])))
+        else:
+            keys[dub.id] = recipe.keys(dub, str(ids[dub.video]), str(ids[dub.audio]))
+    kept = RESULTS.kept(out, {name: key.fingerprint for name, key in keys.items()}, has_output(out, ["videos"]))
+    work = _Work(recipe, out, rates)
+    for dub in dubs:
+        header, sound = headers[dub.video], sounds[dub.audio]
+        if dub.id in keys and dub.id not in kept and isinstance(header, Header) and isinstance(sound, float):
+            work.add(dub, keys[dub.id], header, sound, workers)
+    pools = _pools(recipe, layout.model, layout.read, layout.write)
+    gpus = layout.model.workers * min(1.0, sum(pool.gpus for _, pool in pools)) if recipe.device == "cuda" else 0.0
+    seconds = None
+    if rates is not None and work.loads:
+        cpu, gpu = (sum(getattr(load, name) for load in work.loads.values()) for name in ("cpu", "gpu"))
+        seconds = rates.seconds(cpu, gpu, cluster.cpus, gpus)
+    return Quote(
+        len(dubs), len(kept), tuple(unreadable), len(work.videos), len(work.fresh), work.source_s, work.output_s,
+        work.frames, work.segments, pools, dict(work.loads), seconds, _cost(seconds, cluster, prices), rates,
+    )  # fmt: skip
+
+
+class _Work:
+    """What is left to do, added up."""
+
+    def __init__(self, recipe: Recipe, out: str, rates: Rates | None) -> None:
+        self.recipe, self.rates = recipe, rates
+        self.loads: dict[str, Load] = defaultdict(Load)
+        self.videos: set[str] = set()
+        self.fresh: set[str] = set()
+        self.source_s = self.output_s = 0.0
+        self.frames = self.segments = 0
+        self._tables = storage.list_names(storage.join(out, "faces"))
+        self._meshes = storage.list_names(storage.join(out, *MESH_FOLDER))
+        self._parts: Counter[str] = Counter()  # folder and fingerprint → frames that are committed
+        self._part_counts: Counter[str] = Counter()
+        for name in storage.list_tree(storage.join(out, "parts")):
+            if part := _PART.fullmatch(name):
+                self._parts[part[1]] += int(part[3]) - int(part[2])
+                self._part_counts[part[1]] += 1
+
+    def add(self, dub: Dub, keys: Keys, header: Header, sound_s: float, workers: Workers) -> None:
+        """One dub that is not done."""
+        settings = self.recipe.settings
+        rate = float(header.rate)
+        if keys.video not in self.videos:
+            self.videos.add(keys.video)
+            if table_name(dub.video, keys.video) not in self._tables:
+                self.fresh.add(keys.video)
+                self.source_s += header.frames / rate
+                self._load("detect", header.frames, header)
+            if self.recipe.meshed and mesh_name(keys.video, settings.face) not in self._meshes:
+                self._load("mesh", header.frames, header)
+        spoken = max(1, math.ceil(sound_s * rate))
+        frames = spoken
+        if settings.length == "video":
+            frames = header.frames
+        elif settings.length == "shortest" and not header.still:
+            frames = min(spoken, header.frames)
+        seconds = workers.segment_s or (ROW_S if settings.restore else SEGMENT_S)
+        batch = self.recipe.generator.batch(self.recipe.batch, self.recipe.device)
+        parts = split(frames, header.rate, seconds, batch, PARSE_EVERY if settings.restore else 1)
+        made = f"{dub.id}/{keys.fingerprint}"
+        left = max(0, frames - self._parts[made])
+        self.segments += max(0, len(parts) - self._part_counts[made])
+        self.frames += left
+        self.output_s += left / rate
+        for stage in self.recipe.stages:
+            self._load(stage, left, header)
+
+    def _load(self, stage: str, frames: int, header: Header) -> None:
+        before, rate = self.loads[stage], self.rates.stages.get(stage) if self.rates else None
+        cpu = gpu = 0.0
+        if rate is not None and self.rates is not None:
+            more = self.rates.decode.get(header.codec, 0.0) * DECODES[stage]
+            cpu, gpu = rate.cpu(frames, header.megapixels) + more * header.megapixels * frames, rate.gpu * frames
+        self.loads[stage] = Load(before.frames + frames, before.cpu + cpu, before.gpu + gpu)
+
+
+def _pools(recipe: Recipe, model: Pool, read: Pool, write: Pool) -> tuple[tuple[str, Pool], ...]:
+    of = {"crop": read, "compose": write}
+    first = ["detect", *(["mesh"] if recipe.meshed else [])]
+    return tuple((stage, of.get(stage, model)) for stage in [*first, *recipe.stages])
+
+
+def _looked_at(urls: Iterable[str], look: Callable[[str], Found]) -> dict[str, Found | Exception]:
+    """What is found in each file, or why nothing is."""
+
+    def guarded(url: str) -> Found | Exception:
+        try:
+            return look(url)
+        except (LipsyncError, OSError, ValueError) as error:
+            return error
+
+    distinct = sorted(set(urls))
+    with ThreadPoolExecutor(_LOOKERS) as pool:
+        return dict(zip(distinct, pool.map(guarded, distinct), strict=True))
+
+
+def _cost(seconds: float | None, cluster: Cluster, prices: Prices | None) -> float | None:
+    if seconds is None or prices is None or (prices.cpu is None and prices.gpu is None):
+        return None
+    return seconds / 3600 * (cluster.cpus * (prices.cpu or 0) + cluster.gpus * (prices.gpu or 0))

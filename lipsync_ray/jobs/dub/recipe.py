@@ -1,0 +1,128 @@
+"""How a run's dubs are made, whatever the files: settings and networks, and the names that follow from them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from lipsync_ray.inputs import audio_features, face_tables, mesh_tables
+from lipsync_ray.io import storage
+from lipsync_ray.io.manifest import Dub
+from lipsync_ray.models import weights
+from lipsync_ray.models.generators import GeneratorSpec
+from lipsync_ray.models.precision import resolved
+from lipsync_ray.models.weights import Checkpoint
+from lipsync_ray.restoration.weights import Restoration
+from lipsync_ray.settings import DubSettings
+
+FRAMES_VERSION = 2  # raise when the same inputs and settings would give other frames: every fingerprint changes
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Names of a dub's distinct files, which change with their content, and the fingerprint of what is made of them."""
+
+    video: str
+    audio: str
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What decides frames besides the files.
+
+    Attributes
+    ----------
+    settings : of the run, what was left open in them decided
+    generator, checkpoint : the lip-sync model, and its weights
+    restoration : what restores the faces, where that is asked for
+    device : "cpu" or "cuda": what the networks run on
+    batch : frames a pass of the generator, where that is asked for
+    """
+
+    settings: DubSettings
+    generator: GeneratorSpec
+    checkpoint: Checkpoint
+    restoration: Restoration | None
+    device: str
+    batch: int | None = None
+
+    @classmethod
+    def of(
+        cls,
+        settings: DubSettings,
+        generator: GeneratorSpec,
+        checkpoint: Checkpoint,
+        restoration: Restoration | None,
+        device: str,
+        batch: int | None,
+    ) -> Recipe:
+        """The recipe of settings in which some things are left open: for what suits the model and the device."""
+        closes = generator.closes if settings.close_in_silence is None else settings.close_in_silence
+        decided = replace(
+            settings,
+            precision=resolved(settings.precision, device),
+            close_in_silence=closes,
+            reference=settings.reference or generator.reference,
+        )
+        return cls(decided, generator, checkpoint, restoration, device, batch)
+
+    @property
+    def meshed(self) -> bool:
+        """Whether landmarks are needed: the model moves lips, or is shown a closed mouth."""
+        return self.generator.draws == "lips" or self.settings.reference == "closed"
+
+    @property
+    def networks(self) -> int:
+        """Stages that run one, those of the passes before included."""
+        return 2 + self.meshed + (self.restoration is not None)
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Names of what is done to a segment, in order."""
+        drawn = ("pose",) if self.generator.draws == "lips" else ("crop", "sync")
+        return (*drawn, *(["restore"] if self.restoration else []), "compose")
+
+    @property
+    def model(self) -> str:
+        """Its name for the results; "+" and the restorer's name, where there is one."""
+        return "+".join([self.checkpoint.name, *([self.restoration.name] if self.restoration else [])])
+
+    @property
+    def work(self) -> str:
+        """The way to work, as tables of rates call it."""
+        return f"{self.model} on {self.device}"
+
+    def fingerprinted(self) -> dict[str, Any]:
+        """What goes into every fingerprint; models by their content instead of their names."""
+        batch = self.generator.batch(self.batch, self.device)
+        values = self.settings.record() | {"device": self.device, "batch": batch, "model": self.checkpoint.sha256}
+        if self.meshed:  # landmarks decide pixels, and so does what closes a mouth
+            bundled = [weights.by_name(name).sha256 for name in ("face-mesh", "warp")]
+            values["mesh"] = [mesh_tables.VERSION, *bundled]
+        if self.restoration:
+            values["restore"]["model"] = self.restoration.digest
+        return values
+
+    @cached_property
+    def _asked(self) -> str:
+        return json.dumps(self.fingerprinted(), sort_keys=True)
+
+    @property
+    def digest(self) -> str:
+        """Of the recipe, for run.json."""
+        return storage.digest(self._asked)
+
+    def keys(self, row: Dub, video: str, audio: str) -> Keys:
+        """The names of one dub.
+
+        Parameters
+        ----------
+        video, audio : identities of its files
+        """
+        video_key = storage.digest(video, str(self.settings.still_rate), face_tables.VERSION)
+        own = row.audio == row.video
+        audio_key = storage.digest(audio, self.settings.trim_silence, row.language, own, audio_features.FORMAT)
+        return Keys(video_key, audio_key, storage.digest(FRAMES_VERSION, video_key, audio_key, self._asked))

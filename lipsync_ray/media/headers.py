@@ -1,0 +1,81 @@
+"""What a file's header says of it, without decoding anything: enough to plan with, and wrong where the header is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import av
+
+from lipsync_ray.errors import ProbeError
+from lipsync_ray.media.container import kinds, main_stream, opened
+from lipsync_ray.media.stills import is_picture_format
+
+MICROSECONDS = Fraction(1, av.time_base)
+
+
+@dataclass(frozen=True)
+class Header:
+    """A file by its header.
+
+    Attributes
+    ----------
+    codec : FFmpeg's name of the picture's codec
+    megapixels : of a frame, as stored
+    rate : frames/s on average
+    frames : about how many; 1 of a still picture
+    still : a single picture
+    sound_s : seconds of its sound; 0 where it has none
+    """
+
+    codec: str = ""
+    megapixels: float = 0.0
+    rate: Fraction = Fraction(0)
+    frames: int = 0
+    still: bool = False
+    sound_s: float = 0.0
+
+
+def read_video(url: str, still_rate: Fraction) -> Header:
+    """The header of a video or picture.
+
+    Raises
+    ------
+    ProbeError : missing, not a media file, or without a picture
+    """
+    with opened(url) as container:
+        stream = main_stream(container)
+        if stream is None:
+            raise ProbeError(f"{url}: no video in it (streams: {kinds(container)})")
+        rate = stream.average_rate or stream.guessed_rate or Fraction(25)
+        seconds = _seconds(stream, container)
+        frames = int(stream.frames or round(seconds * rate))
+        still = is_picture_format(container.format.name) and frames <= 1
+        size = stream.codec_context.width * stream.codec_context.height / 1e6
+        codec = stream.codec_context.name
+        sound = container.streams.audio[0] if container.streams.audio else None
+        heard = _seconds(sound, container) if sound is not None else Fraction(0)
+        if still:
+            return Header(codec, size, still_rate, 1, True)
+        return Header(codec, size, Fraction(rate), max(1, frames), False, float(heard))
+
+
+def read_sound(url: str) -> float:
+    """Seconds of a file's sound.
+
+    Raises
+    ------
+    ProbeError : missing, not a media file, or without sound
+    """
+    with opened(url) as container:
+        if not container.streams.audio:
+            raise ProbeError(f"{url}: no audio in it (streams: {kinds(container)})")
+        return float(_seconds(container.streams.audio[0], container))
+
+
+def _seconds(stream: Any, container: Any) -> Fraction:
+    """Of a stream, or of the whole file where the stream does not say."""
+    if stream.duration:
+        return Fraction(stream.duration * stream.time_base)
+    return (container.duration or 0) * MICROSECONDS

@@ -1,0 +1,136 @@
+"""What a table of dubs will take and cost, as Python functions: measure once, then ask before anything is spent."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from lipsync_ray.api import Location, auto_engine, download_line
+
+if TYPE_CHECKING:
+    from lipsync_ray.engine.rates import Rates
+    from lipsync_ray.engine.runners import Cluster
+    from lipsync_ray.jobs.dub.quote import Prices, Quote
+    from lipsync_ray.settings import DubSettings, Workers
+
+
+def quote_table(
+    table: Location,
+    out: Location,
+    *,
+    settings: DubSettings | None = None,
+    workers: Workers | None = None,
+    cluster: Cluster | None = None,
+    rates: Location | None = None,
+    prices: Prices | None = None,
+) -> Quote:
+    """Plan the dubs of a table; nothing is fetched, decoded or written.
+
+    Parameters
+    ----------
+    table, out, settings, workers : as for :func:`lipsync_ray.dub_table`
+    cluster : that will do it; None for this machine, or the cluster of `workers`
+    rates : table of :func:`calibrate`, or the folder of a finished run; None for what `out` tells of its last run, else the
+        table where calibrate leaves it; without either no time is told
+    prices : of machines; without them no cost is told
+
+    Raises
+    ------
+    ManifestError, SettingsError, WeightsError, CheckpointError, ClusterError
+    """
+    from lipsync_ray.engine.resources import allocate
+    from lipsync_ray.engine.start import cluster_of
+    from lipsync_ray.io import storage
+    from lipsync_ray.io.manifest import read_manifest
+    from lipsync_ray.jobs.dub.job import networks
+    from lipsync_ray.jobs.dub.quote import quote
+    from lipsync_ray.jobs.dub.recipe import Recipe
+    from lipsync_ray.settings import DubSettings, Workers
+
+    rows = read_manifest(os.fspath(table))
+    settings = settings or DubSettings()
+    workers = workers or Workers(engine=auto_engine(None))
+    cluster = cluster or cluster_of(workers)
+    device = allocate(cluster, workers, alone=True).device
+    recipe = Recipe.of(settings, *networks(settings, fetch=False), device, workers.batch)
+    folder = storage.absolute(os.fspath(out))
+    known = _rates(None if rates is None else os.fspath(rates), folder, recipe.work)
+    return quote(rows, recipe, workers, folder, cluster, known, prices)
+
+
+def calibrate(
+    rates: Location | None = None,
+    *,
+    settings: DubSettings | None = None,
+    workers: Workers | None = None,
+    scratch: Location | None = None,
+    progress: bool = True,
+) -> Rates:
+    """Measure what frames cost on this machine or cluster, and keep it for :func:`quote_table`.
+
+    Parameters
+    ----------
+    rates : table that the costs are put into; None for ``~/.cache/lipsync_ray/rates.json``
+    settings, workers, progress : as for :func:`lipsync_ray.dub_table`
+    scratch : folder that all nodes of a cluster share
+
+    Raises
+    ------
+    SettingsError, WeightsError, CheckpointError, ClusterError
+    """
+    from lipsync_ray.demo.corpus import LANGUAGES, make_corpus
+    from lipsync_ray.engine import rates as tables
+    from lipsync_ray.io import storage
+    from lipsync_ray.io.out_folder import check_writable
+    from lipsync_ray.jobs.dub import calibration
+    from lipsync_ray.settings import DubSettings, Workers
+
+    url = storage.absolute(os.fspath(rates) if rates is not None else tables.default_place())
+    check_writable(storage.parent(url))
+    console = Console(quiet=not progress)
+    with tempfile.TemporaryDirectory() as folder:
+        make_corpus(Path(folder))
+        found = calibration.calibrate(
+            Path(folder) / "pan.mp4",
+            [Path(folder) / f"{language}.ogg" for language in LANGUAGES],
+            settings or DubSettings(),
+            workers or Workers(engine="ray"),
+            console,
+            None if scratch is None else os.fspath(scratch),
+            download_line(console),
+        )
+    tables.save(url, found)
+    return found
+
+
+def _rates(given: str | None, out: str, work: str) -> Rates | None:
+    """Rates of a way to work: from what is given, from the last run, from where calibrate leaves them."""
+    from lipsync_ray.engine import rates
+    from lipsync_ray.engine.job import RUN_FILE
+    from lipsync_ray.errors import SettingsError
+    from lipsync_ray.io import storage
+    from lipsync_ray.jobs.dub.calibration import rates_of
+
+    if given is not None and not given.endswith(".json"):
+        found = rates_of([storage.absolute(given)])
+        if found.work != work:
+            raise SettingsError(f"--rates {given}: a run of {found.work!r}; the plan is for {work!r}")
+        return found
+    if given is not None:
+        return rates.load(given, work)
+    if storage.exists(storage.join(out, RUN_FILE)):
+        try:
+            found = rates_of([out])
+            if found.work == work:
+                return found
+        except SettingsError:
+            pass  # a run that made nothing, or is not over: the table may know
+    place = rates.default_place()
+    try:
+        return rates.load(place, work) if storage.exists(place) else None
+    except SettingsError:
+        return None
