@@ -28,6 +28,8 @@ Protocol = Literal["real", "lrs"]
 PROTOCOLS: tuple[str, ...] = get_args(Protocol)
 EngineKind = Literal["ray", "inline"]
 ENGINES: tuple[str, ...] = get_args(EngineKind)
+Placement = Literal["any", "spot"]
+PLACEMENTS: tuple[str, ...] = get_args(Placement)
 SCORERS = ("syncnet", "mini-sync")
 FID_DIMS = (64, 192, 768, 2048)
 PRECISIONS: tuple[str, ...] = get_args(Precision)
@@ -244,6 +246,8 @@ class Workers:
     attempts : times a segment may end its process before it is given up
     address : a Ray cluster; None for the one this process belongs to, or else this machine alone
     engine : "ray", or "inline" for threads of this process
+    placement : "spot" puts the networks' processes on nodes of the label ray.io/market-type: spot while there are any, and
+        elsewhere where there are none; "any" asks for no label
     """
 
     actors: int | None = None
@@ -253,9 +257,11 @@ class Workers:
     attempts: int = 3
     address: str | None = None
     engine: EngineKind = "ray"
+    placement: Placement = "any"
 
     def __post_init__(self) -> None:
         _one_of("--engine", self.engine, ENGINES)
+        _one_of("placement", self.placement, PLACEMENTS)
         if self.engine == "inline" and self.address is not None:
             raise SettingsError(f"--address {self.address}: --engine inline works in this process alone")
         if self.actors is not None and self.actors < 1:

@@ -9,7 +9,17 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from lipsync_ray.cli.options import Actors, Address, Attempts, EngineOption, Gpus, OutFolder, Protocols, engine_of
+from lipsync_ray.cli.options import (
+    Actors,
+    Address,
+    Attempts,
+    EngineOption,
+    Gpus,
+    OutFolder,
+    Profile,
+    Protocols,
+    engine_of,
+)
 
 if TYPE_CHECKING:
     from lipsync_ray.jobs.analyze.analysis import Analysis
@@ -33,7 +43,8 @@ def analyze(
     seed: Annotated[int, typer.Option(help="Another one picks other frames.")] = 0,
     actors: Actors = None,
     gpus_per_actor: Gpus = None,
-    attempts: Attempts = 3,
+    attempts: Attempts = None,
+    profile: Profile = None,
     address: Address = None,
     engine: EngineOption = "auto",
     allow_protocols: Protocols = None,
@@ -44,12 +55,13 @@ def analyze(
     """
     from lipsync_ray import api
     from lipsync_ray.io import protocols
-    from lipsync_ray.settings import AnalyzeSettings, Workers
+    from lipsync_ray.profiles import workers_of
+    from lipsync_ray.settings import AnalyzeSettings
 
     protocols.allow(allow_protocols)
     settings = AnalyzeSettings(whisper, frames, seed)
-    workers = Workers(
-        actors, gpus_per_actor, None, attempts=attempts, address=address, engine=engine_of(engine, address)
+    workers = workers_of(
+        profile, actors, gpus_per_actor, attempts=attempts, address=address, engine=engine_of(engine, address)
     )
     analysed = api.analyze(sources, out, settings=settings, workers=workers)
     _show(analysed, Console())

@@ -20,6 +20,7 @@ from lipsync_ray.cli.options import (
     Model,
     Out,
     PrecisionOption,
+    Profile,
     Protocols,
     Restore,
     RestoreMask,
@@ -125,7 +126,8 @@ def dub(
     gpus_per_actor: Gpus = None,
     batch: Batch = None,
     segment: Segment = None,
-    attempts: Attempts = 3,
+    attempts: Attempts = None,
+    profile: Profile = None,
     address: Address = None,
     engine: EngineOption = "auto",
     allow_protocols: Protocols = None,
@@ -146,7 +148,8 @@ def dub(
     from lipsync_ray.io import protocols
     from lipsync_ray.io.user_tables import is_table
     from lipsync_ray.media.encode import VideoCoding
-    from lipsync_ray.settings import DubSettings, Workers
+    from lipsync_ray.profiles import workers_of
+    from lipsync_ray.settings import DubSettings
 
     if not out:
         raise SettingsError("-o is missing: where the results go")
@@ -171,7 +174,7 @@ def dub(
         restore=restore_settings(restore, restore_mask, restore_region, restore_strength),
     )
     kind = engine_of(engine, address, single=audio is not None)
-    workers = Workers(actors, gpus_per_actor, batch, segment, attempts, address, kind)
+    workers = workers_of(profile, actors, gpus_per_actor, batch, segment, attempts, address, kind)
     asked = {"--rates": rates, "--cpus": cpus, "--gpus": gpus, "--price-cpu": price_cpu, "--price-gpu": price_gpu}
     if not dry and (said := next((option for option, value in asked.items() if value is not None), None)):
         raise SettingsError(f"{said} is for --dry-run, which plans and does nothing")

@@ -15,6 +15,7 @@ from lipsync_ray.cli.options import (
     EngineOption,
     Gpus,
     OutFolder,
+    Profile,
     Protocols,
     RestoreMask,
     RestoreRegion,
@@ -55,7 +56,8 @@ def enhance(
     gpus_per_actor: Gpus = None,
     batch: Batch = None,
     segment: Segment = None,
-    attempts: Attempts = 3,
+    attempts: Attempts = None,
+    profile: Profile = None,
     address: Address = None,
     engine: EngineOption = "auto",
     allow_protocols: Protocols = None,
@@ -67,7 +69,8 @@ def enhance(
     from lipsync_ray import api
     from lipsync_ray.io import protocols
     from lipsync_ray.media.encode import VideoCoding
-    from lipsync_ray.settings import EnhanceSettings, RestoreSettings, Workers
+    from lipsync_ray.profiles import workers_of
+    from lipsync_ray.settings import EnhanceSettings, RestoreSettings
 
     protocols.allow(allow_protocols)
     settings = EnhanceSettings(
@@ -78,5 +81,5 @@ def enhance(
         VideoCoding(crf, preset),
         precision,  # type: ignore[arg-type]
     )
-    workers = Workers(actors, gpus_per_actor, batch, segment, attempts, address, engine_of(engine, address))
+    workers = workers_of(profile, actors, gpus_per_actor, batch, segment, attempts, address, engine_of(engine, address))
     exit_with(api.enhance(sources, out, settings=settings, workers=workers))

@@ -17,6 +17,7 @@ from lipsync_ray.cli.options import (
     EngineOption,
     Gpus,
     OutFolder,
+    Profile,
     Protocols,
     Segment,
     engine_of,
@@ -105,7 +106,8 @@ def evaluate(
     gpus_per_actor: Gpus = None,
     batch: Batch = None,
     segment: Segment = None,
-    attempts: Attempts = 3,
+    attempts: Attempts = None,
+    profile: Profile = None,
     address: Address = None,
     engine: EngineOption = "auto",
     allow_protocols: Protocols = None,
@@ -116,8 +118,9 @@ def evaluate(
     """
     from lipsync_ray import api
     from lipsync_ray.io import protocols, storage
+    from lipsync_ray.profiles import workers_of
     from lipsync_ray.report.page import FILE
-    from lipsync_ray.settings import EvaluateSettings, Workers
+    from lipsync_ray.settings import EvaluateSettings
 
     protocols.allow(allow_protocols)
     shown = _count(previews)
@@ -133,7 +136,7 @@ def evaluate(
         fid_every=fid_every,
         judges=judges,
     )
-    workers = Workers(actors, gpus_per_actor, batch, segment, attempts, address, engine_of(engine, address))
+    workers = workers_of(profile, actors, gpus_per_actor, batch, segment, attempts, address, engine_of(engine, address))
     evaluated = api.evaluate(source, out, settings=settings, workers=workers, previews=shown)
     _show(evaluated, storage.join(evaluated.out, FILE), Console())
     raise typer.Exit(0 if evaluated.complete else 1)

@@ -39,7 +39,18 @@ Segment = Annotated[
     ),
 ]
 Attempts = Annotated[
-    int, typer.Option(help="Times a segment may crash its process before it is given up.", rich_help_panel="Workers")
+    int | None,
+    typer.Option(
+        help="Times a segment may crash its process before it is given up. Default: 3.", rich_help_panel="Workers"
+    ),
+]
+Profile = Annotated[
+    str | None,
+    typer.Option(
+        help="laptop: this machine, one CPU left free; gpu: two processes a GPU; spot: networks on spot nodes first, short "
+        "segments, ten attempts.",
+        rich_help_panel="Workers",
+    ),
 ]
 Address = Annotated[
     str | None,

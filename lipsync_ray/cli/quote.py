@@ -24,7 +24,7 @@ DryRun = Annotated[
     bool,
     typer.Option(
         "--dry-run", help="Say what there is to do and about how long it takes; do nothing.", rich_help_panel="Quote"
-    ),  # fmt: skip
+    ),
 ]
 RatesOption = Annotated[
     str | None,

@@ -55,7 +55,7 @@ def train(
     ] = 1,
     actors: Actors = None,
     gpus_per_actor: Gpus = None,
-    attempts: Attempts = 3,
+    attempts: Attempts = None,
     address: Address = None,
     engine: EngineOption = "auto",
 ) -> None:
@@ -67,7 +67,7 @@ def train(
     from lipsync_ray import api
     from lipsync_ray.errors import SettingsError
     from lipsync_ray.jobs.train.settings import TrainSettings
-    from lipsync_ray.settings import Workers
+    from lipsync_ray.profiles import workers_of
 
     if not out:
         raise SettingsError("-o is missing: where the results go")
@@ -87,7 +87,7 @@ def train(
         trainers,
     )
     kind_of = engine_of(engine, address)
-    workers = Workers(actors, gpus_per_actor, attempts=attempts, address=address, engine=kind_of)
+    workers = workers_of(None, actors, gpus_per_actor, attempts=attempts, address=address, engine=kind_of)
     trained = api.train(clips, out, settings=settings, workers=workers)
     console = Console()
     lost = [row for row in trained.rows if row.status != "used"]

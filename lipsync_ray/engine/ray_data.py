@@ -33,6 +33,9 @@ RUN_AHEAD = 0.5
 IN_FLIGHT_GPU, IN_FLIGHT_CPU = 2, 1
 
 
+# What Ray asks of a node, and what it settles for where no node of the cluster has the label.
+_SPOT_FIRST = {"label_selector": {"ray.io/market-type": "spot"}, "fallback_strategy": [{"label_selector": {}}]}
+
 _NOTHING = Failure("", "a place for which no row came")
 
 
@@ -148,6 +151,7 @@ def _outcomes(
             batch_format="pyarrow",
             num_cpus=sum(stage.workers * stage.cpus for stage in group) / size,
             num_gpus=gpus or None,
+            **(_SPOT_FIRST if group[0].spot else {}),
             compute=ActorPoolStrategy(
                 # A pool that may shrink does so while it waits for its first row, and does not grow again.
                 size=min(size, len(blocks)),

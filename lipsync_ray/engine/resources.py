@@ -15,16 +15,18 @@ _SPARE_CPUS = 0.1  # of a CPU, left unreserved: a pool that takes all of them st
 
 @dataclass(frozen=True)
 class Pool:
-    """Processes of one stage, what Ray reserves for each, and whether neighbouring stages may share them."""
+    """Processes of one stage, what Ray reserves for each, whether neighbouring stages may share them, whether they go to spot
+    nodes first."""
 
     workers: int
     cpus: float
     gpus: float = 0.0
     shares: bool = False
+    spot: bool = False
 
     def stage(self, name: str, make: Callable[[], Stage]) -> StageSpec:
         """A stage that runs in these processes."""
-        return StageSpec(name, make, self.workers, self.cpus, self.gpus, self.shares)
+        return StageSpec(name, make, self.workers, self.cpus, self.gpus, self.shares, self.spot)
 
 
 @dataclass(frozen=True)
@@ -61,12 +63,13 @@ def allocate(cluster: Cluster, workers: Workers, alone: bool, networks: int = 1)
             f"--gpus-per-actor {gpus:g}: the cluster has {cluster.gpus:g} GPUs. Leave the option out to use what is there."
         )
     cpus = max(1.0, cluster.cpus) - _SPARE_CPUS
+    spot = workers.placement == "spot"  # with GPUs, of the networks alone: a GPU node is no place for others' decoders
     if gpus:
         count = workers.actors or max(1, int(cluster.gpus / gpus))
         rest = max(cpus - count, cpus / 2)
         share = min(1.0, (cpus - rest * 0.9) / count) if not alone else min(1.0, cpus / count)
         part = gpus / networks if gpus <= 1 else max(1.0, gpus // networks)
-        return Layout(Pool(count, share / networks, part), *_around(rest * 0.9))
+        return Layout(Pool(count, share / networks, part, spot=spot), *_around(rest * 0.9))
     # An actor on CPUs computes in one thread: the last bits of a float32 product depend on how many share it, and a
     # dub must not depend on the machine's size. Stages share the CPUs; which one needs them, the system sees best.
     count = workers.actors or max(1, int(cluster.cpus))
@@ -75,7 +78,7 @@ def allocate(cluster: Cluster, workers: Workers, alone: bool, networks: int = 1)
     # travel between them. With fewer, as asked for, the other stages need processes of their own.
     shares = count >= int(cluster.cpus)
     pools = (Pool(count, min(1.0, share / count) / networks), *_around(cpus / 2))
-    return Layout(*(replace(pool, shares=shares) for pool in pools))
+    return Layout(*(replace(pool, shares=shares, spot=spot) for pool in pools))
 
 
 def _around(cpus: float) -> tuple[Pool, Pool]:

@@ -40,6 +40,7 @@ class StageSpec:
     workers : processes
     cpus, gpus : what Ray reserves for each
     shares : its processes may be those of its neighbours too
+    spot : they are to be on spot nodes, where there are any
     """
 
     name: str
@@ -48,6 +49,7 @@ class StageSpec:
     cpus: float = 1.0
     gpus: float = 0.0
     shares: bool = False
+    spot: bool = False
 
 
 @dataclass(frozen=True)

@@ -61,13 +61,19 @@ class Nodes:
             "--include-dashboard", "true",
         )  # fmt: skip
 
-    def join(self, cpus: int) -> subprocess.Popen[bytes]:
-        """Start another node, and wait until it runs. One that comes before the head is ready gives up: it is started again."""
+    def join(self, cpus: int, labels: str = "") -> subprocess.Popen[bytes]:
+        """Start another node, and wait until it runs. One that comes before the head is ready gives up: it is started again.
+
+        Parameters
+        ----------
+        labels : of it: "key=value"
+        """
         for _ in range(5):
             (agent,) = free_ports(1)
             process = self._start(
-                "--address", f"127.0.0.1:{self._port}", "--num-cpus", str(cpus), "--dashboard-agent-listen-port", agent
-            )
+                "--address", f"127.0.0.1:{self._port}", "--num-cpus", str(cpus), "--dashboard-agent-listen-port", agent,
+                *(["--labels", labels] if labels else []),
+            )  # fmt: skip
             log = Path(self._folder, f"start-{len(self.started) - 1}.log")
             until = time.monotonic() + 60
             while process.poll() is None and time.monotonic() < until:
