@@ -91,7 +91,6 @@ def calibrate(
 
     url = storage.absolute(os.fspath(rates) if rates is not None else tables.default_place())
     check_writable(storage.parent(url))
-    console = Console(quiet=not progress)
     with tempfile.TemporaryDirectory() as folder:
         make_corpus(Path(folder))
         found = calibration.calibrate(
@@ -99,9 +98,9 @@ def calibrate(
             [Path(folder) / f"{language}.ogg" for language in LANGUAGES],
             settings or DubSettings(),
             workers or Workers(engine="ray"),
-            console,
+            progress,
             None if scratch is None else os.fspath(scratch),
-            download_line(console),
+            download_line(Console(quiet=not progress)),
         )
     tables.save(url, found)
     return found

@@ -105,7 +105,6 @@ class ProgressReporter:
         self._shared = bar is not None
         self._seconds: Counter[str] = Counter()
         self._cpu: Counter[str] = Counter()
-        self._from = self._to = 0.0
         self._fetched = 0
         _SHOWN.setdefault(console, []).append(self)
         meters.left(name, rows)
@@ -133,7 +132,7 @@ class ProgressReporter:
 
     def state(self) -> dict[str, Any]:
         """Name, unit, rows and frames in all and done, failures, seconds since it began, bytes fetched; seconds of work and CPU
-        seconds, by stage; when the first row began and the last one ended, as Unix times."""
+        seconds, by stage."""
         return {
             "name": self._name,
             "unit": self._unit,
@@ -146,8 +145,6 @@ class ProgressReporter:
             "bytes": self._fetched,
             "stages": {name: round(seconds, 1) for name, seconds in self._seconds.items()},
             "cpu": {name: round(seconds, 2) for name, seconds in self._cpu.items()},
-            "from": self._from,
-            "to": self._to,
         }
 
     def advance(
@@ -169,8 +166,6 @@ class ProgressReporter:
         self._fetched += fetched
         self._seconds.update(seconds or {})
         self._cpu.update(cpu or {})
-        self._to = time.time()
-        self._from = self._from or self._to - sum((seconds or {}).values())
         self._last = time.monotonic()
         self._done_rows += 1
         meters.count(self._name, frames, failed, seconds or {}, fetched)

@@ -1,8 +1,8 @@
 """What a frame costs, stage by stage, as it was measured: by ``lipsync-ray calibrate``, or in an earlier run.
 
 Costs are CPU seconds, of all threads of a stage's process: unlike seconds on a clock they do not depend on what else the
-machine does meanwhile. A run's time follows from them by two numbers that are measured, too: what a run takes before its
-first row and after its last one, and how much of the CPUs its rows keep busy in between.
+machine does meanwhile. A run's time follows from them by two numbers that are measured, too: what it takes whatever its
+rows, and how much of the CPUs they keep busy.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ class Rates:
     work : the way, such as "warp on cpu"
     stages : name → cost
     decode : codec → CPU seconds a frame and megapixel that decoding it costs more than H.264
-    start_s : seconds of a run outside of its rows
-    busy : part of the CPUs' time, 0 to 1, that rows use while there are any
+    start_s : seconds of a run whatever its rows: processes that start and load
+    busy : part of the CPUs' time, 0 to 1, that rows use
     cpus : of the machine that was measured
     """
 
@@ -94,13 +94,25 @@ def fitted(seen: Sequence[Seen], share: float) -> Rate:
     return Rate(max(0.0, low - slope * small.megapixels), slope, gpu)
 
 
-def span_of(passes: Sequence[Mapping[str, Any]]) -> tuple[float, float, float]:
-    """(CPU seconds of all rows; when the first one began; when the last one ended), of a run's passes."""
-    rows = [one for one in passes if one.get("cpu")]
-    if not rows:
-        return 0.0, 0.0, 0.0
-    work = sum(sum(one["cpu"].values()) for one in rows)
-    return work, min(one["from"] for one in rows), max(one["to"] for one in rows)
+def line_through(runs: Sequence[tuple[float, float]], usual: float) -> tuple[float, float]:
+    """(seconds outside of the work, part of the CPUs' time that the work uses): T = start + work / busy.
+
+    Parameters
+    ----------
+    runs : (CPU seconds of work over the number of CPUs; seconds that the run lasted)
+    usual : part that is taken where the runs do not tell: one alone, or several of about the same work
+    """
+    (low, short), (high, long) = min(runs), max(runs)
+    busy = usual
+    if high > low * 1.5 and long > short:
+        busy = min(1.0, max(usual / 2, (high - low) / (long - short)))
+    start = sum(lasted - work / busy for work, lasted in runs) / len(runs)
+    return max(0.0, start), busy
+
+
+def work_of(passes: Sequence[Mapping[str, Any]]) -> float:
+    """CPU seconds of all rows of a run's passes."""
+    return float(sum(sum(one.get("cpu", {}).values()) for one in passes))
 
 
 def default_place() -> str:

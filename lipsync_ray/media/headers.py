@@ -10,6 +10,7 @@ import av
 
 from lipsync_ray.errors import ProbeError
 from lipsync_ray.media.container import kinds, main_stream, opened
+from lipsync_ray.media.stamps import pick_rate
 from lipsync_ray.media.stills import is_picture_format
 
 MICROSECONDS = Fraction(1, av.time_base)
@@ -23,8 +24,8 @@ class Header:
     ----------
     codec : FFmpeg's name of the picture's codec
     megapixels : of a frame, as stored
-    rate : frames/s on average
-    frames : about how many; 1 of a still picture
+    rate : frames/s of the grid on which frames are numbered, as far as a header tells it
+    frames : on that grid, about; 1 of a still picture
     still : a single picture
     sound_s : seconds of its sound; 0 where it has none
     """
@@ -48,9 +49,8 @@ def read_video(url: str, still_rate: Fraction) -> Header:
         stream = main_stream(container)
         if stream is None:
             raise ProbeError(f"{url}: no video in it (streams: {kinds(container)})")
-        rate = stream.average_rate or stream.guessed_rate or Fraction(25)
-        seconds = _seconds(stream, container)
-        frames = int(stream.frames or round(seconds * rate))
+        rate = pick_rate([], stream.time_base, stream.guessed_rate, stream.average_rate)
+        frames = round(_seconds(stream, container) * rate) or stream.frames
         still = is_picture_format(container.format.name) and frames <= 1
         size = stream.codec_context.width * stream.codec_context.height / 1e6
         codec = stream.codec_context.name

@@ -37,13 +37,20 @@ def test_time_is_that_of_what_has_most_to_do():
     assert table.seconds(80, 600, 4, 2) == 10 + 300
 
 
-def test_the_span_of_a_run_leaves_out_passes_that_spent_nothing():
-    passes = [
-        {"cpu": {}, "from": 1.0, "to": 2.0}, {"cpu": {"a": 2.0, "b": 1.0}, "from": 5.0, "to": 9.0},
-        {"cpu": {"c": 4.0}, "from": 4.0, "to": 8.0},
-    ]  # fmt: skip
-    assert rates.span_of(passes) == (7.0, 4.0, 9.0)
-    assert rates.span_of([{}]) == (0, 0, 0)
+@given(st.floats(0, 60), st.floats(0.5, 1), st.floats(1, 50), st.floats(2, 20))
+def test_two_runs_tell_start_and_use(start, busy, work, times):
+    runs = [(work, start + work / busy), (work * times, start + work * times / busy)]
+    assert rates.line_through(runs, 0.9) == (pytest.approx(start, abs=1e-6), pytest.approx(busy))
+
+
+def test_one_run_is_divided_as_usual():
+    assert rates.line_through([(80, 130)], 0.8) == (30, 0.8)
+    assert rates.line_through([(80, 20)], 0.8) == (0, 0.8)
+    assert rates.line_through([(80, 100), (160, 100)], 0.8)[1] == 0.8
+
+
+def test_what_a_run_spent():
+    assert rates.work_of([{"cpu": {}}, {"cpu": {"a": 2.0, "b": 1.0}}, {"cpu": {"c": 4.0}}, {}]) == 7
 
 
 def test_a_table_holds_several_ways_to_work(tmp_path):

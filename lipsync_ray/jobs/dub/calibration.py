@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from lipsync_ray.engine.job import RUN_FILE
-from lipsync_ray.engine.rates import Rates, Seen, fitted, span_of
+from lipsync_ray.engine.rates import Rates, Seen, fitted, line_through, work_of
 from lipsync_ray.errors import SettingsError
 from lipsync_ray.io import storage
 from lipsync_ray.io.manifest import one_dub
@@ -36,8 +36,13 @@ from lipsync_ray.settings import DubSettings, Workers
 SIZES = ((512, 512), (1080, 1920))
 RATE = Fraction(25)
 # Encoders by which codecs' decoders are compared; one that FFmpeg was built without is left out.
-ENCODERS = {"hevc": "libx265", "vp9": "libvpx-vp9", "av1": "libsvtav1", "mpeg4": "mpeg4"}
+ENCODERS = {"hevc": "libx265", "vp9": "libvpx-vp9", "mpeg4": "mpeg4"}
 _COMPARED = 25  # frames of each
+_MOVING = 0.7  # of the frame's shorter side: the person
+_GRAIN = 1.5  # levels, standard deviation: with it, encoding costs what it does of real talking heads of 512² and 1080p
+# Of the CPUs' time that rows use on the slope of many runs' times over their work, on two cores; taken where one run is known.
+_BUSY = 0.88
+_COMMAND_S = 4.5  # of Python's imports before a run, and of Ray's end after it
 _SHARES = {"detect": 0.5, "mesh": 0.8, "pose": 1.0, "crop": 0.3, "sync": 1.0, "restore": 0.9, "compose": 0.3}
 """Part of a stage's cost that does not grow with the frame, at 0.26 megapixels, where one size alone is known."""
 
@@ -47,7 +52,7 @@ def calibrate(
     voices: Sequence[Path],
     settings: DubSettings,
     workers: Workers,
-    console: Console,
+    progress: bool = True,
     scratch: str | None = None,
     fetching: weights.Progress | None = None,
 ) -> Rates:
@@ -57,6 +62,7 @@ def calibrate(
     ----------
     clip, voices : a square video of somebody's face, and what it is to say
     workers : how; by Ray, whose processes have one thing to do at a time
+    progress : print how the dubs go
     scratch : folder that all nodes share, for inputs and results; None for one of this machine's. It is removed
 
     Raises
@@ -76,7 +82,7 @@ def calibrate(
                 video, *sounds = _placed([scaled, *voices], storage.join(place, "in"))
                 dubs = [replace(one_dub(video, sound), id=f"{width}-{n}") for n, sound in enumerate(sounds)]
                 runs.append(storage.join(place, str(width)))
-                summary = job.run(dubs, settings, workers, runs[-1], console, fetching)
+                summary = job.run(dubs, settings, workers, runs[-1], Console(quiet=not progress), fetching)
                 if not summary.complete:
                     raise SettingsError(f"the clip could not be dubbed: {summary.results[0].error}")
             rates = rates_of(runs)
@@ -93,11 +99,11 @@ def rates_of(runs: Sequence[str]) -> Rates:
     SettingsError : no such run, or one without what is needed
     """
     seen: dict[str, list[Seen]] = defaultdict(list)
-    starts, cpu, able = [], 0.0, 0.0
+    spans: list[tuple[float, float]] = []
     record: Mapping[str, Any] = {}
     for run in runs:
         record = _record(run)
-        work, first, last = span_of(record["passes"])
+        work = work_of(record["passes"])
         if not work:
             raise SettingsError(
                 f"{run}: nothing was made in its last run, or not by Ray: no CPU seconds are told of it"
@@ -112,10 +118,10 @@ def rates_of(runs: Sequence[str]) -> Rates:
                 )
                 if one["frames_done"]:
                     seen[stage].append(Seen(one["frames_done"], megapixels, seconds, gpu))
-        starts.append(record["ended"] - record["began"] + record["opened_s"] - (last - first))
-        cpu, able = cpu + work, able + record["cluster"]["cpus"] * (last - first)
+        lasted = record["ended"] - record["began"] + record["opened_s"] + _COMMAND_S
+        spans.append((work / record["cluster"]["cpus"], lasted))
     stages = {stage: fitted(some, _SHARES.get(stage, 0.5)) for stage, some in seen.items()}
-    start, busy = max(0.0, sum(starts) / len(starts)), min(1.0, max(0.05, cpu / able))
+    start, busy = line_through(spans, _BUSY)
     return Rates(record["work"], stages, {}, start, busy, record["cluster"]["cpus"])
 
 
@@ -145,19 +151,29 @@ def _placed(files: Sequence[Path], place: str) -> list[str]:
 
 
 def _pictures(source: Path, width: int, height: int) -> list[NDArray[np.uint8]]:
-    """(height, width, 3) uint8 RGB: a video as wide as that, what is missing above and below filled from its edge."""
-    out = []
+    """(height, width, 3) uint8 RGB: a video in the middle of a wall that stands still, with a camera's grain over all of it:
+    what moves is what an encoder works on."""
+    chance = np.random.default_rng(0)
+    side = round(min(width, height) * _MOVING / 2) * 2
+    left, top = (width - side) // 2, (height - side) // 2
+    around = ((top, height - side - top), (left, width - side - left), (0, 0))
+    out: list[NDArray[np.uint8]] = []
     with av.open(str(source)) as container:
         for frame in container.decode(video=0):
-            wide = frame.reformat(width, width, "rgb24").to_ndarray()[:height]
-            rest = height - len(wide)
-            out.append(np.pad(wide, ((rest // 2, rest - rest // 2), (0, 0), (0, 0)), mode="edge"))
+            moving = frame.reformat(side, side, "rgb24").to_ndarray()
+            picture = out[0].copy() if out else np.pad(moving, around, mode="edge")
+            picture[top : top + side, left : left + side] = moving
+            out.append(picture)
+    for picture in out:
+        grain = chance.normal(0, _GRAIN, (height, width, 1)).astype(np.float32)
+        picture[:] = np.clip(picture + grain, 0, 255).astype(np.uint8)
     return out
 
 
 def _write(target: Path, pictures: Sequence[NDArray[np.uint8]], encoder: str) -> None:
     with av.open(str(target), "w") as container:
-        stream: Any = container.add_stream(encoder, rate=RATE)
+        quiet = {"x265-params": "log-level=none"} if encoder == "libx265" else {}  # it writes to the terminal by itself
+        stream: Any = container.add_stream(encoder, rate=RATE, options=quiet)
         stream.height, stream.width = pictures[0].shape[:2]
         stream.pix_fmt, stream.bit_rate = "yuv420p", 4_000_000
         for picture in pictures:
