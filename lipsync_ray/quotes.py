@@ -94,7 +94,7 @@ def calibrate(
     with tempfile.TemporaryDirectory() as folder:
         make_corpus(Path(folder))
         found = calibration.calibrate(
-            Path(folder) / "pan.mp4",
+            [Path(folder) / "pan.mp4", Path(folder) / "sway.mp4"],
             [Path(folder) / f"{language}.ogg" for language in LANGUAGES],
             settings or DubSettings(),
             workers or Workers(engine="ray"),

@@ -18,6 +18,7 @@ from lipsync_ray.errors import SettingsError
 from lipsync_ray.io import storage
 
 FORMAT = 1
+_SQUARE = 512 * 512 / 1e6  # megapixels
 RATES_FILE = "rates.json"
 
 
@@ -82,14 +83,16 @@ def fitted(seen: Sequence[Seen], share: float) -> Rate:
     Parameters
     ----------
     seen : of one run, or of two with frames of different sizes
-    share : of the cost that does not grow with the frame, where one size alone was seen
+    share : of a frame of 512 × 512, the part of the cost that does not grow with it, where one size alone was seen
     """
     small, large = min(seen, key=lambda one: one.megapixels), max(seen, key=lambda one: one.megapixels)
     gpu = sum(one.gpu for one in seen) / sum(one.frames for one in seen)
     low, high = small.cpu / small.frames, large.cpu / large.frames
     if large.megapixels <= small.megapixels * 1.2:
         mean = sum(one.cpu for one in seen) / sum(one.frames for one in seen)
-        return Rate(mean * share, mean * (1 - share) / max(small.megapixels, 1e-6), gpu)
+        slope = (1 - share) / _SQUARE
+        unit = mean / (share + slope * small.megapixels)
+        return Rate(unit * share, unit * slope, gpu)
     slope = max(0.0, (high - low) / (large.megapixels - small.megapixels))
     return Rate(max(0.0, low - slope * small.megapixels), slope, gpu)
 

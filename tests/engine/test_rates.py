@@ -23,7 +23,8 @@ def test_two_sizes_give_the_line_through_both(frame, megapixel, some, more, smal
 def test_one_size_gives_its_own_cost_back(cost, size, share):
     found = fitted([Seen(100, size, 100 * cost)], share)
     assert found.cpu(100, size) == pytest.approx(100 * cost)
-    assert found.frame == pytest.approx(cost * share)
+    square = fitted([Seen(100, 512 * 512 / 1e6, 100 * cost)], share)
+    assert square.frame == pytest.approx(cost * share)
 
 
 def test_a_larger_frame_that_costs_less_costs_the_same():

@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -43,12 +44,12 @@ _GRAIN = 1.5  # levels, standard deviation: with it, encoding costs what it does
 # Of the CPUs' time that rows use on the slope of many runs' times over their work, on two cores; taken where one run is known.
 _BUSY = 0.88
 _COMMAND_S = 4.5  # of Python's imports before a run, and of Ray's end after it
-_SHARES = {"detect": 0.5, "mesh": 0.8, "pose": 1.0, "crop": 0.3, "sync": 1.0, "restore": 0.9, "compose": 0.3}
-"""Part of a stage's cost that does not grow with the frame, at 0.26 megapixels, where one size alone is known."""
+# Of a frame of 512 × 512, the part of a stage's cost that does not grow with it, where a run tells one size alone.
+_SHARES = {"detect": 0.9, "mesh": 0.9, "pose": 1.0, "crop": 0.5, "sync": 1.0, "restore": 0.95, "compose": 0.6}
 
 
 def calibrate(
-    clip: Path,
+    clips: Sequence[Path],
     voices: Sequence[Path],
     settings: DubSettings,
     workers: Workers,
@@ -60,7 +61,7 @@ def calibrate(
 
     Parameters
     ----------
-    clip, voices : a square video of somebody's face, and what it is to say
+    clips, voices : square videos of somebody's face, several so that every process is started; what each is to say in turn
     workers : how; by Ray, whose processes have one thing to do at a time
     progress : print how the dubs go
     scratch : folder that all nodes share, for inputs and results; None for one of this machine's. It is removed
@@ -77,10 +78,12 @@ def calibrate(
         try:
             runs = []
             for width, height in SIZES:
-                scaled = Path(here) / f"{width}.mp4"
-                _write(scaled, _pictures(clip, width, height), "libx264")
-                video, *sounds = _placed([scaled, *voices], storage.join(place, "in"))
-                dubs = [replace(one_dub(video, sound), id=f"{width}-{n}") for n, sound in enumerate(sounds)]
+                scaled = [Path(here) / f"{width}-{clip.name}" for clip in clips]
+                for clip, target in zip(clips, scaled, strict=True):
+                    _write(target, _pictures(clip, width, height), "libx264")
+                urls = _placed([*scaled, *voices], storage.join(place, "in"))
+                pairs = zip(cycle(urls[: len(clips)]), urls[len(clips) :], strict=False)
+                dubs = [replace(one_dub(*pair), id=f"{width}-{n}") for n, pair in enumerate(pairs)]
                 runs.append(storage.join(place, str(width)))
                 summary = job.run(dubs, settings, workers, runs[-1], Console(quiet=not progress), fetching)
                 if not summary.complete:
@@ -88,7 +91,7 @@ def calibrate(
             rates = rates_of(runs)
         finally:
             storage.remove(place)
-        return replace(rates, decode=compared(clip, Path(here)))
+        return replace(rates, decode=compared(clips[0], Path(here)))
 
 
 def rates_of(runs: Sequence[str]) -> Rates:
