@@ -40,6 +40,7 @@ class Result:
     face_table : of its source video
     fingerprint : of inputs, settings and weights
     warnings : what a person should know of it all the same, one sentence each
+    run : that ended this row, as run.json names it: an earlier one's of a row that was done before
     """
 
     id: str
@@ -66,6 +67,7 @@ class Result:
     face_table: str | None = None
     fingerprint: str | None = None
     warnings: tuple[str, ...] = ()
+    run: str | None = None
 
 
 def line_of(result: Result) -> str:

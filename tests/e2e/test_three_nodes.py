@@ -34,13 +34,17 @@ def alone(table, tmp_path_factory):
     return {row.id: frame_digests(row.output) for row in read_results(str(out))}
 
 
-def test_a_node_is_lost_in_the_middle_and_every_row_is_done(table, alone, tmp_path):
+def test_a_spot_node_is_lost_in_the_middle_and_every_row_is_done(table, alone, tmp_path):
+    """The networks are on the spot node while it is there, and elsewhere when it is gone."""
     with cluster_of(head_cpus=0) as nodes:
-        nodes.join(2)
-        lost = nodes.join(2)
+        nodes.join(2, "ray.io/market-type=on-demand")
+        lost = nodes.join(2, "ray.io/market-type=spot")
+        where = (ROOT / "tests" / "e2e" / "where.py", tmp_path / "ledger", "spot")
+        said = nodes.submitted(*where)
+        assert "rows were on: spot\n" in said, said[-1500:]
         job = nodes.submit(
-            ROOT / "jobs" / "dub.py", table, "-o", tmp_path / "out", *OPTIONS, "--actors", "2", baked=True
-        )
+            ROOT / "jobs" / "dub.py", table, "-o", tmp_path / "out", *OPTIONS, "--actors", "2", "--profile", "spot", baked=True
+        )  # fmt: skip
         parts = tmp_path / "out" / "parts"
         until = time.monotonic() + 200
         while time.monotonic() < until and job.poll() is None and len(list(parts.rglob("*.mp4"))) < 2:
@@ -49,6 +53,8 @@ def test_a_node_is_lost_in_the_middle_and_every_row_is_done(table, alone, tmp_pa
         nodes.kill(lost)
         said = job.communicate(timeout=300)[0]
         assert job.returncode == 0, said
+        said = nodes.submitted(*where)
+        assert "rows were on: on-demand\n" in said, said[-1500:]
     rows = read_results(str(tmp_path / "out"))
     assert {row.status for row in rows} == {"done"}
     assert {row.id: frame_digests(row.output) for row in rows} == alone

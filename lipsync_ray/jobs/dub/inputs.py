@@ -119,6 +119,7 @@ class DubRun(JobRun[DubState, Result]):
             face_table=video.table or None,
             fingerprint=video.fingerprint,
             warnings=tuple(video.warnings),
+            run=self.id,
             **values,
         )
 

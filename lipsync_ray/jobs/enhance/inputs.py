@@ -99,6 +99,7 @@ class EnhanceRun(JobRun[EnhanceState, Result]):
             "attempts": video.attempts,
             "face_table": video.item.face_table or video.table,
             "fingerprint": video.fingerprint,
+            "run": self.id,
             "warnings": tuple(dict.fromkeys((*row.warnings, *(info.notes if info else ()), *video.warnings))),
         }
         return replace(row, **(common | size | values))
@@ -115,9 +116,13 @@ def prepare(run: EnhanceRun) -> None:
         state = run.active[item.id] = EnhanceState(item)
         video = found.get(item.video, OSError("no video"))
         if item.row.status != "done":
-            run.end(replace(item.row, output=None))
+            run.end(replace(item.row, output=None, run=run.id))
         elif isinstance(video, Exception):
-            run.end(replace(item.row, status="failed", stage="look", error=f"{item.video}: {video}", output=None))
+            run.end(
+                replace(
+                    item.row, status="failed", stage="look", error=f"{item.video}: {video}", output=None, run=run.id
+                )
+            )
         else:
             faces = json.dumps([item.face, item.loop, str(item.still_rate), vars(item.pads), item.face_table])
             state.key = storage.digest(video, face_tables.VERSION)
