@@ -62,6 +62,7 @@ class Blow:
 
     Attributes
     ----------
+    struck : whether the fault happened; a run may be over before
     exits : status of each time the command was given; None where it hung
     said : its last line where it did not end well
     in_work : segments that were in work when the blow fell
@@ -75,6 +76,7 @@ class Blow:
 
     kind: str
     number: int
+    struck: bool = False
     exits: list[int | None] = field(default_factory=list)
     said: str = ""
     in_work: int = 0
@@ -232,6 +234,7 @@ class Campaign:
                 delay = 0.0
                 target = _victim(blow.kind, process.pid, out)
                 if target is not None and process.poll() is None:
+                    blow.struck = True
                     alone = blow.kind in ("worker", "poison")  # it takes its own segment along, no other one
                     blow.in_work = 1 if alone else len({marker.parent for marker in out.glob("attempts/*/*/*")})
                     with contextlib.suppress(ProcessLookupError):
@@ -246,6 +249,7 @@ class Campaign:
         ballast.write_bytes(b"\0" * int(self.bytes * chance.uniform(1.3, 2.4)))
         blow.exits.append(self._run("good", str(out), "inline", {})[0])
         blow.said = self._said()
+        blow.struck = blow.exits[0] != 0
         ballast.unlink()
         self._go_on(blow, "good", str(out), "inline", {})
 
@@ -255,6 +259,7 @@ class Campaign:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(chance.uniform(5, 30))
             process.kill()
+        blow.struck = True
         blow.exits.append(self._waited(process))
         self._go_on(blow, "good", out, "ray", more)
 
@@ -286,6 +291,8 @@ class Campaign:
                 found = frames_of(local)
             right = self.frames[name]
             blow.differ += sum(a != b for a, b in zip(right, found, strict=False)) + abs(len(right) - len(found))
+        if blow.struck and blow.kind in ("worker", "poison") and max((row.attempts or 1) for row in rows.values()) < 2:
+            blow.lost.append("no row tells that its process was killed")
         if table == "poison":
             ended = [row for row in rows.values() if row.id not in self.good]
             blow.lost += [f"{row.id}: {row.status}" for row in ended if row.status != "failed" or not row.error]
@@ -396,6 +403,7 @@ def table_of(blows: list[Blow]) -> Table:
     names = (
         "fault",
         "runs",
+        "struck",
         "exit at first",
         "rows lost",
         "frames differ",
@@ -413,6 +421,7 @@ def table_of(blows: list[Blow]) -> Table:
         table.add_row(
             kind,
             str(len(some)),
+            str(sum(blow.struck for blow in some)),
             said if kind != "all" else "",
             str(sum(len(blow.lost) for blow in some)),
             str(sum(blow.differ for blow in some)),
