@@ -4,6 +4,7 @@
     lipsync_rows_left{pass}                   rows that have not
     lipsync_frames_total{pass}                frames of rows that ended well
     lipsync_fetched_bytes_total{pass}         bytes that rows have read from object stores
+    lipsync_faces_total{kind}                 faces of rows that ended well: "drawn", "restored"
     lipsync_stage_seconds_total{pass, stage}  seconds of work
 
 The driver counts, as outcomes come back: a row that was tried twice counts once. Without Ray nothing is counted.
@@ -32,6 +33,13 @@ def count(name: str, frames: int, failed: bool, seconds: Mapping[str, float], fe
             meters["stage_seconds_total"].inc(spent, {"pass": name, "stage": stage})
 
 
+def faces(kind: str, number: int) -> None:
+    """So many faces were drawn, or restored."""
+    meters = _meters()
+    if meters is not None and number:
+        meters["faces_total"].inc(number, {"kind": kind})
+
+
 def left(name: str, rows: int) -> None:
     """So many rows of the pass have not ended."""
     meters = _meters()
@@ -52,6 +60,7 @@ def _made() -> dict[str, Any]:
         "rows_total": ("Rows of work that ended.", ("pass", "outcome")),
         "frames_total": ("Frames of rows that ended well.", ("pass",)),
         "fetched_bytes_total": ("Bytes that rows have read from object stores.", ("pass",)),
+        "faces_total": ("Faces of rows that ended well.", ("kind",)),
         "stage_seconds_total": ("Seconds of work.", ("pass", "stage")),
     }
     meters: dict[str, Any] = {name: Counter(f"lipsync_{name}", text, tags) for name, (text, tags) in told.items()}

@@ -174,6 +174,7 @@ OURS = {
     "lipsync_rows_total",
     "lipsync_rows_left",
     "lipsync_frames_total",
+    "lipsync_faces_total",
     "lipsync_fetched_bytes_total",
     "lipsync_stage_seconds_total",
 }

@@ -40,7 +40,7 @@ def read():
         text = answer.read().decode()
     out = {}
     for line in text.splitlines():
-        if line.startswith("ray_lipsync_") and 'pass="measured"' in line:
+        if line.startswith("ray_lipsync_") and ('pass="measured"' in line or 'kind="counted"' in line):
             name, value = line.rsplit(" ", 1)
             tags = dict(part.split("=", 1) for part in name[name.index("{") + 1 : -1].split(","))
             kept = tuple(tags[key].strip('"') for key in ("outcome", "stage") if key in tags)
@@ -53,11 +53,14 @@ def test_what_a_pass_does_can_be_scraped(cluster, tmp_path):
     rows = [Row("a"), Row("b"), Row("bad")]
     found = list(context.run_rows("measured", "rows", rows, [StageSpec("work", work, 1, 0.5)], lambda row: 100))
     assert len(found) == 3
+    meters.faces("counted", 7)
+    meters.faces("counted", 0)
     wanted = {
         ("ray_lipsync_rows_total", "done"): 2,
         ("ray_lipsync_rows_total", "failed"): 1,
         ("ray_lipsync_frames_total",): 200,
         ("ray_lipsync_rows_left",): 0,
+        ("ray_lipsync_faces_total",): 7,
     }
     until = time.monotonic() + 60
     while time.monotonic() < until:

@@ -1,3 +1,4 @@
+import zlib
 from fractions import Fraction
 
 import numpy as np
@@ -91,3 +92,16 @@ def test_rates_are_picked():
 )
 def test_nearest(value, expected):
     assert nearest(value) == expected
+
+
+def test_a_picture_of_ten_thousand_megapixels_is_refused_before_it_is_decoded(tmp_path):
+    def chunk(kind, data):
+        return len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big")
+
+    size = (100_000).to_bytes(4, "big")
+    head = chunk(b"IHDR", size + size + bytes([1, 0, 0, 0, 0]))
+    (tmp_path / "huge.png").write_bytes(
+        b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(bytes(9))) + chunk(b"IEND", b"")
+    )
+    with pytest.raises(ProbeError, match="10000000000 pixels"):
+        probe_video(str(tmp_path / "huge.png"))

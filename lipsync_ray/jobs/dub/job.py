@@ -16,6 +16,7 @@ from functools import partial
 
 from rich.console import Console
 
+from lipsync_ray.engine import meters
 from lipsync_ray.engine.occupancy import held
 from lipsync_ray.engine.resources import Layout, allocate
 from lipsync_ray.engine.stages import Failure, StageSpec
@@ -187,6 +188,8 @@ def _closing(reference: Reference | None) -> Checkpoint | None:
 def _take_segment(dub: DubState, composed: Composed) -> None:
     dub.faceless[composed.start] = composed.faceless
     dub.restored += composed.restored
+    meters.faces("drawn", composed.frames - composed.faceless)
+    meters.faces("restored", composed.restored)
     dub.warn(*composed.notes)
 
 
