@@ -21,8 +21,25 @@ _SHOWN: weakref.WeakKeyDictionary[Console, list[ProgressReporter]] = weakref.Wea
 
 
 def passes_of(console: Console) -> list[dict[str, Any]]:
-    """The passes that were or are shown on a console, as JSON values, for who looks from elsewhere."""
-    return [reporter.state() for reporter in list(_SHOWN.get(console, ()))]
+    """The passes that were or are shown on a console, as JSON values, for who looks from elsewhere; one that was begun several
+    times, for a long table, is one."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for reporter in list(_SHOWN.get(console, ())):
+        state = reporter.state()
+        key = state["name"], state["unit"]
+        found[key] = _added(found[key], state) if key in found else state
+    return list(found.values())
+
+
+def _added(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """Two states of a pass as one: numbers added, by stage too."""
+    out = dict(one)
+    for name, value in other.items():
+        if isinstance(value, dict):
+            out[name] = {stage: round(one[name].get(stage, 0) + value.get(stage, 0), 2) for stage in one[name] | value}
+        elif not isinstance(value, str):
+            out[name] = one[name] + value
+    return out
 
 
 def time_left(seconds: float | None) -> str:

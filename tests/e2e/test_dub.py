@@ -16,6 +16,7 @@ from commands import frame_digests, lipsync_ray
 from material import add_sound
 
 from lipsync_ray.io.results import RESULTS, read_results
+from lipsync_ray.jobs.dub import job
 from lipsync_ray.media.probe import probe_video
 
 
@@ -156,6 +157,26 @@ def test_frames_do_not_depend_on_segments_actors_or_engine(inputs, cluster, tmp_
     assert len(first) > 100
     assert len(set(first)) > 100
     assert all(other == first for other in others)
+
+
+def test_a_table_that_is_longer_than_a_wave_is_made_in_several(inputs, tmp_path, monkeypatch):
+    rows = [
+        (f"{name}-{n}", inputs / f"{name}", inputs / "short.wav")
+        for n in range(2)
+        for name in ("pan.mp4", "portrait.jpg")
+    ]
+    table, options = manifest(tmp_path / "t.csv", rows), ("--model", "warp", "--crf", 0)
+    assert lipsync_ray("dub", table, "-o", tmp_path / "whole", *options) == 0
+    monkeypatch.setattr(job, "WAVE", 3)
+    assert lipsync_ray("dub", table, "-o", tmp_path / "waves", *options) == 0
+    whole, waves = (read_results(str(tmp_path / name)) for name in ("whole", "waves"))
+    assert [row.id for row in waves] == [row[0] for row in rows]
+    assert [frame_digests(row.output) for row in waves] == [frame_digests(row.output) for row in whole]
+    run = json.loads((tmp_path / "waves" / "run.json").read_text())
+    assert run["detected_videos"] == 2
+    assert {one["name"]: (one["done"], one["frames"]) for one in run["passes"] if one["name"] in ("faces", "lips")} == {
+        "faces": (2, 101), "lips": (4, 200),
+    }  # fmt: skip
 
 
 def test_everything_may_be_in_a_bucket(inputs, cluster):

@@ -10,7 +10,7 @@ scans and parts. A dub that cannot go on becomes a row that says why, and the ot
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from fractions import Fraction
 from functools import partial
 
@@ -42,6 +42,8 @@ from lipsync_ray.models.weights import Checkpoint
 from lipsync_ray.restoration import previews
 from lipsync_ray.restoration.weights import Restoration, resolve
 from lipsync_ray.settings import DubSettings, Reference, Workers
+
+WAVE = 10_000  # dubs that are made at a time
 
 
 def run(
@@ -75,7 +77,9 @@ def run(
         run = DubRun(dubs, recipe, workers, out, console, runner, rejected)
         run.write()
         prepare(run)
-        _make_dubs(run)
+        for wave in _waves(run.active.values()):
+            run.active = {dub.id: dub for dub in wave}
+            _make_dubs(run)
         return Summary(run.rows, run.finish(), run.detected_videos, run.seconds)
 
 
@@ -97,6 +101,12 @@ def networks(
     if generator.reference is None and settings.reference is not None:
         raise SettingsError(f"--reference {settings.reference}: {generator.name} is shown no reference; leave it out")
     return generator, checkpoint, resolve(settings.restore, fetching, fetch) if settings.restore else None
+
+
+def _waves(dubs: Collection[DubState]) -> list[list[DubState]]:
+    """Dubs that are made at a time, those of one video together: what waits for a pass is held in memory, row by row."""
+    ordered = sorted(dubs, key=lambda dub: dub.video_key) if len(dubs) > WAVE else list(dubs)
+    return [ordered[first : first + WAVE] for first in range(0, len(ordered), WAVE)]
 
 
 def _make_dubs(run: DubRun) -> None:
