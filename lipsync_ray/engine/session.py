@@ -124,7 +124,7 @@ def _open(address: str | None) -> None:
                 if address is not None:
                     ray.init(address=address, logging_level=logging.WARNING, log_to_driver=False)
                 else:
-                    with _given_ports():
+                    with _given_ports(), _loopback():
                         ray.init(
                             address="local",
                             include_dashboard=False,
@@ -177,6 +177,23 @@ def _given_ports() -> Iterator[None]:
         yield
     finally:
         parameter.RayParams.__init__, services.start_ray_process = make, start
+
+
+@contextmanager
+def _loopback() -> Iterator[None]:
+    """Have Ray's processes listen to this machine alone.
+
+    It takes an address that others reach for its node's even where 127.0.0.1 is asked for, and listens on every one, unless
+    it believes that it cannot form a cluster. No argument of `ray.init` says so, and the variable that does is read once.
+    """
+    from ray._private import ray_constants
+
+    before = ray_constants.ENABLE_RAY_CLUSTER
+    ray_constants.ENABLE_RAY_CLUSTER = False
+    try:
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = before
 
 
 def _free_ports(count: int) -> list[int]:

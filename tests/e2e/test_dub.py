@@ -179,28 +179,6 @@ def test_a_table_that_is_longer_than_a_wave_is_made_in_several(inputs, tmp_path,
     }  # fmt: skip
 
 
-def test_everything_may_be_in_a_bucket(inputs, cluster):
-    import s3fs
-
-    store = s3fs.S3FileSystem()
-    store.mkdir("e2e")
-    for name in ("pan.mp4", "short.wav"):
-        store.put_file(str((inputs / name).resolve()), f"e2e/in/{name}")
-    store.pipe_file(
-        "e2e/table.jsonl", b'{"video": "s3://e2e/in/pan.mp4", "audio": "s3://e2e/in/short.wav", "language": "en"}\n'
-    )
-    assert (
-        lipsync_ray(
-            "dub", "s3://e2e/table.jsonl", "-o", "s3://e2e/run", "--model", "mini", "--segment", "1", engine="ray"
-        )
-        == 0
-    )
-    (result,) = read_results("s3://e2e/run")
-    assert (result.status, result.output, result.segments) == ("done", "s3://e2e/run/videos/pan-en.mp4", 2)
-    assert probe_video("s3://e2e/run/videos/pan-en.mp4").frames == 50
-    assert lipsync_ray("dub", "s3://e2e/table.jsonl", "-o", "s3://e2e/run", "--model", "mini") == 0
-
-
 def test_changed_settings_make_the_videos_again_from_the_same_faces(inputs, tmp_path, capsys):
     table = manifest(tmp_path / "t.csv", [("a", inputs / "pan.mp4", inputs / "short.wav")])
     assert lipsync_ray("dub", table, "-o", tmp_path / "out", "--model", "mini") == 0

@@ -14,7 +14,6 @@ from material import add_sound, random_inception
 
 from lipsync_ray.engine.attempts import Ledger
 from lipsync_ray.engine.inline_runner import InlineRunner
-from lipsync_ray.engine.ray_runner import RayRunner
 from lipsync_ray.engine.stages import StageSpec
 from lipsync_ray.faces.crop import Pads
 from lipsync_ray.jobs.evaluate.fid import AccumulateFID, FidRow, GroupOrder, Unit, distance
@@ -157,7 +156,7 @@ def test_two_runs_of_one_model_are_told_apart(demo_scores, tmp_path):
     assert "| en | warp (again) | 2/2 |" in text
 
 
-def test_fid_is_the_same_for_one_actor_and_for_three(demo_run, demo_scores, cluster, tmp_path):
+def test_fid_is_the_same_for_one_actor_and_for_three(demo_run, demo_scores, tmp_path):
     weights = random_inception(tmp_path / "random.pth")
     units = []
     for name in ("pan-en", "pan-ko", "sway-en"):
@@ -172,8 +171,7 @@ def test_fid_is_the_same_for_one_actor_and_for_three(demo_run, demo_scores, clus
             for i, b in enumerate(bundles)
         ]
         spec = StageSpec("inception", partial(AccumulateFID, Checkpoint.of(weights), 64, "cpu", None), workers, 0.5)
-        engine = InlineRunner() if workers == 1 else RayRunner(cluster)
-        outcomes = list(engine.run(rows, [spec], Ledger(str(tmp_path / "attempts"), 3)))
+        outcomes = list(InlineRunner().run(rows, [spec], Ledger(str(tmp_path / "attempts"), 3)))
         assert all(outcome.failure is None for outcome in outcomes)
         sides = [tuple(row.url for row in rows if row.side == side) for side in ("generated", "real")]
         found.append(distance(GroupOrder(("x", "m"), 64, *sides)))

@@ -8,8 +8,10 @@ import sys
 import tempfile
 import threading
 import time
+from ipaddress import ip_address
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 
@@ -114,6 +116,21 @@ def test_a_killed_driver_is_started_again_and_goes_on(engine, arguments, undistu
     assert frame_digests(out / "videos" / "d.mp4") == undisturbed
 
 
+def lives(process):
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+def listening(process):
+    """Addresses at which a process listens."""
+    try:
+        return [one.laddr.ip for one in process.net_connections("inet") if one.status == psutil.CONN_LISTEN]
+    except psutil.Error:
+        return []
+
+
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_driver_that_is_asked_to_stop_says_so_and_leaves_nothing_of_ray(arguments, tmp_path, number, status):
     out = tmp_path / "out"
@@ -127,6 +144,8 @@ def test_a_driver_that_is_asked_to_stop_says_so_and_leaves_nothing_of_ray(argume
     )
     try:
         wait_for(lambda: (out / "run.json").exists() or driver.poll() is not None)
+        family = [psutil.Process(driver.pid), *psutil.Process(driver.pid).children(recursive=True)]
+        heard_at = {address for process in family for address in listening(process)}
         driver.send_signal(number)
         said = driver.communicate(timeout=PATIENCE_S)[0]
     finally:
@@ -136,4 +155,7 @@ def test_a_driver_that_is_asked_to_stop_says_so_and_leaves_nothing_of_ray(argume
     for noise in ("Traceback", "***", "logging.cc", "(raylet)"):
         assert noise not in said
     assert list(Path(environment["RAY_TMPDIR"]).glob("ray/session_2*")) == []
+    assert heard_at
+    assert {address for address in heard_at if not ip_address(address.removeprefix("::ffff:")).is_loopback} == set()
+    wait_for(lambda: not any(lives(process) for process in family))
     shutil.rmtree(environment["RAY_TMPDIR"])
