@@ -22,6 +22,7 @@ import argparse
 import contextlib
 import hashlib
 import json
+import logging
 import os
 import random
 import shutil
@@ -443,6 +444,7 @@ def main() -> None:
     parser.add_argument("--log", type=Path, default=Path("faults.jsonl"), help="one line a run")
     arguments = parser.parse_args()
     console, blows = Console(width=170), []
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
     folder = Path(tempfile.mkdtemp(prefix="f", dir="/tmp"))
     try:
         campaign = Campaign(folder)

@@ -4,6 +4,8 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -105,6 +107,35 @@ def test_a_token_expires_in_the_middle(table, right, s3_server, tmp_path, monkey
         assert frame_digests(row.output) == right
         assert not [name for name in s3fs.S3FileSystem(skip_instance_cache=True).find("token/out") if "parts" in name]
     s3fs.S3FileSystem.clear_instance_cache()
+
+
+def test_the_requester_pays_where_the_store_is_told_so(tmp_path):
+    asked = []
+
+    class Store(BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.headers.get("x-amz-request-payer"))
+            self.send_error(404)
+
+        do_HEAD = do_GET  # noqa: N815
+
+        def log_message(self, *arguments):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Store)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    environment = os.environ | {
+        "FSSPEC_S3": '{"requester_pays": true}', "AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.server_port}",
+        "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": "us-east-1",
+    }  # fmt: skip
+    words = [sys.executable, "-m", "lipsync_ray", "status", "s3://theirs/run"]
+    run = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=60)
+    server.shutdown()
+    server.server_close()
+    assert run.returncode == 2
+    assert "no run has begun here" in run.stderr
+    assert asked
+    assert set(asked) == {"requester"}
 
 
 def test_a_public_bucket_is_read_without_credentials(table, right, s3_server, tmp_path, monkeypatch, capsys):
