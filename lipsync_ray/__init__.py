@@ -3,8 +3,8 @@
 >>> import lipsync_ray
 >>> lipsync_ray.dub("face.mp4", "speech.wav", "out.mp4", model="warp")  # doctest: +SKIP
 
-The same for the other jobs: :func:`dub_table`, :func:`enhance`, :func:`evaluate`, :func:`analyze`, :func:`train`. Nothing heavy is
-imported before one of them is called.
+The same for the other jobs: :func:`dub_table`, :func:`enhance`, :func:`evaluate`, :func:`analyze`, :func:`train`; and
+:func:`quote_table`, what a table will take. Nothing heavy is imported before one of them is called.
 """
 
 from __future__ import annotations
@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     from lipsync_ray.faces.crop import Pads
     from lipsync_ray.io.results import Result, Summary
     from lipsync_ray.jobs.analyze.job import Analysed
+    from lipsync_ray.jobs.dub.quote import Prices, Quote
     from lipsync_ray.jobs.evaluate.job import Evaluated
     from lipsync_ray.jobs.train.job import Trained
     from lipsync_ray.jobs.train.settings import TrainSettings
     from lipsync_ray.media.encode import VideoCoding
+    from lipsync_ray.quotes import calibrate, quote_table
     from lipsync_ray.settings import (
         AnalyzeSettings,
         DubSettings,
@@ -42,6 +44,8 @@ __all__ = [
     "Evaluated",
     "LipsyncError",
     "Pads",
+    "Prices",
+    "Quote",
     "RestoreSettings",
     "Result",
     "Summary",
@@ -50,10 +54,12 @@ __all__ = [
     "VideoCoding",
     "Workers",
     "analyze",
+    "calibrate",
     "dub",
     "dub_table",
     "enhance",
     "evaluate",
+    "quote_table",
     "train",
 ]
 
@@ -66,6 +72,8 @@ _WHERE = {
     "Evaluated": "jobs.evaluate.job",
     "LipsyncError": "errors",
     "Pads": "faces.crop",
+    "Prices": "jobs.dub.quote",
+    "Quote": "jobs.dub.quote",
     "RestoreSettings": "settings",
     "Result": "io.results",
     "Summary": "io.results",
@@ -74,10 +82,12 @@ _WHERE = {
     "VideoCoding": "media.encode",
     "Workers": "settings",
     "analyze": "api",
+    "calibrate": "quotes",
     "dub": "api",
     "dub_table": "api",
     "enhance": "api",
     "evaluate": "api",
+    "quote_table": "quotes",
     "train": "api",
 }
 
