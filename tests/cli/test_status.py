@@ -42,6 +42,7 @@ def test_a_run_that_lives_says_what_is_left(tmp_path, monkeypatch, capsys):
     (tmp_path / "run.json").write_text(json.dumps(RECORD))
     outcomes(tmp_path, a="done", b="failed")
     me = occupancy._process(occupancy.os.getpid())
+    monkeypatch.setattr(occupancy, "_HELD", {"x"})
     note = {"id": "x", "place": occupancy._place(), "host": "here", "process": me, "beat": 4, "passes": [PASS]}
     (tmp_path / "running.json").write_text(json.dumps(note))
     status, said = run(monkeypatch, capsys, tmp_path)
