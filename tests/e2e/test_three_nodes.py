@@ -39,7 +39,7 @@ def test_a_spot_node_is_lost_in_the_middle_and_every_row_is_done(table, alone, t
     with cluster_of(head_cpus=0) as nodes:
         nodes.join(2, "ray.io/market-type=on-demand")
         lost = nodes.join(2, "ray.io/market-type=spot")
-        where = (ROOT / "tests" / "e2e" / "where.py", tmp_path / "ledger", "spot")
+        where = ("tests/e2e/where.py", tmp_path / "ledger", "spot")  # in the folder that travels with the submission
         said = nodes.submitted(*where)
         assert "rows were on: spot\n" in said, said[-1500:]
         job = nodes.submit(

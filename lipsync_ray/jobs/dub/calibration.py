@@ -44,6 +44,7 @@ _GRAIN = 1.5  # levels, standard deviation: with it, encoding costs what it does
 # Of the CPUs' time that rows use on the slope of many runs' times over their work, on two cores; taken where one run is known.
 _BUSY = 0.88
 _COMMAND_S = 4.5  # of Python's imports before a run, and of Ray's end after it
+_ON_CPUS = frozenset({"crop", "compose"})  # whatever the networks run on
 # Of a frame of 512 × 512, the part of a stage's cost that does not grow with it, where a run tells one size alone.
 _SHARES = {"detect": 0.9, "mesh": 0.9, "pose": 1.0, "crop": 0.5, "sync": 1.0, "restore": 0.95, "compose": 0.6}
 
@@ -112,15 +113,11 @@ def rates_of(runs: Sequence[str]) -> Rates:
                 f"{run}: nothing was made in its last run, or not by Ray: no CPU seconds are told of it"
             )
         megapixels = _megapixels(run)
-        for one in record["passes"]:
+        on_gpu = record["work"].endswith(" on cuda")
+        for one in (one for one in record["passes"] if one["frames_done"]):
             for stage, seconds in one.get("cpu", {}).items():
-                gpu = (
-                    one["stages"][stage]
-                    if record["work"].endswith(" on cuda") and stage not in ("crop", "compose")
-                    else 0
-                )
-                if one["frames_done"]:
-                    seen[stage].append(Seen(one["frames_done"], megapixels, seconds, gpu))
+                gpu = one["stages"][stage] if on_gpu and stage not in _ON_CPUS else 0.0
+                seen[stage].append(Seen(one["frames_done"], megapixels, seconds, gpu))
         lasted = record["ended"] - record["began"] + record["opened_s"] + _COMMAND_S
         spans.append((work / record["cluster"]["cpus"], lasted))
     stages = {stage: fitted(some, _SHARES.get(stage, 0.5)) for stage, some in seen.items()}

@@ -117,13 +117,9 @@ def quote(
     keys: dict[str, Keys] = {}
     unreadable = []
     for dub in dubs:
-        bad = [
-            f
-            for f in (ids[dub.video], ids[dub.audio], headers[dub.video], sounds[dub.audio])
-            if isinstance(f, Exception)
-        ]
-        if bad:
-            unreadable.append((dub.id, str(bad[0])))
+        found = ids[dub.video], ids[dub.audio], headers[dub.video], sounds[dub.audio]
+        if reasons := [str(one) for one in found if isinstance(one, Exception)]:
+            unreadable.append((dub.id, reasons[0]))
         else:
             keys[dub.id] = recipe.keys(dub, str(ids[dub.video]), str(ids[dub.audio]))
     kept = RESULTS.kept(out, {name: key.fingerprint for name, key in keys.items()}, has_output(out, ["videos"]))
