@@ -27,7 +27,6 @@ class Header:
     rate : frames/s of the grid on which frames are numbered, as far as a header tells it
     frames : on that grid, about; 1 of a still picture
     still : a single picture
-    sound_s : seconds of its sound; 0 where it has none
     """
 
     codec: str = ""
@@ -35,7 +34,6 @@ class Header:
     rate: Fraction = Fraction(0)
     frames: int = 0
     still: bool = False
-    sound_s: float = 0.0
 
 
 def read_video(url: str, still_rate: Fraction) -> Header:
@@ -54,14 +52,12 @@ def read_video(url: str, still_rate: Fraction) -> Header:
         still = is_picture_format(container.format.name) and frames <= 1
         size = stream.codec_context.width * stream.codec_context.height / 1e6
         codec = stream.codec_context.name
-        sound = container.streams.audio[0] if container.streams.audio else None
-        heard = _seconds(sound, container) if sound is not None else Fraction(0)
         if still:
             return Header(codec, size, still_rate, 1, True)
-        return Header(codec, size, Fraction(rate), max(1, frames), False, float(heard))
+        return Header(codec, size, Fraction(rate), max(1, frames), False)
 
 
-def read_sound(url: str) -> float:
+def read_sound(url: str) -> Fraction:
     """Seconds of a file's sound.
 
     Raises
@@ -71,7 +67,7 @@ def read_sound(url: str) -> float:
     with opened(url) as container:
         if not container.streams.audio:
             raise ProbeError(f"{url}: no audio in it (streams: {kinds(container)})")
-        return float(_seconds(container.streams.audio[0], container))
+        return _seconds(container.streams.audio[0], container)
 
 
 def _seconds(stream: Any, container: Any) -> Fraction:

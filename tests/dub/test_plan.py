@@ -65,14 +65,14 @@ def test_pingpong_never_jumps(count, n):
     [(25, "8.6", 215), (25, "8.601", 216), ("30000/1001", "10", 300), ("24000/1001", "1/100", 1), (25, "0.04", 1)],
 )
 def test_the_output_lasts_as_long_as_the_audio(rate, seconds, frames):
-    assert output_frames(video(rate=Fraction(rate)), speech(seconds), "audio") == frames
+    assert output_frames(video(rate=Fraction(rate)), speech(seconds).duration_s, "audio") == frames
 
 
 def test_other_lengths():
-    assert output_frames(video(100), speech(2), "video") == 100
-    assert output_frames(video(100), speech(2), "shortest") == 50
-    assert output_frames(video(10), speech(2), "shortest") == 10
-    assert output_frames(video(1, still=True), speech(2), "shortest") == 50
+    assert output_frames(video(100), speech(2).duration_s, "video") == 100
+    assert output_frames(video(100), speech(2).duration_s, "shortest") == 50
+    assert output_frames(video(10), speech(2).duration_s, "shortest") == 10
+    assert output_frames(video(1, still=True), speech(2).duration_s, "shortest") == 50
 
 
 @given(st.integers(1, 5000), st.fractions(1, 120, max_denominator=1001), st.floats(0.2, 600), st.integers(1, 256))

@@ -332,7 +332,7 @@ def _finished(out: Path) -> int:
 
 def _stamps(out: str) -> dict[str, Any]:
     """What a run keeps, and a sign of when it was written. What every run writes anew is left out."""
-    kept = ("parts/", "faces/", "videos/", "mels/", "audio/", "meshes/")
+    kept = ("parts/", "faces/", "videos/", "sources/")
     if storage.is_local(out):
         names = [name for name in storage.list_tree(out) if name.startswith(kept)]
         return {name: (Path(out) / name).stat().st_mtime_ns for name in names if (Path(out) / name).exists()}

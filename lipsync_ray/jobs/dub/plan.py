@@ -23,7 +23,11 @@ from lipsync_ray.restoration.faces import PARSE_EVERY, ROW_S
 from lipsync_ray.settings import SEGMENT_S, Length
 
 if TYPE_CHECKING:  # the run, of which workers need not know
+    from fractions import Fraction
+
     from lipsync_ray.jobs.dub.inputs import DubRun, DubState
+    from lipsync_ray.jobs.dub.recipe import Recipe
+    from lipsync_ray.media.headers import Header
 
 
 @dataclass(frozen=True)
@@ -71,13 +75,26 @@ class Segment:
         return dict(self.previews).get(self.start + place)
 
 
-def output_frames(video: VideoInfo, speech: Speech, length: Length) -> int:
+def output_frames(video: VideoInfo | Header, spoken_s: Fraction, length: Length) -> int:
     """How many frames the output has: at least one; as many as begin before the sound ends."""
-    spoken = speech.duration_s * video.rate
+    spoken = spoken_s * video.rate
     sounding = max(1, -(-spoken.numerator // spoken.denominator))
     if length == "audio" or (video.still and length == "shortest"):
         return sounding
     return video.frames if length == "video" else min(video.frames, sounding)
+
+
+def ranges(recipe: Recipe, segment_s: float | None, frames: int, rate: Fraction) -> list[tuple[int, int]]:
+    """[start, stop) of a dub's segments.
+
+    Parameters
+    ----------
+    segment_s : seconds of each, where that is asked for
+    """
+    restored = recipe.settings.restore is not None
+    seconds = segment_s or (ROW_S if restored else SEGMENT_S)
+    batch = recipe.generator.batch(recipe.batch, recipe.device)
+    return split(frames, rate, seconds, batch, PARSE_EVERY if restored else 1)
 
 
 def segments(run: DubRun, dub: DubState) -> list[Segment]:
@@ -85,9 +102,7 @@ def segments(run: DubRun, dub: DubState) -> list[Segment]:
     assert dub.info is not None
     assert dub.speech is not None
     settings = run.settings
-    dub.frames = output_frames(dub.info, dub.speech, settings.length)
-    seconds = run.workers.segment_s or (ROW_S if settings.restore else SEGMENT_S)
-    batch = run.generator.batch(run.workers.batch, run.recipe.device)
+    dub.frames = output_frames(dub.info, dub.speech.duration_s, settings.length)
     folder = run.url(previews.FOLDER)
     frames = previews.preview_frames(dub.frames) if settings.restore else ()
     shown = [(frame, previews.row_url(folder, dub.id, frame)) for frame in frames]
@@ -109,5 +124,5 @@ def segments(run: DubRun, dub: DubState) -> list[Segment]:
             url=run.url("parts", dub.id, f"{dub.fingerprint}-{start}-{stop}.mp4"),
             previews=tuple((frame, url) for frame, url in shown if start <= frame < stop),
         )
-        for start, stop in split(dub.frames, dub.info.rate, seconds, batch, PARSE_EVERY if settings.restore else 1)
+        for start, stop in ranges(run.recipe, run.workers.segment_s, dub.frames, dub.info.rate)
     ]

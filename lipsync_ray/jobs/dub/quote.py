@@ -5,12 +5,12 @@ Nothing is decoded, fetched or written. Where a header is wrong, so is the quote
 
 from __future__ import annotations
 
-import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import TypeVar
 
 from lipsync_ray.engine.rates import Rates
@@ -23,11 +23,10 @@ from lipsync_ray.io import storage
 from lipsync_ray.io.manifest import Dub
 from lipsync_ray.io.results import RESULTS, has_output
 from lipsync_ray.jobs.dub.meshes import MESH_FOLDER, mesh_name
+from lipsync_ray.jobs.dub.plan import output_frames, ranges
 from lipsync_ray.jobs.dub.recipe import Keys, Recipe
 from lipsync_ray.media.headers import Header, read_sound, read_video
-from lipsync_ray.media.timeline import split
-from lipsync_ray.restoration.faces import PARSE_EVERY, ROW_S
-from lipsync_ray.settings import SEGMENT_S, Workers
+from lipsync_ray.settings import Workers
 
 _LOOKERS = 16
 # How often a stage decodes each of its frames, of whatever codec.
@@ -126,7 +125,7 @@ def quote(
     work = _Work(recipe, out, rates)
     for dub in dubs:
         header, sound = headers[dub.video], sounds[dub.audio]
-        if dub.id in keys and dub.id not in kept and isinstance(header, Header) and isinstance(sound, float):
+        if dub.id in keys and dub.id not in kept and isinstance(header, Header) and isinstance(sound, Fraction):
             work.add(dub, keys[dub.id], header, sound, workers)
     pools = _pools(recipe, layout.model, layout.read, layout.write)
     gpus = layout.model.workers * min(1.0, sum(pool.gpus for _, pool in pools)) if recipe.device == "cuda" else 0.0
@@ -159,7 +158,7 @@ class _Work:
                 self._parts[part[1]] += int(part[3]) - int(part[2])
                 self._part_counts[part[1]] += 1
 
-    def add(self, dub: Dub, keys: Keys, header: Header, sound_s: float, workers: Workers) -> None:
+    def add(self, dub: Dub, keys: Keys, header: Header, sound_s: Fraction, workers: Workers) -> None:
         """One dub that is not done."""
         settings = self.recipe.settings
         rate = float(header.rate)
@@ -171,15 +170,8 @@ class _Work:
                 self._load("detect", header.frames, header)
             if self.recipe.meshed and mesh_name(keys.video, settings.face) not in self._meshes:
                 self._load("mesh", header.frames, header)
-        spoken = max(1, math.ceil(sound_s * rate))
-        frames = spoken
-        if settings.length == "video":
-            frames = header.frames
-        elif settings.length == "shortest" and not header.still:
-            frames = min(spoken, header.frames)
-        seconds = workers.segment_s or (ROW_S if settings.restore else SEGMENT_S)
-        batch = self.recipe.generator.batch(self.recipe.batch, self.recipe.device)
-        parts = split(frames, header.rate, seconds, batch, PARSE_EVERY if settings.restore else 1)
+        frames = output_frames(header, sound_s, settings.length)
+        parts = ranges(self.recipe, workers.segment_s, frames, header.rate)
         made = f"{dub.id}/{keys.fingerprint}"
         left = max(0, frames - self._parts[made])
         self.segments += max(0, len(parts) - self._part_counts[made])
