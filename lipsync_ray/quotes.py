@@ -46,7 +46,7 @@ def quote_table(
     from lipsync_ray.engine.start import cluster_of
     from lipsync_ray.io import storage
     from lipsync_ray.io.manifest import read_manifest
-    from lipsync_ray.jobs.dub.job import networks
+    from lipsync_ray.jobs.dub.networks import networks
     from lipsync_ray.jobs.dub.quote import quote
     from lipsync_ray.jobs.dub.recipe import Recipe
     from lipsync_ray.settings import DubSettings, Workers
@@ -56,7 +56,7 @@ def quote_table(
     workers = workers or Workers(engine=auto_engine(None))
     cluster = cluster or cluster_of(workers)
     device = allocate(cluster, workers, alone=True).device
-    recipe = Recipe.of(settings, *networks(settings, fetch=False), device, workers.batch)
+    recipe = Recipe.of(settings, networks(settings, fetch=False), device, workers.batch)
     folder = storage.absolute(os.fspath(out))
     known = _rates(None if rates is None else os.fspath(rates), folder, recipe.work)
     return quote(rows, recipe, workers, folder, cluster, known, prices)

@@ -11,6 +11,7 @@ from lipsync_ray.errors import SettingsError
 from lipsync_ray.faces.blend import BLENDS, Blend
 from lipsync_ray.faces.crop import Pads
 from lipsync_ray.faces.masks import MASKS, MaskKind
+from lipsync_ray.faces.parsed import PARSED_BLENDS, ParsedBlend
 from lipsync_ray.faces.speaker import FACE_RULES, FaceChoice, FaceRule
 from lipsync_ray.media.encode import PRESETS, VideoCoding
 from lipsync_ray.media.timeline import LOOPS, Loop
@@ -35,6 +36,7 @@ FID_DIMS = (64, 192, 768, 2048)
 PRECISIONS: tuple[str, ...] = get_args(Precision)
 LENGTHS: tuple[str, ...] = get_args(Length)
 MAX_CRF = 51
+MAX_SHIFT = 200
 SEGMENT_S = 4.0  # of video in one row of work, where nothing larger than face crops travels with it
 
 
@@ -47,7 +49,9 @@ class DubSettings:
     model : a registered name or a checkpoint's path
     face : which face speaks, where there are several
     pads : by how much a face's box grows before it is cropped
-    blend : how the generated face goes back into the frame
+    blend : how the generated face goes back into the frame; None for what suits the model
+    bbox_shift : pixels by which MuseTalk 1.0's box is moved down; None for 0
+    extra_margin : pixels that MuseTalk 1.5's box takes in below the chin; None for 10
     length : what the output lasts as long as
     loop : how a video shorter than that goes on
     trim_silence : whether the audio's leading and trailing silence is cut
@@ -63,7 +67,9 @@ class DubSettings:
     model: str = DEFAULT_MODEL
     face: FaceRule = "largest"
     pads: Pads = field(default_factory=Pads)
-    blend: Blend = "feather"
+    blend: Blend | ParsedBlend | None = None
+    bbox_shift: int | None = None
+    extra_margin: int | None = None
     length: Length = "audio"
     loop: Loop = "pingpong"
     trim_silence: bool = False
@@ -76,7 +82,14 @@ class DubSettings:
 
     def __post_init__(self) -> None:
         _one_of("--face", self.face, FACE_RULES)
-        _one_of("--blend", self.blend, BLENDS)
+        if self.blend is not None:
+            _one_of("--blend", self.blend, (*BLENDS, *PARSED_BLENDS))
+        for option, pixels, least in (
+            ("--bbox-shift", self.bbox_shift, -MAX_SHIFT),
+            ("--extra-margin", self.extra_margin, 0),
+        ):
+            if pixels is not None and not least <= pixels <= MAX_SHIFT:
+                raise SettingsError(f"{option} {pixels}: expected {least} to {MAX_SHIFT} pixels")
         _one_of("--length", self.length, LENGTHS)
         _one_of("--loop", self.loop, LOOPS)
         _one_of("--precision", self.precision, PRECISIONS)

@@ -45,7 +45,25 @@ PadsOption = Annotated[
     ),
 ]
 BlendOption = Annotated[
-    str, typer.Option(help="feather, or hard for the original's rectangle.", rich_help_panel="Lips")
+    str | None,
+    typer.Option(
+        help="feather, or hard for the original's rectangle; for musetalk also jaw, raw, neck, by a face parser "
+        "(bisenet). By default feather; for musetalk jaw, and raw for musetalk-v1, where the parser's weights are here.",
+        rich_help_panel="Lips",
+    ),
+]
+ShiftOption = Annotated[
+    int | None,
+    typer.Option(
+        help="For musetalk-v1: pixels by which its box is moved down; more opens the mouth wider.",
+        rich_help_panel="Lips",
+    ),
+]
+MarginOption = Annotated[
+    int | None,
+    typer.Option(
+        help="For musetalk: pixels below the chin that its box takes in (10 by default).", rich_help_panel="Lips"
+    ),
 ]
 ReferenceOption = Annotated[
     str | None,
@@ -108,7 +126,9 @@ def dub(
     model: Model = "wav2lip_gan",
     face: Face = "largest",
     pads: PadsOption = (0.0, 0.05, 0.0, 0.0),
-    blend: BlendOption = "feather",
+    blend: BlendOption = None,
+    bbox_shift: ShiftOption = None,
+    extra_margin: MarginOption = None,
     reference: ReferenceOption = None,
     close_in_silence: CloseOption = None,
     precision: PrecisionOption = "auto",
@@ -163,6 +183,8 @@ def dub(
         face=face,  # type: ignore[arg-type]
         pads=Pads(*pads),
         blend=blend,  # type: ignore[arg-type]
+        bbox_shift=bbox_shift,
+        extra_margin=extra_margin,
         length=length,  # type: ignore[arg-type]
         loop=loop,  # type: ignore[arg-type]
         trim_silence=trim_silence,

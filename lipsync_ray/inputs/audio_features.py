@@ -10,8 +10,9 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,12 +22,17 @@ from lipsync_ray.io import storage
 from lipsync_ray.media import audio, mel, mfcc
 from lipsync_ray.media.audio import Sound, SoundTrack, Span
 
+if TYPE_CHECKING:  # torch, which a sound's features do without
+    from lipsync_ray.models.weights import Checkpoint
+    from lipsync_ray.models.whisper_encoder import HiddenStates
+
 F32 = NDArray[np.float32]
-FrontEnd = Literal["mel", "mfcc"]
+FrontEnd = Literal["mel", "mfcc", "whisper"]
 
 FOLDER = "sources"
 FORMAT = 2  # raise when what is stored changes its meaning
 BANDS = {"mel": mel.BANDS, "mfcc": mfcc.COEFFICIENTS}
+SILENCE = {"mel": mel.SILENCE, "whisper": 0.0}  # what is heard beyond the ends of a sound
 SILENT_PEAK = 10 ** (-60 / 20)  # full scale is 1: dither and hum lie below, no speech does
 VOICE_PER_S = Fraction(16000, 512)  # Silero's chunks
 _VOICED = 0.5
@@ -38,7 +44,7 @@ _PCM = 32768  # SyncNet hears 16-bit numbers
 class AudioSource:
     """A sound to listen to, whether to trim its silence, and where its features go. `key` tells one from another.
 
-    `voice` asks where somebody speaks in it, too.
+    `voice` asks where somebody speaks in it, too. `hearer` is the network that a front end "whisper" is.
     """
 
     track: SoundTrack
@@ -47,6 +53,13 @@ class AudioSource:
     folder: str
     front_end: FrontEnd = "mel"
     voice: bool = False
+    hearer: Checkpoint | None = None
+
+    @property
+    def features_url(self) -> str:
+        """Where its features go; those of another network are others."""
+        heard_by = f"-{self.hearer.sha256[:8]}" if self.hearer else ""
+        return storage.join(self.folder, f"{self.key}.{self.front_end}{heard_by}")
 
 
 @dataclass(frozen=True)
@@ -59,8 +72,8 @@ class Speech:
     sound : what it is
     span : the samples that are used
     features_url : raw float32 (columns, bands) of the span
-    columns : of 12.5 ms (mel) or 10 ms (MFCC)
-    bands : 80 (mel) or 13 (MFCC)
+    columns : of 12.5 ms (mel), 10 ms (MFCC) or 20 ms (Whisper's hidden states)
+    bands : 80 (mel), 13 (MFCC) or 1,920 (five layers of 384)
     voice_url : raw float32 probability of speech in each 32 ms of the span, where that was asked for
     """
 
@@ -130,30 +143,50 @@ def extract_audio_features(source: AudioSource) -> Speech:
 
 
 def _features_of(source: AudioSource) -> Speech:
-    bands = BANDS[source.front_end]
-    features_url = storage.join(source.folder, f"{source.key}.{source.front_end}")
+    features_url = source.features_url
     note_url = f"{features_url}.json"
     if storage.exists(note_url):
         note = json.loads(storage.read_bytes(note_url))
+        bands = note.get("bands") or BANDS[source.front_end]
         return Speech(source.track, Sound(**note["sound"]), Span(**note["span"]), features_url, note["columns"], bands)
     sound = audio.probe_audio(source.track)
     span = audio.trim_silence(source.track, sound) if source.trim else Span(0, sound.samples)
-    columns = 0
+    columns = bands = 0
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "features"
         with path.open("wb") as file:
-            for block in _features(audio.speech_blocks(source.track, span, sound.cancels), source.front_end):
+            for block in _features(audio.speech_blocks(source.track, span, sound.cancels), source):
                 file.write(np.ascontiguousarray(block, "<f4").tobytes())
-                columns += len(block)
+                columns, bands = columns + len(block), block.shape[1]
         if not columns:
             raise DecodeError(f"{source.track.url}: no sound in it")
         storage.commit_file(path, features_url)
-    note = {"sound": asdict(sound), "span": asdict(span), "columns": columns}
+    note = {"sound": asdict(sound), "span": asdict(span), "columns": columns, "bands": bands}
     storage.commit_bytes(note_url, json.dumps(note).encode())
     return Speech(source.track, sound, span, features_url, columns, bands)
 
 
-def _features(blocks: Iterable[F32], front_end: FrontEnd) -> Iterator[NDArray[Any]]:
-    if front_end == "mel":
+def _features(blocks: Iterable[F32], source: AudioSource) -> Iterator[NDArray[Any]]:
+    if source.front_end == "mel":
         return mel.mel_blocks(blocks)
+    if source.front_end == "whisper":
+        assert source.hearer is not None
+        return hidden_states(blocks, source.hearer)
     return mfcc.mfcc_blocks(np.rint(np.clip(block * _PCM, -_PCM, _PCM - 1)).astype(np.float32) for block in blocks)
+
+
+def hidden_states(blocks: Iterable[F32], hearer: Checkpoint) -> Iterator[F32]:
+    """(m_i, layers · d) float32 hidden states of Whisper's encoder, 50 a second."""
+    from lipsync_ray.models.whisper_encoder import hidden_blocks
+
+    return hidden_blocks(blocks, _hearer(hearer))
+
+
+@lru_cache(maxsize=1)
+def _hearer(checkpoint: Checkpoint) -> HiddenStates:
+    """A worker hears many sounds by one network."""
+    from lipsync_ray.inputs.face_tables import one_thread
+    from lipsync_ray.models.whisper_encoder import HiddenStates
+
+    one_thread()
+    return HiddenStates(checkpoint)

@@ -16,15 +16,14 @@ from numpy.typing import NDArray
 
 from lipsync_ray.engine.resources import Pool
 from lipsync_ray.engine.stages import Failure
-from lipsync_ray.engine.video_pass import VideoPass, VideoState
+from lipsync_ray.engine.video_pass import VideoPass
 from lipsync_ray.faces.mesh import KEPT, agrees, cut_square, square_of
 from lipsync_ray.faces.mouth import Mouths, fill_holes, mouths_of
 from lipsync_ray.faces.table import landmarks_of, read_table, tracks_of
 from lipsync_ray.inputs.face_tables import one_thread
+from lipsync_ray.inputs.faced_videos import FacedRow, FacedVideo, faced_rows
 from lipsync_ray.io import storage
 from lipsync_ray.media import decode
-from lipsync_ray.media.probe import VideoInfo
-from lipsync_ray.media.timeline import split
 
 F32 = NDArray[np.float32]
 
@@ -64,19 +63,6 @@ def _read_mouths(url: str) -> Mouths:
     return Mouths.from_bytes(storage.read_bytes(url))
 
 
-@dataclass(frozen=True)
-class MeshRow:
-    """Frames start … stop − 1 of a video whose landmarks are looked for in the faces of `chosen` tracks of `table`."""
-
-    key: str
-    video: VideoInfo
-    table: str
-    chosen: tuple[int, ...]
-    start: int
-    stop: int
-    url: str
-
-
 class FindMesh:
     """Find the landmarks of a row's faces and commit them. Keeps the network loaded."""
 
@@ -86,7 +72,7 @@ class FindMesh:
         one_thread()
         self._mesher = Mesher(device)
 
-    def __call__(self, row: MeshRow) -> int:
+    def __call__(self, row: FacedRow) -> int:
         """How many frames have landmarks."""
         known = landmarks_of(read_table(row.table, row.start, row.stop), row.chosen, row.start, row.stop)
         points = np.full((row.stop - row.start, len(KEPT), 2), np.nan, np.float32)
@@ -135,24 +121,9 @@ def make_mesh_table(order: MeshOrder) -> str:
     return order.url
 
 
-@dataclass
-class MeshVideo(VideoState):
-    """A video whose mesh table is to be made."""
-
-    key: str
-    video: VideoInfo
-    url: str
-    table: str = ""
-    chosen: tuple[int, ...] = ()
-
-    @property
-    def id(self) -> str:
-        return self.key
-
-
 def mesh_pass(
-    active: dict[str, MeshVideo], pool: Pool, folder: str, on_end: Callable[[MeshVideo, Failure | None], None]
-) -> VideoPass[MeshVideo, MeshOrder, str]:
+    active: dict[str, FacedVideo], pool: Pool, folder: str, on_end: Callable[[FacedVideo, Failure | None], None]
+) -> VideoPass[FacedVideo, MeshOrder, str]:
     """The pass that makes mesh tables.
 
     Parameters
@@ -163,26 +134,14 @@ def mesh_pass(
     device = "cuda" if pool.gpus else "cpu"
     parts = storage.join(folder, "parts")
 
-    def rows(video: MeshVideo) -> list[MeshRow]:
-        ranges = split(video.video.frames, video.video.rate, ROW_S)
-        return [
-            MeshRow(
-                f"{video.key}-{start}",
-                video.video,
-                video.table,
-                video.chosen,
-                start,
-                stop,
-                storage.join(parts, video.key, f"{start}-{stop}.npy"),
-            )
-            for start, stop in ranges
-        ]
+    def rows(video: FacedVideo) -> list[FacedRow]:
+        return faced_rows(video, storage.join(parts, video.key), ".npy", ROW_S)
 
-    def order(video: MeshVideo) -> MeshOrder:
+    def order(video: FacedVideo) -> MeshOrder:
         urls = tuple(url for _, url in video.ordered)
         return MeshOrder(video.key, video.table, video.chosen, urls, video.url)
 
-    def end(video: MeshVideo, failure: Failure | None = None) -> None:
+    def end(video: FacedVideo, failure: Failure | None = None) -> None:
         if active.pop(video.key, None) is not None:
             on_end(video, failure)
 

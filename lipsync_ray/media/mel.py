@@ -122,25 +122,32 @@ def _filters() -> NDArray[np.float64]:
 
 
 def windows(
-    mel: F32, starts: NDArray[np.int64], first: int, total: int, step: int = 16, silent_end: bool = False
+    mel: F32,
+    starts: NDArray[np.int64],
+    first: int,
+    total: int,
+    step: int = 16,
+    silent_end: bool = False,
+    silence: float = SILENCE,
 ) -> F32:
-    """The mel windows of some frames, cut from a stretch of a clip's mel.
+    """The windows of some frames, cut from a stretch of a clip's mel or other features.
 
     Columns before the clip are silence. A window that would run past the clip's end is moved back to the last
     ``step`` columns, as in the original (which then stops; here every frame gets one).
 
     Parameters
     ----------
-    mel : (c, 80) float32, columns ``first`` … of the clip
+    mel : (c, k) float32, columns ``first`` … of the clip
     starts : (n,) first column of each window, in the clip's numbering
     first : number of the first column of ``mel``
     total : columns of the whole clip
     step : columns of a window
     silent_end : a window that would run past the clip's end stays where it is, and hears silence there
+    silence : what every band has there
 
     Returns
     -------
-    (n, 80, step) float32
+    (n, k, step) float32
     """
     ends = np.asarray(starts) + step
     if not silent_end:
@@ -150,7 +157,7 @@ def windows(
     held = (
         mel[np.clip(picked - first, 0, max(len(mel) - 1, 0))]
         if len(mel)
-        else np.zeros((*picked.shape, BANDS), np.float32)
+        else np.zeros((*picked.shape, mel.shape[1]), np.float32)
     )
-    out = np.where(inside[..., None], held, np.float32(SILENCE))
+    out = np.where(inside[..., None], held, np.float32(silence))
     return np.ascontiguousarray(out.transpose(0, 2, 1), dtype=np.float32)

@@ -5,11 +5,11 @@ A network joins by an entry in :data:`GENERATORS` and its weights in :mod:`lipsy
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -18,128 +18,64 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from lipsync_ray.errors import CheckpointError
-from lipsync_ray.models import hear, weights
+from lipsync_ray.models import extras, hear, musetalk, musetalk_files, weights
 from lipsync_ray.models.batched import Batched
 from lipsync_ray.models.checkpoint import compare, load_into, read_state
+from lipsync_ray.models.lip_sync import AudioWindow, Build, GeneratorSpec
 from lipsync_ray.models.mini import Mini, mini_for
 from lipsync_ray.models.precision import dtype_of
 from lipsync_ray.models.wav2lip import CROP, MEL_BANDS, MEL_STEP, Block, Wav2Lip
+from lipsync_ray.models.weights import Checkpoint
 from lipsync_ray.settings import Precision, Reference
 
 U8 = NDArray[np.uint8]
 F32 = NDArray[np.float32]
 
 
-class Generator(Protocol):
-    """A loaded lip-sync network."""
-
-    def __call__(self, crops: U8, audio: F32, /) -> U8:
-        """Draw the mouths.
-
-        Parameters
-        ----------
-        crops : (n, side, side, 3) uint8 BGR: the reference that its spec asks for
-        audio : (n, bands, columns) float32: each frame's window of sound
-
-        Returns
-        -------
-        (n, side, side, 3) uint8 BGR
-        """
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What a person should know of what was drawn."""
-
-
-@dataclass(frozen=True)
-class AudioWindow:
-    """The sound that a frame is drawn by.
-
-    Attributes
-    ----------
-    front_end : features of :mod:`lipsync_ray.inputs.audio_features`
-    columns_per_s : of these features
-    columns : of one window
-    shift : frames by which the window lies after the frame that it is drawn for
-    lead : columns of the window that lie before that
-    silent_end : beyond the end of the sound is silence; else the last window there is, is heard again
-    """
-
-    front_end: Literal["mel", "mfcc"]
-    columns_per_s: int
-    columns: int
-    shift: Fraction = Fraction(0)
-    lead: int = 0
-    silent_end: bool = False
-
-    def first(self, frame: int, rate: Fraction) -> int:
-        """First column that frame ``frame`` of a video at ``rate`` frames/s sees: ⌊columns/s · (frame + shift) / rate⌋ − lead.
-
-        For 80 columns/s and shift 0 equal to what the published Wav2Lip computes at 24, 25, 30, 60, 24000/1001 and
-        30000/1001 frames/s (golden file). May be negative; those columns are silence.
-        """
-        at = self.columns_per_s * (frame + self.shift) / rate
-        return at.numerator // at.denominator - self.lead
-
-
-@dataclass(frozen=True)
-class GeneratorSpec:
-    """A lip-sync model as it declares itself; the dub job makes its stages of this.
-
-    Attributes
-    ----------
-    name : of the network
-    signature : a state-dict entry that only this network has, by which a checkpoint is known
-    build : makes the network that a checkpoint with these entries is of
-    load : (checkpoint file, device, precision, batch) → the loaded model: a :class:`Generator` of faces, or of lip poses
-        :class:`~lipsync_ray.models.hear.LipPoses`
-    draws : "faces", square crops that are pasted; or "lips", poses that the frame's own pixels are moved to
-    crop_side : pixels: side of the square that it is shown and draws
-    audio : which sound it is drawn by
-    reference : the frame of the person that it is shown where nobody says otherwise: "current", the one that is drawn anew,
-        or that one with its mouth "closed"; None of one that is shown none
-    closes : whether it closes the mouth in silence where nobody says otherwise
-    cpu_batch, gpu_batch : frames a pass, where nobody asks for another number
-    """
-
-    name: str
-    signature: str
-    build: Callable[[dict[str, Tensor]], nn.Module]
-    load: Callable[[Path, str, Precision, int | None], Any]
-    crop_side: int
-    audio: AudioWindow
-    reference: Reference | None = "current"
-    draws: Literal["faces", "lips"] = "faces"
-    closes: bool = False
-    cpu_batch: int = 16
-    gpu_batch: int = 128
-
-    def batch(self, asked: int | None, device: str) -> int:
-        """Frames a pass: what was asked for, or the device's default."""
-        return asked or (self.gpu_batch if device == "cuda" else self.cpu_batch)
-
-
-def resolve(model: str, progress: weights.Progress | None = None, fetch: bool = True) -> weights.Checkpoint:
-    """What `--model` says: a registered name, fetched where it must be and `fetch` says so, or a path.
+def resolve(model: str, progress: weights.Progress | None = None, fetch: bool = True) -> Checkpoint:
+    """What `--model` says: a registered name, fetched where it must be and `fetch` says so, a file, or a folder of MuseTalk's.
 
     Raises
     ------
     WeightsError : not here, damaged, or neither a name nor a file
+    CheckpointError : a given file holds no known generator
+    ModelError : packages that it needs are not installed
     """
-    return weights.named_or_path("--model", model, "lips", progress, fetch)
+    folder = Path(model).expanduser().absolute()
+    if weights.find(model) is None and folder.is_dir():
+        model = str(musetalk_files.unet_in(folder))
+    registered = weights.find(model)
+    if registered is not None:  # before anything is fetched
+        _check_extra(_by_network(registered.network), model)
+    checkpoint = weights.named_or_path("--model", model, "lips", progress, fetch)
+    return replace(checkpoint, parts=spec_of(checkpoint).parts(checkpoint, progress, fetch))
 
 
-def spec_of(checkpoint: weights.Checkpoint) -> GeneratorSpec:
+def spec_of(checkpoint: Checkpoint) -> GeneratorSpec:
     """The spec of a checkpoint. One that is registered has its entry's; another's file is read, and checked.
 
     Raises
     ------
     WeightsError, CheckpointError : a given file holds no known generator
+    ModelError : packages that it needs are not installed
     """
     registered = checkpoint.registered
-    if registered is None:
-        return verify(checkpoint.here())
-    return next(spec for spec in GENERATORS if spec.name == registered.network)
+    return _by_network(registered.network) if registered else _verified(checkpoint.here(), checkpoint.sha256)
+
+
+@lru_cache(maxsize=2)
+def _verified(path: Path, sha256: str) -> GeneratorSpec:
+    """A large file is read once, however often it is asked for."""
+    return verify(path)
+
+
+def _by_network(name: str) -> GeneratorSpec:
+    return next(spec for spec in GENERATORS if spec.name == name)
+
+
+def _check_extra(spec: GeneratorSpec, model: str) -> None:
+    if spec.extra:
+        extras.require(spec.extra, f"--model {model}")
 
 
 def spec_of_state(state: dict[str, Tensor], source: str) -> GeneratorSpec:
@@ -161,11 +97,16 @@ def verify(path: Path) -> GeneratorSpec:
     Raises
     ------
     WeightsError, CheckpointError
+    ModelError : packages that it needs are not installed
     """
     state = read_state(path)
+    spec = spec_of_state(state, str(path))
+    if spec.name == musetalk_files.V15 and musetalk_files.is_v1(path):
+        spec = _by_network(musetalk_files.V1)  # the same network: only its settings differ
+    _check_extra(spec, str(path))
     with torch.device("meta"):
-        spec = spec_of_state(state, str(path))
-        compare(spec.build(state), state, str(path))
+        network = spec.build(state, path)
+    compare(network, state, str(path))
     return spec
 
 
@@ -188,7 +129,7 @@ class LipModel(Batched):
         state = read_state(path)
         spec = spec_of_state(state, str(path))
         super().__init__(device, batch, spec.cpu_batch, spec.gpu_batch)
-        network = spec.build(state)
+        network = spec.build(state, path)
         assert isinstance(network, Wav2Lip)
         load_into(network, state, str(path))
         self.dtype = dtype_of(precision, self.device)
@@ -238,26 +179,45 @@ def prepared(network: Wav2Lip, device: torch.device, dtype: torch.dtype) -> Wav2
     return network.requires_grad_(False)
 
 
+def _plain(state: dict[str, Tensor], path: Path) -> nn.Module:
+    return Wav2Lip()
+
+
+def _mini(state: dict[str, Tensor], path: Path) -> nn.Module:
+    return mini_for(state)
+
+
+def _listener(state: dict[str, Tensor], path: Path) -> nn.Module:
+    return hear.listener_for(state)
+
+
+def _load_faces(checkpoint: Checkpoint, device: str, precision: Precision, batch: int | None) -> LipModel:
+    return LipModel(checkpoint.here(), device, precision, batch)
+
+
+def _load_poses(checkpoint: Checkpoint, device: str, precision: Precision, batch: int | None) -> hear.LipPoses:
+    return hear.LipPoses(checkpoint.here(), device, batch)  # always in float32
+
+
 def _wav2lip(
     name: str,
     signature: str,
-    build: Callable[[dict[str, Tensor]], Wav2Lip],
+    build: Build,
     shift: int,
     reference: Reference = "current",
 ) -> GeneratorSpec:
     audio = AudioWindow("mel", 80, MEL_STEP, Fraction(shift))
-    return GeneratorSpec(name, signature, build, LipModel, CROP, audio, reference)
+    return GeneratorSpec(name, signature, build, _load_faces, CROP, audio, reference, get_args(Reference))
 
 
 def _warp() -> GeneratorSpec:
     # Trained on windows centred on the frame's own time.
     audio = AudioWindow("mel", 80, hear.COLUMNS, lead=hear.COLUMNS // 2, silent_end=True)
-    load = _load_poses
     return GeneratorSpec(
         "warp",
         "directions",
-        hear.listener_for,
-        load,
+        _listener,
+        _load_poses,
         0,
         audio,
         None,
@@ -268,14 +228,36 @@ def _warp() -> GeneratorSpec:
     )
 
 
-def _load_poses(path: Path, device: str, precision: Precision, batch: int | None) -> hear.LipPoses:
-    return hear.LipPoses(path, device, batch)  # always in float32
+def _musetalk(name: str, margin: int, blend: Literal["jaw", "raw"]) -> GeneratorSpec:
+    # Two frames before, each rounded up to whole columns; beyond both ends of the sound are zeros.
+    audio = AudioWindow("whisper", 50, musetalk.COLUMNS, lead_frames=2, silent_end=True)
+    return GeneratorSpec(
+        name,
+        musetalk.SIGNATURE,
+        musetalk.build_for,
+        musetalk.MuseTalk,
+        musetalk.CROP,
+        audio,
+        "current",
+        ("current",),
+        box="half-face",
+        margin=margin,
+        shifts=not margin,
+        blend=blend,
+        encode=musetalk.LatentEncoder,
+        parts=musetalk_files.parts,
+        extra="musetalk",
+        cpu_batch=musetalk.CPU_BATCH,
+        gpu_batch=musetalk.GPU_BATCH,
+    )
 
 
 # The shift is 0 as the published Wav2Lip infers, −1 as it was trained (``inference.py`` against ``wav2lip_train.py``).
 # On one CPU core a batch of 16 has 0.9 of the speed of 32, and a segment's last batch wastes less.
 GENERATORS = (
     _warp(),
-    _wav2lip("mini", "flow.weight", mini_for, -1, "closed"),
-    _wav2lip("wav2lip", "output_block.1.weight", lambda state: Wav2Lip(), 0),
+    _wav2lip("mini", "flow.weight", _mini, -1, "closed"),
+    _wav2lip("wav2lip", "output_block.1.weight", _plain, 0),
+    _musetalk(musetalk_files.V15, margin=10, blend="jaw"),
+    _musetalk(musetalk_files.V1, margin=0, blend="raw"),
 )

@@ -7,6 +7,7 @@ from typing import Literal
 
 Kind = Literal["lips", "scorer", "fid", "restorer", "speech", "helper"]
 WAV2LIP_LICENCE = "research and other non-commercial use only (trained on LRS2)"
+_MUSETALK_LICENCE = "MIT (code); its authors allow any use of the weights, commercial use too"
 _BUNDLED_INSTEAD = "--model warp                       bundled, needs no download: moves the person's own lips"
 
 
@@ -20,7 +21,8 @@ class Weights:
     file : its file name in the cache, or in the package where it is bundled
     url : where it is fetched from; None for a bundled one
     size : bytes; None where it has not been confirmed (the sha256 then decides alone)
-    sha256 : of the file
+    sha256 : of the file; None where none is published that could be trusted: the file is then taken as it is fetched, every
+        node has to have the same one, and what it is stands in run.json
     licence : one line
     instead : what to do without it
     kind : what it is used for: "lips", "scorer", "fid", "restorer", "speech", or the "helper" of one
@@ -32,7 +34,7 @@ class Weights:
     file: str
     url: str | None
     size: int | None
-    sha256: str
+    sha256: str | None
     licence: str
     fallback_hint: str = ""
     kind: Kind = "lips"
@@ -93,6 +95,57 @@ REGISTRY = (
         licence=WAV2LIP_LICENCE,
         fallback_hint=_BUNDLED_INSTEAD,
         aliases=("wav2lip_gen",),
+    ),
+    Weights(
+        name="musetalk",
+        file="musetalk_v15_unet.pth",
+        url="https://huggingface.co/TMElyralab/MuseTalk/resolve/2bcb936e2fddb4d86db4c62fd45b387d0c061571/musetalkV15/unet.pth",
+        size=None,
+        sha256="7ebf6c98c181e20838e4c0054e96e944ac60d5d692cc01db42839fe11b787007",
+        network="musetalk",
+        licence=_MUSETALK_LICENCE,
+        fallback_hint=_BUNDLED_INSTEAD,
+        aliases=("musetalk-v15",),
+    ),
+    Weights(
+        name="musetalk-v1",
+        file="musetalk_v1_unet.bin",
+        url="https://huggingface.co/TMElyralab/MuseTalk/resolve/main/musetalk/pytorch_model.bin",
+        size=None,
+        sha256=None,
+        network="musetalk-v1",
+        licence=_MUSETALK_LICENCE,
+        fallback_hint=_BUNDLED_INSTEAD,
+    ),
+    Weights(
+        name="sd-vae",
+        file="sd-vae-ft-mse.safetensors",
+        url="https://huggingface.co/stabilityai/sd-vae-ft-mse/resolve/main/diffusion_pytorch_model.safetensors",
+        size=334_643_276,
+        sha256="a1d993488569e928462932c8c38a0760b874d166399b14414135bd9c42df5815",
+        kind="helper",
+        licence="MIT, of Stability AI's sd-vae-ft-mse",
+        fallback_hint=_BUNDLED_INSTEAD,
+    ),
+    Weights(
+        name="whisper-tiny-hf",
+        file="whisper-tiny-hf.bin",
+        url="https://huggingface.co/openai/whisper-tiny/resolve/main/pytorch_model.bin",
+        size=None,
+        sha256="9607f98a2b22d9e229ae43c52ecea79dcede9e0c5cfae67e8da6eda86d8aac1d",
+        kind="helper",
+        licence="Apache-2.0, of openai/whisper-tiny",
+        fallback_hint=_BUNDLED_INSTEAD,
+    ),
+    Weights(
+        name="bisenet",
+        file="face_parsing_79999_iter.pth",
+        url="https://huggingface.co/ManyOtherFunctions/face-parse-bisent/resolve/main/79999_iter.pth",
+        size=None,
+        sha256="468e13ca13a9b43cc0881a9f99083a430e9c0a38abd935431d1c28ee94b26567",
+        kind="helper",
+        licence="MIT (code); trained on CelebAMask-HQ, whose pictures are for non-commercial research",
+        fallback_hint="--blend feather                    needs no download",
     ),
     Weights(
         name="mini-sync",

@@ -76,7 +76,7 @@ def ensure(weights: Weights, progress: Progress | None = None) -> Path:
             "One of:\n"
             f"  lipsync-ray weights fetch {weights.name}     where there is a network\n"
             f"  put the file at {path} yourself\n"
-            f"    (from {weights.url}, {_size_of(weights)}sha256 {weights.sha256})\n"
+            f"    (from {weights.url}, {_size_of(weights)}{_sum_of(weights)})\n"
             f"  {weights.fallback_hint}\n"
             f"Licence of {weights.name}: {weights.licence}."
         ) from error
@@ -84,6 +84,10 @@ def ensure(weights: Weights, progress: Progress | None = None) -> Path:
 
 def _size_of(weights: Weights) -> str:
     return f"{weights.size:,} bytes, " if weights.size else ""
+
+
+def _sum_of(weights: Weights) -> str:
+    return f"sha256 {weights.sha256}" if weights.sha256 else "whose sha256 is nowhere published"
 
 
 @dataclass(frozen=True)
@@ -94,17 +98,28 @@ class Checkpoint:
     ----------
     name : for results
     given : a registered name, or a path on a file system that all nodes share
-    sha256 : of the file that the driver has
+    sha256 : of the file that the driver has; empty where it was not to be fetched, and no registry knows it
+    parts : other networks that it works with, by their role
     """
 
     name: str
     given: str
     sha256: str
+    parts: tuple[tuple[str, Checkpoint], ...] = ()
 
     @classmethod
     def of(cls, path: Path) -> Checkpoint:
         """Of a file that is not registered."""
         return cls(path.stem, str(path.absolute()), digest(path))
+
+    def part(self, role: str) -> Checkpoint:
+        """The network of that role."""
+        return dict(self.parts)[role]
+
+    @property
+    def identity(self) -> str | list[str]:
+        """Content of its file, and of its parts' where it has some, for fingerprints."""
+        return [self.sha256, *(f"{role} {part.sha256}" for role, part in self.parts)] if self.parts else self.sha256
 
     @property
     def registered(self) -> Weights | None:
@@ -119,9 +134,9 @@ class Checkpoint:
         WeightsError : it cannot be had here, or is another file
         """
         registered = self.registered
-        if registered is not None:
-            return ensure(registered)
-        path = Path(self.given)
+        path = ensure(registered) if registered is not None else Path(self.given)
+        if registered is not None and (registered.sha256 is not None or not self.sha256):
+            return path
         if not path.is_file():
             raise WeightsError(
                 f"{path}: not on {socket.gethostname()}. A checkpoint that is given by its path has to lie on a file system "
@@ -136,7 +151,7 @@ class Checkpoint:
     def record(self) -> dict[str, object]:
         """For run.json: its name, its content, and whether it is the published file of that name."""
         registered = find(self.name)
-        published = registered is not None and registered.sha256 == self.sha256
+        published = registered is not None and registered.sha256 == self.sha256 != ""
         return {"name": self.name, "sha256": self.sha256, "published": published}
 
 
@@ -171,7 +186,9 @@ def by_name(name: str, progress: Progress | None = None, fetch: bool = True) -> 
     assert registered is not None
     if fetch:
         ensure(registered, progress)
-    return Checkpoint(registered.name, registered.name, registered.sha256)
+    path = location(registered)
+    found = registered.sha256 or (digest(path) if path.is_file() else "")
+    return Checkpoint(registered.name, registered.name, found)
 
 
 def check(weights: Weights, path: Path) -> None:
@@ -188,7 +205,7 @@ def check(weights: Weights, path: Path) -> None:
             f"{path}: {stat.st_size:,} bytes; {weights.name} has {weights.size:,}. Remove it and fetch it again."
         )
     found = digest(path)
-    if found != weights.sha256:
+    if weights.sha256 is not None and found != weights.sha256:
         raise WeightsError(
             f"{path}: sha256 {found} is not that of {weights.name} ({weights.sha256}). Remove it and fetch it again, "
             f"or, if you mean to use this file, give its path as the option's value."

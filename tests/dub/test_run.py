@@ -10,6 +10,7 @@ from lipsync_ray.engine.inline_runner import InlineRunner
 from lipsync_ray.io.manifest import Dub
 from lipsync_ray.jobs.dub import job
 from lipsync_ray.jobs.dub.inputs import DubRun, DubState
+from lipsync_ray.jobs.dub.networks import Networks
 from lipsync_ray.jobs.dub.plan import segments
 from lipsync_ray.jobs.dub.recipe import Recipe
 from lipsync_ray.jobs.dub.stages import Composed
@@ -27,7 +28,7 @@ def run_of(tmp_path, restore=None, device="cpu", **workers):
     mini = by_name("mini")
     console = Console(quiet=True)
     spec = generators.spec_of(mini)
-    recipe = Recipe(settings, spec, mini, restoration, device, asked.batch)
+    recipe = Recipe(settings, Networks(spec, mini, restoration), device, asked.batch)
     return DubRun([DUB], recipe, asked, str(tmp_path), console, InlineRunner())
 
 

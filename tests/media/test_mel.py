@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lipsync_ray.media import mel
-from lipsync_ray.models.generators import AudioWindow
+from lipsync_ray.models.lip_sync import AudioWindow
 
 
 def speechlike(n: int) -> np.ndarray:

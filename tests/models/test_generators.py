@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -116,7 +118,7 @@ def test_when_memory_does_not_do_the_batch_is_halved(monkeypatch, crops):
 def test_the_network_is_told_by_its_entries():
     for kind in (Mini, Wav2Lip, Listener):
         state = kind().state_dict()
-        assert type(spec_of_state(state, "x").build(state)) is kind
+        assert type(spec_of_state(state, "x").build(state, Path("x"))) is kind
 
 
 def test_a_registered_generator_is_known_without_reading_its_file(monkeypatch):

@@ -16,6 +16,7 @@ from lipsync_ray.engine.video_pass import VideoState
 from lipsync_ray.inputs import audio_features
 from lipsync_ray.inputs.audio_features import AudioSource, Speech, extract_audio_features
 from lipsync_ray.inputs.content_ids import content_ids
+from lipsync_ray.inputs.encoding_tables import EncodingTable
 from lipsync_ray.inputs.mesh_tables import MeshTable
 from lipsync_ray.inputs.probe import VideoSource, probe
 from lipsync_ray.inputs.speakers import SpeakerTracks
@@ -24,6 +25,7 @@ from lipsync_ray.io.results import RESULTS, Result, has_output
 from lipsync_ray.jobs.dub.recipe import Recipe
 from lipsync_ray.media.audio import SoundTrack
 from lipsync_ray.media.probe import VideoInfo
+from lipsync_ray.models.musetalk_files import HEARER
 from lipsync_ray.settings import Workers
 
 DUB = JobSpec("dub", RESULTS, noun="dubs")
@@ -40,7 +42,7 @@ class DubState(VideoState):
     ----------
     row : of the manifest
     video_key, audio_key : of the distinct files it is made of
-    info, speech, speaker, table, mesh : what was found in them
+    info, speech, speaker, table, mesh, encodings : what was found in them
     frames : of the output
     faceless : first frame → frames without a face, of segments made in this run
     restored : frames whose face was restored, likewise
@@ -55,6 +57,7 @@ class DubState(VideoState):
     speaker: SpeakerTracks | None = None
     table: str = ""
     mesh: MeshTable | None = None
+    encodings: EncodingTable | None = None
     frames: int = 0
     faceless: dict[int, int] = field(default_factory=dict)
     restored: int = 0
@@ -167,7 +170,9 @@ def _source(run: DubRun, key: str, dub: DubState) -> AudioSource:
     track = SoundTrack(dub.row.audio, dub.row.language, dub.info.origin_s if own and dub.info is not None else None)
     folder = run.url(audio_features.FOLDER)
     voice = bool(run.settings.close_in_silence)
-    return AudioSource(track, key, run.settings.trim_silence, folder, run.generator.audio.front_end, voice)
+    front_end = run.generator.audio.front_end
+    hearer = run.recipe.checkpoint.part(HEARER) if front_end == "whisper" else None
+    return AudioSource(track, key, run.settings.trim_silence, folder, front_end, voice, hearer)
 
 
 def _heard(dub: DubState) -> list[str]:

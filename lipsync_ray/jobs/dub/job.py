@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from fractions import Fraction
 from functools import partial
+from typing import Any
 
 from rich.console import Console
 
@@ -22,7 +23,6 @@ from lipsync_ray.engine.resources import Layout, allocate
 from lipsync_ray.engine.stages import Failure, StageSpec
 from lipsync_ray.engine.start import started
 from lipsync_ray.engine.video_pass import VideoPass
-from lipsync_ray.errors import SettingsError
 from lipsync_ray.inputs.face_pass import FaceTable, FollowUp, run_with_faces
 from lipsync_ray.inputs.speakers import SpeakerQuery, SpeakerTracks, choose_speaker
 from lipsync_ray.io import storage
@@ -31,16 +31,17 @@ from lipsync_ray.io.out_folder import check_writable
 from lipsync_ray.io.results import Summary
 from lipsync_ray.jobs.dub.assemble import VideoOrder, make_video
 from lipsync_ray.jobs.dub.inputs import DubRun, DubState, Use, prepare
+from lipsync_ray.jobs.dub.lead_tables import EncodedFaces, LeadTables, Meshes
 from lipsync_ray.jobs.dub.lips import Pose
-from lipsync_ray.jobs.dub.meshes import Meshes
+from lipsync_ray.jobs.dub.networks import networks
 from lipsync_ray.jobs.dub.plan import segments
 from lipsync_ray.jobs.dub.recipe import Recipe
-from lipsync_ray.jobs.dub.stages import Compose, Composed, Crop, Restore, Sync, faceless_frames
+from lipsync_ray.jobs.dub.stages import Compose, Composed, Crop, Restore, Sync, SyncEncoded, faceless_frames
 from lipsync_ray.media.join import AudioTrack
-from lipsync_ray.models import generators, weights
+from lipsync_ray.media.probe import VideoInfo
+from lipsync_ray.models import weights
 from lipsync_ray.models.weights import Checkpoint
 from lipsync_ray.restoration import previews
-from lipsync_ray.restoration.weights import Restoration, resolve
 from lipsync_ray.settings import DubSettings, Reference, Workers
 
 WAVE = 10_000  # dubs that are made at a time
@@ -69,11 +70,11 @@ def run(
     WeightsError, CheckpointError, SettingsError, ClusterError : before anything is started
     """
     check_writable(out)
-    generator, checkpoint, restoration = networks(settings, fetching)
+    asked = networks(settings, fetching)
     out = storage.absolute(out)
     with held(out, console), started(workers) as runner:
         device = allocate(runner.cluster, workers, alone=True).device  # options that cannot be met end the run here
-        recipe = Recipe.of(settings, generator, checkpoint, restoration, device, workers.batch)
+        recipe = Recipe.of(settings, asked, device, workers.batch)
         run = DubRun(dubs, recipe, workers, out, console, runner, rejected)
         run.write()
         prepare(run)
@@ -81,26 +82,6 @@ def run(
             run.active = {dub.id: dub for dub in wave}
             _make_dubs(run)
         return Summary(run.rows, run.finish(), run.detected_videos, run.seconds)
-
-
-def networks(
-    settings: DubSettings, fetching: weights.Progress | None = None, fetch: bool = True
-) -> tuple[generators.GeneratorSpec, Checkpoint, Restoration | None]:
-    """The lip-sync model, its weights, and what restores, of settings.
-
-    Parameters
-    ----------
-    fetch : whether weights have to be on this machine afterwards
-
-    Raises
-    ------
-    WeightsError, CheckpointError, SettingsError
-    """
-    checkpoint = generators.resolve(settings.model, fetching, fetch)
-    generator = generators.spec_of(checkpoint)
-    if generator.reference is None and settings.reference is not None:
-        raise SettingsError(f"--reference {settings.reference}: {generator.name} is shown no reference; leave it out")
-    return generator, checkpoint, resolve(settings.restore, fetching, fetch) if settings.restore else None
 
 
 def _waves(dubs: Collection[DubState]) -> list[list[DubState]]:
@@ -113,8 +94,8 @@ def _make_dubs(run: DubRun) -> None:
     """Make every dub: faces of its video, who speaks, segments, join."""
     by_video = run.by("video_key")
     videos = {key: dubs[0].info for key, dubs in by_video.items() if dubs[0].info is not None}
-    layout = allocate(run.context.cluster, run.workers, alone=False, networks=run.recipe.networks)
-    meshes = Meshes(run, videos, layout.model) if run.recipe.meshed else None
+    layout = allocate(run.context.cluster, run.workers, alone=False, networks=run.recipe.network_stages)
+    lead = _lead_tables(run, videos, layout)
 
     def on_table(key: str, table: FaceTable) -> Iterable[SpeakerQuery]:
         run.detected_videos += table.fresh
@@ -138,10 +119,10 @@ def _make_dubs(run: DubRun) -> None:
                 speaking.append(dub)
             else:
                 _end_without_face(run, dub)
-        if meshes is not None and speaking:
-            return meshes.wanted(query.key, speaking)
-        if meshes is not None:
-            meshes.drop(query.key)
+        if lead is not None and speaking:
+            return lead.wanted(query.key, speaking)
+        if lead is not None:
+            lead.drop(query.key)
         return [dub.id for dub in speaking]
 
     users = f"{len(run.dubs)} dubs"
@@ -155,8 +136,15 @@ def _make_dubs(run: DubRun) -> None:
         follow_up,
         lips,
         users,
-        lead=meshes.lead if meshes is not None else None,
+        lead=lead.lead if lead is not None else None,
     )
+
+
+def _lead_tables(run: DubRun, videos: Mapping[str, VideoInfo], layout: Layout) -> LeadTables[Any] | None:
+    """What the model needs of a source video besides its faces."""
+    if run.recipe.meshed:
+        return Meshes(run, videos, layout.model)
+    return EncodedFaces(run, videos, layout.model) if run.recipe.encoded else None
 
 
 def _lips_pass(run: DubRun, layout: Layout) -> VideoPass[DubState, VideoOrder, str]:
@@ -179,6 +167,8 @@ def _stages(run: DubRun, layout: Layout) -> list[StageSpec]:
     loading = (generator, run.recipe.checkpoint, layout.device, settings.precision, run.workers.batch)
     if generator.draws == "lips":
         stages = [layout.model.stage("pose", partial(Pose, *loading))]
+    elif run.recipe.encoded:
+        stages = [layout.model.stage("sync", partial(SyncEncoded, *loading))]
     else:
         stages = [
             layout.read.stage("crop", partial(Crop, generator.crop_side, _closing(settings.reference))),
@@ -247,6 +237,6 @@ def _end_without_face(run: DubRun, dub: DubState) -> None:
 def _count_faceless(run: DubRun, dub: DubState) -> int:
     assert dub.info is not None
     assert dub.speaker is not None
-    settings = run.settings
     mesh = dub.mesh if run.generator.draws == "lips" else None  # else a frame without one is drawn all the same
-    return faceless_frames(dub.info, dub.table, mesh, dub.speaker.chosen, settings.pads, dub.frames, settings.loop)
+    rule, loop = run.recipe.box_rule, run.settings.loop
+    return faceless_frames(dub.info, dub.table, mesh, dub.speaker.chosen, rule, dub.frames, loop)

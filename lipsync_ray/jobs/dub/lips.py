@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from lipsync_ray.faces.crop import crop_box
+from lipsync_ray.faces.box_rules import boxes_by
 from lipsync_ray.faces.lip_basis import LipBasis
-from lipsync_ray.faces.table import boxes_of, read_table
+from lipsync_ray.faces.table import read_table
 from lipsync_ray.faces.warp import LipWarp
+from lipsync_ray.inputs import audio_features
 from lipsync_ray.inputs.face_tables import one_thread
 from lipsync_ray.jobs.dub.plan import Segment
 from lipsync_ray.media import decode, mel
@@ -22,7 +23,7 @@ from lipsync_ray.restoration.faces import Restored
 from lipsync_ray.settings import Precision
 
 if TYPE_CHECKING:  # torch, which the other stages do without
-    from lipsync_ray.models.generators import AudioWindow, GeneratorSpec
+    from lipsync_ray.models.lip_sync import AudioWindow, GeneratorSpec
 
 F32 = NDArray[np.float32]
 Draw = Callable[[int, YuvFrame], None]
@@ -113,7 +114,7 @@ class Pose:
     ) -> None:
         one_thread()
         self._window = generator.audio
-        self._model = generator.load(checkpoint.here(), device, precision, batch)
+        self._model = generator.load(checkpoint, device, precision, batch)
 
     def __call__(self, segment: Segment) -> Lips:
         video = segment.video
@@ -122,8 +123,9 @@ class Pose:
         assert segment.mesh is not None
         mouths = segment.mesh.mouths()
         tracks = mouths.tracks[shown]
-        known = boxes_of(read_table(segment.table, low, high), segment.chosen, low, high)[shown - low]
-        boxes = [crop_box(box, segment.pads, video.width, video.height) for box in known]
+        tracks_seen = read_table(segment.table, low, high)
+        known = boxes_by(segment.box, tracks_seen, segment.chosen, low, high, video.width, video.height)
+        boxes = [known[index] for index in (shown - low).tolist()]
         places = [place for place, box in enumerate(boxes) if box is not None and tracks[place] >= 0]
         poses = self._model(heard_by(segment, np.array(places, np.int64), self._window))
         for row, place in enumerate(places):
@@ -148,7 +150,8 @@ def heard_by(segment: Segment, places: NDArray[np.int64], window: AudioWindow) -
         return np.zeros((0, speech.bands, window.columns), np.float32)
     first = min(int(starts.min()), speech.columns - window.columns)
     columns = speech.read(first, int(starts.max()) + window.columns)
-    return mel.windows(columns, starts, max(0, first), speech.columns, window.columns, window.silent_end)
+    silence = audio_features.SILENCE[window.front_end]
+    return mel.windows(columns, starts, max(0, first), speech.columns, window.columns, window.silent_end, silence)
 
 
 def hushed(heard: F32, silence: F32) -> F32:

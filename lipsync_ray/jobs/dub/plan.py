@@ -12,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipsync_ray.faces.blend import Blend
-from lipsync_ray.faces.crop import Pads
+from lipsync_ray.faces.box_rules import BoxRule
+from lipsync_ray.faces.parsed import ParsedBlend
 from lipsync_ray.inputs.audio_features import Speech
+from lipsync_ray.inputs.encoding_tables import EncodingTable
 from lipsync_ray.inputs.mesh_tables import MeshTable
 from lipsync_ray.media.encode import VideoCoding
 from lipsync_ray.media.probe import VideoInfo
@@ -43,9 +45,10 @@ class Segment:
     speech : what is said
     loop : which source frame an output frame shows
     table : the video's face table
-    mesh : its mesh table, where the model needs one
+    mesh, encodings : its mesh table and what its faces are shown by, where the model needs them
     chosen : tracks of the face that speaks
-    pads, blend, coding : see :class:`~lipsync_ray.settings.DubSettings`
+    box : what of a frame is the face
+    blend, coding : see :class:`~lipsync_ray.settings.DubSettings`
     url : where its part is committed
     previews : output frames that are shown before and after restoration, and where their tiles go
     """
@@ -59,9 +62,10 @@ class Segment:
     loop: Loop
     table: str
     mesh: MeshTable | None
+    encodings: EncodingTable | None
     chosen: tuple[int, ...]
-    pads: Pads
-    blend: Blend
+    box: BoxRule
+    blend: Blend | ParsedBlend
     coding: VideoCoding
     url: str
     previews: tuple[tuple[int, str], ...] = ()
@@ -117,9 +121,10 @@ def segments(run: DubRun, dub: DubState) -> list[Segment]:
             loop=settings.loop,
             table=dub.table,
             mesh=dub.mesh,
+            encodings=dub.encodings,
             chosen=dub.speaker.chosen if dub.speaker else (),
-            pads=settings.pads,
-            blend=settings.blend,
+            box=run.recipe.box_rule,
+            blend=settings.blend or "feather",
             coding=settings.coding,
             url=run.url("parts", dub.id, f"{dub.fingerprint}-{start}-{stop}.mp4"),
             previews=tuple((frame, url) for frame, url in shown if start <= frame < stop),

@@ -22,7 +22,7 @@ from lipsync_ray.inputs.face_pass import table_name
 from lipsync_ray.io import storage
 from lipsync_ray.io.manifest import Dub
 from lipsync_ray.io.results import RESULTS, has_output
-from lipsync_ray.jobs.dub.meshes import MESH_FOLDER, mesh_name
+from lipsync_ray.jobs.dub.lead_tables import ENCODING_FOLDER, MESH_FOLDER, mesh_name
 from lipsync_ray.jobs.dub.plan import output_frames, ranges
 from lipsync_ray.jobs.dub.recipe import Keys, Recipe
 from lipsync_ray.media.headers import Header, read_sound, read_video
@@ -30,7 +30,7 @@ from lipsync_ray.settings import Workers
 
 _LOOKERS = 16
 # How often a stage decodes each of its frames, of whatever codec.
-DECODES = {"detect": 1, "mesh": 1, "crop": 1, "sync": 0, "pose": 0, "restore": 1, "compose": 1}
+DECODES = {"detect": 1, "mesh": 1, "encode": 1, "crop": 1, "sync": 0, "pose": 0, "restore": 1, "compose": 1}
 _PART = re.compile(r"(.+)-(\d+)-(\d+)\.mp4")  # its dub and fingerprint, its first frame, and the one after its last
 
 Found = TypeVar("Found")
@@ -109,7 +109,7 @@ def quote(
     ------
     SettingsError : options that this cluster cannot meet
     """
-    layout = allocate(cluster, workers, alone=False, networks=recipe.networks)
+    layout = allocate(cluster, workers, alone=False, networks=recipe.network_stages)
     ids = content_ids(url for dub in dubs for url in (dub.video, dub.audio))
     headers = _looked_at({dub.video for dub in dubs}, lambda url: read_video(url, recipe.settings.still_rate))
     sounds = _looked_at({dub.audio for dub in dubs}, read_sound)
@@ -151,6 +151,7 @@ class _Work:
         self.frames = self.segments = 0
         self._tables = storage.list_names(storage.join(out, "faces"))
         self._meshes = storage.list_names(storage.join(out, *MESH_FOLDER))
+        self._encodings = storage.list_names(storage.join(out, *ENCODING_FOLDER))
         self._parts: Counter[str] = Counter()  # folder and fingerprint → frames that are committed
         self._part_counts: Counter[str] = Counter()
         for name in storage.list_tree(storage.join(out, "parts")):
@@ -170,6 +171,8 @@ class _Work:
                 self._load("detect", header.frames, header)
             if self.recipe.meshed and mesh_name(keys.video, settings.face) not in self._meshes:
                 self._load("mesh", header.frames, header)
+            if self.recipe.encoded and self.recipe.encoding_name(keys.video) not in self._encodings:
+                self._load("encode", header.frames, header)
         frames = output_frames(header, sound_s, settings.length)
         parts = ranges(self.recipe, workers.segment_s, frames, header.rate)
         made = f"{dub.id}/{keys.fingerprint}"
@@ -191,7 +194,7 @@ class _Work:
 
 def _pools(recipe: Recipe, model: Pool, read: Pool, write: Pool) -> tuple[tuple[str, Pool], ...]:
     of = {"crop": read, "compose": write}
-    first = ["detect", *(["mesh"] if recipe.meshed else [])]
+    first = ["detect", *(["mesh"] if recipe.meshed else []), *(["encode"] if recipe.encoded else [])]
     return tuple((stage, of.get(stage, model)) for stage in [*first, *recipe.stages])
 
 

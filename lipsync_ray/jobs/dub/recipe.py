@@ -5,13 +5,19 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
-from lipsync_ray.inputs import audio_features, face_tables, mesh_tables
+from lipsync_ray.faces.box_rules import BoxRule
+from lipsync_ray.faces.half_face import HalfFace
+from lipsync_ray.faces.parsed import PARSED_BLENDS, ParsedBlend
+from lipsync_ray.inputs import audio_features, encoding_tables, face_tables, mesh_tables
+from lipsync_ray.inputs.encoding_tables import Encoding
 from lipsync_ray.io import storage
 from lipsync_ray.io.manifest import Dub
+from lipsync_ray.jobs.dub.networks import Networks
 from lipsync_ray.models import weights
-from lipsync_ray.models.generators import GeneratorSpec
+from lipsync_ray.models.lip_sync import GeneratorSpec
+from lipsync_ray.models.musetalk_files import VAE
 from lipsync_ray.models.precision import resolved
 from lipsync_ray.models.weights import Checkpoint
 from lipsync_ray.restoration.weights import Restoration
@@ -36,38 +42,81 @@ class Recipe:
     Attributes
     ----------
     settings : of the run, what was left open in them decided
-    generator, checkpoint : the lip-sync model, and its weights
-    restoration : what restores the faces, where that is asked for
+    networks : that draw, and that help
     device : "cpu" or "cuda": what the networks run on
     batch : frames a pass of the generator, where that is asked for
     """
 
     settings: DubSettings
-    generator: GeneratorSpec
-    checkpoint: Checkpoint
-    restoration: Restoration | None
+    networks: Networks
     device: str
     batch: int | None = None
 
     @classmethod
-    def of(
-        cls,
-        settings: DubSettings,
-        generator: GeneratorSpec,
-        checkpoint: Checkpoint,
-        restoration: Restoration | None,
-        device: str,
-        batch: int | None,
-    ) -> Recipe:
+    def of(cls, settings: DubSettings, networks: Networks, device: str, batch: int | None) -> Recipe:
         """The recipe of settings in which some things are left open: for what suits the model and the device."""
+        generator = networks.generator
         closes = generator.closes if settings.close_in_silence is None else settings.close_in_silence
         decided = replace(
             settings,
             precision=resolved(settings.precision, device),
             close_in_silence=closes,
             reference=settings.reference or generator.reference,
+            blend=settings.blend or (generator.blend if networks.parser else "feather"),
         )
-        return cls(decided, generator, checkpoint, restoration, device, batch)
+        if generator.box == "half-face":
+            margin = generator.margin if settings.extra_margin is None else settings.extra_margin
+            decided = replace(decided, bbox_shift=settings.bbox_shift or 0, extra_margin=margin)
+        return cls(decided, networks, device, batch)
+
+    @property
+    def generator(self) -> GeneratorSpec:
+        return self.networks.generator
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        return self.networks.checkpoint
+
+    @property
+    def restoration(self) -> Restoration | None:
+        return self.networks.restoration
+
+    @property
+    def box_rule(self) -> BoxRule:
+        """What of a frame is the face that is drawn anew."""
+        if self.generator.box == "padded":
+            return self.settings.pads
+        return HalfFace(self.settings.bbox_shift or 0, self.settings.extra_margin or 0)
+
+    @property
+    def encoding(self) -> Encoding:
+        """How faces are encoded, where the model is shown encodings."""
+        blend = self.settings.blend
+        settings, parsed = self.settings, cast(ParsedBlend, blend) if blend in PARSED_BLENDS else None
+        return Encoding(
+            self.generator,
+            self.checkpoint,
+            self.device,
+            settings.precision,
+            self.batch,
+            self.box_rule,
+            self.networks.parser if parsed else None,
+            parsed,
+        )
+
+    def encoding_name(self, video: str) -> str:
+        """The file name of a video's encoding table.
+
+        Parameters
+        ----------
+        video : its key, which changes with its content
+        """
+        how = self.encoding
+        parser = how.parser.sha256 if how.parser else None
+        encoder = dict(self.checkpoint.parts)[VAE].sha256
+        batch = self.generator.batch(self.batch, self.device)
+        asked = (encoder, how.device, how.precision, batch, how.rule, parser, how.blend, encoding_tables.VERSION)
+        return f"{storage.digest(video, self.settings.face, *asked)}.json"
 
     @property
     def meshed(self) -> bool:
@@ -75,14 +124,19 @@ class Recipe:
         return self.generator.draws == "lips" or self.settings.reference == "closed"
 
     @property
-    def networks(self) -> int:
+    def encoded(self) -> bool:
+        """Whether the model is shown encodings of faces."""
+        return self.generator.encode is not None
+
+    @property
+    def network_stages(self) -> int:
         """Stages that run one, those of the passes before included."""
-        return 2 + self.meshed + (self.restoration is not None)
+        return 2 + self.meshed + self.encoded + (self.restoration is not None)
 
     @property
     def stages(self) -> tuple[str, ...]:
         """Names of what is done to a segment, in order."""
-        drawn = ("pose",) if self.generator.draws == "lips" else ("crop", "sync")
+        drawn = ("pose",) if self.generator.draws == "lips" else ("sync",) if self.encoded else ("crop", "sync")
         return (*drawn, *(["restore"] if self.restoration else []), "compose")
 
     @property
@@ -98,7 +152,14 @@ class Recipe:
     def fingerprinted(self) -> dict[str, Any]:
         """What goes into every fingerprint; models by their content instead of their names."""
         batch = self.generator.batch(self.batch, self.device)
-        values = self.settings.record() | {"device": self.device, "batch": batch, "model": self.checkpoint.sha256}
+        values = self.settings.record() | {"device": self.device, "batch": batch, "model": self.checkpoint.identity}
+        if self.generator.box == "padded":
+            del values["bbox_shift"], values["extra_margin"]
+        if self.encoded:
+            values["encodings"] = [
+                encoding_tables.VERSION,
+                self.encoding.parser.sha256 if self.encoding.parser else None,
+            ]
         if self.meshed:  # landmarks decide pixels, and so does what closes a mouth
             bundled = [weights.by_name(name).sha256 for name in ("face-mesh", "warp")]
             values["mesh"] = [mesh_tables.VERSION, *bundled]

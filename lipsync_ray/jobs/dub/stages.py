@@ -6,13 +6,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from lipsync_ray.faces.blend import paste
-from lipsync_ray.faces.crop import Pads, crop_box, crop_face
+from lipsync_ray.faces.box_rules import BoxRule, boxes_by
+from lipsync_ray.faces.crop import crop_face
 from lipsync_ray.faces.lip_basis import LipBasis
-from lipsync_ray.faces.table import boxes_of, landmarks_of, read_table
+from lipsync_ray.faces.parsed import paste_parsed
+from lipsync_ray.faces.table import landmarks_of, read_table
 from lipsync_ray.inputs.face_tables import one_thread
 from lipsync_ray.inputs.mesh_tables import MeshTable
 from lipsync_ray.io import storage
@@ -29,7 +32,7 @@ from lipsync_ray.restoration.previews import commit_row
 from lipsync_ray.settings import Precision, RestoreSettings
 
 if TYPE_CHECKING:  # torch, which the other stages do without
-    from lipsync_ray.models.generators import GeneratorSpec
+    from lipsync_ray.models.lip_sync import GeneratorSpec
 
 U8 = NDArray[np.uint8]
 F32 = NDArray[np.float32]
@@ -46,6 +49,7 @@ class Crops:
     boxes : (m, 4) int32 x0, y0, x1, y1 that were cropped
     faces : (m, side, side, 3) uint8 BGR: of the source after crop, drawn anew after sync
     restored : after restore, where that is asked for
+    masks : of what may be drawn, as PNG, empty where a parser saw no face; none of them where none has looked
     notes : what a person should know of how they were drawn
     """
 
@@ -54,13 +58,19 @@ class Crops:
     boxes: NDArray[np.int32]
     faces: U8
     restored: Restored | None = None
+    masks: tuple[bytes, ...] = ()
     notes: tuple[str, ...] = ()
 
     def drawing(self) -> Draw:
         """How they come into their frames."""
 
         def draw(row: int, picture: YuvFrame) -> None:
-            paste(picture, Box(*self.boxes[row].tolist()), self.faces[row], self.segment.blend)
+            box = Box(*self.boxes[row].tolist())
+            if self.masks and self.masks[row]:
+                mask = cv2.imdecode(np.frombuffer(self.masks[row], np.uint8), cv2.IMREAD_GRAYSCALE)
+                paste_parsed(picture, box, self.faces[row], np.asarray(mask, np.uint8))
+            else:
+                paste(picture, box, self.faces[row], "hard" if self.segment.blend == "hard" else "feather")
 
         return draw
 
@@ -102,15 +112,15 @@ class Crop:
         video = segment.video
         shown = segment.source_frames()
         low, high = int(shown.min()), int(shown.max()) + 1
-        known = boxes_of(read_table(segment.table, low, high), segment.chosen, low, high)
+        table = read_table(segment.table, low, high)
+        known = boxes_by(segment.box, table, segment.chosen, low, high, video.width, video.height)
         places: list[int] = []
         boxes: list[Box] = []
         faces: list[U8] = []
         last: tuple[YuvFrame, U8] | None = None
         close = closing(segment, self._basis) if self._basis is not None else None
         for place, (index, picture) in enumerate(zip(shown, decode.pictures_at(video, shown.tolist()), strict=True)):
-            box = crop_box(known[index - low], segment.pads, video.width, video.height)
-            if box is None:
+            if (box := known[index - low]) is None:
                 continue
             if last is None or last[0] is not picture or boxes[-1] != box:
                 seen = close(int(index), picture) if close is not None else picture
@@ -141,7 +151,7 @@ class Sync:
     ) -> None:
         one_thread()
         self._window = generator.audio
-        self._model = generator.load(checkpoint.here(), device, precision, batch)
+        self._model = generator.load(checkpoint, device, precision, batch)
 
     def __call__(self, crops: Crops) -> Crops:
         if not len(crops.places):
@@ -152,6 +162,33 @@ class Sync:
             heard = hushed(heard, segment.speech.silence(crops.places + segment.start, segment.video.rate))
         drawn = self._model(crops.faces, heard)
         return replace(crops, faces=drawn, notes=self._model.notes)
+
+
+class SyncEncoded:
+    """Draw faces that say the audio, of encodings that were made for all languages. Keeps the generator loaded.
+
+    Parameters
+    ----------
+    generator, checkpoint, batch : as in :class:`Sync`
+    """
+
+    def __init__(
+        self, generator: GeneratorSpec, checkpoint: Checkpoint, device: str, precision: Precision, batch: int | None
+    ) -> None:
+        one_thread()
+        self._side, self._window = generator.crop_side, generator.audio
+        self._model = generator.load(checkpoint, device, precision, batch)
+
+    def __call__(self, segment: Segment) -> Crops:
+        assert segment.encodings is not None
+        shown = segment.source_frames()
+        seen = segment.encodings.read(shown)
+        places = np.flatnonzero(np.isin(shown, seen.frames))
+        faces = np.zeros((0, self._side, self._side, 3), np.uint8)
+        if len(places):
+            faces = self._model(seen.shown, heard_by(segment, places, self._window))
+        notes = tuple(dict.fromkeys((*seen.notes, *self._model.notes)))
+        return Crops(segment, places, seen.boxes, faces, masks=seen.masks, notes=notes)
 
 
 class Restore:
@@ -227,13 +264,13 @@ def faceless_frames(
     table: str,
     mesh: MeshTable | None,
     chosen: tuple[int, ...],
-    pads: Pads,
+    rule: BoxRule,
     frames: int,
     loop: Loop,
 ) -> int:
     """How many of a dub's output frames have no face to draw, found from the tables alone."""
-    boxes = boxes_of(read_table(table), chosen, 0, video.frames)
-    without = np.array([crop_box(box, pads, video.width, video.height) is None for box in boxes])
+    boxes = boxes_by(rule, read_table(table), chosen, 0, video.frames, video.width, video.height)
+    without = np.array([box is None for box in boxes])
     if mesh is not None:
         without |= mesh.mouths().tracks < 0
     return int(without[source_frames(np.arange(frames), video.frames, loop)].sum())

@@ -23,6 +23,7 @@ from lipsync_ray.jobs.train.studio import MOUTH, Studio, edges, inputs, picture,
 from lipsync_ray.jobs.train.subject import I64, Subject, halved
 from lipsync_ray.models import generators, mini_sync
 from lipsync_ray.models.checkpoint import load_into, read_state
+from lipsync_ray.models.lip_sync import GeneratorSpec
 from lipsync_ray.models.mini import Mini
 from lipsync_ray.models.mini_sync import MiniSync
 from lipsync_ray.models.syncnet import FRAMES
@@ -76,7 +77,7 @@ class Draws(Subject):
             generator = Mini(self._width)
         else:
             state = read_state(self._init)
-            generator = self.spec.build(state)
+            generator = self.spec.build(state, self._init)
             load_into(generator, state, str(self._init))
         return Studio(generator, self._adversarial)
 
@@ -177,7 +178,7 @@ class Draws(Subject):
         }
 
 
-def generator_spec(init: Path | None) -> generators.GeneratorSpec:
+def generator_spec(init: Path | None) -> GeneratorSpec:
     """What a generator that starts from these weights is; from none, a `mini`.
 
     Raises
@@ -190,4 +191,6 @@ def generator_spec(init: Path | None) -> generators.GeneratorSpec:
     spec = generators.verify(init)
     if spec.draws != "faces":
         raise SettingsError(f"--init {init}: `{spec.name}` draws no faces; `lipsync-ray train pose` teaches it")
+    if spec.encode is not None:
+        raise SettingsError(f"--init {init}: `{spec.name}` is not taught here; expected Wav2Lip's or mini's weights")
     return spec

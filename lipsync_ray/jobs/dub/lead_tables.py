@@ -1,0 +1,172 @@
+"""What a run's model needs of its source videos besides faces: which tables there are, and the pass that makes the others."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from typing import Any, Generic, Protocol, TypeVar
+
+from lipsync_ray.engine.resources import Pool
+from lipsync_ray.engine.stages import Failure
+from lipsync_ray.engine.video_pass import VideoPass
+from lipsync_ray.faces.speaker import FaceRule
+from lipsync_ray.inputs import mesh_tables
+from lipsync_ray.inputs.encoding_tables import EncodingTable, encoding_pass
+from lipsync_ray.inputs.face_pass import Lead
+from lipsync_ray.inputs.faced_videos import FacedVideo
+from lipsync_ray.inputs.mesh_tables import MeshTable, mesh_pass
+from lipsync_ray.io import storage
+from lipsync_ray.jobs.dub.inputs import DubRun, DubState
+from lipsync_ray.media.probe import VideoInfo
+
+MESH_FOLDER = ("faces", "meshes")
+ENCODING_FOLDER = ("faces", "encodings")
+
+
+def mesh_name(key: str, face: FaceRule) -> str:
+    """The file name of a video's mesh table.
+
+    Parameters
+    ----------
+    key : changes with the video's content
+    face : whose landmarks they are
+    """
+    return f"{storage.digest(key, face, mesh_tables.VERSION)}.mesh"
+
+
+class _Table(Protocol):
+    def is_among(self, names: set[str]) -> bool: ...
+
+
+Table = TypeVar("Table", bound=_Table)
+
+
+class LeadTables(ABC, Generic[Table]):
+    """Tables of a run, one a source video.
+
+    Parameters
+    ----------
+    videos : key → the video; the face that speaks in it is the settings' choice
+    pool : that makes them
+    folder : where they are
+    """
+
+    def __init__(self, run: DubRun, videos: Mapping[str, VideoInfo], pool: Pool, folder: str) -> None:
+        self.run = run
+        there = storage.list_names(folder)
+        self._tables: dict[str, Table] = {}
+        self._waiting: dict[str, list[DubState]] = {}
+        self._active: dict[str, FacedVideo] = {}
+        for key, video in videos.items():
+            url = storage.join(folder, self.name(key))
+            table = self._tables[key] = self.table(url)
+            if not table.is_among(there):
+                self._active[key] = FacedVideo(key=key, video=video, url=url)
+        self.lead = Lead(self.make_pass(self._active, pool, folder))
+
+    @abstractmethod
+    def name(self, key: str) -> str:
+        """The file name of a video's table."""
+
+    @abstractmethod
+    def table(self, url: str) -> Table:
+        """The table of that URL."""
+
+    @abstractmethod
+    def make_pass(self, active: dict[str, FacedVideo], pool: Pool, folder: str) -> VideoPass[FacedVideo, Any, str]:
+        """The pass that makes those which are not there, and tells :meth:`ended` of each."""
+
+    @abstractmethod
+    def give(self, dub: DubState, table: Table) -> None:
+        """Let a dub know its table."""
+
+    @abstractmethod
+    def begin(self, dubs: list[DubState], table: Table) -> None:
+        """The table of some dubs is there: let them begin, or end."""
+
+    def wanted(self, key: str, dubs: list[DubState]) -> Iterable[str]:
+        """Dubs of a video whose speaker is known; key of the video where its table has to be made first."""
+        table = self._tables[key]
+        for dub in dubs:
+            self.give(dub, table)
+        if key not in self._active:
+            self.begin(dubs, table)
+            return ()
+        self._waiting[key] = dubs
+        speaker = dubs[0].speaker
+        assert speaker is not None
+        self._active[key].table, self._active[key].chosen = dubs[0].table, speaker.chosen
+        return (key,)
+
+    def drop(self, key: str) -> None:
+        """A video in which nobody is to speak."""
+        self._active.pop(key, None)
+
+    def ended(self, video: FacedVideo, failure: Failure | None) -> None:
+        """A video's table is there, or is not to be had."""
+        dubs = self._waiting.pop(video.key, [])
+        for dub in dubs:
+            dub.attempts = max(dub.attempts, video.attempts)
+            if failure is not None:
+                self.run.fail(dub, failure)
+        if failure is None:
+            self.begin(dubs, self._tables[video.key])
+
+
+class Meshes(LeadTables[MeshTable]):
+    """Landmarks: of a model that moves lips, or that is shown a closed mouth."""
+
+    def __init__(self, run: DubRun, videos: Mapping[str, VideoInfo], pool: Pool) -> None:
+        super().__init__(run, videos, pool, run.url(*MESH_FOLDER))
+
+    def name(self, key: str) -> str:
+        return mesh_name(key, self.run.settings.face)
+
+    def table(self, url: str) -> MeshTable:
+        return MeshTable(url)
+
+    def make_pass(self, active: dict[str, FacedVideo], pool: Pool, folder: str) -> VideoPass[FacedVideo, Any, str]:
+        return mesh_pass(active, pool, folder, self.ended)
+
+    def give(self, dub: DubState, table: MeshTable) -> None:
+        dub.mesh = table
+
+    def begin(self, dubs: list[DubState], table: MeshTable) -> None:
+        """Let the dubs of a video begin whose table is there, and say where it has no landmarks."""
+        there = int((table.mouths().tracks >= 0).sum())
+        moved = self.run.generator.draws == "lips"
+        for dub in dubs:
+            assert dub.speaker is not None
+            lost = dub.speaker.frames - there
+            if not there and moved:
+                reason = (
+                    f"a face, but landmarks in none of its {dub.speaker.frames} frames: a profile, a mask, a drawing?"
+                )
+                self.run.end(self.run.row_of(dub, "no_face", stage="mesh", error=f"{reason} Nothing was written"))
+                continue
+            if lost > 0:
+                what = "they pass through" if moved else "the model saw them with the source's own mouth"
+                dub.warn(f"{lost} of {dub.speaker.frames} source frames with a face show no landmarks; {what}")
+            self.lead.ready.append(dub.id)
+
+
+class EncodedFaces(LeadTables[EncodingTable]):
+    """Encodings: of a model that is not shown pictures, but what another network makes of them."""
+
+    def __init__(self, run: DubRun, videos: Mapping[str, VideoInfo], pool: Pool) -> None:
+        super().__init__(run, videos, pool, run.url(*ENCODING_FOLDER))
+
+    def name(self, key: str) -> str:
+        return self.run.recipe.encoding_name(key)
+
+    def table(self, url: str) -> EncodingTable:
+        return EncodingTable(url)
+
+    def make_pass(self, active: dict[str, FacedVideo], pool: Pool, folder: str) -> VideoPass[FacedVideo, Any, str]:
+        return encoding_pass(active, pool, folder, self.run.recipe.encoding, self.ended)
+
+    def give(self, dub: DubState, table: EncodingTable) -> None:
+        dub.encodings = table
+
+    def begin(self, dubs: list[DubState], table: EncodingTable) -> None:
+        self.lead.ready.extend(dub.id for dub in dubs)

@@ -1,0 +1,148 @@
+"""What a lip-sync model says of itself: what it is shown, what it hears, what it works with. The dub job makes its stages of this."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from lipsync_ray.models.precision import Precision
+from lipsync_ray.models.weights import Checkpoint, Progress
+from lipsync_ray.settings import Reference
+
+U8 = NDArray[np.uint8]
+F16 = NDArray[np.float16]
+F32 = NDArray[np.float32]
+FrontEnd = Literal["mel", "mfcc", "whisper"]
+Build = Callable[[dict[str, Tensor], Path], nn.Module]
+
+
+class Generator(Protocol):
+    """A loaded lip-sync network."""
+
+    def __call__(self, shown: Any, audio: F32, /) -> U8:
+        """Draw the mouths.
+
+        Parameters
+        ----------
+        shown : (n, side, side, 3) uint8 BGR: the reference that its spec asks for; or, of a model that is shown encodings,
+            (n, …) float16 of its :class:`Encoder`
+        audio : (n, bands, columns) float32: each frame's window of sound
+
+        Returns
+        -------
+        (n, side, side, 3) uint8 BGR
+        """
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of what was drawn."""
+
+
+class Encoder(Protocol):
+    """What a model is shown of a face, where that is no picture: made once for all languages of a video."""
+
+    def __call__(self, faces: U8, /) -> F16:
+        """(n, …) float16 of (n, side, side, 3) uint8 BGR."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of them."""
+
+
+@dataclass(frozen=True)
+class AudioWindow:
+    """The sound that a frame is drawn by.
+
+    Attributes
+    ----------
+    front_end : features of :mod:`lipsync_ray.inputs.audio_features`
+    columns_per_s : of these features
+    columns : of one window
+    shift : frames by which the window lies after the frame that it is drawn for
+    lead : columns of the window that lie before that
+    lead_frames : frames, each rounded up to whole columns, that lie before it besides
+    silent_end : beyond the end of the sound is silence; else the last window there is, is heard again
+    """
+
+    front_end: FrontEnd
+    columns_per_s: int
+    columns: int
+    shift: Fraction = Fraction(0)
+    lead: int = 0
+    lead_frames: int = 0
+    silent_end: bool = False
+
+    def first(self, frame: int, rate: Fraction) -> int:
+        """First column that frame ``frame`` of a video at ``rate`` frames/s sees: ⌊columns/s · (frame + shift) / rate⌋ − lead.
+
+        For 80 columns/s and shift 0 equal to what the published Wav2Lip computes at 24, 25, 30, 60, 24000/1001 and
+        30000/1001 frames/s (golden file), for 50 and a lead of two frames to MuseTalk's at 24, 25, 30 and 50. May be
+        negative; those columns are silence.
+        """
+        at = self.columns_per_s * (frame + self.shift) / rate
+        return math.floor(at) - self.lead - self.lead_frames * math.ceil(self.columns_per_s / rate)
+
+
+def _alone(checkpoint: Checkpoint, progress: Progress | None, fetch: bool) -> tuple[tuple[str, Checkpoint], ...]:
+    return ()
+
+
+@dataclass(frozen=True)
+class GeneratorSpec:
+    """A lip-sync model as it declares itself.
+
+    Attributes
+    ----------
+    name : of the network
+    signature : a state-dict entry that only this network has, by which a checkpoint is known
+    build : (entries of a checkpoint, its file) → the network that it is of, without its numbers
+    load : (checkpoint, device, precision, batch) → the loaded model: a :class:`Generator` of faces, or of lip poses
+        :class:`~lipsync_ray.models.hear.LipPoses`
+    draws : "faces", square crops that are pasted; or "lips", poses that the frame's own pixels are moved to
+    crop_side : pixels: side of the square that it is shown and draws
+    audio : which sound it is drawn by
+    reference : the frame of the person that it is shown where nobody says otherwise: "current", the one that is drawn anew,
+        or that one with its mouth "closed"; None of one that is shown none
+    references : what else it can be shown
+    closes : whether it closes the mouth in silence where nobody says otherwise
+    box : what of the frame is its face: the detector's box, "padded" by the settings, or MuseTalk's "half-face"
+    margin : pixels below the chin that a half-face box takes in where nobody says otherwise
+    shifts : whether such a box can be moved up and down instead
+    blend : how its faces go back into the frame where nobody says otherwise
+    encode : loads its :class:`Encoder`, as `load` does; None of one that is shown pictures
+    parts : (checkpoint, progress, fetch) → (role, checkpoint) of the other networks that it works with
+    extra : name of the optional packages that it needs
+    cpu_batch, gpu_batch : frames a pass, where nobody asks for another number
+    """
+
+    name: str
+    signature: str
+    build: Build
+    load: Callable[[Checkpoint, str, Precision, int | None], Any]
+    crop_side: int
+    audio: AudioWindow
+    reference: Reference | None = "current"
+    references: tuple[Reference, ...] = ()
+    draws: Literal["faces", "lips"] = "faces"
+    closes: bool = False
+    box: Literal["padded", "half-face"] = "padded"
+    margin: int = 0
+    shifts: bool = False
+    blend: Literal["feather", "jaw", "raw"] = "feather"
+    encode: Callable[[Checkpoint, str, Precision, int | None], Encoder] | None = None
+    parts: Callable[[Checkpoint, Progress | None, bool], tuple[tuple[str, Checkpoint], ...]] = _alone
+    extra: str = ""
+    cpu_batch: int = 16
+    gpu_batch: int = 128
+
+    def batch(self, asked: int | None, device: str) -> int:
+        """Frames a pass: what was asked for, or the device's default."""
+        return asked or (self.gpu_batch if device == "cuda" else self.cpu_batch)

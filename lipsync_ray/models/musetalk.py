@@ -1,0 +1,213 @@
+"""MuseTalk (Zhang et al. 2024, arXiv:2410.10122): a face's lower half drawn anew in the latent space of Stable Diffusion's VAE.
+
+One step of a UNet, at time 0: the latents of the masked face and of the whole one beside each other, the sound by
+cross-attention. The networks are diffusers'; shapes, scaling and masking are those of TMElyralab/MuseTalk.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from lipsync_ray.errors import ModelError
+from lipsync_ray.models.batched import Batched
+from lipsync_ray.models.checkpoint import compare, read_state
+from lipsync_ray.models.musetalk_files import UNET_CONFIG, VAE, VAE_CONFIG, config_of
+from lipsync_ray.models.precision import Precision, dtype_of
+from lipsync_ray.models.weights import Checkpoint
+
+U8 = NDArray[np.uint8]
+F16 = NDArray[np.float16]
+F32 = NDArray[np.float32]
+
+CROP = 256  # pixels: side of the square that it is shown and draws
+SCALE = 0.18215  # of latents: sd-vae-ft-mse's scaling factor
+COLUMNS = 10  # of 20 ms: what a frame hears
+CPU_BATCH, GPU_BATCH = 4, 16
+SIGNATURE = "down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k.weight"
+
+# What diffusers calls a VAE's attention now, of what it was called when sd-vae-ft-mse was published.
+_RENAMED = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
+
+
+def build_for(state: dict[str, Tensor], path: Path) -> Any:
+    """The UNet of a checkpoint's file, without its numbers."""
+    from diffusers import UNet2DConditionModel
+
+    return UNet2DConditionModel(**config_of(path, UNET_CONFIG))
+
+
+def load_unet(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> Any:
+    """The UNet of a checkpoint, for inference.
+
+    Raises
+    ------
+    WeightsError, CheckpointError
+    """
+    path = checkpoint.here()
+    state = read_state(path)
+    with torch.device("meta"):
+        network = build_for(state, path)
+    return _filled(network, state, str(path), device, dtype)
+
+
+def load_vae(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> Any:
+    """The VAE of a checkpoint, for inference.
+
+    Raises
+    ------
+    WeightsError, CheckpointError
+    """
+    from diffusers import AutoencoderKL
+
+    path = checkpoint.here()
+    with torch.device("meta"):
+        network = AutoencoderKL(**config_of(path, VAE_CONFIG))
+    return _filled(network, _modern(read_state(path)), str(path), device, dtype)
+
+
+def _modern(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """A VAE's entries by the names that diffusers has for them today."""
+    out = {}
+    for name, tensor in state.items():
+        stem, _, leaf = name.rpartition(".")
+        head, _, last = stem.rpartition(".")
+        if ".attentions." in name and last in _RENAMED:
+            name = f"{head}.{_RENAMED[last]}.{leaf}"
+            tensor = tensor.flatten(1) if leaf == "weight" else tensor  # some are kept as 1 × 1 convolutions
+        out[name] = tensor
+    return out
+
+
+def _filled(network: Any, state: dict[str, Tensor], source: str, device: torch.device, dtype: torch.dtype) -> Any:
+    compare(network, state, source)
+    network.load_state_dict(state, assign=True)  # 850 million numbers are held once, not twice
+    # diffusers has its own `to`, which warns of what these networks do not have.
+    ready = nn.Module.to(network, device=device, dtype=dtype, memory_format=torch.channels_last)
+    return ready.eval().requires_grad_(False)
+
+
+class LatentEncoder(Batched):
+    """What MuseTalk is shown of a face, by the VAE: the same for every language.
+
+    Raises
+    ------
+    WeightsError, CheckpointError
+    """
+
+    def __init__(
+        self, checkpoint: Checkpoint, device: str, precision: Precision = "auto", batch: int | None = None
+    ) -> None:
+        super().__init__(device, batch, CPU_BATCH, GPU_BATCH)
+        self.dtype = dtype_of(precision, self.device)
+        self._vae = load_vae(checkpoint.part(VAE), self.device, self.dtype)
+
+    def __call__(self, faces: U8) -> F16:
+        """The latents of faces.
+
+        Parameters
+        ----------
+        faces : (n, 256, 256, 3) uint8 BGR
+
+        Returns
+        -------
+        (n, 8, 32, 32) float16: the masked face's mean latents, then the whole face's, times 0.18215
+        """
+        if faces.shape[1:] != (CROP, CROP, 3):
+            raise ValueError(f"expected (n, {CROP}, {CROP}, 3); got {faces.shape}")
+        return self.with_oom_retry(lambda: self._run(faces))
+
+    def _run(self, faces: U8) -> F16:
+        found = [self._pass(faces[chunk]) for chunk in self.chunks(len(faces))]
+        return np.concatenate([t.cpu().numpy() for t in found]) if found else np.zeros((0, 8, 32, 32), np.float16)
+
+    @torch.inference_mode()
+    def _pass(self, faces: U8) -> Tensor:
+        rgb = self.upload(faces).permute(0, 3, 1, 2).flip(1).float() / 255
+        masked = rgb.clone()
+        masked[:, :, CROP // 2 :] = 0  # before it is normalised: −1, not grey
+        both = [self._encoded(picture * 2 - 1) for picture in (masked, rgb)]
+        return torch.cat(both, dim=1)[: len(faces)].half()
+
+    def _encoded(self, picture: Tensor) -> Tensor:
+        picture = picture.to(self.dtype).contiguous(memory_format=torch.channels_last)
+        found: Tensor = self._vae.encode(picture).latent_dist.mode().float() * SCALE
+        return found
+
+
+class MuseTalk(Batched):
+    """A loaded MuseTalk: UNet and the VAE's decoder.
+
+    Raises
+    ------
+    WeightsError, CheckpointError
+    ModelError : its UNet hears features of another size than Whisper's encoder gives
+    """
+
+    def __init__(
+        self, checkpoint: Checkpoint, device: str, precision: Precision = "auto", batch: int | None = None
+    ) -> None:
+        super().__init__(device, batch, CPU_BATCH, GPU_BATCH)
+        self.dtype = dtype_of(precision, self.device)
+        self._unet = load_unet(checkpoint, self.device, self.dtype)
+        self._vae = load_vae(checkpoint.part(VAE), self.device, self.dtype)
+        self._vae.encoder = None  # another stage's
+        self._wide = int(self._unet.config.cross_attention_dim)
+
+    def __call__(self, latents: F16, heard: F32) -> U8:
+        """Draw the faces.
+
+        Parameters
+        ----------
+        latents : (n, 8, 32, 32) of :class:`LatentEncoder`
+        heard : (n, layers · d, 10) float32: Whisper's hidden states of 200 ms around each frame
+
+        Returns
+        -------
+        (n, 256, 256, 3) uint8 BGR
+        """
+        if len(latents) != len(heard) or heard.shape[2] != COLUMNS:
+            raise ValueError(f"expected (n, 8, 32, 32) and (n, k, {COLUMNS}); got {latents.shape}, {heard.shape}")
+        if heard.shape[1] % self._wide:
+            raise ModelError(
+                f"the UNet hears features of {self._wide} numbers; Whisper's encoder gives {heard.shape[1]}"
+            )
+        return self.with_oom_retry(lambda: self._run(latents, heard))
+
+    def _run(self, latents: F16, heard: F32) -> U8:
+        drawn = [self._pass(latents[chunk], heard[chunk]) for chunk in self.chunks(len(latents))]
+        return np.concatenate([t.cpu().numpy() for t in drawn]) if drawn else np.zeros((0, CROP, CROP, 3), np.uint8)
+
+    @torch.inference_mode()
+    def _pass(self, latents: F16, heard: F32) -> Tensor:
+        predicted = self.predict(self.upload(latents).float(), self.upload(heard))
+        drawn = self._vae.decode((predicted / SCALE).to(self.dtype)).sample.float()
+        levels = ((drawn / 2 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8)
+        drawn_bgr: Tensor = levels.flip(1).permute(0, 2, 3, 1)[: len(latents)].contiguous()
+        return drawn_bgr
+
+    def predict(self, latents: Tensor, heard: Tensor) -> Tensor:
+        """(b, 4, 32, 32) float32 latents of the faces that say it, of (b, 8, 32, 32) and (b, layers · d, 10)."""
+        # A column's layers follow one another: (b, 10, layers, d) → (b, 10 · layers, d).
+        prompt = heard.transpose(1, 2).reshape(len(heard), -1, self._wide)
+        prompt = (prompt + positions(prompt.shape[1], self._wide).to(prompt.device)).to(self.dtype)
+        shown = latents.to(self.dtype).contiguous(memory_format=torch.channels_last)
+        time = torch.zeros(1, dtype=torch.long, device=shown.device)
+        out: Tensor = self._unet(shown, time, encoder_hidden_states=prompt).sample.float()
+        return out
+
+
+@lru_cache(maxsize=2)
+def positions(count: int, wide: int) -> Tensor:
+    """(count, wide) float32 sinusoidal positions, base 10,000 (Vaswani et al. 2017, section 3.5)."""
+    at = torch.arange(count, dtype=torch.float32)[:, None]
+    turns = torch.exp(torch.arange(0, wide, 2, dtype=torch.float32) * (-np.log(10000.0) / wide))
+    out = torch.zeros(count, wide)
+    out[:, 0::2], out[:, 1::2] = torch.sin(at * turns), torch.cos(at * turns)
+    return out

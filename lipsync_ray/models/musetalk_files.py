@@ -1,0 +1,152 @@
+"""Where MuseTalk's networks are: the UNet, and beside it a VAE, Whisper's encoder and, for its masks, BiSeNet.
+
+They come from the registry, or from a folder laid out as MuseTalk's own ``models``: ``musetalkV15/unet.pth``,
+``musetalk/pytorch_model.bin``, ``sd-vae``, ``whisper``, ``face-parse-bisent``. A ``config.json`` (``musetalk.json``) beside a
+file says how its network is built; without one it is built as the published ones are.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from lipsync_ray.errors import CheckpointError, WeightsError
+from lipsync_ray.models import weights
+from lipsync_ray.models.weights import Checkpoint
+
+V15, V1 = "musetalk", "musetalk-v1"
+VAE, HEARER, PARSER = "vae", "hearer", "parser"
+
+_UNETS = (("musetalkV15", "unet.pth"), ("musetalk", "pytorch_model.bin"))  # the newer first
+_FILES = (
+    "diffusion_pytorch_model.safetensors",
+    "diffusion_pytorch_model.bin",
+    "model.safetensors",
+    "pytorch_model.bin",
+)
+# Role → its folders' names in MuseTalk's layout, its files', its registered name.
+_PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...], str]] = {
+    VAE: (("sd-vae", "sd-vae-ft-mse"), _FILES, "sd-vae"),
+    HEARER: (("whisper", "whisper-tiny"), _FILES, "whisper-tiny-hf"),
+    PARSER: (("face-parse-bisent",), ("79999_iter.pth",), "bisenet"),
+}
+
+# TMElyralab/MuseTalk, musetalk.json and musetalkV15/musetalk.json
+UNET_CONFIG: dict[str, Any] = {
+    "sample_size": 64,
+    "in_channels": 8,
+    "out_channels": 4,
+    "block_out_channels": (320, 640, 1280, 1280),
+    "layers_per_block": 2,
+    "down_block_types": ("CrossAttnDownBlock2D",) * 3 + ("DownBlock2D",),
+    "up_block_types": ("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 3,
+    "cross_attention_dim": 384,
+    "attention_head_dim": 8,
+    "norm_num_groups": 32,
+    "act_fn": "silu",
+    "center_input_sample": False,
+    "flip_sin_to_cos": True,
+    "freq_shift": 0,
+    "downsample_padding": 1,
+    "mid_block_scale_factor": 1,
+}
+# stabilityai/sd-vae-ft-mse, config.json
+VAE_CONFIG: dict[str, Any] = {
+    "in_channels": 3,
+    "out_channels": 3,
+    "latent_channels": 4,
+    "block_out_channels": (128, 256, 512, 512),
+    "down_block_types": ("DownEncoderBlock2D",) * 4,
+    "up_block_types": ("UpDecoderBlock2D",) * 4,
+    "layers_per_block": 2,
+    "norm_num_groups": 32,
+    "act_fn": "silu",
+    "sample_size": 256,
+}
+# openai/whisper-tiny, config.json
+HEARER_CONFIG: dict[str, Any] = {
+    "d_model": 384,
+    "encoder_layers": 4,
+    "encoder_attention_heads": 6,
+    "encoder_ffn_dim": 1536,
+    "decoder_layers": 4,
+    "decoder_attention_heads": 6,
+    "decoder_ffn_dim": 1536,
+    "num_mel_bins": 80,
+    "max_source_positions": 1500,
+}
+
+
+def unet_in(folder: Path) -> Path:
+    """The UNet's file in a folder: MuseTalk's ``models``, or the one of a single version in there.
+
+    Raises
+    ------
+    WeightsError : there is none
+    """
+    places = [folder / name / file for name, file in _UNETS] + [folder / file for _, file in _UNETS]
+    if (found := next((place for place in places if place.is_file()), None)) is None:
+        expected = ", ".join("/".join(names) for names in _UNETS)
+        raise WeightsError(f"--model {folder}: a folder without a lip-sync model; expected one of {expected} in it")
+    return found
+
+
+def is_v1(path: Path) -> bool:
+    """Whether a UNet's file is of version 1.0, which only the names of the file and its folder tell."""
+    return path.name == _UNETS[1][1] and path.parent.name != _UNETS[0][0]
+
+
+def parts(unet: Checkpoint, progress: weights.Progress | None, fetch: bool) -> tuple[tuple[str, Checkpoint], ...]:
+    """(role, network) of the VAE and the hearer that belong to a UNet: those beside its file, else the registered ones.
+
+    Raises
+    ------
+    WeightsError : not here and not to be had
+    """
+    return tuple((role, part(unet, role, progress, fetch)) for role in (VAE, HEARER))
+
+
+def part(unet: Checkpoint, role: str, progress: weights.Progress | None, fetch: bool) -> Checkpoint:
+    """One of them.
+
+    Raises
+    ------
+    WeightsError : not here and not to be had
+    """
+    beside = _beside(unet, role)
+    return Checkpoint.of(beside) if beside else weights.by_name(_PARTS[role][2], progress, fetch)
+
+
+def parser_if_here(unet: Checkpoint) -> Checkpoint | None:
+    """The face parser, where its file is beside the UNet's or in the cache; nothing is fetched."""
+    if beside := _beside(unet, PARSER):
+        return Checkpoint.of(beside)
+    registered = weights.find(_PARTS[PARSER][2])
+    assert registered is not None
+    return weights.by_name(registered.name) if weights.location(registered).is_file() else None
+
+
+def _beside(unet: Checkpoint, role: str) -> Path | None:
+    if unet.registered is not None:
+        return None
+    folders, files, _ = _PARTS[role]
+    root = Path(unet.given).parent.parent
+    return next((path for name in folders for file in files if (path := root / name / file).is_file()), None)
+
+
+def config_of(path: Path, published: dict[str, Any]) -> dict[str, Any]:
+    """How the network of a file is built: what the JSON file beside it says of the published one's entries.
+
+    Raises
+    ------
+    CheckpointError : the file beside it is none
+    """
+    beside = next((p for name in ("config.json", "musetalk.json") if (p := path.with_name(name)).is_file()), None)
+    if beside is None:
+        return published
+    try:
+        said = json.loads(beside.read_text())
+        return published | {name: said[name] for name in published if name in said}
+    except (ValueError, TypeError) as error:
+        raise CheckpointError(f"{beside}: not the configuration of a network ({error})") from error

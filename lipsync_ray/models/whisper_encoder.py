@@ -1,0 +1,84 @@
+"""Whisper's encoder as MuseTalk hears by it: the hidden states of every layer, 50 columns a second."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from lipsync_ray.errors import CheckpointError
+from lipsync_ray.models.checkpoint import load_into, read_state
+from lipsync_ray.models.musetalk_files import HEARER_CONFIG, config_of
+from lipsync_ray.models.weights import Checkpoint
+
+F32 = NDArray[np.float32]
+
+SAMPLE_RATE = 16_000  # Hz
+CHUNK = 30 * SAMPLE_RATE  # samples: what it hears at a time, the last one filled up with silence
+COLUMN = 320  # samples: 20 ms
+_PREFIXES = ("model.encoder.", "encoder.")
+
+
+class HiddenStates:
+    """A loaded encoder.
+
+    Attributes
+    ----------
+    bands : numbers a column: its layers' and its input's hidden states
+
+    Raises
+    ------
+    WeightsError, CheckpointError
+    """
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        from transformers import WhisperConfig, WhisperFeatureExtractor
+        from transformers.models.whisper.modeling_whisper import WhisperEncoder
+
+        path = checkpoint.here()
+        config = WhisperConfig(**config_of(path, HEARER_CONFIG))
+        network: Any = WhisperEncoder(config)
+        load_into(network, _encoder_of(read_state(path), str(path)), str(path))
+        self._network: Any = network.eval().requires_grad_(False)
+        self._front: Any = WhisperFeatureExtractor(feature_size=config.num_mel_bins)
+        self.bands = int(config.d_model * (config.encoder_layers + 1))
+
+    @torch.inference_mode()
+    def __call__(self, sound: F32) -> F32:
+        """(n, bands) float32 of at most thirty seconds at 16 kHz, in [−1, 1]; n = ⌊samples / 320⌋."""
+        mel = self._front(sound, sampling_rate=SAMPLE_RATE, return_tensors="pt").input_features
+        layers = self._network(mel, output_hidden_states=True).hidden_states
+        states = torch.stack(layers, dim=2)[0]  # (1500, layers, d)
+        return states.flatten(1)[: len(sound) // COLUMN].numpy()
+
+
+def hidden_blocks(blocks: Iterable[F32], encoder: HiddenStates) -> Iterator[F32]:
+    """Hidden states of a sound that comes in blocks, in pieces of thirty seconds.
+
+    Yields
+    ------
+    (m_i, bands) float32; together ⌊samples / 320⌋ columns
+    """
+    held: list[F32] = []
+    count = 0
+    for block in blocks:
+        held.append(block)
+        count += len(block)
+        while count >= CHUNK:
+            whole = np.concatenate(held)
+            yield encoder(whole[:CHUNK])
+            held, count = [whole[CHUNK:]], count - CHUNK
+    if count >= COLUMN:
+        yield encoder(np.concatenate(held))
+
+
+def _encoder_of(state: dict[str, torch.Tensor], source: str) -> dict[str, torch.Tensor]:
+    """The encoder's entries of a whole Whisper."""
+    for prefix in _PREFIXES:
+        found = {name.removeprefix(prefix): t for name, t in state.items() if name.startswith(prefix)}
+        if found:
+            return found
+    raise CheckpointError(f"{source}: not a checkpoint of transformers' Whisper (no entries model.encoder.…)")
