@@ -35,6 +35,13 @@ def fill(network: torch.nn.Module, gain: float = 1.0) -> torch.nn.Module:
     return network.eval()
 
 
+def filled_at_once(network: torch.nn.Module) -> torch.nn.Module:
+    """The same of a large network that was made on the "meta" device: its numbers are held once."""
+    state = {name: torch.from_numpy(_values(name, tuple(t.shape))) for name, t in network.state_dict().items()}
+    network.load_state_dict(state, assign=True)
+    return network.eval().requires_grad_(False)
+
+
 def difference(found: torch.Tensor, reference: dict[str, np.ndarray]) -> float:
     """The largest difference of an output from its reference's."""
     return (found - torch.from_numpy(reference["output"]).float()).abs().max().item()

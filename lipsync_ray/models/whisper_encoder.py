@@ -48,11 +48,12 @@ class HiddenStates:
 
     @torch.inference_mode()
     def __call__(self, sound: F32) -> F32:
-        """(n, bands) float32 of at most thirty seconds at 16 kHz, in [−1, 1]; n = ⌊samples / 320⌋."""
+        """(n, bands) float32 of at most thirty seconds at 16 kHz, in [−1, 1]; n = ⌊samples / 320⌋, at least 1."""
         mel = self._front(sound, sampling_rate=SAMPLE_RATE, return_tensors="pt").input_features
         layers = self._network(mel, output_hidden_states=True).hidden_states
         states = torch.stack(layers, dim=2)[0]  # (1500, layers, d)
-        return states.flatten(1)[: len(sound) // COLUMN].numpy()
+        out: F32 = states.flatten(1)[: max(1, len(sound) // COLUMN)].numpy()
+        return out
 
 
 def hidden_blocks(blocks: Iterable[F32], encoder: HiddenStates) -> Iterator[F32]:
@@ -60,18 +61,18 @@ def hidden_blocks(blocks: Iterable[F32], encoder: HiddenStates) -> Iterator[F32]
 
     Yields
     ------
-    (m_i, bands) float32; together ⌊samples / 320⌋ columns
+    (m_i, bands) float32; together ⌊samples / 320⌋ columns, and one of a sound that is shorter
     """
     held: list[F32] = []
-    count = 0
+    count = heard = 0
     for block in blocks:
         held.append(block)
         count += len(block)
         while count >= CHUNK:
             whole = np.concatenate(held)
             yield encoder(whole[:CHUNK])
-            held, count = [whole[CHUNK:]], count - CHUNK
-    if count >= COLUMN:
+            held, count, heard = [whole[CHUNK:]], count - CHUNK, heard + CHUNK
+    if count >= COLUMN or (count and not heard):
         yield encoder(np.concatenate(held))
 
 
