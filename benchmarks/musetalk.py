@@ -26,11 +26,13 @@ from rich.table import Table
 from lipsync_ray.models.generators import LipModel
 from lipsync_ray.models.musetalk import GPU_BATCH, LatentEncoder, MuseTalk, build_for
 from lipsync_ray.models.musetalk_files import HEARER_CONFIG, VAE_CONFIG, parts
+from lipsync_ray.models.precision import Precision, resolved
 from lipsync_ray.models.wav2lip import Wav2Lip
 from lipsync_ray.models.weights import Checkpoint
 from lipsync_ray.models.whisper_encoder import HiddenStates
 
 WAV2LIP_BATCH = {"cpu": 16, "cuda": 128}
+RNG = np.random.default_rng(0)
 
 
 def write_random(folder: Path) -> Checkpoint:
@@ -71,6 +73,42 @@ def ms(call: Callable[[], Any], passes: int, items: int) -> float:
     return 1000 * (time.perf_counter() - began) / passes / items
 
 
+def of_wav2lip(scratch: Path, device: str, precision: Precision) -> Callable[[], Any]:
+    """A pass of it."""
+    count = WAV2LIP_BATCH[device]
+    torch.save(Wav2Lip().state_dict(), scratch / "wav2lip.pth")
+    network = LipModel(scratch / "wav2lip.pth", device, precision, count)
+    crops = RNG.integers(0, 256, (count, 96, 96, 3), np.uint8)
+    mels = RNG.uniform(-4, 4, (count, 80, 16)).astype(np.float32)
+    return lambda: network(crops, mels)
+
+
+def of_encoder(checkpoint: Checkpoint, device: str, precision: Precision, batch: int) -> Callable[[], Any]:
+    """A pass of it."""
+    network = LatentEncoder(checkpoint, device, precision, batch)
+    faces = RNG.integers(0, 256, (batch, 256, 256, 3), np.uint8)
+    return lambda: network(faces)
+
+
+def of_network(checkpoint: Checkpoint, device: str, precision: Precision, batch: int) -> Callable[[], Any]:
+    """A pass of it."""
+    network = MuseTalk(checkpoint, device, precision, batch)
+    latents = RNG.standard_normal((batch, 8, 32, 32)).astype(np.float16)
+    heard = RNG.standard_normal((batch, 5 * 384, 10)).astype(np.float32)
+    return lambda: network(latents, heard)
+
+
+def memory_gb(device: str) -> float:
+    """The peak since the last call on a GPU, of the process so far on a CPU."""
+    if device == "cuda":
+        peak = torch.cuda.max_memory_allocated() / 1e9
+        gc.collect()
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+        return peak
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--batch", type=int)
@@ -81,48 +119,28 @@ def main() -> None:
     device: str = asked.device
     torch.set_num_threads(1)
     batch = asked.batch or (GPU_BATCH if device == "cuda" else 1)
-    rng = np.random.default_rng(0)
-
-    def memory_gb() -> float:
-        if device == "cuda":
-            peak = torch.cuda.max_memory_allocated() / 1e9
-            torch.cuda.reset_peak_memory_stats()
-            return peak
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-
     rows: list[tuple[str, float, float]] = []
     with tempfile.TemporaryDirectory() as scratch:
-        count = WAV2LIP_BATCH[device]
-        torch.save(Wav2Lip().state_dict(), Path(scratch) / "wav2lip.pth")
-        small = LipModel(Path(scratch) / "wav2lip.pth", device, asked.precision, count)
-        crops = rng.integers(0, 256, (count, 96, 96, 3), np.uint8)
-        mels = rng.uniform(-4, 4, (count, 80, 16)).astype(np.float32)
-        wav2lip = ms(lambda: small(crops, mels), max(5, asked.passes), count)
-        rows.append(("Wav2Lip, 96²", wav2lip, memory_gb()))
-        del small
+        wav2lip = ms(of_wav2lip(Path(scratch), device, asked.precision), max(5, asked.passes), WAV2LIP_BATCH[device])
+        rows.append(("Wav2Lip, 96²", wav2lip, memory_gb(device)))
         checkpoint = write_random(Path(scratch))
-        faces = rng.integers(0, 256, (batch, 256, 256, 3), np.uint8)
-        heard = rng.standard_normal((batch, 5 * 384, 10)).astype(np.float32)
-        encoder = LatentEncoder(checkpoint, device, asked.precision, batch)
-        encode = ms(lambda: encoder(faces), asked.passes, batch)
-        rows.append(("MuseTalk: latents of a face, once for all languages", encode, memory_gb()))
-        latents = encoder(faces)
-        del encoder
-        gc.collect()
-        network = MuseTalk(checkpoint, device, asked.precision, batch)
-        draw = ms(lambda: network(latents, heard), asked.passes, batch)
-        dtype = str(network.dtype).removeprefix("torch.")
-        rows.append(("MuseTalk: UNet and decoder, 256²", draw, memory_gb()))
-        torch.set_num_threads(1)
+        encode = ms(of_encoder(checkpoint, device, asked.precision, batch), asked.passes, batch)
+        rows.append(("MuseTalk: latents of a face, once for all languages", encode, memory_gb(device)))
+        draw = ms(of_network(checkpoint, device, asked.precision, batch), asked.passes, batch)
+        rows.append(("MuseTalk: UNet and decoder, 256²", draw, memory_gb(device)))
         hearer = HiddenStates(checkpoint.part("hearer"))
-        sound = rng.standard_normal(480_000).astype(np.float32) * 0.1
+        sound = RNG.standard_normal(480_000).astype(np.float32) * 0.1
         hear = ms(lambda: hearer(sound), max(3, asked.passes), 30 * 25)
     rows.append(("MuseTalk: Whisper's hidden states, 25 frames/s, on a CPU", hear, 0.0))
     rows.append(("MuseTalk, one language", encode + draw + hear, 0.0))
     for languages in (2, 4, 8):
         rows.append((f"MuseTalk, each of {languages} languages", encode / languages + draw + hear, 0.0))
     rows.append(("MuseTalk, latents there already", draw + hear, 0.0))
-    table = Table(box=None, pad_edge=False, title=f"{device}, {dtype}, batch {batch} (Wav2Lip {count})")
+    table = Table(
+        box=None,
+        pad_edge=False,
+        title=f"{device}, {resolved(asked.precision, device)}, batch {batch} (Wav2Lip {WAV2LIP_BATCH[device]})",
+    )
     for name in ("", "ms a frame", "frames/s", "× Wav2Lip", "peak GB"):
         table.add_column(name, justify="right" if name else "left")
     for name, cost, peak in rows:

@@ -50,8 +50,7 @@ class DubSettings:
     face : which face speaks, where there are several
     pads : by how much a face's box grows before it is cropped
     blend : how the generated face goes back into the frame; None for what suits the model
-    bbox_shift : pixels by which MuseTalk 1.0's box is moved down; None for 0
-    extra_margin : pixels that MuseTalk 1.5's box takes in below the chin; None for 10
+    bbox_shift, extra_margin : pixels: MuseTalk 1.0's box lower down (None: 0), 1.5's further below the chin (None: 10)
     length : what the output lasts as long as
     loop : how a video shorter than that goes on
     trim_silence : whether the audio's leading and trailing silence is cut
@@ -84,12 +83,8 @@ class DubSettings:
         _one_of("--face", self.face, FACE_RULES)
         if self.blend is not None:
             _one_of("--blend", self.blend, (*BLENDS, *PARSED_BLENDS))
-        for option, pixels, least in (
-            ("--bbox-shift", self.bbox_shift, -MAX_SHIFT),
-            ("--extra-margin", self.extra_margin, 0),
-        ):
-            if pixels is not None and not least <= pixels <= MAX_SHIFT:
-                raise SettingsError(f"{option} {pixels}: expected {least} to {MAX_SHIFT} pixels")
+        _within("--bbox-shift", self.bbox_shift, -MAX_SHIFT)
+        _within("--extra-margin", self.extra_margin, 0)
         _one_of("--length", self.length, LENGTHS)
         _one_of("--loop", self.loop, LOOPS)
         _one_of("--precision", self.precision, PRECISIONS)
@@ -100,9 +95,8 @@ class DubSettings:
             raise SettingsError(f"--still-rate {self.still_rate}: expected 1 to 120 frames/s")
         pads = asdict(self.pads)
         if any(not (math.isfinite(pad) and -0.4 <= pad <= 1) for pad in pads.values()):
-            raise SettingsError(
-                f"--pads {' '.join(map(str, pads.values()))}: each is a part of the face's height, −0.4 to 1"
-            )
+            said = " ".join(map(str, pads.values()))
+            raise SettingsError(f"--pads {said}: each is a part of the face's height, −0.4 to 1")
 
     def record(self) -> dict[str, Any]:
         """The settings as JSON values."""
@@ -294,6 +288,11 @@ def _check_coding(coding: VideoCoding) -> None:
     _one_of("--preset", coding.preset, PRESETS)
     if not 0 <= coding.crf <= MAX_CRF:
         raise SettingsError(f"--crf {coding.crf}: expected 0 (lossless) to {MAX_CRF}")
+
+
+def _within(option: str, pixels: int | None, least: int) -> None:
+    if pixels is not None and not least <= pixels <= MAX_SHIFT:
+        raise SettingsError(f"{option} {pixels}: expected {least} to {MAX_SHIFT} pixels")
 
 
 def _one_of(option: str, value: str, allowed: tuple[str, ...]) -> None:

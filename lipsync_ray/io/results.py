@@ -40,6 +40,7 @@ class Result:
     face_table : of its source video
     fingerprint : of inputs, settings and weights
     warnings : what a person should know of it all the same, one sentence each
+    gpu_mb : most memory that a process which drew it had of its GPU, all networks of that process together; None on a CPU
     run : that ended this row, as run.json names it: an earlier one's of a row that was done before
     """
 
@@ -68,6 +69,7 @@ class Result:
     fingerprint: str | None = None
     warnings: tuple[str, ...] = ()
     run: str | None = None
+    gpu_mb: int | None = None
 
 
 def line_of(result: Result) -> str:

@@ -43,6 +43,11 @@ class Batched:
             "values may differ by one level from those of the larger batch",
         )
 
+    @property
+    def peak_mb(self) -> int | None:
+        """Most memory that this process's networks have had of the GPU at a time, in MB; None on a CPU."""
+        return round(torch.cuda.max_memory_allocated(self.device) / 1e6) if self.device.type == "cuda" else None
+
     def with_oom_retry(self, run: Callable[[], T]) -> T:
         """``run()``, tried again with half the batch while memory does not do.
 

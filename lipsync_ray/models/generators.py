@@ -45,10 +45,13 @@ def resolve(model: str, progress: weights.Progress | None = None, fetch: bool = 
     if weights.find(model) is None and folder.is_dir():
         model = str(musetalk_files.unet_in(folder))
     registered = weights.find(model)
-    if registered is not None:  # before anything is fetched
+    if registered is not None and registered.network:  # before anything is fetched
         _check_extra(_by_network(registered.network), model)
     checkpoint = weights.named_or_path("--model", model, "lips", progress, fetch)
-    return replace(checkpoint, parts=spec_of(checkpoint).parts(checkpoint, progress, fetch))
+    spec = spec_of(checkpoint)
+    if registered is None and spec.encode is not None:  # its file has the name that every such file has
+        checkpoint = replace(checkpoint, name=f"{spec.name}-{Path(checkpoint.given).parent.parent.name}")
+    return replace(checkpoint, parts=spec.parts(checkpoint, progress, fetch))
 
 
 def spec_of(checkpoint: Checkpoint) -> GeneratorSpec:

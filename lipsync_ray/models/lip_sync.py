@@ -45,6 +45,10 @@ class Generator(Protocol):
     def notes(self) -> tuple[str, ...]:
         """What a person should know of what was drawn."""
 
+    @property
+    def peak_mb(self) -> int | None:
+        """Most memory that it has had of a GPU, in MB; None on a CPU."""
+
 
 class Encoder(Protocol):
     """What a model is shown of a face, where that is no picture: made once for all languages of a video."""

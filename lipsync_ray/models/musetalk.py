@@ -89,7 +89,7 @@ def _filled(network: Any, state: dict[str, Tensor], source: str, device: torch.d
     compare(network, state, source)
     network.load_state_dict(state, assign=True)  # 850 million numbers are held once, not twice
     # diffusers has its own `to`, which warns of what these networks do not have.
-    ready = nn.Module.to(network, device=device, dtype=dtype, memory_format=torch.channels_last)
+    ready = nn.Module.to(network, device=device, dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return ready.eval().requires_grad_(False)
 
 

@@ -261,6 +261,12 @@ REGISTRY = (
 )
 
 
+def licences_of(model: str) -> list[tuple[str, str]]:
+    """(name, licence) of every checkpoint that a result's model is made of: "wav2lip_gan+gfpgan" of two."""
+    unknown = "a checkpoint given by its path: its licence is its maker's"
+    return [(name, entry.licence if (entry := find(name)) else unknown) for name in model.split("+")]
+
+
 def find(name: str) -> Weights | None:
     """The checkpoint of that name or alias."""
     return next((w for w in REGISTRY if name == w.name or name in w.aliases), None)

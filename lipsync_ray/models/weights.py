@@ -186,8 +186,7 @@ def by_name(name: str, progress: Progress | None = None, fetch: bool = True) -> 
     assert registered is not None
     if fetch:
         ensure(registered, progress)
-    path = location(registered)
-    found = registered.sha256 or (digest(path) if path.is_file() else "")
+    found = registered.sha256 or (digest(path) if (path := location(registered)).is_file() else "")
     return Checkpoint(registered.name, registered.name, found)
 
 

@@ -41,12 +41,12 @@ from lipsync_ray.report.page import Source, _page
 
 RESULT = Result(
     "a-ko", "a.mp4", "ko.wav", "ko", "done", "join", "why", "out/a-ko.mp4", "mini", 100, 3, 97, 1, 2.5, 4.0, "25", 640, 480, 4,
-    1, 1, "a.parquet", "f00", ("interlaced",),
+    1, 1, "a.parquet", "f00", ("interlaced",), "20260101", 900,
 )  # fmt: skip
 SCORE = Score(
     "a", "a.mp4", "b.mp4", "ko", "mini", "scored", "score", "why", "mini-sync", "real", 7.0, 6.0, 0.9, 0.2, 1, 2, 100, 0.9, 0.3,
     45.0, 0.99, 100.0, 120.0, 0.1, 0.2, 5, "no reference", 100, "25", 640, 480, 4.0, [0.5] * 31, [0.1] * 60, 0.2, [], 3.0, 1, "f",
-    0.4, 0.5, -2, 0.0, 0.1, 0.5, 0.3, 0.3, 0, 0.0, 0.1, 0.4, 0.9, 0.8, 0.01, 0.02, ["its lips repeat the source's"],
+    0.4, 0.5, -2, 0.0, 0.1, 0.5, 0.3, 0.3, 0, 0.0, 0.1, 0.4, 0.9, 0.8, 0.01, 0.02, ["its lips repeat the source's"], 12.5, 900,
 )  # fmt: skip
 VIDEO = {
     "container": "mp4", "codec": "h264", "profile": "High", "width": 640, "height": 480, "rotation": 90, "pixel_format": "yuv420p",

@@ -46,6 +46,7 @@ class DubState(VideoState):
     frames : of the output
     faceless : first frame → frames without a face, of segments made in this run
     restored : frames whose face was restored, likewise
+    gpu_mb : most memory that a process which drew them had of its GPU
     warnings : what a person should know of it
     """
 
@@ -61,6 +62,7 @@ class DubState(VideoState):
     frames: int = 0
     faceless: dict[int, int] = field(default_factory=dict)
     restored: int = 0
+    gpu_mb: int | None = None
     warnings: list[str] = field(default_factory=list)
 
     @property
@@ -122,6 +124,7 @@ class DubRun(JobRun[DubState, Result]):
             face_table=video.table or None,
             fingerprint=video.fingerprint,
             warnings=tuple(video.warnings),
+            gpu_mb=video.gpu_mb,
             run=self.id,
             **values,
         )

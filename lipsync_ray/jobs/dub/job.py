@@ -191,6 +191,8 @@ def _take_segment(dub: DubState, composed: Composed) -> None:
     meters.faces("drawn", composed.frames - composed.faceless)
     meters.faces("restored", composed.restored)
     dub.warn(*composed.notes)
+    if composed.gpu_mb is not None:
+        dub.gpu_mb = max(dub.gpu_mb or 0, composed.gpu_mb)
 
 
 def _order(run: DubRun, dub: DubState) -> VideoOrder:

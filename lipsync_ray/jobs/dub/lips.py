@@ -42,7 +42,7 @@ class Lips:
     poses : (m, k) float32 lip poses
     silence : (m,) float32 how far each mouth is to be closed, 0 to 1
     basis : what they are told in
-    restored, notes : as in :class:`Crops`
+    restored, notes, gpu_mb : as in :class:`Crops`
     """
 
     segment: Segment
@@ -53,6 +53,7 @@ class Lips:
     basis: LipBasis
     restored: Restored | None = None
     notes: tuple[str, ...] = ()
+    gpu_mb: int | None = None
 
     def drawing(self) -> Draw:
         """How they come into their frames."""
@@ -139,6 +140,7 @@ class Pose:
             segment.speech.silence(np.array(places, np.int64) + segment.start, video.rate),
             self._model.basis,
             notes=self._model.notes,
+            gpu_mb=self._model.peak_mb,
         )
 
 

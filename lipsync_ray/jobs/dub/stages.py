@@ -51,6 +51,7 @@ class Crops:
     restored : after restore, where that is asked for
     masks : of what may be drawn, as PNG, empty where a parser saw no face; none of them where none has looked
     notes : what a person should know of how they were drawn
+    gpu_mb : most memory that the generator's process has had of its GPU; None on a CPU
     """
 
     segment: Segment
@@ -60,6 +61,7 @@ class Crops:
     restored: Restored | None = None
     masks: tuple[bytes, ...] = ()
     notes: tuple[str, ...] = ()
+    gpu_mb: int | None = None
 
     def drawing(self) -> Draw:
         """How they come into their frames."""
@@ -80,7 +82,8 @@ Drawn = Crops | Lips
 
 @dataclass(frozen=True)
 class Composed:
-    """A segment whose part is committed: its frames, those without a face, those whose face was restored, and notes."""
+    """A segment whose part is committed: its frames, those without a face, those whose face was restored, notes, and the memory
+    that its generator had of a GPU."""
 
     dub: str
     start: int
@@ -88,6 +91,7 @@ class Composed:
     faceless: int
     restored: int
     notes: tuple[str, ...] = ()
+    gpu_mb: int | None = None
 
 
 class Crop:
@@ -161,7 +165,7 @@ class Sync:
             segment = crops.segment
             heard = hushed(heard, segment.speech.silence(crops.places + segment.start, segment.video.rate))
         drawn = self._model(crops.faces, heard)
-        return replace(crops, faces=drawn, notes=self._model.notes)
+        return replace(crops, faces=drawn, notes=self._model.notes, gpu_mb=self._model.peak_mb)
 
 
 class SyncEncoded:
@@ -188,7 +192,7 @@ class SyncEncoded:
         if len(places):
             faces = self._model(seen.shown, heard_by(segment, places, self._window))
         notes = tuple(dict.fromkeys((*seen.notes, *self._model.notes)))
-        return Crops(segment, places, seen.boxes, faces, masks=seen.masks, notes=notes)
+        return Crops(segment, places, seen.boxes, faces, masks=seen.masks, notes=notes, gpu_mb=self._model.peak_mb)
 
 
 class Restore:
@@ -237,7 +241,9 @@ class Compose:
         storage.commit_bytes(segment.url, part)
         frames = segment.stop - segment.start
         restored = len(crops.restored.places) if crops.restored else 0
-        return Composed(segment.dub, segment.start, frames, frames - len(crops.places), restored, crops.notes)
+        return Composed(
+            segment.dub, segment.start, frames, frames - len(crops.places), restored, crops.notes, crops.gpu_mb
+        )
 
     def _pictures(self, crops: Drawn) -> Iterator[YuvFrame]:
         segment = crops.segment

@@ -132,4 +132,14 @@ METRICS = (
         "silent_lips", "restless lips in silence", "silent lips", "", "lower", 4,
         "Mean change of the opening a frame where nobody speaks, in parts of the eyes' distance.", lambda s: s.silent_lips,
     ),
+    Metric(
+        "drawn_per_s", "frames a second of work", "frames/s", "frames/s", "higher", 1,
+        "How many frames a second of the dub's work made: crop, network, restoration and encoding one after the other in one "
+        "process. Faces, and what else is made once for all languages, are not in it.",
+        lambda s: s.drawn_per_s,
+    ),
+    Metric(
+        "gpu_mb", "GPU memory", "GPU, MB", "MB", "lower", 0,
+        "Most memory that a process which drew had of its GPU.", lambda s: None if s.gpu_mb is None else float(s.gpu_mb),
+    ),
 )  # fmt: skip

@@ -124,6 +124,8 @@ class EvaluateRun(JobRun[EvaluateState, Score]):
             seconds=round(video.seconds, 3),
             attempts=video.attempts,
             fingerprint=video.fingerprint,
+            drawn_per_s=subject.drawn_per_s,
+            gpu_mb=subject.gpu_mb,
             **values,
         )
 

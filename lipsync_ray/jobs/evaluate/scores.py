@@ -69,6 +69,8 @@ class Score:
     seconds : of work
     attempts : most processes that one of its rows needed
     fingerprint : of inputs and settings
+    drawn_per_s : frames that a second of the dub's work made, its stages added up; null where nobody knows
+    gpu_mb : most memory that a process which drew it had of its GPU; null on a CPU
     """
 
     id: str
@@ -127,6 +129,8 @@ class Score:
     silent_lips: float | None = None
     silent_lips_reference: float | None = None
     warnings: list[str] = field(default_factory=list)
+    drawn_per_s: float | None = None
+    gpu_mb: int | None = None
 
     @property
     def sync_d(self) -> float | None:

@@ -11,7 +11,7 @@ from lipsync_ray.faces.crop import Pads
 from lipsync_ray.faces.speaker import FaceChoice
 from lipsync_ray.io import storage
 from lipsync_ray.io.names import Source
-from lipsync_ray.io.results import FILE, read_results
+from lipsync_ray.io.results import FILE, Result, read_results
 from lipsync_ray.io.user_tables import ID, Column, Row, is_table, read_rows
 from lipsync_ray.media.probe import DEFAULT_STILL_RATE
 from lipsync_ray.media.timeline import Loop
@@ -43,6 +43,8 @@ class Subject:
     pads : by which the dub's crops grew
     strip : the run's picture of source, dub and restored face, where there may be one
     skip_reason : why there is no video to score
+    drawn_per_s : frames that a second of work made of it; None where nobody knows, or an earlier run made some
+    gpu_mb : of memory on its GPU; None on a CPU
     """
 
     id: str
@@ -57,6 +59,8 @@ class Subject:
     pads: Pads = field(default_factory=Pads)
     strip: str | None = None
     skip_reason: str | None = None
+    drawn_per_s: float | None = None
+    gpu_mb: int | None = None
 
 
 def read_subjects(source: str, face: FaceChoice | None) -> list[Subject]:
@@ -100,9 +104,17 @@ def read_subjects(source: str, face: FaceChoice | None) -> list[Subject]:
             pads=Pads(**settings["pads"]),
             strip=previews.strip_url(storage.join(folder, previews.FOLDER), result.id),
             skip_reason=None if result.status == "done" else f"was not dubbed: {result.status}: {result.error}",
+            drawn_per_s=_drawn_per_s(result),
+            gpu_mb=result.gpu_mb,
         )
         for result in results
     ]
+
+
+def _drawn_per_s(result: Result) -> float | None:
+    if not result.frames or not result.seconds or result.reused_segments:
+        return None
+    return round(result.frames / result.seconds, 3)
 
 
 def _of_table(url: str, face: FaceChoice) -> list[Subject]:

@@ -159,6 +159,15 @@ def score_row(score: Score) -> dict[str, object]:
     return row | {"sharpness_ratio": score.sharpness_ratio, "jitter_ratio": score.jitter_ratio}
 
 
+def licences(scores: Iterable[Score]) -> list[tuple[str, str]]:
+    """(name, licence) of every checkpoint that made what was scored."""
+    from lipsync_ray.models.registry import licences_of
+
+    # Models of one name in several evaluations have their folder's behind it.
+    models = sorted({score.model.partition(" (")[0] for score in scores if score.model})
+    return list(dict.fromkeys(pair for model in models for pair in licences_of(model)))
+
+
 def video_lines(scores: Iterable[Score]) -> list[str]:
     """One line a video: how its picture compares with its source."""
     return [
@@ -202,6 +211,7 @@ def markdown(scores: Sequence[Score], rows: Sequence[GroupRow]) -> str:
     for name, own in sorted(by_video.items()):
         cells = [number(m.value(own[model]), m.digits) if model in own else "" for model in models for m in sync]
         lines.append(_line([name, *cells]))
+    lines += ["", "## Licences", "", *(f"- {name}: {licence}" for name, licence in licences(scores))]
     doubted = [f"- {score.id} ({score.model or NONE}): {text}" for score in scores for text in score.warnings or ()]
     if doubted:
         lines += ["", "## Where a judge disagrees", "", *doubted]
