@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from lipsync_ray.errors import ModelError
 from lipsync_ray.models.batched import Batched
 from lipsync_ray.models.checkpoint import compare, read_state
+from lipsync_ray.models.extras import require
 from lipsync_ray.models.musetalk_files import UNET_CONFIG, VAE, VAE_CONFIG, config_of
 from lipsync_ray.models.precision import Precision, dtype_of
 from lipsync_ray.models.weights import Checkpoint
@@ -38,6 +39,7 @@ _RENAMED = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_ou
 
 def build_for(state: dict[str, Tensor], path: Path) -> Any:
     """The UNet of a checkpoint's file, without its numbers."""
+    require("musetalk", "MuseTalk")
     from diffusers import UNet2DConditionModel
 
     return UNet2DConditionModel(**config_of(path, UNET_CONFIG))
@@ -64,6 +66,7 @@ def load_vae(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -
     ------
     WeightsError, CheckpointError
     """
+    require("musetalk", "MuseTalk")
     from diffusers import AutoencoderKL
 
     path = checkpoint.here()

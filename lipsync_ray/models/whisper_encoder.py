@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from lipsync_ray.errors import CheckpointError
 from lipsync_ray.models.checkpoint import load_into, read_state
+from lipsync_ray.models.extras import require
 from lipsync_ray.models.musetalk_files import HEARER_CONFIG, config_of
 from lipsync_ray.models.weights import Checkpoint
 
@@ -35,6 +36,7 @@ class HiddenStates:
     """
 
     def __init__(self, checkpoint: Checkpoint) -> None:
+        require("musetalk", "MuseTalk's hearing")
         from transformers import WhisperConfig, WhisperFeatureExtractor
         from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
