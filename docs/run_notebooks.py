@@ -1,4 +1,4 @@
-"""Execute the notebooks and keep their outputs: ``python docs/run_notebooks.py`` from the root of the repository.
+"""Execute the notebooks and keep their outputs: ``python docs/run_notebooks.py [02_lipsync]`` from the root of the repository.
 
 Weights that are not on this machine are replaced by random ones for Whisper and GFPGAN, as the notebooks say.
 """
@@ -32,10 +32,11 @@ def clean(value: Any, folder: str) -> Any:
 
 
 def main() -> None:
+    wanted = sys.argv[1] if len(sys.argv) > 1 else "*"
     with tempfile.TemporaryDirectory() as folder:
         network = random_gfpgan(Path(folder) / "random.pth", 0.0625)
         environment = os.environ | {"LIPSYNC_RAY_GFPGAN": str(network), "COLUMNS": "100"}
-        for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        for path in sorted((ROOT / "notebooks").glob(f"{wanted}.ipynb")):
             notebook = nbformat.read(path, as_version=4)
             resources = {"metadata": {"path": folder}}
             NotebookClient(notebook, timeout=600, kernel_name="python3", resources=resources).execute(env=environment)
