@@ -136,3 +136,26 @@ def test_when_the_memory_ends_the_batch_is_halved(full, crops):
         torch.cuda.set_per_process_memory_fraction(1.0)
     assert 1 <= model.batch < 4096
     assert levels(found, LipModel(full, "cuda", "fp32", batch=128)(faces, mels))[1] <= 1
+
+
+@pytest.mark.parametrize(("precision", "mean"), [("fp32", 0.05), ("fp16", 1.0)])
+def test_musetalk_draws_what_it_draws_on_a_cpu(precision, mean, tmp_path):
+    pytest.importorskip("diffusers", reason="the extra `musetalk` is not installed")
+    import small_musetalk
+
+    from lipsync_ray.models import generators
+    from lipsync_ray.models.musetalk import LatentEncoder, MuseTalk
+
+    checkpoint = generators.resolve(str(small_musetalk.write(tmp_path)))
+    rng = np.random.default_rng(0)
+    faces = rng.integers(0, 256, (20, 256, 256, 3), np.uint8)
+    heard = rng.standard_normal((20, 96, 10)).astype(np.float32)
+    latents = LatentEncoder(checkpoint, "cpu", "fp32")(faces)
+    there = LatentEncoder(checkpoint, "cuda", precision)
+    assert np.abs(there(faces).astype(np.float32) - latents.astype(np.float32)).mean() < 0.01
+    draw = MuseTalk(checkpoint, "cuda", precision)
+    drawn = draw(latents, heard)
+    assert levels(drawn, MuseTalk(checkpoint, "cpu", "fp32")(latents, heard))[0] < mean
+    for _ in range(TURNS):
+        assert np.array_equal(draw(latents, heard), drawn)
+    assert draw.peak_mb > 0
