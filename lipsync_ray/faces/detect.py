@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,8 +38,12 @@ class Faces:
 
 NO_FACES = Faces(np.zeros((0, 4), np.float32), np.zeros((0, 5, 2), np.float32), np.zeros(0, np.float32))
 
-Detector = Callable[[U8], Faces]
-"""Finds the faces of one frame, (h, w, 3) uint8 RGB. The same frame gives the same faces, whatever came before."""
+
+class Detector(Protocol):
+    """Finds the faces of one frame. The same frame gives the same faces, whatever came before."""
+
+    def __call__(self, frame: U8, near: F32 | None = None, /) -> Faces:
+        """The faces of (h, w, 3) uint8 RGB: of the whole frame, or those around (k, 4) boxes."""
 
 
 def mtcnn_detector(device: str) -> Detector:
@@ -48,8 +52,8 @@ def mtcnn_detector(device: str) -> Detector:
 
     cascade = Mtcnn(device, SMALLEST_FACE)
 
-    def detect(frame: U8) -> Faces:
-        box, landmarks, score = cascade(frame)
+    def detect(frame: U8, near: F32 | None = None, /) -> Faces:
+        box, landmarks, score = cascade(frame, near)
         order = np.lexsort((np.arange(len(score)), -score))  # ties by index
         return Faces(*(values[order].astype(np.float32) for values in (box, landmarks, score)))
 

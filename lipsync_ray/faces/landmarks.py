@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lipsync_ray.faces.mtcnn import LandmarkNet
+from lipsync_ray.faces.mtcnn_networks import LandmarkNet
 from lipsync_ray.media.picture import U8, Box, YuvFrame
 
 F64 = NDArray[np.float64]

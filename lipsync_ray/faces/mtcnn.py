@@ -1,25 +1,20 @@
-"""MTCNN (Zhang et al. 2016, arXiv:1604.02878): three small networks in a cascade, with facenet-pytorch's weights.
+"""MTCNN (Zhang et al. 2016, arXiv:1604.02878): three small networks in a cascade, over a whole frame or around known faces.
 
-The weights are read out of the installed package without importing it: its import pulls in torchvision and takes nine
-seconds a worker, ten times as long as the rest of this stage's start. Boxes, landmarks and scores equal those of
-``facenet_pytorch.MTCNN.detect`` (a test compares them).
+Boxes, landmarks and scores equal those of ``facenet_pytorch.MTCNN.detect`` (a test compares them). Looked for around a face
+that is known, the same networks see the same pixels at the same places, at the sizes that such a face is found at alone.
 """
 
 from __future__ import annotations
 
-import hashlib
-import io
-from importlib.util import find_spec
-from pathlib import Path
+from collections.abc import Iterator
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.nn import functional as F
 
 from lipsync_ray.devices import device_of
-from lipsync_ray.errors import ModelError
+from lipsync_ray.faces.area import AreaSums
+from lipsync_ray.faces.mtcnn_networks import first, later, normalised, weights_of
 from lipsync_ray.media.picture import U8
 
 F64 = NDArray[np.float64]
@@ -28,7 +23,9 @@ THRESHOLDS = (0.6, 0.7, 0.7)  # of the three networks' probabilities
 PYRAMID = 0.709  # each picture of the pyramid is so much smaller than the one before
 CELL = 12  # pixels: what the first network sees at once
 STRIDE = 2
-_MOST = 512  # candidates in one pass
+# Around a face: how far beyond its box is looked, in its larger side, and the cells that find it, likewise.
+REACH = 0.75
+CELLS = (0.35, 2.2)
 
 
 class Mtcnn:
@@ -43,44 +40,42 @@ class Mtcnn:
     def __init__(self, device: str, smallest: int) -> None:
         self._device = device_of(device)
         self._smallest = smallest
-        self._p, self._r, self._o = (_weights(name, self._device) for name in ("pnet", "rnet", "onet"))
+        self._p, self._r, self._o = (weights_of(name, self._device) for name in ("pnet", "rnet", "onet"))
 
     @torch.inference_mode()
-    def __call__(self, frame: U8) -> tuple[F64, F64, F64]:
+    def __call__(self, frame: U8, near: NDArray[np.floating] | None = None) -> tuple[F64, F64, F64]:
         """Find faces.
 
         Parameters
         ----------
         frame : (h, w, 3) uint8 RGB
+        near : (k, 4) boxes around which they are looked for; None for the whole frame
 
         Returns
         -------
         boxes (n, 4) x0, y0, x1, y1, which may reach outside; landmarks (n, 5, 2) x, y: eyes, nose, mouth corners;
         probabilities (n,). Pixels of the frame; in no particular order.
         """
-        picture = torch.from_numpy(np.ascontiguousarray(frame)).to(self._device).permute(2, 0, 1)[None].float()
-        boxes = self._propose(picture)
+        picture = AreaSums(frame)
+        boxes = self._propose(picture, near)
         if len(boxes):
             boxes = self._refine(picture, boxes)
         if not len(boxes):
             return np.zeros((0, 4)), np.zeros((0, 5, 2)), np.zeros(0)
         return self._settle(picture, boxes)
 
-    def _propose(self, picture: Tensor) -> F64:
+    def _propose(self, picture: AreaSums, near: NDArray[np.floating] | None) -> F64:
         """First network, over a pyramid of pictures: (n, 4) square candidates."""
-        height, width = picture.shape[2:]
         scale = CELL / self._smallest
         found = []
-        while min(height, width) * scale >= CELL:
-            small = _norm(F.interpolate(picture, (int(height * scale + 1), int(width * scale + 1)), mode="area"))
-            moves, score = _first(self._p, small)
-            rows, columns = torch.nonzero(score >= THRESHOLDS[0], as_tuple=True)
-            if len(rows):
-                corner = torch.stack((columns, rows), 1).float()
-                low = torch.floor((STRIDE * corner + 1) / scale)
-                high = torch.floor((STRIDE * corner + CELL) / scale)
-                values = torch.cat((low, high, score[rows, columns][:, None], moves[:, rows, columns].T), 1)
-                candidates = values.cpu().numpy().astype(np.float64)
+        while min(picture.height, picture.width) * scale >= CELL:
+            height, width = int(picture.height * scale + 1), int(picture.width * scale + 1)
+            places = [(slice(0, height), slice(0, width))]
+            if near is not None:
+                places = list(_around(near, scale, height, width))
+            seen = [self._seen(picture.resized(height, width, *place), place, scale) for place in places]
+            if any(len(some) for some in seen):
+                candidates = np.concatenate(seen)
                 found.append(candidates[nms(candidates[:, :4], candidates[:, 4], 0.5)])
             scale *= PYRAMID
         if not found:
@@ -90,23 +85,36 @@ class Mtcnn:
         sides = np.tile(all_found[:, 2:4] - all_found[:, :2], 2)
         return _squared(all_found[:, :4] + all_found[:, 5:] * sides)
 
-    def _refine(self, picture: Tensor, boxes: F64) -> F64:
+    def _seen(self, small: NDArray[np.float32], place: tuple[slice, slice], scale: float) -> F64:
+        """(n, 9) box, probability and corrections of the candidates in a part of one picture of the pyramid."""
+        moves, score = first(self._p, normalised(small[None], self._device))
+        rows, columns = torch.nonzero(score >= THRESHOLDS[0], as_tuple=True)
+        if not len(rows):
+            return np.zeros((0, 9))
+        # Where they are is computed in float32, as facenet-pytorch does: its rounding decides which pixel a corner is.
+        corner = torch.stack((columns + place[1].start // STRIDE, rows + place[0].start // STRIDE), 1).float()
+        low = torch.floor((STRIDE * corner + 1) / scale)
+        high = torch.floor((STRIDE * corner + CELL) / scale)
+        values = torch.cat((low, high, score[rows, columns][:, None], moves[:, rows, columns].T), 1)
+        return np.asarray(values.cpu().numpy(), np.float64)
+
+    def _refine(self, picture: AreaSums, boxes: F64) -> F64:
         """Second network: (n, 4) square candidates that remain."""
         boxes, cut = _cut(picture, boxes, 24)
         if not len(boxes):
             return boxes
-        moves, score = (t.cpu().numpy().astype(np.float64) for t in _later(self._r, cut, (3, 3), 3))
+        moves, score = later(self._r, normalised(cut, self._device), (3, 3), 3)
         good = score > THRESHOLDS[1]
         boxes, score, moves = boxes[good], score[good], moves[good]
         keep = nms(boxes, score, 0.7)
         return _squared(_moved(boxes[keep], moves[keep]))
 
-    def _settle(self, picture: Tensor, boxes: F64) -> tuple[F64, F64, F64]:
+    def _settle(self, picture: AreaSums, boxes: F64) -> tuple[F64, F64, F64]:
         """Third network: boxes, landmarks, probabilities."""
         boxes, cut = _cut(picture, boxes, 48)
         if not len(boxes):
             return np.zeros((0, 4)), np.zeros((0, 5, 2)), np.zeros(0)
-        moves, score, points = (t.cpu().numpy().astype(np.float64) for t in _later(self._o, cut, (3, 3, 2), 4))
+        moves, score, points = later(self._o, normalised(cut, self._device), (3, 3, 2), 4)
         good = score > THRESHOLDS[2]
         boxes, score, moves, points = boxes[good], score[good], moves[good], points[good]
         sides = boxes[:, 2:] - boxes[:, :2] + 1
@@ -116,93 +124,21 @@ class Mtcnn:
         return boxes[keep], landmarks[keep], score[keep]
 
 
-class LandmarkNet:
-    """The third network on faces that are known already."""
+def _around(near: NDArray[np.floating], scale: float, height: int, width: int) -> Iterator[tuple[slice, slice]]:
+    """The rows and columns of a pyramid's picture in which known faces are looked for; none of those it is no size for.
 
-    SIDE = 48
-
-    def __init__(self, device: str) -> None:
-        self._device = device_of(device)
-        self._o = _weights("onet", self._device)
-
-    @torch.inference_mode()
-    def __call__(self, crops: U8) -> F64:
-        """(n, 48, 48, 3) uint8 RGB to (n, 5, 2) landmarks x, y, in units of the crop's sides."""
-        picture = torch.from_numpy(np.ascontiguousarray(crops)).to(self._device).permute(0, 3, 1, 2).float()
-        points = _later(self._o, _norm(picture), (3, 3, 2), 4)[2].cpu().numpy().astype(np.float64)
-        return np.asarray(points.reshape(-1, 2, 5).transpose(0, 2, 1), np.float64)
-
-
-# sha256 of the files in facenet-pytorch 2.5.3, whose boxes a test compares with ours.
-WEIGHTS = {
-    "pnet": "a2a71925e0b9996a42f63e47efc1ca19043e69558b5c523b978d611dfae49c8f",
-    "rnet": "bbb937de72efc9ef83b186c49f5f558467a1d7e3453a8ece0d71a886633f6a86",
-    "onet": "165bfbe42940416ccfb977545cf0e976d5bf321f67083ae2aaaa5c764280118d",
-}
-
-
-def _weights(name: str, device: torch.device) -> dict[str, Tensor]:
-    """One network's parameters, out of the installed package.
-
-    Raises
-    ------
-    ModelError : the package is not there, or its file is not the one that is known
+    They begin at even places and are even in number: a pooled pixel is then the same as in the whole picture.
     """
-    package = find_spec("facenet_pytorch")
-    if package is None or package.origin is None:
-        raise ModelError("facenet-pytorch is not installed; its package holds MTCNN's weights. Run: uv sync")
-    path = Path(package.origin).parent / "data" / f"{name}.pt"
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"{path}: MTCNN's weights cannot be read ({error}). Run: uv sync --reinstall") from error
-    if (found := hashlib.sha256(content).hexdigest()) != WEIGHTS[name]:
-        raise ModelError(
-            f"{path}: sha256 {found} is not that of MTCNN's {name} ({WEIGHTS[name]}): cut off, or another version of "
-            "facenet-pytorch. Run: uv sync --reinstall"
-        )
-    state: dict[str, Tensor] = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
-    return state
-
-
-def _norm(picture: Tensor) -> Tensor:
-    return (picture - 127.5) * 0.0078125
-
-
-def _conv(w: dict[str, Tensor], number: int, x: Tensor) -> Tensor:
-    x = F.conv2d(x, w[f"conv{number}.weight"], w[f"conv{number}.bias"])
-    return F.prelu(x, w[f"prelu{number}.weight"])
-
-
-def _first(w: dict[str, Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
-    """(4, h, w) box corrections and (h, w) probabilities of one picture."""
-    x = F.max_pool2d(_conv(w, 1, x), 2, 2, ceil_mode=True)
-    x = _conv(w, 3, _conv(w, 2, x))
-    score = torch.softmax(F.conv2d(x, w["conv4_1.weight"], w["conv4_1.bias"]), 1)
-    moves = F.conv2d(x, w["conv4_2.weight"], w["conv4_2.bias"])
-    return moves[0], score[0, 1]
-
-
-def _later(w: dict[str, Tensor], x: Tensor, pools: tuple[int, ...], convolutions: int) -> tuple[Tensor, ...]:
-    """(n, 4) corrections, (n,) probabilities and, from the third network, (n, 10) landmarks."""
-    parts = []
-    for piece in torch.split(x, _MOST):
-        for number in range(1, convolutions + 1):
-            piece = _conv(w, number, piece)
-            if number <= len(pools):
-                piece = F.max_pool2d(piece, pools[number - 1], 2, ceil_mode=True)
-        dense = convolutions + 1
-        piece = piece.permute(0, 3, 2, 1).flatten(1)
-        piece = F.linear(piece, w[f"dense{dense}.weight"], w[f"dense{dense}.bias"])
-        piece = F.prelu(piece, w[f"prelu{dense}.weight"])
-        heads = [
-            F.linear(piece, w[f"dense{dense + 1}_{head}.weight"], w[f"dense{dense + 1}_{head}.bias"])
-            for head in (2, 1, 3)
-            if f"dense{dense + 1}_{head}.weight" in w
-        ]
-        heads[1] = torch.softmax(heads[1], 1)[:, 1]
-        parts.append(heads)
-    return tuple(torch.cat(part) for part in zip(*parts, strict=True))
+    for box in near.astype(np.float64):
+        side = float((box[2:] - box[:2]).max())
+        if not CELLS[0] * side <= CELL / scale <= CELLS[1] * side:
+            continue
+        low = np.floor((box[:2] - REACH * side) * scale / 2).astype(int) * 2
+        high = np.ceil((box[2:] + REACH * side) * scale / 2).astype(int) * 2
+        x0, y0 = np.maximum(low, 0).tolist()
+        x1, y1 = np.minimum(high, (width, height)).tolist()
+        if x1 - x0 >= CELL and y1 - y0 >= CELL:
+            yield slice(y0, y1), slice(x0, x1)
 
 
 def _squared(boxes: F64) -> F64:
@@ -216,18 +152,13 @@ def _moved(boxes: F64, moves: F64) -> F64:
     return boxes + moves * np.tile(boxes[:, 2:] - boxes[:, :2] + 1, 2)
 
 
-def _cut(picture: Tensor, boxes: F64, side: int) -> tuple[F64, Tensor]:
-    """The candidates that touch the picture, and their pixels as (n, 3, side, side)."""
-    height, width = picture.shape[2:]
-    edges = np.trunc(boxes).astype(int)
+def _cut(picture: AreaSums, boxes: F64, side: int) -> tuple[F64, NDArray[np.float32]]:
+    """The candidates that touch the picture, and their pixels as (n, side, side, 3)."""
+    edges = np.trunc(boxes).astype(np.int64)
     low = np.maximum(edges[:, :2], 1) - 1
-    high = np.minimum(edges[:, 2:], (width, height))
-    inside = np.flatnonzero((high > low).all(axis=1))
-    cut = [
-        F.interpolate(picture[:, :, low[i, 1] : high[i, 1], low[i, 0] : high[i, 0]], (side, side), mode="area")
-        for i in inside.tolist()
-    ]
-    return boxes[inside], _norm(torch.cat(cut)) if cut else picture.new_zeros((0, 3, side, side))
+    high = np.minimum(edges[:, 2:], (picture.width, picture.height))
+    inside = (high > low).all(axis=1)
+    return boxes[inside], picture.cut(low[inside], high[inside], side)
 
 
 def nms(boxes: F64, scores: F64, threshold: float, inner: bool = False) -> NDArray[np.intp]:
@@ -240,15 +171,19 @@ def nms(boxes: F64, scores: F64, threshold: float, inner: bool = False) -> NDArr
         smaller area (in which boxes include their last pixel)
     """
     one = 1.0 if inner else 0.0
-    area = np.prod(boxes[:, 2:] - boxes[:, :2] + one, axis=1)
     order = np.argsort(-scores, kind="stable")
+    x0, y0, x1, y1 = boxes[order].T
+    area = (x1 - x0 + one) * (y1 - y0 + one)
+    alive = np.ones(len(order), bool)
     kept: list[int] = []
-    while len(order):
-        best, order = order[0], order[1:]
-        kept.append(int(best))
-        low = np.maximum(boxes[best, :2], boxes[order, :2])
-        high = np.minimum(boxes[best, 2:], boxes[order, 2:])
-        both = np.prod(np.maximum(high - low + one, 0), axis=1)
-        whole = np.minimum(area[best], area[order]) if inner else area[best] + area[order] - both
-        order = order[both <= threshold * whole]
+    for best in range(len(order)):
+        if not alive[best]:
+            continue
+        kept.append(int(order[best]))
+        rest = slice(best + 1, None)
+        wide = np.minimum(x1[best], x1[rest]) - np.maximum(x0[best], x0[rest]) + one
+        tall = np.minimum(y1[best], y1[rest]) - np.maximum(y0[best], y0[rest]) + one
+        both = np.maximum(wide, 0) * np.maximum(tall, 0)
+        whole = np.minimum(area[best], area[rest]) if inner else area[best] + area[rest] - both
+        alive[rest] &= both <= threshold * whole
     return np.array(kept, np.intp)

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from lipsync_ray.errors import CheckpointError
 from lipsync_ray.faces.align import LEAST_EYE_DISTANCE
-from lipsync_ray.faces.detect import NO_FACES, Detector, Faces
+from lipsync_ray.faces.detect import NO_FACES, Faces
 from lipsync_ray.media.picture import U8
 
 NAME = "retinaface"
 SURE = 0.97
 
 
-def retinaface_detector(state: dict[str, Any], device: str) -> Detector:
+def retinaface_detector(state: dict[str, Any], device: str) -> Callable[[U8], Faces]:
     """A loaded RetinaFace on frames at their own size, by GFPGANer's rules.
 
     Parameters

@@ -1,10 +1,12 @@
 """Look through a stretch of a video for faces and cuts, running the detector only where it is needed.
 
-Frames a fifth of a second apart are looked at. In between nothing is, where that is safe: no cut lies between, and the
-faces at both ends are the same, one for one, little moved; :mod:`lipsync_ray.faces.track` then interpolates. Where it
-is not safe every frame is looked at.
+Frames a fifth of a second apart are looked at: once a second the whole of one, in between what lies around the faces that are
+known. Where these are not found again, one for one, or the next whole look knows others, the frames between are looked at
+whole, too; where nobody is seen at either end of a second, nobody is looked for inside it. Between two looks nothing is, where
+that is safe: no cut lies between, and the faces at both ends are the same, one for one, little moved;
+:mod:`lipsync_ray.faces.track` then interpolates. Where it is not safe every frame is looked at.
 
-All decisions are made inside groups of :data:`GROUP` such steps, counted from the video's beginning, so that they do
+All decisions are made inside groups of :data:`GROUP` steps, counted from the video's beginning, so that they do
 not depend on how the video was split into stretches: a stretch is a whole number of groups.
 """
 
@@ -28,8 +30,9 @@ F32 = NDArray[np.float32]
 I32 = NDArray[np.int32]
 
 LOOKS_PER_S = 5
-GROUP = 8  # steps
+GROUP = 5  # steps: a second
 SAME_FACE_IOU = 0.5
+SAME_PLACE_IOU = 0.7
 LARGEST_MOVE = 0.25  # of the face's width, over one step
 _THUMB = (64, 36)
 _CUT_DIFFERENCE = 12.0  # grey levels, mean over the thumbnail
@@ -137,14 +140,16 @@ def scan(frames: Iterator[U8], start: int, stop: int, total: int, rate: Fraction
         cuts += group_cuts
         anchors = sorted({*range(first, last + 1, step), last})
         found = {n: seen[n] for n in held if n in seen}  # the frame shared with the group before
-        _look(found, anchors, held, detect)
-        between = [
-            number
-            for a, b in itertools.pairwise(anchors)
-            if any(a < cut <= b for cut in group_cuts) or not may_interpolate(found[a], found[b])
-            for number in range(a + 1, b)
-        ]
-        _look(found, between, held, detect)
+        if group_cuts:
+            _look(found, anchors, held, detect)
+        else:
+            _look(found, [first, last], held, detect)
+            _follow(found, anchors, held, detect)
+        for a, b in itertools.pairwise(sorted(found)):
+            if any(a < cut <= b for cut in group_cuts):
+                _look(found, list(range(a + 1, b)), held, detect)
+            elif not may_interpolate(found[a], found[b]):
+                _look_around(found, a, b, held, detect)
         seen |= found
         carried = {last: held[last]}
     looked = sorted(n for n in seen if start <= n < stop)
@@ -163,6 +168,33 @@ def scan(frames: Iterator[U8], start: int, stop: int, total: int, rate: Fraction
 
 def _look(found: dict[int, Faces], numbers: list[int], held: dict[int, U8], detect: Detector) -> None:
     found.update({number: detect(held[number]) for number in numbers if number not in found})
+
+
+def _follow(found: dict[int, Faces], anchors: list[int], held: dict[int, U8], detect: Detector) -> None:
+    """Look around the faces known at the first anchor at those between it and the last, which have been looked at."""
+    first, last = anchors[0], anchors[-1]
+    if not len(found[first]) and not len(found[last]):
+        return
+    around: list[int] = []
+    before = found[first]
+    for number in anchors[1:-1]:
+        faces = detect(held[number], before.box) if len(before) else NO_FACES
+        if len(before) and may_interpolate(before, faces):
+            around.append(number)
+        else:
+            faces = detect(held[number])
+        found[number] = before = faces
+    if not may_interpolate(before, found[last]):  # somebody has come, gone or leapt: perhaps before the last step
+        found.update({number: detect(held[number]) for number in around})
+
+
+def _look_around(found: dict[int, Faces], a: int, b: int, held: dict[int, U8], detect: Detector) -> None:
+    """Look at every frame between two, around what is known there and in the frame before."""
+    before = found[a]
+    for number in range(a + 1, b):
+        near = np.concatenate((found[a].box, before.box, found[b].box))
+        same = np.tril(iou(near, near), -1).max(axis=1, initial=0) >= SAME_PLACE_IOU  # looked at with one before it
+        found[number] = before = detect(held[number], near[~same])
 
 
 def may_interpolate(a: Faces, b: Faces) -> bool:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from lipsync_ray.errors import ModelError
-from lipsync_ray.faces import mtcnn
+from lipsync_ray.faces import mtcnn_networks
 from lipsync_ray.faces.detect import detection_size, mtcnn_detector
 from lipsync_ray.faces.mtcnn import Mtcnn, nms
 from lipsync_ray.media import decode
@@ -65,13 +65,13 @@ def test_frames_are_scaled_to_what_is_needed():
 
 
 def test_another_file_in_the_place_of_its_weights_is_refused(tmp_path, monkeypatch):
-    package = Path(mtcnn.find_spec("facenet_pytorch").origin).parent
+    package = Path(mtcnn_networks.find_spec("facenet_pytorch").origin).parent
     shutil.copytree(package / "data", tmp_path / "data", ignore=lambda *_: ["__pycache__"])
     rnet = tmp_path / "data" / "rnet.pt"
     state = torch.load(rnet, weights_only=True)
     state["conv1.bias"] += 1e-3
     torch.save(state, rnet)
-    monkeypatch.setattr(mtcnn, "find_spec", lambda name: SimpleNamespace(origin=str(tmp_path / "__init__.py")))
+    monkeypatch.setattr(mtcnn_networks, "find_spec", lambda name: SimpleNamespace(origin=str(tmp_path / "__init__.py")))
     with pytest.raises(ModelError, match=r"rnet.*sha256"):
         Mtcnn("cpu", 20)
     rnet.unlink()

@@ -34,7 +34,7 @@ class Film:
         picture[0, 0, 0], picture[0, 1, 0] = number % 256, number // 256
         return picture
 
-    def detect(self, picture):
+    def detect(self, picture, near=None):
         number = int(picture[0, 0, 0]) + 256 * int(picture[0, 1, 0])
         self.looked.append(number)
         return self.faces(number)
