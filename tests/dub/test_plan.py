@@ -91,5 +91,5 @@ def test_face_rows_cover_the_video_in_whole_groups():
     rows = face_rows("k", video(1000), "out/faces/parts/k", 10)
     assert rows[0].start == 0
     assert rows[-1].stop == 1000
-    assert all(a.stop == b.start and a.stop % 40 == 0 for a, b in itertools.pairwise(rows))
+    assert all(a.stop == b.start and a.stop % 25 == 0 for a, b in itertools.pairwise(rows))
     assert len({row.key for row in rows}) == len({row.url for row in rows}) == len(rows)

@@ -77,3 +77,19 @@ def test_another_file_in_the_place_of_its_weights_is_refused(tmp_path, monkeypat
     rnet.unlink()
     with pytest.raises(ModelError, match="cannot be read"):
         Mtcnn("cpu", 20)
+
+
+def test_around_a_known_face_is_found_what_is_found_in_the_whole(portrait):
+    cascade = Mtcnn("cpu", 20)
+    for frame in (portrait, np.ascontiguousarray(np.hstack((portrait, portrait[:, ::-1])))):
+        whole = cascade(frame)
+        side = (whole[0][:, 2:] - whole[0][:, :2]).max()
+        for moved in (0.0, 0.2 * side, -0.2 * side):  # as far as a face may go between two looks
+            around = cascade(frame, whole[0] + moved)
+            assert len(around[0]) == len(whole[0])
+            assert all(np.abs(a - b).max() < 1e-2 for a, b in zip(around, whole, strict=True))  # sums of another order
+    assert len(whole[0]) == 2
+    one = whole[0][:1]
+    (alone,) = cascade(frame, one)[0]  # the other one is not looked for
+    assert np.abs(alone - one).max() < 1e-2
+    assert len(cascade(frame, np.zeros((0, 4)))[0]) == 0

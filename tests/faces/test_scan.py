@@ -126,3 +126,54 @@ def test_cuts():
 )
 def test_steps(rate, step):
     assert step_of(rate) == step
+
+
+def pair(*faces):
+    return Faces(
+        *(np.concatenate(parts) for parts in zip(*((f.box, f.landmarks, f.score) for f in faces), strict=True))
+    )
+
+
+class Whole(Film):
+    """A film whose detector sees around known boxes only what lies there, and tells the two ways apart."""
+
+    def detect(self, picture, near=None):
+        faces = super().detect(picture)
+        self.ways.append((self.looked[-1], near is None))
+        if near is None:
+            return faces
+        seen = (iou(faces.box, near) > 0.1).any(1) if len(faces) and len(near) else np.zeros(len(faces), bool)
+        return Faces(faces.box[seen], faces.landmarks[seen], faces.score[seen])
+
+    def scan(self, seconds):
+        self.ways = []
+        return super().scan(seconds)
+
+
+def test_the_whole_frame_is_looked_at_once_a_second():
+    film = Whole(101, lambda n: face(10 + n * 0.2, 20))
+    found = film.scan(100)
+    assert [n for n, whole in film.ways if whole] == [0, 25, 50, 75, 100]
+    assert len(film.ways) == 21
+    assert len(found.frame) == 21
+
+
+def test_who_comes_within_a_second_is_seen_from_the_first_frame_on():
+    other = face(60, 20)
+    film = Whole(76, lambda n: face(10, 20) if n < 33 else pair(face(10, 20), other))
+    found = film.scan(100)
+    rows = found.frame[np.abs(found.box[:, 0] - 60) < 1]
+    assert rows.min() == 33
+    assert set(range(31, 35)) <= set(found.looked.tolist())
+
+
+def test_who_leaps_within_a_second_is_found_again():
+    film = Whole(51, lambda n: face(10 if n < 33 else 200, 20))
+    found = film.scan(100)
+    assert {n for n in range(51) if n in found.frame} >= {32, 33, 34}
+    assert (found.box[found.frame == 33][:, 0] == 200).all()
+
+
+def test_nobody_is_looked_for_inside_a_second_that_is_empty_at_both_ends():
+    film = Whole(101, lambda n: NO_FACES)
+    assert film.scan(100).looked.tolist() == [0, 25, 50, 75, 100]
