@@ -35,12 +35,14 @@ def weights_list() -> None:
 
 @app.command("fetch")
 def weights_fetch(names: Annotated[list[str], typer.Argument(help="Names from `weights list`.")]) -> None:
-    """Download checkpoints into the cache and verify them."""
+    """Download checkpoints, and those that they cannot do without, into the cache and verify them."""
     from lipsync_ray.api import download_line
     from lipsync_ray.models import weights
 
     console = Console()
-    for entry in _entries(names):
+    asked = [entry.name for entry in _entries(names)]
+    beside = [name for entry in _entries(names) for name in entry.beside]
+    for entry in _entries(list(dict.fromkeys((*asked, *beside)))):
         console.print(f"{entry.name}, licence: {entry.licence}", highlight=False, soft_wrap=True)
         console.print(str(weights.fetch(entry, download_line(console))), highlight=False, soft_wrap=True)
 

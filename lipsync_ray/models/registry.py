@@ -8,6 +8,7 @@ from typing import Literal
 Kind = Literal["lips", "scorer", "fid", "restorer", "speech", "helper"]
 WAV2LIP_LICENCE = "research and other non-commercial use only (trained on LRS2)"
 _MUSETALK_LICENCE = "MIT (code); its authors allow any use of the weights, commercial use too"
+_MUSETALK_BESIDE = ("sd-vae", "whisper-tiny-hf")
 _BUNDLED_INSTEAD = "--model warp                       bundled, needs no download: moves the person's own lips"
 
 
@@ -28,6 +29,7 @@ class Weights:
     kind : what it is used for: "lips", "scorer", "fid", "restorer", "speech", or the "helper" of one
     aliases : other names for it
     network : of a generator: name of its spec, so that nobody reads the file to know it
+    beside : names of the checkpoints that it cannot do without, which are fetched with it
     """
 
     name: str
@@ -40,6 +42,7 @@ class Weights:
     kind: Kind = "lips"
     aliases: tuple[str, ...] = ()
     network: str = ""
+    beside: tuple[str, ...] = ()
 
     @property
     def bundled(self) -> bool:
@@ -103,6 +106,7 @@ REGISTRY = (
         size=None,
         sha256="7ebf6c98c181e20838e4c0054e96e944ac60d5d692cc01db42839fe11b787007",
         network="musetalk",
+        beside=_MUSETALK_BESIDE,
         licence=_MUSETALK_LICENCE,
         fallback_hint=_BUNDLED_INSTEAD,
         aliases=("musetalk-v15",),
@@ -114,6 +118,7 @@ REGISTRY = (
         size=None,
         sha256=None,
         network="musetalk-v1",
+        beside=_MUSETALK_BESIDE,
         licence=_MUSETALK_LICENCE,
         fallback_hint=_BUNDLED_INSTEAD,
     ),

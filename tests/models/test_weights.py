@@ -204,3 +204,13 @@ def test_a_mirror_may_be_a_bucket(s3_server, cache, monkeypatch):
     store.pipe_file("mirror/weights/w.pth", CONTENT)
     monkeypatch.setenv(weights.MIRROR_VARIABLE, "s3://mirror/weights")
     assert weights.fetch(entry("http://127.0.0.1:9/gone.pth")).read_bytes() == CONTENT
+
+
+def test_what_a_checkpoint_cannot_do_without_is_fetched_with_it(cache, monkeypatch, capsys):
+    fetched = []
+    monkeypatch.setattr(weights, "fetch", lambda entry, progress=None: fetched.append(entry.name))
+    from lipsync_ray.cli.weights import weights_fetch
+
+    weights_fetch(["musetalk-v15", "sd-vae"])
+    assert fetched == ["musetalk", "sd-vae", "whisper-tiny-hf"]
+    assert "licence: MIT, of Stability AI" in capsys.readouterr().out
