@@ -9,7 +9,7 @@ What an earlier run committed under the same fingerprint is kept: scores, face t
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -50,6 +50,7 @@ from lipsync_ray.models import inception, scorers, weights
 from lipsync_ray.settings import SEGMENT_S, EvaluateSettings, Workers
 
 METRICS = "metrics"
+LIPS_FOLDER = "lips"  # what references show, while their dubs are scored
 
 
 @dataclass(frozen=True)
@@ -120,11 +121,13 @@ def _score_videos(run: EvaluateRun, layout: Layout, shown: Previews) -> None:
     croppers = max(1, layout.read.workers + layout.write.workers - 1)
     crop = partial(CropAndCompare, run.scorer.name, run.settings.protocol, shown.wanted, run.settings.judges)
     embed = partial(Embed, run.scorer.name, run.checkpoint, layout.device, run.workers.batch)
+    references = Counter(state.reference_key for state in run.active.values() if state.reference_key)
+    shared = {key for key, dubs in references.items() if dubs > 1}
     spec: VideoPass[EvaluateState, AggregateOrder, VideoMetrics] = VideoPass(
         name="scores",
         folder=run.url("parts"),
         active=run.active,
-        parts_of=lambda state: _rows(run, state, batch),
+        parts_of=lambda state: _rows(run, state, batch, shared),
         stages=[
             replace(layout.write, workers=croppers).stage("crop", crop),
             layout.model.stage("score", embed),
@@ -167,13 +170,14 @@ def _score_videos(run: EvaluateRun, layout: Layout, shown: Previews) -> None:
     follow_up = FollowUp("tracks", build_tracks, on_table, on_tracks, queries)
     users = f"{sum(map(len, wanted.values()))} videos"
     run_with_faces(run.context, videos, run.url("faces"), layout.model, follow_up, spec, users)
+    storage.remove(run.url(LIPS_FOLDER))
 
 
 def _folder(run: EvaluateRun, state: EvaluateState) -> str:
     return run.url("parts", f"{state.id}-{state.fingerprint}")
 
 
-def _rows(run: EvaluateRun, state: EvaluateState, batch: int) -> list[ScoreRow]:
+def _rows(run: EvaluateRun, state: EvaluateState, batch: int, shared: set[str]) -> list[ScoreRow]:
     assert state.info is not None
     reference, tracks = state.reference, state.tracks
     if tracks is None:  # not known yet: the rows that there may be, for their number
@@ -181,6 +185,7 @@ def _rows(run: EvaluateRun, state: EvaluateState, batch: int) -> list[ScoreRow]:
     return score_rows(
         state.id, tracks, state.windows, state.info, reference, state.tracks_url, state.speech,
         state.subject.pads, _folder(run, state), run.workers.segment_s or SEGMENT_S, batch,
+        run.url(LIPS_FOLDER) if state.reference_key in shared else "",
     )  # fmt: skip
 
 

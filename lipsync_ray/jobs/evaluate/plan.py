@@ -50,6 +50,7 @@ class ScoreRow:
     speech : the video's own sound; None where none of its windows is scored
     pads : by which face crops grow
     url : where the stretch's numbers are committed
+    lips_url : folder in which what is seen of the reference's lips is kept for its other dubs; empty where it has none
     """
 
     key: str
@@ -64,6 +65,7 @@ class ScoreRow:
     speech: Speech | None
     pads: Pads
     url: str
+    lips_url: str = ""
 
 
 def windows_of_tracks(index: TrackIndex, speech: Speech | None) -> tuple[int, ...]:
@@ -89,6 +91,7 @@ def score_rows(
     folder: str,
     seconds: float,
     batch: int,
+    lips_url: str = "",
 ) -> list[ScoreRow]:
     """The rows of one video: stretches of about ``seconds``, a multiple of the scorer's batch long.
 
@@ -119,6 +122,7 @@ def score_rows(
                     speech if runs else None,
                     pads,
                     url,
+                    lips_url,
                 )
             )
     return rows
