@@ -6,28 +6,37 @@ when memory runs out. A small process beside this one then tells what happened, 
 
 from __future__ import annotations
 
+import glob
 import os
 import subprocess
 import sys
 
-# Run alone, without this package: it has to be there at once. It reads one line a folder to clear away, and "done".
+# Run alone, without this package: it has to be there at once. It reads one line a pattern of folders to clear away, and "done".
+# On a busy machine Ray's processes write into their folder for a while yet: it is removed until it stays away.
 _PROGRAM = """
-import os, shutil, signal, sys, time
+import glob, os, shutil, signal, sys, time
 for name in ("SIGINT", "SIGTERM", "SIGHUP"):
     signal.signal(getattr(signal, name), signal.SIG_IGN)
-folders, done = [], False
+patterns, done = [], False
 for line in sys.stdin:
     if line.rstrip("\\n") == "done":
         done = True
     else:
-        folders.append(line.rstrip("\\n"))
+        patterns.append(line.rstrip("\\n"))
 if not done:
     print(sys.argv[1], file=sys.stderr, flush=True)
 sys.stderr.close(); sys.stdout.close(); os.close(2); os.close(1)
 if not done:
     time.sleep(float(sys.argv[2]))
-for folder in folders:
-    shutil.rmtree(folder, ignore_errors=True)
+away = 0
+for turn in range(60):
+    there = [folder for pattern in patterns for folder in glob.glob(pattern)]
+    for folder in there:
+        shutil.rmtree(folder, ignore_errors=True)
+    away = 0 if any(map(os.path.exists, there)) or (there and not done) else away + 1
+    if away >= (1 if done else 4):
+        break
+    time.sleep(0.5)
 """
 _LINGER_S = 5.0  # in which Ray's processes notice that their driver is gone
 
@@ -50,9 +59,15 @@ class LastWords:
             env={"PATH": os.environ.get("PATH", "")},
         )
 
-    def clear(self, folder: str) -> None:
-        """Have a folder removed when this process has ended, whichever way."""
-        self._tell(folder)
+    def clear(self, folder: str, name: str) -> None:
+        """Have folders removed when this process has ended, whichever way.
+
+        Parameters
+        ----------
+        folder : in which they are
+        name : a pattern, as of a shell
+        """
+        self._tell(os.path.join(glob.escape(folder), name))
 
     def done(self) -> None:
         """This process can speak for itself."""

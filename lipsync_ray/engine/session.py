@@ -85,9 +85,9 @@ def session(address: str | None = None) -> Iterator[Cluster]:
         return
     words = LastWords(_LAST_WORDS)
     try:
+        if here:  # its name is known before there is one: a start can be killed, too
+            words.clear(ray._common.utils.get_default_ray_temp_dir(), f"session_*_{os.getpid()}")
         _open(None if here else where)
-        if here:
-            words.clear(ray._private.worker._global_node.get_session_dir_path())
         yield _cluster()
     finally:
         with quiet():

@@ -13,7 +13,7 @@ import os, sys, time
 from lipsync_ray.engine import last_words
 last_words._LINGER_S = 0.1
 words = last_words.LastWords("these were the last words")
-words.clear(sys.argv[1])
+words.clear(os.path.dirname(sys.argv[1]), os.path.basename(sys.argv[1])[:4] + "*")
 print("ready", flush=True)
 if sys.argv[2] == "done":
     words.done()
@@ -44,4 +44,27 @@ def test_they_are_said_only_where_the_process_could_not(tmp_path, ending):
         os.kill(process.pid, signal.SIGKILL)
     said = process.communicate(timeout=30)[1]
     assert ("these were the last words" in said) == (ending != "done")
+    assert wait_until_gone(folder)
+
+
+def test_a_folder_that_others_still_write_to_is_cleared_away_when_they_have_ended(tmp_path):
+    folder = tmp_path / "session[1]"  # a name that is a pattern, too
+    folder.mkdir()
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, str(folder), "wait"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stdout.readline() == "ready\n"
+    process.kill()
+    process.wait()
+    until = time.monotonic() + 2.0
+    while time.monotonic() < until:  # as a raylet on its way out does
+        folder.mkdir(exist_ok=True)
+        try:
+            (folder / "log").write_text("x")
+        except FileNotFoundError:
+            pass  # removed between the two
+        time.sleep(0.01)
     assert wait_until_gone(folder)
