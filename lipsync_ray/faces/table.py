@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from lipsync_ray.faces.track import Tracks
 from lipsync_ray.io import storage
+from lipsync_ray.io.parquet import metadata_of, table_of
 
 ROW_GROUP = 16_384
 _NOTES = b"notes"
@@ -41,8 +42,7 @@ def write_table(url: str, tracks: Tracks, notes: Sequence[str] = ()) -> None:
 
 def read_notes(url: str) -> tuple[str, ...]:
     """The sentences that were committed with a table."""
-    metadata = pq.read_schema(io.BytesIO(_cached(url))).metadata or {}
-    return tuple(json.loads(metadata.get(_NOTES, b"[]")))
+    return tuple(json.loads(metadata_of(_cached(url)).get(_NOTES, b"[]")))
 
 
 def read_table(url: str, start: int | None = None, stop: int | None = None) -> Tracks:
@@ -53,7 +53,7 @@ def read_table(url: str, start: int | None = None, stop: int | None = None) -> T
     FileNotFoundError, StorageError
     """
     filters = None if start is None else [("frame", ">=", start), ("frame", "<", stop)]
-    table = pq.read_table(io.BytesIO(_cached(url)), filters=filters)
+    table = table_of(_cached(url), filters)
     landmarks = [
         table[name].combine_chunks().flatten().to_numpy(zero_copy_only=False).reshape(-1, 2) for name in _POINTS
     ]

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lipsync_ray.io import storage
+from lipsync_ray.io.parquet import table_of
 
 FOLDER = "outcomes"
 ARROW = "arrow"  # key of a field's metadata: its Arrow type, where the annotation does not say it
@@ -105,7 +106,7 @@ def all_values(out: str) -> list[dict[str, Any]]:
 
 def read_table(url: str) -> pa.Table:
     """A Parquet table."""
-    return pq.read_table(io.BytesIO(storage.read_bytes(url)))
+    return table_of(storage.read_bytes(url))
 
 
 def schema_of(kind: Any) -> pa.Schema:

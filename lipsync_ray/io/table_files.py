@@ -173,10 +173,11 @@ def _add(raw: Raw, place: str, item: Any) -> None:
 
 def _parquet(data: bytes) -> Raw:
     import pyarrow as pa
-    import pyarrow.parquet as pq
+
+    from lipsync_ray.io.parquet import table_of
 
     try:
-        table = pq.read_table(io.BytesIO(data))
+        table = table_of(data)
     except (pa.ArrowException, OSError, ValueError) as error:
         return Raw(problems=[f"not a readable Parquet table: {str(error).splitlines()[0]}"])
     names = [name.strip() for name in table.column_names]
