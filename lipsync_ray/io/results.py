@@ -71,6 +71,13 @@ class Result:
     run: str | None = None
     gpu_mb: int | None = None
 
+    @property
+    def drawn_per_s(self) -> float | None:
+        """Frames that a second of work made; None where nobody knows, or an earlier run made some."""
+        if not self.frames or not self.seconds or self.reused_segments:
+            return None
+        return round(self.frames / self.seconds, 3)
+
 
 def line_of(result: Result) -> str:
     """A row in one line."""

@@ -11,7 +11,7 @@ from lipsync_ray.faces.crop import Pads
 from lipsync_ray.faces.speaker import FaceChoice
 from lipsync_ray.io import storage
 from lipsync_ray.io.names import Source
-from lipsync_ray.io.results import FILE, Result, read_results
+from lipsync_ray.io.results import FILE, read_results
 from lipsync_ray.io.user_tables import ID, Column, Row, is_table, read_rows
 from lipsync_ray.media.probe import DEFAULT_STILL_RATE
 from lipsync_ray.media.timeline import Loop
@@ -104,17 +104,11 @@ def read_subjects(source: str, face: FaceChoice | None) -> list[Subject]:
             pads=Pads(**settings["pads"]),
             strip=previews.strip_url(storage.join(folder, previews.FOLDER), result.id),
             skip_reason=None if result.status == "done" else f"was not dubbed: {result.status}: {result.error}",
-            drawn_per_s=_drawn_per_s(result),
+            drawn_per_s=result.drawn_per_s,
             gpu_mb=result.gpu_mb,
         )
         for result in results
     ]
-
-
-def _drawn_per_s(result: Result) -> float | None:
-    if not result.frames or not result.seconds or result.reused_segments:
-        return None
-    return round(result.frames / result.seconds, 3)
 
 
 def _of_table(url: str, face: FaceChoice) -> list[Subject]:
