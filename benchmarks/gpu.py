@@ -28,6 +28,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from material import new_gfpgan, repeated_video
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -90,7 +91,8 @@ def networks() -> Iterator[Network]:
     try:
         from lipsync_ray.models.gfpgan import gfpgan_architecture
 
-        yield Network("gfpgan", lambda: _gfpgan(gfpgan_architecture()), lambda b: (torch.rand(b, 3, 512, 512),), (1, 8))
+        gfpgan_architecture()
+        yield Network("gfpgan", _gfpgan, lambda b: (torch.rand(b, 3, 512, 512),), (1, 8))
     except ImportError as error:
         print(f"gfpgan: left out ({error})")
     try:
@@ -103,12 +105,8 @@ def _of_syncnet(towers: nn.Module) -> Callable[[], nn.Module]:
     return lambda: _Sample(towers, lambda network, frames: network.encode_video(frames))
 
 
-def _gfpgan(architecture: Any) -> nn.Module:
-    network = architecture(
-        out_size=512, num_style_feat=512, channel_multiplier=2, decoder_load_path=None, fix_decoder=False, num_mlp=8,
-        input_is_latent=True, different_w=True, narrow=1, sft_half=True,
-    )  # fmt: skip
-    return _Sample(network, lambda net, faces: net(faces, return_rgb=False, randomize_noise=False)[0])
+def _gfpgan() -> nn.Module:
+    return _Sample(new_gfpgan(), lambda net, faces: net(faces, return_rgb=False, randomize_noise=False)[0])
 
 
 def _musetalk() -> Iterator[Network]:
@@ -299,7 +297,6 @@ def watched(readings: list[tuple[float, float]]) -> Iterator[None]:
 def whole_dub(seconds: float) -> dict[str, Any]:
     """A dub of a 720p video through Ray, with random weights of Wav2Lip's size."""
     import av
-    from material import repeated_video
 
     import lipsync_ray
     from lipsync_ray.demo.corpus import make_corpus

@@ -95,17 +95,22 @@ def random_inception(path: Path) -> Path:
     return path
 
 
+def new_gfpgan(narrow: float = 1.0) -> Any:
+    """GFPGANv1Clean as the package initialises it."""
+    from lipsync_ray.models.gfpgan import gfpgan_architecture
+
+    return gfpgan_architecture()(
+        out_size=512, num_style_feat=512, channel_multiplier=2, decoder_load_path=None, fix_decoder=False, num_mlp=8,
+        input_is_latent=True, different_w=True, narrow=narrow, sft_half=True,
+    )  # fmt: skip
+
+
 def random_gfpgan(path: Path, narrow: float = 1.0) -> Path:
     """GFPGANv1Clean with random numbers, in the file format of GFPGANv1.4.pth; narrower where that is asked for."""
     import torch
 
-    from lipsync_ray.models.gfpgan import gfpgan_architecture
-
     torch.manual_seed(0)
-    network = gfpgan_architecture()(
-        out_size=512, num_style_feat=512, channel_multiplier=2, decoder_load_path=None, fix_decoder=False, num_mlp=8,
-        input_is_latent=True, different_w=True, narrow=narrow, sft_half=True,
-    )  # fmt: skip
+    network = new_gfpgan(narrow)
     for name, parameter in network.named_parameters():
         if name.endswith(".weight") and parameter.shape == (1,):
             parameter.data.fill_(0.1)  # how much noise each layer adds; zero in a new network, never in a trained one

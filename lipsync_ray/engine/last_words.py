@@ -33,8 +33,8 @@ for turn in range(60):
     there = [folder for pattern in patterns for folder in glob.glob(pattern)]
     for folder in there:
         shutil.rmtree(folder, ignore_errors=True)
-    away = 0 if any(map(os.path.exists, there)) or (there and not done) else away + 1
-    if away >= (1 if done else 4):
+    away = 0 if there else away + 1
+    if away == 4 or (done and not any(map(os.path.exists, there))):
         break
     time.sleep(0.5)
 """

@@ -110,6 +110,16 @@ class VideoPass(Generic[Video, Order, Made]):
     assemble_args: Callable[[Video], Order] = parts_of_video
 
 
+def once(active: dict[str, Video], tell: Callable[[Video, Failure | None], None]) -> Callable[..., None]:
+    """For `fail` of a pass, and for its end: takes a video out of `active` and tells of it, at its first end alone."""
+
+    def end(video: Video, failure: Failure | None = None) -> None:
+        if active.pop(video.id, None) is not None:
+            tell(video, failure)
+
+    return end
+
+
 class PassState(Generic[Video, Order, Made]):
     """The books of a pass: which part belongs to which video, and which videos are complete."""
 

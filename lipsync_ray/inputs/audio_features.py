@@ -170,16 +170,11 @@ def _features(blocks: Iterable[F32], source: AudioSource) -> Iterator[NDArray[An
     if source.front_end == "mel":
         return mel.mel_blocks(blocks)
     if source.front_end == "whisper":
+        from lipsync_ray.models.whisper_encoder import hidden_blocks  # torch and transformers
+
         assert source.hearer is not None
-        return hidden_states(blocks, source.hearer)
+        return hidden_blocks(blocks, _hearer(source.hearer))
     return mfcc.mfcc_blocks(np.rint(np.clip(block * _PCM, -_PCM, _PCM - 1)).astype(np.float32) for block in blocks)
-
-
-def hidden_states(blocks: Iterable[F32], hearer: Checkpoint) -> Iterator[F32]:
-    """(m_i, layers · d) float32 hidden states of Whisper's encoder, 50 a second."""
-    from lipsync_ray.models.whisper_encoder import hidden_blocks
-
-    return hidden_blocks(blocks, _hearer(hearer))
 
 
 @lru_cache(maxsize=1)

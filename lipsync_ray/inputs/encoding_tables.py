@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from lipsync_ray.engine.resources import Pool
 from lipsync_ray.engine.stages import Failure
-from lipsync_ray.engine.video_pass import VideoPass
+from lipsync_ray.engine.video_pass import VideoPass, once
 from lipsync_ray.faces.box_rules import BoxRule, boxes_by
 from lipsync_ray.faces.crop import crop_face
 from lipsync_ray.faces.parsed import ParsedBlend, covers, cut_expanded, mask_of
@@ -231,10 +231,7 @@ def encoding_pass(
     def order(video: FacedVideo) -> EncodingOrder:
         return EncodingOrder(video.key, tuple((row.start, row.stop) for row in rows(video)), video.url)
 
-    def end(video: FacedVideo, failure: Failure | None = None) -> None:
-        if active.pop(video.key, None) is not None:
-            on_end(video, failure)
-
+    end = once(active, on_end)
     return VideoPass(
         name="encode",
         folder=folder,

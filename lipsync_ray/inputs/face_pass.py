@@ -13,7 +13,7 @@ from lipsync_ray.engine.progress import Wake, phases
 from lipsync_ray.engine.resources import Pool
 from lipsync_ray.engine.runners import Tasks
 from lipsync_ray.engine.stages import Failure
-from lipsync_ray.engine.video_pass import StreamedPass, VideoPass, VideoState
+from lipsync_ray.engine.video_pass import StreamedPass, VideoPass, VideoState, once
 from lipsync_ray.inputs.face_tables import Detect, FaceRow, Scanned, TableOrder, face_rows, make_table
 from lipsync_ray.io import storage
 from lipsync_ray.media.probe import VideoInfo
@@ -205,10 +205,10 @@ def _face_pass(
     def table_order(video: _Wanted) -> TableOrder:
         return TableOrder(video.key, video.video, tuple(url for _, url in video.ordered), video.url)
 
-    def end(video: _Wanted, failure: Failure | None = None) -> None:
-        if active.pop(video.key, None) is not None:
-            on_table(video.key, FaceTable(video.url, failure, video.attempts, fresh=True))
+    def tell(video: _Wanted, failure: Failure | None) -> None:
+        on_table(video.key, FaceTable(video.url, failure, video.attempts, fresh=True))
 
+    end = once(active, tell)
     return VideoPass(
         name="faces",
         folder=parts,

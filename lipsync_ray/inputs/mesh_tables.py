@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from lipsync_ray.engine.resources import Pool
 from lipsync_ray.engine.stages import Failure
-from lipsync_ray.engine.video_pass import VideoPass
+from lipsync_ray.engine.video_pass import VideoPass, once
 from lipsync_ray.faces.mesh import KEPT, agrees, cut_square, square_of
 from lipsync_ray.faces.mouth import Mouths, fill_holes, mouths_of
 from lipsync_ray.faces.table import landmarks_of, read_table, tracks_of
@@ -141,10 +141,7 @@ def mesh_pass(
         urls = tuple(url for _, url in video.ordered)
         return MeshOrder(video.key, video.table, video.chosen, urls, video.url)
 
-    def end(video: FacedVideo, failure: Failure | None = None) -> None:
-        if active.pop(video.key, None) is not None:
-            on_end(video, failure)
-
+    end = once(active, on_end)
     return VideoPass(
         name="mesh",
         folder=parts,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from lipsync_ray.devices import device_of
 from lipsync_ray.errors import ModelError
 
 T = TypeVar("T")
+Number = TypeVar("Number", bound=np.generic)
 
 
 class Batched:
@@ -70,6 +71,21 @@ class Batched:
     def chunks(self, count: int) -> Iterator[slice]:
         """Batches of `count` items, in order."""
         return (slice(start, min(count, start + self.batch)) for start in range(0, count, self.batch))
+
+    def passes(self, one: Callable[..., Tensor], *arrays: NDArray[Any], none: NDArray[Number]) -> NDArray[Number]:
+        """What `one` pass after the other makes of batches of `arrays`, with half the batch while memory does not do.
+
+        Parameters
+        ----------
+        none : what there is where they hold no items
+        """
+
+        def run() -> NDArray[Number]:
+            made = [one(*(array[chunk] for array in arrays)) for chunk in self.chunks(len(arrays[0]))]
+            # One synchronisation at the end: until here a GPU has been given work without waiting for any.
+            return np.concatenate([tensor.cpu().numpy() for tensor in made]) if made else none
+
+        return self.with_oom_retry(run)
 
     def upload(self, array: NDArray[np.generic], more: int = 0) -> Tensor:
         """`array` on the device, filled up to a batch (and so many items `more`)."""

@@ -144,12 +144,7 @@ class LipModel(Batched):
             raise ValueError(
                 f"expected (n, {CROP}, {CROP}, 3) and (n, {MEL_BANDS}, {MEL_STEP}); got {crops.shape = }, {mels.shape = }"
             )
-        return self.with_oom_retry(lambda: self._run(crops, mels))
-
-    def _run(self, crops: U8, mels: F32) -> U8:
-        drawn = [self._pass(crops[chunk], mels[chunk]) for chunk in self.chunks(len(crops))]
-        # One synchronisation at the end: until here a GPU has been given work without waiting for any.
-        return np.concatenate([t.cpu().numpy() for t in drawn]) if drawn else crops.copy()
+        return self.passes(self._pass, crops, mels, none=crops)
 
     @torch.inference_mode()
     def _pass(self, crops: U8, mels: F32) -> Tensor:

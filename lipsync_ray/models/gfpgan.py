@@ -84,11 +84,7 @@ class Restorer(Batched):
         """
         if faces.shape[1:] != (SIDE, SIDE, 3):
             raise ValueError(f"expected (n, {SIDE}, {SIDE}, 3); got {faces.shape}")
-        return self.with_oom_retry(lambda: self._run(faces))
-
-    def _run(self, faces: U8) -> U8:
-        passes = [self._pass(faces[chunk]) for chunk in self.chunks(len(faces))]
-        return np.concatenate([p.cpu().numpy() for p in passes]) if passes else faces.copy()
+        return self.passes(self._pass, faces, none=faces)
 
     @torch.inference_mode()
     def _pass(self, faces: U8) -> Tensor:

@@ -124,11 +124,7 @@ class LatentEncoder(Batched):
         """
         if faces.shape[1:] != (CROP, CROP, 3):
             raise ValueError(f"expected (n, {CROP}, {CROP}, 3); got {faces.shape}")
-        return self.with_oom_retry(lambda: self._run(faces))
-
-    def _run(self, faces: U8) -> F16:
-        found = [self._pass(faces[chunk]) for chunk in self.chunks(len(faces))]
-        return np.concatenate([t.cpu().numpy() for t in found]) if found else np.zeros((0, 8, 32, 32), np.float16)
+        return self.passes(self._pass, faces, none=np.zeros((0, 8, 32, 32), np.float16))
 
     @torch.inference_mode()
     def _pass(self, faces: U8) -> Tensor:
@@ -181,11 +177,7 @@ class MuseTalk(Batched):
             raise ModelError(
                 f"the UNet hears features of {self._wide} numbers; Whisper's encoder gives {heard.shape[1]}"
             )
-        return self.with_oom_retry(lambda: self._run(latents, heard))
-
-    def _run(self, latents: F16, heard: F32) -> U8:
-        drawn = [self._pass(latents[chunk], heard[chunk]) for chunk in self.chunks(len(latents))]
-        return np.concatenate([t.cpu().numpy() for t in drawn]) if drawn else np.zeros((0, CROP, CROP, 3), np.uint8)
+        return self.passes(self._pass, latents, heard, none=np.zeros((0, CROP, CROP, 3), np.uint8))
 
     @torch.inference_mode()
     def _pass(self, latents: F16, heard: F32) -> Tensor:

@@ -13,6 +13,7 @@ from typing import Any
 
 from lipsync_ray.errors import CheckpointError, WeightsError
 from lipsync_ray.models import weights
+from lipsync_ray.models.registry import MUSETALK_BESIDE
 from lipsync_ray.models.weights import Checkpoint
 
 V15, V1 = "musetalk", "musetalk-v1"
@@ -27,8 +28,8 @@ _FILES = (
 )
 # Role → its folders' names in MuseTalk's layout, its files', its registered name.
 _PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...], str]] = {
-    VAE: (("sd-vae", "sd-vae-ft-mse"), _FILES, "sd-vae"),
-    HEARER: (("whisper", "whisper-tiny"), _FILES, "whisper-tiny-hf"),
+    VAE: (("sd-vae", "sd-vae-ft-mse"), _FILES, MUSETALK_BESIDE[0]),
+    HEARER: (("whisper", "whisper-tiny"), _FILES, MUSETALK_BESIDE[1]),
     PARSER: (("face-parse-bisent",), ("79999_iter.pth",), "bisenet"),
 }
 

@@ -8,7 +8,7 @@ from typing import Literal
 Kind = Literal["lips", "scorer", "fid", "restorer", "speech", "helper"]
 WAV2LIP_LICENCE = "research and other non-commercial use only (trained on LRS2)"
 _MUSETALK_LICENCE = "MIT (code); its authors allow any use of the weights, commercial use too"
-_MUSETALK_BESIDE = ("sd-vae", "whisper-tiny-hf")
+MUSETALK_BESIDE = ("sd-vae", "whisper-tiny-hf")  # its VAE, its ears
 _BUNDLED_INSTEAD = "--model warp                       bundled, needs no download: moves the person's own lips"
 
 
@@ -106,7 +106,7 @@ REGISTRY = (
         size=None,
         sha256="7ebf6c98c181e20838e4c0054e96e944ac60d5d692cc01db42839fe11b787007",
         network="musetalk",
-        beside=_MUSETALK_BESIDE,
+        beside=MUSETALK_BESIDE,
         licence=_MUSETALK_LICENCE,
         fallback_hint=_BUNDLED_INSTEAD,
         aliases=("musetalk-v15",),
@@ -118,7 +118,7 @@ REGISTRY = (
         size=None,
         sha256=None,
         network="musetalk-v1",
-        beside=_MUSETALK_BESIDE,
+        beside=MUSETALK_BESIDE,
         licence=_MUSETALK_LICENCE,
         fallback_hint=_BUNDLED_INSTEAD,
     ),

@@ -107,8 +107,15 @@ class _Warping:
         self._warp.draw(picture, self._points[source - self._low], mouth, lips, silence)
 
 
-class Pose:
-    """Hear how the lips of every frame are to be. Keeps the network loaded."""
+class Generating:
+    """A stage that keeps a generator loaded.
+
+    Parameters
+    ----------
+    generator : which model
+    checkpoint : its weights
+    batch : frames a pass; None for the device's default
+    """
 
     def __init__(
         self, generator: GeneratorSpec, checkpoint: Checkpoint, device: str, precision: Precision, batch: int | None
@@ -116,6 +123,10 @@ class Pose:
         one_thread()
         self._window = generator.audio
         self._model = generator.load(checkpoint, device, precision, batch)
+
+
+class Pose(Generating):
+    """Hear how the lips of every frame are to be."""
 
     def __call__(self, segment: Segment) -> Lips:
         video = segment.video

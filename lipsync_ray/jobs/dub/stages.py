@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -19,7 +18,7 @@ from lipsync_ray.faces.table import landmarks_of, read_table
 from lipsync_ray.inputs.face_tables import one_thread
 from lipsync_ray.inputs.mesh_tables import MeshTable
 from lipsync_ray.io import storage
-from lipsync_ray.jobs.dub.lips import Draw, Lips, closing, heard_by, hushed
+from lipsync_ray.jobs.dub.lips import Draw, Generating, Lips, closing, heard_by, hushed
 from lipsync_ray.jobs.dub.plan import Segment
 from lipsync_ray.media import decode
 from lipsync_ray.media.encode import encode
@@ -30,9 +29,6 @@ from lipsync_ray.models.weights import Checkpoint
 from lipsync_ray.restoration.faces import FaceRestorer, Restored, RestoreFiles, Target
 from lipsync_ray.restoration.previews import commit_row
 from lipsync_ray.settings import Precision, RestoreSettings
-
-if TYPE_CHECKING:  # torch, which the other stages do without
-    from lipsync_ray.models.lip_sync import GeneratorSpec
 
 U8 = NDArray[np.uint8]
 F32 = NDArray[np.float32]
@@ -140,22 +136,8 @@ class Crop:
         )
 
 
-class Sync:
-    """Make the cropped faces say the audio. Keeps the generator loaded.
-
-    Parameters
-    ----------
-    generator : which model
-    checkpoint : its weights
-    batch : frames a pass; None for the device's default
-    """
-
-    def __init__(
-        self, generator: GeneratorSpec, checkpoint: Checkpoint, device: str, precision: Precision, batch: int | None
-    ) -> None:
-        one_thread()
-        self._window = generator.audio
-        self._model = generator.load(checkpoint, device, precision, batch)
+class Sync(Generating):
+    """Make the cropped faces say the audio."""
 
     def __call__(self, crops: Crops) -> Crops:
         if not len(crops.places):
@@ -168,29 +150,15 @@ class Sync:
         return replace(crops, faces=drawn, notes=self._model.notes, gpu_mb=self._model.peak_mb)
 
 
-class SyncEncoded:
-    """Draw faces that say the audio, of encodings that were made for all languages. Keeps the generator loaded.
-
-    Parameters
-    ----------
-    generator, checkpoint, batch : as in :class:`Sync`
-    """
-
-    def __init__(
-        self, generator: GeneratorSpec, checkpoint: Checkpoint, device: str, precision: Precision, batch: int | None
-    ) -> None:
-        one_thread()
-        self._side, self._window = generator.crop_side, generator.audio
-        self._model = generator.load(checkpoint, device, precision, batch)
+class SyncEncoded(Generating):
+    """Draw faces that say the audio, of encodings that were made for all languages."""
 
     def __call__(self, segment: Segment) -> Crops:
         assert segment.encodings is not None
         shown = segment.source_frames()
         seen = segment.encodings.read(shown)
         places = np.flatnonzero(np.isin(shown, seen.frames))
-        faces = np.zeros((0, self._side, self._side, 3), np.uint8)
-        if len(places):
-            faces = self._model(seen.shown, heard_by(segment, places, self._window))
+        faces = self._model(seen.shown, heard_by(segment, places, self._window))
         notes = tuple(dict.fromkeys((*seen.notes, *self._model.notes)))
         return Crops(segment, places, seen.boxes, faces, masks=seen.masks, notes=notes, gpu_mb=self._model.peak_mb)
 
