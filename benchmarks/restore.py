@@ -22,10 +22,10 @@ from typing import Any
 
 import cv2
 import numpy as np
+from floor import repeated
 from material import random_gfpgan, random_parsenet
 from rich.console import Console
 from rich.table import Table
-from speed import repeated
 
 BATCHES = {"cpu": (1, 2, 4), "cuda": (1, 4, 8, 16, 32)}
 

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from floor import MEASURE_S, repeated, together
 from material import random_inception
 from rich.console import Console
 from rich.table import Table
-from speed import repeated, together
 
 
 def scorer_alone(path: str, batch: int, seconds: float) -> float:
@@ -109,14 +109,14 @@ def main() -> None:
             ("mini-sync", weights.location(bundled), arguments.mini),
             ("syncnet", syncnet, arguments.syncnet),
         ):
-            bare = together(scorer_alone, str(path), scorers.CPU_BATCH, arguments.actors)
+            bare = sum(together(scorer_alone, arguments.actors, str(path), scorers.CPU_BATCH, MEASURE_S))
             watch = CropAndCompare()
             ray_data.run = watch.wrap(original, lambda row: sum(run.count for run in row.runs))
             settings = EvaluateSettings(scorer=name, scorer_weights=str(path), fid="none")  # type: ignore[arg-type]
             job.run(subjects[:count], settings, workers, f"{scratch}/{name}", console, previews=0)
             add(f"{name}: windows/s (one a frame)", bare, watch.rate)
         inception = random_inception(Path(scratch) / "inception.pth")
-        bare = together(inception_alone, str(inception), 16, arguments.actors)
+        bare = sum(together(inception_alone, arguments.actors, str(inception), 16, MEASURE_S))
         watch = CropAndCompare()
         fid.PICTURES_PER_ROW = 100  # so that there are rows enough to time
         ray_data.run = watch.wrap(original, lambda row: getattr(row, "pictures", 0))

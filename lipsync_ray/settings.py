@@ -13,6 +13,7 @@ from lipsync_ray.faces.crop import Pads
 from lipsync_ray.faces.masks import MASKS, MaskKind
 from lipsync_ray.faces.parsed import PARSED_BLENDS, ParsedBlend
 from lipsync_ray.faces.speaker import FACE_RULES, FaceChoice, FaceRule
+from lipsync_ray.media.container import DECODERS, Decoder
 from lipsync_ray.media.encode import PRESETS, VideoCoding
 from lipsync_ray.media.timeline import LOOPS, Loop
 
@@ -55,7 +56,7 @@ class DubSettings:
     loop : how a video shorter than that goes on
     trim_silence : whether the audio's leading and trailing silence is cut
     still_rate : frames/s given to a picture used as a video
-    coding : how the output is encoded
+    coding, decoder : how the output is encoded; what decodes the pictures that it is made of
     precision : arithmetic of the networks
     reference : what the generator is shown of the person: the "current" frame, or that with its mouth "closed"; None
         for what suits the model
@@ -74,6 +75,7 @@ class DubSettings:
     trim_silence: bool = False
     still_rate: Fraction = Fraction(25)
     coding: VideoCoding = field(default_factory=VideoCoding)
+    decoder: Decoder = "cpu"
     precision: Precision = "auto"
     reference: Reference | None = None
     close_in_silence: bool | None = None
@@ -88,8 +90,8 @@ class DubSettings:
         _one_of("--length", self.length, LENGTHS)
         _one_of("--loop", self.loop, LOOPS)
         _one_of("--precision", self.precision, PRECISIONS)
-        if self.reference is not None:
-            _one_of("--reference", self.reference, REFERENCES)
+        _one_of("--decoder", self.decoder, DECODERS)
+        _one_of("--reference", self.reference or "current", REFERENCES)
         _check_coding(self.coding)
         if not 1 <= self.still_rate <= 120:
             raise SettingsError(f"--still-rate {self.still_rate}: expected 1 to 120 frames/s")
@@ -100,9 +102,7 @@ class DubSettings:
 
     def record(self) -> dict[str, Any]:
         """The settings as JSON values."""
-        values = asdict(self)
-        values["still_rate"] = str(self.still_rate)
-        return values
+        return asdict(self) | {"still_rate": str(self.still_rate)}
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from lipsync_ray.cli.options import (
     Address,
     Attempts,
     Batch,
+    DecoderOption,
     EngineOption,
     Gpus,
     Model,
@@ -142,6 +143,7 @@ def dub(
     still_rate: StillRate = "25",
     crf: Crf = 18,
     preset: Preset = "veryfast",
+    decoder: DecoderOption = "cpu",
     actors: Actors = None,
     gpus_per_actor: Gpus = None,
     batch: Batch = None,
@@ -190,6 +192,7 @@ def dub(
         trim_silence=trim_silence,
         still_rate=rate,
         coding=VideoCoding(crf, preset),
+        decoder=decoder,  # type: ignore[arg-type]
         precision=precision,  # type: ignore[arg-type]
         reference=reference,  # type: ignore[arg-type]
         close_in_silence=close_in_silence,

@@ -77,6 +77,13 @@ Model = Annotated[
     str, typer.Option(help="wav2lip_gan, wav2lip, warp, mini, or the path of a checkpoint.", rich_help_panel="Lips")
 ]
 PrecisionOption = Annotated[str, typer.Option(help="auto, fp32, bf16, fp16.", rich_help_panel="Lips")]
+DecoderOption = Annotated[
+    str,
+    typer.Option(
+        help="cpu, or cuda: GPUs decode what they can (NVDEC). Its pixels may differ, so it is part of a dub's name.",
+        rich_help_panel="Encoding",
+    ),
+]
 Restore = Annotated[str, typer.Option(help="gfpgan, a checkpoint of it, or none.", rich_help_panel="Restoration")]
 RestoreMask = Annotated[
     str, typer.Option(help="ellipse (costs nothing), or parsing (a network's outline).", rich_help_panel="Restoration")

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lipsync_ray.engine import beside_driver
+from lipsync_ray.engine.neighbours import Neighbours, neighbourhood
 from lipsync_ray.engine.stages import Keyed
 from lipsync_ray.engine.startup_barrier import Roll, StartupBarrier
 
@@ -37,15 +38,17 @@ class _Basket(Roll):
 
     def __init__(self) -> None:
         super().__init__()
-        self._rows: list[bytes] = []
-        self._given: dict[int, int | None] = {}
-        self._next = 0
+        self._waiting: Neighbours[bytes] = Neighbours()
+        self._given: dict[int, tuple[str, bytes] | None] = {}
+        self._added = 0
         self._all: int | None = None
         self._changed = asyncio.Condition()
 
-    async def add(self, rows: list[bytes]) -> None:
+    async def add(self, rows: list[tuple[str, bytes]]) -> None:
         async with self._changed:
-            self._rows += rows
+            self._added += len(rows)
+            for near, row in rows:
+                self._waiting.add(near, row)
             self._changed.notify_all()
 
     async def close(self, rows: int) -> None:
@@ -53,17 +56,12 @@ class _Basket(Roll):
             self._all = rows
             self._changed.notify_all()
 
-    async def take(self, place: int) -> bytes | None:
+    async def take(self, place: int, last: str | None) -> tuple[str, bytes] | None:
         async with self._changed:
             if place not in self._given:
-                await self._changed.wait_for(lambda: self._next < len(self._rows) or len(self._rows) == self._all)
-                if self._next < len(self._rows):
-                    self._given[place] = self._next
-                    self._next += 1
-                else:
-                    self._given[place] = None
-            number = self._given[place]
-            return None if number is None else self._rows[number]
+                await self._changed.wait_for(lambda: self._waiting or self._added == self._all)
+                self._given[place] = self._waiting.take(last) if self._waiting else None
+            return self._given[place]
 
 
 class Feed:
@@ -74,11 +72,14 @@ class Feed:
 
         self._basket: Any = ray.remote(_Basket).options(**beside_driver.options()).remote()
         self._sent = 0
+        self._last: str | None = None  # what this process was given
 
     def add(self, rows: Sequence[Keyed]) -> None:
         """More rows are known."""
         self._sent += len(rows)
-        self._basket.add.remote([pickle.dumps(row, protocol=pickle.HIGHEST_PROTOCOL) for row in rows])
+        self._basket.add.remote(
+            [(neighbourhood(row), pickle.dumps(row, protocol=pickle.HIGHEST_PROTOCOL)) for row in rows]
+        )
 
     def close(self) -> None:
         """There will be no more."""
@@ -89,8 +90,14 @@ class Feed:
         return StartupBarrier(self._basket)
 
     def take(self, place: Place) -> Any:
-        """The row that a place stands for, as soon as it is known; None where there is none."""
+        """The row that a place stands for, as soon as it is known; None where there is none.
+
+        Of the rows that wait, one that reads what this process has read last, where there is one.
+        """
         import ray
 
-        data = ray.get(self._basket.take.remote(place.number))
-        return None if data is None else pickle.loads(data)
+        given = ray.get(self._basket.take.remote(place.number, self._last))
+        if given is None:
+            return None
+        self._last, data = given
+        return pickle.loads(data)

@@ -17,6 +17,7 @@ from typing import Any, Generic, TypeVar
 
 from lipsync_ray.engine import runners
 from lipsync_ray.engine.attempts import Ledger
+from lipsync_ray.engine.neighbours import Neighbours, neighbourhood
 from lipsync_ray.engine.runners import Cluster
 from lipsync_ray.engine.stages import Failure, Keyed, Outcome, StageSpec, build_stage, guarded, run_stage
 from lipsync_ray.engine.team import ALONE, Body
@@ -61,20 +62,32 @@ class InlineRunner:
 
 
 class _Feed:
-    """Rows from one thread to another; None is the end."""
+    """Rows from one thread to another, those that share their input together."""
 
     def __init__(self) -> None:
-        self._rows: queue.SimpleQueue[Keyed | None] = queue.SimpleQueue()
+        self._rows: Neighbours[Keyed] = Neighbours()
+        self._closed = False
+        self._changed = threading.Condition()
 
     def add(self, rows: Sequence[Keyed]) -> None:
-        for row in rows:
-            self._rows.put(row)
+        with self._changed:
+            for row in rows:
+                self._rows.add(neighbourhood(row), row)
+            self._changed.notify_all()
 
     def close(self) -> None:
-        self._rows.put(None)
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
 
     def __iter__(self) -> Iterator[Keyed]:
-        while (row := self._rows.get()) is not None:
+        last: str | None = None
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._rows or self._closed)
+                if not self._rows:
+                    return
+                last, row = self._rows.take(last)
             yield row
 
 

@@ -10,6 +10,7 @@ from lipsync_ray.engine.stages import Stage, StageSpec
 from lipsync_ray.errors import SettingsError
 from lipsync_ray.settings import Workers
 
+_DECODING = 0.1  # of every GPU, for the processes that decode on it
 _SPARE_CPUS = 0.1  # of a CPU, left unreserved: a pool that takes all of them stops what feeds it
 
 
@@ -43,17 +44,18 @@ class Layout:
         return "cuda" if self.model.gpus else "cpu"
 
 
-def allocate(cluster: Cluster, workers: Workers, alone: bool, networks: int = 1) -> Layout:
+def allocate(cluster: Cluster, workers: Workers, alone: bool, networks: int = 1, decoding: bool = False) -> Layout:
     """Divide a cluster.
 
     Parameters
     ----------
     alone : the network's stage is the job's only one, and may use every CPU
     networks : stages that run one; each gets `Layout.model`, and they share a GPU
+    decoding : readers and writers decode on GPUs, and get a part of them
 
     Raises
     ------
-    SettingsError : more GPUs asked for than there are
+    SettingsError : more GPUs asked for than there are; none to decode on
     """
     gpus = workers.gpus_per_actor
     if gpus is None:
@@ -62,6 +64,8 @@ def allocate(cluster: Cluster, workers: Workers, alone: bool, networks: int = 1)
         raise SettingsError(
             f"--gpus-per-actor {gpus:g}: the cluster has {cluster.gpus:g} GPUs. Leave the option out to use what is there."
         )
+    if decoding and not gpus:
+        raise SettingsError("--decoder cuda: the cluster has no GPU. Leave the option out to decode on CPUs.")
     cpus = max(1.0, cluster.cpus) - _SPARE_CPUS
     spot = workers.placement == "spot"  # with GPUs, of the networks alone: a GPU node is no place for others' decoders
     if gpus:
@@ -69,7 +73,13 @@ def allocate(cluster: Cluster, workers: Workers, alone: bool, networks: int = 1)
         rest = max(cpus - count, cpus / 2)
         share = min(1.0, (cpus - rest * 0.9) / count) if not alone else min(1.0, cpus / count)
         part = gpus / networks if gpus <= 1 else max(1.0, gpus // networks)
-        return Layout(Pool(count, share / networks, part, spot=spot), *_around(rest * 0.9))
+        read, write = _around(rest * 0.9)
+        if decoding:
+            # What Ray reserves is only what it hides from a process else: NVDEC does not take from the networks' cores.
+            each = _DECODING * cluster.gpus / (read.workers + write.workers)
+            read, write = replace(read, gpus=each), replace(write, gpus=each)
+            part *= 1 - _DECODING
+        return Layout(Pool(count, share / networks, part, spot=spot), read, write)
     # An actor on CPUs computes in one thread: the last bits of a float32 product depend on how many share it, and a
     # dub must not depend on the machine's size. Stages share the CPUs; which one needs them, the system sees best.
     count = workers.actors or max(1, int(cluster.cpus))

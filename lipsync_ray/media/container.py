@@ -5,14 +5,19 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Any, Literal, get_args
 
 import av
 import av.error
+from av.codec.hwaccel import HWAccel
 from av.stream import Disposition
 
-from lipsync_ray.errors import ProbeError
+from lipsync_ray.errors import DecodeError, ProbeError
 from lipsync_ray.io import storage
+
+Decoder = Literal["cpu", "cuda"]
+"""What decodes pictures: FFmpeg's own decoders; or a GPU's (NVDEC), for the codecs that it knows, and FFmpeg's for others."""
+DECODERS: tuple[str, ...] = get_args(Decoder)
 
 # Names for which FFmpeg would take its demuxer of numbered pictures, which reads "%d", "*" and "[" as patterns and of an
 # animation the first picture alone; from memory, without a name, the content decides.
@@ -29,12 +34,13 @@ _TS_DISCONT = 0x0200  # FFmpeg's AVFMT_TS_DISCONT: a format whose clock may jump
 
 
 @contextmanager
-def opened(url: str) -> Iterator[Any]:
+def opened(url: str, decoder: Decoder = "cpu") -> Iterator[Any]:
     """An open PyAV container.
 
     Raises
     ------
     ProbeError : missing, empty, or not a media file; a playlist
+    DecodeError : "cuda" where no GPU decodes
     """
     with ExitStack() as stack:
         try:
@@ -43,10 +49,15 @@ def opened(url: str) -> Iterator[Any]:
             else:
                 source = stack.enter_context(storage.opened(url))
             reach = _BY_PATH if isinstance(source, str) else _BY_STREAM
-            container = av.open(source, metadata_errors="replace", options=reach)
+            device = HWAccel("cuda", allow_software_fallback=True) if decoder == "cuda" else None
+            container = av.open(source, metadata_errors="replace", options=reach, hwaccel=device)
         except FileNotFoundError as error:
             raise ProbeError(f"{url}: no such file") from error
         except (av.error.FFmpegError, OSError, ValueError) as error:
+            if decoder == "cuda":  # of a file that has been read before
+                raise DecodeError(
+                    f"{url}: --decoder cuda, and no GPU decodes here ({error}); leave the option out to decode on CPUs"
+                ) from error
             raise ProbeError(f"{url}: {_why_unreadable(url, error)}") from error
         with container:
             if container.format.name in _PLAYLISTS:

@@ -20,6 +20,7 @@ import numpy as np
 from lipsync_ray.errors import DecodeError
 from lipsync_ray.media.container import main_stream, opened
 from lipsync_ray.media.deinterlace import deinterlaced
+from lipsync_ray.media.orientation import AS_STORED
 from lipsync_ray.media.picture import U8, YuvFrame
 from lipsync_ray.media.probe import VideoInfo, is_rgb_like
 from lipsync_ray.media.sequence import Reader
@@ -35,7 +36,8 @@ _FULL, _LIMITED = 2, 1  # … and for ranges
 def pictures(info: VideoInfo, start: int, stop: int) -> Iterator[YuvFrame]:
     """Frames ``start`` … ``stop − 1``, upright, as 8-bit 4:2:0 with even sides.
 
-    A picture that lasts several places of the grid is yielded as the same object; copy before writing into it.
+    A picture that lasts several places of the grid is yielded as the same object. Its planes are the decoder's memory and
+    cannot be written into: copy it for that.
 
     Raises
     ------
@@ -181,10 +183,11 @@ def _decoded(info: VideoInfo, begin: int | None, seen: Seen | None) -> Iterator[
     pictures): decoded from here they would differ from the same frames decoded from the beginning, so they are left to
     an earlier start.
     """
-    with opened(info.url) as container:
+    with opened(info.url, info.decoder) as container:
         stream = main_stream(container)
-        stream.thread_type = "AUTO"
-        stream.codec_context.thread_count = DECODER_THREADS
+        if not stream.codec_context.is_hwaccel:
+            stream.thread_type = "AUTO"
+            stream.codec_context.thread_count = DECODER_THREADS
         key: int | None = None
         if begin is not None:
             container.seek(begin, stream=stream, backward=True)
@@ -242,7 +245,10 @@ def _planes(frame: Any, info: VideoInfo) -> YuvFrame:
     planes = []
     for plane in frame.planes[:3]:
         rows = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width]
-        planes.append(np.array(info.orientation.upright(rows), np.uint8, order="C"))
+        if info.orientation != AS_STORED:
+            rows = np.ascontiguousarray(info.orientation.upright(rows))
+        rows.flags.writeable = False  # the decoder's own memory, which the next frames may refer to
+        planes.append(rows)
     y, u, v = planes
     if y.shape[0] % 2 or y.shape[1] % 2:
         # Chroma planes of an odd picture are rounded up already; H.264 4:2:0 has even sides, so luma repeats its edge.

@@ -17,7 +17,7 @@ import av.error
 
 from lipsync_ray.errors import ProbeError
 from lipsync_ray.media import notes, stills
-from lipsync_ray.media.container import kinds, main_stream, opened
+from lipsync_ray.media.container import Decoder, kinds, main_stream, opened
 from lipsync_ray.media.orientation import AS_STORED, Orientation, of_matrix
 from lipsync_ray.media.picture import RGB_AS, Colour
 from lipsync_ray.media.stamps import DEFAULT_RATE, FASTEST, Stamps, nearest, pick_rate, read_stamps
@@ -57,6 +57,7 @@ class VideoInfo:
         `joins`; "count", the order in which frames are decoded, since their times are missing or wrong
     joins : (ordinal of the packet, units to add to times from there on)
     notes : what a person should know of what cannot be kept, one sentence each
+    decoder : what decodes its frames
     """
 
     url: str
@@ -79,6 +80,7 @@ class VideoInfo:
     order: Order = "stamps"
     joins: tuple[tuple[int, int], ...] = ()
     notes: tuple[str, ...] = ()
+    decoder: Decoder = "cpu"
 
     @property
     def picture(self) -> bool:

@@ -21,8 +21,8 @@ from lipsync_ray.settings import DubSettings, RestoreSettings, Workers
 DUB = Dub("d", "v.mp4", "a.wav", None)
 
 
-def run_of(tmp_path, restore=None, device="cpu", **workers):
-    settings = DubSettings(model="mini", restore=restore)
+def run_of(tmp_path, restore=None, device="cpu", decoder="cpu", **workers):
+    settings = DubSettings(model="mini", restore=restore, decoder=decoder)
     asked = Workers(engine="inline", **workers)
     restoration = restore and SimpleNamespace(name="gfpgan", digest="d", files=None)
     mini = by_name("mini")
@@ -38,6 +38,13 @@ def test_the_batch_is_part_of_every_name(tmp_path, device):
     assert run_of(tmp_path, device=device, batch=3).recipe.fingerprinted() != default
     same = generators.GENERATORS[1].batch(None, device)
     assert run_of(tmp_path, device=device, batch=same).recipe.fingerprinted() == default
+
+
+def test_what_decodes_is_part_of_every_name(tmp_path):
+    default = run_of(tmp_path).recipe.fingerprinted()
+    assert "decoder" not in default, "dubs that were made before there was a choice keep their names"
+    by_gpu = run_of(tmp_path, decoder="cuda").recipe.fingerprinted()
+    assert by_gpu == default | {"decoder": "cuda"}
 
 
 def test_what_cannot_change_a_frame_is_not(tmp_path):

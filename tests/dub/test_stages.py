@@ -165,3 +165,26 @@ def test_what_cannot_be_heard_is_said(tmp_path, name, content):
         path.write_bytes(content)
     with pytest.raises((ProbeError, DecodeError), match=name):
         extract_audio_features(AudioSource(str(path), "k", False, str(tmp_path)))
+
+
+def test_another_language_of_a_segment_decodes_and_crops_nothing(prepared, monkeypatch):
+    _, segment = prepared
+    crop, compose = Crop(96), Compose()
+    read, plain = [], decode.pictures_at
+    monkeypatch.setattr(decode, "pictures_at", lambda info, wanted: read.append(wanted) or plain(info, wanted))
+    first = crop(segment)
+    compose(first)
+    other = replace(segment, key="e-0", dub="e", url=storage.join(storage.parent(segment.url), "e.mp4"))
+    second = crop(other)
+    compose(second)
+    assert len(read) == 1
+    assert second.segment is other
+    assert second.faces is first.faces
+    assert storage.read_bytes(other.url) == storage.read_bytes(segment.url)
+    assert other.near == segment.near != replace(segment, stop=39).near
+
+
+@pytest.mark.parametrize("change", [{"start": 1}, {"chosen": (7,)}, {"box": Pads(0.1)}, {"table": "another"}])
+def test_what_shows_other_faces_is_cropped_anew(prepared, change):
+    _, segment = prepared
+    assert replace(segment, **change).seen != segment.seen

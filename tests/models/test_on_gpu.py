@@ -19,7 +19,7 @@ from lipsync_ray.models.scorers import SCORERS, SyncEncoder
 from lipsync_ray.models.syncnet import SyncNet
 from lipsync_ray.models.wav2lip import Wav2Lip
 
-pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")]
 
 MINI = weights.location(weights.find("mini"))
 TURNS = 12  # how often a pass is repeated: an unlucky order of additions does not show every time

@@ -73,7 +73,10 @@ def run(
     asked = networks(settings, fetching)
     out = storage.absolute(out)
     with held(out, console), started(workers) as runner:
-        device = allocate(runner.cluster, workers, alone=True).device  # options that cannot be met end the run here
+        decoding = settings.decoder == "cuda"
+        device = allocate(
+            runner.cluster, workers, alone=True, decoding=decoding
+        ).device  # options that cannot be met end the run here
         recipe = Recipe.of(settings, asked, device, workers.batch)
         run = DubRun(dubs, recipe, workers, out, console, runner, rejected)
         run.write()
@@ -94,7 +97,10 @@ def _make_dubs(run: DubRun) -> None:
     """Make every dub: faces of its video, who speaks, segments, join."""
     by_video = run.by("video_key")
     videos = {key: dubs[0].info for key, dubs in by_video.items() if dubs[0].info is not None}
-    layout = allocate(run.context.cluster, run.workers, alone=False, networks=run.recipe.network_stages)
+    decoding = run.settings.decoder == "cuda"
+    layout = allocate(
+        run.context.cluster, run.workers, alone=False, networks=run.recipe.network_stages, decoding=decoding
+    )
     lead = _lead_tables(run, videos, layout)
 
     def on_table(key: str, table: FaceTable) -> Iterable[SpeakerQuery]:

@@ -5,7 +5,7 @@ Everything here is arithmetic on frame numbers; nothing is opened.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -70,6 +70,16 @@ class Segment:
     url: str
     previews: tuple[tuple[int, str], ...] = ()
 
+    @property
+    def near(self) -> str:
+        """The same for segments that show the same pictures: a worker takes them one after another."""
+        return f"{self.table}-{self.start}-{self.stop}"
+
+    @property
+    def seen(self) -> tuple[object, ...]:
+        """All that decides which faces are cropped: another language shows the same ones."""
+        return self.table, self.mesh, self.chosen, self.box, self.loop, self.start, self.stop
+
     def source_frames(self) -> NDArray[np.int64]:
         """(stop − start,) source frame of each output frame."""
         return source_frames(np.arange(self.start, self.stop), self.video.frames, self.loop)
@@ -116,7 +126,7 @@ def segments(run: DubRun, dub: DubState) -> list[Segment]:
             dub=dub.id,
             start=start,
             stop=stop,
-            video=dub.info,
+            video=dub.info if settings.decoder == "cpu" else replace(dub.info, decoder=settings.decoder),
             speech=dub.speech,
             loop=settings.loop,
             table=dub.table,

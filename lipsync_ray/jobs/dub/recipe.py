@@ -153,6 +153,8 @@ class Recipe:
         """What goes into every fingerprint; models by their content instead of their names."""
         batch = self.generator.batch(self.batch, self.device)
         values = self.settings.record() | {"device": self.device, "batch": batch, "model": self.checkpoint.identity}
+        if self.settings.decoder == "cpu":
+            del values["decoder"]
         if self.generator.box == "padded":
             del values["bbox_shift"], values["extra_margin"]
         if self.encoded:

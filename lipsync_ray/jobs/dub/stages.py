@@ -20,8 +20,8 @@ from lipsync_ray.inputs.mesh_tables import MeshTable
 from lipsync_ray.io import storage
 from lipsync_ray.jobs.dub.lips import Draw, Generating, Lips, closing, heard_by, hushed
 from lipsync_ray.jobs.dub.plan import Segment
-from lipsync_ray.media import decode
 from lipsync_ray.media.encode import encode
+from lipsync_ray.media.held import HeldPictures, held_pictures
 from lipsync_ray.media.picture import Box, YuvFrame
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.media.timeline import Loop, source_frames
@@ -76,6 +76,11 @@ class Crops:
 Drawn = Crops | Lips
 
 
+def shown_pictures(segment: Segment, held: HeldPictures) -> Iterator[YuvFrame]:
+    """The source's picture for each of a segment's output frames; not to be written into."""
+    return held.pictures_at(segment.table, segment.video, segment.source_frames().tolist())
+
+
 @dataclass(frozen=True)
 class Composed:
     """A segment whose part is committed: its frames, those without a face, those whose face was restored, notes, and the memory
@@ -91,7 +96,7 @@ class Composed:
 
 
 class Crop:
-    """Decode a segment's range and cut out the speaking face of every frame.
+    """Decode a segment's range and cut out the speaking face of every frame; once for all the languages that come together.
 
     Parameters
     ----------
@@ -101,6 +106,8 @@ class Crop:
 
     def __init__(self, side: int, closing: Checkpoint | None = None) -> None:
         self._side = side
+        self._held = held_pictures()
+        self._last: Crops | None = None
         self._basis: LipBasis | None = None
         if closing is not None:
             from lipsync_ray.models.hear import listener_of
@@ -109,6 +116,11 @@ class Crop:
             self._basis = listener_of(closing.here()).basis()
 
     def __call__(self, segment: Segment) -> Crops:
+        if self._last is None or self._last.segment.seen != segment.seen:
+            self._last = self._cropped(segment)
+        return replace(self._last, segment=segment)
+
+    def _cropped(self, segment: Segment) -> Crops:
         video = segment.video
         shown = segment.source_frames()
         low, high = int(shown.min()), int(shown.max()) + 1
@@ -119,7 +131,7 @@ class Crop:
         faces: list[U8] = []
         last: tuple[YuvFrame, U8] | None = None
         close = closing(segment, self._basis) if self._basis is not None else None
-        for place, (index, picture) in enumerate(zip(shown, decode.pictures_at(video, shown.tolist()), strict=True)):
+        for place, (index, picture) in enumerate(zip(shown, shown_pictures(segment, self._held), strict=True)):
             if (box := known[index - low]) is None:
                 continue
             if last is None or last[0] is not picture or boxes[-1] != box:
@@ -168,6 +180,7 @@ class Restore:
 
     def __init__(self, files: RestoreFiles, device: str, precision: Precision) -> None:
         self._restorer = FaceRestorer(files, device, precision)
+        self._held = held_pictures()
 
     def __call__(self, crops: Drawn) -> Drawn:
         segment = crops.segment
@@ -180,16 +193,16 @@ class Restore:
         restored = self._restorer(self._drawn(crops), targets, segment.start)
         return replace(crops, restored=restored, notes=(*crops.notes, *self._restorer.notes))
 
-    @staticmethod
-    def _drawn(crops: Drawn) -> Iterator[tuple[int, YuvFrame]]:
+    def _drawn(self, crops: Drawn) -> Iterator[tuple[int, YuvFrame]]:
         """(place, frame) with the generator's faces in them."""
-        segment = crops.segment
-        shown = segment.source_frames()[crops.places].tolist()
         draw = crops.drawing()
-        for row, picture in enumerate(decode.pictures_at(segment.video, shown)):
-            drawn = picture.copy()
-            draw(row, drawn)
-            yield int(crops.places[row]), drawn
+        row = 0
+        for place, picture in enumerate(shown_pictures(crops.segment, self._held)):
+            if row < len(crops.places) and crops.places[row] == place:
+                drawn = picture.copy()
+                draw(row, drawn)
+                yield place, drawn
+                row += 1
 
 
 class Compose:
@@ -202,6 +215,7 @@ class Compose:
 
     def __init__(self, restore: RestoreSettings | None = None) -> None:
         self._restore = restore
+        self._held = held_pictures()
 
     def __call__(self, crops: Drawn) -> Composed:
         segment = crops.segment
@@ -215,10 +229,9 @@ class Compose:
 
     def _pictures(self, crops: Drawn) -> Iterator[YuvFrame]:
         segment = crops.segment
-        shown = segment.source_frames().tolist()
         draw = crops.drawing()
         row = 0
-        for place, picture in enumerate(decode.pictures_at(segment.video, shown)):
+        for place, picture in enumerate(shown_pictures(segment, self._held)):
             if row < len(crops.places) and crops.places[row] == place:
                 box = Box(*crops.boxes[row].tolist())
                 source, picture = picture, picture.copy()

@@ -1,0 +1,109 @@
+"""Pictures that were decoded last, for who needs them next: the stage that composes after the one that crops, the dub
+into the next language.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+
+from lipsync_ray.media import decode
+from lipsync_ray.media.picture import YuvFrame
+from lipsync_ray.media.probe import VideoInfo
+
+# Of one process. A segment of four seconds at 1080p is 300 MiB; one that does not fit is decoded by each who needs it.
+HELD_BYTES = 384 << 20
+
+_Range = tuple[str, tuple[int, ...]]
+
+
+class HeldPictures:
+    """The pictures of the ranges that were read last, at most so many bytes. Safe for threads.
+
+    Parameters
+    ----------
+    most : bytes, those of ranges that are being read included
+    """
+
+    def __init__(self, most: int = HELD_BYTES) -> None:
+        self._most = most
+        self._bytes = 0
+        self._ranges: OrderedDict[_Range, tuple[list[YuvFrame], int]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def pictures_at(self, content: str, info: VideoInfo, indices: Sequence[int]) -> Iterator[YuvFrame]:
+        """As :func:`lipsync_ray.media.decode.pictures_at`, from memory where they were read before.
+
+        Parameters
+        ----------
+        content : changes with what is in the video's file, whose name and size may stay
+        """
+        wanted = content, tuple(indices)
+        with self._lock:
+            held = self._ranges.get(wanted)
+            if held is not None:
+                self._ranges.move_to_end(wanted)
+        return iter(held[0]) if held is not None else self._read(wanted, info)
+
+    @property
+    def bytes(self) -> int:
+        """What is held."""
+        return self._bytes
+
+    def _read(self, wanted: _Range, info: VideoInfo) -> Iterator[YuvFrame]:
+        """Decode a range; it is held when it was read to its end and has room."""
+        read: list[YuvFrame] | None = []
+        size = 0
+        complete = False
+        try:
+            for picture in decode.pictures_at(info, wanted[1]):
+                if read is not None:
+                    more = 0 if read and read[-1] is picture else picture.y.size + picture.u.size + picture.v.size
+                    if self._reserve(more):
+                        read.append(picture)
+                        size += more
+                    else:
+                        self._give_back(size)
+                        read, size = None, 0
+                yield picture
+            complete = True
+        finally:
+            if read is not None and not (complete and self._keep(wanted, read, size)):
+                self._give_back(size)
+
+    def _reserve(self, size: int) -> bool:
+        with self._lock:
+            while self._bytes + size > self._most and self._ranges:
+                self._bytes -= self._ranges.popitem(last=False)[1][1]
+            if self._bytes + size > self._most:
+                return False
+            self._bytes += size
+            return True
+
+    def _give_back(self, size: int) -> None:
+        with self._lock:
+            self._bytes -= size
+
+    def _keep(self, wanted: _Range, pictures: list[YuvFrame], size: int) -> bool:
+        with self._lock:
+            if wanted in self._ranges:  # another thread has read it meanwhile
+                return False
+            self._ranges[wanted] = pictures, size
+            return True
+
+
+_shared: weakref.ReferenceType[HeldPictures] | None = None
+_sharing = threading.Lock()
+
+
+def held_pictures() -> HeldPictures:
+    """What the stages of this process share; it goes with the last of them."""
+    global _shared
+    with _sharing:
+        held = _shared() if _shared is not None else None
+        if held is None:
+            held = HeldPictures()
+            _shared = weakref.ref(held)
+        return held
