@@ -76,7 +76,7 @@ def main() -> None:
             for name in ("languages", "crop", "sync", "compose", "a frame, ms", "a further language's", "of the least"):
                 table.add_column(name, justify="right")
             one: float | None = None
-            for languages in arguments.languages:
+            for languages in sorted({1, *arguments.languages}):
                 meter = Meter()
                 ray_data.run_fed = meter.wrap(run_fed)
                 dubs = [Dub(f"d{language}", video, voice) for language in range(languages)]
