@@ -14,7 +14,6 @@ import os
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from typing import Any
@@ -23,17 +22,12 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
+from lipsync_ray.media.picture import Colour
+from lipsync_ray.media.probe import VideoInfo
+
 STAGES = ("read", "draw", "write")
 SLEEP_S = 0.5  # a row's, in each stage, where nodes are compared
 CPUS = 2  # of a node
-
-
-@dataclass(frozen=True)
-class Row:
-    """A row of work that is as large as a dub's: half a kilobyte."""
-
-    key: str
-    filling: str = "." * 500
 
 
 def sleeper(seconds: float) -> Callable[[Any], Any]:
@@ -46,12 +40,21 @@ def sleeper(seconds: float) -> Callable[[Any], Any]:
     return sleep
 
 
+def hour(number: int) -> VideoInfo:
+    """A video of an hour."""
+    return VideoInfo(
+        f"s3://bucket/in/{number}.mp4", 1280, 720, 0, Fraction(25), 90_000, 0, Fraction(1, 12800), "h264", "yuv420p",
+        False, False, Fraction(1), Colour(), True,
+    )  # fmt: skip
+
+
 def rows_per_second(rows: int, seconds: float, workers: int, folder: str) -> tuple[float, float]:
     """(rows/s from the first outcome on, MiB that the driver has grown by) of a fed flow. A session must be open."""
     from lipsync_ray.engine import ray_data
     from lipsync_ray.engine.attempts import Ledger
     from lipsync_ray.engine.feed import Feed
     from lipsync_ray.engine.stages import StageSpec
+    from lipsync_ray.inputs.segments import VideoSegment
 
     process = psutil.Process()
     before = most = process.memory_info().rss
@@ -60,7 +63,7 @@ def rows_per_second(rows: int, seconds: float, workers: int, folder: str) -> tup
     began: float | None = None
     done = 0
     outcomes = ray_data.run_fed(feed, rows, stages, Ledger(folder, 3))
-    feed.add([Row(f"r{number}") for number in range(rows)])
+    feed.add([VideoSegment(f"r{n}", n, n + 1, f"s3://bucket/out/parts/{n}", hour(0)) for n in range(rows)])
     feed.close()
     for outcome in outcomes:
         assert outcome.failure is None, outcome.failure
@@ -80,20 +83,14 @@ def plan(rows: int) -> tuple[int, float, float]:
     from lipsync_ray.faces.crop import Pads
     from lipsync_ray.jobs.dub.plan import Segment
     from lipsync_ray.media.encode import VideoCoding
-    from lipsync_ray.media.picture import Colour
-    from lipsync_ray.media.probe import VideoInfo
     from lipsync_ray.media.timeline import split
 
     process = psutil.Process()
     before, began = process.memory_info().rss, time.perf_counter()
     made: list[Segment] = []
-    rate = Fraction(25)
     video = 0
     while len(made) < rows:
-        info = VideoInfo(
-            f"s3://bucket/in/{video}.mp4", 1280, 720, 0, rate, 90_000, 0, Fraction(1, 12800), "h264", "yuv420p", False,
-            False, Fraction(1), Colour(), True,
-        )  # fmt: skip
+        info = hour(video)
         speech: Any = None
         folder = f"s3://bucket/out/parts/v{video}"
         made += [
@@ -101,7 +98,7 @@ def plan(rows: int) -> tuple[int, float, float]:
                 f"v{video}-{start}", f"v{video}", start, stop, info, speech, "pingpong", f"s3://bucket/out/faces/{video}",
                 None, None, (0,), Pads(), "feather", VideoCoding(), f"{folder}/0123456789abcdef-{start}-{stop}.mp4",
             )
-            for start, stop in split(info.frames, rate, 4.0, 16)
+            for start, stop in split(info.frames, info.rate, 4.0, 16)
         ]  # fmt: skip
         video += 1
     return len(made), time.perf_counter() - began, (process.memory_info().rss - before) / 2**20

@@ -10,7 +10,7 @@ scans and parts. A dub that cannot go on becomes a row that says why, and the ot
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from functools import partial
 from typing import Any
@@ -34,7 +34,7 @@ from lipsync_ray.jobs.dub.inputs import DubRun, DubState, Use, prepare
 from lipsync_ray.jobs.dub.lead_tables import EncodedFaces, LeadTables, Meshes
 from lipsync_ray.jobs.dub.lips import Pose
 from lipsync_ray.jobs.dub.networks import networks
-from lipsync_ray.jobs.dub.plan import segments
+from lipsync_ray.jobs.dub.plan import segment_count, segments
 from lipsync_ray.jobs.dub.recipe import Recipe
 from lipsync_ray.jobs.dub.stages import Compose, Composed, Crop, Restore, Sync, SyncEncoded, faceless_frames
 from lipsync_ray.media.join import AudioTrack
@@ -44,7 +44,9 @@ from lipsync_ray.models.weights import Checkpoint
 from lipsync_ray.restoration import previews
 from lipsync_ray.settings import DubSettings, Reference, Workers
 
-WAVE = 10_000  # dubs that are made at a time
+# Segments that are made at a time. Each takes the driver some 17 KB while its pass runs, of which most are Ray Data's
+# (benchmarks/growth.py): not a gigabyte for these.
+WAVE = 50_000
 
 
 def run(
@@ -74,23 +76,30 @@ def run(
     out = storage.absolute(out)
     with held(out, console), started(workers) as runner:
         decoding = settings.decoder == "cuda"
-        device = allocate(
-            runner.cluster, workers, alone=True, decoding=decoding
-        ).device  # options that cannot be met end the run here
+        # options that cannot be met end the run here
+        device = allocate(runner.cluster, workers, alone=True, decoding=decoding).device
         recipe = Recipe.of(settings, asked, device, workers.batch)
         run = DubRun(dubs, recipe, workers, out, console, runner, rejected)
         run.write()
         prepare(run)
-        for wave in _waves(run.active.values()):
+        for wave in _waves(run):
             run.active = {dub.id: dub for dub in wave}
             _make_dubs(run)
         return Summary(run.rows, run.finish(), run.detected_videos, run.seconds)
 
 
-def _waves(dubs: Collection[DubState]) -> list[list[DubState]]:
+def _waves(run: DubRun) -> list[list[DubState]]:
     """Dubs that are made at a time, those of one video together: what waits for a pass is held in memory, row by row."""
-    ordered = sorted(dubs, key=lambda dub: dub.video_key) if len(dubs) > WAVE else list(dubs)
-    return [ordered[first : first + WAVE] for first in range(0, len(ordered), WAVE)]
+    waves: list[list[DubState]] = []
+    rows = 0
+    for dub in sorted(run.active.values(), key=lambda dub: dub.video_key):
+        own = segment_count(run, dub)
+        if not waves or rows + own > WAVE:
+            waves.append([])
+            rows = 0
+        waves[-1].append(dub)
+        rows += own
+    return [list(run.active.values())] if len(waves) == 1 else waves
 
 
 def _make_dubs(run: DubRun) -> None:

@@ -111,6 +111,14 @@ def ranges(recipe: Recipe, segment_s: float | None, frames: int, rate: Fraction)
     return split(frames, rate, seconds, batch, PARSE_EVERY if restored else 1)
 
 
+def segment_count(run: DubRun, dub: DubState) -> int:
+    """How many rows a dub has."""
+    assert dub.info is not None
+    assert dub.speech is not None
+    frames = output_frames(dub.info, dub.speech.duration_s, run.settings.length)
+    return len(ranges(run.recipe, run.workers.segment_s, frames, dub.info.rate))
+
+
 def segments(run: DubRun, dub: DubState) -> list[Segment]:
     """The rows of a dub; who speaks may not be known yet, where they are only counted."""
     assert dub.info is not None
