@@ -57,4 +57,4 @@ def cut(picture: YuvFrame, box: Box) -> U8:
     """(48, 48, 3) uint8 RGB of a face's square."""
     side = LandmarkNet.SIDE
     small = cv2.resize(picture.bgr(box), (side, side), interpolation=cv2.INTER_AREA)
-    return np.ascontiguousarray(small[..., ::-1], np.uint8)
+    return np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2RGB), np.uint8)
