@@ -10,9 +10,10 @@ of its second pass against the bare Inception with random weights. Start-up of p
 from __future__ import annotations
 
 import argparse
+import contextlib
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -50,23 +51,56 @@ def inception_alone(path: str, batch: int, seconds: float) -> float:
     return repeated(lambda: network(pictures), seconds) * batch
 
 
-class CropAndCompare:
-    """Times flows from their first outcome on, so that processes are up."""
+class Watch:
+    """Times the pass of the rows that it counts, from their first outcome on, so that processes are up.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    count : what a row of that pass is worth; 0 for the rows of others
+    """
+
+    def __init__(self, count: Callable[[Any], int]) -> None:
         self.rate = 0.0
+        self._count = count
+        self._counts: dict[str, int] = {}
 
-    def wrap(self, run: Callable[..., Any], count: Callable[[Any], int]) -> Callable[..., Any]:
-        def timed(rows: Any, stages: Any, ledger: Any) -> Any:
-            counts = {row.key: count(row) for row in rows}
-            began, done = 0.0, 0
-            for outcome in run(rows, stages, ledger):
-                done += counts[outcome.key] if began else 0
+    @contextlib.contextmanager
+    def watching(self) -> Iterator[None]:
+        """Rows reach a flow at once, or one by one through a feed."""
+        from lipsync_ray.engine import ray_data
+        from lipsync_ray.engine.feed import Feed
+
+        run, run_fed, add = ray_data.run, ray_data.run_fed, Feed.add
+
+        def at_once(rows: Any, *others: Any) -> Any:
+            self._note(rows)
+            return self._timed(run(rows, *others))
+
+        def one_by_one(feed: Feed, rows: Any) -> None:
+            self._note(rows)
+            add(feed, rows)
+
+        ray_data.run = at_once  # type: ignore[assignment]
+        ray_data.run_fed = lambda *arguments: self._timed(run_fed(*arguments))
+        Feed.add = one_by_one  # type: ignore[method-assign, assignment]
+        try:
+            yield
+        finally:
+            ray_data.run, ray_data.run_fed = run, run_fed
+            Feed.add = add  # type: ignore[method-assign]
+
+    def _note(self, rows: Any) -> None:
+        self._counts |= {row.key: self._count(row) for row in rows}
+
+    def _timed(self, outcomes: Any) -> Any:
+        began, done = 0.0, 0
+        for outcome in outcomes:
+            if worth := self._counts.get(outcome.key, 0):
+                done += worth if began else 0
                 began = began or time.perf_counter()
-                yield outcome
-            self.rate = done / max(1e-9, time.perf_counter() - began) if began else 0.0
-
-        return timed
+                if done:
+                    self.rate = done / (time.perf_counter() - began)
+            yield outcome
 
 
 def main() -> None:
@@ -80,7 +114,6 @@ def main() -> None:
 
     import torch
 
-    from lipsync_ray.engine import ray_data
     from lipsync_ray.engine.session import session
     from lipsync_ray.jobs.evaluate import fid, job
     from lipsync_ray.jobs.evaluate.subjects import read_subjects
@@ -90,7 +123,6 @@ def main() -> None:
 
     console = Console(width=110)
     subjects = [s for s in read_subjects(arguments.run, None) if not s.skip_reason]
-    original = ray_data.run
     bundled = weights.find("mini-sync")
     assert bundled is not None
     workers = Workers(actors=arguments.actors)
@@ -110,20 +142,19 @@ def main() -> None:
             ("syncnet", syncnet, arguments.syncnet),
         ):
             bare = sum(together(scorer_alone, arguments.actors, str(path), scorers.CPU_BATCH, MEASURE_S))
-            watch = CropAndCompare()
-            ray_data.run = watch.wrap(original, lambda row: sum(run.count for run in row.runs))
+            watch = Watch(lambda row: sum(run.count for run in getattr(row, "runs", ())))
             settings = EvaluateSettings(scorer=name, scorer_weights=str(path), fid="none")  # type: ignore[arg-type]
-            job.run(subjects[:count], settings, workers, f"{scratch}/{name}", console, previews=0)
+            with watch.watching():
+                job.run(subjects[:count], settings, workers, f"{scratch}/{name}", console, previews=0)
             add(f"{name}: windows/s (one a frame)", bare, watch.rate)
         inception = random_inception(Path(scratch) / "inception.pth")
         bare = sum(together(inception_alone, arguments.actors, str(inception), 16, MEASURE_S))
-        watch = CropAndCompare()
+        watch = Watch(lambda row: getattr(row, "pictures", 0))
         fid.PICTURES_PER_ROW = 100  # so that there are rows enough to time
-        ray_data.run = watch.wrap(original, lambda row: getattr(row, "pictures", 0))
         settings = EvaluateSettings(scorer="mini-sync", fid=str(inception))
-        job.run(subjects[: arguments.fid], settings, workers, f"{scratch}/mini-sync", console, previews=0)
+        with watch.watching():
+            job.run(subjects[: arguments.fid], settings, workers, f"{scratch}/mini-sync", console, previews=0)
         add("Inception: pictures/s", bare, watch.rate)
-    ray_data.run = original
     console.print(table)
 
 
