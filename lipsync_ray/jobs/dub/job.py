@@ -34,7 +34,7 @@ from lipsync_ray.jobs.dub.inputs import DubRun, DubState, Use, prepare
 from lipsync_ray.jobs.dub.lead_tables import EncodedFaces, LeadTables, Meshes
 from lipsync_ray.jobs.dub.lips import Pose
 from lipsync_ray.jobs.dub.networks import networks
-from lipsync_ray.jobs.dub.plan import segment_count, segments
+from lipsync_ray.jobs.dub.plan import ranges_of, segments
 from lipsync_ray.jobs.dub.recipe import Recipe
 from lipsync_ray.jobs.dub.stages import Compose, Composed, Crop, Restore, Sync, SyncEncoded, faceless_frames
 from lipsync_ray.media.join import AudioTrack
@@ -93,7 +93,7 @@ def _waves(run: DubRun) -> list[list[DubState]]:
     waves: list[list[DubState]] = []
     rows = 0
     for dub in sorted(run.active.values(), key=lambda dub: dub.video_key):
-        own = segment_count(run, dub)
+        own = len(ranges_of(run, dub))
         if not waves or rows + own > WAVE:
             waves.append([])
             rows = 0

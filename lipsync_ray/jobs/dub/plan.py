@@ -111,12 +111,12 @@ def ranges(recipe: Recipe, segment_s: float | None, frames: int, rate: Fraction)
     return split(frames, rate, seconds, batch, PARSE_EVERY if restored else 1)
 
 
-def segment_count(run: DubRun, dub: DubState) -> int:
-    """How many rows a dub has."""
+def ranges_of(run: DubRun, dub: DubState) -> list[tuple[int, int]]:
+    """[start, stop) of a dub's rows, which cover all of its output frames."""
     assert dub.info is not None
     assert dub.speech is not None
     frames = output_frames(dub.info, dub.speech.duration_s, run.settings.length)
-    return len(ranges(run.recipe, run.workers.segment_s, frames, dub.info.rate))
+    return ranges(run.recipe, run.workers.segment_s, frames, dub.info.rate)
 
 
 def segments(run: DubRun, dub: DubState) -> list[Segment]:
@@ -124,7 +124,8 @@ def segments(run: DubRun, dub: DubState) -> list[Segment]:
     assert dub.info is not None
     assert dub.speech is not None
     settings = run.settings
-    dub.frames = output_frames(dub.info, dub.speech.duration_s, settings.length)
+    bounds = ranges_of(run, dub)
+    dub.frames = bounds[-1][1]
     folder = run.url(previews.FOLDER)
     frames = previews.preview_frames(dub.frames) if settings.restore else ()
     shown = [(frame, previews.row_url(folder, dub.id, frame)) for frame in frames]
@@ -147,5 +148,5 @@ def segments(run: DubRun, dub: DubState) -> list[Segment]:
             url=run.url("parts", dub.id, f"{dub.fingerprint}-{start}-{stop}.mp4"),
             previews=tuple((frame, url) for frame, url in shown if start <= frame < stop),
         )
-        for start, stop in ranges(run.recipe, run.workers.segment_s, dub.frames, dub.info.rate)
+        for start, stop in bounds
     ]

@@ -81,6 +81,13 @@ def shown_pictures(segment: Segment, held: HeldPictures) -> Iterator[YuvFrame]:
     return held.pictures_at(segment.table, segment.video, segment.source_frames().tolist())
 
 
+def placed_pictures(crops: Drawn, held: HeldPictures) -> Iterator[tuple[int, YuvFrame, int | None]]:
+    """(place, the source's picture, row of its face) for each of a segment's output frames; None where it has no face."""
+    rows = {place: row for row, place in enumerate(crops.places.tolist())}
+    for place, picture in enumerate(shown_pictures(crops.segment, held)):
+        yield place, picture, rows.get(place)
+
+
 @dataclass(frozen=True)
 class Composed:
     """A segment whose part is committed: its frames, those without a face, those whose face was restored, notes, and the memory
@@ -196,13 +203,11 @@ class Restore:
     def _drawn(self, crops: Drawn) -> Iterator[tuple[int, YuvFrame]]:
         """(place, frame) with the generator's faces in them."""
         draw = crops.drawing()
-        row = 0
-        for place, picture in enumerate(shown_pictures(crops.segment, self._held)):
-            if row < len(crops.places) and crops.places[row] == place:
+        for place, picture, row in placed_pictures(crops, self._held):
+            if row is not None:
                 drawn = picture.copy()
                 draw(row, drawn)
                 yield place, drawn
-                row += 1
 
 
 class Compose:
@@ -230,9 +235,8 @@ class Compose:
     def _pictures(self, crops: Drawn) -> Iterator[YuvFrame]:
         segment = crops.segment
         draw = crops.drawing()
-        row = 0
-        for place, picture in enumerate(shown_pictures(segment, self._held)):
-            if row < len(crops.places) and crops.places[row] == place:
+        for place, picture, row in placed_pictures(crops, self._held):
+            if row is not None:
                 box = Box(*crops.boxes[row].tolist())
                 source, picture = picture, picture.copy()
                 draw(row, picture)
@@ -242,7 +246,6 @@ class Compose:
                         crops.restored.put(picture, face, self._restore, box)
                     if (url := segment.shown_at(place)) is not None:
                         commit_row(url, (source, drawn, picture), crops.boxes[row])
-                row += 1
             yield picture
 
 
