@@ -42,6 +42,31 @@ def filled_at_once(network: torch.nn.Module) -> torch.nn.Module:
     return network.eval().requires_grad_(False)
 
 
+# transformers' names, of openai-whisper's.
+_OPENAI = {
+    "self_attn_layer_norm": "attn_ln",
+    "self_attn.q_proj": "attn.query",
+    "self_attn.k_proj": "attn.key",
+    "self_attn.v_proj": "attn.value",
+    "self_attn.out_proj": "attn.out",
+    "final_layer_norm": "mlp_ln",
+    "fc1": "mlp.0",
+    "fc2": "mlp.2",
+    "layers.": "blocks.",
+    "embed_positions.weight": "positional_embedding",
+}
+
+
+def openai_s(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The entries of transformers' Whisper encoder by openai-whisper's names."""
+    out = {}
+    for name, tensor in state.items():
+        for ours, theirs in _OPENAI.items():
+            name = name.replace(ours, theirs)
+        out["ln_post" + name.removeprefix("layer_norm") if name.startswith("layer_norm") else name] = tensor
+    return out
+
+
 def difference(found: torch.Tensor, reference: dict[str, np.ndarray]) -> float:
     """The largest difference of an output from its reference's."""
     return (found - torch.from_numpy(reference["output"]).float()).abs().max().item()

@@ -20,7 +20,7 @@ V15, V1 = "musetalk", "musetalk-v1"
 VAE, HEARER, PARSER = "vae", "hearer", "parser"
 
 _UNETS = (("musetalkV15", "unet.pth"), ("musetalk", "pytorch_model.bin"))  # the newer first
-_FILES = (
+WEIGHT_FILES = (
     "diffusion_pytorch_model.safetensors",
     "diffusion_pytorch_model.bin",
     "model.safetensors",
@@ -28,8 +28,8 @@ _FILES = (
 )
 # Role → its folders' names in MuseTalk's layout, its files', its registered name.
 _PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...], str]] = {
-    VAE: (("sd-vae", "sd-vae-ft-mse"), _FILES, MUSETALK_BESIDE[0]),
-    HEARER: (("whisper", "whisper-tiny"), _FILES, MUSETALK_BESIDE[1]),
+    VAE: (("sd-vae", "sd-vae-ft-mse"), WEIGHT_FILES, MUSETALK_BESIDE[0]),
+    HEARER: (("whisper", "whisper-tiny"), WEIGHT_FILES, MUSETALK_BESIDE[1]),
     PARSER: (("face-parse-bisent",), ("79999_iter.pth",), "bisenet"),
 }
 
@@ -143,7 +143,8 @@ def config_of(path: Path, published: dict[str, Any]) -> dict[str, Any]:
     ------
     CheckpointError : the file beside it is none
     """
-    beside = next((p for name in ("config.json", "musetalk.json") if (p := path.with_name(name)).is_file()), None)
+    names = (f"{path.stem}.json", "config.json", "musetalk.json")
+    beside = next((beside for name in names if (beside := path.with_name(name)).is_file()), None)
     if beside is None:
         return published
     try:

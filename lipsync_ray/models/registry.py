@@ -9,6 +9,7 @@ Kind = Literal["lips", "scorer", "fid", "restorer", "speech", "helper"]
 WAV2LIP_LICENCE = "research and other non-commercial use only (trained on LRS2)"
 _MUSETALK_LICENCE = "MIT (code); its authors allow any use of the weights, commercial use too"
 MUSETALK_BESIDE = ("sd-vae", "whisper-tiny-hf")  # its VAE, its ears
+ECHOMIMIC_BESIDE = ("echomimic-reference", "echomimic-locator")
 _BUNDLED_INSTEAD = "--model warp                       bundled, needs no download: moves the person's own lips"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from lipsync_ray.errors import CheckpointError
-from lipsync_ray.models.checkpoint import load_into, read_state
+from lipsync_ray.models.checkpoint import load_into, read_pickle, read_state
 from lipsync_ray.models.extras import require
 from lipsync_ray.models.musetalk_files import HEARER_CONFIG, config_of
 from lipsync_ray.models.weights import Checkpoint
@@ -21,6 +22,20 @@ SAMPLE_RATE = 16_000  # Hz
 CHUNK = 30 * SAMPLE_RATE  # samples: what it hears at a time, the last one filled up with silence
 COLUMN = 320  # samples: 20 ms
 _PREFIXES = ("model.encoder.", "encoder.")
+# What OpenAI calls an encoder's entries, and transformers.
+_OPENAI = (
+    ("blocks.", "layers."),
+    ("attn_ln", "self_attn_layer_norm"),
+    ("mlp_ln", "final_layer_norm"),
+    ("ln_post", "layer_norm"),
+    ("mlp.0", "fc1"),
+    ("mlp.2", "fc2"),
+    ("attn.query", "self_attn.q_proj"),
+    ("attn.key", "self_attn.k_proj"),
+    ("attn.value", "self_attn.v_proj"),
+    ("attn.out", "self_attn.out_proj"),
+    ("positional_embedding", "embed_positions.weight"),
+)
 
 
 class HiddenStates:
@@ -35,15 +50,17 @@ class HiddenStates:
     WeightsError, CheckpointError
     """
 
+    extra, whose = "musetalk", "MuseTalk's hearing"
+
     def __init__(self, checkpoint: Checkpoint) -> None:
-        require("musetalk", "MuseTalk's hearing")
+        require(self.extra, self.whose)
         from transformers import WhisperConfig, WhisperFeatureExtractor
         from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
         path = checkpoint.here()
         config = WhisperConfig(**config_of(path, HEARER_CONFIG))
         network: Any = WhisperEncoder(config)
-        load_into(network, _encoder_of(read_state(path), str(path)), str(path))
+        load_into(network, _encoder_of(_state(path), str(path)), str(path))
         self._network: Any = network.eval().requires_grad_(False)
         self._front: Any = WhisperFeatureExtractor(feature_size=config.num_mel_bins)
         self.bands = int(config.d_model * (config.encoder_layers + 1))
@@ -76,6 +93,23 @@ def hidden_blocks(blocks: Iterable[F32], encoder: HiddenStates) -> Iterator[F32]
             held, count, heard = [whole[CHUNK:]], count - CHUNK, heard + CHUNK
     if count >= COLUMN or (count and not heard):
         yield encoder(np.concatenate(held))
+
+
+def _state(path: Path) -> dict[str, torch.Tensor]:
+    """The entries of a file: transformers', or OpenAI's, by transformers' names."""
+    if path.suffix != ".pt":
+        return read_state(path)
+    content = read_pickle(path)
+    theirs = content.get("model_state_dict") if isinstance(content, dict) else None
+    if not isinstance(theirs, dict):
+        raise CheckpointError(f"{path}: not a checkpoint of OpenAI's Whisper (dims and model_state_dict)")
+    out = {}
+    for name, tensor in theirs.items():
+        if name.startswith("encoder."):
+            for old, new in _OPENAI:
+                name = name.replace(old, new)
+            out[name] = tensor.float()
+    return out
 
 
 def _encoder_of(state: dict[str, torch.Tensor], source: str) -> dict[str, torch.Tensor]:

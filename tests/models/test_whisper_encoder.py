@@ -8,27 +8,12 @@ from lipsync_ray.errors import CheckpointError
 from lipsync_ray.models.weights import Checkpoint
 
 pytest.importorskip("transformers", reason="the extra `musetalk` is not installed")
-from filled import fill
+from filled import fill, openai_s
 from transformers import WhisperConfig
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from lipsync_ray.models.musetalk_files import HEARER_CONFIG
 from lipsync_ray.models.whisper_encoder import HiddenStates, hidden_blocks
-
-# transformers' names, of openai-whisper's.
-RENAMED = {
-    "self_attn_layer_norm": "attn_ln",
-    "self_attn.q_proj": "attn.query",
-    "self_attn.k_proj": "attn.key",
-    "self_attn.v_proj": "attn.value",
-    "self_attn.out_proj": "attn.out",
-    "final_layer_norm": "mlp_ln",
-    "fc1": "mlp.0",
-    "fc2": "mlp.2",
-    "layers.": "blocks.",
-    "embed_positions.weight": "positional_embedding",
-}
-
 
 @pytest.fixture(scope="module")
 def network():
@@ -50,12 +35,7 @@ def published(network):
     from whisper.model import AudioEncoder
 
     encoder = AudioEncoder(80, 1500, 384, 6, 4)
-    state = {}
-    for name, tensor in network.state_dict().items():
-        for theirs, ours in RENAMED.items():
-            name = name.replace(theirs, ours)
-        state["ln_post" + name.removeprefix("layer_norm") if name.startswith("layer_norm") else name] = tensor
-    encoder.load_state_dict(state)
+    encoder.load_state_dict(openai_s(network.state_dict()))
 
     def states(samples):
         seen = []

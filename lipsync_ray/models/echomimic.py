@@ -1,0 +1,244 @@
+"""EchoMimic (Chen et al. 2024, arXiv:2407.08136): a portrait that is animated by sound, by diffusion in a VAE's latent space.
+
+What is drawn is a new video of a head, not an edit of one that is there. A video's frames are sampled together
+(:mod:`lipsync_ray.models.context_windows`), and decoded one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from lipsync_ray.errors import ModelError
+from lipsync_ray.models.batched import Batched
+from lipsync_ray.models.checkpoint import compare, read_state
+from lipsync_ray.models.context_windows import LIMIT, Sampler, noise
+from lipsync_ray.models.echomimic_files import (
+    DENOISING_CONFIG,
+    LOCATOR,
+    MOTION,
+    REFERENCE,
+    REFERENCE_CONFIG,
+    merged,
+    without_motion,
+)
+from lipsync_ray.models.echomimic_networks import Bank, Denoising, FaceLocator, denoising_unet, reference_unet, written
+from lipsync_ray.models.extras import require
+from lipsync_ray.models.musetalk import SCALE, load_vae
+from lipsync_ray.models.musetalk_files import VAE, config_of
+from lipsync_ray.models.precision import Precision, dtype_of
+from lipsync_ray.models.weights import Checkpoint
+
+U8 = NDArray[np.uint8]
+I64 = NDArray[np.int64]
+F32 = NDArray[np.float32]
+
+SIDE = 512  # pixels: side of the square that it was taught on
+ROWS = 10  # of 20 ms: what a frame hears
+SHRINKS = 8  # pixels a side of a latent
+CPU_BATCH, GPU_BATCH = 1, 4
+SIGNATURE = "down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k.weight"
+NEEDS = "EchoMimic"
+
+
+def build_for(state: dict[str, Tensor], path: Path) -> Any:
+    """The network of a denoising UNet's own file, without its motion modules and numbers: to compare entries with."""
+    require("echomimic", NEEDS)
+    from diffusers import UNet2DConditionModel
+
+    return UNet2DConditionModel(**without_motion(config_of(path, DENOISING_CONFIG)))
+
+
+def load_denoising(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> Any:
+    """The denoising UNet of its two files, for inference.
+
+    Raises
+    ------
+    WeightsError, CheckpointError
+    """
+    require("echomimic", NEEDS)
+    path, motion = checkpoint.here(), checkpoint.part(MOTION).here()
+    config = config_of(path, DENOISING_CONFIG)
+    with torch.device("meta"):
+        network = denoising_unet(config)
+    state = merged(read_state(path), read_state(motion))
+    return _filled(network, state, f"{path} with {motion.name}", device, dtype)
+
+
+def load_reference(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> Any:
+    """The reference UNet of its file, for inference.
+
+    Raises
+    ------
+    WeightsError, CheckpointError
+    """
+    path = checkpoint.here()
+    with torch.device("meta"):
+        network = reference_unet(config_of(path, REFERENCE_CONFIG))
+    return _filled(network, read_state(path), str(path), device, dtype)
+
+
+def load_locator(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> Any:
+    """The face locator of its file, for inference.
+
+    Raises
+    ------
+    WeightsError, CheckpointError
+    """
+    path = checkpoint.here()
+    state = read_state(path)
+    out = state["conv_out.bias"].shape[0] if "conv_out.bias" in state else 320
+    with torch.device("meta"):
+        network = FaceLocator(out)
+    return _filled(network, state, str(path), device, dtype)
+
+
+def _filled(network: nn.Module, state: dict[str, Tensor], source: str, device: torch.device, dtype: torch.dtype) -> Any:
+    compare(network, state, source)
+    network.load_state_dict(state, assign=True)  # a billion numbers are held once, not twice
+    ready = nn.Module.to(network, device=device, dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return ready.eval().requires_grad_(False)
+
+
+@dataclass(frozen=True)
+class Portrait:
+    """What the network is shown of a person: what the reference UNet wrote down, and where the face is."""
+
+    bank: Bank
+    face: Tensor
+
+
+class Animator(Batched):
+    """A loaded EchoMimic, up to the latents.
+
+    Raises
+    ------
+    WeightsError, CheckpointError
+    """
+
+    def __init__(self, checkpoint: Checkpoint, device: str, precision: Precision = "auto") -> None:
+        super().__init__(device, 1, 1, 1)
+        self.dtype = dtype_of(precision, self.device)
+        placed = self.device, self.dtype
+        self._denoising = Denoising(load_denoising(checkpoint, *placed))
+        self._reference = load_reference(checkpoint.part(REFERENCE), *placed)
+        self._locator = load_locator(checkpoint.part(LOCATOR), *placed)
+        self._vae = load_vae(checkpoint.part(VAE), *placed)
+        self._vae.decoder = None  # another stage's
+        self._wide = int(self._denoising.network.config.cross_attention_dim)
+
+    @torch.inference_mode()
+    def portrait(self, picture: U8, mask: U8) -> Portrait:
+        """Look at a person.
+
+        Parameters
+        ----------
+        picture : (side, side, 3) uint8 BGR, the head; side a multiple of 64
+        mask : (side, side) uint8, 255 where the face is
+        """
+        if picture.shape[0] != picture.shape[1] or picture.shape[0] % 64 or mask.shape != picture.shape[:2]:
+            raise ValueError(f"expected a square of a multiple of 64 pixels and its mask; got {picture.shape}, {mask.shape}")
+        rgb = torch.from_numpy(np.ascontiguousarray(picture[None, :, :, ::-1])).to(self.device).permute(0, 3, 1, 2)
+        seen = (rgb.float() / 255 * 2 - 1).to(self.dtype)
+        latents = self._vae.encode(seen).latent_dist.mode().float() * SCALE
+        placed = torch.from_numpy(mask)[None, None].to(self.device).float() / 255
+        return Portrait(written(self._reference, latents.to(self.dtype)), self._locator(placed.to(self.dtype)))
+
+    def start(self, frames: int, side: int, seed: int, parity: bool = False) -> F32:
+        """(4, frames, side / 8, side / 8) float32: the noise that a video is begun with.
+
+        Parameters
+        ----------
+        side : of the picture, pixels
+        parity : draw it in the weights' type, as the published pipeline does
+        """
+        drawn = noise(frames, side // SHRINKS, seed, self.dtype if parity else torch.float32)
+        begun: F32 = drawn.clamp(-LIMIT, LIMIT)[0].numpy()
+        return begun
+
+    @torch.inference_mode()
+    def step(
+        self, latents: F32, number: int, sampler: Sampler, portrait: Portrait, heard: Callable[[I64], F32]
+    ) -> F32:
+        """All frames' latents (4, n, h, w) after a step.
+
+        Parameters
+        ----------
+        heard : frames of a window ↦ (f, 10, layers · d) float32, Whisper's states around each
+
+        Raises
+        ------
+        ModelError : the GPU's memory does not do for a window; features of another size than the network hears
+        """
+
+        def predict(window: I64, seen: Tensor, time: int, shown: bool) -> Tensor:
+            sound = self._tokens(heard(window)) if shown else self._silence(len(window))
+            bank, face = (portrait.bank, portrait.face) if shown else ({}, None)
+            return self._denoising(seen.to(self.dtype), time, sound, bank, face)
+
+        try:
+            held = torch.from_numpy(latents)[None].to(self.device)
+            after: F32 = sampler.step(held, number, predict)[0].cpu().numpy()
+            return after
+        except torch.OutOfMemoryError as error:
+            raise ModelError(
+                f"{self.device} has no memory for a window of EchoMimic. A smaller --head-side, or fewer actors that share "
+                "it (--gpus-per-actor 1)"
+            ) from error
+
+    def _tokens(self, heard: F32) -> Tensor:
+        """(f, 50, 384) of (f, 10, 5 · 384): a row's layers follow one another."""
+        if heard.shape[2] % self._wide:
+            raise ModelError(f"the UNet hears features of {self._wide} numbers; Whisper's encoder gives {heard.shape[2]}")
+        return torch.from_numpy(heard).reshape(len(heard), -1, self._wide).to(self.device, self.dtype)
+
+    def _silence(self, frames: int) -> Tensor:
+        """Zeros: attention to however many of them adds its bias alone, so one does for all the sound's."""
+        return torch.zeros(frames, 1, self._wide, device=self.device, dtype=self.dtype)
+
+
+class HeadDecoder(Batched):
+    """The VAE's decoder: latents to pictures.
+
+    Parameters
+    ----------
+    truncated : levels are cut off, as the published pipeline does, instead of rounded
+
+    Raises
+    ------
+    WeightsError, CheckpointError
+    """
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        device: str,
+        precision: Precision = "auto",
+        batch: int | None = None,
+        truncated: bool = False,
+    ) -> None:
+        super().__init__(device, batch, CPU_BATCH, GPU_BATCH)
+        self.dtype = dtype_of(precision, self.device)
+        self._vae = load_vae(checkpoint.part(VAE), self.device, self.dtype)
+        self._vae.encoder = None
+        self._truncated = truncated
+
+    def __call__(self, latents: F32) -> U8:
+        """(n, side, side, 3) uint8 BGR of latents (n, 4, side / 8, side / 8)."""
+        side = latents.shape[2] * SHRINKS
+        return self.passes(self._pass, latents, none=np.zeros((0, side, side, 3), np.uint8))
+
+    @torch.inference_mode()
+    def _pass(self, latents: F32) -> Tensor:
+        drawn = self._vae.decode((self.upload(latents) / SCALE).to(self.dtype)).sample.float()
+        levels = (drawn / 2 + 0.5).clamp(0, 1) * 255
+        levels = levels.floor() if self._truncated else levels.round()
+        drawn_bgr: Tensor = levels.to(torch.uint8).flip(1).permute(0, 2, 3, 1)[: len(latents)].contiguous()
+        return drawn_bgr

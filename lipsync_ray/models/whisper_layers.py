@@ -1,0 +1,90 @@
+"""Whisper's encoder as EchoMimic hears by it: what its layers put out, of a sound that is normalised as a whole.
+
+Other than :mod:`lipsync_ray.models.whisper_encoder` in three things: the loudest moment of the whole sound sets the scale, not that
+of each thirty seconds; the end of the sound is followed by zeros of the mel, not by silence; and the last layer's output is taken
+before the final layer norm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from lipsync_ray.models.weights import Checkpoint
+from lipsync_ray.models.whisper_encoder import HiddenStates
+
+F32 = NDArray[np.float32]
+
+FFT, HOP = 400, 160  # samples at 16 kHz
+CHUNK = 3000  # columns of 10 ms: what it hears at a time
+FLOOR, RANGE = 1e-10, 8.0  # of power; below the loudest, in decades
+
+
+class LayerStates(HiddenStates):
+    """A loaded encoder.
+
+    Attributes
+    ----------
+    bands : numbers a column: what goes into its first layer, and what comes out of each
+
+    Raises
+    ------
+    WeightsError, CheckpointError
+    """
+
+    extra, whose = "echomimic", "EchoMimic's hearing"
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        super().__init__(checkpoint)
+        self._filters = torch.from_numpy(np.asarray(self._front.mel_filters, np.float32).T.copy())
+
+    def power(self, blocks: Iterable[F32]) -> Tensor:
+        """(bands, n) float32 log10 of the mel's power, n = ⌊samples / 160⌋, of a sound in blocks at 16 kHz, in [−1, 1]."""
+        samples = torch.from_numpy(np.concatenate(list(blocks)))
+        columns = len(samples) // HOP
+        reflected = functional.pad(samples, (0, max(0, FFT - len(samples))))
+        padded = functional.pad(reflected[None], (FFT // 2, FFT // 2), mode="reflect")[0]
+        window = torch.hann_window(FFT)
+        found = []
+        for start in range(0, columns, CHUNK):
+            stop = min(columns, start + CHUNK)
+            stretch = padded[start * HOP : (stop - 1) * HOP + FFT]
+            spectrum = torch.stft(stretch, FFT, HOP, window=window, center=False, return_complex=True).abs() ** 2
+            found.append((self._filters @ spectrum).clamp(min=FLOOR).log10())
+        return torch.cat(found, dim=1) if found else torch.zeros(len(self._filters), 0)
+
+    @torch.inference_mode()
+    def states(self, mel: Tensor) -> F32:
+        """(⌊c / 2⌋, bands) float32 of normalised columns (mels, c) with c at most 3000, by layer."""
+        columns = mel.shape[1]
+        seen: list[Tensor] = []
+        layers = self._network.layers
+        hooks = [layers[0].register_forward_pre_hook(lambda module, given: seen.append(given[0]))]
+        hooks += [layer.register_forward_hook(lambda module, given, out: seen.append(_tensor(out))) for layer in layers]
+        try:
+            self._network(functional.pad(mel, (0, 2 * self._network.config.max_source_positions - columns))[None])
+        finally:
+            for hook in hooks:
+                hook.remove()
+        out: F32 = torch.stack(seen, dim=2)[0].flatten(1)[: columns // 2].numpy()
+        return out
+
+
+def _tensor(out: Tensor | tuple[Tensor, ...]) -> Tensor:
+    return out[0] if isinstance(out, tuple) else out
+
+
+def layer_blocks(blocks: Iterable[F32], encoder: LayerStates) -> Iterator[F32]:
+    """States of a whole sound that comes in blocks, in pieces of thirty seconds: 50 columns a second, at least one."""
+    power = encoder.power(blocks)
+    if power.shape[1] < 2:  # less than a column of what the encoder puts out
+        power = functional.pad(power, (0, 2 - power.shape[1]), value=float(np.log10(FLOOR)))
+    mel = (torch.maximum(power, power.max() - RANGE) + 4) / 4
+    for piece in mel.split(CHUNK, dim=1):
+        if piece.shape[1] > 1:
+            yield encoder.states(piece)
