@@ -13,9 +13,11 @@ from lipsync_ray.faces.crop import Pads
 from lipsync_ray.faces.masks import MASKS, MaskKind
 from lipsync_ray.faces.parsed import PARSED_BLENDS, ParsedBlend
 from lipsync_ray.faces.speaker import FACE_RULES, FaceChoice, FaceRule
+from lipsync_ray.head_settings import HeadSettings
 from lipsync_ray.media.container import DECODERS, Decoder
 from lipsync_ray.media.encode import PRESETS, VideoCoding
 from lipsync_ray.media.timeline import LOOPS, Loop
+from lipsync_ray.option_checks import one_of, within
 
 Length = Literal["audio", "video", "shortest"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
@@ -62,6 +64,7 @@ class DubSettings:
         for what suits the model
     close_in_silence : whether the mouth closes where nobody speaks; None for what the model does by itself
     restore : how the drawn faces are restored; None leaves them as the generator drew them
+    head : how a head is animated, by a model that does that; None for what suits it
     """
 
     model: str = DEFAULT_MODEL
@@ -80,18 +83,19 @@ class DubSettings:
     reference: Reference | None = None
     close_in_silence: bool | None = None
     restore: RestoreSettings | None = None
+    head: HeadSettings | None = None
 
     def __post_init__(self) -> None:
-        _one_of("--face", self.face, FACE_RULES)
+        one_of("--face", self.face, FACE_RULES)
         if self.blend is not None:
-            _one_of("--blend", self.blend, (*BLENDS, *PARSED_BLENDS))
-        _within("--bbox-shift", self.bbox_shift, -MAX_SHIFT)
-        _within("--extra-margin", self.extra_margin, 0)
-        _one_of("--length", self.length, LENGTHS)
-        _one_of("--loop", self.loop, LOOPS)
-        _one_of("--precision", self.precision, PRECISIONS)
-        _one_of("--decoder", self.decoder, DECODERS)
-        _one_of("--reference", self.reference or "current", REFERENCES)
+            one_of("--blend", self.blend, (*BLENDS, *PARSED_BLENDS))
+        within("--bbox-shift", self.bbox_shift, -MAX_SHIFT, MAX_SHIFT, "pixels")
+        within("--extra-margin", self.extra_margin, 0, MAX_SHIFT, "pixels")
+        one_of("--length", self.length, LENGTHS)
+        one_of("--loop", self.loop, LOOPS)
+        one_of("--precision", self.precision, PRECISIONS)
+        one_of("--decoder", self.decoder, DECODERS)
+        one_of("--reference", self.reference or "current", REFERENCES)
         _check_coding(self.coding)
         if not 1 <= self.still_rate <= 120:
             raise SettingsError(f"--still-rate {self.still_rate}: expected 1 to 120 frames/s")
@@ -123,8 +127,8 @@ class RestoreSettings:
     strength: float = 1.0
 
     def __post_init__(self) -> None:
-        _one_of("--restore-mask", self.mask, MASKS)
-        _one_of("--restore-region", self.region, REGIONS)
+        one_of("--restore-mask", self.mask, MASKS)
+        one_of("--restore-region", self.region, REGIONS)
         if not 0 < self.strength <= 1:
             raise SettingsError(f"--restore-strength {self.strength}: expected more than 0, at most 1")
 
@@ -153,10 +157,10 @@ class EnhanceSettings:
     def __post_init__(self) -> None:
         if self.upscale not in (1, 2):
             raise SettingsError(f"--upscale {self.upscale}: expected 1 or 2")
-        _one_of("--restore-detector", self.detector, DETECTORS)
+        one_of("--restore-detector", self.detector, DETECTORS)
         if self.face is not None:
-            _one_of("--face", self.face, ("all", *FACE_RULES))
-        _one_of("--precision", self.precision, PRECISIONS)
+            one_of("--face", self.face, ("all", *FACE_RULES))
+        one_of("--precision", self.precision, PRECISIONS)
         _check_coding(self.coding)
 
     def record(self) -> dict[str, Any]:
@@ -194,10 +198,10 @@ class EvaluateSettings:
     judges: bool = True
 
     def __post_init__(self) -> None:
-        _one_of("--scorer", self.scorer, SCORERS)
-        _one_of("--protocol", self.protocol, PROTOCOLS)
+        one_of("--scorer", self.scorer, SCORERS)
+        one_of("--protocol", self.protocol, PROTOCOLS)
         if self.face is not None:
-            _one_of("--face", self.face, ("all", *FACE_RULES))
+            one_of("--face", self.face, ("all", *FACE_RULES))
         if self.protocol == "lrs" and self.scorer != "syncnet":
             raise SettingsError(f"--protocol lrs scores whole frames, which {self.scorer} cannot; use --protocol real")
         if self.dims not in FID_DIMS:
@@ -267,8 +271,8 @@ class Workers:
     placement: Placement = "any"
 
     def __post_init__(self) -> None:
-        _one_of("--engine", self.engine, ENGINES)
-        _one_of("placement", self.placement, PLACEMENTS)
+        one_of("--engine", self.engine, ENGINES)
+        one_of("placement", self.placement, PLACEMENTS)
         if self.engine == "inline" and self.address is not None:
             raise SettingsError(f"--address {self.address}: --engine inline works in this process alone")
         if self.actors is not None and self.actors < 1:
@@ -285,16 +289,6 @@ class Workers:
 
 
 def _check_coding(coding: VideoCoding) -> None:
-    _one_of("--preset", coding.preset, PRESETS)
+    one_of("--preset", coding.preset, PRESETS)
     if not 0 <= coding.crf <= MAX_CRF:
         raise SettingsError(f"--crf {coding.crf}: expected 0 (lossless) to {MAX_CRF}")
-
-
-def _within(option: str, pixels: int | None, least: int) -> None:
-    if pixels is not None and not least <= pixels <= MAX_SHIFT:
-        raise SettingsError(f"{option} {pixels}: expected {least} to {MAX_SHIFT} pixels")
-
-
-def _one_of(option: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise SettingsError(f"{option} {value}: expected one of {', '.join(allowed)}")

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from lipsync_ray.cli.head_options import Guidance, HeadSide, Parity, PasteBack, Seed, Steps, head_settings
 from lipsync_ray.cli.options import (
     Actors,
     Address,
@@ -133,6 +134,12 @@ def dub(
     reference: ReferenceOption = None,
     close_in_silence: CloseOption = None,
     precision: PrecisionOption = "auto",
+    steps: Steps = None,
+    guidance: Guidance = None,
+    seed: Seed = None,
+    head_side: HeadSide = None,
+    paste_back: PasteBack = False,
+    parity: Parity = False,
     restore: Restore = "none",
     restore_mask: RestoreMask = "ellipse",
     restore_region: RestoreRegion = "face",
@@ -197,6 +204,7 @@ def dub(
         reference=reference,  # type: ignore[arg-type]
         close_in_silence=close_in_silence,
         restore=restore_settings(restore, restore_mask, restore_region, restore_strength),
+        head=head_settings(steps, guidance, seed, head_side, paste_back, parity),
     )
     kind = engine_of(engine, address, single=audio is not None)
     workers = workers_of(profile, actors, gpus_per_actor, batch, segment, attempts, address, kind)

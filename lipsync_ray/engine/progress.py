@@ -68,13 +68,15 @@ def progress_bar(console: Console) -> Progress | None:
 
 
 @contextmanager
-def phases(console: Console) -> Iterator[Callable[[str, int, int], ProgressReporter]]:
-    """Makes phases (name, rows, frames) that are shown beside one another, and ends them all."""
+def phases(console: Console) -> Iterator[Callable[[str, int, int, str], ProgressReporter]]:
+    """Makes phases (name, rows, frames, unit) that are shown beside one another, and ends them all."""
     bar = progress_bar(console)
     with ExitStack() as stack:
         if bar is not None:
             stack.enter_context(bar)
-        yield lambda name, rows, frames: stack.enter_context(ProgressReporter(console, name, rows, frames, bar=bar))
+        yield lambda name, rows, frames, unit: stack.enter_context(
+            ProgressReporter(console, name, rows, frames, unit, bar)
+        )
 
 
 class Wake:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
@@ -96,6 +97,8 @@ class VideoPass(Generic[Video, Order, Made]):
     fail : told why a video cannot be made
     on_part : told what the last stage returned for a row of a video
     assemble_args : what `assemble` is given, keyed by the video's id
+    unit : what a row is called in the progress line
+    in_turn : a video's rows are made one after another, each when the one before it is committed
     """
 
     name: str
@@ -108,6 +111,8 @@ class VideoPass(Generic[Video, Order, Made]):
     fail: Callable[[Video, Failure], None]
     on_part: Callable[[Video, Any], None] = _nothing
     assemble_args: Callable[[Video], Order] = parts_of_video
+    unit: str = "segments"
+    in_turn: bool = False
 
 
 def once(active: dict[str, Video], tell: Callable[[Video, Failure | None], None]) -> Callable[..., None]:
@@ -209,13 +214,14 @@ class StreamedPass(PassState[Video, Order, Made]):
         context: RunContext,
         spec: VideoPass[Video, Order, Made],
         coming: Mapping[str, Video],
-        phases: Callable[[str, int, int], ProgressReporter],
+        phases: Callable[[str, int, int, str], ProgressReporter],
         wake: Callable[[], None],
         ready: bool = False,
     ) -> None:
         super().__init__(context, spec)
         rows = [part for name, video in coming.items() for part in (self.add(name) if ready else self.missing(video))]
-        self.progress = phases(spec.name, len(rows), _frames(rows))
+        self.progress = phases(spec.name, len(rows), _frames(rows), spec.unit)
+        self._later: dict[str, deque[Part]] = {}
         self._events: queue.SimpleQueue[Outcome | None] = queue.SimpleQueue()
         self._wake = wake
         self._broken: Failure | None = None
@@ -243,12 +249,28 @@ class StreamedPass(PassState[Video, Order, Made]):
     def begin(self, name: str) -> None:
         """A video is ready."""
         rows = self.add(name)
+        if self.spec.in_turn:
+            self._later[name] = deque(rows[1:])
+            rows = rows[:1]
         if rows and self._feed is not None:
             self._feed.add(rows)
 
+    def take(self, outcome: Outcome, progress: ProgressReporter) -> None:
+        """A row has come back; where rows are made in turn, it is the next one's."""
+        name = self.of[outcome.key][0]
+        super().take(outcome, progress)
+        later = self._later.get(name)
+        if not later:
+            return
+        if name in self.spec.active and self._feed is not None and self._broken is None:
+            self._feed.add([later.popleft()])
+            return
+        while later:  # the video has ended: nor will these come
+            super().take(Outcome(later.popleft().key, None, outcome.failure), progress)
+
     def close(self) -> None:
-        """No video comes any more."""
-        if self._feed is not None:
+        """No video comes any more; to be said again until all is :attr:`done`, where rows are made in turn."""
+        if self._feed is not None and not any(self._later.values()):
             self._feed.close()
 
     def poll(self) -> None:
@@ -259,7 +281,8 @@ class StreamedPass(PassState[Video, Order, Made]):
                 self.take(outcome, self.progress)
         if self._broken is not None and self._events.empty():
             for key in sorted(self.of):
-                self.take(Outcome(key, None, self._broken), self.progress)
+                if key in self.of:
+                    self.take(Outcome(key, None, self._broken), self.progress)
         self.settle()
 
     @property

@@ -25,14 +25,15 @@ from lipsync_ray.media.audio import Sound, SoundTrack, Span
 if TYPE_CHECKING:  # torch, which a sound's features do without
     from lipsync_ray.models.weights import Checkpoint
     from lipsync_ray.models.whisper_encoder import HiddenStates
+    from lipsync_ray.models.whisper_layers import LayerStates
 
 F32 = NDArray[np.float32]
-FrontEnd = Literal["mel", "mfcc", "whisper"]
+FrontEnd = Literal["mel", "mfcc", "whisper", "whisper-layers"]
 
 FOLDER = "sources"
 FORMAT = 2  # raise when what is stored changes its meaning
 BANDS = {"mel": mel.BANDS, "mfcc": mfcc.COEFFICIENTS}
-SILENCE = {"mel": mel.SILENCE, "whisper": 0.0}  # what is heard beyond the ends of a sound
+SILENCE = {"mel": mel.SILENCE, "whisper": 0.0, "whisper-layers": 0.0}  # what is heard beyond the ends of a sound
 SILENT_PEAK = 10 ** (-60 / 20)  # full scale is 1: dither and hum lie below, no speech does
 VOICE_PER_S = Fraction(16000, 512)  # Silero's chunks
 _VOICED = 0.5
@@ -44,7 +45,7 @@ _PCM = 32768  # SyncNet hears 16-bit numbers
 class AudioSource:
     """A sound to listen to, whether to trim its silence, and where its features go. `key` tells one from another.
 
-    `voice` asks where somebody speaks in it, too. `hearer` is the network that a front end "whisper" is.
+    `voice` asks where somebody speaks in it, too. `hearer` is the network that Whisper's front ends are.
     """
 
     track: SoundTrack
@@ -169,12 +170,26 @@ def _features_of(source: AudioSource) -> Speech:
 def _features(blocks: Iterable[F32], source: AudioSource) -> Iterator[NDArray[Any]]:
     if source.front_end == "mel":
         return mel.mel_blocks(blocks)
+    if source.front_end == "whisper-layers":
+        from lipsync_ray.models.whisper_layers import layer_blocks
+
+        assert source.hearer is not None
+        return layer_blocks(blocks, _listener(source.hearer))
     if source.front_end == "whisper":
         from lipsync_ray.models.whisper_encoder import hidden_blocks  # torch and transformers
 
         assert source.hearer is not None
         return hidden_blocks(blocks, _hearer(source.hearer))
     return mfcc.mfcc_blocks(np.rint(np.clip(block * _PCM, -_PCM, _PCM - 1)).astype(np.float32) for block in blocks)
+
+
+@lru_cache(maxsize=1)
+def _listener(checkpoint: Checkpoint) -> LayerStates:
+    from lipsync_ray.inputs.face_tables import one_thread
+    from lipsync_ray.models.whisper_layers import LayerStates
+
+    one_thread()
+    return LayerStates(checkpoint)
 
 
 @lru_cache(maxsize=1)

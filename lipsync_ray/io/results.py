@@ -33,11 +33,11 @@ class Result:
     seconds : of work, over all stages and workers
     duration_s : of the output
     rate : frames/s of the output, as a fraction
-    width, height : of the source, upright
+    width, height : of the source, upright; of a head that was drawn anew, its own
     segments : rows of work the dub was split into
     reused_segments : of these, committed by an earlier run
     attempts : most processes that one of its segments needed
-    face_table : of its source video
+    face_table : of its source video, where the output's faces are those
     fingerprint : of inputs, settings and weights
     warnings : what a person should know of it all the same, one sentence each
     gpu_mb : most memory that a process which drew it had of its GPU, all networks of that process together; None on a CPU

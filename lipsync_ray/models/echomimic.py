@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from lipsync_ray.errors import ModelError
 from lipsync_ray.models.batched import Batched
 from lipsync_ray.models.checkpoint import compare, read_state
-from lipsync_ray.models.context_windows import LIMIT, Sampler, noise
+from lipsync_ray.models.context_windows import CONTEXT, LIMIT, Sampler, noise
 from lipsync_ray.models.echomimic_files import (
     DENOISING_CONFIG,
     LOCATOR,
@@ -123,6 +123,8 @@ class Animator(Batched):
     WeightsError, CheckpointError
     """
 
+    window = CONTEXT  # frames that it sees at a time
+
     def __init__(self, checkpoint: Checkpoint, device: str, precision: Precision = "auto") -> None:
         super().__init__(device, 1, 1, 1)
         self.dtype = dtype_of(precision, self.device)
@@ -144,7 +146,9 @@ class Animator(Batched):
         mask : (side, side) uint8, 255 where the face is
         """
         if picture.shape[0] != picture.shape[1] or picture.shape[0] % 64 or mask.shape != picture.shape[:2]:
-            raise ValueError(f"expected a square of a multiple of 64 pixels and its mask; got {picture.shape}, {mask.shape}")
+            raise ValueError(
+                f"expected a square of a multiple of 64 pixels and its mask; got {picture.shape}, {mask.shape}"
+            )
         rgb = torch.from_numpy(np.ascontiguousarray(picture[None, :, :, ::-1])).to(self.device).permute(0, 3, 1, 2)
         seen = (rgb.float() / 255 * 2 - 1).to(self.dtype)
         latents = self._vae.encode(seen).latent_dist.mode().float() * SCALE
@@ -164,9 +168,7 @@ class Animator(Batched):
         return begun
 
     @torch.inference_mode()
-    def step(
-        self, latents: F32, number: int, sampler: Sampler, portrait: Portrait, heard: Callable[[I64], F32]
-    ) -> F32:
+    def step(self, latents: F32, number: int, sampler: Sampler, portrait: Portrait, heard: Callable[[I64], F32]) -> F32:
         """All frames' latents (4, n, h, w) after a step.
 
         Parameters
@@ -193,10 +195,26 @@ class Animator(Batched):
                 "it (--gpus-per-actor 1)"
             ) from error
 
+    @torch.inference_mode()
+    def look(self, latents: F32, heard: F32, portrait: Portrait) -> F32:
+        """One pass of a window, for how long it takes: its velocity (4, f, h, w) at the first moment.
+
+        Parameters
+        ----------
+        latents : (4, f, h, w)
+        heard : (f, 10, layers · d) float32
+        """
+        seen = torch.from_numpy(np.ascontiguousarray(latents))[None].to(self.device, self.dtype)
+        found = self._denoising(seen, 999, self._tokens(heard), portrait.bank, portrait.face)
+        velocity: F32 = found[0].float().cpu().numpy()
+        return velocity
+
     def _tokens(self, heard: F32) -> Tensor:
         """(f, 50, 384) of (f, 10, 5 · 384): a row's layers follow one another."""
         if heard.shape[2] % self._wide:
-            raise ModelError(f"the UNet hears features of {self._wide} numbers; Whisper's encoder gives {heard.shape[2]}")
+            raise ModelError(
+                f"the UNet hears features of {self._wide} numbers; Whisper's encoder gives {heard.shape[2]}"
+            )
         return torch.from_numpy(heard).reshape(len(heard), -1, self._wide).to(self.device, self.dtype)
 
     def _silence(self, frames: int) -> Tensor:

@@ -31,7 +31,10 @@ _PARTS: dict[str, tuple[tuple[str, ...], str]] = {
     VAE: (tuple(f"{folder}/{file}" for folder in ("sd-vae-ft-mse", "sd-vae") for file in WEIGHT_FILES), MUSETALK_BESIDE[0]),
     HEARER: (("audio_processor/whisper_tiny.pt", *(f"whisper-tiny/{file}" for file in WEIGHT_FILES)), MUSETALK_BESIDE[1]),
 }  # fmt: skip
-_MOTION = {NORMAL: ("motion_module.pth", "echomimic-motion"), ACCELERATED: ("motion_module_acc.pth", "echomimic-acc-motion")}
+_MOTION = {
+    NORMAL: ("motion_module.pth", "echomimic-motion"),
+    ACCELERATED: ("motion_module_acc.pth", "echomimic-acc-motion"),
+}
 
 # lambdalabs/sd-image-variations-diffusers, unet/config.json: Stable Diffusion 1.x. The denoising UNet hears 384 numbers.
 REFERENCE_CONFIG: dict[str, Any] = UNET_CONFIG | {"in_channels": 4, "cross_attention_dim": 768}
@@ -87,8 +90,15 @@ def merged(denoising: dict[str, Tensor], motion: dict[str, Tensor]) -> dict[str,
 
 def without_motion(config: dict[str, Any]) -> dict[str, Any]:
     """How diffusers' UNet of pictures is built that has the entries of a denoising UNet's own file."""
-    types = {key: tuple(kind.replace("Motion", "2D") for kind in config[key]) for key in ("down_block_types", "up_block_types")}
-    named = {name: value for name, value in config.items() if not name.startswith(("motion_", "use_motion_", "num_attention_heads"))}
+    types = {
+        key: tuple(kind.replace("Motion", "2D") for kind in config[key])
+        for key in ("down_block_types", "up_block_types")
+    }
+    named = {
+        name: value
+        for name, value in config.items()
+        if not name.startswith(("motion_", "use_motion_", "num_attention_heads"))
+    }
     return named | types | {"attention_head_dim": config["num_attention_heads"]}
 
 
@@ -101,7 +111,9 @@ def unet_in(folder: Path) -> Path | None:
     """
     found = [path for file in _FILES.values() if (path := folder / file).is_file()]
     if len(found) > 1:
-        raise WeightsError(f"--model {folder}: holds both {' and '.join(path.name for path in found)}; give the path of one")
+        raise WeightsError(
+            f"--model {folder}: holds both {' and '.join(path.name for path in found)}; give the path of one"
+        )
     return found[0] if found else None
 
 
@@ -122,7 +134,9 @@ def parts(unet: Checkpoint, progress: weights.Progress | None, fetch: bool) -> t
     file, name = _MOTION[ACCELERATED if fast else NORMAL]
     found = [(role, _part(unet, *where, progress, fetch)) for role, where in _PARTS.items()]
     if unet.registered is None and _beside(unet, (file,)) is None:
-        raise CheckpointError(f"{Path(unet.given).with_name(file)}: not there; the denoising UNet does not work without it")
+        raise CheckpointError(
+            f"{Path(unet.given).with_name(file)}: not there; the denoising UNet does not work without it"
+        )
     return (*found, (MOTION, _part(unet, (file,), name, progress, fetch)))
 
 

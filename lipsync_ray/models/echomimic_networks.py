@@ -8,6 +8,7 @@ factors are those of antgroup/echomimic.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -34,7 +35,7 @@ class FaceLocator(nn.Module):
         self.conv_in = nn.Conv2d(1, widths[0], 3, padding=1)
         self.blocks = nn.ModuleList(
             nn.Conv2d(before, after, 3, padding=1, stride=1 + place % 2)
-            for place, (before, after) in enumerate(zip(widths[:-1], widths[1:], strict=True))
+            for place, (before, after) in enumerate(pairwise(widths))
         )
         self.conv_out = nn.Conv2d(widths[-1], out, 3, padding=1)
 
@@ -54,7 +55,7 @@ class FrameGroupNorm(nn.GroupNorm):
         """(b, c, f, h, w) of the same."""
         frames = video.transpose(1, 2)
         normed = super().forward(frames.flatten(0, 1))
-        return normed.unflatten(0, frames.shape[:2]).transpose(1, 2)
+        return normed.reshape(frames.shape).transpose(1, 2)
 
 
 @dataclass

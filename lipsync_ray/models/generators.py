@@ -18,10 +18,10 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from lipsync_ray.errors import CheckpointError
-from lipsync_ray.models import extras, hear, musetalk, musetalk_files, weights
+from lipsync_ray.models import echomimic, echomimic_files, extras, hear, musetalk, musetalk_files, weights
 from lipsync_ray.models.batched import Batched
 from lipsync_ray.models.checkpoint import compare, load_into, read_state
-from lipsync_ray.models.lip_sync import AudioWindow, Build, GeneratorSpec
+from lipsync_ray.models.lip_sync import AudioWindow, Build, GeneratorSpec, Sampling, alone
 from lipsync_ray.models.mini import Mini, mini_for
 from lipsync_ray.models.precision import dtype_of
 from lipsync_ray.models.wav2lip import CROP, MEL_BANDS, MEL_STEP, Block, Wav2Lip
@@ -33,7 +33,7 @@ F32 = NDArray[np.float32]
 
 
 def resolve(model: str, progress: weights.Progress | None = None, fetch: bool = True) -> Checkpoint:
-    """What `--model` says: a registered name, fetched where it must be and `fetch` says so, a file, or a folder of MuseTalk's.
+    """What `--model` says: a registered name, fetched where it must be and `fetch` says so, a file, or a published folder.
 
     Raises
     ------
@@ -43,14 +43,15 @@ def resolve(model: str, progress: weights.Progress | None = None, fetch: bool = 
     """
     folder = Path(model).expanduser().absolute()
     if weights.find(model) is None and folder.is_dir():
-        model = str(musetalk_files.unet_in(folder))
+        model = str(echomimic_files.unet_in(folder) or musetalk_files.unet_in(folder))
     registered = weights.find(model)
     if registered is not None and registered.network:  # before anything is fetched
         _check_extra(_by_network(registered.network), model)
     checkpoint = weights.named_or_path("--model", model, "lips", progress, fetch)
     spec = spec_of(checkpoint)
-    if registered is None and spec.encode is not None:  # its file has the name that every such file has
-        checkpoint = replace(checkpoint, name=f"{spec.name}-{Path(checkpoint.given).parent.parent.name}")
+    if registered is None and spec.parts is not alone:  # its file has the name that every such file has
+        folders = Path(checkpoint.given).parents
+        checkpoint = replace(checkpoint, name=f"{spec.name}-{folders[0 if spec.sampling else 1].name}")
     return replace(checkpoint, parts=spec.parts(checkpoint, progress, fetch))
 
 
@@ -89,7 +90,7 @@ def spec_of_state(state: dict[str, Tensor], source: str) -> GeneratorSpec:
     CheckpointError : none that is known
     """
     for spec in GENERATORS:
-        if spec.signature in state:
+        if spec.is_of(state):
             return spec
     raise CheckpointError(f"{source}: not a lip-sync generator's checkpoint (entries: {', '.join(list(state)[:3])} …)")
 
@@ -104,8 +105,11 @@ def verify(path: Path) -> GeneratorSpec:
     """
     state = read_state(path)
     spec = spec_of_state(state, str(path))
+    # The same network: only its settings differ.
     if spec.name == musetalk_files.V15 and musetalk_files.is_v1(path):
-        spec = _by_network(musetalk_files.V1)  # the same network: only its settings differ
+        spec = _by_network(musetalk_files.V1)
+    if spec.name == echomimic_files.NORMAL and echomimic_files.is_accelerated(path):
+        spec = _by_network(echomimic_files.ACCELERATED)
     _check_extra(spec, str(path))
     with torch.device("meta"):
         network = spec.build(state, path)
@@ -243,10 +247,34 @@ def _musetalk(name: str, margin: int, blend: Literal["jaw", "raw"]) -> Generator
         shifts=not margin,
         blend=blend,
         encode=musetalk.LatentEncoder,
+        channels=8,
         parts=musetalk_files.parts,
         extra="musetalk",
         cpu_batch=musetalk.CPU_BATCH,
         gpu_batch=musetalk.GPU_BATCH,
+    )
+
+
+def _load_animator(checkpoint: Checkpoint, device: str, precision: Precision, batch: int | None) -> echomimic.Animator:
+    return echomimic.Animator(checkpoint, device, precision)  # a window of frames a pass, whatever is asked
+
+
+def _echomimic(name: str, steps: int, guidance: float) -> GeneratorSpec:
+    return GeneratorSpec(
+        name,
+        echomimic.SIGNATURE,
+        echomimic.build_for,
+        _load_animator,
+        echomimic.SIDE,
+        AudioWindow("whisper-layers", 50, echomimic.ROWS, lead=4),
+        None,
+        draws="head",
+        sampling=Sampling(steps, guidance, echomimic.HeadDecoder, sums=name == echomimic_files.NORMAL),
+        channels=4,
+        parts=echomimic_files.parts,
+        extra="echomimic",
+        cpu_batch=echomimic.CPU_BATCH,
+        gpu_batch=echomimic.GPU_BATCH,
     )
 
 
@@ -258,4 +286,6 @@ GENERATORS = (
     _wav2lip("wav2lip", "output_block.1.weight", _plain, 0),
     _musetalk(musetalk_files.V15, margin=10, blend="jaw"),
     _musetalk(musetalk_files.V1, margin=0, blend="raw"),
+    _echomimic(echomimic_files.NORMAL, steps=30, guidance=2.5),
+    _echomimic(echomimic_files.ACCELERATED, steps=6, guidance=1.0),
 )

@@ -20,7 +20,8 @@ from lipsync_ray.settings import Reference
 U8 = NDArray[np.uint8]
 F16 = NDArray[np.float16]
 F32 = NDArray[np.float32]
-FrontEnd = Literal["mel", "mfcc", "whisper"]
+I64 = NDArray[np.int64]
+FrontEnd = Literal["mel", "mfcc", "whisper", "whisper-layers"]
 Build = Callable[[dict[str, Tensor], Path], nn.Module]
 
 
@@ -84,6 +85,14 @@ class AudioWindow:
     lead_frames: int = 0
     silent_end: bool = False
 
+    def rows(self, frames: I64, rate: Fraction, total: int) -> I64:
+        """(n, columns) int64 the columns of each frame's window, where the ends of a sound of `total` columns are held.
+
+        For 50 columns/s and a lead of 4 equal to what the published EchoMimic takes at 24, 25, 29.97 and 30 frames/s.
+        """
+        firsts = np.array([self.first(frame, rate) for frame in frames.tolist()], np.int64)
+        return np.asarray((firsts[:, None] + np.arange(self.columns)).clip(0, total - 1), np.int64)
+
     def first(self, frame: int, rate: Fraction) -> int:
         """First column that frame ``frame`` of a video at ``rate`` frames/s sees: ⌊columns/s · (frame + shift) / rate⌋ − lead.
 
@@ -95,8 +104,29 @@ class AudioWindow:
         return math.floor(at) - self.lead - self.lead_frames * math.ceil(self.columns_per_s / rate)
 
 
-def _alone(checkpoint: Checkpoint, progress: Progress | None, fetch: bool) -> tuple[tuple[str, Checkpoint], ...]:
+def alone(checkpoint: Checkpoint, progress: Progress | None, fetch: bool) -> tuple[tuple[str, Checkpoint], ...]:
+    """The parts of a network that works with no other."""
     return ()
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How a model draws that samples a whole video from noise.
+
+    Attributes
+    ----------
+    steps, guidance : that it was taught, where nobody says otherwise
+    decode : (checkpoint, device, precision, batch, truncated) → what makes pictures (n, side, side, 3) uint8 BGR of latents
+        (n, 4, side / 8, side / 8) float32
+    sums : the published pipeline adds up what overlapping windows say where there is no guidance, instead of averaging it
+    rates : frames/s, the least and the most, that its motion suits
+    """
+
+    steps: int
+    guidance: float
+    decode: Callable[[Checkpoint, str, Precision, int | None, bool], Any]
+    sums: bool = False
+    rates: tuple[int, int] = (20, 32)
 
 
 @dataclass(frozen=True)
@@ -110,7 +140,8 @@ class GeneratorSpec:
     build : (entries of a checkpoint, its file) → the network that it is of, without its numbers
     load : (checkpoint, device, precision, batch) → the loaded model: a :class:`Generator` of faces, or of lip poses
         :class:`~lipsync_ray.models.hear.LipPoses`
-    draws : "faces", square crops that are pasted; or "lips", poses that the frame's own pixels are moved to
+    draws : "faces", square crops that are pasted; "lips", poses that the frame's own pixels are moved to; or a "head", a video of
+        its own
     crop_side : pixels: side of the square that it is shown and draws
     audio : which sound it is drawn by
     reference : the frame of the person that it is shown where nobody says otherwise: "current", the one that is drawn anew,
@@ -122,6 +153,8 @@ class GeneratorSpec:
     shifts : whether such a box can be moved up and down instead
     blend : how its faces go back into the frame where nobody says otherwise
     encode : loads its :class:`Encoder`, as `load` does; None of one that is shown pictures
+    sampling : how a model draws a head; None of any other
+    channels : that its first convolution takes, where another network has the same entries
     parts : (checkpoint, progress, fetch) → (role, checkpoint) of the other networks that it works with
     extra : name of the optional packages that it needs
     cpu_batch, gpu_batch : frames a pass, where nobody asks for another number
@@ -135,17 +168,25 @@ class GeneratorSpec:
     audio: AudioWindow
     reference: Reference | None = "current"
     references: tuple[Reference, ...] = ()
-    draws: Literal["faces", "lips"] = "faces"
+    draws: Literal["faces", "lips", "head"] = "faces"
     closes: bool = False
     box: Literal["padded", "half-face"] = "padded"
     margin: int = 0
     shifts: bool = False
     blend: Literal["feather", "jaw", "raw"] = "feather"
     encode: Callable[[Checkpoint, str, Precision, int | None], Encoder] | None = None
-    parts: Callable[[Checkpoint, Progress | None, bool], tuple[tuple[str, Checkpoint], ...]] = _alone
+    sampling: Sampling | None = None
+    channels: int | None = None
+    parts: Callable[[Checkpoint, Progress | None, bool], tuple[tuple[str, Checkpoint], ...]] = alone
     extra: str = ""
     cpu_batch: int = 16
     gpu_batch: int = 128
+
+    def is_of(self, state: dict[str, Tensor]) -> bool:
+        """Whether a checkpoint's entries are this network's, as far as a glance tells."""
+        first = state.get("conv_in.weight")
+        known = self.channels is None or (first is not None and first.shape[1] == self.channels)
+        return self.signature in state and known
 
     def batch(self, asked: int | None, device: str) -> int:
         """Frames a pass: what was asked for, or the device's default."""

@@ -7,9 +7,19 @@ from typing import Literal
 
 Kind = Literal["lips", "scorer", "fid", "restorer", "speech", "helper"]
 WAV2LIP_LICENCE = "research and other non-commercial use only (trained on LRS2)"
+_ECHOMIMIC_LICENCE = "Apache-2.0 (code), for academic research; no terms of the weights are known to us: ask first"
 _MUSETALK_LICENCE = "MIT (code); its authors allow any use of the weights, commercial use too"
 MUSETALK_BESIDE = ("sd-vae", "whisper-tiny-hf")  # its VAE, its ears
 ECHOMIMIC_BESIDE = ("echomimic-reference", "echomimic-locator")
+# Name, file, kind, and the motion module of a denoising UNet.
+_ECHOMIMIC: tuple[tuple[str, str, Kind, str], ...] = (
+    ("echomimic", "denoising_unet.pth", "lips", "echomimic-motion"),
+    ("echomimic-acc", "denoising_unet_acc.pth", "lips", "echomimic-acc-motion"),
+    ("echomimic-motion", "motion_module.pth", "helper", ""),
+    ("echomimic-acc-motion", "motion_module_acc.pth", "helper", ""),
+    ("echomimic-reference", "reference_unet.pth", "helper", ""),
+    ("echomimic-locator", "face_locator.pth", "helper", ""),
+)
 _BUNDLED_INSTEAD = "--model warp                       bundled, needs no download: moves the person's own lips"
 
 
@@ -122,6 +132,20 @@ REGISTRY = (
         beside=MUSETALK_BESIDE,
         licence=_MUSETALK_LICENCE,
         fallback_hint=_BUNDLED_INSTEAD,
+    ),
+    *(
+        Weights(
+            name,
+            f"echomimic_{file}",
+            f"https://huggingface.co/BadToBest/EchoMimic/resolve/main/{file}",
+            *(None, None),  # size, sha256: neither is published
+            _ECHOMIMIC_LICENCE,
+            _BUNDLED_INSTEAD,
+            kind,
+            network=name if kind == "lips" else "",
+            beside=(*ECHOMIMIC_BESIDE, motion, *MUSETALK_BESIDE) if motion else (),
+        )
+        for name, file, kind, motion in _ECHOMIMIC
     ),
     Weights(
         name="sd-vae",

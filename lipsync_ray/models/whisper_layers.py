@@ -85,6 +85,6 @@ def layer_blocks(blocks: Iterable[F32], encoder: LayerStates) -> Iterator[F32]:
     if power.shape[1] < 2:  # less than a column of what the encoder puts out
         power = functional.pad(power, (0, 2 - power.shape[1]), value=float(np.log10(FLOOR)))
     mel = (torch.maximum(power, power.max() - RANGE) + 4) / 4
-    for piece in mel.split(CHUNK, dim=1):
+    for piece in torch.split(mel, CHUNK, dim=1):
         if piece.shape[1] > 1:
             yield encoder.states(piece)

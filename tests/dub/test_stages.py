@@ -42,7 +42,7 @@ def prepared(demo_inputs, tmp_path_factory):
     make_table(TableOrder("v", video, tuple(row.url for row in rows), table))
     speaker = choose_speaker(SpeakerQuery("v", table, "largest", video.width, video.height))
     segment = Segment(
-        "d-0", "d", 0, 40, video, speech, "pingpong", table, None, None, speaker.chosen, Pads(), "feather",
+        "d-0", "d", 0, 40, video, speech, "pingpong", table, None, None, None, speaker.chosen, Pads(), "feather",
         VideoCoding(crf=0), storage.join(out, "parts", "d", "0.mp4"),
     )  # fmt: skip
     return out, segment

@@ -1,3 +1,4 @@
+import re
 from fractions import Fraction
 
 import numpy as np
@@ -18,9 +19,7 @@ def reference(shared, name):
 
 def test_closed_windows_are_the_published_ones(shared):
     for name, wanted in reference(shared, "context_windows").items():
-        frames, context, overlap = (
-            int(part.lstrip("framescontextoverlap")) for part in name.split("_")
-        )
+        frames, context, overlap = map(int, re.findall(r"\d+", name))
         assert np.array_equal(closed_windows(frames, 0, context, overlap), wanted), name
 
 
@@ -110,7 +109,9 @@ def test_overlaps_are_averaged_with_and_without_guidance():
             exaggerated = guided.step(exaggerated, number, lambda window, latents, time, shown: 0.3 * latents)
         assert torch.allclose(plain, exaggerated, atol=1e-5)
         alone = one.step(start[:, :, :1], 0, lambda window, latents, time, shown: 0.3 * latents)
-        assert torch.allclose(one.step(start, 0, lambda window, latents, time, shown: 0.3 * latents)[:, :, :1], alone, atol=1e-5)
+        assert torch.allclose(
+            one.step(start, 0, lambda window, latents, time, shown: 0.3 * latents)[:, :, :1], alone, atol=1e-5
+        )
 
 
 def test_noise_is_the_seed_s():

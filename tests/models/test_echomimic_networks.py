@@ -1,34 +1,15 @@
 """The published networks' reference outputs, by networks filled with the same numbers under the checkpoint's own names."""
 
-import re
-
 import numpy as np
 import pytest
 import torch
 
 pytest.importorskip("diffusers", reason="the extra `echomimic` is not installed")
 from filled import _values, fill, filled_at_once
+from small_echomimic import split, theirs
 
 from lipsync_ray.models.echomimic_files import DENOISING_CONFIG, REFERENCE_CONFIG, in_diffusers, merged
 from lipsync_ray.models.echomimic_networks import Denoising, FaceLocator, denoising_unet, reference_unet, written
-
-
-def theirs(name):
-    """An entry of diffusers' network as the published files call it."""
-    if ".motion_modules." not in name:
-        return name
-    name = re.sub(r"(motion_modules\.\d+)\.", r"\1.temporal_transformer.", name)
-    block = "transformer_blocks.0."
-    for ours, original in (
-        ("pos_embed.pe", "attention_blocks.0.pos_encoder.pe"),
-        ("attn1.", "attention_blocks.0."),
-        ("attn2.", "attention_blocks.1."),
-        ("norm1.", "norms.0."),
-        ("norm2.", "norms.1."),
-        ("norm3.", "ff_norm."),
-    ):
-        name = name.replace(block + ours, block + original)
-    return name
 
 
 @pytest.fixture(scope="module")
@@ -85,14 +66,13 @@ def test_the_denoising_network(reference, bank, locator):
     with torch.device("meta"):
         network = denoising_unet(DENOISING_CONFIG)
     assert len(network.state_dict()) == 1253
-    state, motion = {}, {}
     codes = denoising_codes(network)
-    for name, tensor in network.state_dict().items():
-        original = theirs(name)
-        made = codes[name] if name in codes else torch.from_numpy(_values(original, tuple(tensor.shape)))
-        (motion if ".motion_modules." in name else state)[original] = made
-        if name in codes:
-            motion[original.replace("attention_blocks.0", "attention_blocks.1")] = made
+    state, motion = split(
+        {
+            name: codes[name] if name in codes else torch.from_numpy(_values(theirs(name), tuple(tensor.shape)))
+            for name, tensor in network.state_dict().items()
+        }
+    )
     assert (len(state), len(motion)) == (686, 588)
     assert sum(t.numel() for t in motion.values()) == 453_209_280 + 1_208_320
     ready = merged(state, motion)

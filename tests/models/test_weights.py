@@ -109,7 +109,10 @@ def test_the_registry():
     assert weights.find("nothing") is None
     for w in weights.REGISTRY:
         assert w.sha256 is None or len(w.sha256) == 64
-    assert [w.name for w in weights.REGISTRY if w.sha256 is None] == ["musetalk-v1"]
+    assert [w.name for w in weights.REGISTRY if w.sha256 is None] == [
+        "musetalk-v1",
+        *(w.name for w in weights.REGISTRY if w.name.startswith("echomimic")),
+    ]
     mini = weights.find("mini")
     weights.check(mini, weights.location(mini))
     assert generators.resolve("mini").name == "mini"

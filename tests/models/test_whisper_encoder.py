@@ -15,6 +15,7 @@ from transformers.models.whisper.modeling_whisper import WhisperEncoder
 from lipsync_ray.models.musetalk_files import HEARER_CONFIG
 from lipsync_ray.models.whisper_encoder import HiddenStates, hidden_blocks
 
+
 @pytest.fixture(scope="module")
 def network():
     return fill(WhisperEncoder(WhisperConfig(**HEARER_CONFIG)))

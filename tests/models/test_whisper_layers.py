@@ -83,7 +83,9 @@ def test_a_moment_of_sound_gives_a_column(hear, samples):
 
 def test_openai_s_file_is_heard_alike(network, hear, tmp_path):
     state = {f"encoder.{name}": tensor for name, tensor in openai_s(network.state_dict()).items()}
-    torch.save({"dims": {}, "model_state_dict": state | {"decoder.ln.bias": torch.zeros(3)}}, tmp_path / "whisper_tiny.pt")
+    torch.save(
+        {"dims": {}, "model_state_dict": state | {"decoder.ln.bias": torch.zeros(3)}}, tmp_path / "whisper_tiny.pt"
+    )
     samples = np.random.default_rng(0).integers(-3000, 3000, 16_000).astype(np.int16)
     theirs = LayerStates(Checkpoint.of(tmp_path / "whisper_tiny.pt"))
     assert np.array_equal(heard(samples, theirs), heard(samples, hear))

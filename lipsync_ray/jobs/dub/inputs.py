@@ -22,6 +22,7 @@ from lipsync_ray.inputs.probe import VideoSource, probe
 from lipsync_ray.inputs.speakers import SpeakerTracks
 from lipsync_ray.io.manifest import Dub
 from lipsync_ray.io.results import RESULTS, Result, has_output
+from lipsync_ray.jobs.dub.head_latents import HeadLatents
 from lipsync_ray.jobs.dub.recipe import Recipe
 from lipsync_ray.media.audio import SoundTrack
 from lipsync_ray.media.probe import VideoInfo
@@ -42,7 +43,7 @@ class DubState(VideoState):
     ----------
     row : of the manifest
     video_key, audio_key : of the distinct files it is made of
-    info, speech, speaker, table, mesh, encodings : what was found in them
+    info, speech, speaker, table, mesh, encodings, head : what was found in them, or made of them
     frames : of the output
     faceless : first frame → frames without a face, of segments made in this run
     restored : frames whose face was restored, likewise
@@ -59,6 +60,7 @@ class DubState(VideoState):
     table: str = ""
     mesh: MeshTable | None = None
     encodings: EncodingTable | None = None
+    head: HeadLatents | None = None
     frames: int = 0
     faceless: dict[int, int] = field(default_factory=dict)
     restored: int = 0
@@ -111,6 +113,7 @@ class DubRun(JobRun[DubState, Result]):
 
     def row_of(self, video: DubState, status: Any, **values: Any) -> Result:
         info, speaker = video.info, video.speaker
+        drawn = self.recipe.head.side if self.recipe.sampled and not self.recipe.head.paste_back else None
         return Result(
             **asdict(video.row),
             status=status,
@@ -118,10 +121,10 @@ class DubRun(JobRun[DubState, Result]):
             tracks=speaker.tracks if speaker else None,
             seconds=round(video.seconds, 3),
             rate=str(info.rate) if info else None,
-            width=info.width if info else None,
-            height=info.height if info else None,
+            width=drawn or (info.width if info else None),
+            height=drawn or (info.height if info else None),
             attempts=video.attempts,
-            face_table=video.table or None,
+            face_table=None if self.recipe.sampled else video.table or None,  # a head's faces are elsewhere
             fingerprint=video.fingerprint,
             warnings=tuple(video.warnings),
             gpu_mb=video.gpu_mb,
@@ -174,7 +177,7 @@ def _source(run: DubRun, key: str, dub: DubState) -> AudioSource:
     folder = run.url(audio_features.FOLDER)
     voice = bool(run.settings.close_in_silence)
     front_end = run.generator.audio.front_end
-    hearer = run.recipe.checkpoint.part(HEARER) if front_end == "whisper" else None
+    hearer = run.recipe.checkpoint.part(HEARER) if front_end in ("whisper", "whisper-layers") else None
     return AudioSource(track, key, run.settings.trim_silence, folder, front_end, voice, hearer)
 
 

@@ -30,6 +30,8 @@ from lipsync_ray.io.manifest import Dub
 from lipsync_ray.io.out_folder import check_writable
 from lipsync_ray.io.results import Summary
 from lipsync_ray.jobs.dub.assemble import VideoOrder, make_video
+from lipsync_ray.jobs.dub.head_stages import ComposeHeads, DrawHeads
+from lipsync_ray.jobs.dub.heads import Heads
 from lipsync_ray.jobs.dub.inputs import DubRun, DubState, Use, prepare
 from lipsync_ray.jobs.dub.lead_tables import EncodedFaces, LeadTables, Meshes
 from lipsync_ray.jobs.dub.lips import Pose
@@ -155,8 +157,10 @@ def _make_dubs(run: DubRun) -> None:
     )
 
 
-def _lead_tables(run: DubRun, videos: Mapping[str, VideoInfo], layout: Layout) -> LeadTables[Any] | None:
-    """What the model needs of a source video besides its faces."""
+def _lead_tables(run: DubRun, videos: Mapping[str, VideoInfo], layout: Layout) -> LeadTables[Any] | Heads | None:
+    """What the model needs of a source video besides its faces; or a head of it, which is sampled as a whole."""
+    if run.recipe.sampled:
+        return Heads(run, layout)
     if run.recipe.meshed:
         return Meshes(run, videos, layout.model)
     return EncodedFaces(run, videos, layout.model) if run.recipe.encoded else None
@@ -180,6 +184,12 @@ def _lips_pass(run: DubRun, layout: Layout) -> VideoPass[DubState, VideoOrder, s
 def _stages(run: DubRun, layout: Layout) -> list[StageSpec]:
     settings, generator = run.settings, run.generator
     loading = (generator, run.recipe.checkpoint, layout.device, settings.precision, run.workers.batch)
+    if run.recipe.sampled:
+        head = run.recipe.head
+        return [
+            layout.model.stage("draw", partial(DrawHeads, *loading, head.parity)),
+            layout.write.stage("compose", partial(ComposeHeads, head.paste_back)),
+        ]
     if generator.draws == "lips":
         stages = [layout.model.stage("pose", partial(Pose, *loading))]
     elif run.recipe.encoded:
@@ -254,6 +264,8 @@ def _end_without_face(run: DubRun, dub: DubState) -> None:
 def _count_faceless(run: DubRun, dub: DubState) -> int:
     assert dub.info is not None
     assert dub.speaker is not None
+    if run.recipe.sampled:
+        return 0
     mesh = dub.mesh if run.generator.draws == "lips" else None  # else a frame without one is drawn all the same
     rule, loop = run.recipe.box_rule, run.settings.loop
     return faceless_frames(dub.info, dub.table, mesh, dub.speaker.chosen, rule, dub.frames, loop)

@@ -27,6 +27,7 @@ from lipsync_ray.settings import SEGMENT_S, Length
 if TYPE_CHECKING:  # the run, of which workers need not know
     from fractions import Fraction
 
+    from lipsync_ray.jobs.dub.head_latents import HeadLatents
     from lipsync_ray.jobs.dub.inputs import DubRun, DubState
     from lipsync_ray.jobs.dub.recipe import Recipe
     from lipsync_ray.media.headers import Header
@@ -45,7 +46,7 @@ class Segment:
     speech : what is said
     loop : which source frame an output frame shows
     table : the video's face table
-    mesh, encodings : its mesh table and what its faces are shown by, where the model needs them
+    mesh, encodings, head : its mesh table, what its faces are shown by, its head's latents, where the model needs them
     chosen : tracks of the face that speaks
     box : what of a frame is the face
     blend, coding : see :class:`~lipsync_ray.settings.DubSettings`
@@ -63,6 +64,7 @@ class Segment:
     table: str
     mesh: MeshTable | None
     encodings: EncodingTable | None
+    head: HeadLatents | None
     chosen: tuple[int, ...]
     box: BoxRule
     blend: Blend | ParsedBlend
@@ -141,6 +143,7 @@ def segments(run: DubRun, dub: DubState) -> list[Segment]:
             table=dub.table,
             mesh=dub.mesh,
             encodings=dub.encodings,
+            head=dub.head,
             chosen=dub.speaker.chosen if dub.speaker else (),
             box=run.recipe.box_rule,
             blend=settings.blend or "feather",

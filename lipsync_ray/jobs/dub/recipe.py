@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import cached_property
 from typing import Any, cast
 
 from lipsync_ray.faces.box_rules import BoxRule
 from lipsync_ray.faces.half_face import HalfFace
 from lipsync_ray.faces.parsed import PARSED_BLENDS, ParsedBlend
+from lipsync_ray.head_settings import HeadSettings
 from lipsync_ray.inputs import audio_features, encoding_tables, face_tables, mesh_tables
 from lipsync_ray.inputs.encoding_tables import Encoding
 from lipsync_ray.io import storage
@@ -67,6 +69,16 @@ class Recipe:
         if generator.box == "half-face":
             margin = generator.margin if settings.extra_margin is None else settings.extra_margin
             decided = replace(decided, bbox_shift=settings.bbox_shift or 0, extra_margin=margin)
+        if generator.sampling is not None:
+            head, taught = settings.head or HeadSettings(), generator.sampling
+            decided = replace(
+                decided,
+                head=replace(
+                    head,
+                    steps=taught.steps if head.steps is None else head.steps,
+                    guidance=taught.guidance if head.guidance is None else head.guidance,
+                ),
+            )
         return cls(decided, networks, device, batch)
 
     @property
@@ -129,13 +141,26 @@ class Recipe:
         return self.generator.encode is not None
 
     @property
+    def sampled(self) -> bool:
+        """Whether the model samples a head of its own."""
+        return self.generator.sampling is not None
+
+    @property
+    def head(self) -> HeadSettings:
+        """How, where it does."""
+        assert self.settings.head is not None
+        return self.settings.head
+
+    @property
     def network_stages(self) -> int:
         """Stages that run one, those of the passes before included."""
-        return 2 + self.meshed + self.encoded + (self.restoration is not None)
+        return 2 + self.meshed + self.encoded + self.sampled + (self.restoration is not None)
 
     @property
     def stages(self) -> tuple[str, ...]:
         """Names of what is done to a segment, in order."""
+        if self.sampled:
+            return "draw", "compose"
         drawn = ("pose",) if self.generator.draws == "lips" else ("sync",) if self.encoded else ("crop", "sync")
         return (*drawn, *(["restore"] if self.restoration else []), "compose")
 
@@ -147,7 +172,11 @@ class Recipe:
     @property
     def work(self) -> str:
         """The way to work, as tables of rates call it."""
-        return f"{self.model} on {self.device}"
+        how = ""
+        if self.sampled:
+            twice = ", guided" if (self.head.guidance or 0) > 1 else ""
+            how = f" at {self.head.side} pixels{twice}"
+        return f"{self.model}{how} on {self.device}"
 
     def fingerprinted(self) -> dict[str, Any]:
         """What goes into every fingerprint; models by their content instead of their names."""
@@ -155,6 +184,8 @@ class Recipe:
         values = self.settings.record() | {"device": self.device, "batch": batch, "model": self.checkpoint.identity}
         if self.settings.decoder == "cpu":
             del values["decoder"]
+        if not self.sampled:
+            del values["head"]
         if self.generator.box == "padded":
             del values["bbox_shift"], values["extra_margin"]
         if self.encoded:
@@ -168,6 +199,17 @@ class Recipe:
         if self.restoration:
             values["restore"]["model"] = self.restoration.digest
         return values
+
+    def latents_name(self, video: str, audio: str, frames: int, rate: Fraction) -> str:
+        """The name of a head's latents: of all that decides them, and nothing that decides how they are shown.
+
+        Parameters
+        ----------
+        video, audio : keys of the files
+        """
+        drawn = json.dumps(self.head.sampled(), sort_keys=True)
+        how = drawn, self.checkpoint.identity, self.device, self.settings.precision, self.settings.face
+        return storage.digest(video, audio, *how, frames, rate)
 
     @cached_property
     def _asked(self) -> str:

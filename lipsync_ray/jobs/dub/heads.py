@@ -1,0 +1,194 @@
+"""The heads of a run that are to be sampled, and the pass that samples them, step by step, between faces and dubs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import partial
+
+from lipsync_ray.engine.progress import time_left
+from lipsync_ray.engine.resources import Layout
+from lipsync_ray.engine.stages import Failure
+from lipsync_ray.engine.video_pass import Parts, VideoPass, VideoState, once
+from lipsync_ray.inputs.audio_features import Speech
+from lipsync_ray.inputs.face_pass import Lead
+from lipsync_ray.io import storage
+from lipsync_ray.jobs.dub.animate import Animate, HeadPlan, Stepped, StepRow, shown_head
+from lipsync_ray.jobs.dub.head_latents import HeadLatents
+from lipsync_ray.jobs.dub.inputs import DubRun, DubState
+from lipsync_ray.jobs.dub.plan import output_frames
+from lipsync_ray.media.probe import VideoInfo
+from lipsync_ray.models.context_windows import most_windows
+
+FOLDER = "heads"
+
+
+@dataclass
+class HeadState(VideoState):
+    """A head under way.
+
+    Attributes
+    ----------
+    key : its name, of all that decides it
+    dubs : that it is for: more than one where a table says the same thing twice
+    begun : the last step that is committed; None where none is
+    """
+
+    key: str
+    video: VideoInfo
+    speech: Speech
+    frames: int
+    latents: HeadLatents
+    begun: int | None
+    dubs: list[DubState] = field(default_factory=list)
+    table: str = ""
+    chosen: tuple[int, ...] = ()
+
+    @property
+    def id(self) -> str:
+        return self.key
+
+
+class Heads:
+    """Latents of a run's heads: which are there, and the pass that makes the others; as :class:`LeadTables` are used."""
+
+    def __init__(self, run: DubRun, layout: Layout) -> None:
+        self.run = run
+        self._folder = run.url(FOLDER)
+        there = storage.list_tree(self._folder)
+        self._heads: dict[str, HeadState] = {}
+        active: dict[str, HeadState] = {}
+        for dub in run.active.values():
+            head = self._of(dub, there)
+            if storage.name_of(head.latents.url) not in there:
+                active[head.key] = head
+        self._active = active
+        self.lead = Lead(self._pass(active, layout))
+
+    def _of(self, dub: DubState, there: set[str]) -> HeadState:
+        assert dub.info is not None
+        assert dub.speech is not None
+        frames = output_frames(dub.info, dub.speech.duration_s, self.run.settings.length)
+        key = self.run.recipe.latents_name(dub.video_key, dub.audio_key, frames, dub.info.rate)
+        if key not in self._heads:
+            latents = HeadLatents(storage.join(self._folder, f"{key}.latents"), frames, self.run.recipe.head.side)
+            steps = [int(name.removeprefix(f"{key}/")) for name in there if name.startswith(f"{key}/")]
+            begun = max(steps, default=None)
+            self._heads[key] = HeadState(
+                key=key, video=dub.info, speech=dub.speech, frames=frames, latents=latents, begun=begun
+            )
+        head = self._heads[key]
+        head.dubs.append(dub)
+        return head
+
+    def wanted(self, key: str, dubs: list[DubState]) -> Iterable[str]:
+        """Dubs of a video whose speaker is known; keys of the heads that have to be sampled first."""
+        least, most = self._rates()
+        fresh, speaking = [], {dub.id for dub in dubs}
+        for head in self._heads.values():
+            mine = [dub for dub in head.dubs if dub.id in speaking]
+            if not mine:
+                continue
+            speaker = mine[0].speaker
+            assert speaker is not None
+            head.table, head.chosen = mine[0].table, speaker.chosen
+            number, shown = shown_head(head.table, head.chosen, head.video.width, head.video.height)
+            for dub in mine:
+                dub.head = head.latents
+                dub.warn(
+                    f"a head drawn anew from frame {number} of the source: an animation of it, not an edit of the video"
+                )
+                if not least <= head.video.rate <= most:
+                    dub.warn(
+                        f"its motion was taught at 24 frames/s; at {float(head.video.rate):g} the head moves at another pace"
+                    )
+                if min(shown.square.width, shown.square.height) * 2 < self.run.recipe.head.side:
+                    dub.warn(
+                        f"the head is {shown.square.width} pixels wide in the source and is drawn {self.run.recipe.head.side} wide"
+                    )
+            if head.key in self._active:
+                fresh.append(head.key)
+            else:
+                self.lead.ready.extend(dub.id for dub in mine)
+        return fresh
+
+    def _rates(self) -> tuple[int, int]:
+        sampling = self.run.generator.sampling
+        assert sampling is not None
+        return sampling.rates
+
+    def drop(self, key: str) -> None:
+        """A video in which nobody is to speak."""
+        for head in self._heads.values():
+            if any(dub.video_key == key for dub in head.dubs):
+                self._active.pop(head.key, None)
+
+    def _ended(self, head: HeadState, failure: Failure | None) -> None:
+        for dub in head.dubs:
+            dub.attempts = max(dub.attempts, head.attempts)
+            dub.seconds += head.seconds / len(head.dubs)
+            if failure is not None:
+                self.run.fail(dub, failure)
+        if failure is None:
+            self.lead.ready.extend(dub.id for dub in head.dubs)
+
+    def _pass(self, active: dict[str, HeadState], layout: Layout) -> VideoPass[HeadState, Parts, str]:
+        recipe = self.run.recipe
+        loading = recipe.generator, recipe.checkpoint, layout.device, recipe.settings.precision
+        end = once(active, self._ended)
+        return VideoPass(
+            name="animate",
+            folder=self._folder,
+            active=active,
+            parts_of=self._rows,
+            stages=[layout.model.stage("animate", partial(Animate, *loading))],
+            on_part=self._step,
+            assemble=("close head", last_part),
+            on_done=lambda head, url: end(head),
+            fail=end,
+            unit="steps",
+            in_turn=True,
+        )
+
+    def _rows(self, head: HeadState) -> list[StepRow]:
+        """The steps that are left; each begins where the one before it was committed."""
+        how = self.run.recipe.head
+        assert how.steps is not None
+        plan = HeadPlan(head.key, head.video, head.table, head.chosen, head.speech, head.frames, how, head.latents)
+
+        def url(number: int) -> str:
+            return head.latents.url if number == how.steps else storage.join(self._folder, head.key, str(number))
+
+        return [
+            StepRow(
+                f"{head.key}-{number}",
+                plan,
+                number,
+                (number - 1) * head.frames + 1 if number else 0,
+                number * head.frames + 1,
+                url(number - 1) if number else None,
+                url(number),
+            )
+            for number in range(0 if head.begun is None else head.begun + 1, how.steps + 1)
+        ]
+
+    def _step(self, head: HeadState, stepped: Stepped) -> None:
+        for dub in head.dubs:
+            if stepped.gpu_mb is not None:
+                dub.gpu_mb = max(dub.gpu_mb or 0, stepped.gpu_mb)
+        how = self.run.recipe.head
+        if stepped.pace_s is None or how.steps is None:
+            return
+        windows, asked = most_windows(head.frames), 2 if (how.guidance or 0) > 1 else 1
+        seconds = how.steps * windows * asked * stepped.pace_s
+        times = ", each asked twice" if asked == 2 else ""
+        self.run.context.console.print(
+            f"{', '.join(dub.id for dub in head.dubs)}: {head.frames} frames in {how.steps} steps of {windows} windows{times}: "
+            f"about {time_left(seconds)} of sampling on one worker",
+            highlight=False, markup=False, soft_wrap=True,
+        )  # fmt: skip
+
+
+def last_part(parts: Parts) -> str:
+    """The latents of a head whose steps are all made."""
+    return parts.parts[-1][1]
