@@ -13,7 +13,7 @@ from lipsync_ray.faces.crop import Pads
 from lipsync_ray.faces.masks import MASKS, MaskKind
 from lipsync_ray.faces.parsed import PARSED_BLENDS, ParsedBlend
 from lipsync_ray.faces.speaker import FACE_RULES, FaceChoice, FaceRule
-from lipsync_ray.head_settings import HeadSettings
+from lipsync_ray.head_settings import HeadSettings as HeadSettings
 from lipsync_ray.media.container import DECODERS, Decoder
 from lipsync_ray.media.encode import PRESETS, VideoCoding
 from lipsync_ray.media.timeline import LOOPS, Loop

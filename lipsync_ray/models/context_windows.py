@@ -61,9 +61,10 @@ def open_windows(frames: int, step: int, context: int = CONTEXT, overlap: int = 
     return np.asarray(starts[:, None] + window, np.int64)
 
 
-def most_windows(frames: int) -> int:
-    """Windows of a step, at most: for what it will cost."""
-    return max(len(open_windows(frames, step)) for step in range(CONTEXT - OVERLAP))
+def count_windows(frames: int, steps: int, ring: bool = False) -> int:
+    """Windows that all steps look at together: what sampling a video costs."""
+    windows = closed_windows if ring else open_windows
+    return sum(len(windows(frames, step)) for step in range(steps))
 
 
 def noise(frames: int, side: int, seed: int, dtype: torch.dtype = torch.float32) -> Tensor:

@@ -14,7 +14,7 @@ from typing import Any
 
 from torch import Tensor
 
-from lipsync_ray.errors import CheckpointError, WeightsError
+from lipsync_ray.errors import WeightsError
 from lipsync_ray.models import weights
 from lipsync_ray.models.musetalk_files import HEARER, UNET_CONFIG, VAE, WEIGHT_FILES
 from lipsync_ray.models.registry import ECHOMIMIC_BESIDE, MUSETALK_BESIDE
@@ -127,14 +127,13 @@ def parts(unet: Checkpoint, progress: weights.Progress | None, fetch: bool) -> t
 
     Raises
     ------
-    WeightsError : not here and not to be had
-    CheckpointError : beside the file of its UNet there is no motion module
+    WeightsError : not here and not to be had; a file of one's own without its motion module beside it
     """
     fast = unet.name == ACCELERATED if unet.registered else is_accelerated(Path(unet.given))
     file, name = _MOTION[ACCELERATED if fast else NORMAL]
     found = [(role, _part(unet, *where, progress, fetch)) for role, where in _PARTS.items()]
     if unet.registered is None and _beside(unet, (file,)) is None:
-        raise CheckpointError(
+        raise WeightsError(
             f"{Path(unet.given).with_name(file)}: not there; the denoising UNet does not work without it"
         )
     return (*found, (MOTION, _part(unet, (file,), name, progress, fetch)))

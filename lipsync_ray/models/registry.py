@@ -12,7 +12,7 @@ _MUSETALK_LICENCE = "MIT (code); its authors allow any use of the weights, comme
 MUSETALK_BESIDE = ("sd-vae", "whisper-tiny-hf")  # its VAE, its ears
 ECHOMIMIC_BESIDE = ("echomimic-reference", "echomimic-locator")
 # Name, file, kind, and the motion module of a denoising UNet.
-_ECHOMIMIC: tuple[tuple[str, str, Kind, str], ...] = (
+_ECHOMIMIC_FILES: tuple[tuple[str, str, Kind, str], ...] = (
     ("echomimic", "denoising_unet.pth", "lips", "echomimic-motion"),
     ("echomimic-acc", "denoising_unet_acc.pth", "lips", "echomimic-acc-motion"),
     ("echomimic-motion", "motion_module.pth", "helper", ""),
@@ -60,6 +60,15 @@ class Weights:
         return self.url is None
 
 
+# Of its files neither size nor sha256 is published.
+_ECHOMIMIC = tuple(
+    Weights(
+        name, f"echomimic_{file}", f"https://huggingface.co/BadToBest/EchoMimic/resolve/main/{file}", None, None,
+        _ECHOMIMIC_LICENCE, _BUNDLED_INSTEAD, kind, network=name if kind == "lips" else "",
+        beside=(*ECHOMIMIC_BESIDE, motion, *MUSETALK_BESIDE) if motion else (),
+    )
+    for name, file, kind, motion in _ECHOMIMIC_FILES
+)  # fmt: skip
 _WHISPER = (
     ("tiny", "65147644a518d12f04e32d6f3b26facc3f8dd46e5390956a9424a650c0ce22b9"),
     ("base", "ed3a0b6b1c0edf879ad9b11b1af5a0e6ab5db9205f891f668f8b0e6c6326e34e"),
@@ -133,20 +142,7 @@ REGISTRY = (
         licence=_MUSETALK_LICENCE,
         fallback_hint=_BUNDLED_INSTEAD,
     ),
-    *(
-        Weights(
-            name,
-            f"echomimic_{file}",
-            f"https://huggingface.co/BadToBest/EchoMimic/resolve/main/{file}",
-            *(None, None),  # size, sha256: neither is published
-            _ECHOMIMIC_LICENCE,
-            _BUNDLED_INSTEAD,
-            kind,
-            network=name if kind == "lips" else "",
-            beside=(*ECHOMIMIC_BESIDE, motion, *MUSETALK_BESIDE) if motion else (),
-        )
-        for name, file, kind, motion in _ECHOMIMIC
-    ),
+    *_ECHOMIMIC,
     Weights(
         name="sd-vae",
         file="sd-vae-ft-mse.safetensors",

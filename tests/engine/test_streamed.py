@@ -1,7 +1,7 @@
 """Passes whose videos become ready one by one, on both engines."""
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from rich.console import Console
@@ -127,6 +127,30 @@ def test_videos_are_made_as_they_become_ready(crew, tmp_path):
     first = next(clip for clip in clips if clip.name == "first")
     assert sorted(first.said) == ["first-0", "first-1"]
     assert clips[5].reused == 2
+
+
+def test_rows_that_are_made_in_turn(crew, tmp_path):
+    """Each is given out when the one before it is back; what is left of a video that fails does not come, and nobody waits."""
+    clips = [Clip(name=name, pieces=4) for name in ("first", "second", "bad")]
+    ended = {}
+    work = replace(work_of(clips, tmp_path, ended), in_turn=True, unit="steps")
+    with phases(crew.console) as phase_of:
+        streamed = StreamedPass(crew, work, dict(work.active), phase_of, lambda: None)
+        for clip in clips:
+            streamed.begin(clip.name)
+        deadline = time.monotonic() + 120
+        while not streamed.done and time.monotonic() < deadline:
+            streamed.close()  # as a job says it in every turn; the rows that follow still come
+            streamed.poll()
+            time.sleep(0.01)
+        assert streamed.done
+        assert streamed.progress.line().startswith("test: steps 12/12")
+    assert ended["first"] == "first: 4"
+    assert ended["second"] == "second: 4"
+    assert ended["bad"] == Failure("write", "bad piece")
+    assert clips[0].said == [f"first-{n}" for n in range(4)]
+    assert clips[2].said == []
+    assert not (tmp_path / "parts" / "bad" / "1").exists()
 
 
 def test_a_pass_with_nothing_to_do_starts_nothing(crew, tmp_path):

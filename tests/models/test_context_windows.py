@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 pytest.importorskip("diffusers", reason="the extra `echomimic` is not installed")
 
-from lipsync_ray.models.context_windows import LIMIT, Sampler, closed_windows, most_windows, noise, open_windows
+from lipsync_ray.models.context_windows import LIMIT, Sampler, closed_windows, count_windows, noise, open_windows
 
 
 def reference(shared, name):
@@ -35,7 +35,13 @@ def test_open_windows_hold_every_frame_in_order(frames, step):
     assert (np.diff(windows, axis=1) == 1).all()
     assert (np.diff(windows[:, 0]) > 0).all()
     assert (windows[:-1, -1] - windows[1:, 0] >= 2).all()  # three frames in common
-    assert len(windows) <= most_windows(frames)
+    assert len(windows) <= -(-frames // 9) + 1
+
+
+def test_what_a_video_costs():
+    assert count_windows(8, 5) == 5
+    assert count_windows(33, 2) == len(open_windows(33, 0)) + len(open_windows(33, 1))
+    assert count_windows(33, 6, ring=True) == 6 * 4
 
 
 def test_the_borders_of_open_windows_move():

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from lipsync_ray.errors import ModelError
 from lipsync_ray.faces.head import Head, head_of, portrait_of
 from lipsync_ray.faces.table import read_table
-from lipsync_ray.head_settings import HeadSettings
 from lipsync_ray.inputs.audio_features import Speech
 from lipsync_ray.inputs.face_tables import one_thread
 from lipsync_ray.io import storage
@@ -26,7 +25,7 @@ from lipsync_ray.jobs.dub.head_latents import HeadLatents
 from lipsync_ray.media import decode
 from lipsync_ray.media.picture import YuvFrame
 from lipsync_ray.media.probe import VideoInfo
-from lipsync_ray.settings import Precision
+from lipsync_ray.settings import HeadSettings, Precision
 
 if TYPE_CHECKING:  # torch, which the driver does without
     from lipsync_ray.models.context_windows import Sampler

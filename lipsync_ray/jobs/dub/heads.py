@@ -18,7 +18,7 @@ from lipsync_ray.jobs.dub.head_latents import HeadLatents
 from lipsync_ray.jobs.dub.inputs import DubRun, DubState
 from lipsync_ray.jobs.dub.plan import output_frames
 from lipsync_ray.media.probe import VideoInfo
-from lipsync_ray.models.context_windows import most_windows
+from lipsync_ray.models.context_windows import CONTEXT, count_windows
 
 FOLDER = "heads"
 
@@ -154,6 +154,7 @@ class Heads:
         """The steps that are left; each begins where the one before it was committed."""
         how = self.run.recipe.head
         assert how.steps is not None
+        looked = min(head.frames, CONTEXT)  # what the first row is: about a window's pass
         plan = HeadPlan(head.key, head.video, head.table, head.chosen, head.speech, head.frames, how, head.latents)
 
         def url(number: int) -> str:
@@ -164,8 +165,8 @@ class Heads:
                 f"{head.key}-{number}",
                 plan,
                 number,
-                (number - 1) * head.frames + 1 if number else 0,
-                number * head.frames + 1,
+                looked + (number - 1) * head.frames if number else 0,
+                looked + number * head.frames,
                 url(number - 1) if number else None,
                 url(number),
             )
@@ -179,11 +180,11 @@ class Heads:
         how = self.run.recipe.head
         if stepped.pace_s is None or how.steps is None:
             return
-        windows, asked = most_windows(head.frames), 2 if (how.guidance or 0) > 1 else 1
-        seconds = how.steps * windows * asked * stepped.pace_s
+        windows, asked = count_windows(head.frames, how.steps, how.parity), 2 if (how.guidance or 0) > 1 else 1
+        seconds = windows * asked * stepped.pace_s
         times = ", each asked twice" if asked == 2 else ""
         self.run.context.console.print(
-            f"{', '.join(dub.id for dub in head.dubs)}: {head.frames} frames in {how.steps} steps of {windows} windows{times}: "
+            f"{', '.join(dub.id for dub in head.dubs)}: {head.frames} frames in {how.steps} steps, {windows} windows in all{times}: "
             f"about {time_left(seconds)} of sampling on one worker",
             highlight=False, markup=False, soft_wrap=True,
         )  # fmt: skip

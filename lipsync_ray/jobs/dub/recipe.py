@@ -11,7 +11,6 @@ from typing import Any, cast
 from lipsync_ray.faces.box_rules import BoxRule
 from lipsync_ray.faces.half_face import HalfFace
 from lipsync_ray.faces.parsed import PARSED_BLENDS, ParsedBlend
-from lipsync_ray.head_settings import HeadSettings
 from lipsync_ray.inputs import audio_features, encoding_tables, face_tables, mesh_tables
 from lipsync_ray.inputs.encoding_tables import Encoding
 from lipsync_ray.io import storage
@@ -23,7 +22,7 @@ from lipsync_ray.models.musetalk_files import VAE
 from lipsync_ray.models.precision import resolved
 from lipsync_ray.models.weights import Checkpoint
 from lipsync_ray.restoration.weights import Restoration
-from lipsync_ray.settings import DubSettings
+from lipsync_ray.settings import DubSettings, HeadSettings
 
 FRAMES_VERSION = 2  # raise when the same inputs and settings would give other frames: every fingerprint changes
 
