@@ -37,7 +37,7 @@ class Result:
     segments : rows of work the dub was split into
     reused_segments : of these, committed by an earlier run
     attempts : most processes that one of its segments needed
-    face_table : of its source video, where the output's faces are those
+    face_table : of its source video
     fingerprint : of inputs, settings and weights
     warnings : what a person should know of it all the same, one sentence each
     gpu_mb : most memory that a process which drew it had of its GPU, all networks of that process together; None on a CPU

@@ -64,7 +64,8 @@ def restlessness(opening: Course, silent: NDArray[np.bool_]) -> float | None:
     """Mean change of the opening from a place to the next, of places where nobody speaks; None where there are few."""
     length = min(len(opening), len(silent))
     steps = np.abs(np.diff(opening[:length].astype(np.float64)))
-    quiet = silent[: length - 1] & silent[1:length] & ~np.isnan(steps)
+    still = silent[:length]
+    quiet = still[:-1] & still[1:] & ~np.isnan(steps)
     return float(steps[quiet].mean()) if quiet.sum() >= _FEWEST_SILENT else None
 
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from clips import write_audio
+from clips import write_audio, write_video
+from material import add_sound, random_inception
 
 sys.path.insert(0, str(Path(__file__).parent))
 from commands import frame_digests, lipsync_ray
@@ -51,6 +52,7 @@ def inputs(corpus, tmp_path_factory):
         rate = container.streams.audio[0].rate
     samples = samples.astype(np.float32) / (1 if samples.dtype.kind == "f" else np.iinfo(samples.dtype).max)
     write_audio(folder / "en.wav", samples[rate : rate + round(1.3 * rate)], rate)
+    write_audio(folder / "long.wav", samples[rate : 6 * rate], rate)
     shutil.copy(corpus / "faces" / "portrait.jpg", folder / "portrait.jpg")
     shutil.copy(corpus / "videos" / "square_590.mp4", folder / "face.mp4")
     with (folder / "table.csv").open("w", newline="") as file:
@@ -179,6 +181,37 @@ def test_a_head_goes_back_into_its_frame(made, inputs, models, tmp_path):
     assert np.abs(found - source)[:, ~rim].max() <= 2  # the decoder's two ways to RGB
     assert np.abs(found - source)[:, inside].mean() > 10
     assert rows_of(out)["moving"].width == width
+
+
+def test_a_head_is_scored_by_its_own_faces(models, inputs, corpus, tmp_path):
+    """Random networks draw no face: real ones stand in their place, larger and elsewhere than in the source."""
+    run = tmp_path / "run"
+    assert lipsync_ray(*arguments(inputs, models, "--steps", "1"), "-o", run) == 0
+    with av.open(str(corpus / "videos" / "hdtf_a.mp4")) as container:
+        decoded = zip(container.decode(video=0), range(120), strict=False)
+        faces = [frame.reformat(400, 400, "rgb24").to_ndarray() for frame, _ in decoded]
+    with av.open(str(inputs / "long.wav")) as container:
+        samples = np.concatenate([frame.to_ndarray().ravel() for frame in container.decode(audio=0)])
+    for name in ("still", "moving"):
+        silent = write_video(tmp_path / "silent.mp4", faces)
+        add_sound(str(silent), samples.astype(np.float32) / 32768, 16_000, str(run / "videos" / f"{name}.mp4"))
+    inception = random_inception(tmp_path / "random.pth")
+    words = ["evaluate", run, "-o", tmp_path / "scores", "--scorer", "mini-sync", "--min-track", "20"]
+    assert lipsync_ray(*words, "--fid", inception, "--dims", "64", "--fid-every", "2") == 0
+    with (tmp_path / "scores" / "metrics" / "videos.csv").open(newline="") as file:
+        scores = list(csv.DictReader(file))
+    assert [score["status"] for score in scores] == ["scored", "scored"]
+    for score in scores:
+        assert "drawn anew" in score["reference_error"]
+        assert not score["compared_frames"]
+    (fid,) = json.loads((tmp_path / "scores" / "metrics" / "fid.json").read_text())
+    # Sixty faces of each head; beside them the portrait's one, and every second of the video's own, at 25 a second.
+    with av.open(str(inputs / "face.mp4")) as container:
+        stream = container.streams.video[0]
+        shown = round(stream.frames / stream.average_rate * 25)
+    assert fid["generated"] == 120
+    assert fid["real"] == pytest.approx(1 + shown / 2, abs=2)
+    assert fid["fid"] > 0
 
 
 def test_nobody_in_the_picture_is_a_row_that_says_so(corpus, inputs, models, tmp_path):

@@ -48,6 +48,7 @@ def test_rest_is_measured_in_silence_alone():
     silent = np.arange(100) < 50
     assert judges.restlessness(lips, silent) == 0
     assert judges.restlessness(lips, ~silent) == 1
+    assert judges.restlessness(lips[:0], silent) is None  # a video without a face
 
 
 def test_agreement_is_the_mean_cosine_where_both_are_known():

@@ -124,7 +124,7 @@ class DubRun(JobRun[DubState, Result]):
             width=drawn or (info.width if info else None),
             height=drawn or (info.height if info else None),
             attempts=video.attempts,
-            face_table=None if self.recipe.sampled else video.table or None,  # a head's faces are elsewhere
+            face_table=video.table or None,
             fingerprint=video.fingerprint,
             warnings=tuple(video.warnings),
             gpu_mb=video.gpu_mb,

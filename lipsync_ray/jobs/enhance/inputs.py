@@ -97,7 +97,7 @@ class EnhanceRun(JobRun[EnhanceState, Result]):
             "restored_frames": None,
             "seconds": round(video.seconds, 3),
             "attempts": video.attempts,
-            "face_table": video.item.face_table or video.table,
+            "face_table": video.item.row.face_table or video.table,
             "fingerprint": video.fingerprint,
             "run": self.id,
             "warnings": tuple(dict.fromkeys((*row.warnings, *(info.notes if info else ()), *video.warnings))),

@@ -79,9 +79,9 @@ def _of_run(folder: str, face: FaceChoice | None) -> tuple[list[EnhanceInput], d
         items = [
             EnhanceInput(
                 row,
-                row.face_table,
+                None if settings.get("head") else row.face_table,  # a head that was drawn anew has faces of its own
                 face or settings["face"],
-                settings["loop"],
+                None if settings.get("head") else settings["loop"],
                 Fraction(settings["still_rate"]),
                 Pads(**settings["pads"]),
             )

@@ -2,6 +2,7 @@
 
 A picture of a dub is a face cut as the dub job cuts it (box grown by the run's pads), scaled to 224 × 224; the real
 picture beside it is the same rectangle of the reference frame that belongs to it. One place in `fid_every` is taken.
+Beside a head that was drawn anew there is none: its real pictures are the reference's own faces, by the reference's face table.
 """
 
 from __future__ import annotations
@@ -13,15 +14,19 @@ from typing import TYPE_CHECKING, Literal
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from lipsync_ray.errors import MediaError
 from lipsync_ray.faces.crop import Pads, crop_box, crop_face
+from lipsync_ray.faces.speaker import FaceChoice, select_speaker
+from lipsync_ray.faces.table import boxes_of, read_table
 from lipsync_ray.inputs.face_tables import one_thread
 from lipsync_ray.io import storage
-from lipsync_ray.jobs.evaluate.face_tracks import read_face_tracks
+from lipsync_ray.jobs.evaluate.face_tracks import RATE, read_face_tracks
 from lipsync_ray.media import decode
 from lipsync_ray.media.picture import U8
 from lipsync_ray.media.probe import VideoInfo
+from lipsync_ray.media.timeline import at_rate
 from lipsync_ray.metrics.frechet import FeatureStats, frechet_distance
 from lipsync_ray.models.weights import Checkpoint
 
@@ -50,6 +55,7 @@ class Unit:
     every : one place in so many
     pictures : how many there are at most
     groups : that they count for; one may be there twice
+    table, face : where the faces of a video are that has a table of its own, and whose; None where `tracks_url` tells
     """
 
     key: str
@@ -62,6 +68,8 @@ class Unit:
     every: int
     pictures: int
     groups: tuple[Group, ...]
+    table: str | None = None
+    face: FaceChoice = "all"
 
 
 @dataclass(frozen=True)
@@ -95,13 +103,14 @@ def units_of(states: Iterable[EvaluateState], every: int) -> list[Unit]:
     ----------
     every : one place in so many
     """
-    able = [s for s in states if s.reference is not None and s.tracks is not None and s.tracks.faces]
+    able = [s for s in states if (s.reference or s.source) is not None and s.tracks is not None and s.tracks.faces]
     languages: dict[str | None, set[str | None]] = defaultdict(set)
     for state in able:
         languages[state.subject.model].add(state.subject.language)
     units: list[Unit] = []
     for state in able:
-        subject, info, reference, tracks = state.subject, state.info, state.reference, state.tracks
+        subject, info, tracks, source = state.subject, state.info, state.tracks, state.source
+        reference = source or state.reference
         assert info is not None
         assert reference is not None
         assert tracks is not None
@@ -114,7 +123,14 @@ def units_of(states: Iterable[EvaluateState], every: int) -> list[Unit]:
         real = storage.digest(state.reference_key, *map(str, shared))
         common = (state.tracks_url, info.width, info.height, subject.pads, every, count, groups)
         units.append(Unit(storage.digest(state.fingerprint, every), "generated", info, *common))
-        units.append(Unit(real, "real", reference, *common))
+        if source is None:
+            units.append(Unit(real, "real", reference, *common))
+        else:
+            table = subject.source_table, subject.face
+            real = storage.digest(state.reference_key, *table, str(subject.pads), every)
+            shown = len(_shown(source, every))
+            whole = state.tracks_url, source.width, source.height, subject.pads, every, shown, groups
+            units.append(Unit(real, "real", source, *whole, *table))
     return units
 
 
@@ -153,6 +169,9 @@ def face_pictures(unit: Unit) -> Iterator[U8]:
     ------
     MediaError : the video cannot be decoded
     """
+    if unit.table is not None:
+        yield from _own_faces(unit, unit.table)
+        return
     tracks = read_face_tracks(unit.tracks_url)
     frames = tracks.shown if unit.side == "generated" else tracks.source
     places = [p for p in range(0, len(frames), unit.every) if len(tracks.boxes_at(p))]
@@ -162,6 +181,23 @@ def face_pictures(unit: Unit) -> Iterator[U8]:
         for box in tracks.boxes_at(place) * scale:  # of a dub that was enlarged, the reference is smaller
             if crop := crop_box(box, unit.pads, picture.width, picture.height):
                 yield np.ascontiguousarray(cv2.cvtColor(crop_face(picture, crop, SIDE), cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def _shown(video: VideoInfo, every: int) -> NDArray[np.int64]:
+    """Frames of a video whose faces are taken."""
+    return at_rate(video.frames, video.rate, RATE)[::every]
+
+
+def _own_faces(unit: Unit, url: str) -> Iterator[U8]:
+    """The faces of a video that has a face table of its own."""
+    table, video = read_table(url), unit.video
+    chosen = select_speaker(table, unit.face, video.width, video.height)
+    frames = _shown(video, unit.every)
+    boxes = boxes_of(table, chosen, 0, video.frames)
+    seen = [frame for frame in frames.tolist() if not np.isnan(boxes[frame]).any()]
+    for frame, picture in zip(seen, decode.pictures_at(video, seen), strict=True):
+        if crop := crop_box(boxes[frame], unit.pads, picture.width, picture.height):
+            yield np.ascontiguousarray(cv2.cvtColor(crop_face(picture, crop, SIDE), cv2.COLOR_BGR2RGB), np.uint8)
 
 
 class AccumulateFID:

@@ -33,6 +33,7 @@ from lipsync_ray.models.weights import Checkpoint
 from lipsync_ray.settings import EvaluateSettings, Workers
 
 SCORES_VERSION = 4  # raise when the same video and settings would get other numbers
+DRAWN_ANEW = "a head drawn anew: none of its frames is one of the source's; FID alone compares their faces"
 EVALUATE = JobSpec("evaluate", SCORES, done="scored", packages=("pytorch-fid",))
 
 
@@ -45,6 +46,7 @@ class EvaluateState(VideoState):
     subject : what is scored
     video_key, reference_key : of the distinct files; the latter empty where there is no reference
     info, reference, speech : what was found in them
+    source : the reference of a head that was drawn anew, with which no frame is compared
     silent : why it has no usable sound
     reference_error : why it is not compared
     table : its face table
@@ -58,6 +60,7 @@ class EvaluateState(VideoState):
     reference_key: str = ""
     info: VideoInfo | None = None
     reference: VideoInfo | None = None
+    source: VideoInfo | None = None
     speech: Speech | None = None
     silent: str = ""
     reference_error: str | None = None
@@ -201,7 +204,9 @@ def _look(run: EvaluateRun) -> None:
     for state in run.known.values():
         if state.info is not None and state.reference is not None:
             reason = why_not_comparable(state.info, state.reference, state.subject.loop is not None)
-            if reason:
+            if state.subject.source_table is not None:
+                state.reference_error, state.source, state.reference = DRAWN_ANEW, state.reference, None
+            elif reason:
                 state.reference_error, state.reference = reason, None
 
 

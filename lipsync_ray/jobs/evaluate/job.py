@@ -213,7 +213,7 @@ class _Fid:
         assert run.fid_weights is not None
         self._run, self._checkpoint = run, run.fid_weights
         # How many pictures there will be is not known yet; a video has a row of its own on each side at most.
-        most = 2 * sum(state.reference is not None for state in run.known.values())
+        most = 2 * sum((state.reference or state.source) is not None for state in run.known.values())
         make = partial(AccumulateFID, self._checkpoint, run.settings.dims, layout.device, run.workers.batch)
         self._late = run.context.late_rows("fid", "rows", most, [layout.model.stage("inception", make)])
 

@@ -37,6 +37,8 @@ class Subject:
     reference : the video it was made of, or a recording of the same frames; None where there is none
     language, model : groups of the summary
     face_table : of the reference, as the dub job left it; None where the video's own faces have to be found
+    source_table : of the reference too, of a head that was drawn anew: the video's frames are not the reference's, and only their
+        distributions are compared
     face : whose tracks are scored
     loop : how the dub went on where the reference was too short; None where frame k belongs to frame k
     still_rate : frames/s of a reference that is a picture
@@ -53,6 +55,7 @@ class Subject:
     language: str | None = None
     model: str | None = None
     face_table: str | None = None
+    source_table: str | None = None
     face: FaceChoice = "all"
     loop: Loop | None = None
     still_rate: Fraction = DEFAULT_STILL_RATE
@@ -90,6 +93,7 @@ def read_subjects(source: str, face: FaceChoice | None) -> list[Subject]:
     except (OSError, LipsyncError, ValueError) as error:
         raise ManifestError(source, [f"cannot be read: {error}"]) from error
     settings = record["settings"]
+    drawn_anew = settings.get("head") is not None
     return [
         Subject(
             id=result.id,
@@ -97,7 +101,8 @@ def read_subjects(source: str, face: FaceChoice | None) -> list[Subject]:
             reference=result.video,
             language=result.language,
             model=result.model or record["model"]["name"],
-            face_table=result.face_table,
+            face_table=None if drawn_anew else result.face_table,
+            source_table=result.face_table if drawn_anew else None,
             face=face or settings["face"],
             loop=settings["loop"],
             still_rate=Fraction(settings["still_rate"]),
