@@ -35,7 +35,7 @@ WAV2LIP_BATCH = {"cpu": 16, "cuda": 128}
 RNG = np.random.default_rng(0)
 
 
-def write_random(folder: Path) -> Checkpoint:
+def writerandom_state(folder: Path) -> Checkpoint:
     """MuseTalk's networks as its ``models`` are laid out, with random numbers in half precision."""
     from diffusers import AutoencoderKL
     from safetensors.torch import save_file
@@ -48,15 +48,16 @@ def write_random(folder: Path) -> Checkpoint:
     with torch.device("meta"):
         unet, vae = build_for({}, folder / "none"), AutoencoderKL(**VAE_CONFIG)
         encoder: Any = WhisperEncoder(WhisperConfig(**HEARER_CONFIG))
-    torch.save(_random(unet), folder / "musetalkV15" / "unet.pth")
-    save_file(_random(vae), folder / "sd-vae" / "diffusion_pytorch_model.safetensors")
-    heard = {f"model.encoder.{name}": tensor for name, tensor in _random(encoder).items()}
+    torch.save(random_state(unet), folder / "musetalkV15" / "unet.pth")
+    save_file(random_state(vae), folder / "sd-vae" / "diffusion_pytorch_model.safetensors")
+    heard = {f"model.encoder.{name}": tensor for name, tensor in random_state(encoder).items()}
     torch.save(heard, folder / "whisper" / "pytorch_model.bin")
     checkpoint = Checkpoint.of(folder / "musetalkV15" / "unet.pth")
     return Checkpoint(checkpoint.name, checkpoint.given, checkpoint.sha256, parts(checkpoint, None, False))
 
 
-def _random(network: torch.nn.Module) -> dict[str, torch.Tensor]:
+def random_state(network: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """A network's entries, of random numbers of the size that keeps what passes through them."""
     out = {}
     for name, tensor in network.state_dict().items():
         spread = 1.0 if tensor.ndim < 2 else tensor[0].numel() ** -0.5
@@ -123,7 +124,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         wav2lip = ms(of_wav2lip(Path(scratch), device, asked.precision), max(5, asked.passes), WAV2LIP_BATCH[device])
         rows.append(("Wav2Lip, 96²", wav2lip, memory_gb(device)))
-        checkpoint = write_random(Path(scratch))
+        checkpoint = writerandom_state(Path(scratch))
         encode = ms(of_encoder(checkpoint, device, asked.precision, batch), asked.passes, batch)
         rows.append(("MuseTalk: latents of a face, once for all languages", encode, memory_gb(device)))
         draw = ms(of_network(checkpoint, device, asked.precision, batch), asked.passes, batch)

@@ -42,9 +42,9 @@ def resolve(model: str, progress: weights.Progress | None = None, fetch: bool = 
     ModelError : packages that it needs are not installed
     """
     folder = Path(model).expanduser().absolute()
-    if weights.find(model) is None and folder.is_dir():
-        model = str(echomimic_files.unet_in(folder) or musetalk_files.unet_in(folder))
     registered = weights.find(model)
+    if (registered is None or registered.kind != "lips") and folder.is_dir():
+        registered, model = None, str(echomimic_files.unet_in(folder) or musetalk_files.unet_in(folder))
     if registered is not None and registered.network:  # before anything is fetched
         _check_extra(_by_network(registered.network), model)
     checkpoint = weights.named_or_path("--model", model, "lips", progress, fetch)

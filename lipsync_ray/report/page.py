@@ -26,7 +26,7 @@ from lipsync_ray.jobs.evaluate.previews import (
     worst_first,
 )
 from lipsync_ray.jobs.evaluate.scores import SCORES, Score
-from lipsync_ray.jobs.evaluate.summary import GroupRow, groups, licences, markdown, shown_metrics
+from lipsync_ray.jobs.evaluate.summary import GroupRow, groups, markdown, shown_metrics, systems
 from lipsync_ray.metrics.lse import MAX_SHIFT
 from lipsync_ray.report import figures
 
@@ -162,7 +162,7 @@ def _page(
         scorers=sorted({str(s.record["settings"]["scorer"]) for s in sources}),
         protocols=sorted({str(s.record["settings"]["protocol"]) for s in sources}),
         reach=MAX_SHIFT,
-        licences=licences(scores),
+        systems=systems(scores),
         dash=NONE,
     )
 

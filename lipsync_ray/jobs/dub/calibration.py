@@ -46,7 +46,8 @@ _BUSY = 0.88
 _COMMAND_S = 4.5  # of Python's imports before a run, and of Ray's end after it
 _ON_CPUS = frozenset({"crop", "compose"})  # whatever the networks run on
 # Of a frame of 512 × 512, the part of a stage's cost that does not grow with it, where a run tells one size alone.
-_SHARES = {"detect": 0.9, "mesh": 0.9, "pose": 1.0, "crop": 0.5, "sync": 1.0, "restore": 0.95, "compose": 0.6}
+_SHARES = {"detect": 0.9, "mesh": 0.9, "pose": 1.0, "crop": 0.5, "sync": 1.0, "restore": 0.95, "compose": 0.6,
+           "animate": 1.0, "draw": 1.0}  # fmt: skip
 
 
 def calibrate(

@@ -22,6 +22,7 @@ from lipsync_ray.inputs.face_pass import table_name
 from lipsync_ray.io import storage
 from lipsync_ray.io.manifest import Dub
 from lipsync_ray.io.results import RESULTS, has_output
+from lipsync_ray.jobs.dub.heads import FOLDER as HEAD_FOLDER
 from lipsync_ray.jobs.dub.lead_tables import ENCODING_FOLDER, MESH_FOLDER, mesh_name
 from lipsync_ray.jobs.dub.plan import output_frames, ranges
 from lipsync_ray.jobs.dub.recipe import Keys, Recipe
@@ -30,7 +31,7 @@ from lipsync_ray.settings import Workers
 
 _LOOKERS = 16
 # How often a stage decodes each of its frames, of whatever codec.
-DECODES = {"detect": 1, "mesh": 1, "encode": 1, "crop": 1, "sync": 0, "pose": 0, "restore": 1, "compose": 1}
+DECODES = {"detect": 1, "mesh": 1, "encode": 1, "crop": 1, "restore": 1, "compose": 1}
 _PART = re.compile(r"(.+)-(\d+)-(\d+)\.mp4")  # its dub and fingerprint, its first frame, and the one after its last
 
 Found = TypeVar("Found")
@@ -109,7 +110,9 @@ def quote(
     ------
     SettingsError : options that this cluster cannot meet
     """
-    layout = allocate(cluster, workers, alone=False, networks=recipe.network_stages)
+    layout = allocate(
+        cluster, workers, alone=False, networks=recipe.network_stages, decoding=recipe.settings.decoder == "cuda"
+    )
     ids = content_ids(url for dub in dubs for url in (dub.video, dub.audio))
     headers = _looked_at({dub.video for dub in dubs}, lambda url: read_video(url, recipe.settings.still_rate))
     sounds = _looked_at({dub.audio for dub in dubs}, read_sound)
@@ -132,7 +135,7 @@ def quote(
     seconds = None
     if rates is not None and work.loads:
         cpu, gpu = (sum(getattr(load, name) for load in work.loads.values()) for name in ("cpu", "gpu"))
-        seconds = rates.seconds(cpu, gpu, cluster.cpus, gpus)
+        seconds = max(rates.seconds(cpu, gpu, cluster.cpus, gpus), rates.start_s + work.longest_s)
     return Quote(
         len(dubs), len(kept), tuple(unreadable), len(work.videos), len(work.fresh), work.source_s, work.output_s,
         work.frames, work.segments, pools, dict(work.loads), seconds, _cost(seconds, cluster, prices), rates,
@@ -152,6 +155,8 @@ class _Work:
         self._tables = storage.list_names(storage.join(out, "faces"))
         self._meshes = storage.list_names(storage.join(out, *MESH_FOLDER))
         self._encodings = storage.list_names(storage.join(out, *ENCODING_FOLDER))
+        self._heads = storage.list_names(storage.join(out, HEAD_FOLDER))
+        self.longest_s = 0.0  # of what one worker alone does
         self._parts: Counter[str] = Counter()  # folder and fingerprint → frames that are committed
         self._part_counts: Counter[str] = Counter()
         for name in storage.list_tree(storage.join(out, "parts")):
@@ -174,6 +179,8 @@ class _Work:
             if self.recipe.encoded and self.recipe.encoding_name(keys.video) not in self._encodings:
                 self._load("encode", header.frames, header)
         frames = output_frames(header, sound_s, settings.length)
+        if self.recipe.sampled:
+            self._add_head(keys, frames, header)
         parts = ranges(self.recipe, workers.segment_s, frames, header.rate)
         made = f"{dub.id}/{keys.fingerprint}"
         left = max(0, frames - self._parts[made])
@@ -183,18 +190,32 @@ class _Work:
         for stage in self.recipe.stages:
             self._load(stage, left, header)
 
+    def _add_head(self, keys: Keys, frames: int, header: Header) -> None:
+        latents = f"{self.recipe.latents_name(keys.video, keys.audio, frames, header.rate)}.latents"
+        if latents in self._heads:
+            return
+        self._heads.add(latents)
+        steps = frames * (self.recipe.head.steps or 0)
+        self._load("animate", steps, header)
+        if self.rates is not None and (rate := self.rates.stages.get("animate")) is not None:
+            self.longest_s = max(self.longest_s, max(rate.cpu(steps, 0), rate.gpu * steps))
+
     def _load(self, stage: str, frames: int, header: Header) -> None:
         before, rate = self.loads[stage], self.rates.stages.get(stage) if self.rates else None
         cpu = gpu = 0.0
         if rate is not None and self.rates is not None:
-            more = self.rates.decode.get(header.codec, 0.0) * DECODES[stage]
-            cpu, gpu = rate.cpu(frames, header.megapixels) + more * header.megapixels * frames, rate.gpu * frames
+            sampled, source = self.recipe.sampled, header.megapixels
+            decodes = DECODES.get(stage, 0) if not sampled or stage == "detect" else 0
+            more = self.rates.decode.get(header.codec, 0.0) * decodes
+            made = self.recipe.megapixels(source) if stage == "compose" else source
+            cpu, gpu = rate.cpu(frames, made) + more * source * frames, rate.gpu * frames
         self.loads[stage] = Load(before.frames + frames, before.cpu + cpu, before.gpu + gpu)
 
 
 def _pools(recipe: Recipe, model: Pool, read: Pool, write: Pool) -> tuple[tuple[str, Pool], ...]:
     of = {"crop": read, "compose": write}
     first = ["detect", *(["mesh"] if recipe.meshed else []), *(["encode"] if recipe.encoded else [])]
+    first += ["animate"] if recipe.sampled else []
     return tuple((stage, of.get(stage, model)) for stage in [*first, *recipe.stages])
 
 

@@ -150,6 +150,10 @@ class Recipe:
         assert self.settings.head is not None
         return self.settings.head
 
+    def megapixels(self, source: float) -> float:
+        """Of an output frame, of a source whose frames have so many."""
+        return self.head.side**2 / 1e6 if self.sampled and not self.head.paste_back else source
+
     @property
     def network_stages(self) -> int:
         """Stages that run one, those of the passes before included."""

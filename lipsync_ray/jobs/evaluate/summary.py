@@ -159,13 +159,28 @@ def score_row(score: Score) -> dict[str, object]:
     return row | {"sharpness_ratio": score.sharpness_ratio, "jitter_ratio": score.jitter_ratio}
 
 
-def licences(scores: Iterable[Score]) -> list[tuple[str, str]]:
-    """(name, licence) of every checkpoint that made what was scored."""
+@dataclass(frozen=True)
+class System:
+    """A checkpoint that made what was scored: whose it is, what it can do and what it cannot, where that is known."""
+
+    name: str
+    licence: str
+    can: str = ""
+    cannot: str = ""
+
+
+def systems(scores: Iterable[Score]) -> list[System]:
+    """Every checkpoint that made what was scored."""
+    from lipsync_ray.models.abilities import ability_of
     from lipsync_ray.models.registry import licences_of
 
     # Models of one name in several evaluations have their folder's behind it.
     models = sorted({score.model.partition(" (")[0] for score in scores if score.model})
-    return list(dict.fromkeys(pair for model in models for pair in licences_of(model)))
+    found = dict.fromkeys(pair for model in models for pair in licences_of(model))
+    known = ((name, licence, ability_of(name)) for name, licence in found)
+    return [
+        System(name, licence, does.can if does else "", does.cannot if does else "") for name, licence, does in known
+    ]
 
 
 def video_lines(scores: Iterable[Score]) -> list[str]:
@@ -211,7 +226,8 @@ def markdown(scores: Sequence[Score], rows: Sequence[GroupRow]) -> str:
     for name, own in sorted(by_video.items()):
         cells = [number(m.value(own[model]), m.digits) if model in own else "" for model in models for m in sync]
         lines.append(_line([name, *cells]))
-    lines += ["", "## Licences", "", *(f"- {name}: {licence}" for name, licence in licences(scores))]
+    lines += ["", "## Systems", "", _line(["weights", "can", "cannot", "licence"]), _line(["---"] * 4)]
+    lines += [_line([one.name, one.can, one.cannot, one.licence]) for one in systems(scores)]
     doubted = [f"- {score.id} ({score.model or NONE}): {text}" for score in scores for text in score.warnings or ()]
     if doubted:
         lines += ["", "## Where a judge disagrees", "", *doubted]
