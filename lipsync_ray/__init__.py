@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         DubSettings,
         EnhanceSettings,
         EvaluateSettings,
+        HeadSettings,
         RestoreSettings,
         Workers,
     )
@@ -42,6 +43,7 @@ __all__ = [
     "EnhanceSettings",
     "EvaluateSettings",
     "Evaluated",
+    "HeadSettings",
     "LipsyncError",
     "Pads",
     "Prices",
@@ -70,6 +72,7 @@ _WHERE = {
     "EnhanceSettings": "settings",
     "EvaluateSettings": "settings",
     "Evaluated": "jobs.evaluate.job",
+    "HeadSettings": "settings",
     "LipsyncError": "errors",
     "Pads": "faces.crop",
     "Prices": "jobs.dub.quote",
