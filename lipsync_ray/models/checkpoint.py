@@ -32,14 +32,28 @@ def read_state(path: Path) -> dict[str, Tensor]:
     ------
     WeightsError : missing, a web page, or in none of the known containers
     """
+    return {name: t.float() if t.is_floating_point() else t for name, t in read_entries(path, lazily=False).items()}
+
+
+def read_entries(path: Path, lazily: bool = True) -> dict[str, Tensor]:
+    """Name → tensor on the CPU as it is in the file.
+
+    Parameters
+    ----------
+    lazily : numbers are read when they are looked at, where the file allows that: to compare names and shapes, not to keep
+
+    Raises
+    ------
+    WeightsError : missing, a web page, or in none of the known containers
+    """
     if not path.is_file():
         raise WeightsError(
             f"{path}: no such file. --model takes a registered name (lipsync-ray weights list) or a path."
         )
     refuse_html(path)
-    state = _safetensors(path) if path.suffix == ".safetensors" else _torch(path)
+    state = _safetensors(path) if path.suffix == ".safetensors" else _torch(path, lazily)
     plain = {name.removeprefix(_PREFIX): tensor for name, tensor in state.items()}
-    return {name: t.detach().float() if t.is_floating_point() else t.detach() for name, t in plain.items()}
+    return {name: tensor.detach() for name, tensor in plain.items()}
 
 
 def _safetensors(path: Path) -> dict[str, Tensor]:
@@ -52,7 +66,7 @@ def _safetensors(path: Path) -> dict[str, Tensor]:
         raise WeightsError(f"{path}: not a safetensors file: {error}") from error
 
 
-def _torch(path: Path) -> dict[str, Tensor]:
+def _torch(path: Path, lazily: bool) -> dict[str, Tensor]:
     if _is_torchscript(path):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # torch.jit is deprecated; published files need it
@@ -61,7 +75,7 @@ def _torch(path: Path) -> dict[str, Tensor]:
                 return dict(torch.jit.load(str(path), map_location="cpu").state_dict())  # type: ignore[no-untyped-call]
             except RuntimeError as error:
                 raise WeightsError(f"{path}: a damaged TorchScript archive: {error}") from error
-    content = read_pickle(path)
+    content = read_pickle(path, lazily)
     if isinstance(content, dict):
         content = next((content[name] for name in _NESTED if isinstance(content.get(name), dict)), content)
     if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
@@ -69,8 +83,12 @@ def _torch(path: Path) -> dict[str, Tensor]:
     return content
 
 
-def read_pickle(path: Path) -> Any:
+def read_pickle(path: Path, lazily: bool = False) -> Any:
     """What a torch pickle holds: tensors, numbers, texts and their containers; nothing else is loaded.
+
+    Parameters
+    ----------
+    lazily : see :func:`read_entries`
 
     Raises
     ------
@@ -81,7 +99,8 @@ def read_pickle(path: Path) -> Any:
         # Legacy files hold, beside tensors, an optimizer's counters as numpy numbers.
         with torch.serialization.safe_globals(_numpy_numbers()), warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # a pickle of another protocol: read, or refused below
-            return torch.load(path, map_location="cpu", weights_only=True)
+            mapped = lazily and zipfile.is_zipfile(path)  # older files cannot be
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, zipfile.BadZipFile) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise WeightsError(

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lipsync_ray.errors import ModelError
+from lipsync_ray.models import echomimic_files
 from lipsync_ray.models.batched import Batched
-from lipsync_ray.models.checkpoint import compare, read_state
+from lipsync_ray.models.checkpoint import compare, read_entries, read_state
 from lipsync_ray.models.context_windows import CONTEXT, LIMIT, Sampler, noise
 from lipsync_ray.models.echomimic_files import (
     DENOISING_CONFIG,
@@ -34,7 +35,7 @@ from lipsync_ray.models.extras import require
 from lipsync_ray.models.musetalk import SCALE, load_vae
 from lipsync_ray.models.musetalk_files import VAE, config_of
 from lipsync_ray.models.precision import Precision, dtype_of
-from lipsync_ray.models.weights import Checkpoint
+from lipsync_ray.models.weights import Checkpoint, Progress
 
 U8 = NDArray[np.uint8]
 I64 = NDArray[np.int64]
@@ -54,6 +55,27 @@ def build_for(state: dict[str, Tensor], path: Path) -> Any:
     from diffusers import UNet2DConditionModel
 
     return UNet2DConditionModel(**without_motion(config_of(path, DENOISING_CONFIG)))
+
+
+def parts(unet: Checkpoint, progress: Progress | None, fetch: bool) -> tuple[tuple[str, Checkpoint], ...]:
+    """(role, network) of what works with a denoising UNet; files of one's own are compared entry by entry, before they are used.
+
+    Raises
+    ------
+    WeightsError, CheckpointError
+    """
+    found = echomimic_files.parts(unet, progress, fetch)
+    if unet.registered is None:
+        of, path = dict(found), Path(unet.given)
+        motion, reference, locator = (Path(of[role].given) for role in (MOTION, REFERENCE, LOCATOR))
+        with torch.device("meta"):
+            network = denoising_unet(config_of(path, DENOISING_CONFIG))
+            if of[REFERENCE].registered is None:
+                compare(reference_unet(config_of(reference, REFERENCE_CONFIG)), read_entries(reference), str(reference))
+            if of[LOCATOR].registered is None:
+                compare(_locator_for(state := read_entries(locator)), state, str(locator))
+        compare(network, merged(read_entries(path), read_entries(motion)), f"{path} with {motion.name}")
+    return found
 
 
 def load_denoising(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> Any:
@@ -94,10 +116,13 @@ def load_locator(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtyp
     """
     path = checkpoint.here()
     state = read_state(path)
-    out = state["conv_out.bias"].shape[0] if "conv_out.bias" in state else 320
     with torch.device("meta"):
-        network = FaceLocator(out)
+        network = _locator_for(state)
     return _filled(network, state, str(path), device, dtype)
+
+
+def _locator_for(state: dict[str, Tensor]) -> FaceLocator:
+    return FaceLocator(state["conv_out.bias"].shape[0]) if "conv_out.bias" in state else FaceLocator()
 
 
 def _filled(network: nn.Module, state: dict[str, Tensor], source: str, device: torch.device, dtype: torch.dtype) -> Any:

@@ -271,7 +271,7 @@ def _echomimic(name: str, steps: int, guidance: float) -> GeneratorSpec:
         draws="head",
         sampling=Sampling(steps, guidance, echomimic.HeadDecoder, sums=name == echomimic_files.NORMAL),
         channels=4,
-        parts=echomimic_files.parts,
+        parts=echomimic.parts,
         extra="echomimic",
         cpu_batch=echomimic.CPU_BATCH,
         gpu_batch=echomimic.GPU_BATCH,

@@ -159,3 +159,29 @@ def test_musetalk_draws_what_it_draws_on_a_cpu(precision, mean, tmp_path):
     for _ in range(TURNS):
         assert np.array_equal(draw(latents, heard), drawn)
     assert draw.peak_mb > 0
+
+
+@pytest.mark.parametrize(("precision", "most"), [("fp32", 2e-3), ("fp16", 0.05)])
+def test_a_head_is_sampled_as_on_a_cpu_and_each_time_alike(precision, most, tmp_path):
+    pytest.importorskip("diffusers")
+    import small_echomimic
+
+    from lipsync_ray.models import generators
+    from lipsync_ray.models.context_windows import Sampler
+    from lipsync_ray.models.echomimic import Animator
+
+    checkpoint = generators.resolve(str(small_echomimic.write(tmp_path / "models")))
+    rng = np.random.default_rng(0)
+    picture, sound = rng.integers(0, 256, (64, 64, 3), np.uint8), rng.standard_normal((30, 10, 96)).astype(np.float32)
+
+    def sampled(device, precision):
+        model, sampler = Animator(checkpoint, device, precision), Sampler(4, 2.5)
+        portrait, latents = model.portrait(picture, np.full((64, 64), 255, np.uint8)), model.start(30, 64, 420)
+        for number in range(4):
+            latents = model.step(latents, number, sampler, portrait, lambda frames: sound[frames])
+        return latents
+
+    found = sampled("cuda", precision)
+    assert np.array_equal(sampled("cuda", precision), found)
+    wanted = sampled("cpu", "fp32")
+    assert np.abs(found - wanted).mean() < most * np.abs(wanted).mean()
