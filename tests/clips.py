@@ -26,6 +26,14 @@ def read_barcode(luma: np.ndarray) -> int:
     return sum(1 << bit for bit in range(BITS) if luma[4:12, bit * CELL + 2 : (bit + 1) * CELL - 2].mean() > 126)
 
 
+def read_sound(path: Path) -> tuple[np.ndarray, int]:
+    """(n,) float32 samples of a mono file, in [−1, 1], and their rate."""
+    with av.open(str(path)) as container:
+        samples = np.concatenate([frame.to_ndarray().ravel() for frame in container.decode(audio=0)])
+        rate = container.streams.audio[0].rate
+    return samples.astype(np.float32) / (1 if samples.dtype.kind == "f" else np.iinfo(samples.dtype).max), rate
+
+
 def write_video(
     path: Path,
     pictures,

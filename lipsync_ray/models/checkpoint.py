@@ -137,6 +137,20 @@ def load_into(network: nn.Module, state: dict[str, Tensor], source: str) -> None
     network.load_state_dict(state)
 
 
+def filled(network: Any, state: dict[str, Tensor], source: str, device: torch.device, dtype: torch.dtype) -> Any:
+    """A network that was made on the "meta" device, with a checkpoint's numbers, placed and ready for inference.
+
+    Raises
+    ------
+    CheckpointError : names what differs
+    """
+    compare(network, state, source)
+    network.load_state_dict(state, assign=True)  # a billion numbers are held once, not twice
+    # diffusers has its own `to`, which warns of what these networks do not have.
+    ready = nn.Module.to(network, device=device, dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return ready.eval().requires_grad_(False)
+
+
 def bundled(network: Network, name: str) -> Network:
     """The network with the registered weights of that name, for inference.
 

@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from lipsync_ray.errors import ModelError
 from lipsync_ray.models import echomimic_files
 from lipsync_ray.models.batched import Batched
-from lipsync_ray.models.checkpoint import compare, read_entries, read_state
+from lipsync_ray.models.checkpoint import compare, filled, read_entries, read_state
 from lipsync_ray.models.context_windows import CONTEXT, LIMIT, Sampler, noise
 from lipsync_ray.models.echomimic_files import (
     DENOISING_CONFIG,
@@ -91,7 +91,7 @@ def load_denoising(checkpoint: Checkpoint, device: torch.device, dtype: torch.dt
     with torch.device("meta"):
         network = denoising_unet(config)
     state = merged(read_state(path), read_state(motion))
-    return _filled(network, state, f"{path} with {motion.name}", device, dtype)
+    return filled(network, state, f"{path} with {motion.name}", device, dtype)
 
 
 def load_reference(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> Any:
@@ -104,7 +104,7 @@ def load_reference(checkpoint: Checkpoint, device: torch.device, dtype: torch.dt
     path = checkpoint.here()
     with torch.device("meta"):
         network = reference_unet(config_of(path, REFERENCE_CONFIG))
-    return _filled(network, read_state(path), str(path), device, dtype)
+    return filled(network, read_state(path), str(path), device, dtype)
 
 
 def load_locator(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> Any:
@@ -118,18 +118,11 @@ def load_locator(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtyp
     state = read_state(path)
     with torch.device("meta"):
         network = _locator_for(state)
-    return _filled(network, state, str(path), device, dtype)
+    return filled(network, state, str(path), device, dtype)
 
 
 def _locator_for(state: dict[str, Tensor]) -> FaceLocator:
     return FaceLocator(state["conv_out.bias"].shape[0]) if "conv_out.bias" in state else FaceLocator()
-
-
-def _filled(network: nn.Module, state: dict[str, Tensor], source: str, device: torch.device, dtype: torch.dtype) -> Any:
-    compare(network, state, source)
-    network.load_state_dict(state, assign=True)  # a billion numbers are held once, not twice
-    ready = nn.Module.to(network, device=device, dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return ready.eval().requires_grad_(False)
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from lipsync_ray.errors import ModelError
 from lipsync_ray.models.batched import Batched
-from lipsync_ray.models.checkpoint import compare, read_state
+from lipsync_ray.models.checkpoint import filled, read_state
 from lipsync_ray.models.extras import require
 from lipsync_ray.models.musetalk_files import UNET_CONFIG, VAE, VAE_CONFIG, config_of
 from lipsync_ray.models.precision import Precision, dtype_of
@@ -56,7 +56,7 @@ def load_unet(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) 
     state = read_state(path)
     with torch.device("meta"):
         network = build_for(state, path)
-    return _filled(network, state, str(path), device, dtype)
+    return filled(network, state, str(path), device, dtype)
 
 
 def load_vae(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> Any:
@@ -72,7 +72,7 @@ def load_vae(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -
     path = checkpoint.here()
     with torch.device("meta"):
         network = AutoencoderKL(**config_of(path, VAE_CONFIG))
-    return _filled(network, _modern(read_state(path)), str(path), device, dtype)
+    return filled(network, _modern(read_state(path)), str(path), device, dtype)
 
 
 def _modern(state: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -86,14 +86,6 @@ def _modern(state: dict[str, Tensor]) -> dict[str, Tensor]:
             tensor = tensor.flatten(1) if leaf == "weight" else tensor  # some are kept as 1 × 1 convolutions
         out[name] = tensor
     return out
-
-
-def _filled(network: Any, state: dict[str, Tensor], source: str, device: torch.device, dtype: torch.dtype) -> Any:
-    compare(network, state, source)
-    network.load_state_dict(state, assign=True)  # 850 million numbers are held once, not twice
-    # diffusers has its own `to`, which warns of what these networks do not have.
-    ready = nn.Module.to(network, device=device, dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return ready.eval().requires_grad_(False)
 
 
 class LatentEncoder(Batched):

@@ -13,7 +13,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from clips import write_audio, write_video
+from clips import read_sound, write_audio, write_video
 from material import add_sound, random_inception
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -47,10 +47,7 @@ def models(tmp_path_factory):
 def inputs(corpus, tmp_path_factory):
     """A portrait, a video of 30000/1001 frames/s, and somebody speaking for 1.3 seconds."""
     folder = tmp_path_factory.mktemp("echomimic")
-    with av.open(str(corpus / "audio" / "en.wav")) as container:
-        samples = np.concatenate([frame.to_ndarray().ravel() for frame in container.decode(audio=0)])
-        rate = container.streams.audio[0].rate
-    samples = samples.astype(np.float32) / (1 if samples.dtype.kind == "f" else np.iinfo(samples.dtype).max)
+    samples, rate = read_sound(corpus / "audio" / "en.wav")
     write_audio(folder / "en.wav", samples[rate : rate + round(1.3 * rate)], rate)
     write_audio(folder / "long.wav", samples[rate : 6 * rate], rate)
     shutil.copy(corpus / "faces" / "portrait.jpg", folder / "portrait.jpg")
@@ -190,11 +187,10 @@ def test_a_head_is_scored_by_its_own_faces(models, inputs, corpus, tmp_path):
     with av.open(str(corpus / "videos" / "hdtf_a.mp4")) as container:
         decoded = zip(container.decode(video=0), range(120), strict=False)
         faces = [frame.reformat(400, 400, "rgb24").to_ndarray() for frame, _ in decoded]
-    with av.open(str(inputs / "long.wav")) as container:
-        samples = np.concatenate([frame.to_ndarray().ravel() for frame in container.decode(audio=0)])
+    samples, rate = read_sound(inputs / "long.wav")
     for name in ("still", "moving"):
         silent = write_video(tmp_path / "silent.mp4", faces)
-        add_sound(str(silent), samples.astype(np.float32) / 32768, 16_000, str(run / "videos" / f"{name}.mp4"))
+        add_sound(str(silent), samples, rate, str(run / "videos" / f"{name}.mp4"))
     inception = random_inception(tmp_path / "random.pth")
     words = ["evaluate", run, "-o", tmp_path / "scores", "--scorer", "mini-sync", "--min-track", "20"]
     assert lipsync_ray(*words, "--fid", inception, "--dims", "64", "--fid-every", "2") == 0

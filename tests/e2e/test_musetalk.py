@@ -13,7 +13,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from clips import write_audio
+from clips import read_sound, write_audio
 
 sys.path.insert(0, str(Path(__file__).parent))
 from commands import frame_digests, lipsync_ray
@@ -58,10 +58,7 @@ def inputs(corpus, tmp_path_factory):
             frame.pts, frame.time_base = number, 1 / RATE
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
-    with av.open(str(corpus / "audio" / "en.wav")) as container:
-        samples = np.concatenate([frame.to_ndarray().ravel() for frame in container.decode(audio=0)])
-        rate = container.streams.audio[0].rate
-    samples = samples.astype(np.float32) / (1 if samples.dtype.kind == "f" else np.iinfo(samples.dtype).max)
+    samples, rate = read_sound(corpus / "audio" / "en.wav")
     for name, seconds in (("en", 3.01), ("es", 1.4)):  # longer than the video, and shorter
         write_audio(folder / f"{name}.wav", samples[rate : rate + round(seconds * rate)], rate)
     with (folder / "table.csv").open("w", newline="") as file:
