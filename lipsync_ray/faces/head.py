@@ -7,6 +7,7 @@ larger than the box. A mask that would begin outside the picture begins at its e
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 
 import cv2
 import numpy as np
@@ -27,7 +28,7 @@ class Head:
 
     Attributes
     ----------
-    square : pixels that are cut out
+    square : pixels that are cut out: a square on the screen
     face : pixels of the mask
     """
 
@@ -63,8 +64,26 @@ def surroundings(box: NDArray[np.floating], width: int, height: int) -> Box:
     return Box(max(0, x0 - across), max(0, y0 - down), min(width, x1 + across), min(height, y1 + down))
 
 
-def head_of(box: NDArray[np.floating], width: int, height: int) -> Head:
-    """The head of a face's box (x0, y0, x1, y1) in a picture of that size; the box may leave it."""
+def head_of(box: NDArray[np.floating], width: int, height: int, pixel_aspect: Fraction = Fraction(1)) -> Head:
+    """The head of a face's box (x0, y0, x1, y1) in a picture of that size; the box may leave it.
+
+    Parameters
+    ----------
+    pixel_aspect : width of a pixel over its height: the square is one on the screen, and as many pixels as make it one
+    """
+    if pixel_aspect == 1:
+        return _head(box, width, height)
+    wide = float(pixel_aspect)
+    shown = _head(np.asarray(box) * (wide, 1, wide, 1), max(1, round(width * wide)), height)
+
+    def stored(on_screen: Box) -> Box:
+        left, right = (round(edge / wide) for edge in (on_screen.x0, on_screen.x1))
+        return Box(left, on_screen.y0, min(width, max(left + 1, right)), on_screen.y1)
+
+    return Head(stored(shown.square), stored(shown.face))
+
+
+def _head(box: NDArray[np.floating], width: int, height: int) -> Head:
     x0, y0, x1, y1 = _rounded(box)
     around = surroundings(box, width, height)
     side = min(around.width, around.height)

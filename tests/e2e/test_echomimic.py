@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -21,8 +22,15 @@ from commands import frame_digests, lipsync_ray
 
 from lipsync_ray.faces.head import head_of, portrait_of
 from lipsync_ray.faces.table import read_table
+from lipsync_ray.inputs.audio_features import AudioSource, extract_audio_features
 from lipsync_ray.io.results import read_results
-from lipsync_ray.models import weights
+from lipsync_ray.jobs.dub import animate as animating
+from lipsync_ray.jobs.dub.animate import Animate, HeadPlan, StepRow
+from lipsync_ray.jobs.dub.head_latents import HeadLatents
+from lipsync_ray.media.audio import SoundTrack
+from lipsync_ray.media.probe import probe_video
+from lipsync_ray.models import generators, weights
+from lipsync_ray.settings import HeadSettings
 
 pytest.importorskip("diffusers", reason="the extra `echomimic` is not installed")
 pytest.importorskip("transformers", reason="the extra `echomimic` is not installed")
@@ -157,6 +165,74 @@ def test_a_killed_run_goes_on_with_the_step_that_it_had_committed(made, inputs, 
     for name in ("still", "moving"):
         assert frame_digests(calm / f"videos/{name}.mp4") == frame_digests(tmp_path / f"killed/videos/{name}.mp4")
     assert sorted(path.suffix for path in (calm / "heads").iterdir()) == [".latents", ".latents"]
+
+
+@pytest.fixture(scope="module")
+def plan(made, inputs, models):
+    """A head as a worker is told of it; (plan of a key and folder, the stage)."""
+    checkpoint = generators.resolve(str(models))
+    table = rows_of(made)["still"].face_table
+    source = AudioSource(
+        SoundTrack(str(inputs / "en.wav")),
+        "s",
+        False,
+        str(made / "x"),
+        "whisper-layers",
+        hearer=checkpoint.part("hearer"),
+    )
+    speech = extract_audio_features(source)
+    video = probe_video(str(inputs / "portrait.jpg"), Fraction(25))
+    how = HeadSettings(steps=2, guidance=1.0, side=SIDE)
+
+    def of(folder, frames=20):
+        latents = HeadLatents(str(folder / "k.latents"), frames, SIDE)
+        return HeadPlan("k", video, table, tuple(set(read_table(table).track.tolist())), speech, frames, how, latents)
+
+    return of, Animate(generators.spec_of(checkpoint), checkpoint, "cpu", "fp32")
+
+
+def steps_of(plan, folder):
+    urls = [str(folder / "k" / "0"), str(folder / "k" / "1"), plan.latents.url]
+    return [StepRow(f"k-{n}", plan, n, n, n + 1, urls[n - 1] if n else None, url) for n, url in enumerate(urls)]
+
+
+def test_a_step_that_was_committed_by_a_process_that_then_died(plan, tmp_path):
+    """What it began with is gone: the step is neither made again nor missed."""
+    of, animate = plan
+    rows = steps_of(of(tmp_path), tmp_path)
+    for row in rows:
+        first = animate(row)
+        data = Path(row.url).read_bytes()
+        assert row.before is None or not Path(row.before).exists()
+        assert animate(row).number == first.number == row.number
+        assert Path(row.url).read_bytes() == data
+    assert not (tmp_path / "k").exists()
+    assert (animate(rows[2]).pace_s, first.pace_s) == (None, None)
+    assert len(data) == 20 * 4 * 8 * 8 * 4
+
+
+def test_long_sounds_are_read_window_by_window(plan, tmp_path, monkeypatch):
+    of, animate = plan
+    made = []
+    for held in (30_000, 0):
+        monkeypatch.setattr(animating, "_HELD_COLUMNS", held)
+        folder = tmp_path / str(held)
+        for row in steps_of(of(folder), folder):
+            animate(row)
+        made.append((folder / "k.latents").read_bytes())
+    assert made[0] == made[1]
+
+
+def test_one_frame_and_the_same_dub_twice(inputs, models, tmp_path):
+    write_audio(tmp_path / "blip.wav", np.sin(np.arange(500) / 5).astype(np.float32) * 0.3, 16_000)
+    rows = [("a", "en.wav"), ("b", "en.wav"), ("c", tmp_path / "blip.wav")]
+    lines = ["id,video,audio", *(f"{name},{inputs}/portrait.jpg,{inputs / sound}" for name, sound in rows)]
+    (tmp_path / "t.csv").write_text("\n".join(lines))
+    words = ["dub", tmp_path / "t.csv", *arguments(inputs, models, "--guidance", "2", "--steps", "2")[2:]]
+    assert lipsync_ray(*words, "-o", tmp_path / "out") == 0
+    assert {name: row.frames for name, row in rows_of(tmp_path / "out").items()} == {"a": 33, "b": 33, "c": 1}
+    assert len(list((tmp_path / "out" / "heads").iterdir())) == 2
+    assert frame_digests(tmp_path / "out/videos/a.mp4") == frame_digests(tmp_path / "out/videos/b.mp4")
 
 
 def test_a_head_goes_back_into_its_frame(made, inputs, models, tmp_path):

@@ -1,3 +1,5 @@
+from fractions import Fraction
+
 import cv2
 import numpy as np
 import pytest
@@ -65,6 +67,20 @@ def test_a_square_lies_in_the_picture(width, height, at):
     assert square.y0 >= 0
     assert square.x1 <= width
     assert square.y1 <= height
+
+
+@pytest.mark.parametrize("aspect", [Fraction(16, 11), Fraction(10, 11), Fraction(2)])
+def test_pixels_that_are_not_square(aspect):
+    """A face that is round on the screen is cut out round: half as wide in pixels twice as wide."""
+    wide = float(aspect)
+    box = np.array([300 / wide, 100, 420 / wide, 250])
+    head = head_of(box, round(800 / wide), 500, aspect)
+    plain = head_of(np.array([300, 100, 420, 250]), 800, 500)
+    for found, wanted in ((head.square, plain.square), (head.face, plain.face)):
+        assert (found.y0, found.y1) == (wanted.y0, wanted.y1)
+        assert abs(found.x0 * wide - wanted.x0) <= wide
+        assert abs(found.x1 * wide - wanted.x1) <= wide
+    assert head.mask(round(800 / wide), 500, 64).shape == (64, 64)
 
 
 def tracks(noses, scores, sizes):

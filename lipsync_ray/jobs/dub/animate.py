@@ -99,8 +99,8 @@ class Stepped:
 
 
 @lru_cache(maxsize=8)
-def shown_head(table: str, chosen: tuple[int, ...], width: int, height: int) -> tuple[int, Head]:
-    """Which source frame is animated, and what of it.
+def shown_head(table: str, chosen: tuple[int, ...], video: VideoInfo) -> tuple[int, Head]:
+    """Which frame of a source video is animated, and what of it.
 
     Raises
     ------
@@ -109,12 +109,13 @@ def shown_head(table: str, chosen: tuple[int, ...], width: int, height: int) -> 
     tracks = read_table(table)
     if (row := portrait_of(tracks, chosen)) is None:
         raise ModelError("no frame shows the face that is to speak")
-    return int(tracks.frame[row]), head_of(tracks.box[row], width, height)
+    head = head_of(tracks.box[row], video.width, video.height, video.pixel_aspect)
+    return int(tracks.frame[row]), head
 
 
 def portrait_frame(video: VideoInfo, table: str, chosen: tuple[int, ...]) -> tuple[int, YuvFrame, Head]:
     """The source frame that is animated: its number, its picture, and what of it."""
-    number, head = shown_head(table, chosen, video.width, video.height)
+    number, head = shown_head(table, chosen, video)
     return number, next(decode.pictures_at(video, [number])), head
 
 
@@ -131,6 +132,8 @@ class Animate:
 
     def __call__(self, row: StepRow) -> Stepped:
         plan = row.plan
+        if storage.exists(row.url):  # by a process that ended before it could say so; what it began with is gone
+            return Stepped(row.number, gpu_mb=self._model.peak_mb)
         portrait = self._portrait(plan)
         pace = None
         if row.before is None:

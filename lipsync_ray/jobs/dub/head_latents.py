@@ -33,4 +33,4 @@ class HeadLatents:
         """(stop − start, 4, side / 8, side / 8) float32 of frames [start, stop)."""
         one = int(np.prod(self.shape)) * 4
         data = storage.read_bytes(self.url, start * one, (stop - start) * one)
-        return np.frombuffer(data, "<f4").reshape(stop - start, *self.shape)
+        return np.frombuffer(bytearray(data), "<f4").reshape(stop - start, *self.shape)  # torch wants to write there

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import cv2
@@ -75,7 +76,8 @@ class ComposeHeads:
 
     def __call__(self, drawn: DrawnHeads) -> Composed:
         segment = drawn.segment
-        part = encode(self._pictures(drawn), segment.video.rate, segment.video.pixel_aspect, segment.coding)
+        aspect = segment.video.pixel_aspect if self._paste_back else Fraction(1)
+        part = encode(self._pictures(drawn), segment.video.rate, aspect, segment.coding)
         storage.commit_bytes(segment.url, part)
         return Composed(segment.dub, segment.start, len(drawn.faces), 0, 0, drawn.notes, drawn.gpu_mb)
 

@@ -92,7 +92,7 @@ class Heads:
             speaker = mine[0].speaker
             assert speaker is not None
             head.table, head.chosen = mine[0].table, speaker.chosen
-            number, shown = shown_head(head.table, head.chosen, head.video.width, head.video.height)
+            number, shown = shown_head(head.table, head.chosen, head.video)
             for dub in mine:
                 dub.head = head.latents
                 dub.warn(
