@@ -30,7 +30,7 @@ class Result:
     faceless_frames : of these, passed through because no face was seen
     restored_frames : of these, whose face was restored; None without --restore, or where an earlier run made some
     tracks : faces tracked in the source
-    seconds : of work, over all stages and workers
+    seconds : of work, over all stages and workers; None of a head that an earlier run sampled, wholly or in part
     duration_s : of the output
     rate : frames/s of the output, as a fraction
     width, height : of the source, upright; of a head that was drawn anew, its own

@@ -133,6 +133,9 @@ def test_another_coding_samples_nothing_again(made, inputs, models, tmp_path, ca
     assert lipsync_ray(*arguments(inputs, models, "--crf", "9"), "-o", out, engine="inline") == 0
     assert {path.name: path.stat().st_mtime_ns for path in (out / "heads").iterdir()} == latents
     assert "windows in all" not in capsys.readouterr().out
+    # What its sampling cost is not known any more: no speed is told, rather than that of decoding alone.
+    assert [(row.seconds, row.drawn_per_s) for row in read_results(str(out))] == [(None, None)] * 2
+    assert all(row.drawn_per_s > 0 for row in read_results(str(made)))
 
 
 def test_a_killed_run_goes_on_with_the_step_that_it_had_committed(made, inputs, models, tmp_path, capsys):

@@ -62,6 +62,7 @@ class Heads:
             head = self._of(dub, there)
             if storage.name_of(head.latents.url) not in there:
                 active[head.key] = head
+            dub.begun_before = head.key not in active or head.begun is not None
         self._active = active
         self.lead = Lead(self._pass(active, layout))
 

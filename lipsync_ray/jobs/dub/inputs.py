@@ -48,6 +48,7 @@ class DubState(VideoState):
     faceless : first frame → frames without a face, of segments made in this run
     restored : frames whose face was restored, likewise
     gpu_mb : most memory that a process which drew them had of its GPU
+    begun_before : its head was sampled, wholly or in part, by an earlier run: what it cost is not known
     warnings : what a person should know of it
     """
 
@@ -65,6 +66,7 @@ class DubState(VideoState):
     faceless: dict[int, int] = field(default_factory=dict)
     restored: int = 0
     gpu_mb: int | None = None
+    begun_before: bool = False
     warnings: list[str] = field(default_factory=list)
 
     @property
@@ -119,7 +121,7 @@ class DubRun(JobRun[DubState, Result]):
             status=status,
             model=self.recipe.model,
             tracks=speaker.tracks if speaker else None,
-            seconds=round(video.seconds, 3),
+            seconds=None if video.begun_before else round(video.seconds, 3),
             rate=str(info.rate) if info else None,
             width=drawn or (info.width if info else None),
             height=drawn or (info.height if info else None),
