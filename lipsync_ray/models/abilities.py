@@ -31,7 +31,7 @@ _ECHOMIMIC = Ability(
 ABILITIES = {
     "warp": Ability(
         "moves the person's own lips, at the frame's own size; closes them in silence",
-        "close lips for a short p, b or m; show the teeth of somebody who is never seen with the mouth open; profiles",
+        "close lips for a short p, b or m; show the teeth of somebody who is never seen with the mouth open; follow a profile",
     ),
     "mini": Ability("draws the lower face, quickly: for tests and first looks", "move a mouth as far as people do; draw more than 96 pixels"),
     "wav2lip": _WAV2LIP,
