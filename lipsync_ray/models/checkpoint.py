@@ -145,9 +145,11 @@ def filled(network: Any, state: dict[str, Tensor], source: str, device: torch.de
     CheckpointError : names what differs
     """
     compare(network, state, source)
-    network.load_state_dict(state, assign=True)  # a billion numbers are held once, not twice
+    # Copied one by one, from a file that is read meanwhile: a billion numbers are held once, in their final type.
+    numbers = {name: t.to(device, dtype if t.is_floating_point() else t.dtype, copy=True) for name, t in state.items()}
+    network.load_state_dict(numbers, assign=True)
     # diffusers has its own `to`, which warns of what these networks do not have.
-    ready = nn.Module.to(network, device=device, dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    ready = nn.Module.to(network, memory_format=torch.channels_last)
     return ready.eval().requires_grad_(False)
 
 

@@ -19,7 +19,7 @@ from torch import Tensor
 from lipsync_ray.errors import ModelError
 from lipsync_ray.models import echomimic_files
 from lipsync_ray.models.batched import Batched
-from lipsync_ray.models.checkpoint import compare, filled, read_entries, read_state
+from lipsync_ray.models.checkpoint import compare, filled, read_entries
 from lipsync_ray.models.context_windows import CONTEXT, LIMIT, Sampler, noise
 from lipsync_ray.models.echomimic_files import (
     DENOISING_CONFIG,
@@ -90,7 +90,7 @@ def load_denoising(checkpoint: Checkpoint, device: torch.device, dtype: torch.dt
     config = config_of(path, DENOISING_CONFIG)
     with torch.device("meta"):
         network = denoising_unet(config)
-    state = merged(read_state(path), read_state(motion))
+    state = merged(read_entries(path), read_entries(motion))
     return filled(network, state, f"{path} with {motion.name}", device, dtype)
 
 
@@ -104,7 +104,7 @@ def load_reference(checkpoint: Checkpoint, device: torch.device, dtype: torch.dt
     path = checkpoint.here()
     with torch.device("meta"):
         network = reference_unet(config_of(path, REFERENCE_CONFIG))
-    return filled(network, read_state(path), str(path), device, dtype)
+    return filled(network, read_entries(path), str(path), device, dtype)
 
 
 def load_locator(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> Any:
@@ -115,7 +115,7 @@ def load_locator(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtyp
     WeightsError, CheckpointError
     """
     path = checkpoint.here()
-    state = read_state(path)
+    state = read_entries(path)
     with torch.device("meta"):
         network = _locator_for(state)
     return filled(network, state, str(path), device, dtype)

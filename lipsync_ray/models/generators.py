@@ -20,7 +20,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from lipsync_ray.errors import CheckpointError
 from lipsync_ray.models import echomimic, echomimic_files, extras, hear, musetalk, musetalk_files, weights
 from lipsync_ray.models.batched import Batched
-from lipsync_ray.models.checkpoint import compare, load_into, read_state
+from lipsync_ray.models.checkpoint import compare, load_into, read_entries, read_state
 from lipsync_ray.models.lip_sync import AudioWindow, Build, GeneratorSpec, Sampling, alone
 from lipsync_ray.models.mini import Mini, mini_for
 from lipsync_ray.models.precision import dtype_of
@@ -103,7 +103,7 @@ def verify(path: Path) -> GeneratorSpec:
     WeightsError, CheckpointError
     ModelError : packages that it needs are not installed
     """
-    state = read_state(path)
+    state = read_entries(path)
     spec = spec_of_state(state, str(path))
     # The same network: only its settings differ.
     if spec.name == musetalk_files.V15 and musetalk_files.is_v1(path):

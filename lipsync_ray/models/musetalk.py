@@ -17,7 +17,7 @@ from torch import Tensor
 
 from lipsync_ray.errors import ModelError
 from lipsync_ray.models.batched import Batched
-from lipsync_ray.models.checkpoint import filled, read_state
+from lipsync_ray.models.checkpoint import filled, read_entries
 from lipsync_ray.models.extras import require
 from lipsync_ray.models.musetalk_files import UNET_CONFIG, VAE, VAE_CONFIG, config_of
 from lipsync_ray.models.precision import Precision, dtype_of
@@ -53,7 +53,7 @@ def load_unet(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) 
     WeightsError, CheckpointError
     """
     path = checkpoint.here()
-    state = read_state(path)
+    state = read_entries(path)
     with torch.device("meta"):
         network = build_for(state, path)
     return filled(network, state, str(path), device, dtype)
@@ -72,7 +72,7 @@ def load_vae(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -
     path = checkpoint.here()
     with torch.device("meta"):
         network = AutoencoderKL(**config_of(path, VAE_CONFIG))
-    return filled(network, _modern(read_state(path)), str(path), device, dtype)
+    return filled(network, _modern(read_entries(path)), str(path), device, dtype)
 
 
 def _modern(state: dict[str, Tensor]) -> dict[str, Tensor]:
