@@ -104,6 +104,11 @@ class DubSettings:
             said = " ".join(map(str, pads.values()))
             raise SettingsError(f"--pads {said}: each is a part of the face's height, −0.4 to 1")
 
+    @property
+    def decodes_on_gpus(self) -> bool:
+        """Whether workers that decode need one."""
+        return self.decoder == "cuda"
+
     def record(self) -> dict[str, Any]:
         """The settings as JSON values."""
         return asdict(self) | {"still_rate": str(self.still_rate)}

@@ -109,6 +109,18 @@ def test_a_time_is_told_before_sampling_begins_and_steps_while_it_lasts(inputs, 
     assert passes["animate"]["unit"] == "steps"
 
 
+def test_a_plan_counts_steps_and_what_is_sampled_already(made, inputs, models, tmp_path, capsys):
+    words = [*arguments(inputs, models, "--crf", "9"), "--dry-run", "--rates", made]
+    frames = sum(row.frames for row in rows_of(made).values())
+    for out, steps in ((tmp_path / "fresh", 6 * frames), (made, 0)):
+        assert lipsync_ray(*words, "-o", out) == 0
+        said = capsys.readouterr().out
+        (line,) = (line.split() for line in said.splitlines() if line.startswith("animate"))
+        assert line[4] == f"{steps:,}"
+        assert "by rates of echomimic-acc-models at 64 pixels on cpu" in " ".join(said.split())
+    assert not (tmp_path / "fresh").exists()
+
+
 @pytest.mark.parametrize("more", [("--segment", "0.4"), ("--segment", "0.7", "--actors", "2")])
 def test_frames_do_not_depend_on_how_they_were_split(more, made, inputs, models, tmp_path):
     assert lipsync_ray(*arguments(inputs, models, *more), "-o", tmp_path, engine="inline") == 0

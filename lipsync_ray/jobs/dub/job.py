@@ -77,9 +77,8 @@ def run(
     asked = networks(settings, fetching)
     out = storage.absolute(out)
     with held(out, console), started(workers) as runner:
-        decoding = settings.decoder == "cuda"
         # options that cannot be met end the run here
-        device = allocate(runner.cluster, workers, alone=True, decoding=decoding).device
+        device = allocate(runner.cluster, workers, alone=True, decoding=settings.decodes_on_gpus).device
         recipe = Recipe.of(settings, asked, device, workers.batch)
         run = DubRun(dubs, recipe, workers, out, console, runner, rejected)
         run.write()
@@ -108,9 +107,12 @@ def _make_dubs(run: DubRun) -> None:
     """Make every dub: faces of its video, who speaks, segments, join."""
     by_video = run.by("video_key")
     videos = {key: dubs[0].info for key, dubs in by_video.items() if dubs[0].info is not None}
-    decoding = run.settings.decoder == "cuda"
     layout = allocate(
-        run.context.cluster, run.workers, alone=False, networks=run.recipe.network_stages, decoding=decoding
+        run.context.cluster,
+        run.workers,
+        alone=False,
+        networks=run.recipe.network_stages,
+        decoding=run.settings.decodes_on_gpus,
     )
     lead = _lead_tables(run, videos, layout)
 

@@ -111,7 +111,7 @@ def quote(
     SettingsError : options that this cluster cannot meet
     """
     layout = allocate(
-        cluster, workers, alone=False, networks=recipe.network_stages, decoding=recipe.settings.decoder == "cuda"
+        cluster, workers, alone=False, networks=recipe.network_stages, decoding=recipe.settings.decodes_on_gpus
     )
     ids = content_ids(url for dub in dubs for url in (dub.video, dub.audio))
     headers = _looked_at({dub.video for dub in dubs}, lambda url: read_video(url, recipe.settings.still_rate))
