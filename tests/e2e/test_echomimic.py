@@ -137,6 +137,34 @@ def test_what_decides_a_head_decides_its_frames(more, made, inputs, models, tmp_
     assert before.frames == after.frames
 
 
+def test_in_a_bucket_and_begun_by_another_run(made, inputs, models, s3_server):
+    """Steps are committed, gone on with and cleared away there as in a folder."""
+    import s3fs
+
+    s3fs.S3FileSystem.clear_instance_cache()
+    store = s3fs.S3FileSystem()
+    store.mkdir("heads")
+    (latents, *_) = sorted((made / "heads").iterdir())
+    assert lipsync_ray(*arguments(inputs, models), "-o", "s3://heads/run") == 0
+    assert sorted(store.ls("heads/run/heads")) == sorted(
+        f"heads/run/heads/{p.name}" for p in (made / "heads").iterdir()
+    )
+    assert store.cat_file(f"heads/run/heads/{latents.name}") == latents.read_bytes()
+    # What a run leaves that is killed behind its last commit, and one that is killed before it.
+    store.pipe_file(f"heads/run/heads/{latents.stem}/5", b"old")
+    other = next(path for path in (made / "heads").iterdir() if path != latents)
+    store.mv(f"heads/run/heads/{other.name}", f"heads/run/heads/{other.stem}/5")
+    store.rm(["heads/run/results.parquet", "heads/run/outcomes"], recursive=True)
+    words = [*arguments(inputs, models, "--crf", "9"), "-o", "s3://heads/run"]
+    assert lipsync_ray(*words) == 0
+    assert sorted(store.find("heads/run/heads")) == sorted(
+        f"heads/run/heads/{p.name}" for p in (made / "heads").iterdir()
+    )
+    assert (
+        store.cat_file(f"heads/run/heads/{other.name}") != other.read_bytes()
+    )  # one step more, of what had all of them
+
+
 def test_another_coding_samples_nothing_again(made, inputs, models, tmp_path, capsys):
     out = tmp_path / "again"
     shutil.copytree(made, out)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -56,27 +57,30 @@ class Heads:
         self.run = run
         self._folder = run.url(FOLDER)
         there = storage.list_tree(self._folder)
+        last_steps = _last_steps(there)
         self._heads: dict[str, HeadState] = {}
+        self._of_video: dict[str, dict[str, HeadState]] = defaultdict(dict)
         active: dict[str, HeadState] = {}
         for dub in run.active.values():
-            head = self._of(dub, there)
+            head = self._of(dub, last_steps)
+            self._of_video[dub.video_key][head.key] = head
             if storage.name_of(head.latents.url) not in there:
                 active[head.key] = head
+            elif last_steps.pop(head.key, None) is not None:  # the run ended between two lines
+                storage.remove(storage.join(self._folder, head.key))
             dub.begun_before = head.key not in active or head.begun is not None
         self._active = active
         self.lead = Lead(self._pass(active, layout))
 
-    def _of(self, dub: DubState, there: set[str]) -> HeadState:
+    def _of(self, dub: DubState, last_steps: Mapping[str, int]) -> HeadState:
         assert dub.info is not None
         assert dub.speech is not None
         frames = output_frames(dub.info, dub.speech.duration_s, self.run.settings.length)
         key = self.run.recipe.latents_name(dub.video_key, dub.audio_key, frames, dub.info.rate)
         if key not in self._heads:
             latents = HeadLatents(storage.join(self._folder, f"{key}.latents"), frames, self.run.recipe.head.side)
-            steps = [int(name.removeprefix(f"{key}/")) for name in there if name.startswith(f"{key}/")]
-            begun = max(steps, default=None)
             self._heads[key] = HeadState(
-                key=key, video=dub.info, speech=dub.speech, frames=frames, latents=latents, begun=begun
+                key=key, video=dub.info, speech=dub.speech, frames=frames, latents=latents, begun=last_steps.get(key)
             )
         head = self._heads[key]
         head.dubs.append(dub)
@@ -86,7 +90,7 @@ class Heads:
         """Dubs of a video whose speaker is known; keys of the heads that have to be sampled first."""
         least, most = self._rates()
         fresh, speaking = [], {dub.id for dub in dubs}
-        for head in self._heads.values():
+        for head in self._of_video[key].values():
             mine = [dub for dub in head.dubs if dub.id in speaking]
             if not mine:
                 continue
@@ -120,9 +124,8 @@ class Heads:
 
     def drop(self, key: str) -> None:
         """A video in which nobody is to speak."""
-        for head in self._heads.values():
-            if any(dub.video_key == key for dub in head.dubs):
-                self._active.pop(head.key, None)
+        for name in self._of_video[key]:
+            self._active.pop(name, None)
 
     def _ended(self, head: HeadState, failure: Failure | None) -> None:
         for dub in head.dubs:
@@ -189,6 +192,16 @@ class Heads:
             f"about {time_left(seconds)} of sampling on one worker",
             highlight=False, markup=False, soft_wrap=True,
         )  # fmt: skip
+
+
+def _last_steps(names: Iterable[str]) -> dict[str, int]:
+    """Key of a head → the last of its steps that is committed; a file that was being written when a run was killed is none."""
+    last: dict[str, int] = {}
+    for name in names:
+        key, _, step = name.rpartition("/")
+        if key and step.isdigit():
+            last[key] = max(last.get(key, 0), int(step))
+    return last
 
 
 def last_part(parts: Parts) -> str:
