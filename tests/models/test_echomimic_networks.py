@@ -5,11 +5,17 @@ import pytest
 import torch
 
 pytest.importorskip("diffusers", reason="the extra `echomimic` is not installed")
-from filled import _values, fill, filled_at_once
+from filled import _values, fill, filled_at_once, give_memory_back
 from small_echomimic import split, theirs
 
 from lipsync_ray.models.echomimic_files import DENOISING_CONFIG, REFERENCE_CONFIG, in_diffusers, merged
 from lipsync_ray.models.echomimic_networks import Denoising, FaceLocator, denoising_unet, reference_unet, written
+
+
+@pytest.fixture(autouse=True)
+def memory():
+    yield
+    give_memory_back()
 
 
 @pytest.fixture(scope="module")

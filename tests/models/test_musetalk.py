@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import torch
-from filled import filled_at_once, golden
+from filled import filled_at_once, give_memory_back, golden
 
 from lipsync_ray.errors import CheckpointError, ModelError, WeightsError
 from lipsync_ray.models import extras, generators, musetalk, musetalk_files, weights
@@ -17,6 +17,12 @@ pytest.importorskip("transformers", reason="the extra `musetalk` is not installe
 import small_musetalk
 
 SPEC = next(spec for spec in generators.GENERATORS if spec.name == "musetalk")
+
+
+@pytest.fixture(autouse=True)
+def memory():
+    yield
+    give_memory_back()
 
 
 @pytest.fixture(scope="module")
