@@ -5,9 +5,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import gc
-import sys
 import zlib
 from pathlib import Path
 
@@ -68,16 +65,6 @@ def openai_s(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
             name = name.replace(ours, theirs)
         out["ln_post" + name.removeprefix("layer_norm") if name.startswith("layer_norm") else name] = tensor
     return out
-
-
-def give_memory_back() -> None:
-    """What networks of gigabytes leave behind: cycles that nobody collects for long, and heaps that the C library keeps.
-
-    Other tests' Ray counts it, and ends workers when the machine's memory is used up.
-    """
-    gc.collect()
-    if sys.platform == "linux":
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def difference(found: torch.Tensor, reference: dict[str, np.ndarray]) -> float:

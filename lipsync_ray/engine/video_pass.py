@@ -221,7 +221,8 @@ class StreamedPass(PassState[Video, Order, Made]):
         super().__init__(context, spec)
         rows = [part for name, video in coming.items() for part in (self.add(name) if ready else self.missing(video))]
         self.progress = phases(spec.name, len(rows), _frames(rows), spec.unit)
-        self._later: dict[str, deque[Part]] = {}
+        self._later: dict[str, deque[Part]] = {}  # what is not given out yet, where rows are made in turn
+        self._closing = False
         self._events: queue.SimpleQueue[Outcome | None] = queue.SimpleQueue()
         self._wake = wake
         self._broken: Failure | None = None
@@ -264,12 +265,15 @@ class StreamedPass(PassState[Video, Order, Made]):
             return
         if name in self.spec.active and self._feed is not None and self._broken is None:
             self._feed.add([later.popleft()])
-            return
-        while later:  # the video has ended: nor will these come
-            super().take(Outcome(later.popleft().key, None, outcome.failure), progress)
+        else:  # the video has ended: nor will these come
+            while later:
+                super().take(Outcome(later.popleft().key, None, outcome.failure), progress)
+        if self._closing:
+            self.close()
 
     def close(self) -> None:
-        """No video comes any more; to be said again until all is :attr:`done`, where rows are made in turn."""
+        """No video comes any more."""
+        self._closing = True
         if self._feed is not None and not any(self._later.values()):
             self._feed.close()
 

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,15 +25,15 @@ from lipsync_ray.media.audio import Sound, SoundTrack, Span
 if TYPE_CHECKING:  # torch, which a sound's features do without
     from lipsync_ray.models.weights import Checkpoint
     from lipsync_ray.models.whisper_encoder import HiddenStates
-    from lipsync_ray.models.whisper_layers import LayerStates
 
 F32 = NDArray[np.float32]
+Hearer = TypeVar("Hearer", bound="HiddenStates")
 FrontEnd = Literal["mel", "mfcc", "whisper", "whisper-layers"]
 
 FOLDER = "sources"
 FORMAT = 2  # raise when what is stored changes its meaning
 BANDS = {"mel": mel.BANDS, "mfcc": mfcc.COEFFICIENTS}
-SILENCE = {"mel": mel.SILENCE, "whisper": 0.0, "whisper-layers": 0.0}  # what is heard beyond the ends of a sound
+SILENCE = {"mel": mel.SILENCE, "whisper": 0.0}  # what is heard beyond the ends of a sound
 SILENT_PEAK = 10 ** (-60 / 20)  # full scale is 1: dither and hum lie below, no speech does
 VOICE_PER_S = Fraction(16000, 512)  # Silero's chunks
 _VOICED = 0.5
@@ -171,32 +171,22 @@ def _features(blocks: Iterable[F32], source: AudioSource) -> Iterator[NDArray[An
     if source.front_end == "mel":
         return mel.mel_blocks(blocks)
     if source.front_end == "whisper-layers":
-        from lipsync_ray.models.whisper_layers import layer_blocks
+        from lipsync_ray.models.whisper_layers import LayerStates, layer_blocks  # torch and transformers
 
         assert source.hearer is not None
-        return layer_blocks(blocks, _listener(source.hearer))
+        return layer_blocks(blocks, _hearer(LayerStates, source.hearer))
     if source.front_end == "whisper":
-        from lipsync_ray.models.whisper_encoder import hidden_blocks  # torch and transformers
+        from lipsync_ray.models.whisper_encoder import HiddenStates, hidden_blocks
 
         assert source.hearer is not None
-        return hidden_blocks(blocks, _hearer(source.hearer))
+        return hidden_blocks(blocks, _hearer(HiddenStates, source.hearer))
     return mfcc.mfcc_blocks(np.rint(np.clip(block * _PCM, -_PCM, _PCM - 1)).astype(np.float32) for block in blocks)
 
 
 @lru_cache(maxsize=1)
-def _listener(checkpoint: Checkpoint) -> LayerStates:
-    from lipsync_ray.inputs.face_tables import one_thread
-    from lipsync_ray.models.whisper_layers import LayerStates
-
-    one_thread()
-    return LayerStates(checkpoint)
-
-
-@lru_cache(maxsize=1)
-def _hearer(checkpoint: Checkpoint) -> HiddenStates:
+def _hearer(kind: type[Hearer], checkpoint: Checkpoint) -> Hearer:
     """A worker hears many sounds by one network."""
     from lipsync_ray.inputs.face_tables import one_thread
-    from lipsync_ray.models.whisper_encoder import HiddenStates
 
     one_thread()
-    return HiddenStates(checkpoint)
+    return kind(checkpoint)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import pickle
 import warnings
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from lipsync_ray.errors import CheckpointError, WeightsError
-from lipsync_ray.models.weights import by_name, refuse_html
+from lipsync_ray.models.weights import Checkpoint, by_name, refuse_html
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -151,6 +152,29 @@ def filled(network: Any, state: dict[str, Tensor], source: str, device: torch.de
     # diffusers has its own `to`, which warns of what these networks do not have.
     ready = nn.Module.to(network, memory_format=torch.channels_last)
     return ready.eval().requires_grad_(False)
+
+
+def loaded(
+    checkpoint: Checkpoint,
+    build: Callable[[dict[str, Tensor], Path], nn.Module],
+    device: torch.device,
+    dtype: torch.dtype,
+) -> Any:
+    """The network of a checkpoint's file, filled as by :func:`filled`.
+
+    Parameters
+    ----------
+    build : (entries, file) → the network that they are of, without its numbers
+
+    Raises
+    ------
+    WeightsError, CheckpointError
+    """
+    path = checkpoint.here()
+    state = read_entries(path)
+    with torch.device("meta"):
+        network = build(state, path)
+    return filled(network, state, str(path), device, dtype)
 
 
 def bundled(network: Network, name: str) -> Network:

@@ -19,7 +19,7 @@ from torch import Tensor
 from lipsync_ray.errors import ModelError
 from lipsync_ray.models import echomimic_files
 from lipsync_ray.models.batched import Batched
-from lipsync_ray.models.checkpoint import compare, filled, read_entries
+from lipsync_ray.models.checkpoint import compare, filled, loaded, read_entries
 from lipsync_ray.models.context_windows import CONTEXT, LIMIT, Sampler, noise
 from lipsync_ray.models.echomimic_files import (
     DENOISING_CONFIG,
@@ -71,7 +71,7 @@ def parts(unet: Checkpoint, progress: Progress | None, fetch: bool) -> tuple[tup
         with torch.device("meta"):
             network = denoising_unet(config_of(path, DENOISING_CONFIG))
             if of[REFERENCE].registered is None:
-                compare(reference_unet(config_of(reference, REFERENCE_CONFIG)), read_entries(reference), str(reference))
+                compare(_reference_for(reference), read_entries(reference), str(reference))
             if of[LOCATOR].registered is None:
                 compare(_locator_for(state := read_entries(locator)), state, str(locator))
         compare(network, merged(read_entries(path), read_entries(motion)), f"{path} with {motion.name}")
@@ -101,10 +101,7 @@ def load_reference(checkpoint: Checkpoint, device: torch.device, dtype: torch.dt
     ------
     WeightsError, CheckpointError
     """
-    path = checkpoint.here()
-    with torch.device("meta"):
-        network = reference_unet(config_of(path, REFERENCE_CONFIG))
-    return filled(network, read_entries(path), str(path), device, dtype)
+    return loaded(checkpoint, lambda state, path: _reference_for(path), device, dtype)
 
 
 def load_locator(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> Any:
@@ -114,11 +111,11 @@ def load_locator(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtyp
     ------
     WeightsError, CheckpointError
     """
-    path = checkpoint.here()
-    state = read_entries(path)
-    with torch.device("meta"):
-        network = _locator_for(state)
-    return filled(network, state, str(path), device, dtype)
+    return loaded(checkpoint, lambda state, path: _locator_for(state), device, dtype)
+
+
+def _reference_for(path: Path) -> Any:
+    return reference_unet(config_of(path, REFERENCE_CONFIG))
 
 
 def _locator_for(state: dict[str, Tensor]) -> FaceLocator:

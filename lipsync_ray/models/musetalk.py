@@ -17,7 +17,7 @@ from torch import Tensor
 
 from lipsync_ray.errors import ModelError
 from lipsync_ray.models.batched import Batched
-from lipsync_ray.models.checkpoint import filled, read_entries
+from lipsync_ray.models.checkpoint import filled, loaded, read_entries
 from lipsync_ray.models.extras import require
 from lipsync_ray.models.musetalk_files import UNET_CONFIG, VAE, VAE_CONFIG, config_of
 from lipsync_ray.models.precision import Precision, dtype_of
@@ -52,11 +52,7 @@ def load_unet(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) 
     ------
     WeightsError, CheckpointError
     """
-    path = checkpoint.here()
-    state = read_entries(path)
-    with torch.device("meta"):
-        network = build_for(state, path)
-    return filled(network, state, str(path), device, dtype)
+    return loaded(checkpoint, build_for, device, dtype)
 
 
 def load_vae(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> Any:

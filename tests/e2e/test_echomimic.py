@@ -26,7 +26,6 @@ from lipsync_ray.inputs.audio_features import AudioSource, extract_audio_feature
 from lipsync_ray.io.results import read_results
 from lipsync_ray.jobs.dub import animate as animating
 from lipsync_ray.jobs.dub.animate import Animate, HeadPlan, StepRow
-from lipsync_ray.jobs.dub.head_latents import HeadLatents
 from lipsync_ray.media.audio import SoundTrack
 from lipsync_ray.media.probe import probe_video
 from lipsync_ray.models import generators, weights
@@ -212,7 +211,7 @@ def test_a_killed_run_goes_on_with_the_step_that_it_had_committed(made, inputs, 
 
 @pytest.fixture(scope="module")
 def plan(made, inputs, models):
-    """A head as a worker is told of it; (plan of a key and folder, the stage)."""
+    """A head as a worker is told of it; (frames ↦ plan, the stage)."""
     checkpoint = generators.resolve(str(models))
     table = rows_of(made)["still"].face_table
     source = AudioSource(
@@ -227,22 +226,21 @@ def plan(made, inputs, models):
     video = probe_video(str(inputs / "portrait.jpg"), Fraction(25))
     how = HeadSettings(steps=2, guidance=1.0, side=SIDE)
 
-    def of(folder, frames=20):
-        latents = HeadLatents(str(folder / "k.latents"), frames, SIDE)
-        return HeadPlan("k", video, table, tuple(set(read_table(table).track.tolist())), speech, frames, how, latents)
+    def of(frames=20):
+        return HeadPlan("k", video, table, tuple(set(read_table(table).track.tolist())), speech, frames, how)
 
     return of, Animate(generators.spec_of(checkpoint), checkpoint, "cpu", "fp32")
 
 
 def steps_of(plan, folder):
-    urls = [str(folder / "k" / "0"), str(folder / "k" / "1"), plan.latents.url]
+    urls = [str(folder / "k" / "0"), str(folder / "k" / "1"), str(folder / "k.latents")]
     return [StepRow(f"k-{n}", plan, n, n, n + 1, urls[n - 1] if n else None, url) for n, url in enumerate(urls)]
 
 
 def test_a_step_that_was_committed_by_a_process_that_then_died(plan, tmp_path):
     """What it began with is gone: the step is neither made again nor missed."""
     of, animate = plan
-    rows = steps_of(of(tmp_path), tmp_path)
+    rows = steps_of(of(), tmp_path)
     for row in rows:
         first = animate(row)
         data = Path(row.url).read_bytes()
@@ -260,7 +258,7 @@ def test_long_sounds_are_read_window_by_window(plan, tmp_path, monkeypatch):
     for held in (30_000, 0):
         monkeypatch.setattr(animating, "_HELD_COLUMNS", held)
         folder = tmp_path / str(held)
-        for row in steps_of(of(folder), folder):
+        for row in steps_of(of(), folder):
             animate(row)
         made.append((folder / "k.latents").read_bytes())
     assert made[0] == made[1]

@@ -5,17 +5,13 @@ import pytest
 import torch
 
 pytest.importorskip("diffusers", reason="the extra `echomimic` is not installed")
-from filled import _values, fill, filled_at_once, give_memory_back
+from filled import _values, fill, filled_at_once
 from small_echomimic import split, theirs
 
 from lipsync_ray.models.echomimic_files import DENOISING_CONFIG, REFERENCE_CONFIG, in_diffusers, merged
 from lipsync_ray.models.echomimic_networks import Denoising, FaceLocator, denoising_unet, reference_unet, written
 
-
-@pytest.fixture(autouse=True)
-def memory():
-    yield
-    give_memory_back()
+pytestmark = pytest.mark.usefixtures("memory_given_back")
 
 
 @pytest.fixture(scope="module")

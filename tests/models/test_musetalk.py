@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import torch
-from filled import filled_at_once, give_memory_back, golden
+from filled import filled_at_once, golden
 
 from lipsync_ray.errors import CheckpointError, ModelError, WeightsError
 from lipsync_ray.models import extras, generators, musetalk, musetalk_files, weights
@@ -16,13 +16,8 @@ pytest.importorskip("diffusers", reason="the extra `musetalk` is not installed")
 pytest.importorskip("transformers", reason="the extra `musetalk` is not installed")
 import small_musetalk
 
+pytestmark = pytest.mark.usefixtures("memory_given_back")
 SPEC = next(spec for spec in generators.GENERATORS if spec.name == "musetalk")
-
-
-@pytest.fixture(autouse=True)
-def memory():
-    yield
-    give_memory_back()
 
 
 @pytest.fixture(scope="module")

@@ -51,7 +51,6 @@ class HeadPlan:
     speech : what is said
     frames : of the output
     how : decided settings
-    latents : where they go
     """
 
     key: str
@@ -61,7 +60,6 @@ class HeadPlan:
     speech: Speech
     frames: int
     how: HeadSettings
-    latents: HeadLatents
 
 
 @dataclass(frozen=True)
@@ -113,8 +111,12 @@ def shown_head(table: str, chosen: tuple[int, ...], video: VideoInfo) -> tuple[i
     return int(tracks.frame[row]), head
 
 
+@lru_cache(maxsize=2)
 def portrait_frame(video: VideoInfo, table: str, chosen: tuple[int, ...]) -> tuple[int, YuvFrame, Head]:
-    """The source frame that is animated: its number, its picture, and what of it."""
+    """The source frame that is animated: its number, its picture (not to be written into), and what of it.
+
+    A worker composes many segments of one head.
+    """
     number, head = shown_head(table, chosen, video)
     return number, next(decode.pictures_at(video, [number])), head
 

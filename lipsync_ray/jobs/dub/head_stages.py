@@ -84,26 +84,18 @@ class ComposeHeads:
     def _pictures(self, drawn: DrawnHeads) -> Iterator[YuvFrame]:
         segment = drawn.segment
         _, source, head = portrait_frame(segment.video, segment.table, segment.chosen)
-        if self._paste_back:
-            weight = _rimmed(head.square, source.width, source.height)
-            size = head.square.width, head.square.height
-            shrinks = size[0] < drawn.faces.shape[2]
-            for face in drawn.faces:
-                picture = source.copy()
-                how = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
-                mix(picture, head.square, np.asarray(cv2.resize(face, size, interpolation=how), np.float32), weight)
-                yield picture
-            return
         side = drawn.faces.shape[1]
-        blank = replace(
-            source,
-            y=np.zeros((side, side), np.uint8),
-            u=np.zeros((side // 2, side // 2), np.uint8),
-            v=np.zeros((side // 2, side // 2), np.uint8),
-        )
+        if self._paste_back:
+            base, box = source, head.square
+        else:
+            half = np.zeros((side // 2, side // 2), np.uint8)
+            base, box = replace(source, y=np.zeros((side, side), np.uint8), u=half, v=half), Box(0, 0, side, side)
+        weight = _rimmed(box, base.width, base.height)
+        how = cv2.INTER_AREA if box.width < side else cv2.INTER_CUBIC
         for face in drawn.faces:
-            picture = blank.copy()
-            mix(picture, Box(0, 0, side, side), np.asarray(face, np.float32), np.ones((side, side), np.float32))
+            picture = base.copy()
+            fitted = cv2.resize(face, (box.width, box.height), interpolation=how)
+            mix(picture, box, np.asarray(fitted, np.float32), weight)
             yield picture
 
 

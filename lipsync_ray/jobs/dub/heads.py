@@ -159,7 +159,7 @@ class Heads:
         how = self.run.recipe.head
         assert how.steps is not None
         looked = min(head.frames, CONTEXT)  # what the first row is: about a window's pass
-        plan = HeadPlan(head.key, head.video, head.table, head.chosen, head.speech, head.frames, how, head.latents)
+        plan = HeadPlan(head.key, head.video, head.table, head.chosen, head.speech, head.frames, how)
 
         def url(number: int) -> str:
             return head.latents.url if number == how.steps else storage.join(self._folder, head.key, str(number))

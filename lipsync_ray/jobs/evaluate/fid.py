@@ -24,7 +24,7 @@ from lipsync_ray.inputs.face_tables import one_thread
 from lipsync_ray.io import storage
 from lipsync_ray.jobs.evaluate.face_tracks import RATE, read_face_tracks
 from lipsync_ray.media import decode
-from lipsync_ray.media.picture import U8
+from lipsync_ray.media.picture import U8, YuvFrame
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.media.timeline import at_rate
 from lipsync_ray.metrics.frechet import FeatureStats, frechet_distance
@@ -178,9 +178,9 @@ def face_pictures(unit: Unit) -> Iterator[U8]:
     numbers = np.clip(frames[places], 0, unit.video.frames - 1)
     for place, picture in zip(places, decode.pictures_at(unit.video, numbers.tolist()), strict=True):
         scale = np.array([picture.width / unit.width, picture.height / unit.height] * 2, np.float32)
-        for box in tracks.boxes_at(place) * scale:  # of a dub that was enlarged, the reference is smaller
-            if crop := crop_box(box, unit.pads, picture.width, picture.height):
-                yield np.ascontiguousarray(cv2.cvtColor(crop_face(picture, crop, SIDE), cv2.COLOR_BGR2RGB), np.uint8)
+        yield from _cut(
+            picture, tracks.boxes_at(place) * scale, unit.pads
+        )  # of an enlarged dub, the reference is smaller
 
 
 def _shown(video: VideoInfo, every: int) -> NDArray[np.int64]:
@@ -196,7 +196,13 @@ def _own_faces(unit: Unit, url: str) -> Iterator[U8]:
     boxes = boxes_of(table, chosen, 0, video.frames)
     seen = [frame for frame in frames.tolist() if not np.isnan(boxes[frame]).any()]
     for frame, picture in zip(seen, decode.pictures_at(video, seen), strict=True):
-        if crop := crop_box(boxes[frame], unit.pads, picture.width, picture.height):
+        yield from _cut(picture, boxes[frame : frame + 1], unit.pads)
+
+
+def _cut(picture: YuvFrame, boxes: NDArray[np.float32], pads: Pads) -> Iterator[U8]:
+    """(224, 224, 3) uint8 RGB of a frame's (k, 4) boxes, of those that are large enough."""
+    for box in boxes:
+        if crop := crop_box(box, pads, picture.width, picture.height):
             yield np.ascontiguousarray(cv2.cvtColor(crop_face(picture, crop, SIDE), cv2.COLOR_BGR2RGB), np.uint8)
 
 
