@@ -7,7 +7,6 @@ shown as long as its time says, and of two frames that fall on one place the lat
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,7 +22,7 @@ from lipsync_ray.media.deinterlace import deinterlaced
 from lipsync_ray.media.orientation import AS_STORED
 from lipsync_ray.media.picture import U8, YuvFrame
 from lipsync_ray.media.probe import VideoInfo, is_rgb_like
-from lipsync_ray.media.sequence import Reader
+from lipsync_ray.media.sequence import ReaderPool
 from lipsync_ray.media.stamps import nearest
 
 DECODER_THREADS = 2
@@ -31,6 +30,7 @@ SKIPPED = 12  # frames: a smaller leap forward is decoded through, which costs l
 REVERSE_BUFFER_BYTES = 256 << 20  # planar frames held at a time when a range is played backwards
 _BT709, _BT601 = 1, 5  # swscale's names for matrices
 _FULL, _LIMITED = 2, 1  # … and for ranges
+_readers = ReaderPool()
 
 
 def pictures(info: VideoInfo, start: int, stop: int) -> Iterator[YuvFrame]:
@@ -129,7 +129,7 @@ def _frames(info: VideoInfo, start: int, stop: int, seen: Seen | None = None) ->
     """Decoder frames for places start … stop − 1 of the grid."""
     if not 0 <= start < stop <= info.frames:
         raise ValueError(f"frames {start} … {stop} of {info.url}, which has {info.frames}")
-    placed = _sought(info, start, seen) if info.order == "stamps" else _read(info, start)
+    placed = _sought(info, start, seen) if info.order == "stamps" else _readers.placed(info, start, DECODER_THREADS)
     held: Any = None
     at = start
     for place, frame in deinterlaced(placed) if info.interlaced else placed:
@@ -210,25 +210,6 @@ def _decoded(info: VideoInfo, begin: int | None, seen: Seen | None) -> Iterator[
 
 def _place(info: VideoInfo, pts: int) -> int:
     return max(0, nearest((pts - info.origin) * info.time_base * info.rate))
-
-
-class _Reading(threading.local):
-    """The video that this thread reads in order."""
-
-    reader: Reader | None = None
-
-
-_reading = _Reading()
-
-
-def _read(info: VideoInfo, start: int) -> Iterator[tuple[int, Any]]:
-    """As :func:`_sought`, of a video that cannot be sought."""
-    reader = _reading.reader
-    if reader is None or reader.info != info or not reader.reaches(start):
-        if reader is not None:
-            reader.close()
-        reader = _reading.reader = Reader(info, DECODER_THREADS)
-    return reader.placed(start)
 
 
 def _planes(frame: Any, info: VideoInfo) -> YuvFrame:

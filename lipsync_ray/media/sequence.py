@@ -1,12 +1,13 @@
 """Frames of a video whose times cannot be sought by: decoded from the beginning, in file order.
 
-Where the clock is set anew, or a frame's time is missing or wrong, no seek finds the right place. Such a file is read
-through once in each process that works on it: a reader stays where the last range ended, and goes on from there when
-the next one lies ahead.
+Where the clock is set anew, or a frame's time is missing or wrong, no seek finds the right place. A pass over such a
+file has a reader to itself. When the pass ends, its reader waits where it stopped, and the next pass that begins ahead
+of that place goes on from there, so that ranges in rising order decode the file once.
 """
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -20,6 +21,7 @@ from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.media.stamps import nearest
 
 KEPT = 6  # frames before the place it has come to that a reader still holds: ranges overlap by a few
+IDLE_READERS = 4  # that wait in a process; each has a decoder's memory
 
 
 class Reader:
@@ -37,6 +39,11 @@ class Reader:
         self._source = _numbered(info, self._stack.enter_context(opened(info.url)), threads)
         self._kept: deque[tuple[int, Any]] = deque(maxlen=KEPT)
         self._lost = False
+
+    @property
+    def place(self) -> int:
+        """Of the frame decoded last; −1 before the first one."""
+        return self._kept[-1][0] if self._kept else -1
 
     def reaches(self, start: int) -> bool:
         """Whether the frame shown at this place is still to come, or still held."""
@@ -65,6 +72,53 @@ class Reader:
 
     def close(self) -> None:
         self._stack.close()
+
+
+class ReaderPool:
+    """The idle readers of a process. Safe for threads: a reader serves one pass at a time, and any number of passes run at once.
+
+    Parameters
+    ----------
+    most : idle readers to keep; the one that has waited longest is closed
+    """
+
+    def __init__(self, most: int = IDLE_READERS) -> None:
+        self._most = most
+        self._idle: list[Reader] = []
+        # Reentrant: the garbage collector may end a pass, which returns its reader, while this thread holds the lock.
+        self._lock = threading.RLock()
+
+    def placed(self, info: VideoInfo, start: int, threads: int) -> Iterator[tuple[int, Any]]:
+        """(place, frame) of a video in rising order, from the last one at or before ``start``, until the caller stops."""
+        reader = self._taken(info, start) or Reader(info, threads)
+        sound = False
+        try:
+            yield from reader.placed(start)
+            sound = True
+        except GeneratorExit:
+            sound = True
+            raise
+        finally:
+            if sound:
+                self._returned(reader)
+            else:  # a failed decoder is not used again
+                reader.close()
+
+    def _taken(self, info: VideoInfo, start: int) -> Reader | None:
+        with self._lock:
+            able = [reader for reader in self._idle if reader.info == info and reader.reaches(start)]
+            if not able:
+                return None
+            reader = max(able, key=lambda reader: reader.place)  # ends the shortest way from `start`
+            self._idle.remove(reader)
+            return reader
+
+    def _returned(self, reader: Reader) -> None:
+        with self._lock:
+            self._idle.append(reader)
+            surplus = self._idle.pop(0) if len(self._idle) > self._most else None
+        if surplus is not None:
+            surplus.close()
 
 
 def _numbered(info: VideoInfo, container: Any, threads: int) -> Iterator[tuple[int, Any]]:
