@@ -76,10 +76,12 @@ def _why_unreadable(url: str, error: Exception) -> str:
 
 
 def main_stream(container: Any) -> Any:
-    """The first picture stream that is not a cover image, or None."""
-    return next(
-        (stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic), None
-    )
+    """The picture stream that players show: the first one flagged as default, or else the first; None without one.
+
+    A cover image is none.
+    """
+    streams = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
+    return next((stream for stream in streams if stream.disposition & Disposition.default), next(iter(streams), None))
 
 
 def clock_may_jump(container: Any) -> bool:

@@ -1,7 +1,9 @@
 """Put a video together: the packets of its parts behind one another, and one audio track under them.
 
-Nothing is encoded again. Each packet's time is its frame number over the rate, so that no rounding of a container adds
-up (``ffmpeg -f concat`` drifts 0.6 ms at each join of 23.976 fps parts).
+Nothing is encoded again. Each packet's presentation time is its frame number over the rate, so that no rounding of a
+container adds up (``ffmpeg -f concat`` drifts 0.6 ms at each join of 23.976 fps parts). Decoding times count packets from
+the delay that the stream's header allows for reordering: a part of one to three frames reorders less than the others, and
+its own decoding times would leave a hole, which editing programs call a varying rate.
 """
 
 from __future__ import annotations
@@ -87,17 +89,21 @@ def join(parts: Iterable[Part], rate: Fraction, track: AudioTrack | AudioCopy | 
     try:
         with (
             ExitStack() as stack,
-            av.open(str(target), "w", format="mp4", options={"movflags": "+faststart"}) as out,
+            av.open(str(target), "w", format="mp4", options=_muxing(rate)) as out,
         ):
             video: Any = None
             sound: Any = None
             for part in parts:
                 with av.open(io.BytesIO(part.read())) as source:
                     stream = source.streams.video[0]
+                    if part.start != frames:
+                        raise EncodeError(
+                            f"{target.name}: a part begins at frame {part.start}, the one before ends at {frames}"
+                        )
                     if video is None:
                         video = out.add_stream_from_template(stream)
                         video.time_base = 1 / rate
-                        header = stream.codec_context.extradata
+                        header, delay = stream.codec_context.extradata, stream.codec_context.reorder_depth
                         sound = _sound(stack, out, track)
                     elif stream.codec_context.extradata != header:
                         raise EncodeError(
@@ -107,7 +113,7 @@ def join(parts: Iterable[Part], rate: Fraction, track: AudioTrack | AudioCopy | 
                     for packet in source.demux(stream):
                         if packet.dts is None:
                             continue
-                        _place(packet, part.start, rate, video)
+                        _place(packet, part.start, frames - delay, rate, video)
                         sound.write_until(packet.dts / rate + _AUDIO_AHEAD_S)
                         out.mux(packet)
                         frames += 1
@@ -117,6 +123,12 @@ def join(parts: Iterable[Part], rate: Fraction, track: AudioTrack | AudioCopy | 
     except av.error.FFmpegError as error:
         raise EncodeError(f"{target.name}: {error}") from error
     return frames
+
+
+def _muxing(rate: Fraction) -> dict[str, str]:
+    """Options of FFmpeg's mp4 muxer: durations in fractions of a frame, where its own milliseconds would be rounded."""
+    a_frame = rate.numerator
+    return {"movflags": "+faststart", "movie_timescale": str(a_frame * -(-1000 // a_frame))}
 
 
 class _NoSound:
@@ -172,13 +184,21 @@ class _AudioCopier:
             self._container.mux(packet)
 
 
-def _place(packet: Any, start: int, rate: Fraction, video: Any) -> None:
-    for name in ("pts", "dts"):
-        place = getattr(packet, name) * packet.time_base * rate
-        if place.denominator != 1:
-            raise EncodeError(f"a packet {float(place)} frames after its part's start; expected a whole number")
-        setattr(packet, name, start + int(place))
-    packet.duration = 1
+def _place(packet: Any, start: int, dts: int, rate: Fraction, video: Any) -> None:
+    """Put a part's packet at its frame of the video, to be decoded as number `dts`.
+
+    Parameters
+    ----------
+    start : the part's first frame
+    """
+    place = packet.pts * packet.time_base * rate
+    if place.denominator != 1:
+        raise EncodeError(f"a packet {float(place)} frames after its part's start; expected a whole number")
+    packet.pts, packet.dts, packet.duration = start + int(place), dts, 1
+    if packet.pts < dts:
+        raise EncodeError(
+            f"frame {packet.pts} is decoded {dts - packet.pts} frames after it is due; expected fewer B-frames"
+        )
     packet.time_base = 1 / rate
     packet.stream = video
 

@@ -1,4 +1,5 @@
 from fractions import Fraction
+from itertools import pairwise
 
 import av
 import numpy as np
@@ -10,6 +11,7 @@ from lipsync_ray.media import audio, decode
 from lipsync_ray.media.audio import Span
 from lipsync_ray.media.encode import VideoCoding, encode
 from lipsync_ray.media.join import AudioTrack, Part, join
+from lipsync_ray.media.picture import Colour, YuvFrame
 from lipsync_ray.media.probe import probe_video
 
 
@@ -39,6 +41,54 @@ def test_forty_joins_do_not_drift(tmp_path, rate):
         assert abs(float(heard.duration * heard.time_base - lasts)) < 1 / rate
     made = probe_video(str(tmp_path / "out.mp4"))
     assert [read_barcode(p.y) for p in decode.pictures(made, 0, frames)] == list(range(frames))
+
+
+RATES = [Fraction(n, d) for n, d in ((24000, 1001), (24, 1), (25, 1), (30000, 1001), (30, 1), (50, 1), (60000, 1001))]
+
+
+@pytest.mark.parametrize("rate", RATES, ids=str)
+@pytest.mark.parametrize("bounds", [[12] * 3, [12], [3], [1], []], ids=str)
+def test_a_short_last_part_leaves_no_hole_in_the_decoding_times(tmp_path, rate, bounds):
+    """A part of one or two frames reorders nothing, the others do."""
+    for tail in range(1, 13):
+        lengths = [*bounds, tail]
+        starts = [sum(lengths[:number]) for number in range(len(lengths))]
+        frames = sum(lengths)
+        parts = [
+            Part(start, lambda a=start, n=length: encode(pictures(a, a + n), rate, Fraction(1), VideoCoding()))
+            for start, length in zip(starts, lengths, strict=True)
+        ]
+        path = tmp_path / f"{tail}.mp4"
+        assert join(parts, rate, None, path) == frames
+        assert boxes_stts(path.read_bytes()) == [frames], tail  # every packet lasts as long as every other
+        with av.open(str(path)) as container:
+            stream = container.streams.video[0]
+            assert stream.average_rate == rate, tail
+            assert stream.duration * stream.time_base == frames / rate
+            packets = [packet for packet in container.demux(stream) if packet.dts is not None]
+            assert {b.dts - a.dts for a, b in pairwise(packets)} <= {packets[0].duration}
+        assert [read_barcode(p.y) for p in decode.pictures(probe_video(str(path)), 0, frames)] == list(range(frames))
+
+
+def pictures(start, stop):
+    """Numbered pictures, 4:2:0."""
+    for index in range(start, stop):
+        luma = barcode(index)[..., 0]
+        grey = np.full((32, 64), 128, np.uint8)
+        yield YuvFrame(luma, grey, grey, Colour(1, 1, 1, 1))
+
+
+def boxes_stts(data):
+    """Lengths of the runs of equal durations in an mp4's table of decoding times."""
+    place = data.index(b"stts")
+    count = int.from_bytes(data[place + 8 : place + 12], "big")
+    return [int.from_bytes(data[place + 12 + 8 * n : place + 16 + 8 * n], "big") for n in range(count)]
+
+
+def test_a_gap_between_parts_is_an_error(tmp_path):
+    parts = [Part(a, lambda a=a: encode(pictures(a, a + 4), Fraction(25), Fraction(1), VideoCoding())) for a in (0, 5)]
+    with pytest.raises(EncodeError, match="begins at frame 5, the one before ends at 4"):
+        join(parts, Fraction(25), None, tmp_path / "out.mp4")
 
 
 def test_lossless_parts_are_the_frames_and_tags_they_were_made_of(tmp_path):

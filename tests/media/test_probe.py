@@ -1,11 +1,14 @@
 import zlib
 from fractions import Fraction
 
+import av
 import numpy as np
 import pytest
-from clips import barcode, write_audio, write_video
+from av.stream import Disposition
+from clips import barcode, read_barcode, write_audio, write_video
 
 from lipsync_ray.errors import ProbeError
+from lipsync_ray.media.decode import pictures
 from lipsync_ray.media.probe import probe_video
 from lipsync_ray.media.stamps import nearest, pick_rate
 
@@ -39,6 +42,27 @@ def test_size_is_that_of_the_upright_picture(tmp_path, rotation):
     info = probe_video(str(write_video(tmp_path / "a.mp4", PICTURES[:3], rotation=rotation)))
     assert info.rotation == rotation
     assert (info.width, info.height) == ((128, 64) if rotation == 180 else (64, 128))
+
+
+@pytest.mark.parametrize("flagged", [None, 0, 1])
+@pytest.mark.parametrize("kind", ["mkv", "mp4"])
+def test_of_several_picture_streams_the_one_flagged_as_default_is_taken(kind, flagged, tmp_path):
+    path = tmp_path / f"a.{kind}"
+    with av.open(str(path), "w") as container:
+        streams = [container.add_stream("libx264", rate=25) for _ in range(2)]
+        for number, stream in enumerate(streams):
+            stream.width, stream.height, stream.pix_fmt = 128, 64, "yuv420p"
+            stream.disposition = Disposition.default if number == flagged else Disposition(0)
+        for index in range(5):
+            for number, stream in enumerate(streams):
+                frame = av.VideoFrame.from_ndarray(barcode(index + 100 * number), format="rgb24")
+                frame.pts, frame.time_base = index, Fraction(1, 25)
+                container.mux(stream.encode(frame))
+        for stream in streams:
+            container.mux(stream.encode(None))
+    first = 100 * (flagged or 0)
+    found = [read_barcode(picture.y) for picture in pictures(probe_video(str(path)), 0, 5)]
+    assert found == list(range(first, first + 5))
 
 
 def test_a_picture_is_a_still_video(tmp_path):
