@@ -21,6 +21,7 @@ from lipsync_ray.faces.blend import paste
 from lipsync_ray.faces.crop import Pads, crop_box, crop_face
 from lipsync_ray.faces.detect import detection_size, mtcnn_detector
 from lipsync_ray.faces.mouth import mouth_of
+from lipsync_ray.faces.mouth_inside import inside_of
 from lipsync_ray.faces.warp import LipWarp
 from lipsync_ray.media import decode
 from lipsync_ray.media.probe import probe_video
@@ -60,7 +61,9 @@ def row(url: str) -> list[str]:
     mini = mini_spec.load(by_name("mini"), "cpu", "auto", None)
     mels = np.random.default_rng(0).normal(-1, 1, (frames, 80, 40)).astype(np.float32)
     poses = warp(mels)
-    mover = LipWarp(warp.basis, lambda number: (pictures[number], points[number]))
+    open_at = mouth.open_frame
+    inside = inside_of(pictures[open_at], points[open_at].astype(np.float64), mouth.open_gap)
+    mover = LipWarp(warp.basis, lambda mouth: inside)
     crop = crop_box(box, Pads(), info.width, info.height)
     assert crop is not None
     crops = np.stack([crop_face(picture, crop, 96) for picture in pictures])

@@ -19,7 +19,9 @@ _SIDE, _ABOVE, _BELOW = 0.95, 0.75, 1.15
 _EDGE = 1 / 160  # eye distances: softness of the lips' inner edge
 _SHADE = 0.55  # of the inside's brightness where the lips begin to part
 _LIGHTER, _DARKER = 1.3, 0.75
+_WIDEST_BLUR = 16.0  # pixels of standard deviation; a wider one is made on a smaller picture
 _OUTER = tuple(range(RING))
+_GAPING = 0.05  # eye distances: a mouth that never opens so far shows nothing of its inside
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,15 @@ def halved(plane: F32) -> F32:
 
 
 def inside_of(picture: YuvFrame, points: F64, gap: float) -> Inside | None:
-    """The inside of an open mouth, and around it its own edge, further and further blurred."""
+    """The inside of an open mouth, and around it its own edge, further and further blurred.
+
+    Parameters
+    ----------
+    points : (len(KEPT), 2) landmarks, in pixels
+    gap : distance of the lips, in eye distances; None is returned where it is too small to show anything
+    """
+    if gap < _GAPING:
+        return None
     heads = heads_of(points[None])
     eyes = float(heads.eyes[0])
     box = mouth_box(points, eyes, picture)
@@ -89,11 +99,24 @@ def _spread(plane: F32, mask: F32, eyes: float) -> F32:
     out, done = plane * mask, mask.copy()
     for reach in (0.012, 0.03, 0.08, 0.2, 0.5):
         sigma = max(0.5, reach * eyes)
-        weight = cv2.GaussianBlur(mask, (0, 0), sigma)
-        mean = cv2.GaussianBlur(plane * mask, (0, 0), sigma) / np.maximum(weight, 1e-6)
+        weight = _blurred(mask, sigma)
+        mean = _blurred(plane * mask, sigma) / np.maximum(weight, 1e-6)
         more = (1 - done) * np.clip(weight * 8, 0, 1)
         out, done = out + more * mean, done + more
     return np.asarray(out / np.maximum(done, 1e-6), np.float32)
+
+
+def _blurred(plane: F32, sigma: float) -> F32:
+    """`plane` under a Gaussian, at a cost that grows with the plane's pixels alone, however wide the Gaussian is."""
+    factor = 1
+    while sigma / factor > _WIDEST_BLUR:
+        factor *= 2
+    if factor == 1:
+        return np.asarray(cv2.GaussianBlur(plane, (0, 0), sigma), np.float32)
+    height, width = plane.shape
+    size = max(1, width // factor), max(1, height // factor)
+    small = cv2.GaussianBlur(cv2.resize(plane, size, interpolation=cv2.INTER_AREA), (0, 0), sigma / factor)
+    return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
 
 
 def _skin(picture: YuvFrame, points: F64) -> float:

@@ -31,7 +31,7 @@ from lipsync_ray.faces.mesh import (
     heads_of,
 )
 from lipsync_ray.faces.mouth import Mouth
-from lipsync_ray.faces.mouth_inside import Inside, darken, halved, inside_of, mouth_box, show_inside, soft
+from lipsync_ray.faces.mouth_inside import Inside, darken, halved, mouth_box, show_inside, soft
 from lipsync_ray.media.picture import Box, YuvFrame
 
 F32 = NDArray[np.float32]
@@ -40,7 +40,6 @@ F64 = NDArray[np.float64]
 _RIM = 0.15  # of the box, over which the movement fades
 _NODES = 40  # of the grid that a field is computed on
 _BELOW_CHIN = 1.45  # of the way from the nose to the outline of the jaw: still again
-_GAPING = 0.05  # eye distances: a mouth that never opens so far shows nothing of its inside
 
 _CORNERS = (0, RING // 2, RING, RING + RING // 2)
 _LOWER_LIP = (*range(1, 10), *range(RING + 1, RING + 10))
@@ -58,12 +57,11 @@ class LipWarp:
     Parameters
     ----------
     basis : what the lips are told in
-    open_frame : frame number → picture and (len(KEPT), 2) landmarks of a frame with the mouth open
+    inside : the inside of a mouth, as the video shows it where it is open; None where it never is
     """
 
-    def __init__(self, basis: LipBasis, open_frame: Callable[[int], tuple[YuvFrame, F32]]) -> None:
-        self._basis, self._open_frame = basis, open_frame
-        self._insides: dict[int, Inside | None] = {}
+    def __init__(self, basis: LipBasis, inside: Callable[[Mouth], Inside | None]) -> None:
+        self._basis, self._inside = basis, inside
 
     def draw(self, picture: YuvFrame, points: F32, mouth: Mouth, lips: NDArray[np.floating], silence: float) -> None:
         """Make the mouth in `picture` show `lips`, in place.
@@ -103,15 +101,6 @@ class LipWarp:
         else:
             darken(planes, seen)
         _put(picture, planes, box)
-
-    def _inside(self, mouth: Mouth) -> Inside | None:
-        if mouth.track not in self._insides:
-            found = None
-            if mouth.open_gap >= _GAPING:
-                picture, points = self._open_frame(mouth.open_frame)
-                found = inside_of(picture, points.astype(np.float64), mouth.open_gap)
-            self._insides[mouth.track] = found
-        return self._insides[mouth.track]
 
 
 def _uncrossed(own: F64, moved: F64, heads: Heads) -> F64:

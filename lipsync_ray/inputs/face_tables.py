@@ -15,7 +15,7 @@ from lipsync_ray.io import storage
 from lipsync_ray.media import decode
 from lipsync_ray.media.probe import VideoInfo
 
-VERSION = 3  # raise when the same video would get another table: every key changes
+VERSION = 4  # raise when the same video would get another table: every key changes
 
 
 @dataclass(frozen=True)

@@ -117,7 +117,7 @@ def small_rgb(
     last: Any = None
     held: U8 | None = None
     for place, frame in enumerate(_frames(info, start, stop, seen), start):
-        if seen is not None:
+        if seen is not None and not info.still:
             seen.note(place, frame, info.stored_size)
         if held is None or frame is not last:
             scaled = frame.reformat(width=size[0], height=size[1], format="rgb24", interpolation="AREA")

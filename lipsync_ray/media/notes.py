@@ -5,6 +5,8 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
+from av.stream import Disposition
+
 from lipsync_ray.media.picture import known_matrix
 from lipsync_ray.media.stamps import Stamps
 
@@ -25,6 +27,9 @@ def of_container(container: Any, stream: Any, stamps: Stamps) -> tuple[str, ...]
         others.append(f"the title “{title[:80]}”")
     if stream.metadata.get("timecode") or container.metadata.get("timecode"):
         others.append("the time code")
+    pictures = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
+    if len(pictures) > 1:
+        others.append(f"other picture streams ({len(pictures) - 1})")
     if others:
         found.append(f"not carried over: {', '.join(others)}")
     if container.duration and not stamps.joins and stamps.packets > 1:
@@ -64,3 +69,10 @@ def of_frames(frame: Any, stream: Any, interlaced: bool) -> tuple[str, ...]:
             f"its colour matrix (code {int(frame.colorspace)}) is not understood: faces may have other colours"
         )
     return tuple(found)
+
+
+def of_size(stored: tuple[int, int], size: tuple[int, int]) -> tuple[str, ...]:
+    """That a picture is shrunk."""
+    if stored == size:
+        return ()
+    return (f"{stored[0]} × {stored[1]} pixels were shrunk to {size[0]} × {size[1]}: players show no larger video",)

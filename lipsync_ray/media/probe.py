@@ -39,7 +39,7 @@ class VideoInfo:
     Attributes
     ----------
     url : where it is
-    width, height : pixels, after rotation; as stored, so possibly odd
+    width, height : pixels, after rotation; as stored, so possibly odd; of a large picture, those it is shrunk to
     rotation : degrees to turn the stored pictures counter-clockwise to have them upright: 0, 90, 180 or 270
     rate : frames/s of the grid on which frames are numbered: the stream's own, or its nominal rate where it varies
     frames : number of frames on that grid
@@ -103,7 +103,7 @@ class VideoInfo:
 
     @property
     def stored_size(self) -> tuple[int, int]:
-        """(width, height) before it is turned."""
+        """(width, height) of decoded frames, before they are turned."""
         return (self.height, self.width) if self.orientation.swaps_sides else (self.width, self.height)
 
 
@@ -145,14 +145,15 @@ def probe_video(url: str, still_rate: Fraction = DEFAULT_STILL_RATE) -> VideoInf
             rate, frames, varies = _grid(url, stamps, stream)
         if orientation is None:
             orientation = _orientation(first.frame, url)
-        size = (first.frame.width, first.frame.height)
+        stored = (first.frame.width, first.frame.height)
+        size = stills.playable_size(*stored) if picture else stored
         aspect = Fraction(stream.sample_aspect_ratio or 1) or Fraction(1)
-        if orientation.swaps_sides:
-            size, aspect = (size[1], size[0]), 1 / aspect
+        upright = (size[1], size[0]) if orientation.swaps_sides else size
+        aspect = 1 / aspect if orientation.swaps_sides else aspect
         return VideoInfo(
             url=url,
-            width=size[0],
-            height=size[1],
+            width=upright[0],
+            height=upright[1],
             rotation=orientation.rotation,
             rate=rate,
             frames=frames,
@@ -173,6 +174,7 @@ def probe_video(url: str, still_rate: Fraction = DEFAULT_STILL_RATE) -> VideoInf
                 *told,
                 *notes.of_order(order, len(stamps.joins), frames, rate),
                 *notes.of_frames(first.frame, stream, first.interlaced and not still),
+                *notes.of_size(stored, size),
             ),
         )
 

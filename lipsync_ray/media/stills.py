@@ -12,6 +12,9 @@ from lipsync_ray.media.orientation import AS_STORED, Orientation, of_exif
 
 _JPEG_NAMES = (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo")  # a phone's JPEG may have a second picture behind the first
 _ORIENTATION = 0x0112
+# DCI 4K: within H.264's level 5.2 and the sides that common hardware decodes. A larger video hardly plays anywhere.
+LONGEST_SIDE = 4096  # pixels
+LARGEST_AREA = 4096 * 2160  # pixels
 _FILTERS = threading.Lock()  # what is warned of is the process's, and many pictures are looked at at once
 
 
@@ -23,6 +26,14 @@ def is_jpeg_name(url: str) -> bool:
 def is_picture_format(name: str) -> bool:
     """Whether FFmpeg's name of a format is that of a bare picture."""
     return name.endswith("_pipe") or name in {"image2", "mjpeg"}
+
+
+def playable_size(width: int, height: int) -> tuple[int, int]:
+    """(width, height) in pixels at which a picture of this size is made a video: its own, or even sides of one that plays."""
+    scale = min(LONGEST_SIDE / max(width, height), (LARGEST_AREA / (width * height)) ** 0.5)
+    if scale >= 1:
+        return width, height
+    return max(2, int(width * scale) // 2 * 2), max(2, int(height * scale) // 2 * 2)
 
 
 def look_whole(url: str) -> Orientation | None:

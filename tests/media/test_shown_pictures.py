@@ -16,6 +16,7 @@ from lipsync_ray.errors import ProbeError
 from lipsync_ray.media import decode
 from lipsync_ray.media.orientation import of_exif, of_matrix
 from lipsync_ray.media.probe import probe_video
+from lipsync_ray.media.stills import playable_size
 
 PICTURES = [barcode(number) for number in range(30)]
 UNIT = 65536
@@ -283,3 +284,37 @@ def test_a_png_with_an_orientation_of_its_own(tmp_path):
     (tmp_path / "a.png").write_bytes(data[:33] + chunk + data[33:])
     right = np.asarray(ImageOps.exif_transpose(Image.open(tmp_path / "a.png")), int)
     assert np.abs(shown(tmp_path / "a.png") - right).mean() < 1
+
+
+@pytest.mark.parametrize(
+    ("size", "shown"),
+    [
+        ((4096, 2160), (4096, 2160)),
+        ((2160, 4096), (2160, 4096)),
+        ((999, 777), (999, 777)),
+        ((4000, 3000), (3434, 2574)),
+        ((9000, 9000), (2974, 2974)),
+        ((20000, 100), (4096, 20)),
+        ((30000, 1), (4096, 2)),
+    ],
+)
+def test_a_picture_is_made_no_larger_than_players_show(size, shown):
+    assert playable_size(*size) == shown
+
+
+@pytest.mark.parametrize("turn", [1, 6])
+def test_a_large_picture_is_shrunk_and_that_is_said(turn, tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = turn
+    gradient = np.linspace(0, 255, 5000, dtype=np.uint8)[None, :, None].repeat(500, 0).repeat(3, 2)
+    Image.fromarray(gradient).save(tmp_path / "a.jpg", quality=95, exif=exif)
+    info = probe_video(str(tmp_path / "a.jpg"))
+    assert (info.width, info.height) == ((4096, 408) if turn == 1 else (408, 4096))
+    assert any("5000 × 500 pixels were shrunk to 4096 × 40" in note for note in info.notes), info.notes
+    picture = next(decode.pictures(info, 0, 1))
+    assert (picture.width, picture.height) == (info.width, info.height)
+    line = picture.y[:, 200] if turn == 6 else picture.y[200]
+    assert np.abs(np.diff(line.astype(int))).max() <= 2
+    seen = decode.Seen()
+    next(decode.small_rgb(info, 0, 1, 64, 64, seen))
+    assert not seen.resized

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,13 +12,17 @@ from numpy.typing import NDArray
 
 from lipsync_ray.faces.box_rules import boxes_by
 from lipsync_ray.faces.lip_basis import LipBasis
+from lipsync_ray.faces.mouth import Mouth
+from lipsync_ray.faces.mouth_inside import Inside, inside_of
 from lipsync_ray.faces.table import read_table
 from lipsync_ray.faces.warp import LipWarp
 from lipsync_ray.inputs import audio_features
 from lipsync_ray.inputs.face_tables import one_thread
+from lipsync_ray.inputs.mesh_tables import MeshTable
 from lipsync_ray.jobs.dub.plan import Segment
 from lipsync_ray.media import decode, mel
 from lipsync_ray.media.picture import YuvFrame
+from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.models.weights import Checkpoint
 from lipsync_ray.restoration.faces import Restored
 from lipsync_ray.settings import Precision
@@ -96,15 +101,22 @@ class _Warping:
         self._points = self._mesh.read(self._low, int(shown.max()) + 1)
         self._mouths = self._mesh.mouths()
         self.tracks = self._mouths.tracks
-        self._warp = LipWarp(basis, self._open_frame)
+        self._warp = LipWarp(basis, self._inside)
 
-    def _open_frame(self, number: int) -> tuple[YuvFrame, F32]:
-        return next(decode.pictures_at(self._video, [number])), self._mesh.read(number, number + 1)[0]
+    def _inside(self, mouth: Mouth) -> Inside | None:
+        return _inside_at(self._video, self._mesh, mouth.open_frame, mouth.open_gap)
 
     def draw(self, source: int, picture: YuvFrame, lips: F32, silence: float) -> None:
         """Move the lips of a source frame, in place."""
         mouth = self._mouths.by_track[int(self.tracks[source])]
         self._warp.draw(picture, self._points[source - self._low], mouth, lips, silence)
+
+
+@lru_cache(maxsize=8)
+def _inside_at(video: VideoInfo, mesh: MeshTable, frame: int, gap: float) -> Inside | None:
+    """The inside of the mouth in a source frame; every segment of a video asks for the same few."""
+    points = mesh.read(frame, frame + 1)[0].astype(np.float64)
+    return inside_of(next(decode.pictures_at(video, [frame])), points, gap)
 
 
 class Generating:

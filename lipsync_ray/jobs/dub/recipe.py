@@ -24,7 +24,7 @@ from lipsync_ray.models.weights import Checkpoint
 from lipsync_ray.restoration.weights import Restoration
 from lipsync_ray.settings import DubSettings, HeadSettings
 
-FRAMES_VERSION = 2  # raise when the same inputs and settings would give other frames: every fingerprint changes
+FRAMES_VERSION = 3  # raise when the same inputs and settings would give other frames: every fingerprint changes
 
 
 @dataclass(frozen=True)

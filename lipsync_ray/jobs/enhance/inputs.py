@@ -24,7 +24,7 @@ from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.restoration.weights import Restoration
 from lipsync_ray.settings import EnhanceSettings, Workers
 
-ENHANCE_VERSION = 1  # raise when the same video and settings would give other frames
+ENHANCE_VERSION = 2  # raise when the same video and settings would give other frames
 ENHANCE = JobSpec("enhance", RESULTS, packages=("gfpgan",))
 
 
