@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from lipsync_ray.settings import (
         AnalyzeSettings,
         DubSettings,
-        EngineKind,
         EnhanceSettings,
         EvaluateSettings,
         Workers,
@@ -76,7 +75,7 @@ def dub(
         raise SettingsError(f"-o {target}: a folder; expected the name of the video")
     # By way of a folder beside the video, in which a run that was stopped goes on.
     folder = f"{target}.run" if single else target
-    summary = _dub([row], folder, model, settings, workers or _workers(single=True), None, progress)
+    summary = _dub([row], folder, model, settings, workers or _workers((row.video, row.audio)), None, progress)
     if single and summary.complete:
         (result,) = summary.results
         storage.copy(result.output or "", target)
@@ -250,15 +249,11 @@ def _several(sources: Location | Sequence[Location]) -> list[str]:
     return [os.fspath(source) for source in sources]
 
 
-def _workers(single: bool = False) -> Workers:
+def _workers(pair: tuple[str, str] | None = None) -> Workers:
+    from lipsync_ray.profiles import auto_engine
     from lipsync_ray.settings import Workers
 
-    return Workers(engine=auto_engine(None, single))
-
-
-def auto_engine(address: str | None, single: bool = False) -> EngineKind:
-    """What works where nobody says: this process for one pair, unless a cluster is named; Ray for everything else."""
-    return "inline" if single and address is None and not os.environ.get("RAY_ADDRESS") else "ray"
+    return Workers(engine=auto_engine(None, pair))
 
 
 def _say_licence(name: str, console: Console) -> None:

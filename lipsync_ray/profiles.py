@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+from fractions import Fraction
 from typing import Any
 
-from lipsync_ray.errors import SettingsError
+from lipsync_ray.cpus import MOST_THREADS, whole_cpus
+from lipsync_ray.errors import LipsyncError, SettingsError
 from lipsync_ray.settings import EngineKind, Workers
 
+_MEGAPIXEL_S = 0.025  # CPU seconds for a frame's megapixel, by the bundled model
+_RAY_START_S = 12.0  # until Ray's processes have started and imported their libraries
 PROFILES = ("laptop", "gpu", "spot")
 
 
@@ -44,10 +48,40 @@ def workers_of(
     return Workers(**values, engine=engine)
 
 
+def auto_engine(address: str | None, pair: tuple[str, str] | None = None) -> EngineKind:
+    """What works where nobody says.
+
+    Ray for a table, or where a cluster is named. For one pair this process, which begins at once; Ray, where the work is
+    so long and the CPUs so many that what its processes gain is more than their start.
+
+    Parameters
+    ----------
+    pair : the video and the audio, where there is one pair
+    """
+    if pair is None or address is not None or os.environ.get("RAY_ADDRESS"):
+        return "ray"
+    cpus = whole_cpus()
+    if cpus <= MOST_THREADS:
+        return "inline"
+    gained_s = _work_s(*pair) * (1 / MOST_THREADS - 1 / cpus)
+    return "ray" if gained_s > _RAY_START_S else "inline"
+
+
+def _work_s(video: str, audio: str) -> float:
+    """CPU seconds that a dub takes, about, by its files' headers; 0 where they cannot be read, which the run then says."""
+    from lipsync_ray.media.headers import read_sound, read_video
+
+    try:
+        shown, heard_s = read_video(video, Fraction(25)), read_sound(audio)
+    except LipsyncError:
+        return 0.0
+    return float(heard_s * shown.rate) * shown.megapixels * _MEGAPIXEL_S
+
+
 def _values(profile: str | None, engine: EngineKind) -> dict[str, Any]:
     if profile == "laptop":
         alone = {} if engine == "inline" else {"address": "local"}
-        return {"actors": max(1, (os.cpu_count() or 2) - 1), **alone}
+        return {"actors": max(1, whole_cpus() - 1), **alone}
     if profile == "gpu":
         return {"gpus_per_actor": 0.5}
     if profile == "spot":

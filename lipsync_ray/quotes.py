@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from lipsync_ray.api import Location, auto_engine, download_line
+from lipsync_ray.api import Location, download_line
+from lipsync_ray.profiles import auto_engine
 
 if TYPE_CHECKING:
     from lipsync_ray.engine.rates import Rates

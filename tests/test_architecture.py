@@ -28,7 +28,7 @@ ALLOWED = {
     "faces": {"faces", "media", "io", "devices", "errors"},
     "metrics": {"metrics", "faces", "media", "errors"},
     "models": {"models", "settings", "faces", "media", "devices", "errors"},
-    "engine": {"engine", "settings", "io", "errors"},
+    "engine": {"engine", "settings", "io", "cpus", "errors"},
     "inputs": {"inputs", "engine", "models", "faces", "media", "settings", "io", "errors"},
     "restoration": {"restoration", "inputs", "faces", "media", "models", "settings", "io", "errors"},
     "report": {"report", "jobs.evaluate", "metrics", "io", "errors"},

@@ -1,7 +1,9 @@
-import os
-
+import numpy as np
 import pytest
+from clips import write_audio, write_video
 
+from lipsync_ray import profiles
+from lipsync_ray.cpus import whole_cpus
 from lipsync_ray.engine.resources import allocate
 from lipsync_ray.engine.runners import Cluster
 from lipsync_ray.errors import SettingsError
@@ -15,7 +17,7 @@ def test_none_is_the_defaults():
 
 def test_a_laptop_keeps_a_cpu_and_asks_no_cluster():
     workers = workers_of("laptop")
-    assert workers.actors == max(1, (os.cpu_count() or 2) - 1)
+    assert workers.actors == max(1, whole_cpus() - 1)
     assert workers.address == "local"
     assert workers_of("laptop", engine="inline").address is None
 
@@ -50,3 +52,26 @@ def test_what_is_said_counts_for_more(profile):
 def test_another_word_is_refused():
     with pytest.raises(SettingsError, match="--profile big: expected one of laptop, gpu, spot"):
         workers_of("big")
+
+
+@pytest.mark.parametrize(
+    ("cpus", "seconds", "expected"),
+    [(4, 3600, "inline"), (16, 1, "inline"), (16, 600, "ray"), (8, 20, "inline"), (64, 600, "ray")],
+)
+def test_one_pair_is_made_in_this_process_unless_it_is_long_and_there_are_many_cpus(
+    cpus, seconds, expected, monkeypatch, tmp_path
+):
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr(profiles, "whole_cpus", lambda: cpus)
+    video = write_video(tmp_path / "v.mp4", [np.zeros((720, 1280, 3), np.uint8)] * 2)
+    sound = write_audio(tmp_path / "a.wav", np.zeros(seconds * 100, np.float32), 100)
+    assert profiles.auto_engine(None, (str(video), str(sound))) == expected
+    assert profiles.auto_engine("auto", (str(video), str(sound))) == "ray"
+    assert profiles.auto_engine(None) == "ray"
+
+
+def test_a_pair_that_cannot_be_read_is_told_of_by_the_run(monkeypatch, tmp_path):
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr(profiles, "whole_cpus", lambda: 64)
+    (tmp_path / "v.mp4").write_text("no video")
+    assert profiles.auto_engine(None, (str(tmp_path / "v.mp4"), str(tmp_path / "none.wav"))) == "inline"

@@ -206,7 +206,7 @@ def dub(
         restore=restore_settings(restore, restore_mask, restore_region, restore_strength),
         head=head_settings(steps, guidance, seed, head_side, paste_back, parity),
     )
-    kind = engine_of(engine, address, single=audio is not None)
+    kind = engine_of(engine, address, None if audio is None else (source, audio))
     workers = workers_of(profile, actors, gpus_per_actor, batch, segment, attempts, address, kind)
     asked = {"--rates": rates, "--cpus": cpus, "--gpus": gpus, "--price-cpu": price_cpu, "--price-gpu": price_gpu}
     if not dry and (said := next((option for option, value in asked.items() if value is not None), None)):

@@ -96,18 +96,18 @@ RestoreStrength = Annotated[
 ]
 
 
-def engine_of(option: str, address: str | None, single: bool = False) -> EngineKind:
+def engine_of(option: str, address: str | None, pair: tuple[str, str] | None = None) -> EngineKind:
     """The engine that ``--engine`` means; any other word is left to be refused.
 
     Parameters
     ----------
-    single : one pair is to be made, and no table
+    pair : the video and the audio, where one pair is to be made, and no table
     """
     if option != "auto":
         return option  # type: ignore[return-value]
-    from lipsync_ray.api import auto_engine
+    from lipsync_ray.profiles import auto_engine
 
-    return auto_engine(address, single)
+    return auto_engine(address, pair)
 
 
 def restore_settings(model: str, mask: str, region: str, strength: float) -> RestoreSettings | None:

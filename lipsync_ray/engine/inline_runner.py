@@ -1,4 +1,4 @@
-"""The engine that is this process: stages on threads of their own, which decoders, OpenCV and torch leave to run.
+"""The engine that is this process: stages on threads, which decoders, OpenCV, torch and the encoder let run side by side.
 
 Nothing is started, so the first frame is drawn at once: for one pair, a notebook, a test. What would end a worker's
 process ends this one: there is nobody who tries again.
@@ -6,7 +6,6 @@ process ends this one: there is nobody who tries again.
 
 from __future__ import annotations
 
-import os
 import queue
 import threading
 from collections import deque
@@ -15,11 +14,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
 from typing import Any, Generic, TypeVar
 
+from lipsync_ray.cpus import MOST_THREADS, usable_cpus
 from lipsync_ray.engine import runners
 from lipsync_ray.engine.attempts import Ledger
 from lipsync_ray.engine.neighbours import Neighbours, neighbourhood
 from lipsync_ray.engine.runners import Cluster
-from lipsync_ray.engine.stages import Failure, Keyed, Outcome, StageSpec, build_stage, guarded, run_stage
+from lipsync_ray.engine.stages import Failure, Keyed, Outcome, StageSpec, build_stage, guarded, pools, run_stage
 from lipsync_ray.engine.team import ALONE, Body
 from lipsync_ray.errors import SettingsError
 
@@ -32,15 +32,20 @@ POLL_S = 0.2  # between two looks whether the pass has been left
 PATIENCE_S = 30.0  # for rows in work, when it has
 
 
+def inline_cluster() -> Cluster:
+    """What this process works with: one GPU where there is one."""
+    import torch
+
+    return Cluster(min(usable_cpus(), float(MOST_THREADS)), float(min(1, torch.cuda.device_count())), 1)
+
+
 class InlineRunner:
     """Threads of this process, on one GPU where there is one."""
 
     opened_s = 0.0
 
     def __init__(self) -> None:
-        import torch
-
-        self.cluster = Cluster(float(os.cpu_count() or 1), float(min(1, torch.cuda.device_count())), 1)
+        self.cluster = inline_cluster()
 
     def run(self, rows: Sequence[Keyed], stages: Sequence[StageSpec], ledger: Ledger) -> Iterator[Outcome]:
         return _run((Outcome(row.key, row) for row in rows), len(rows), stages, ledger)
@@ -117,9 +122,10 @@ class _Line:
 
 
 def _run(rows: Iterable[Outcome], most: int, stages: Sequence[StageSpec], ledger: Ledger) -> Iterator[Outcome]:
+    groups = pools(stages)
     left = threading.Event()
-    lines = [_Line(left) for _ in range(len(stages) + 1)]
-    crowds = [max(1, min(stage.workers, most)) for stage in stages]
+    lines = [_Line(left) for _ in range(len(groups) + 1)]
+    crowds = [max(1, min(max(stage.workers for stage in group), most)) for group in groups]
 
     def bring() -> None:
         for row in rows:
@@ -127,25 +133,26 @@ def _run(rows: Iterable[Outcome], most: int, stages: Sequence[StageSpec], ledger
         for _ in range(crowds[0]):
             lines[0].put(None)
 
-    ended = [threading.Lock() for _ in stages]
+    ended = [threading.Lock() for _ in groups]
     working = list(crowds)
 
     def work(number: int) -> None:
-        spec = stages[number]
         with _BUILDING:
-            stage = build_stage(spec)
+            built = [(spec.name, build_stage(spec)) for spec in groups[number]]
         while (outcome := lines[number].get()) is not None:
-            lines[number + 1].put(run_stage(spec.name, stage, outcome, ledger))
+            for name, stage in built:
+                outcome = run_stage(name, stage, outcome, ledger)
+            lines[number + 1].put(outcome)
         with ended[number]:
             working[number] -= 1
             last = working[number] == 0
         if last:
-            for _ in range(crowds[number + 1] if number + 1 < len(stages) else 1):
+            for _ in range(crowds[number + 1] if number + 1 < len(groups) else 1):
                 lines[number + 1].put(None)
 
     threads = [threading.Thread(target=bring, daemon=True)]
     threads += [
-        threading.Thread(target=work, args=(number,), name=stages[number].name, daemon=True)
+        threading.Thread(target=work, args=(number,), name=groups[number][0].name, daemon=True)
         for number, crowd in enumerate(crowds)
         for _ in range(crowd)
     ]

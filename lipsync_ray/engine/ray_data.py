@@ -10,14 +10,13 @@ import pickle
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import groupby
 from typing import Any
 
 import pyarrow as pa
 
 from lipsync_ray.engine.attempts import Ledger
 from lipsync_ray.engine.feed import Feed, Place
-from lipsync_ray.engine.stages import Failure, Keyed, Outcome, StageSpec, build_stage, run_stage
+from lipsync_ray.engine.stages import Failure, Keyed, Outcome, StageSpec, build_stage, pools, run_stage
 from lipsync_ray.engine.startup_barrier import StartupBarrier
 from lipsync_ray.errors import LipsyncError
 
@@ -77,12 +76,6 @@ class _Turn:
         for name, stage in self._stages:
             outcome = run_stage(name, stage, outcome, self._ledger, time.process_time)
         return _closed([outcome])
-
-
-def pools(stages: Sequence[StageSpec]) -> list[tuple[StageSpec, ...]]:
-    """The stages, those together that share their processes: neighbours that may, and need no GPU."""
-    together = groupby(enumerate(stages), key=lambda at: -1 if at[1].shares and not at[1].gpus else at[0])
-    return [tuple(stage for _, stage in group) for _, group in together]
 
 
 def run(rows: Sequence[Keyed], stages: Sequence[StageSpec], ledger: Ledger) -> Iterator[Outcome]:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from lipsync_ray.cpus import whole_cpus
 from lipsync_ray.engine.last_words import LastWords
 from lipsync_ray.engine.quiet import quiet
 from lipsync_ray.engine.reach import check_address
@@ -127,6 +128,7 @@ def _open(address: str | None) -> None:
                     with _given_ports(), _loopback():
                         ray.init(
                             address="local",
+                            num_cpus=whole_cpus(),
                             include_dashboard=False,
                             object_store_memory=LOCAL_STORE_BYTES,
                             logging_level=logging.WARNING,

@@ -6,8 +6,9 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from typing import Any, NoReturn, Protocol
 
 from lipsync_ray.engine.attempts import Ledger
@@ -50,6 +51,12 @@ class StageSpec:
     gpus: float = 0.0
     shares: bool = False
     spot: bool = False
+
+
+def pools(stages: Sequence[StageSpec]) -> list[tuple[StageSpec, ...]]:
+    """The stages, those together that share their processes: neighbours that may, and need no GPU."""
+    together = groupby(enumerate(stages), key=lambda at: -1 if at[1].shares and not at[1].gpus else at[0])
+    return [tuple(stage for _, stage in group) for _, group in together]
 
 
 @dataclass(frozen=True)

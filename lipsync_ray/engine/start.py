@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import time
 from collections.abc import Iterator
 
+from lipsync_ray.cpus import whole_cpus
 from lipsync_ray.engine.runners import Cluster, Runner
 from lipsync_ray.settings import Workers
 
@@ -25,8 +25,11 @@ def cluster_of(workers: Workers) -> Cluster:
             return cluster
     import torch
 
-    gpus = torch.cuda.device_count()
-    return Cluster(float(os.cpu_count() or 1), float(min(1, gpus) if workers.engine == "inline" else gpus), 1)
+    if workers.engine == "inline":
+        from lipsync_ray.engine.inline_runner import inline_cluster
+
+        return inline_cluster()
+    return Cluster(float(whole_cpus()), float(torch.cuda.device_count()), 1)
 
 
 @contextlib.contextmanager

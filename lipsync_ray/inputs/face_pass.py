@@ -18,7 +18,7 @@ from lipsync_ray.inputs.face_tables import Detect, FaceRow, Scanned, TableOrder,
 from lipsync_ray.io import storage
 from lipsync_ray.media.probe import VideoInfo
 
-SCAN_S = 30.0  # seconds of video in one row
+SCAN_S = 6.0  # seconds of video in one row: short, so that a single video is work for several workers
 POLL_S = 0.2  # between two looks at small tasks that have ended
 
 Query = TypeVar("Query")

@@ -23,7 +23,6 @@ from lipsync_ray.media.orientation import AS_STORED
 from lipsync_ray.media.picture import U8, YuvFrame
 from lipsync_ray.media.probe import VideoInfo, is_rgb_like
 from lipsync_ray.media.sequence import ReaderPool
-from lipsync_ray.media.stamps import nearest
 
 DECODER_THREADS = 2
 SKIPPED = 12  # frames: a smaller leap forward is decoded through, which costs less than to seek
@@ -183,6 +182,13 @@ def _decoded(info: VideoInfo, begin: int | None, seen: Seen | None) -> Iterator[
     pictures): decoded from here they would differ from the same frames decoded from the beginning, so they are left to
     an earlier start.
     """
+    a_frame = info.time_base * info.rate
+
+    def place(pts: int) -> int:
+        """As :func:`nearest`, for every frame: fractions would cost as much as OpenCV's part of a small picture."""
+        ticks = pts - info.origin
+        return max(0, (2 * ticks * a_frame.numerator + a_frame.denominator) // (2 * a_frame.denominator))
+
     with opened(info.url, info.decoder) as container:
         stream = main_stream(container)
         if not stream.codec_context.is_hwaccel:
@@ -200,16 +206,12 @@ def _decoded(info: VideoInfo, begin: int | None, seen: Seen | None) -> Iterator[
                 return
             except av.error.FFmpegError:
                 if seen is not None and packet.pts is not None:
-                    seen.damaged.add(_place(info, packet.pts))
+                    seen.damaged.add(place(packet.pts))
                 continue  # a damaged packet: the picture before it is held, as players do
             for frame in frames:
                 pts = frame.pts if frame.pts is not None else frame.dts
                 if pts is not None and (begin is None or (key is not None and pts >= key)):
-                    yield _place(info, pts), frame
-
-
-def _place(info: VideoInfo, pts: int) -> int:
-    return max(0, nearest((pts - info.origin) * info.time_base * info.rate))
+                    yield place(pts), frame
 
 
 def _planes(frame: Any, info: VideoInfo) -> YuvFrame:

@@ -143,17 +143,15 @@ def probe_video(url: str, still_rate: Fraction = DEFAULT_STILL_RATE) -> VideoInf
             frames, varies = first.count_all(), False
         else:
             rate, frames, varies = _grid(url, stamps, stream)
-        if orientation is None:
-            orientation = _orientation(first.frame, url)
-        stored = (first.frame.width, first.frame.height)
+        orientation = orientation or _orientation(first.frame, url)
+        stored = first.frame.width, first.frame.height
         size = stills.playable_size(*stored) if picture else stored
+        width, height = size[::-1] if orientation.swaps_sides else size
         aspect = Fraction(stream.sample_aspect_ratio or 1) or Fraction(1)
-        upright = (size[1], size[0]) if orientation.swaps_sides else size
-        aspect = 1 / aspect if orientation.swaps_sides else aspect
         return VideoInfo(
             url=url,
-            width=upright[0],
-            height=upright[1],
+            width=width,
+            height=height,
             rotation=orientation.rotation,
             rate=rate,
             frames=frames,
@@ -163,7 +161,7 @@ def probe_video(url: str, still_rate: Fraction = DEFAULT_STILL_RATE) -> VideoInf
             pixel_format=first.frame.format.name,
             varies=varies,
             still=still,
-            pixel_aspect=aspect,
+            pixel_aspect=1 / aspect if orientation.swaps_sides else aspect,
             colour=_colour(first.frame, stream),
             has_audio=bool(container.streams.audio),
             mirrored=orientation.mirrored,

@@ -6,10 +6,9 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from lipsync_ray.engine.progress import ProgressReporter, time_left
-from lipsync_ray.engine.ray_data import pools
 from lipsync_ray.engine.resources import allocate
 from lipsync_ray.engine.session import Cluster
-from lipsync_ray.engine.stages import StageSpec
+from lipsync_ray.engine.stages import StageSpec, pools
 from lipsync_ray.errors import SettingsError
 from lipsync_ray.settings import Workers
 
