@@ -23,14 +23,21 @@ A message names the file, row or option, what was expected, and what to do next.
 
 from __future__ import annotations
 
+from typing import Any
+
+from lipsync_ray import addresses
+
 SHOWN_PROBLEMS = 40
 
 
 class LipsyncError(Exception):
-    """Base of the tree."""
+    """Base of the tree. URLs in its message are without passwords, signatures and tokens."""
 
     retryable = False
     """Whether the same call may succeed later, on the same input."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*addresses.cleaned(args))
 
 
 class UsageError(LipsyncError):
@@ -46,7 +53,7 @@ class ManifestError(UsageError):
     """
 
     def __init__(self, url: str, problems: list[str]) -> None:
-        self.problems = problems
+        self.problems = problems = addresses.cleaned(problems)
         noun = "problem" if len(problems) == 1 else "problems"
         shown = problems[:SHOWN_PROBLEMS]
         if len(problems) > len(shown):

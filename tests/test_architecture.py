@@ -11,6 +11,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "lipsync_ray"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 # What each room may import of the others: one way, from the command line down to errors.
 JOBS_USE = {
+    "addresses",
     "restoration",
     "inputs",
     "engine",
@@ -23,12 +24,12 @@ JOBS_USE = {
     "errors",
 }
 ALLOWED = {
-    "io": {"io", "errors"},
+    "io": {"io", "errors", "addresses"},
     "media": {"media", "io", "errors"},
     "faces": {"faces", "media", "io", "devices", "errors"},
     "metrics": {"metrics", "faces", "media", "errors"},
     "models": {"models", "settings", "faces", "media", "devices", "errors"},
-    "engine": {"engine", "settings", "io", "cpus", "errors"},
+    "engine": {"engine", "settings", "io", "cpus", "errors", "addresses"},
     "inputs": {"inputs", "engine", "models", "faces", "media", "settings", "io", "errors"},
     "restoration": {"restoration", "inputs", "faces", "media", "models", "settings", "io", "errors"},
     "report": {"report", "jobs.evaluate", "metrics", "io", "errors"},

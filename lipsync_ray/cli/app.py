@@ -10,6 +10,7 @@ import sys
 
 import typer
 
+from lipsync_ray import addresses
 from lipsync_ray.cli.analyze import analyze
 from lipsync_ray.cli.dub import demo, dub
 from lipsync_ray.cli.enhance import enhance
@@ -42,7 +43,7 @@ def main() -> None:
         sys.exit(1)
     except OSError as error:
         said = f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
-        print(f"error: {said}", file=sys.stderr)
+        print(f"error: {addresses.without_secrets(said)}", file=sys.stderr)
         sys.exit(1)
     except Stopped as stopped:
         print("stopped. What was finished is kept: run the same command again to go on.", file=sys.stderr)

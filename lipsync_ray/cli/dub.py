@@ -175,7 +175,7 @@ def dub(
     from lipsync_ray.errors import SettingsError
     from lipsync_ray.faces.crop import Pads
     from lipsync_ray.io import protocols
-    from lipsync_ray.io.user_tables import is_table
+    from lipsync_ray.io.user_tables import is_folder, is_table
     from lipsync_ray.media.encode import VideoCoding
     from lipsync_ray.profiles import workers_of
     from lipsync_ray.settings import DubSettings
@@ -222,8 +222,9 @@ def dub(
             raise typer.Exit(0)
         exit_with(summary)
     if not is_table(source):
+        what = "a folder; " if is_folder(source) else ""
         raise SettingsError(
-            f"{source}: a single video needs its audio as the second argument; a table ends in .csv, .jsonl or .parquet"
+            f"{source}: {what}a single video needs its audio as the second argument; a table ends in .csv, .jsonl or .parquet"
         )
     if dry:
         dry_run(source, out, settings, workers, rates, cpus, gpus, price_cpu, price_gpu)

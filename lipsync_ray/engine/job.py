@@ -18,6 +18,7 @@ from typing import Any, Generic, TypeVar
 
 from rich.console import Console
 
+from lipsync_ray import addresses
 from lipsync_ray.engine.attempts import Ledger
 from lipsync_ray.engine.context import RunContext
 from lipsync_ray.engine.progress import passes_of
@@ -144,7 +145,8 @@ class JobRun(ABC, Generic[Video, R]):
         self.end(self.row_of(video, "failed", stage=failure.stage, error=failure.reason))
 
     def end(self, row: R) -> None:
-        """Record what became of a row; from here on a run that starts anew knows it."""
+        """Record what became of a row, its URLs as addresses; from here on a run that starts anew knows it."""
+        row = addresses.cleaned(row)
         self.spec.records.commit(self.out, row)
         self.ended[row.id] = row
         self.active.pop(row.id, None)
@@ -183,4 +185,4 @@ class JobRun(ABC, Generic[Video, R]):
             "passes": passes_of(self.context.console),
             **self.more(),
         }
-        storage.commit_bytes(self.url(RUN_FILE), json.dumps(record, indent=1).encode())
+        storage.commit_bytes(self.url(RUN_FILE), json.dumps(addresses.cleaned(record), indent=1).encode())

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any, NoReturn, Protocol
 
+from lipsync_ray import addresses
 from lipsync_ray.engine.attempts import Ledger
 from lipsync_ray.errors import LipsyncError, StageError
 from lipsync_ray.io import fetched
@@ -68,11 +69,17 @@ class Failure:
     stage : where
     reason : one line, for the results table
     detail : the traceback where the reason was not expected, else empty
+
+    URLs in them are without passwords, signatures and tokens.
     """
 
     stage: str
     reason: str
     detail: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "reason", addresses.without_secrets(self.reason))
+        object.__setattr__(self, "detail", addresses.without_secrets(self.detail))
 
 
 @dataclass(frozen=True)

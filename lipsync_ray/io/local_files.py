@@ -32,6 +32,11 @@ def absolute(url: str) -> str:
     return path if "/../" in f"{path}/" else os.path.normpath(path)  # what ".." means, links decide
 
 
+def exists(url: str) -> bool:
+    """Whether there is anything at a local path."""
+    return os.path.exists(path_of(url))
+
+
 def status(path: str) -> os.stat_result:
     """Of a regular file.
 

@@ -13,6 +13,8 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from lipsync_ray import addresses
+
 LONGEST_BYTES = 120  # of an id in UTF-8: file names hold 255, and ours append to it
 _SAFE = re.compile(r"[^\W_][\w.-]*")
 _UNSAFE = re.compile(r"[^\w.-]+")
@@ -32,7 +34,7 @@ def safe(name: str) -> str:
 
 def stem_of(url: str) -> str:
     """A file's name without its ending."""
-    name = url.rstrip("/").rpartition("/")[2]
+    name = addresses.without_query(url).rstrip("/").rpartition("/")[2]
     stem, dot, _ = name.rpartition(".")
     return stem if dot and stem else name
 
@@ -43,7 +45,7 @@ class Source:
 
     Attributes
     ----------
-    url : the file that gives the name
+    url : the file that gives the name; its address is kept (:mod:`lipsync_ray.addresses`)
     tail : what comes behind it
     more : and then, where that does not tell it from another
     """
@@ -55,7 +57,8 @@ class Source:
     _stem: str = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        *parts, name = self.url.split("://", 1)[-1].split("/")
+        object.__setattr__(self, "url", addresses.address(self.url))
+        *parts, name = addresses.without_query(self.url).split("://", 1)[-1].split("/")
         object.__setattr__(self, "_parts", tuple(filter(None, parts)))
         object.__setattr__(self, "_stem", stem_of(name) or "row")
 

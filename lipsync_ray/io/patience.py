@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from lipsync_ray.errors import AccessError, StorageError
+from lipsync_ray.errors import AccessError, LipsyncError, StorageError
 
 T = TypeVar("T")
 
@@ -43,7 +43,7 @@ def patiently(what: str, call: Callable[[], T]) -> T:
     for attempt in range(TRIES):
         try:
             return call()
-        except _FINAL:
+        except (*_FINAL, LipsyncError):
             raise
         except PermissionError as error:
             if error.filename is not None:  # of this machine's disk: its own words name the file

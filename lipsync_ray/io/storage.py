@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import posixpath
+import re
 import shutil
 import tempfile
 import uuid
@@ -18,11 +19,13 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
+from urllib.parse import quote
 
 from fsspec import filesystem
 from fsspec.core import has_magic, url_to_fs
 
-from lipsync_ray.io import fetched, local_files
+from lipsync_ray import addresses
+from lipsync_ray.io import fetched, local_files, web
 from lipsync_ray.io.patience import patiently
 
 OBJECT_STORES = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "memory"})
@@ -55,12 +58,15 @@ def join_relative(folder: str, path: str) -> str:
 
 def parent(url: str) -> str:
     """The folder that a file lies in."""
-    return url.rstrip("/").rpartition("/")[0] or "/"
+    return addresses.without_query(url).rstrip("/").rpartition("/")[0] or "/"
 
 
 def absolute(url: str) -> str:
-    """A local path made absolute, so that a worker with another working directory reads the same file."""
-    return local_files.absolute(url) if is_local(url) else url
+    """A local path made absolute, so that a worker with another working directory reads the same file.
+
+    A blank in a URL is written ``%20``, so that a sentence which names the URL shows where it ends.
+    """
+    return local_files.absolute(url) if is_local(url) else re.sub(r"\s", lambda blank: quote(blank[0]), url)
 
 
 def is_absolute(path: str) -> bool:
@@ -70,12 +76,12 @@ def is_absolute(path: str) -> bool:
 
 def is_there(path: str) -> bool:
     """Whether there is anything at a local path."""
-    return os.path.exists(local_files.path_of(path))
+    return local_files.exists(path)
 
 
 def name_of(url: str) -> str:
-    """The last part of a path or URL."""
-    return url.rstrip("/").rsplit("/", 1)[-1]
+    """The last part of a path or URL, without a query."""
+    return addresses.without_query(url).rstrip("/").rsplit("/", 1)[-1]
 
 
 def _fs(url: str) -> tuple[Any, str]:
@@ -98,6 +104,8 @@ def exists(url: str) -> bool:
 def identity(url: str) -> str:
     """16 hex digits that change when the object at ``url`` is another one: its address, size and time or ETag.
 
+    Of a URL that is signed anew they are the same.
+
     Raises
     ------
     FileNotFoundError, IsADirectoryError, PermissionError, StorageError
@@ -107,11 +115,16 @@ def identity(url: str) -> str:
         found = local_files.status(path)
         return digest(path, found.st_size, found.st_mtime_ns)
     fs, path = _fs(url)
+    if asked := web.asked_by(fs):
+        file = patiently(f"looking at {url}", lambda: web.look(asked, path))
+        if asked is fs:
+            web.check(url, file)
+        return digest(addresses.address(path), file.size, file.version)
     info = patiently(f"looking at {url}", lambda: fs.info(path))
     if info.get("type") == "directory":
         raise IsADirectoryError(url)
     version = info.get("ETag") or info.get("etag") or info.get("mtime") or info.get("LastModified") or ""
-    return digest(url, info["size"], version)
+    return digest(addresses.address(url), info["size"], version)
 
 
 def size(url: str) -> int:
@@ -119,6 +132,9 @@ def size(url: str) -> int:
     if is_local(url):
         return local_files.status(absolute(url)).st_size
     fs, path = _fs(url)
+    if asked := web.asked_by(fs):
+        found = patiently(f"looking at {url}", lambda: web.look(asked, path))
+        return found.size if found.size is not None else len(read_bytes(url))
     return int(patiently(f"looking at {url}", lambda: fs.size(path)))
 
 
@@ -133,7 +149,10 @@ def read_bytes(url: str, start: int = 0, length: int | None = None) -> bytes:
         return patiently(f"reading {url}", lambda: local_files.read(absolute(url), start, length))
     fs, path = _fs(url)
     stop = None if length is None else start + length
-    data = bytes(patiently(f"reading {url}", lambda: fs.cat_file(path, start=start, end=stop)))
+    if web.asked_by(fs) is fs:
+        data = patiently(f"reading {url}", lambda: web.read(fs, path, start, length))
+    else:
+        data = bytes(patiently(f"reading {url}", lambda: fs.cat_file(path, start=start, end=stop)))
     fetched.add(len(data))
     return data
 
@@ -214,8 +233,7 @@ def _write(path: str, data: bytes) -> None:
 
 
 def _whole_writes(fs: Any) -> bool:
-    protocols = {fs.protocol} if isinstance(fs.protocol, str) else set(fs.protocol)
-    return bool(protocols & OBJECT_STORES)
+    return bool(web.protocols(fs) & OBJECT_STORES)
 
 
 def _by_rename(fs: Any, path: str, url: str, write: Callable[[str], None]) -> None:
@@ -258,7 +276,7 @@ def opened(url: str) -> Iterator[str | IO[bytes]]:
         yield str(local_path(url))
         return
     fs, path = _fs(url)
-    file = patiently(f"opening {url}", lambda: fs.open(path, "rb", block_size=READ_BLOCK))
+    file = patiently(f"opening {url}", lambda: web.opened(fs, path, READ_BLOCK))
     fetched.counting(file)
     try:
         yield file

@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from lipsync_ray import addresses
+
 _CSV, _TSV, _JSON, _PARQUET, _SHEET = "CSV", "TSV", "JSON lines", "Parquet", "spreadsheet"
 _KINDS = {
     ".csv": _CSV,
@@ -50,7 +52,7 @@ class Raw:
 
 def kind_of(url: str) -> str | None:
     """What kind of table a name says; None of one that says none."""
-    name = url.lower().removesuffix(".gz")
+    name = addresses.without_query(url).lower().removesuffix(".gz")
     return next((kind for suffix, kind in _KINDS.items() if name.endswith(suffix)), None)
 
 
@@ -62,7 +64,7 @@ def parse(url: str, data: bytes, columns: Sequence[str]) -> Raw:
     columns : that it may have; a CSV's separator is the one that gives most of them
     """
     kind = kind_of(url)
-    if url.lower().endswith(".gz"):
+    if addresses.without_query(url).lower().endswith(".gz"):
         try:
             data = gzip.decompress(data)
         except (OSError, EOFError) as error:

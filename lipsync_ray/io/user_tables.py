@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lipsync_ray.errors import LipsyncError, ManifestError
-from lipsync_ray.io import names, protocols, storage, table_files
+from lipsync_ray.io import names, protocols, storage, table_files, windows
 
 _LOOKERS = 32
+_A_FOLDER = "a folder"
 
 Row = dict[str, str | None]
 
@@ -85,7 +86,9 @@ def read_rows(url: str, columns: Sequence[Column], source_of: Callable[[Row], na
     for row, name in zip(rows, names.tell_apart([source_of(row) for row in rows], written), strict=True):
         row["id"] = name
     problems += _id_problems([row["id"] or "" for row in rows])
-    problems += _refused(rows, [column.name for column in columns if column.file == "may"])
+    may = [column.name for column in columns if column.file == "may"]
+    problems += _refused(rows, may)
+    problems += _of_windows(rows, may)
     problems += missing_files(rows, [column.name for column in columns if column.file == "must"])
     if problems:
         raise ManifestError(url, sorted(problems, key=_place_of))
@@ -98,7 +101,9 @@ def _read(url: str, columns: Sequence[str]) -> table_files.Raw:
     try:
         data = storage.read_bytes(url)
     except FileNotFoundError:
-        raise ManifestError(url, ["no such file"]) from None
+        raise ManifestError(url, [f"no such file{windows.hint(url)}"]) from None
+    except IsADirectoryError:
+        raise ManifestError(url, [f"{_A_FOLDER}; expected a table"]) from None
     except (OSError, LipsyncError, ValueError, ImportError) as error:
         raise ManifestError(url, [f"cannot be read: {error}"]) from error
     if not data.strip():
@@ -141,6 +146,15 @@ def _refused(rows: Sequence[Row], columns: Sequence[str]) -> Iterable[str]:
                 yield f"row {number}, column {column!r}: {url}: {reason}"
 
 
+def _of_windows(rows: Sequence[Row], columns: Sequence[str]) -> Iterable[str]:
+    """One sentence for each path of Windows, which is no file of this machine."""
+    for number, row in enumerate(rows, 1):
+        for column in columns:
+            url = row[column]
+            if url and (hint := windows.hint(url)) and storage.is_local(url) and not storage.is_there(url):
+                yield f"row {number}, column {column!r}: {url}: no such file{hint}"
+
+
 def missing_files(rows: Sequence[Row], columns: Sequence[str]) -> Iterable[str]:
     """One sentence for each file that cannot be reached, naming row and column."""
     places: dict[str, list[str]] = {}
@@ -162,15 +176,20 @@ def why_absent(urls: Iterable[str]) -> dict[str, str]:
     return {url: near[url] or "" for url in urls if near[url]}
 
 
+def is_folder(url: str) -> bool:
+    """Whether a folder is there; of a web server none is known."""
+    return (_why_absent(url) or "").startswith(_A_FOLDER)
+
+
 def _why_absent(url: str) -> str | None:
     if refused := protocols.why_refused(url):
         return refused
     try:
         storage.identity(url)
     except FileNotFoundError:
-        return "no such file"
+        return f"no such file{windows.hint(url)}"
     except IsADirectoryError:
-        return "a folder; expected a media file"
+        return f"{_A_FOLDER}; expected a media file"
     except (OSError, LipsyncError, ValueError, ImportError) as error:
         return f"cannot be reached: {error}"
     return None

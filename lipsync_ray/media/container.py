@@ -44,7 +44,7 @@ def opened(url: str, decoder: Decoder = "cpu") -> Iterator[Any]:
     """
     with ExitStack() as stack:
         try:
-            if url.lower().endswith(_PICTURE_NAMES):
+            if storage.name_of(url).lower().endswith(_PICTURE_NAMES):
                 source: Any = io.BytesIO(storage.read_bytes(url))
             else:
                 source = stack.enter_context(storage.opened(url))

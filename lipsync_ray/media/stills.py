@@ -20,7 +20,7 @@ _FILTERS = threading.Lock()  # what is warned of is the process's, and many pict
 
 def is_jpeg_name(url: str) -> bool:
     """Whether the name says that the file is one JPEG, whatever else lies behind it."""
-    return url.lower().endswith(_JPEG_NAMES)
+    return storage.name_of(url).lower().endswith(_JPEG_NAMES)
 
 
 def is_picture_format(name: str) -> bool:

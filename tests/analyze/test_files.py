@@ -56,7 +56,7 @@ def test_every_problem_is_told(folder):
     assert "gone.mp4: no such file" in said
     assert "*.mkv: no file is like that" in said
     assert "a table stands alone" in said
-    assert "a folder; expected a media file" in said
+    assert f"a folder; name the files in it: {folder}/*" in said
 
 
 @given(st.integers(1, 500), st.integers(1, 40), st.integers(0, 5))

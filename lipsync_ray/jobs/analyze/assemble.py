@@ -7,6 +7,7 @@ from dataclasses import asdict
 from fractions import Fraction
 from typing import Any
 
+from lipsync_ray import addresses
 from lipsync_ray.engine.stages import Failure
 from lipsync_ray.io.wording import number, said, share
 from lipsync_ray.jobs.analyze import language
@@ -84,7 +85,7 @@ def _told(row: FileRow) -> dict[str, Any]:
     file = row.file
     return {
         "id": file.id,
-        "url": file.url,
+        "url": addresses.address(file.url),
         "roles": file.roles,
         "dubs": file.dubs,
         "expected_languages": file.languages,

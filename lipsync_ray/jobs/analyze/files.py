@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from lipsync_ray import addresses
 from lipsync_ray.errors import ManifestError
+from lipsync_ray.inputs.content_ids import content_ids
 from lipsync_ray.io import storage, user_tables
 from lipsync_ray.io.manifest import read_manifest
 from lipsync_ray.io.names import Source, tell_apart
@@ -50,35 +53,47 @@ def read_files(sources: Sequence[str]) -> list[File]:
     for source in sources:
         if user_tables.is_table(source):
             problems.append(f"{source}: a table stands alone; name it, or files, but not both")
-        elif any(sign in source for sign in "*?[") and not storage.exists(source):
+        elif any(sign in addresses.without_query(source) for sign in "*?[") and not storage.exists(source):
             found = storage.glob(source)
             urls |= dict.fromkeys(found)
             if not found:
                 problems.append(f"{source}: no file is like that")
         else:
             urls[storage.absolute(source)] = None
-    problems += [p.partition(": ")[2] for p in user_tables.missing_files([{"file": url} for url in urls], ["file"])]
+    for url, reason in user_tables.why_absent(urls).items():
+        inside = f"a folder; name the files in it: {storage.join(url, '*')}"
+        problems.append(f"{url}: {inside if user_tables.is_folder(url) else reason}")
     if problems:
         raise ManifestError(", ".join(sources), problems)
     return _named([File("", url) for url in urls])
 
 
 def _of_table(url: str) -> list[File]:
-    found: dict[str, File] = {}
-    for dub in read_manifest(url):
+    found: dict[tuple[str, str], File] = {}
+    dubs = read_manifest(url)
+    keys = _distinct({name for dub in dubs for name in (dub.video, dub.audio)})
+    for dub in dubs:
         uses: tuple[tuple[str, Role, str | None], ...] = (
             (dub.video, "video", None),
             (dub.audio, "audio", dub.language),
         )
         for name, role, language in uses:
-            file = found.get(name, File("", name))
-            found[name] = replace(
+            file = found.get(keys[name], File("", name))
+            found[keys[name]] = replace(
                 file,
                 roles=tuple(sorted({*file.roles, role})),
                 languages=tuple(dict.fromkeys((*file.languages, *filter(None, (language,))))),
                 dubs=tuple(dict.fromkeys((*file.dubs, dub.id))),
             )
     return _named(list(found.values()))
+
+
+def _distinct(urls: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """URL → what tells its file from the others, however often it was signed: its address, and its content where needed."""
+    places = {url: addresses.address(url) for url in urls}
+    counts = Counter(places.values())
+    contents = content_ids(url for url, place in places.items() if counts[place] > 1)
+    return {url: (place, str(contents.get(url, ""))) for url, place in places.items()}
 
 
 def _named(files: list[File]) -> list[File]:

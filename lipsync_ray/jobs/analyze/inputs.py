@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
+from lipsync_ray import addresses
 from lipsync_ray.engine.job import JobRun, JobSpec
 from lipsync_ray.engine.runners import Runner
 from lipsync_ray.engine.stages import Failure
@@ -79,7 +80,7 @@ def prepare(run: AnalyzeRun) -> None:
     for file in run.files:
         identity = found[file.url]
         known = "" if isinstance(identity, Exception) else identity
-        fingerprint = storage.digest(ANALYSIS_VERSION, known, asked, json.dumps(asdict(file)))
+        fingerprint = storage.digest(ANALYSIS_VERSION, known, asked, json.dumps(addresses.cleaned(asdict(file))))
         row = FileRow(
             key=file.id,
             file=file,

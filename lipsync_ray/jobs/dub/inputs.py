@@ -174,7 +174,7 @@ def _look_at_files(run: DubRun) -> None:
 
 def _source(run: DubRun, key: str, dub: DubState) -> AudioSource:
     """The sound of a dub. A video's own begins with its pictures, so that it keeps its distance from them."""
-    own = dub.row.audio == dub.row.video and dub.info is not None
+    own = dub.row.own_sound and dub.info is not None
     track = SoundTrack(dub.row.audio, dub.row.language, dub.info.origin_s if own and dub.info is not None else None)
     folder = run.url(audio_features.FOLDER)
     voice = bool(run.settings.close_in_silence)

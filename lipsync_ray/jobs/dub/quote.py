@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TypeVar
 
+from lipsync_ray import addresses
 from lipsync_ray.engine.rates import Rates
 from lipsync_ray.engine.resources import Pool, allocate
 from lipsync_ray.engine.runners import Cluster
@@ -121,7 +122,7 @@ def quote(
     for dub in dubs:
         found = ids[dub.video], ids[dub.audio], headers[dub.video], sounds[dub.audio]
         if reasons := [str(one) for one in found if isinstance(one, Exception)]:
-            unreadable.append((dub.id, reasons[0]))
+            unreadable.append((dub.id, addresses.without_secrets(reasons[0])))
         else:
             keys[dub.id] = recipe.keys(dub, str(ids[dub.video]), str(ids[dub.audio]))
     kept = RESULTS.kept(out, {name: key.fingerprint for name, key in keys.items()}, has_output(out, ["videos"]))

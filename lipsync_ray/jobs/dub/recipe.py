@@ -231,6 +231,7 @@ class Recipe:
         video, audio : identities of its files
         """
         video_key = storage.digest(video, str(self.settings.still_rate), face_tables.VERSION)
-        own = row.audio == row.video
-        audio_key = storage.digest(audio, self.settings.trim_silence, row.language, own, audio_features.FORMAT)
+        audio_key = storage.digest(
+            audio, self.settings.trim_silence, row.language, row.own_sound, audio_features.FORMAT
+        )
         return Keys(video_key, audio_key, storage.digest(FRAMES_VERSION, video_key, audio_key, self._asked))

@@ -61,7 +61,9 @@ def read_items(sources: Sequence[str], face: FaceChoice | None) -> tuple[list[En
     ------
     ManifestError : a file is missing, or a folder is no finished run
     """
-    if len(sources) == 1 and not PurePosixPath(sources[0]).suffix:
+    if len(sources) == 1 and (
+        not PurePosixPath(storage.name_of(sources[0])).suffix or user_tables.is_folder(storage.absolute(sources[0]))
+    ):
         return _of_run(sources[0].rstrip("/"), face)
     urls = [storage.absolute(source) for source in sources]
     problems = list(user_tables.missing_files([{"video": url} for url in urls], ["video"]))
