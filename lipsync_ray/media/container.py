@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any, Literal, get_args
 
 import av
 import av.error
+from av.codec import CodecContext
 from av.codec.hwaccel import HWAccel
 from av.stream import Disposition
 
@@ -30,6 +32,8 @@ _PLAYLIST = "a playlist, which names other files; expected the media file itself
 _PLAYLIST_SIGNS = (b"#EXTM3U", b"ffconcat", b"v=0\r\n", b"v=0\n")
 # What such a text may be opened by, before it is known to be one. A stream that this program reads has no protocol of its own.
 _BY_PATH, _BY_STREAM = {"protocol_whitelist": "file"}, {"protocol_whitelist": "none"}
+ALPHA_MODE = "alpha_mode"  # of a stream of WebM or Matroska: "1" where packets have a second picture, the transparency
+_READS_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 _TS_DISCONT = 0x0200  # FFmpeg's AVFMT_TS_DISCONT: a format whose clock may jump (MPEG-TS and PS, Ogg)
 
 
@@ -82,6 +86,18 @@ def main_stream(container: Any) -> Any:
     """
     streams = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
     return next((stream for stream in streams if stream.disposition & Disposition.default), next(iter(streams), None))
+
+
+def packets_of(container: Any, stream: Any) -> Iterator[tuple[Any, Callable[[], Any]]]:
+    """A picture stream's packets, each with what decodes it into the frames that it completes.
+
+    The transparency of VP8 and VP9 is decoded too, where FFmpeg has libvpx: its own decoders leave it out.
+    """
+    codec = stream.codec_context
+    if stream.metadata.get(ALPHA_MODE) == "1" and (name := _READS_ALPHA.get(codec.name)) in av.codecs_available:
+        codec = CodecContext.create(name, "r")
+    for packet in container.demux(stream):
+        yield packet, partial(codec.decode, packet)
 
 
 def clock_may_jump(container: Any) -> bool:

@@ -17,12 +17,13 @@ import cv2
 import numpy as np
 
 from lipsync_ray.errors import DecodeError
-from lipsync_ray.media.container import main_stream, opened
+from lipsync_ray.media.container import main_stream, opened, packets_of
 from lipsync_ray.media.deinterlace import deinterlaced
 from lipsync_ray.media.orientation import AS_STORED
 from lipsync_ray.media.picture import U8, YuvFrame
 from lipsync_ray.media.probe import VideoInfo, is_rgb_like
 from lipsync_ray.media.sequence import ReaderPool
+from lipsync_ray.media.transparency import on_ground
 
 DECODER_THREADS = 2
 SKIPPED = 12  # frames: a smaller leap forward is decoded through, which costs less than to seek
@@ -119,7 +120,7 @@ def small_rgb(
         if seen is not None and not info.still:
             seen.note(place, frame, info.stored_size)
         if held is None or frame is not last:
-            scaled = frame.reformat(width=size[0], height=size[1], format="rgb24", interpolation="AREA")
+            scaled = on_ground(frame).reformat(width=size[0], height=size[1], format="rgb24", interpolation="AREA")
             held, last = np.ascontiguousarray(info.orientation.upright(scaled.to_ndarray())), frame
         yield held
 
@@ -197,11 +198,11 @@ def _decoded(info: VideoInfo, begin: int | None, seen: Seen | None) -> Iterator[
         key: int | None = None
         if begin is not None:
             container.seek(begin, stream=stream, backward=True)
-        for packet in container.demux(stream):
+        for packet, decode in packets_of(container, stream):
             if begin is not None and key is None and packet.is_keyframe and packet.pts is not None:
                 key = packet.pts
             try:
-                frames = packet.decode()
+                frames = decode()
             except av.error.EOFError:
                 return
             except av.error.FFmpegError:
@@ -216,6 +217,7 @@ def _decoded(info: VideoInfo, begin: int | None, seen: Seen | None) -> Iterator[
 
 def _planes(frame: Any, info: VideoInfo) -> YuvFrame:
     size = info.stored_size
+    frame = on_ground(frame)
     if is_rgb_like(frame):
         # A PNG is tagged as full range, which would become the planes' range too; a BMP has a converter of its own,
         # which is less exact.

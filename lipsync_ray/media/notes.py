@@ -7,8 +7,10 @@ from typing import Any
 
 from av.stream import Disposition
 
+from lipsync_ray.media.container import ALPHA_MODE
 from lipsync_ray.media.picture import known_matrix
 from lipsync_ray.media.stamps import Stamps
+from lipsync_ray.media.transparency import has_alpha, shows_through
 
 _PQ, _HLG = 16, 18  # ITU-T H.273 transfer characteristics of HDR
 _ENDS_EARLY_S = Fraction(3, 10)  # a header that says more by this and a twentieth is told
@@ -61,9 +63,10 @@ def of_frames(frame: Any, stream: Any, interlaced: bool) -> tuple[str, ...]:
         found.append(f"HDR ({name}): kept with its tags, but in 8 bits, so bands may show in smooth places")
     elif depth > 8:
         found.append(f"{depth} bits a sample: 8 are kept")
-    alpha = any(component.is_alpha for component in frame.format.components)
-    if (alpha and stream.codec_context.name != "gif") or stream.metadata.get("alpha_mode") == "1":
-        found.append("its transparency is lost")
+    if shows_through(frame) or (stream.frames > 1 and has_alpha(frame)):
+        found.append("its transparent parts are shown on a plain grey ground")
+    elif stream.metadata.get(ALPHA_MODE) == "1" and not has_alpha(frame):
+        found.append("its transparency cannot be read here: what is stored behind it is shown")
     if not frame.format.is_rgb and not known_matrix(int(frame.colorspace)):
         found.append(
             f"its colour matrix (code {int(frame.colorspace)}) is not understood: faces may have other colours"

@@ -17,7 +17,7 @@ import av.error
 
 from lipsync_ray.errors import ProbeError
 from lipsync_ray.media import notes, stills
-from lipsync_ray.media.container import Decoder, kinds, main_stream, opened
+from lipsync_ray.media.container import Decoder, kinds, main_stream, opened, packets_of
 from lipsync_ray.media.orientation import AS_STORED, Orientation, of_matrix
 from lipsync_ray.media.picture import RGB_AS, Colour
 from lipsync_ray.media.stamps import DEFAULT_RATE, FASTEST, Stamps, nearest, pick_rate, read_stamps
@@ -251,9 +251,9 @@ def _decoded(url: str, container: Any, stream: Any) -> Any:
     """Frames until the file ends; damaged packets are passed over once one could be decoded."""
     found, reason = False, None
     try:
-        for packet in container.demux(stream):
+        for _, decode in packets_of(container, stream):
             try:
-                for frame in packet.decode():
+                for frame in decode():
                     found = True
                     yield frame
             except av.error.EOFError:

@@ -16,7 +16,7 @@ from typing import Any
 
 import av.error
 
-from lipsync_ray.media.container import main_stream, opened
+from lipsync_ray.media.container import main_stream, opened, packets_of
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.media.stamps import nearest
 
@@ -140,7 +140,7 @@ def _numbered(info: VideoInfo, container: Any, threads: int) -> Iterator[tuple[i
 def _frames(container: Any, stream: Any, joins: tuple[tuple[int, int], ...]) -> Iterator[Any]:
     coming = deque(joins)
     shift = number = 0
-    for packet in container.demux(stream):
+    for packet, decode in packets_of(container, stream):
         if packet.size:
             while coming and coming[0][0] <= number:
                 shift = coming.popleft()[1]
@@ -149,7 +149,7 @@ def _frames(container: Any, stream: Any, joins: tuple[tuple[int, int], ...]) -> 
                 packet.pts = None if packet.pts is None else packet.pts + shift
                 packet.dts = None if packet.dts is None else packet.dts + shift
         try:
-            yield from packet.decode()
+            yield from decode()
         except av.error.EOFError:
             return
         except av.error.FFmpegError:

@@ -238,7 +238,6 @@ def test_interlaced_video_loses_its_combs(tmp_path, name, codec):
         ("yuv420p10le", "libx265", "a.mp4", {"color_trc": 16, "color_primaries": 9, "colorspace": 9}, "HDR (PQ)"),
         ("yuv420p10le", "libx265", "a.mkv", {"color_trc": 18, "color_primaries": 9, "colorspace": 9}, "HDR (HLG)"),
         ("yuv422p10le", "prores_ks", "a.mov", {}, "10 bits"),
-        ("yuva420p", "ffv1", "a.mkv", {}, "transparency"),
     ],
 )
 def test_what_is_lost_on_the_way_to_eight_bits_is_said(tmp_path, form, codec, name, tags, said):
