@@ -33,6 +33,13 @@ class WebServer:
         self.address = ""
 
 
+class Quiet(ThreadingHTTPServer):
+    """Says nothing of those who hang up."""
+
+    def handle_error(self, request, client_address):
+        pass
+
+
 @contextmanager
 def web_server() -> Iterator[WebServer]:
     """A server while it is needed."""
@@ -90,7 +97,7 @@ def web_server() -> Iterator[WebServer]:
         def log_message(self, *args):
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = Quiet(("127.0.0.1", 0), Handler)
     told.address = f"http://127.0.0.1:{server.server_address[1]}"
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:

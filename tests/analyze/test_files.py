@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from web_server import web_server
 
 from lipsync_ray.errors import ManifestError
 from lipsync_ray.jobs.analyze.files import read_files
@@ -75,3 +76,16 @@ def test_another_seed_chooses_others():
 def test_text_is_cut_at_a_space():
     assert shortened("one two three", 9) == "one two …"
     assert shortened("one", 9) == "one"
+
+
+def test_a_file_that_is_signed_twice_is_one_and_files_behind_one_address_are_two(tmp_path):
+    with web_server() as server:
+        server.files |= {"/a.mp4": b"x", "/b.wav": b"y", "/get?c=1": b"1", "/get?c=2": b"2"}
+        signed = [f"{server.address}/a.mp4?sig={n}" for n in (1, 2)]
+        others = [f"{server.address}/get?c={n}" for n in (1, 2)]
+        assert [file.id for file in read_files([*signed, *others])] == ["a", "get", "get-2"]
+        table = tmp_path / "t.csv"
+        table.write_text("video,audio\n" + "".join(f"{video},{server.address}/b.wav\n" for video in (*signed, *others)))
+        found = read_files([str(table)])
+    assert [file.id for file in found] == ["a", "b", "get", "get-2"]
+    assert [len(file.dubs) for file in found] == [2, 4, 1, 1]

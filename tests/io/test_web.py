@@ -104,6 +104,10 @@ def test_what_comes_only_as_a_whole_and_is_large_names_simplecache(server, monke
         with storage.opened(kept) as file:
             file.seek(2000)
             assert file.read(10) == DATA[2000:2010]
+    server.asked.clear()
+    with storage.opened(kept) as file:
+        assert file.read() == DATA
+    assert server.asked == []
     assert storage.size(kept) == len(DATA)
 
 

@@ -65,7 +65,8 @@ def read_files(sources: Sequence[str]) -> list[File]:
         problems.append(f"{url}: {inside if user_tables.is_folder(url) else reason}")
     if problems:
         raise ManifestError(", ".join(sources), problems)
-    return _named([File("", url) for url in urls])
+    keys = _distinct(urls)
+    return _named([File("", url) for url in {keys[url]: url for url in reversed(urls)}.values()][::-1])
 
 
 def _of_table(url: str) -> list[File]:
