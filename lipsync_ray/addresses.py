@@ -21,8 +21,9 @@ NAMING = frozenset({
 tokens as often."""
 _WEB = ("http", "https")
 _LINK = re.compile(r"::(?=[a-z][a-z0-9+.-]*(?:://|::))")  # between the links of a chain: simplecache::https://…
-# In a sentence; one between quotes ends with them, another may have them in it.
-_IN_TEXT = re.compile(r"(?i)(?<![\"'])\b[a-z][a-z0-9+.-]*://\S+|(?<=[\"'])[a-z][a-z0-9+.-]*://[^\s\"']+")
+_SCHEME = "[a-z][a-z0-9+.-]*://"
+# In a sentence; one between quotes ends with them, another may have them in it; a comma may be in one, or begin the next.
+_IN_TEXT = re.compile(rf"(?i)(?<![\"'])\b{_SCHEME}(?:(?![,;|]{_SCHEME})\S)+|(?<=[\"']){_SCHEME}[^\s\"']+")
 _STOPS = ".,:;!…)]}'\""  # what ends a sentence, not a URL
 
 

@@ -50,6 +50,11 @@ def test_the_address_of(url, place):
     assert addresses.without_secrets(f"{url}: gone") == f"{place}: gone"
 
 
+def test_urls_in_a_row_are_told_apart():
+    text = "https://h/a,b.mp4,https://u:SECRET@h/b.mp4?sig=SECRET|s3://b/k;https://h/c.mp4?sig=SECRET,SECRET: gone"
+    assert addresses.without_secrets(text) == "https://h/a,b.mp4,https://h/b.mp4|s3://b/k;https://h/c.mp4: gone"
+
+
 def test_a_quote_in_a_url_hides_nothing_behind_it():
     assert addresses.without_secrets("https://h/it's.mp4?sig=SECRET: gone") == "https://h/it's.mp4: gone"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lipsync_ray import addresses
 from lipsync_ray.errors import ManifestError
 from lipsync_ray.io import storage, user_tables
 from lipsync_ray.io.names import Source, stem_of
@@ -33,11 +32,6 @@ class Dub:
     video: str
     audio: str
     language: str | None = None
-
-    @property
-    def own_sound(self) -> bool:
-        """Whether the audio is the video's own, be it signed twice."""
-        return addresses.address(self.audio) == addresses.address(self.video)
 
 
 def read_manifest(url: str) -> list[Dub]:

@@ -18,6 +18,7 @@ from fsspec.asyn import sync
 from fsspec.implementations.cached import CachingFileSystem
 
 from lipsync_ray.errors import AccessError, StorageError
+from lipsync_ray.io import fetched
 
 WHOLE = 32 << 20  # bytes: up to this a file is read whole, each time it is opened, where a server does not send parts
 _BEGINNING = 1 << 16  # bytes that tell two versions apart where a server has no ETag
@@ -96,7 +97,9 @@ def opened(fs: Any, url: str, block: int) -> IO[bytes]:
         found = look(fs, url)
         check(url, found)
         if not found.parts or not found.size:
-            return io.BytesIO(read(fs, url))
+            data = read(fs, url)
+            fetched.add(len(data))
+            return io.BytesIO(data)
         known["size"] = found.size
     file: IO[bytes] = fs.open(url, "rb", block_size=block, **known)
     return file

@@ -63,8 +63,9 @@ def of_frames(frame: Any, stream: Any, interlaced: bool) -> tuple[str, ...]:
         found.append(f"HDR ({name}): kept with its tags, but in 8 bits, so bands may show in smooth places")
     elif depth > 8:
         found.append(f"{depth} bits a sample: 8 are kept")
-    if shows_through(frame) or (stream.frames > 1 and has_alpha(frame)):
-        found.append("its transparent parts are shown on a plain grey ground")
+    palette = len(frame.format.components) == 1
+    if shows_through(frame) or (stream.frames > 1 and has_alpha(frame) and not palette):
+        found.append("where it is transparent, a plain grey ground is shown")
     elif stream.metadata.get(ALPHA_MODE) == "1" and not has_alpha(frame):
         found.append("its transparency cannot be read here: what is stored behind it is shown")
     if not frame.format.is_rgb and not known_matrix(int(frame.colorspace)):

@@ -152,11 +152,3 @@ def test_tables_are_signed_too_and_their_paths_begin_at_their_folder(server, tmp
     with pytest.raises(ManifestError, match="nothing was started") as caught:
         read_manifest(f"{server.address}/in/none.csv{sign}")
     assert "SECRET" not in str(caught.value)
-
-
-def test_the_same_video_signed_twice_is_its_own_sound(server, tmp_path):
-    url = f"{server.address}/in/a.mp4"
-    table = tmp_path / "t.csv"
-    table.write_text(f"video,audio\n{url}?sig=1,{url}?sig=2\n")
-    (dub,) = read_manifest(str(table))
-    assert dub.own_sound

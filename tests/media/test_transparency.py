@@ -13,7 +13,7 @@ from lipsync_ray.media.transparency import GROUND
 
 WIDTH, HEIGHT = 128, 96
 COLOUR = (200, 60, 40)
-SAID = "transparent parts are shown on a plain grey ground"
+SAID = "where it is transparent, a plain grey ground is shown"
 
 
 def pixels(alpha=0, colour=COLOUR):

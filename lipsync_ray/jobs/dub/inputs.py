@@ -43,6 +43,7 @@ class DubState(VideoState):
     ----------
     row : of the manifest
     video_key, audio_key : of the distinct files it is made of
+    own_sound : whether they are one file
     info, speech, speaker, table, mesh, encodings, head : what was found in them, or made of them
     frames : of the output
     faceless : first frame → frames without a face, of segments made in this run
@@ -55,6 +56,7 @@ class DubState(VideoState):
     row: Dub
     video_key: str = ""
     audio_key: str = ""
+    own_sound: bool = False
     info: VideoInfo | None = None
     speech: Speech | None = None
     speaker: SpeakerTracks | None = None
@@ -150,6 +152,7 @@ def prepare(run: DubRun) -> None:
             run.fail(dub, Failure("look", f"{gone}: {video if isinstance(video, Exception) else audio}"))
         else:
             keys = run.recipe.keys(row, video, audio)
+            dub.own_sound = audio == video
             dub.video_key, dub.audio_key, dub.fingerprint = keys.video, keys.audio, keys.fingerprint
     run.keep(has_output(run.out, ["videos"]))
     if run.active:
@@ -174,7 +177,7 @@ def _look_at_files(run: DubRun) -> None:
 
 def _source(run: DubRun, key: str, dub: DubState) -> AudioSource:
     """The sound of a dub. A video's own begins with its pictures, so that it keeps its distance from them."""
-    own = dub.row.own_sound and dub.info is not None
+    own = dub.own_sound and dub.info is not None
     track = SoundTrack(dub.row.audio, dub.row.language, dub.info.origin_s if own and dub.info is not None else None)
     folder = run.url(audio_features.FOLDER)
     voice = bool(run.settings.close_in_silence)

@@ -231,7 +231,6 @@ class Recipe:
         video, audio : identities of its files
         """
         video_key = storage.digest(video, str(self.settings.still_rate), face_tables.VERSION)
-        audio_key = storage.digest(
-            audio, self.settings.trim_silence, row.language, row.own_sound, audio_features.FORMAT
-        )
+        own = audio == video
+        audio_key = storage.digest(audio, self.settings.trim_silence, row.language, own, audio_features.FORMAT)
         return Keys(video_key, audio_key, storage.digest(FRAMES_VERSION, video_key, audio_key, self._asked))
