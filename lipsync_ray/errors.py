@@ -8,7 +8,8 @@
     ├── MediaError              a file cannot be used
     │   ├── ProbeError          … not a readable video or audio file
     │   ├── DecodeError         … opened, but frames or samples cannot be had from it
-    │   └── EncodeError         … cannot be written
+    │   ├── EncodeError         … cannot be written
+    │   └── ChangedError        … is not the one any more that was planned with
     ├── ModelError
     │   ├── WeightsError        a checkpoint is missing, damaged or not the file it should be (exit status 2)
     │   └── CheckpointError     a checkpoint's entries are not those of the network
@@ -83,6 +84,10 @@ class DecodeError(MediaError):
 
 class EncodeError(MediaError):
     """A video cannot be written."""
+
+
+class ChangedError(MediaError):
+    """An input was replaced or written to while a run worked on it."""
 
 
 class ModelError(LipsyncError):

@@ -8,6 +8,7 @@ from lipsync_ray.engine.start import started
 from lipsync_ray.engine.video_pass import VideoPass, VideoState, run_pass
 from lipsync_ray.inputs.segments import video_segments
 from lipsync_ray.io import storage
+from lipsync_ray.io.identity import identity
 from lipsync_ray.io.records import Records
 from lipsync_ray.media import decode
 from lipsync_ray.media.probe import VideoInfo, probe_video
@@ -50,7 +51,7 @@ def run(videos, workers, out, console):  # videos: id → URL
         spec = JobSpec("brightness", Records(Brightness, "brightness.parquet"))
         job = Run(spec, list(videos), {}, workers, out, console, runner)
         for name, url in videos.items():
-            job.active[name] = State(name, probe_video(url), fingerprint=storage.identity(url))
+            job.active[name] = State(name, probe_video(url), fingerprint=identity(url))
         job.keep(lambda row: row.status == "done")
         done = lambda state, luma: job.end(job.row_of(state, "done", luma=luma))  # noqa: E731
         parts_of = lambda state: video_segments(job, state, state.video)  # noqa: E731

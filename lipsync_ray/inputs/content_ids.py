@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from lipsync_ray.errors import LipsyncError
 from lipsync_ray.io import storage
+from lipsync_ray.io.identity import identity
 
 _LOOKERS = 32
 
@@ -16,7 +17,7 @@ def content_ids(urls: Iterable[str]) -> dict[str, str | Exception]:
 
     def identify(url: str) -> str | Exception:
         try:
-            return storage.identity(url)
+            return identity(url)
         except FileNotFoundError:
             return OSError("no such file")
         except (OSError, LipsyncError) as error:

@@ -10,11 +10,12 @@ from lipsync_ray.media.probe import VideoInfo, probe_video
 
 @dataclass(frozen=True)
 class VideoSource:
-    """A video to look at. `key` changes with its content; `still_rate` is for pictures."""
+    """A video to look at. `key` changes with its content; `still_rate` is for pictures; `content` is the file's identity."""
 
     url: str
     key: str
     still_rate: Fraction
+    content: str
 
 
 def probe(source: VideoSource) -> VideoInfo:
@@ -23,5 +24,6 @@ def probe(source: VideoSource) -> VideoInfo:
     Raises
     ------
     ProbeError : not a readable video
+    ChangedError : the file is another one by now
     """
-    return probe_video(source.url, source.still_rate)
+    return probe_video(source.url, source.still_rate, source.content)

@@ -25,6 +25,7 @@ from fsspec import filesystem
 from fsspec.core import has_magic, url_to_fs
 
 from lipsync_ray import addresses
+from lipsync_ray.errors import ChangedError
 from lipsync_ray.io import fetched, local_files, web
 from lipsync_ray.io.patience import patiently
 
@@ -84,7 +85,8 @@ def name_of(url: str) -> str:
     return addresses.without_query(url).rstrip("/").rsplit("/", 1)[-1]
 
 
-def _fs(url: str) -> tuple[Any, str]:
+def file_system(url: str) -> tuple[Any, str]:
+    """The fsspec file system of a URL, and the path in it."""
     if "::" in url and "://" in url.partition("::")[2]:  # a chain, such as simplecache::s3://…
         fs, path = url_to_fs(url)
     else:
@@ -97,41 +99,15 @@ def exists(url: str) -> bool:
     """Whether an object or folder is there."""
     if is_local(url):
         return is_there(url)
-    fs, path = _fs(url)
+    fs, path = file_system(url)
     return bool(patiently(f"looking for {url}", lambda: fs.exists(path)))
-
-
-def identity(url: str) -> str:
-    """16 hex digits that change when the object at ``url`` is another one: its address, size and time or ETag.
-
-    Of a URL that is signed anew they are the same.
-
-    Raises
-    ------
-    FileNotFoundError, IsADirectoryError, PermissionError, StorageError
-    """
-    if is_local(url):
-        path = absolute(url)
-        found = local_files.status(path)
-        return digest(path, found.st_size, found.st_mtime_ns)
-    fs, path = _fs(url)
-    if asked := web.asked_by(fs):
-        file = patiently(f"looking at {url}", lambda: web.look(asked, path))
-        if asked is fs:
-            web.check(url, file)
-        return digest(addresses.address(path), file.size, file.version)
-    info = patiently(f"looking at {url}", lambda: fs.info(path))
-    if info.get("type") == "directory":
-        raise IsADirectoryError(url)
-    version = info.get("ETag") or info.get("etag") or info.get("mtime") or info.get("LastModified") or ""
-    return digest(addresses.address(url), info["size"], version)
 
 
 def size(url: str) -> int:
     """Bytes of the object at ``url``."""
     if is_local(url):
         return local_files.status(absolute(url)).st_size
-    fs, path = _fs(url)
+    fs, path = file_system(url)
     if asked := web.asked_by(fs):
         found = patiently(f"looking at {url}", lambda: web.look(asked, path))
         return found.size if found.size is not None else len(read_bytes(url))
@@ -147,7 +123,7 @@ def read_bytes(url: str, start: int = 0, length: int | None = None) -> bytes:
     """``length`` bytes from ``start``, or all."""
     if is_local(url):
         return patiently(f"reading {url}", lambda: local_files.read(absolute(url), start, length))
-    fs, path = _fs(url)
+    fs, path = file_system(url)
     stop = None if length is None else start + length
     if web.asked_by(fs) is fs:
         data = patiently(f"reading {url}", lambda: web.read(fs, path, start, length))
@@ -161,7 +137,7 @@ def list_names(url: str) -> set[str]:
     """Names in a folder; empty where there is none."""
     if is_local(url):
         return local_files.names(absolute(url))
-    fs, path = _fs(url)
+    fs, path = file_system(url)
     fs.invalidate_cache(path)
     try:
         entries = patiently(f"listing {url}", lambda: fs.ls(path, detail=False))
@@ -174,7 +150,7 @@ def list_tree(url: str) -> set[str]:
     """Paths of all objects below a folder, relative to it; empty where there is none."""
     if is_local(url):
         return local_files.tree(absolute(url))
-    fs, path = _fs(url)
+    fs, path = file_system(url)
     fs.invalidate_cache(path)
     found = patiently(f"listing {url}", lambda: fs.find(path))
     root = fs._strip_protocol(path).rstrip("/") + "/"
@@ -185,7 +161,7 @@ def glob(url: str) -> list[str]:
     """Files whose name fits a pattern of ``*``, ``?`` and ``[…]``, in alphabetical order; empty where none does."""
     if is_local(url):
         return local_files.fitting(absolute(url))
-    fs, path = _fs(url)
+    fs, path = file_system(url)
     found = patiently(f"listing {url}", lambda: fs.glob(path, detail=True))
     return [fs.unstrip_protocol(name) for name in sorted(found) if found[name]["type"] == "file"]
 
@@ -195,7 +171,7 @@ def commit_bytes(url: str, data: bytes) -> None:
     if is_local(url):
         patiently(f"writing {url}", lambda: local_files.commit(absolute(url), lambda to: _write(to, data)))
         return
-    fs, path = _fs(url)
+    fs, path = file_system(url)
     if _whole_writes(fs):
         patiently(f"writing {url}", lambda: fs.pipe_file(path, data))
     else:
@@ -208,7 +184,7 @@ def commit_file(source: Path, url: str) -> None:
         copying = partial(shutil.copyfile, source)
         patiently(f"writing {url}", lambda: local_files.commit(absolute(url), copying))
         return
-    fs, path = _fs(url)
+    fs, path = file_system(url)
     if _whole_writes(fs):
         patiently(f"writing {url}", lambda: fs.put_file(str(source), path))
     else:
@@ -220,7 +196,7 @@ def copy(source: str, target: str) -> None:
     if is_local(source):
         commit_file(local_path(source), target)
         return
-    fs, path = _fs(source)
+    fs, path = file_system(source)
     with tempfile.TemporaryDirectory() as scratch:
         local = Path(scratch) / name_of(source)
         patiently(f"reading {source}", lambda: fs.get_file(path, str(local)))
@@ -258,7 +234,7 @@ def remove(url: str) -> None:
     if is_local(url):
         patiently(f"removing {url}", lambda: local_files.remove(absolute(url)))
         return
-    fs, path = _fs(url)
+    fs, path = file_system(url)
     try:
         if has_magic(path):  # fsspec would take it as a pattern
             for found in patiently(f"listing {url}", lambda: fs.find(path)):
@@ -275,10 +251,14 @@ def opened(url: str) -> Iterator[str | IO[bytes]]:
     if is_local(url):
         yield str(local_path(url))
         return
-    fs, path = _fs(url)
+    fs, path = file_system(url)
     file = patiently(f"opening {url}", lambda: web.opened(fs, path, READ_BLOCK))
     fetched.counting(file)
     try:
         yield file
+    except OSError as error:
+        if type(error).__name__ == "FileExpired":  # s3fs: a range of another version
+            raise ChangedError(f"{url}: it changed while it was read. Run the same command again") from error
+        raise
     finally:
         file.close()

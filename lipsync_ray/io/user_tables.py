@@ -11,6 +11,7 @@ from typing import Literal
 
 from lipsync_ray.errors import LipsyncError, ManifestError
 from lipsync_ray.io import names, protocols, storage, table_files, windows
+from lipsync_ray.io.identity import identity
 
 _LOOKERS = 32
 _A_FOLDER = "a folder"
@@ -185,7 +186,7 @@ def _why_absent(url: str) -> str | None:
     if refused := protocols.why_refused(url):
         return refused
     try:
-        storage.identity(url)
+        identity(url)
     except FileNotFoundError:
         return f"no such file{windows.hint(url)}"
     except IsADirectoryError:

@@ -18,6 +18,7 @@ from av.stream import Disposition
 from numpy.typing import NDArray
 
 from lipsync_ray.errors import DecodeError, ProbeError
+from lipsync_ray.io.identity import check_unchanged, is_pinned
 from lipsync_ray.media.clock import Piece, sound_pieces
 from lipsync_ray.media.container import main_stream, opened
 from lipsync_ray.media.languages import code_of
@@ -44,11 +45,13 @@ class SoundTrack:
     language : picks the stream that says it is of this language; else the file's default one is taken
     begin_s : the moment, on the file's clock, that is sample 0; None for the file's beginning. What lies before is left
         out; where the stream begins later, there is silence
+    content : identity of the file, compared whenever it is opened; empty: any
     """
 
     url: str
     language: str | None = None
     begin_s: Fraction | None = None
+    content: str = ""
 
 
 @dataclass(frozen=True)
@@ -123,10 +126,10 @@ def _cut(source: Iterator[tuple[int, F32]], span: Span | None) -> Iterator[tuple
 
 def _placed(track: SoundTrack, most: int) -> Iterator[tuple[int, F32]]:
     """Blocks of at most so many channels, gaps filled."""
-    with opened(track.url) as container:
+    with opened(track.url, planned=track.content) as container:
         stream = sound_stream(container, track)
         cut_spans = sound_pieces(container, stream)
-    with opened(track.url) as container:
+    with opened(track.url, planned=track.content) as container:
         stream = sound_stream(container, track)
         begin = _begin(container, stream) if track.begin_s is None else track.begin_s
         mixer: Mixer | None = None
@@ -165,6 +168,8 @@ def _placed(track: SoundTrack, most: int) -> Iterator[tuple[int, F32]]:
         if mixer is not None:
             for block in mixer.rest():
                 yield rate, block
+        if not is_pinned(track.url):
+            check_unchanged(track.url, track.content)
         if not decoded:
             raise DecodeError(f"{track.url}: its {stream.codec_context.name} stream holds no decodable sound")
 
@@ -225,7 +230,7 @@ def _frames(
 def codec_of(track: SoundTrack | str) -> str:
     """FFmpeg's name of a sound's codec."""
     track = _as_track(track)
-    with opened(track.url) as container:
+    with opened(track.url, planned=track.content) as container:
         name: str = sound_stream(container, track).codec_context.name
         return name
 

@@ -16,6 +16,7 @@ from av.stream import Disposition
 
 from lipsync_ray.errors import DecodeError, ProbeError
 from lipsync_ray.io import storage
+from lipsync_ray.io.identity import check_unchanged
 
 Decoder = Literal["cpu", "cuda"]
 """What decodes pictures: FFmpeg's own decoders; or a GPU's (NVDEC), for the codecs that it knows, and FFmpeg's for others."""
@@ -38,12 +39,17 @@ _TS_DISCONT = 0x0200  # FFmpeg's AVFMT_TS_DISCONT: a format whose clock may jump
 
 
 @contextmanager
-def opened(url: str, decoder: Decoder = "cpu") -> Iterator[Any]:
+def opened(url: str, decoder: Decoder = "cpu", planned: str = "") -> Iterator[Any]:
     """An open PyAV container.
+
+    Parameters
+    ----------
+    planned : identity of the content that is expected (:func:`lipsync_ray.io.identity.identity`); empty: any
 
     Raises
     ------
     ProbeError : missing, empty, or not a media file; a playlist
+    ChangedError : another content
     DecodeError : "cuda" where no GPU decodes
     """
     with ExitStack() as stack:
@@ -64,6 +70,8 @@ def opened(url: str, decoder: Decoder = "cpu") -> Iterator[Any]:
                 ) from error
             raise ProbeError(f"{url}: {_why_unreadable(url, error)}") from error
         with container:
+            # Behind the opening: a path that is replaced later leads here to the file that was opened.
+            check_unchanged(url, planned, source)
             if container.format.name in _PLAYLISTS:
                 raise ProbeError(f"{url}: {_PLAYLIST}")
             yield container

@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 
 from lipsync_ray.errors import DecodeError
+from lipsync_ray.io.identity import check_unchanged, is_pinned
 from lipsync_ray.media.container import main_stream, opened, packets_of
 from lipsync_ray.media.deinterlace import deinterlaced
 from lipsync_ray.media.orientation import AS_STORED
@@ -42,6 +43,7 @@ def pictures(info: VideoInfo, start: int, stop: int) -> Iterator[YuvFrame]:
     Raises
     ------
     DecodeError : not one frame of the range can be decoded
+    ChangedError : the file is not the one that was probed
     """
     last: Any = None
     picture: YuvFrame | None = None
@@ -65,6 +67,7 @@ def pictures_at(info: VideoInfo, indices: Sequence[int]) -> Iterator[YuvFrame]:
                 while at < index:
                     at, picture = at + 1, next(source)
                 yield picture
+            next(source, None)  # which looks whether the file is still the same
         else:
             for high in range(run[0], run[-1] - 1, -piece):
                 held = list(pictures(info, max(run[-1], high - piece + 1), high + 1))
@@ -138,7 +141,7 @@ def _frames(info: VideoInfo, start: int, stop: int, seen: Seen | None = None) ->
                 yield held
                 at += 1
         if at >= stop:
-            return
+            break
         held = frame
     if held is None:
         raise DecodeError(
@@ -147,6 +150,8 @@ def _frames(info: VideoInfo, start: int, stop: int, seen: Seen | None = None) ->
     while at < stop:  # the last frame lasts to the end
         yield held
         at += 1
+    if not is_pinned(info.url):
+        check_unchanged(info.url, info.content)  # it may have been written to while it was read
 
 
 def _sought(info: VideoInfo, start: int, seen: Seen | None) -> Iterator[tuple[int, Any]]:
@@ -190,7 +195,7 @@ def _decoded(info: VideoInfo, begin: int | None, seen: Seen | None) -> Iterator[
         ticks = pts - info.origin
         return max(0, (2 * ticks * a_frame.numerator + a_frame.denominator) // (2 * a_frame.denominator))
 
-    with opened(info.url, info.decoder) as container:
+    with opened(info.url, info.decoder, info.content) as container:
         stream = main_stream(container)
         if not stream.codec_context.is_hwaccel:
             stream.thread_type = "AUTO"

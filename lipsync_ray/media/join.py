@@ -24,6 +24,7 @@ import numpy as np
 
 from lipsync_ray.errors import DecodeError, EncodeError
 from lipsync_ray.io import storage
+from lipsync_ray.io.identity import check_unchanged
 from lipsync_ray.media import audio
 from lipsync_ray.media.audio import F32, SoundTrack, Span, sound_stream
 from lipsync_ray.media.container import opened
@@ -71,10 +72,12 @@ class AudioCopy:
     ----------
     url : the video
     origin_s : time of its first frame, which becomes 0
+    content : identity of the video; empty: any
     """
 
     url: str
     origin_s: Fraction
+    content: str = ""
 
 
 def join(parts: Iterable[Part], rate: Fraction, track: AudioTrack | AudioCopy | None, target: Path) -> int:
@@ -153,7 +156,7 @@ class _AudioCopier:
     """Copies packets as far as the video has come."""
 
     def __init__(self, stack: ExitStack, container: Any, track: AudioCopy) -> None:
-        source = stack.enter_context(opened(track.url))
+        source = stack.enter_context(opened(track.url, planned=track.content))
         stream = sound_stream(source, SoundTrack(track.url))
         self._container = container
         self._stream = container.add_stream_from_template(stream)
@@ -246,7 +249,12 @@ class _AudioWriter:
 
 
 def join_committed(
-    parts: Iterable[tuple[int, str]], frames: int, rate: Fraction, track: AudioTrack | AudioCopy | None, url: str
+    parts: Iterable[tuple[int, str]],
+    frames: int,
+    rate: Fraction,
+    track: AudioTrack | AudioCopy | None,
+    url: str,
+    sources: Iterable[tuple[str, str]] = (),
 ) -> None:
     """Join committed parts under a sound and commit the mp4; the parts stay.
 
@@ -254,10 +262,12 @@ def join_committed(
     ----------
     parts : (first frame, URL), in order
     frames : that they must add up to
+    sources : (URL, identity) of the files they are made of, looked at once more before the video is committed
 
     Raises
     ------
     EncodeError : they do not
+    ChangedError : a source is another one
     """
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / storage.name_of(url)
@@ -265,4 +275,6 @@ def join_committed(
         found = join(read, rate, track, path)
         if found != frames:
             raise EncodeError(f"{storage.name_of(url)}: {found} frames in its parts, {frames} planned")
+        for source, planned in sources:
+            check_unchanged(source, planned)
         storage.commit_file(path, url)

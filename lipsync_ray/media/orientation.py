@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lipsync_ray.errors import ProbeError
+
 
 @dataclass(frozen=True)
 class Orientation:
@@ -74,3 +76,25 @@ def of_matrix(matrix: bytes) -> Orientation:
     if signs not in _BY_MATRIX or abs(turn - round(turn / 90) * 90) > 1:
         raise ValueError(f"turned by {-turn % 360:.0f}°")
     return _BY_MATRIX[signs]
+
+
+def of_frame(frame: Any, url: str) -> Orientation:
+    """The orientation that a decoded frame carries.
+
+    Raises
+    ------
+    ProbeError : it is turned by anything but quarter turns
+    """
+    try:
+        matrix = next((bytes(data) for data in frame.side_data if data.type.name == "DISPLAYMATRIX"), None)
+    except ValueError:  # PyAV does not know every kind of side data, and then shows none
+        matrix = None
+        if frame.rotation % 90:
+            raise ProbeError(f"{url}: turned by {frame.rotation % 360}°; only quarter turns are understood") from None
+        return Orientation(round(frame.rotation) % 360)
+    if matrix is None:
+        return AS_STORED
+    try:
+        return of_matrix(matrix)
+    except ValueError as error:
+        raise ProbeError(f"{url}: {error}; only quarter turns are understood") from error

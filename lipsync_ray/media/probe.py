@@ -18,7 +18,7 @@ import av.error
 from lipsync_ray.errors import ProbeError
 from lipsync_ray.media import notes, stills
 from lipsync_ray.media.container import Decoder, kinds, main_stream, opened, packets_of
-from lipsync_ray.media.orientation import AS_STORED, Orientation, of_matrix
+from lipsync_ray.media.orientation import Orientation, of_frame
 from lipsync_ray.media.picture import RGB_AS, Colour
 from lipsync_ray.media.stamps import DEFAULT_RATE, FASTEST, Stamps, nearest, pick_rate, read_stamps
 
@@ -58,6 +58,7 @@ class VideoInfo:
     joins : (ordinal of the packet, units to add to times from there on)
     notes : what a person should know of what cannot be kept, one sentence each
     decoder : what decodes its frames
+    content : identity of the file (:mod:`lipsync_ray.io.identity`), compared whenever it is opened; empty: any
     """
 
     url: str
@@ -81,6 +82,7 @@ class VideoInfo:
     joins: tuple[tuple[int, int], ...] = ()
     notes: tuple[str, ...] = ()
     decoder: Decoder = "cpu"
+    content: str = ""
 
     @property
     def picture(self) -> bool:
@@ -107,19 +109,21 @@ class VideoInfo:
         return (self.height, self.width) if self.orientation.swaps_sides else (self.width, self.height)
 
 
-def probe_video(url: str, still_rate: Fraction = DEFAULT_STILL_RATE) -> VideoInfo:
+def probe_video(url: str, still_rate: Fraction = DEFAULT_STILL_RATE, content: str = "") -> VideoInfo:
     """Look at a video or a picture.
 
     Parameters
     ----------
     url : path or fsspec URL
     still_rate : frames/s given to a single picture
+    content : identity of the file that is expected; empty: any
 
     Raises
     ------
     ProbeError : unreadable, without a picture stream, cut off, or with times that make no sense
+    ChangedError : another content
     """
-    with opened(url) as container:
+    with opened(url, planned=content) as container:
         stream = _picture_stream(container, url)
         stamps = read_stamps(container, stream)
         told = notes.of_container(container, stream, stamps)
@@ -131,7 +135,7 @@ def probe_video(url: str, still_rate: Fraction = DEFAULT_STILL_RATE) -> VideoInf
         if not still and missing > max(2, stream.frames // 100):
             raise ProbeError(f"{url}: cut off: {stream.frames} frames declared, {stamps.packets + stamps.hidden} there")
     orientation = stills.look_whole(url) if picture else None
-    with opened(url) as container:
+    with opened(url, planned=content) as container:
         stream = main_stream(container)
         first = _Look(url, container, stream)
         counted = not stamps.told or not first.rising or (not still and stills.is_picture_format(container.format.name))
@@ -143,7 +147,7 @@ def probe_video(url: str, still_rate: Fraction = DEFAULT_STILL_RATE) -> VideoInf
             frames, varies = first.count_all(), False
         else:
             rate, frames, varies = _grid(url, stamps, stream)
-        orientation = orientation or _orientation(first.frame, url)
+        orientation = orientation or of_frame(first.frame, url)
         stored = first.frame.width, first.frame.height
         size = stills.playable_size(*stored) if picture else stored
         width, height = size[::-1] if orientation.swaps_sides else size
@@ -174,6 +178,7 @@ def probe_video(url: str, still_rate: Fraction = DEFAULT_STILL_RATE) -> VideoInf
                 *notes.of_frames(first.frame, stream, first.interlaced and not still),
                 *notes.of_size(stored, size),
             ),
+            content=content,
         )
 
 
@@ -264,22 +269,6 @@ def _decoded(url: str, container: Any, stream: Any) -> Any:
         reason = error
     if not found and reason is not None:
         raise ProbeError(f"{url}: its {stream.codec_context.name} frames cannot be decoded: {reason.strerror}")
-
-
-def _orientation(frame: Any, url: str) -> Orientation:
-    try:
-        matrix = next((bytes(data) for data in frame.side_data if data.type.name == "DISPLAYMATRIX"), None)
-    except ValueError:  # PyAV does not know every kind of side data, and then shows none
-        matrix = None
-        if frame.rotation % 90:
-            raise ProbeError(f"{url}: turned by {frame.rotation % 360}°; only quarter turns are understood") from None
-        return Orientation(round(frame.rotation) % 360)
-    if matrix is None:
-        return AS_STORED
-    try:
-        return of_matrix(matrix)
-    except ValueError as error:
-        raise ProbeError(f"{url}: {error}; only quarter turns are understood") from error
 
 
 def is_rgb_like(frame: Any) -> bool:

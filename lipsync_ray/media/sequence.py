@@ -36,7 +36,7 @@ class Reader:
     def __init__(self, info: VideoInfo, threads: int) -> None:
         self.info = info
         self._stack = ExitStack()
-        self._source = _numbered(info, self._stack.enter_context(opened(info.url)), threads)
+        self._source = _numbered(info, self._stack.enter_context(opened(info.url, planned=info.content)), threads)
         self._kept: deque[tuple[int, Any]] = deque(maxlen=KEPT)
         self._lost = False
 

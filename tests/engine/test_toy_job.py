@@ -9,7 +9,7 @@ import pytest
 import toy_job
 from rich.console import Console
 
-from lipsync_ray.io import storage
+from lipsync_ray.io.identity import identity
 from lipsync_ray.media import decode
 from lipsync_ray.media.probe import probe_video
 from lipsync_ray.media.timeline import split
@@ -48,7 +48,7 @@ def test_it_makes_its_table_and_a_second_run_keeps_it(workers, demo_inputs, tmp_
 
 def test_a_part_that_is_there_is_not_made_again_and_a_bad_one_is_a_row(workers, demo_inputs, tmp_path):
     url = str(demo_inputs / "pan.mp4")
-    info, found = probe_video(url), storage.identity(url)
+    info, found = probe_video(url), identity(url)
     (tmp_path / "parts" / "pan").mkdir(parents=True)
     for start, stop in split(info.frames, info.rate, SEGMENT_S):
         (tmp_path / "parts" / "pan" / f"{found}-{start}-{stop}").write_bytes(b"no number")

@@ -9,6 +9,7 @@ from faulty_store import faulty_store
 
 from lipsync_ray.errors import StorageError
 from lipsync_ray.io import fetched, storage
+from lipsync_ray.io.identity import identity
 from lipsync_ray.media import audio, decode
 from lipsync_ray.media.probe import probe_video
 
@@ -61,16 +62,16 @@ def test_what_is_committed_is_read_listed_and_removed(root, tmp_path):
     assert [storage.name_of(url) for url in storage.glob(storage.join(root, "a", "*.bin"))] == ["one.bin"]
     assert storage.read_bytes(storage.glob(storage.join(root, "*", "o?e.bin"))[0]) == b"0123456789"
     assert storage.glob(storage.join(root, "*.mp4")) == []
-    first = storage.identity(one)
+    first = identity(one)
     storage.commit_bytes(one, b"another")
-    assert storage.identity(one) != first
+    assert identity(one) != first
     storage.copy(one, storage.join(root, "c.bin"))
     assert storage.read_bytes(storage.join(root, "c.bin")) == b"another"
     storage.remove(storage.join(root, "a"))
     storage.remove(storage.join(root, "a"))
     assert storage.list_tree(root) == {"c.bin"}
     with pytest.raises(FileNotFoundError):
-        storage.identity(one)
+        identity(one)
 
 
 def test_media_are_read_where_they_are(root, tmp_path):
@@ -179,7 +180,7 @@ def test_a_name_is_a_name(tmp_path, name, monkeypatch):
     for url in (str(tmp_path / name), name, f"./{name}"):
         storage.commit_bytes(url, b"0123")
         assert (storage.exists(url), storage.size(url), storage.read_bytes(url, 1, 2)) == (True, 4, b"12")
-        assert storage.identity(url) == storage.identity(str(tmp_path / name))
+        assert identity(url) == identity(str(tmp_path / name))
         assert storage.absolute(url).endswith(name)
         storage.remove(url)
         assert storage.list_names(str(tmp_path)) == {"other"}
@@ -239,4 +240,4 @@ def test_whole_paths_need_no_current_folder(tmp_path, monkeypatch):
 def test_a_pipe_is_no_file(tmp_path):
     os.mkfifo(tmp_path / "pipe.mp4")
     with pytest.raises(OSError, match="a pipe or a device"):
-        storage.identity(str(tmp_path / "pipe.mp4"))
+        identity(str(tmp_path / "pipe.mp4"))

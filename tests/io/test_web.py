@@ -5,6 +5,7 @@ from web_server import web_server
 
 from lipsync_ray.errors import AccessError, ManifestError, StorageError
 from lipsync_ray.io import storage, web
+from lipsync_ray.io.identity import identity
 from lipsync_ray.io.manifest import read_manifest
 
 DATA = bytes(range(256)) * 1000
@@ -33,20 +34,20 @@ WAYS = [
 def test_a_url_that_is_signed_anew_is_the_same_file_and_a_changed_file_another(server, way):
     vars(server).update(way)
     url = f"{server.address}/in/a.mp4"
-    first = storage.identity(f"{url}?X-Amz-Credential=AK%2F1&X-Amz-Signature=0123abcd")
-    assert first == storage.identity(f"{url}?X-Amz-Credential=AK%2F1&X-Amz-Signature=9999ffff")
+    first = identity(f"{url}?X-Amz-Credential=AK%2F1&X-Amz-Signature=0123abcd")
+    assert first == identity(f"{url}?X-Amz-Credential=AK%2F1&X-Amz-Signature=9999ffff")
     server.files["/in/a.mp4"] = b"!" + DATA[1:]
-    assert first != storage.identity(f"{url}?X-Amz-Signature=9999ffff")
+    assert first != identity(f"{url}?X-Amz-Signature=9999ffff")
     server.files["/in/a.mp4"] = DATA + b"!"
-    assert first != storage.identity(f"{url}?X-Amz-Signature=9999ffff")
+    assert first != identity(f"{url}?X-Amz-Signature=9999ffff")
     assert server.head or all(method == "GET" for method, _, _ in server.asked)
 
 
 def test_a_new_time_is_a_new_file_where_there_is_no_tag(server):
     url, server.etag = f"{server.address}/in/a.mp4", False
-    first = storage.identity(url)
+    first = identity(url)
     server.modified += 1
-    assert storage.identity(url) != first
+    assert identity(url) != first
 
 
 @pytest.mark.parametrize("name", ["id", "unknown"])
@@ -54,13 +55,13 @@ def test_a_new_time_is_a_new_file_where_there_is_no_tag(server):
 def test_files_that_differ_in_their_query_alone_are_two(server, name, way):
     vars(server).update(way)
     server.files |= {f"/get?{name}=1": DATA, f"/get?{name}=2": DATA[::-1]}
-    one, two = (storage.identity(f"{server.address}/get?{name}={n}") for n in (1, 2))
+    one, two = (identity(f"{server.address}/get?{name}={n}") for n in (1, 2))
     assert one != two
 
 
 def test_a_server_that_says_nothing_gives_two_ids_one_identity_each(server):
     server.files |= {"/get?id=1": DATA, "/get?id=2": DATA}
-    one, two = (storage.identity(f"{server.address}/get?id={n}") for n in (1, 2))
+    one, two = (identity(f"{server.address}/get?id={n}") for n in (1, 2))
     assert one != two
 
 
@@ -93,13 +94,13 @@ def test_what_comes_only_as_a_whole_and_is_large_names_simplecache(server, monke
     monkeypatch.setattr(web, "WHOLE", 100_000)
     server.ranges, server.length = False, length
     url = f"{server.address}/in/a.mp4"
-    for call in (storage.identity, lambda url: storage.opened(url).__enter__()):
+    for call in (identity, lambda url: storage.opened(url).__enter__()):
         with pytest.raises(StorageError, match=f"write simplecache::{url}, ") as caught:
             call(f"{url}?sig=SECRET")
         assert "SECRET" not in str(caught.value)
     server.asked.clear()
     kept = f"simplecache::{url}?sig=SECRET"
-    assert storage.identity(kept) == storage.identity(kept.replace("SECRET", "another"))
+    assert identity(kept) == identity(kept.replace("SECRET", "another"))
     for _ in range(2):
         with storage.opened(kept) as file:
             file.seek(2000)
@@ -113,7 +114,7 @@ def test_what_comes_only_as_a_whole_and_is_large_names_simplecache(server, monke
 
 def test_a_cache_is_no_other_file(server):
     url = f"{server.address}/in/a.mp4"
-    assert storage.identity(url) == storage.identity(f"simplecache::{url}?sig=x")
+    assert identity(url) == identity(f"simplecache::{url}?sig=x")
 
 
 def test_an_empty_file_has_no_bytes(server):
@@ -127,14 +128,14 @@ def test_an_empty_file_has_no_bytes(server):
 
 def test_a_signature_that_has_expired_is_said_at_once(server):
     server.needs = "sig=new"
-    for call in (storage.identity, storage.read_bytes):
+    for call in (identity, storage.read_bytes):
         server.asked.clear()
         with pytest.raises(AccessError, match=r"403 AccessDenied\).*sign it anew") as caught:
             call(f"{server.address}/in/a.mp4?sig=old")
         assert "old" not in str(caught.value)
         assert len(server.asked) == 1
     with pytest.raises(FileNotFoundError):
-        storage.identity(f"{server.address}/gone?sig=new")
+        identity(f"{server.address}/gone?sig=new")
 
 
 def test_tables_are_signed_too_and_their_paths_begin_at_their_folder(server, tmp_path):

@@ -14,6 +14,7 @@ from lipsync_ray.faces.crop import square_around
 from lipsync_ray.faces.detect import Detector, Faces, detection_size, mtcnn_detector
 from lipsync_ray.inputs.face_tables import one_thread
 from lipsync_ray.io import storage
+from lipsync_ray.io.identity import check_unchanged
 from lipsync_ray.jobs.analyze.analysis import Analysis, FoundFace
 from lipsync_ray.jobs.analyze.assemble import REPORT, build_row, report_text
 from lipsync_ray.jobs.analyze.plan import FileRow, Known, Looked
@@ -46,7 +47,7 @@ class Probe:
 
     def __call__(self, row: FileRow) -> Known:
         url = row.file.url
-        with opened(url) as container:
+        with opened(url, planned=row.identity) as container:
             seen, heard = main_stream(container) is not None, bool(container.streams.audio)
         if not seen and not heard:
             raise ProbeError(f"{url}: neither a video nor an audio stream in it")
@@ -83,7 +84,8 @@ class Transcribe:
         if known.audio.silence >= SILENT:
             return replace(known, text_error="silent")
         heard = self._transcriber(
-            speech_blocks(SoundTrack(known.row.file.url), cancels=known.audio.cancels), known.row.seed
+            speech_blocks(SoundTrack(known.row.file.url, content=known.row.identity), cancels=known.audio.cancels),
+            known.row.seed,
         )
         return replace(known, heard=heard)
 
@@ -99,13 +101,14 @@ class SampleFaces:
         row = known.row
         storage.remove(storage.join(row.out, row.file.id))  # what an earlier run saved with other settings
         analysis = build_row(known, self._look(known) if known.video is not None else None)
+        check_unchanged(row.file.url, row.identity)
         text = report_text(analysis)
         storage.commit_bytes(storage.join(row.out, row.file.id, REPORT), text.encode())
         return analysis
 
     def _look(self, known: Known) -> Looked:
         row = known.row
-        info = probe_video(row.file.url)
+        info = probe_video(row.file.url, content=row.identity)
         chosen = choose_frames(info.frames, row.frames, row.seed)
         faces, thumbnail = self._scan(row, info, chosen)
         if not faces and len(chosen) < info.frames:
@@ -174,7 +177,8 @@ def _clips(known: Known, times: dict[int, Fraction]) -> dict[int, str]:
         return {}
     row, half = known.row, CLIP_S / 2
     rate, cut = cut_spans(
-        SoundTrack(row.file.url), [(max(Fraction(0), time - half), time + half) for time in times.values()]
+        SoundTrack(row.file.url, content=row.identity),
+        [(max(Fraction(0), time - half), time + half) for time in times.values()],
     )
     names = {}
     for frame, samples in zip(times, cut, strict=True):

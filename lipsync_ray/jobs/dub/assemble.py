@@ -21,6 +21,7 @@ class VideoOrder:
     rate : frames/s
     track : its audio
     url : where it is committed
+    sources : (URL, identity when the run was planned) of the files it is made of
     previews : the folder of its before-and-after, where it has one
     """
 
@@ -30,6 +31,7 @@ class VideoOrder:
     rate: Fraction
     track: AudioTrack
     url: str
+    sources: tuple[tuple[str, str], ...] = ()
     previews: str | None = None
 
 
@@ -39,8 +41,9 @@ def make_video(order: VideoOrder) -> str:
     Raises
     ------
     EncodeError : the parts do not add up to the frames that were planned
+    ChangedError : a source is not the one any more that the parts were made of
     """
-    join_committed(order.parts, order.frames, order.rate, order.track, order.url)
+    join_committed(order.parts, order.frames, order.rate, order.track, order.url, order.sources)
     if order.previews is not None:
         join_rows(order.previews, order.key)
     return order.url

@@ -43,6 +43,7 @@ class DubState(VideoState):
     ----------
     row : of the manifest
     video_key, audio_key : of the distinct files it is made of
+    content, audio_content : identities of the files, compared whenever they are opened
     own_sound : whether they are one file
     info, speech, speaker, table, mesh, encodings, head : what was found in them, or made of them
     frames : of the output
@@ -56,6 +57,8 @@ class DubState(VideoState):
     row: Dub
     video_key: str = ""
     audio_key: str = ""
+    content: str = ""
+    audio_content: str = ""
     own_sound: bool = False
     info: VideoInfo | None = None
     speech: Speech | None = None
@@ -152,7 +155,7 @@ def prepare(run: DubRun) -> None:
             run.fail(dub, Failure("look", f"{gone}: {video if isinstance(video, Exception) else audio}"))
         else:
             keys = run.recipe.keys(row, video, audio)
-            dub.own_sound = audio == video
+            dub.content, dub.audio_content, dub.own_sound = video, audio, audio == video
             dub.video_key, dub.audio_key, dub.fingerprint = keys.video, keys.audio, keys.fingerprint
     run.keep(has_output(run.out, ["videos"]))
     if run.active:
@@ -162,7 +165,8 @@ def prepare(run: DubRun) -> None:
 def _look_at_files(run: DubRun) -> None:
     by_video, by_audio = run.by("video_key"), run.by("audio_key")
     with ProgressReporter(run.context.console, "files", len(by_video) + len(by_audio), 0, "files") as progress:
-        videos = [VideoSource(dubs[0].row.video, key, run.settings.still_rate) for key, dubs in by_video.items()]
+        rate = run.settings.still_rate
+        videos = [VideoSource(dubs[0].row.video, key, rate, dubs[0].content) for key, dubs in by_video.items()]
         for video, info in run.context.map_tasks("probe", probe, videos):
             progress.advance(0, isinstance(info, Failure))
             _tell(run, by_video[video.key], "info", info)
@@ -178,7 +182,8 @@ def _look_at_files(run: DubRun) -> None:
 def _source(run: DubRun, key: str, dub: DubState) -> AudioSource:
     """The sound of a dub. A video's own begins with its pictures, so that it keeps its distance from them."""
     own = dub.own_sound and dub.info is not None
-    track = SoundTrack(dub.row.audio, dub.row.language, dub.info.origin_s if own and dub.info is not None else None)
+    begin_s = dub.info.origin_s if own and dub.info is not None else None
+    track = SoundTrack(dub.row.audio, dub.row.language, begin_s, dub.audio_content)
     folder = run.url(audio_features.FOLDER)
     voice = bool(run.settings.close_in_silence)
     front_end = run.generator.audio.front_end

@@ -231,7 +231,8 @@ def _order(run: DubRun, dub: DubState) -> VideoOrder:
     track = AudioTrack(speech.track, speech.span, sounding, dub.row.language)
     url = run.url("videos", f"{dub.id}.mp4")
     shown = run.url(previews.FOLDER) if run.settings.restore else None
-    return VideoOrder(dub.id, dub.ordered, dub.frames, rate, track, url, shown)
+    sources = (dub.row.video, dub.content), (dub.row.audio, dub.audio_content)
+    return VideoOrder(dub.id, dub.ordered, dub.frames, rate, track, url, sources, shown)
 
 
 def _end_done(run: DubRun, dub: DubState, output: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lipsync_ray.io import storage
+from lipsync_ray.io.identity import check_unchanged
 from lipsync_ray.media import audio
 from lipsync_ray.media.audio import SoundTrack, Span
 from lipsync_ray.media.join import AudioCopy, AudioTrack, join_committed, may_copy
@@ -40,12 +41,16 @@ def make_enhanced(order: EnhancedOrder) -> str:
     Raises
     ------
     EncodeError : the parts do not add up to the video's frames
+    ChangedError : the video is not the one any more that they were made of
     """
     if order.video.picture:
+        check_unchanged(order.video.url, order.video.content)
         storage.copy(order.parts[0][1], order.url)
         join_rows(order.previews, order.key)
         return order.url
-    join_committed(order.parts, order.video.frames, order.video.rate, _track(order.video), order.url)
+    video = order.video
+    source = video.url, video.content
+    join_committed(order.parts, video.frames, video.rate, _track(video), order.url, [source])
     join_rows(order.previews, order.key)
     return order.url
 
@@ -53,8 +58,8 @@ def make_enhanced(order: EnhancedOrder) -> str:
 def _track(video: VideoInfo) -> AudioTrack | AudioCopy | None:
     if not video.has_audio:
         return None
-    track = SoundTrack(video.url, begin_s=video.origin_s)
+    track = SoundTrack(video.url, begin_s=video.origin_s, content=video.content)
     if video.order == "stamps" and may_copy(audio.codec_of(track)):
-        return AudioCopy(video.url, video.origin_s)
+        return AudioCopy(video.url, video.origin_s, video.content)
     sound = audio.probe_audio(track)
     return AudioTrack(track, Span(0, sound.samples), min(sound.duration_s, video.duration_s))

@@ -38,6 +38,7 @@ class EnhanceState(VideoState):
     key : of the video's content, for its face table
     info : the video
     source : of which a dub's face table is
+    content, source_content : identities of both, compared whenever they are opened
     table, chosen : whose faces; no table where every frame is looked at anew
     faceless, restored : frames without a face, and with one that was restored, of parts made in this run
     warnings : what a person should know of it, each once
@@ -45,8 +46,10 @@ class EnhanceState(VideoState):
 
     item: EnhanceInput
     key: str = ""
+    content: str = ""
     info: VideoInfo | None = None
     source: VideoInfo | None = None
+    source_content: str = ""
     table: str | None = None
     chosen: tuple[int, ...] = ()
     faceless: int = 0
@@ -111,7 +114,7 @@ def prepare(run: EnhanceRun) -> None:
     values = run.settings.record() | {"device": run.device, "batch": batch}
     values["restore"]["model"] = run.restoration.digest
     asked = json.dumps(values, sort_keys=True)
-    found = content_ids(item.video for item in run.items if item.video)
+    found = content_ids(url for item in run.items for url in (item.video, item.row.video) if url)
     for item in run.items:
         state = run.active[item.id] = EnhanceState(item)
         video = found.get(item.video, OSError("no video"))
@@ -125,7 +128,9 @@ def prepare(run: EnhanceRun) -> None:
             )
         else:
             faces = json.dumps([item.face, item.loop, str(item.still_rate), vars(item.pads), item.face_table])
-            state.key = storage.digest(video, face_tables.VERSION)
+            source = found.get(item.row.video)
+            state.source_content = source if isinstance(source, str) else ""
+            state.content, state.key = video, storage.digest(video, face_tables.VERSION)
             state.fingerprint = storage.digest(ENHANCE_VERSION, video, faces, asked)
     run.keep(has_output(run.out, ["videos", "images"]))
     _look(run)
@@ -133,10 +138,12 @@ def prepare(run: EnhanceRun) -> None:
 
 def _look(run: EnhanceRun) -> None:
     looked_at = dict(run.active)
-    sources = [VideoSource(state.item.video, f"v{name}", Fraction(25)) for name, state in looked_at.items()]
+    sources = [
+        VideoSource(state.item.video, f"v{name}", Fraction(25), state.content) for name, state in looked_at.items()
+    ]
     for name, state in looked_at.items():
         if state.item.face_table and state.item.loop:
-            sources.append(VideoSource(state.item.row.video, f"s{name}", state.item.still_rate))
+            sources.append(VideoSource(state.item.row.video, f"s{name}", state.item.still_rate, state.source_content))
     for source, info in run.context.map_tasks("probe", probe, sources):
         state = looked_at[source.key[1:]]
         if isinstance(info, Failure):

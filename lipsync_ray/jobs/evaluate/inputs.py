@@ -45,6 +45,7 @@ class EvaluateState(VideoState):
     ----------
     subject : what is scored
     video_key, reference_key : of the distinct files; the latter empty where there is no reference
+    content, reference_content : identities of the files, compared whenever they are opened
     info, reference, speech : what was found in them
     source : the reference of a head that was drawn anew, with which no frame is compared
     silent : why it has no usable sound
@@ -58,6 +59,8 @@ class EvaluateState(VideoState):
     subject: Subject
     video_key: str = ""
     reference_key: str = ""
+    content: str = ""
+    reference_content: str = ""
     info: VideoInfo | None = None
     reference: VideoInfo | None = None
     source: VideoInfo | None = None
@@ -163,13 +166,14 @@ def _identify(run: EvaluateRun) -> None:
             continue
         reference = found.get(subject.reference or "")
         table = found.get(subject.face_table or "")
-        state.video_key = storage.digest(video, face_tables.VERSION)
+        state.content, state.video_key = video, storage.digest(video, face_tables.VERSION)
         if subject.reference is None:
             state.reference_error = "no reference was given"
         elif isinstance(reference, Exception):
             state.reference_error = f"{subject.reference}: {reference}"
         else:
-            state.reference_key = storage.digest(str(reference), str(subject.still_rate))
+            state.reference_content = str(reference)
+            state.reference_key = storage.digest(state.reference_content, str(subject.still_rate))
         if isinstance(table, str):
             state.table = subject.face_table
         state.fingerprint = storage.digest(
@@ -186,9 +190,14 @@ def _identify(run: EvaluateRun) -> None:
 def _look(run: EvaluateRun) -> None:
     by_video, by_reference = grouped(run.known.values(), "video_key"), grouped(run.known.values(), "reference_key")
     by_reference.pop("", None)
-    sources = [VideoSource(states[0].subject.video, f"v{key}", Fraction(25)) for key, states in by_video.items()]
+    sources = [
+        VideoSource(states[0].subject.video, f"v{key}", Fraction(25), states[0].content)
+        for key, states in by_video.items()
+    ]
     for key, (first, *_) in by_reference.items():
-        sources.append(VideoSource(first.subject.reference or "", f"r{key}", first.subject.still_rate))
+        sources.append(
+            VideoSource(first.subject.reference or "", f"r{key}", first.subject.still_rate, first.reference_content)
+        )
     with ProgressReporter(run.context.console, "files", len(sources), 0, "files") as progress:
         for source, info in run.context.map_tasks("probe", probe, sources):
             progress.advance(0, isinstance(info, Failure))
@@ -217,7 +226,11 @@ def _listen(run: EvaluateRun) -> None:
     for key, states in by_video.items():
         info = states[0].info
         if info is not None and info.has_audio:
-            sources.append(AudioSource(SoundTrack(info.url, begin_s=info.origin_s), key, False, folder, front_end))
+            sources.append(
+                AudioSource(
+                    SoundTrack(info.url, begin_s=info.origin_s, content=info.content), key, False, folder, front_end
+                )
+            )
         else:
             for state in states:
                 state.silent = "the video has no audio stream"
@@ -238,7 +251,7 @@ def _hear(run: EvaluateRun) -> None:
     for state in known:
         for key, info in ((state.video_key, state.info), (state.reference_key, state.reference)):
             if info is not None and info.has_audio:
-                track = SoundTrack(info.url, begin_s=info.origin_s)
+                track = SoundTrack(info.url, begin_s=info.origin_s, content=info.content)
                 wanted[key] = AudioSource(track, key, False, folder, "mel", voice=True)
     heard = {
         source.key: sound

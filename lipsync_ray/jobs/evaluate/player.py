@@ -45,7 +45,12 @@ def player(cuttings: Cuttings, video: VideoInfo) -> bytes:
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
         if sound is not None:
-            _add_sound(container, sound, SoundTrack(video.url, begin_s=video.origin_s), len(halves) / RATE)
+            _add_sound(
+                container,
+                sound,
+                SoundTrack(video.url, begin_s=video.origin_s, content=video.content),
+                len(halves) / RATE,
+            )
     return buffer.getvalue()
 
 
