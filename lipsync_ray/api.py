@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from lipsync_ray.errors import SettingsError
 from lipsync_ray.jobs.evaluate import PREVIEWS
+from lipsync_ray.option_checks import given
 
 if TYPE_CHECKING:
     from lipsync_ray.io.manifest import Dub
@@ -51,7 +51,7 @@ def dub(
 
     Parameters
     ----------
-    out : the .mp4 to write; or a folder, where face table, records and video are kept
+    out : the .mp4 to write, in whatever letter case; or a folder, where face table, records and video are kept
     model : "wav2lip_gan", "wav2lip", "warp", "mini" or a checkpoint's path; overrides the settings' one
     settings : how it is to look; see :class:`~lipsync_ray.settings.DubSettings`
     workers : default: threads of this process, or the cluster of ``$RAY_ADDRESS``
@@ -68,15 +68,19 @@ def dub(
     """
     from lipsync_ray.io import storage
     from lipsync_ray.io.manifest import one_dub
+    from lipsync_ray.io.out_folder import check_pair, is_video
 
-    target = os.fspath(out)
+    target = os.fspath(out).rstrip("/")
+    check_pair(target)
+    single = is_video(target)
     row = one_dub(os.fspath(video), os.fspath(audio))
-    single = Path(target).suffix == ".mp4"
-    if single and storage.is_local(target) and storage.local_path(target).is_dir():
+    if single and storage.what_is(target) == "folder":
         raise SettingsError(f"-o {target}: a folder; expected the name of the video")
+    if storage.absolute(target) in (row.video, row.audio):
+        raise SettingsError(f"-o {target}: the same file is read; expected another name")
     # By way of a folder beside the video, in which a run that was stopped goes on.
     folder = f"{target}.run" if single else target
-    summary = _dub([row], folder, model, settings, workers or _workers(single=True), None, progress)
+    summary = _dub([row], folder, model, settings, _workers(workers, single=True), None, progress)
     if single and summary.complete:
         (result,) = summary.results
         storage.copy(result.output or "", target)
@@ -105,11 +109,12 @@ def dub_table(
     model, settings, progress, Raises : as for :func:`dub`
     """
     from lipsync_ray.io.manifest import read_manifest
+    from lipsync_ray.io.out_folder import is_video
 
-    if Path(os.fspath(out)).suffix == ".mp4":
+    if is_video(os.fspath(out)):
         raise SettingsError(f"-o {os.fspath(out)}: a table's results go into a folder")
     rows = read_manifest(os.fspath(table))
-    return _dub(rows, os.fspath(out), model, settings, workers or _workers(), analysis, progress)
+    return _dub(rows, os.fspath(out), model, settings, _workers(workers), analysis, progress)
 
 
 def _dub(
@@ -125,7 +130,7 @@ def _dub(
     from lipsync_ray.jobs.dub.job import run
     from lipsync_ray.settings import DubSettings
 
-    settings = settings or DubSettings()
+    settings = given("settings", settings, DubSettings) or DubSettings()
     if model is not None:
         settings = replace(settings, model=model)
     rejected = read_rejected(os.fspath(analysis)) if analysis is not None else None
@@ -153,11 +158,11 @@ def enhance(
     from lipsync_ray.jobs.enhance.sources import read_items
     from lipsync_ray.settings import EnhanceSettings
 
-    settings = settings or EnhanceSettings()
+    settings = given("settings", settings, EnhanceSettings) or EnhanceSettings()
     items, base = read_items(_several(sources), settings.face)
     console = Console(quiet=not progress)
     _say_licence(settings.restore.model, console)
-    return run(items, base, settings, workers or _workers(), os.fspath(out), console, download_line(console))
+    return run(items, base, settings, _workers(workers), os.fspath(out), console, download_line(console))
 
 
 def evaluate(
@@ -182,11 +187,11 @@ def evaluate(
     from lipsync_ray.report.page import write_report
     from lipsync_ray.settings import EvaluateSettings
 
-    settings = settings or EvaluateSettings()
+    settings = given("settings", settings, EvaluateSettings) or EvaluateSettings()
     subjects = read_subjects(os.fspath(source), settings.face)
     console = Console(quiet=not progress)
     fetching = download_line(console)
-    evaluated = run(subjects, settings, workers or _workers(), os.fspath(out), console, fetching, previews)
+    evaluated = run(subjects, settings, _workers(workers), os.fspath(out), console, fetching, previews)
     write_report([evaluated.out], evaluated.out, previews)
     return evaluated
 
@@ -210,11 +215,11 @@ def analyze(
     from lipsync_ray.jobs.analyze.job import run
     from lipsync_ray.settings import AnalyzeSettings
 
-    settings = settings or AnalyzeSettings()
+    settings = given("settings", settings, AnalyzeSettings) or AnalyzeSettings()
     files = read_files(_several(sources))
     console = Console(quiet=not progress)
     _say_licence(settings.whisper, console)
-    return run(files, settings, workers or _workers(), os.fspath(out), console, download_line(console))
+    return run(files, settings, _workers(workers), os.fspath(out), console, download_line(console))
 
 
 def train(
@@ -236,12 +241,12 @@ def train(
     from lipsync_ray.jobs.train.job import run
     from lipsync_ray.jobs.train.settings import TrainSettings
 
-    settings = settings or TrainSettings()
+    settings = given("settings", settings, TrainSettings) or TrainSettings()
     found = read_clips(os.fspath(clips))
     console = Console(quiet=not progress)
     if settings.init is not None:
         _say_licence(settings.init, console)
-    return run(found, settings, workers or _workers(), os.fspath(out), console, download_line(console))
+    return run(found, settings, _workers(workers), os.fspath(out), console, download_line(console))
 
 
 def _several(sources: Location | Sequence[Location]) -> list[str]:
@@ -250,10 +255,10 @@ def _several(sources: Location | Sequence[Location]) -> list[str]:
     return [os.fspath(source) for source in sources]
 
 
-def _workers(single: bool = False) -> Workers:
+def _workers(asked: Workers | None, single: bool = False) -> Workers:
     from lipsync_ray.settings import Workers
 
-    return Workers(engine=auto_engine(None, single))
+    return given("workers", asked, Workers) or Workers(engine=auto_engine(None, single))
 
 
 def auto_engine(address: str | None, single: bool = False) -> EngineKind:
