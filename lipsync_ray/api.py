@@ -70,6 +70,7 @@ def dub(
     from lipsync_ray.io.manifest import one_dub
     from lipsync_ray.io.out_folder import check_pair, is_video
 
+    settings, workers = _dub_settings(settings, model), _workers(workers, single=True)
     target = os.fspath(out).rstrip("/")
     check_pair(target)
     single = is_video(target)
@@ -80,7 +81,7 @@ def dub(
         raise SettingsError(f"-o {target}: the same file is read; expected another name")
     # By way of a folder beside the video, in which a run that was stopped goes on.
     folder = f"{target}.run" if single else target
-    summary = _dub([row], folder, model, settings, _workers(workers, single=True), None, progress)
+    summary = _dub([row], folder, settings, workers, None, progress)
     if single and summary.complete:
         (result,) = summary.results
         storage.copy(result.output or "", target)
@@ -111,28 +112,24 @@ def dub_table(
     from lipsync_ray.io.manifest import read_manifest
     from lipsync_ray.io.out_folder import is_video
 
+    settings, workers = _dub_settings(settings, model), _workers(workers)
     if is_video(os.fspath(out)):
         raise SettingsError(f"-o {os.fspath(out)}: a table's results go into a folder")
     rows = read_manifest(os.fspath(table))
-    return _dub(rows, os.fspath(out), model, settings, _workers(workers), analysis, progress)
+    return _dub(rows, os.fspath(out), settings, workers, analysis, progress)
 
 
 def _dub(
     rows: list[Dub],
     out: str,
-    model: str | None,
-    settings: DubSettings | None,
+    settings: DubSettings,
     workers: Workers,
     analysis: Location | None,
     progress: bool,
 ) -> Summary:
     from lipsync_ray.jobs.analyze.rejected import read_rejected
     from lipsync_ray.jobs.dub.job import run
-    from lipsync_ray.settings import DubSettings
 
-    settings = given("settings", settings, DubSettings) or DubSettings()
-    if model is not None:
-        settings = replace(settings, model=model)
     rejected = read_rejected(os.fspath(analysis)) if analysis is not None else None
     console = Console(quiet=not progress)
     _say_licence(settings.model, console)
@@ -159,10 +156,11 @@ def enhance(
     from lipsync_ray.settings import EnhanceSettings
 
     settings = given("settings", settings, EnhanceSettings) or EnhanceSettings()
+    workers = _workers(workers)
     items, base = read_items(_several(sources), settings.face)
     console = Console(quiet=not progress)
     _say_licence(settings.restore.model, console)
-    return run(items, base, settings, _workers(workers), os.fspath(out), console, download_line(console))
+    return run(items, base, settings, workers, os.fspath(out), console, download_line(console))
 
 
 def evaluate(
@@ -188,10 +186,13 @@ def evaluate(
     from lipsync_ray.settings import EvaluateSettings
 
     settings = given("settings", settings, EvaluateSettings) or EvaluateSettings()
+    workers = _workers(workers)
+    if previews is not None and (type(previews) is not int or previews < 0):
+        raise SettingsError(f"previews={previews!r}: expected a number of videos, or None for all")
     subjects = read_subjects(os.fspath(source), settings.face)
     console = Console(quiet=not progress)
     fetching = download_line(console)
-    evaluated = run(subjects, settings, _workers(workers), os.fspath(out), console, fetching, previews)
+    evaluated = run(subjects, settings, workers, os.fspath(out), console, fetching, previews)
     write_report([evaluated.out], evaluated.out, previews)
     return evaluated
 
@@ -216,10 +217,11 @@ def analyze(
     from lipsync_ray.settings import AnalyzeSettings
 
     settings = given("settings", settings, AnalyzeSettings) or AnalyzeSettings()
+    workers = _workers(workers)
     files = read_files(_several(sources))
     console = Console(quiet=not progress)
     _say_licence(settings.whisper, console)
-    return run(files, settings, _workers(workers), os.fspath(out), console, download_line(console))
+    return run(files, settings, workers, os.fspath(out), console, download_line(console))
 
 
 def train(
@@ -242,17 +244,25 @@ def train(
     from lipsync_ray.jobs.train.settings import TrainSettings
 
     settings = given("settings", settings, TrainSettings) or TrainSettings()
+    workers = _workers(workers)
     found = read_clips(os.fspath(clips))
     console = Console(quiet=not progress)
     if settings.init is not None:
         _say_licence(settings.init, console)
-    return run(found, settings, _workers(workers), os.fspath(out), console, download_line(console))
+    return run(found, settings, workers, os.fspath(out), console, download_line(console))
 
 
 def _several(sources: Location | Sequence[Location]) -> list[str]:
     if isinstance(sources, str | os.PathLike):
         return [os.fspath(sources)]
     return [os.fspath(source) for source in sources]
+
+
+def _dub_settings(asked: DubSettings | None, model: str | None) -> DubSettings:
+    from lipsync_ray.settings import DubSettings
+
+    settings = given("settings", asked, DubSettings) or DubSettings()
+    return settings if model is None else replace(settings, model=model)
 
 
 def _workers(asked: Workers | None, single: bool = False) -> Workers:

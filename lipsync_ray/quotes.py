@@ -94,11 +94,11 @@ def calibrate(
     from lipsync_ray.jobs.dub import calibration
     from lipsync_ray.settings import DubSettings, Workers
 
+    settings = given("settings", settings, DubSettings) or DubSettings()
+    workers = given("workers", workers, Workers) or Workers(engine="ray")
     url = storage.absolute(os.fspath(rates) if rates is not None else tables.default_place())
     check_writable(storage.parent(url))
     tables.check_place(url)
-    settings = given("settings", settings, DubSettings) or DubSettings()
-    workers = given("workers", workers, Workers) or Workers(engine="ray")
     with tempfile.TemporaryDirectory() as folder:
         make_corpus(Path(folder))
         found = calibration.calibrate(

@@ -89,7 +89,9 @@ def check_pair(out: str) -> None:
     SettingsError : the name of another kind of file
     """
     if _ending(out) in _FILES and not is_video(out):
-        raise SettingsError(f"-o {out}: no {_ending(out)} is written; expected a name in {WRITTEN}, or a folder")
+        raise SettingsError(
+            f"-o {out}: no {_ending(out)} is written; expected a name that ends in {WRITTEN}, or a folder"
+        )
 
 
 def check_out(out: str, job: str) -> None:

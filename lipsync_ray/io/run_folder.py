@@ -105,9 +105,8 @@ def record_of(folder: str, *jobs: str) -> dict[str, Any]:
         raise FileNotFoundError(storage.join(folder, RUN_FILE))
     if record is None or (jobs and found not in jobs):
         wanted = " or ".join(f"`lipsync-ray {job}`" for job in jobs)
-        raise ManifestError(
-            folder, [f"{holds(found)}; expected the folder of a run{wanted and f' of {wanted}, which has ended'}"]
-        )
+        expected = f"a finished run of {wanted}" if jobs else "a run"
+        raise ManifestError(folder, [f"{holds(found)}; expected the folder of {expected}"])
     return record
 
 
