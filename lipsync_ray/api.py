@@ -75,8 +75,6 @@ def dub(
     check_pair(target)
     single = is_video(target)
     row = one_dub(os.fspath(video), os.fspath(audio))
-    if single and storage.what_is(target) == "folder":
-        raise SettingsError(f"-o {target}: a folder; expected the name of the video")
     if storage.absolute(target) in (row.video, row.audio):
         raise SettingsError(f"-o {target}: the same file is read; expected another name")
     # By way of a folder beside the video, in which a run that was stopped goes on.

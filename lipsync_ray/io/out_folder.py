@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 
 from lipsync_ray.errors import AccessError, LipsyncError, SettingsError, UsageError
@@ -10,69 +11,12 @@ from lipsync_ray.io.run_folder import check_owner, owner_of
 
 WRITTEN = ".mp4"  # the one kind of file that one pair becomes
 # Endings of files: a folder of such a name is not what was meant.
-_FILES = frozenset(
-    f".{ending}"
-    for ending in [
-        "mp4",
-        "mov",
-        "mkv",
-        "webm",
-        "avi",
-        "m4v",
-        "mpg",
-        "mpeg",
-        "ts",
-        "mts",
-        "m2ts",
-        "wmv",
-        "flv",
-        "f4v",
-        "3gp",
-        "ogv",
-        "mxf",
-        "vob",
-        "gif",
-        "wav",
-        "mp3",
-        "m4a",
-        "aac",
-        "flac",
-        "ogg",
-        "oga",
-        "opus",
-        "wma",
-        "png",
-        "jpg",
-        "jpeg",
-        "webp",
-        "bmp",
-        "tif",
-        "tiff",
-        "heic",
-        "avif",
-        "csv",
-        "tsv",
-        "json",
-        "jsonl",
-        "ndjson",
-        "parquet",
-        "xlsx",
-        "html",
-        "md",
-        "txt",
-        "log",
-        "pt",
-        "pth",
-        "ckpt",
-        "bin",
-        "onnx",
-        "safetensors",
-        "npz",
-        "zip",
-        "gz",
-        "tar",
-    ]
+_FILES = re.compile(
+    r"\.(mp4|mov|mkv|webm|avi|m4v|mpg|mpeg|ts|mts|m2ts|wmv|flv|f4v|3gp|ogv|mxf|vob|gif"
+    r"|wav|mp3|m4a|aac|flac|ogg|oga|opus|wma|png|jpg|jpeg|webp|bmp|tif|tiff|heic|avif"
+    r"|csv|tsv|json|jsonl|ndjson|parquet|xlsx|html|md|txt|log|pt|pth|ckpt|bin|onnx|safetensors|npz|zip|gz|tar)"
 )
+_ERRORS = (OSError, LipsyncError, ValueError, ImportError)  # of a place that cannot be asked or written
 _LONGEST = 300  # characters of a store's own words
 
 
@@ -86,16 +30,24 @@ def check_pair(out: str) -> None:
 
     Raises
     ------
-    SettingsError : the name of another kind of file
+    SettingsError : the name of another kind of file; a folder where the video is to be
     """
-    if _ending(out) in _FILES and not is_video(out):
-        raise SettingsError(
-            f"-o {out}: no {_ending(out)} is written; expected a name that ends in {WRITTEN}, or a folder"
-        )
+    if not is_video(out):
+        if _FILES.fullmatch(_ending(out)):
+            raise SettingsError(
+                f"-o {out}: no {_ending(out)} is written; expected a name that ends in {WRITTEN}, or a folder"
+            )
+        return
+    try:
+        found = storage.what_is(out)
+    except _ERRORS:  # check_out says why, of the run's folder beside it
+        return
+    if found == "folder":
+        raise SettingsError(f"-o {out}: a folder; expected the name of the video")
 
 
 def check_out(out: str, job: str) -> None:
-    """Check that a folder can take a job's results: its name, whose it is, and that it can be written.
+    """Check that a folder can take a job's results: whose it is, its name, and that it can be written.
 
     Parameters
     ----------
@@ -108,14 +60,14 @@ def check_out(out: str, job: str) -> None:
     if not out:
         raise SettingsError("-o is empty: expected the folder for the results")
     try:
+        check_owner(out, job)
         if storage.what_is(out) == "file":
             raise SettingsError(f"-o {out}: a file; expected a folder")
-        if _ending(out) in _FILES and owner_of(out) != job:  # else a run of before goes on in it
+        if _FILES.fullmatch(_ending(out)) and owner_of(out) is None:  # else a run of before goes on in it
             raise SettingsError(f"-o {out}: the name of a file; the results go into a folder")
-        check_owner(out, job)
     except UsageError:
         raise
-    except (OSError, LipsyncError, ValueError, ImportError) as error:
+    except _ERRORS as error:
         raise SettingsError(f"-o {out}: {_why_unwritable(error)}") from error
     check_writable(out)
 
@@ -132,7 +84,7 @@ def check_writable(url: str) -> None:
     try:
         storage.commit_bytes(probe, b"")
         storage.remove(probe)
-    except (OSError, LipsyncError, ValueError, ImportError) as error:
+    except _ERRORS as error:
         raise SettingsError(f"-o {url}: {_why_unwritable(error)}") from error
 
 

@@ -27,7 +27,8 @@ _MARKS = {
 
 def owner(job: str, settings: Mapping[str, Any]) -> str:
     """The command of a run: its job, and the kind of training where it is one."""
-    return " ".join(filter(None, (job, settings.get("kind"))))
+    kind = settings.get("kind")
+    return f"{job} {kind}" if kind and isinstance(kind, str) else job
 
 
 def read_record(folder: str) -> dict[str, Any] | None:
@@ -38,12 +39,9 @@ def read_record(folder: str) -> dict[str, Any] | None:
     OSError, StorageError : it is there, or may be, and cannot be read
     """
     try:
-        record = json.loads(storage.read_bytes(storage.join(folder, RUN_FILE)))
+        return _json(storage.join(folder, RUN_FILE))
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except ValueError:
-        return {}
-    return record if isinstance(record, dict) else {}
 
 
 def owner_of(folder: str) -> str | None:
@@ -55,8 +53,8 @@ def owner_of(folder: str) -> str | None:
     if record is not None:
         return _named(record)
     place = storage.join(folder, OUTCOMES)
-    for name in sorted(storage.list_names(place))[:1]:  # of a run that was killed before it wrote one, or lost it
-        row = _json(storage.join(place, name))
+    if names := storage.list_names(place):  # of a run that was killed before it wrote one, or lost it
+        row = _json(storage.join(place, min(names)))
         return row["job"] if isinstance(row.get("job"), str) else _marked(row)
     return REPORT if storage.exists(storage.join(folder, REPORT_PAGE)) else None
 

@@ -52,6 +52,7 @@ RUNS = [
     # What somebody else wrote.
     ({"name": "mine"}, UNKNOWN),
     ({"job": 3, "settings": "none"}, UNKNOWN),
+    ({"settings": {"kind": 3}}, UNKNOWN),
     ([1], UNKNOWN),
 ]
 
@@ -154,6 +155,14 @@ def test_a_folder_does_not_get_a_files_name(tmp_path, name):
     assert list(tmp_path.iterdir()) == []
     put(str(tmp_path / name), "run.json", {"job": "dub", "settings": {}})  # an older version made it: it goes on
     check_out(str(tmp_path / name), "dub")
+
+
+def test_a_folder_where_the_video_is_to_be(place):
+    put(f"{place}.mp4", "run.json", {})
+    with pytest.raises(SettingsError, match=r"out.mp4: a folder; expected the name of the video"):
+        check_pair(f"{place}.mp4")
+    storage.remove(f"{place}.mp4")
+    check_pair("xyz://nobody/knows.mp4")  # what is wrong with it, the check of the run's folder says
 
 
 def test_folders_with_dots_are_folders(tmp_path):
