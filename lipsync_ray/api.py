@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from lipsync_ray.errors import SettingsError
 from lipsync_ray.jobs.evaluate import PREVIEWS
+from lipsync_ray.option_checks import given
 
 if TYPE_CHECKING:
     from lipsync_ray.io.manifest import Dub
@@ -50,7 +50,7 @@ def dub(
 
     Parameters
     ----------
-    out : the .mp4 to write; or a folder, where face table, records and video are kept
+    out : the .mp4 to write, in whatever letter case; or a folder, where face table, records and video are kept
     model : "wav2lip_gan", "wav2lip", "warp", "mini" or a checkpoint's path; overrides the settings' one
     settings : how it is to look; see :class:`~lipsync_ray.settings.DubSettings`
     workers : default: threads of this process, or the cluster of ``$RAY_ADDRESS``
@@ -67,15 +67,19 @@ def dub(
     """
     from lipsync_ray.io import storage
     from lipsync_ray.io.manifest import one_dub
+    from lipsync_ray.io.out_folder import check_pair, is_video
 
-    target = os.fspath(out)
-    row = one_dub(os.fspath(video), os.fspath(audio))
-    single = Path(target).suffix == ".mp4"
-    if single and storage.is_local(target) and storage.local_path(target).is_dir():
-        raise SettingsError(f"-o {target}: a folder; expected the name of the video")
+    pair = os.fspath(video), os.fspath(audio)
+    settings, workers = _dub_settings(settings, model), _workers(workers, pair)
+    target = os.fspath(out).rstrip("/")
+    check_pair(target)
+    single = is_video(target)
+    row = one_dub(*pair)
+    if storage.absolute(target) in (row.video, row.audio):
+        raise SettingsError(f"-o {target}: the same file is read; expected another name")
     # By way of a folder beside the video, in which a run that was stopped goes on.
     folder = f"{target}.run" if single else target
-    summary = _dub([row], folder, model, settings, workers or _workers((row.video, row.audio)), None, progress)
+    summary = _dub([row], folder, settings, workers, None, progress)
     if single and summary.complete:
         (result,) = summary.results
         storage.copy(result.output or "", target)
@@ -104,29 +108,26 @@ def dub_table(
     model, settings, progress, Raises : as for :func:`dub`
     """
     from lipsync_ray.io.manifest import read_manifest
+    from lipsync_ray.io.out_folder import is_video
 
-    if Path(os.fspath(out)).suffix == ".mp4":
+    settings, workers = _dub_settings(settings, model), _workers(workers)
+    if is_video(os.fspath(out)):
         raise SettingsError(f"-o {os.fspath(out)}: a table's results go into a folder")
     rows = read_manifest(os.fspath(table))
-    return _dub(rows, os.fspath(out), model, settings, workers or _workers(), analysis, progress)
+    return _dub(rows, os.fspath(out), settings, workers, analysis, progress)
 
 
 def _dub(
     rows: list[Dub],
     out: str,
-    model: str | None,
-    settings: DubSettings | None,
+    settings: DubSettings,
     workers: Workers,
     analysis: Location | None,
     progress: bool,
 ) -> Summary:
     from lipsync_ray.jobs.analyze.rejected import read_rejected
     from lipsync_ray.jobs.dub.job import run
-    from lipsync_ray.settings import DubSettings
 
-    settings = settings or DubSettings()
-    if model is not None:
-        settings = replace(settings, model=model)
     rejected = read_rejected(os.fspath(analysis)) if analysis is not None else None
     console = Console(quiet=not progress)
     _say_licence(settings.model, console)
@@ -152,11 +153,12 @@ def enhance(
     from lipsync_ray.jobs.enhance.sources import read_items
     from lipsync_ray.settings import EnhanceSettings
 
-    settings = settings or EnhanceSettings()
+    settings = given("settings", settings, EnhanceSettings) or EnhanceSettings()
+    workers = _workers(workers)
     items, base = read_items(_several(sources), settings.face)
     console = Console(quiet=not progress)
     _say_licence(settings.restore.model, console)
-    return run(items, base, settings, workers or _workers(), os.fspath(out), console, download_line(console))
+    return run(items, base, settings, workers, os.fspath(out), console, download_line(console))
 
 
 def evaluate(
@@ -181,11 +183,14 @@ def evaluate(
     from lipsync_ray.report.page import write_report
     from lipsync_ray.settings import EvaluateSettings
 
-    settings = settings or EvaluateSettings()
+    settings = given("settings", settings, EvaluateSettings) or EvaluateSettings()
+    workers = _workers(workers)
+    if previews is not None and (type(previews) is not int or previews < 0):
+        raise SettingsError(f"previews={previews!r}: expected a number of videos, or None for all")
     subjects = read_subjects(os.fspath(source), settings.face)
     console = Console(quiet=not progress)
     fetching = download_line(console)
-    evaluated = run(subjects, settings, workers or _workers(), os.fspath(out), console, fetching, previews)
+    evaluated = run(subjects, settings, workers, os.fspath(out), console, fetching, previews)
     write_report([evaluated.out], evaluated.out, previews)
     return evaluated
 
@@ -209,11 +214,12 @@ def analyze(
     from lipsync_ray.jobs.analyze.job import run
     from lipsync_ray.settings import AnalyzeSettings
 
-    settings = settings or AnalyzeSettings()
+    settings = given("settings", settings, AnalyzeSettings) or AnalyzeSettings()
+    workers = _workers(workers)
     files = read_files(_several(sources))
     console = Console(quiet=not progress)
     _say_licence(settings.whisper, console)
-    return run(files, settings, workers or _workers(), os.fspath(out), console, download_line(console))
+    return run(files, settings, workers, os.fspath(out), console, download_line(console))
 
 
 def train(
@@ -235,12 +241,13 @@ def train(
     from lipsync_ray.jobs.train.job import run
     from lipsync_ray.jobs.train.settings import TrainSettings
 
-    settings = settings or TrainSettings()
+    settings = given("settings", settings, TrainSettings) or TrainSettings()
+    workers = _workers(workers)
     found = read_clips(os.fspath(clips))
     console = Console(quiet=not progress)
     if settings.init is not None:
         _say_licence(settings.init, console)
-    return run(found, settings, workers or _workers(), os.fspath(out), console, download_line(console))
+    return run(found, settings, workers, os.fspath(out), console, download_line(console))
 
 
 def _several(sources: Location | Sequence[Location]) -> list[str]:
@@ -249,11 +256,18 @@ def _several(sources: Location | Sequence[Location]) -> list[str]:
     return [os.fspath(source) for source in sources]
 
 
-def _workers(pair: tuple[str, str] | None = None) -> Workers:
+def _dub_settings(asked: DubSettings | None, model: str | None) -> DubSettings:
+    from lipsync_ray.settings import DubSettings
+
+    settings = given("settings", asked, DubSettings) or DubSettings()
+    return settings if model is None else replace(settings, model=model)
+
+
+def _workers(asked: Workers | None, pair: tuple[str, str] | None = None) -> Workers:
     from lipsync_ray.profiles import auto_engine
     from lipsync_ray.settings import Workers
 
-    return Workers(engine=auto_engine(None, pair))
+    return given("workers", asked, Workers) or Workers(engine=auto_engine(None, pair))
 
 
 def _say_licence(name: str, console: Console) -> None:

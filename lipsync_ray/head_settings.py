@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from lipsync_ray.errors import SettingsError
-from lipsync_ray.option_checks import within
+from lipsync_ray.option_checks import check_types, within
 
 SIDES = 64  # pixels: a head's side is a multiple of them
 
@@ -35,6 +35,7 @@ class HeadSettings:
     parity: bool = False
 
     def __post_init__(self) -> None:
+        check_types(self)
         within("--steps", self.steps, 1, 1000)
         within("--guidance", self.guidance, 0, 100)
         within("--seed", self.seed, 0, 2**63 - 1)

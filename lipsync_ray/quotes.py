@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from lipsync_ray.api import Location, download_line
+from lipsync_ray.option_checks import given
 from lipsync_ray.profiles import auto_engine
 
 if TYPE_CHECKING:
@@ -47,18 +48,22 @@ def quote_table(
     from lipsync_ray.engine.start import cluster_of
     from lipsync_ray.io import storage
     from lipsync_ray.io.manifest import read_manifest
+    from lipsync_ray.io.run_folder import check_owner
+    from lipsync_ray.jobs.dub.inputs import DUB
     from lipsync_ray.jobs.dub.networks import networks
-    from lipsync_ray.jobs.dub.quote import quote
+    from lipsync_ray.jobs.dub.quote import Prices, quote
     from lipsync_ray.jobs.dub.recipe import Recipe
     from lipsync_ray.settings import DubSettings, Workers
 
+    folder = storage.absolute(os.fspath(out))
+    settings = given("settings", settings, DubSettings) or DubSettings()
+    workers = given("workers", workers, Workers) or Workers(engine=auto_engine(None))
+    prices = given("prices", prices, Prices)
     rows = read_manifest(os.fspath(table))
-    settings = settings or DubSettings()
-    workers = workers or Workers(engine=auto_engine(None))
+    check_owner(folder, DUB.name)
     cluster = cluster or cluster_of(workers)
     device = allocate(cluster, workers, alone=True).device
     recipe = Recipe.of(settings, networks(settings, fetch=False), device, workers.batch)
-    folder = storage.absolute(os.fspath(out))
     known = _rates(None if rates is None else os.fspath(rates), folder, recipe.work)
     return quote(rows, recipe, workers, folder, cluster, known, prices)
 
@@ -90,15 +95,18 @@ def calibrate(
     from lipsync_ray.jobs.dub import calibration
     from lipsync_ray.settings import DubSettings, Workers
 
+    settings = given("settings", settings, DubSettings) or DubSettings()
+    workers = given("workers", workers, Workers) or Workers(engine="ray")
     url = storage.absolute(os.fspath(rates) if rates is not None else tables.default_place())
     check_writable(storage.parent(url))
+    tables.check_place(url)
     with tempfile.TemporaryDirectory() as folder:
         make_corpus(Path(folder))
         found = calibration.calibrate(
             [Path(folder) / "pan.mp4", Path(folder) / "sway.mp4"],
             [Path(folder) / f"{language}.ogg" for language in LANGUAGES],
-            settings or DubSettings(),
-            workers or Workers(engine="ray"),
+            settings,
+            workers,
             progress,
             None if scratch is None else os.fspath(scratch),
             download_line(Console(quiet=not progress)),
@@ -110,9 +118,9 @@ def calibrate(
 def _rates(given: str | None, out: str, work: str) -> Rates | None:
     """Rates of a way to work: from what is given, from the last run, from where calibrate leaves them."""
     from lipsync_ray.engine import rates
-    from lipsync_ray.engine.job import RUN_FILE
     from lipsync_ray.errors import SettingsError
     from lipsync_ray.io import storage
+    from lipsync_ray.io.run_folder import RUN_FILE
     from lipsync_ray.jobs.dub.calibration import rates_of
 
     if given is not None and not given.endswith(".json"):

@@ -17,7 +17,7 @@ from lipsync_ray.head_settings import HeadSettings as HeadSettings
 from lipsync_ray.media.container import DECODERS, Decoder
 from lipsync_ray.media.encode import PRESETS, VideoCoding
 from lipsync_ray.media.timeline import LOOPS, Loop
-from lipsync_ray.option_checks import one_of, within
+from lipsync_ray.option_checks import check_types, one_of, within
 
 Length = Literal["audio", "video", "shortest"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
@@ -86,19 +86,19 @@ class DubSettings:
     head: HeadSettings | None = None
 
     def __post_init__(self) -> None:
+        check_types(self)
         one_of("--face", self.face, FACE_RULES)
-        if self.blend is not None:
-            one_of("--blend", self.blend, (*BLENDS, *PARSED_BLENDS))
+        one_of("--blend", self.blend, (*BLENDS, *PARSED_BLENDS))
         within("--bbox-shift", self.bbox_shift, -MAX_SHIFT, MAX_SHIFT, "pixels")
         within("--extra-margin", self.extra_margin, 0, MAX_SHIFT, "pixels")
         one_of("--length", self.length, LENGTHS)
         one_of("--loop", self.loop, LOOPS)
         one_of("--precision", self.precision, PRECISIONS)
         one_of("--decoder", self.decoder, DECODERS)
-        one_of("--reference", self.reference or "current", REFERENCES)
+        one_of("--reference", self.reference, REFERENCES)
         _check_coding(self.coding)
-        if not 1 <= self.still_rate <= 120:
-            raise SettingsError(f"--still-rate {self.still_rate}: expected 1 to 120 frames/s")
+        within("--still-rate", self.still_rate, 1, 120, "frames/s")
+        object.__setattr__(self, "still_rate", Fraction(self.still_rate))
         pads = asdict(self.pads)
         if any(not (math.isfinite(pad) and -0.4 <= pad <= 1) for pad in pads.values()):
             said = " ".join(map(str, pads.values()))
@@ -132,6 +132,7 @@ class RestoreSettings:
     strength: float = 1.0
 
     def __post_init__(self) -> None:
+        check_types(self)
         one_of("--restore-mask", self.mask, MASKS)
         one_of("--restore-region", self.region, REGIONS)
         if not 0 < self.strength <= 1:
@@ -160,11 +161,11 @@ class EnhanceSettings:
     precision: Precision = "auto"
 
     def __post_init__(self) -> None:
+        check_types(self)
         if self.upscale not in (1, 2):
             raise SettingsError(f"--upscale {self.upscale}: expected 1 or 2")
         one_of("--restore-detector", self.detector, DETECTORS)
-        if self.face is not None:
-            one_of("--face", self.face, ("all", *FACE_RULES))
+        one_of("--face", self.face, ("all", *FACE_RULES))
         one_of("--precision", self.precision, PRECISIONS)
         _check_coding(self.coding)
 
@@ -203,10 +204,10 @@ class EvaluateSettings:
     judges: bool = True
 
     def __post_init__(self) -> None:
+        check_types(self)
         one_of("--scorer", self.scorer, SCORERS)
         one_of("--protocol", self.protocol, PROTOCOLS)
-        if self.face is not None:
-            one_of("--face", self.face, ("all", *FACE_RULES))
+        one_of("--face", self.face, ("all", *FACE_RULES))
         if self.protocol == "lrs" and self.scorer != "syncnet":
             raise SettingsError(f"--protocol lrs scores whole frames, which {self.scorer} cannot; use --protocol real")
         if self.dims not in FID_DIMS:
@@ -238,8 +239,8 @@ class AnalyzeSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not 1 <= self.frames <= 1000:
-            raise SettingsError(f"--frames {self.frames}: expected 1 to 1000")
+        check_types(self)
+        within("--frames", self.frames, 1, 1000)
         if self.seed < 0:
             raise SettingsError(f"--seed {self.seed}: expected 0 or more")
 
@@ -276,24 +277,20 @@ class Workers:
     placement: Placement = "any"
 
     def __post_init__(self) -> None:
+        check_types(self)
         one_of("--engine", self.engine, ENGINES)
         one_of("placement", self.placement, PLACEMENTS)
         if self.engine == "inline" and self.address is not None:
             raise SettingsError(f"--address {self.address}: --engine inline works in this process alone")
-        if self.actors is not None and self.actors < 1:
-            raise SettingsError(f"--actors {self.actors}: expected at least 1")
-        if self.batch is not None and self.batch < 1:
-            raise SettingsError(f"--batch {self.batch}: expected at least 1")
-        if self.segment_s is not None and not 0.2 <= self.segment_s <= 600:
-            raise SettingsError(f"--segment {self.segment_s}: expected 0.2 to 600 seconds")
-        if self.attempts < 1:
-            raise SettingsError(f"--attempts {self.attempts}: expected at least 1")
+        for option, value in (("--actors", self.actors), ("--batch", self.batch), ("--attempts", self.attempts)):
+            if value is not None and value < 1:
+                raise SettingsError(f"{option} {value}: expected at least 1")
+        within("--segment", self.segment_s, 0.2, 600, "seconds")
         gpus = self.gpus_per_actor
-        if gpus is not None and (gpus < 0 or (gpus > 1 and gpus != int(gpus))):
+        if gpus is not None and not (0 <= gpus <= 1 or (gpus > 1 and float(gpus).is_integer())):
             raise SettingsError(f"--gpus-per-actor {gpus}: expected 0, a part of one GPU, or a whole number")
 
 
 def _check_coding(coding: VideoCoding) -> None:
     one_of("--preset", coding.preset, PRESETS)
-    if not 0 <= coding.crf <= MAX_CRF:
-        raise SettingsError(f"--crf {coding.crf}: expected 0 (lossless) to {MAX_CRF}")
+    within("--crf", coding.crf, 0, MAX_CRF)

@@ -175,6 +175,7 @@ def dub(
     from lipsync_ray.errors import SettingsError
     from lipsync_ray.faces.crop import Pads
     from lipsync_ray.io import protocols
+    from lipsync_ray.io.out_folder import is_video
     from lipsync_ray.io.user_tables import is_folder, is_table
     from lipsync_ray.media.encode import VideoCoding
     from lipsync_ray.profiles import workers_of
@@ -217,7 +218,7 @@ def dub(
         if analysis is not None:
             raise SettingsError("--analysis is for a table of dubs")
         summary = api.dub(source, audio, out, settings=settings, workers=workers)
-        if summary.complete and Path(out).suffix == ".mp4":
+        if summary.complete and is_video(out):
             Console().print(f"{escape(out)}: {summary.results[0].frames} frames", highlight=False, soft_wrap=True)
             raise typer.Exit(0)
         exit_with(summary)
@@ -241,8 +242,10 @@ def demo(
     """Dub a small built-in corpus with the bundled weights: no arguments, no network."""
     from lipsync_ray import api
     from lipsync_ray.demo.corpus import make_corpus
+    from lipsync_ray.io.out_folder import check_out
     from lipsync_ray.settings import Workers
 
+    check_out(str(out), "dub")
     Console().print(f"making the demo's inputs in {escape(str(out))}/inputs", highlight=False, soft_wrap=True)
     table = make_corpus(out / "inputs")
     exit_with(api.dub_table(table, out, model="warp", workers=Workers(engine=engine_of(engine, None))))

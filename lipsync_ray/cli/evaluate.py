@@ -151,7 +151,7 @@ def report(
     from lipsync_ray.io import storage
     from lipsync_ray.report.page import write_report
 
-    page = write_report([storage.absolute(run) for run in runs], storage.absolute(out), _count(previews))
+    page = write_report([storage.absolute(run) for run in runs], out and storage.absolute(out), _count(previews))
     Console().print(escape(page), highlight=False, soft_wrap=True)
 
 

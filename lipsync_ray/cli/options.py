@@ -10,9 +10,11 @@ if TYPE_CHECKING:
     from lipsync_ray.settings import EngineKind, RestoreSettings
 
 Out = Annotated[
-    str, typer.Option("-o", "--out", help="Folder for a table's results, or the .mp4 for one pair. Path or URL.")
+    str, typer.Option("-o", "--out", help="A new folder, or this job's own; of one pair also the .mp4. Path or URL.")
 ]
-OutFolder = Annotated[str, typer.Option("-o", "--out", help="Folder for the results. Path or URL.")]
+OutFolder = Annotated[
+    str, typer.Option("-o", "--out", help="Folder for the results: a new one, or this job's own. Path or URL.")
+]
 Actors = Annotated[
     int | None,
     typer.Option(help="Processes that hold the network. Default: one a GPU, or one a CPU.", rich_help_panel="Workers"),

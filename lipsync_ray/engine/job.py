@@ -27,9 +27,9 @@ from lipsync_ray.engine.stages import Failure
 from lipsync_ray.engine.video_pass import VideoState
 from lipsync_ray.io import storage
 from lipsync_ray.io.records import Records, Row
+from lipsync_ray.io.run_folder import RUN_FILE, check_owner, owner
 from lipsync_ray.settings import Workers
 
-RUN_FILE = "run.json"
 _ATTEMPTS = "attempts"
 _PACKAGES = ("lipsync-ray", "ray", "torch", "av", "numpy")
 
@@ -75,6 +75,10 @@ class JobRun(ABC, Generic[Video, R]):
     settings : what was asked for, as JSON values
     out : the run's folder, absolute
 
+    Raises
+    ------
+    SettingsError : the folder is another job's, or another kind of training's; nothing in it is touched
+
     Attributes
     ----------
     context : who does the work
@@ -92,6 +96,7 @@ class JobRun(ABC, Generic[Video, R]):
         console: Console,
         runner: Runner,
     ) -> None:
+        check_owner(out, owner(spec.name, settings))
         self.spec, self.ids, self.workers, self.out = spec, list(ids), workers, out
         self._settings = dict(settings)
         self.began = time.time()
@@ -129,7 +134,7 @@ class JobRun(ABC, Generic[Video, R]):
         usable : whether what a record says still holds
         """
         prints = {name: video.fingerprint for name, video in self.active.items()}
-        kept = self.spec.records.kept(self.out, prints, usable)
+        kept = self.spec.records.kept(self.out, prints, usable, self.spec.name)
         self.ended |= kept
         for name in kept:
             del self.active[name]
@@ -147,7 +152,7 @@ class JobRun(ABC, Generic[Video, R]):
     def end(self, row: R) -> None:
         """Record what became of a row, its URLs as addresses; from here on a run that starts anew knows it."""
         row = addresses.cleaned(row)
-        self.spec.records.commit(self.out, row)
+        self.spec.records.commit(self.out, row, self.spec.name)
         self.ended[row.id] = row
         self.active.pop(row.id, None)
 

@@ -124,6 +124,20 @@ def default_place() -> str:
     return str((Path(cache) if cache else Path.home() / ".cache") / "lipsync_ray" / RATES_FILE)
 
 
+def check_place(url: str) -> None:
+    """Check that a table of rates can be put there: nothing is there yet, or one that others are added to.
+
+    Raises
+    ------
+    SettingsError : something else is
+    """
+    found = storage.what_is(url)
+    if found == "folder":
+        raise SettingsError(f"-o {url}: a folder; expected the name of the table, such as {RATES_FILE} in it")
+    if found == "file":
+        _table(url)
+
+
 def save(url: str, rates: Rates) -> None:
     """Put a way to work into a table; others in it stay."""
     table = _table(url) if storage.exists(url) else {}

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from lipsync_ray.engine.job import RUN_FILE
 from lipsync_ray.engine.occupancy import life_of
 from lipsync_ray.errors import ManifestError
-from lipsync_ray.io import records, storage
+from lipsync_ray.io import records
+from lipsync_ray.io.run_folder import RUN_FILE, record_of
 
 
 @dataclass(frozen=True)
@@ -45,10 +44,10 @@ def read_status(out: str) -> RunStatus:
 
     Raises
     ------
-    ManifestError : no run has begun there
+    ManifestError : no run has begun there, or it is something else
     """
     try:
-        record = json.loads(storage.read_bytes(storage.join(out, RUN_FILE)))
+        record = record_of(out)
         job, run, rows, began, ended = (record[key] for key in ("job", "run", "rows", "began", "ended"))
     except FileNotFoundError:
         raise ManifestError(
@@ -59,7 +58,7 @@ def read_status(out: str) -> RunStatus:
     life, note = life_of(out)
     if ended is not None and life != "lives":
         return RunStatus(job, run, "ended", rows, record["status"], record["passes"], ended - began)
-    counts = dict(Counter(str(values.get("status")) for values in records.all_values(out)))
+    counts = dict(Counter(str(values.get("status")) for values in records.all_values(out, job)))
     state: Literal["running", "killed"] = "running" if life == "lives" else "killed"
     process = str(note.get("process", "")).split("-")[0]
     passes, host = note.get("passes", []), str(note.get("host", ""))

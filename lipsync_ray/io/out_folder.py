@@ -1,13 +1,75 @@
-"""Whether a run can put its results where it is told to, found out before anything starts."""
+"""Whether a run can put its results where it is told to, found out before anything starts or is touched."""
 
 from __future__ import annotations
 
+import re
 import uuid
 
-from lipsync_ray.errors import AccessError, LipsyncError, SettingsError
+from lipsync_ray.errors import AccessError, LipsyncError, SettingsError, UsageError
 from lipsync_ray.io import storage
+from lipsync_ray.io.run_folder import check_owner, owner_of
 
+WRITTEN = ".mp4"  # the one kind of file that one pair becomes
+# Endings of files: a folder of such a name is not what was meant.
+_FILES = re.compile(
+    r"\.(mp4|mov|mkv|webm|avi|m4v|mpg|mpeg|ts|mts|m2ts|wmv|flv|f4v|3gp|ogv|mxf|vob|gif"
+    r"|wav|mp3|m4a|aac|flac|ogg|oga|opus|wma|png|jpg|jpeg|webp|bmp|tif|tiff|heic|avif"
+    r"|csv|tsv|json|jsonl|ndjson|parquet|xlsx|html|md|txt|log|pt|pth|ckpt|bin|onnx|safetensors|npz|zip|gz|tar)"
+)
+_ERRORS = (OSError, LipsyncError, ValueError, ImportError)  # of a place that cannot be asked or written
 _LONGEST = 300  # characters of a store's own words
+
+
+def is_video(out: str) -> bool:
+    """Whether OUT names a video that is written, rather than a folder; capitals count for small letters."""
+    return _ending(out) == WRITTEN
+
+
+def check_pair(out: str) -> None:
+    """Check that OUT of one pair is the name of a video that is written, or of a folder.
+
+    Raises
+    ------
+    SettingsError : the name of another kind of file; a folder where the video is to be
+    """
+    if not is_video(out):
+        if _FILES.fullmatch(_ending(out)):
+            raise SettingsError(
+                f"-o {out}: no {_ending(out)} is written; expected a name that ends in {WRITTEN}, or a folder"
+            )
+        return
+    try:
+        found = storage.what_is(out)
+    except _ERRORS:  # check_out says why, of the run's folder beside it
+        return
+    if found == "folder":
+        raise SettingsError(f"-o {out}: a folder; expected the name of the video")
+
+
+def check_out(out: str, job: str) -> None:
+    """Check that a folder can take a job's results: whose it is, its name, and that it can be written.
+
+    Parameters
+    ----------
+    job : as :func:`lipsync_ray.io.run_folder.owner` names it
+
+    Raises
+    ------
+    SettingsError : why not, in one sentence
+    """
+    if not out:
+        raise SettingsError("-o is empty: expected the folder for the results")
+    try:
+        check_owner(out, job)
+        if storage.what_is(out) == "file":
+            raise SettingsError(f"-o {out}: a file; expected a folder")
+        if _FILES.fullmatch(_ending(out)) and owner_of(out) is None:  # else a run of before goes on in it
+            raise SettingsError(f"-o {out}: the name of a file; the results go into a folder")
+    except UsageError:
+        raise
+    except _ERRORS as error:
+        raise SettingsError(f"-o {out}: {_why_unwritable(error)}") from error
+    check_writable(out)
 
 
 def check_writable(url: str) -> None:
@@ -22,8 +84,13 @@ def check_writable(url: str) -> None:
     try:
         storage.commit_bytes(probe, b"")
         storage.remove(probe)
-    except (OSError, LipsyncError, ValueError, ImportError) as error:
+    except _ERRORS as error:
         raise SettingsError(f"-o {url}: {_why_unwritable(error)}") from error
+
+
+def _ending(out: str) -> str:
+    name = storage.name_of(out)
+    return f".{name.rpartition('.')[2].lower()}" if "." in name else ""
 
 
 def _nearest(path: str) -> str:

@@ -19,8 +19,8 @@ import pyarrow.parquet as pq
 
 from lipsync_ray.io import storage
 from lipsync_ray.io.parquet import table_of
+from lipsync_ray.io.run_folder import OUTCOMES
 
-FOLDER = "outcomes"
 ARROW = "arrow"  # key of a field's metadata: its Arrow type, where the annotation does not say it
 _READERS = 32
 _KINDS: dict[Any, pa.DataType] = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
@@ -57,27 +57,37 @@ class Records(Generic[R]):
         """Of the table."""
         return schema_of(self.kind)
 
-    def commit(self, out: str, row: R) -> None:
-        """Commit one row's record; from here on a next run knows it."""
-        storage.commit_bytes(_url(out, row.id), json.dumps(asdict(row)).encode())  # type: ignore[call-overload]
+    def commit(self, out: str, row: R, job: str | None = None) -> None:
+        """Commit one row's record, which names its job; from here on a next run knows it."""
+        values = ({"job": job} if job else {}) | asdict(row)  # type: ignore[call-overload]
+        storage.commit_bytes(_url(out, row.id), json.dumps(values).encode())
 
-    def read(self, out: str, ids: Iterable[str]) -> dict[str, R]:
-        """The records that earlier runs left for these rows."""
-        there = storage.list_names(storage.join(out, FOLDER))
+    def read(self, out: str, ids: Iterable[str], job: str | None = None) -> dict[str, R]:
+        """The records that earlier runs left for these rows.
+
+        Parameters
+        ----------
+        job : whose; None for any. Older records, which name none, are everybody's
+        """
+        there = storage.list_names(storage.join(out, OUTCOMES))
         wanted = [name for name in ids if f"{name}.json" in there]
         with ThreadPoolExecutor(_READERS) as pool:
             texts = pool.map(lambda name: storage.read_bytes(_url(out, name)), wanted)
-            return {name: row_from(self.kind, json.loads(text)) for name, text in zip(wanted, texts, strict=True)}
+            found = zip(wanted, map(json.loads, texts), strict=True)
+            return {name: row_from(self.kind, values) for name, values in found if _is_of(values, job)}
 
-    def kept(self, out: str, fingerprints: Mapping[str, str], usable: Callable[[R], bool]) -> dict[str, R]:
+    def kept(
+        self, out: str, fingerprints: Mapping[str, str], usable: Callable[[R], bool], job: str | None = None
+    ) -> dict[str, R]:
         """The rows that an earlier run ended under the same fingerprint.
 
         Parameters
         ----------
         fingerprints : id → fingerprint of the rows that are wanted
         usable : whether what a record says still holds
+        job : as for `read`
         """
-        found = self.read(out, fingerprints)
+        found = self.read(out, fingerprints, job)
         return {name: row for name, row in found.items() if row.fingerprint == fingerprints[name] and usable(row)}
 
     def write_table(self, out: str, rows: Iterable[R]) -> str:
@@ -94,14 +104,19 @@ class Records(Generic[R]):
         return [row_from(self.kind, row) for row in read_table(storage.join(out, self.file)).to_pylist()]
 
 
-def all_values(out: str) -> list[dict[str, Any]]:
-    """The records of all rows that have ended in a run's folder, whatever their kind."""
-    folder = storage.join(out, FOLDER)
+def all_values(out: str, job: str) -> list[dict[str, Any]]:
+    """The records of all rows of a job that have ended in a run's folder; older ones, which name none, too."""
+    folder = storage.join(out, OUTCOMES)
     with ThreadPoolExecutor(_READERS) as pool:
         texts = pool.map(
             lambda name: storage.read_bytes(storage.join(folder, name)), sorted(storage.list_names(folder))
         )
-        return [json.loads(text) for text in texts]
+        found = [json.loads(text) for text in texts]
+    return [values for values in found if _is_of(values, job)]
+
+
+def _is_of(values: Mapping[str, Any], job: str | None) -> bool:
+    return job is None or values.get("job", job) == job
 
 
 def read_table(url: str) -> pa.Table:
@@ -172,4 +187,4 @@ def _value(hint: Any, value: Any) -> Any:
 
 
 def _url(out: str, name: str) -> str:
-    return storage.join(out, FOLDER, f"{name}.json")
+    return storage.join(out, OUTCOMES, f"{name}.json")

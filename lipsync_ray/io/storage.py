@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 from urllib.parse import quote
 
 from fsspec import filesystem
@@ -101,6 +101,19 @@ def exists(url: str) -> bool:
         return is_there(url)
     fs, path = file_system(url)
     return bool(patiently(f"looking for {url}", lambda: fs.exists(path)))
+
+
+def what_is(url: str) -> Literal["file", "folder"] | None:
+    """What is there; None for nothing. A store's folder is there while an object is in it."""
+    if is_local(url):
+        return "folder" if os.path.isdir(local_files.path_of(url)) else "file" if is_there(url) else None
+    fs, path = file_system(url)
+    fs.invalidate_cache(path)
+    try:
+        kind = patiently(f"looking for {url}", lambda: fs.info(path))["type"]
+    except FileNotFoundError:
+        return None
+    return "folder" if kind == "directory" else "file"
 
 
 def size(url: str) -> int:

@@ -13,9 +13,12 @@ from typing import Any
 
 from lipsync_ray.errors import ManifestError
 from lipsync_ray.io import storage
+from lipsync_ray.io.out_folder import check_out
+from lipsync_ray.io.run_folder import REPORT, REPORT_PAGE, record_of
 from lipsync_ray.io.wording import NONE, number
 from lipsync_ray.jobs.evaluate import PREVIEWS
 from lipsync_ray.jobs.evaluate.fid import Fid
+from lipsync_ray.jobs.evaluate.inputs import EVALUATE
 from lipsync_ray.jobs.evaluate.job import METRICS
 from lipsync_ray.jobs.evaluate.previews import (
     FOLDER,
@@ -30,7 +33,7 @@ from lipsync_ray.jobs.evaluate.summary import GroupRow, groups, markdown, shown_
 from lipsync_ray.metrics.lse import MAX_SHIFT
 from lipsync_ray.report import figures
 
-FILE = "report/index.html"
+FILE = REPORT_PAGE
 _TEMPLATE = "page.html.j2"
 
 
@@ -64,14 +67,7 @@ def read_source(folder: str) -> Source:
     ManifestError : the folder is not one
     """
     try:
-        record = json.loads(storage.read_bytes(storage.join(folder, "run.json")))
-        if record.get("job") != "evaluate":
-            raise ManifestError(
-                folder,
-                [
-                    f"holds a {record.get('job')} run; expected the folder of an evaluation (lipsync-ray evaluate … -o FOLDER)"
-                ],
-            )
+        record = record_of(folder, EVALUATE.name)
         rows = SCORES.read_table(folder)
         fids = [Fid(**row) for row in json.loads(storage.read_bytes(storage.join(folder, METRICS, "fid.json")))]
     except FileNotFoundError:
@@ -93,7 +89,10 @@ def write_report(folders: Sequence[str], out: str, previews: int | None = PREVIE
     Raises
     ------
     ManifestError : a folder is not a finished evaluation
+    SettingsError : `out` is another job's, or cannot be written
     """
+    if [folder.rstrip("/") for folder in folders] != [out.rstrip("/")]:  # an evaluation has a page of its own
+        check_out(out, REPORT)
     sources = _told_apart([read_source(folder) for folder in folders])
     scores = [score for source in sources for score in source.scores]
     fids = [fid for source in sources for fid in source.fids]

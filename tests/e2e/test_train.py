@@ -64,6 +64,11 @@ def test_clips_become_a_model_that_dubs(clips, demo_inputs, tmp_path, capsys):
     assert "9 of 10 clips were looked at before" in capsys.readouterr().out
     assert {name: (out / "clips" / name).stat().st_mtime_ns for name in before} == before
     assert (out / "model.safetensors").read_bytes() == first
+    # Another kind would put its model over this one.
+    capsys.readouterr()
+    assert lipsync_ray("train", "judge", clips, "-o", out, "--steps", 3, "--held-out", 0.3) == 2
+    assert "holds a run of `lipsync-ray train pose`" in capsys.readouterr().err
+    assert (out / "model.safetensors").read_bytes() == first
     options = ("--model", out / "model.safetensors", "--length", "video")
     assert (
         lipsync_ray("dub", demo_inputs / "pan.mp4", demo_inputs / "en.ogg", "-o", tmp_path / "dub.mp4", *options) == 0

@@ -17,11 +17,11 @@ from lipsync_ray.engine.resources import Layout, allocate
 from lipsync_ray.engine.start import started
 from lipsync_ray.errors import WeightsError
 from lipsync_ray.io import storage
-from lipsync_ray.io.out_folder import check_writable
+from lipsync_ray.io.out_folder import check_out
 from lipsync_ray.jobs.analyze.analysis import Analysis
 from lipsync_ray.jobs.analyze.assemble import REPORT, report_text
 from lipsync_ray.jobs.analyze.files import File
-from lipsync_ray.jobs.analyze.inputs import AnalyzeRun, prepare
+from lipsync_ray.jobs.analyze.inputs import ANALYZE, AnalyzeRun, prepare
 from lipsync_ray.jobs.analyze.page import write_page
 from lipsync_ray.jobs.analyze.stages import Probe, SampleFaces, Transcribe
 from lipsync_ray.models import speech, weights
@@ -69,7 +69,7 @@ def run(
     ------
     WeightsError, CheckpointError, SettingsError, ClusterError : before anything is started
     """
-    check_writable(out)
+    check_out(out, ANALYZE.name)
     whisper, reason = _whisper(settings.whisper, fetching)
     if reason and settings.whisper != "none":
         console.print(f"without text: {reason}", highlight=False, markup=False, soft_wrap=True)

@@ -6,7 +6,6 @@ somebody made anyway tells its mean cost, which is divided as it was on the mach
 
 from __future__ import annotations
 
-import json
 import tempfile
 import time
 from collections import defaultdict
@@ -22,13 +21,14 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
-from lipsync_ray.engine.job import RUN_FILE
 from lipsync_ray.engine.rates import Rates, Seen, fitted, line_through, work_of
-from lipsync_ray.errors import SettingsError
+from lipsync_ray.errors import ManifestError, SettingsError
 from lipsync_ray.io import storage
 from lipsync_ray.io.manifest import one_dub
 from lipsync_ray.io.results import read_results
+from lipsync_ray.io.run_folder import record_of
 from lipsync_ray.jobs.dub import job
+from lipsync_ray.jobs.dub.inputs import DUB
 from lipsync_ray.media import decode
 from lipsync_ray.media.probe import probe_video
 from lipsync_ray.models import weights
@@ -184,10 +184,12 @@ def _write(target: Path, pictures: Sequence[NDArray[np.uint8]], encoder: str) ->
 
 def _record(run: str) -> Mapping[str, Any]:
     try:
-        record: dict[str, Any] = json.loads(storage.read_bytes(storage.join(run, RUN_FILE)))
-    except (FileNotFoundError, ValueError) as error:
+        record = record_of(run, DUB.name)
+    except FileNotFoundError as error:
         raise SettingsError(f"{run}: no run to take rates from ({error})") from error
-    if record.get("job") != "dub" or record.get("ended") is None or "work" not in record:
+    except ManifestError as error:
+        raise SettingsError(f"{run}: {error.problems[0]}") from error
+    if record.get("ended") is None or "work" not in record:
         raise SettingsError(f"{run}: not a finished run of this version's dub job; rates cannot be taken from it")
     return record
 

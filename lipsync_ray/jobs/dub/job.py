@@ -27,12 +27,12 @@ from lipsync_ray.inputs.face_pass import FaceTable, FollowUp, run_with_faces
 from lipsync_ray.inputs.speakers import SpeakerQuery, SpeakerTracks, choose_speaker
 from lipsync_ray.io import storage
 from lipsync_ray.io.manifest import Dub
-from lipsync_ray.io.out_folder import check_writable
+from lipsync_ray.io.out_folder import check_out
 from lipsync_ray.io.results import Summary
 from lipsync_ray.jobs.dub.assemble import VideoOrder, make_video
 from lipsync_ray.jobs.dub.head_stages import ComposeHeads, DrawHeads
 from lipsync_ray.jobs.dub.heads import Heads
-from lipsync_ray.jobs.dub.inputs import DubRun, DubState, Use, prepare
+from lipsync_ray.jobs.dub.inputs import DUB, DubRun, DubState, Use, prepare
 from lipsync_ray.jobs.dub.lead_tables import EncodedFaces, LeadTables, Meshes
 from lipsync_ray.jobs.dub.lips import Pose
 from lipsync_ray.jobs.dub.networks import networks
@@ -73,7 +73,7 @@ def run(
     ------
     WeightsError, CheckpointError, SettingsError, ClusterError : before anything is started
     """
-    check_writable(out)
+    check_out(out, DUB.name)
     asked = networks(settings, fetching)
     out = storage.absolute(out)
     with held(out, console), started(workers) as runner:

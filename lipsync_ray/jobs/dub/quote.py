@@ -24,6 +24,7 @@ from lipsync_ray.io import storage
 from lipsync_ray.io.manifest import Dub
 from lipsync_ray.io.results import RESULTS, has_output
 from lipsync_ray.jobs.dub.heads import FOLDER as HEAD_FOLDER
+from lipsync_ray.jobs.dub.inputs import DUB
 from lipsync_ray.jobs.dub.lead_tables import ENCODING_FOLDER, MESH_FOLDER, mesh_name
 from lipsync_ray.jobs.dub.plan import output_frames, ranges
 from lipsync_ray.jobs.dub.recipe import Keys, Recipe
@@ -125,7 +126,8 @@ def quote(
             unreadable.append((dub.id, addresses.without_secrets(reasons[0])))
         else:
             keys[dub.id] = recipe.keys(dub, str(ids[dub.video]), str(ids[dub.audio]))
-    kept = RESULTS.kept(out, {name: key.fingerprint for name, key in keys.items()}, has_output(out, ["videos"]))
+    prints = {name: key.fingerprint for name, key in keys.items()}
+    kept = RESULTS.kept(out, prints, has_output(out, ["videos"]), DUB.name)
     work = _Work(recipe, out, rates)
     for dub in dubs:
         header, sound = headers[dub.video], sounds[dub.audio]

@@ -22,10 +22,10 @@ from lipsync_ray.engine.video_pass import VideoPass
 from lipsync_ray.inputs.face_pass import FaceTable, FollowUp, run_with_faces
 from lipsync_ray.inputs.speakers import SpeakerQuery, SpeakerTracks, choose_speaker
 from lipsync_ray.io import storage
-from lipsync_ray.io.out_folder import check_writable
+from lipsync_ray.io.out_folder import check_out
 from lipsync_ray.io.results import Summary
 from lipsync_ray.jobs.enhance.assemble import EnhancedOrder, make_enhanced
-from lipsync_ray.jobs.enhance.inputs import EnhanceRun, EnhanceState, prepare
+from lipsync_ray.jobs.enhance.inputs import ENHANCE, EnhanceRun, EnhanceState, prepare
 from lipsync_ray.jobs.enhance.plan import rows_of
 from lipsync_ray.jobs.enhance.sources import EnhanceInput
 from lipsync_ray.jobs.enhance.stages import Compose, Composed, Restore
@@ -57,7 +57,7 @@ def run(
     ------
     WeightsError, CheckpointError, SettingsError, ClusterError : before anything is started
     """
-    check_writable(out)
+    check_out(out, ENHANCE.name)
     restoration = resolve(settings.restore, fetching)
     retinaface = weights.by_name("retinaface", fetching) if settings.detector == "retinaface" else None
     out = storage.absolute(out)

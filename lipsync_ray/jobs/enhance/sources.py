@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -15,6 +14,7 @@ from lipsync_ray.faces.speaker import FaceChoice
 from lipsync_ray.io import storage, user_tables
 from lipsync_ray.io.names import Source, tell_apart
 from lipsync_ray.io.results import FILE, Result, read_results
+from lipsync_ray.io.run_folder import record_of
 from lipsync_ray.media.probe import DEFAULT_STILL_RATE
 from lipsync_ray.media.timeline import Loop
 
@@ -61,9 +61,7 @@ def read_items(sources: Sequence[str], face: FaceChoice | None) -> tuple[list[En
     ------
     ManifestError : a file is missing, or a folder is no finished run
     """
-    if len(sources) == 1 and (
-        not PurePosixPath(storage.name_of(sources[0])).suffix or user_tables.is_folder(storage.absolute(sources[0]))
-    ):
+    if len(sources) == 1 and _is_folder(sources[0]):
         return _of_run(sources[0].rstrip("/"), face)
     urls = [storage.absolute(source) for source in sources]
     problems = list(user_tables.missing_files([{"video": url} for url in urls], ["video"]))
@@ -74,9 +72,13 @@ def read_items(sources: Sequence[str], face: FaceChoice | None) -> tuple[list[En
     return [EnhanceInput(row, face=face or "all") for row in rows], {}
 
 
+def _is_folder(source: str) -> bool:
+    return not PurePosixPath(storage.name_of(source)).suffix or user_tables.is_folder(storage.absolute(source))
+
+
 def _of_run(folder: str, face: FaceChoice | None) -> tuple[list[EnhanceInput], dict[str, Any]]:
     try:
-        settings = json.loads(storage.read_bytes(storage.join(folder, "run.json")))["settings"]
+        settings = record_of(folder, "dub", "enhance")["settings"]
         results = read_results(folder)
         items = [
             EnhanceInput(
@@ -93,6 +95,8 @@ def _of_run(folder: str, face: FaceChoice | None) -> tuple[list[EnhanceInput], d
         raise ManifestError(
             folder, [f"neither a video nor the folder of a finished dub run (no run.json and {FILE} in it)"]
         ) from None
+    except ManifestError:
+        raise
     except (OSError, LipsyncError, ValueError, KeyError) as error:
         raise ManifestError(folder, [f"not a dub run: {error}"]) from error
     return items, settings

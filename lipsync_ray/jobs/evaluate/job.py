@@ -23,7 +23,7 @@ from lipsync_ray.engine.start import started
 from lipsync_ray.engine.video_pass import VideoPass
 from lipsync_ray.inputs.face_pass import FaceTable, FollowUp, run_with_faces
 from lipsync_ray.io import storage
-from lipsync_ray.io.out_folder import check_writable
+from lipsync_ray.io.out_folder import check_out
 from lipsync_ray.jobs.evaluate import PREVIEWS
 from lipsync_ray.jobs.evaluate.assemble import AggregateOrder, VideoMetrics, aggregate, values_of
 from lipsync_ray.jobs.evaluate.face_tracks import FaceTracksOrder, TrackIndex, build_tracks
@@ -39,7 +39,7 @@ from lipsync_ray.jobs.evaluate.fid import (
     fid_rows,
     units_of,
 )
-from lipsync_ray.jobs.evaluate.inputs import EvaluateRun, EvaluateState, prepare, tables_wanted, tracks_order
+from lipsync_ray.jobs.evaluate.inputs import EVALUATE, EvaluateRun, EvaluateState, prepare, tables_wanted, tracks_order
 from lipsync_ray.jobs.evaluate.plan import ScoreRow, score_rows, windows_of_tracks
 from lipsync_ray.jobs.evaluate.previews import Previews
 from lipsync_ray.jobs.evaluate.scores import Score
@@ -96,13 +96,14 @@ def run(
     ------
     WeightsError, CheckpointError, SettingsError, ClusterError : before anything is started
     """
-    check_writable(out)
+    check_out(out, EVALUATE.name)
     scorer = scorers.resolve(settings.scorer, settings.scorer_weights, fetching)
     fid_weights = None if settings.fid == "none" else inception.resolve(settings.fid, fetching)
     out = storage.absolute(out)
     with held(out, console), started(workers) as runner:
         layout = allocate(runner.cluster, workers, alone=False, networks=2 + (fid_weights is not None))
         run = EvaluateRun(subjects, settings, workers, out, console, runner, scorer, fid_weights)
+        run.write()
         prepare(run)
         fid = _Fid(run, layout) if fid_weights is not None else None
         shown = Previews(run, previews)

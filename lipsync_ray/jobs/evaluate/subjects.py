@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -12,6 +11,7 @@ from lipsync_ray.faces.speaker import FaceChoice
 from lipsync_ray.io import storage
 from lipsync_ray.io.names import Source
 from lipsync_ray.io.results import FILE, read_results
+from lipsync_ray.io.run_folder import record_of
 from lipsync_ray.io.user_tables import ID, Column, Row, is_table, read_rows
 from lipsync_ray.media.probe import DEFAULT_STILL_RATE
 from lipsync_ray.media.timeline import Loop
@@ -81,7 +81,7 @@ def read_subjects(source: str, face: FaceChoice | None) -> list[Subject]:
         return _of_table(source, face or "all")
     folder = source.rstrip("/").removesuffix(f"/{FILE}")
     try:
-        record = json.loads(storage.read_bytes(storage.join(folder, "run.json")))
+        record = record_of(folder, "dub", "enhance")
         results = read_results(folder)
     except FileNotFoundError:
         raise ManifestError(
@@ -90,6 +90,8 @@ def read_subjects(source: str, face: FaceChoice | None) -> list[Subject]:
                 f"neither a table (.csv, .jsonl, .parquet) nor the folder of a finished run (no run.json and {FILE} in it)"
             ],
         ) from None
+    except ManifestError:
+        raise
     except (OSError, LipsyncError, ValueError) as error:
         raise ManifestError(source, [f"cannot be read: {error}"]) from error
     settings = record["settings"]

@@ -32,7 +32,8 @@ from lipsync_ray.engine.video_pass import VideoState
 from lipsync_ray.errors import SettingsError
 from lipsync_ray.inputs.content_ids import content_ids
 from lipsync_ray.io import storage
-from lipsync_ray.io.out_folder import check_writable
+from lipsync_ray.io.out_folder import check_out
+from lipsync_ray.io.run_folder import owner
 from lipsync_ray.jobs.train.clips import CLIPS, Clip, ClipOrder, ClipRow
 from lipsync_ray.jobs.train.lesson import Lesson, Progress
 from lipsync_ray.jobs.train.look import LookAtClip
@@ -137,7 +138,7 @@ def run(
     """
     if settings.trainers > 1 and workers.engine == "inline":
         raise SettingsError(f"--trainers {settings.trainers}: --engine inline trains in this process alone")
-    check_writable(out)
+    check_out(out, owner(TRAIN.name, settings.record()))
     out = storage.absolute(out)
     sources = Sources.of(settings, fetching)
     with held(out, console), started(workers) as runner, tempfile.TemporaryDirectory(prefix="lipsync-ray-") as scratch:

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
 from lipsync_ray.errors import SettingsError
+from lipsync_ray.option_checks import check_types
 
 TrainKind = Literal["pose", "judge", "expert", "sync-judge", "generator"]
 TrainPrecision = Literal["auto", "fp32", "bf16"]
@@ -51,6 +52,7 @@ class TrainSettings:
     trainers: int = 1
 
     def __post_init__(self) -> None:
+        check_types(self)
         if self.kind not in KINDS:
             raise SettingsError(f"{self.kind}: expected one of {', '.join(KINDS)}")
         if self.steps is not None and self.steps < 1:
@@ -61,7 +63,7 @@ class TrainSettings:
             raise SettingsError(f"--seed {self.seed}: expected 0 or more")
         if not 0 < self.held_out <= 0.5:
             raise SettingsError(f"--held-out {self.held_out}: expected more than 0, at most 0.5")
-        if self.minutes is not None and self.minutes <= 0:
+        if self.minutes is not None and not self.minutes > 0:
             raise SettingsError(f"--minutes {self.minutes}: expected more than 0")
         if self.init is not None and self.kind not in _FROM:
             raise SettingsError(f"--init {self.init}: goes with {', '.join(_FROM)}; `{self.kind}` begins with nothing")
