@@ -67,6 +67,7 @@ class ClipRow:
     held_out : whether it is kept from training, and measured by
     seconds, attempts : of work
     fingerprint : of its content
+    warnings : what a person should know of it all the same, one sentence each
     """
 
     id: str
@@ -81,6 +82,7 @@ class ClipRow:
     seconds: float | None = None
     attempts: int | None = None
     fingerprint: str | None = None
+    warnings: tuple[str, ...] = ()
 
 
 CLIPS = Records(ClipRow, "clips.parquet")
