@@ -8,7 +8,9 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from lipsync_ray.cli.options import Actors, Address, Attempts, EngineOption, Gpus, Out, engine_of
+from lipsync_ray.cli.options import Actors, Address, Attempts, EngineOption, Gpus, engine_of
+
+SHOWN = 5
 
 
 def train(
@@ -25,7 +27,7 @@ def train(
             help="Folder of clips in which one person talks, or a table with columns video and optionally person."
         ),
     ],
-    out: Out = "",
+    out: Annotated[str, typer.Option("-o", "--out", help="Folder for the weights, their card and curve. Path or URL.")],
     init: Annotated[
         str | None,
         typer.Option(
@@ -33,7 +35,10 @@ def train(
         ),
     ] = None,
     steps: Annotated[int | None, typer.Option(help="Of each network; each kind has its own number.")] = None,
-    minutes: Annotated[float | None, typer.Option(help="End each network's training early, after so long.")] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(help="End each network's training after so long, counted from its first step over all starts."),
+    ] = None,
     rate: Annotated[float | None, typer.Option(help="Learning rate; each kind has its own.")] = None,
     width: Annotated[
         float, typer.Option(help="Of a generator without --init: part of Wav2Lip's channels, a multiple of 1/64.")
@@ -65,12 +70,9 @@ def train(
     checkpoint.
     """
     from lipsync_ray import api
-    from lipsync_ray.errors import SettingsError
     from lipsync_ray.jobs.train.settings import TrainSettings
     from lipsync_ray.profiles import workers_of
 
-    if not out:
-        raise SettingsError("-o is missing: where the results go")
     settings = TrainSettings(
         kind,  # type: ignore[arg-type]
         steps,
@@ -91,10 +93,16 @@ def train(
     trained = api.train(clips, out, settings=settings, workers=workers)
     console = Console()
     lost = [row for row in trained.rows if row.status != "used"]
-    for row in lost[:5]:
+    warned = [row for row in trained.rows if row.warnings]
+    for row in lost[:SHOWN]:
         console.print(f"{row.id}: {row.error}", style="yellow", highlight=False, markup=False, soft_wrap=True)
+    for row in warned[:SHOWN]:
+        text = "; ".join(row.warnings)
+        console.print(f"{row.id}: {text}", style="yellow", highlight=False, markup=False, soft_wrap=True)
     for name, value in trained.measured.items():
         console.print(f"{name}: {value}", highlight=False, markup=False, soft_wrap=True)
-    said = f"{len(trained.rows) - len(lost)} of {len(trained.rows)} clips of use; {trained.seconds:.0f} s"
+    clips = f"{len(trained.rows) - len(lost)} of {len(trained.rows)} clips of use"
+    clips += f" ({len(warned)} with warnings)" if warned else ""
+    said = f"{settings.steps_made(trained.steps)}; {clips}; {trained.seconds:.0f} s"
     console.print(f"{said}; {escape(trained.model)}", highlight=False, soft_wrap=True)
     raise typer.Exit(0 if trained.complete else 1)

@@ -12,6 +12,8 @@ from rich.table import Table
 if TYPE_CHECKING:
     from lipsync_ray.models.weights import Weights
 
+_ANY_WIDTH = 10_000  # columns: a pipe has none
+
 app = typer.Typer(no_args_is_help=True, help="The registry of checkpoints: list, fetch, verify.")
 
 
@@ -20,6 +22,8 @@ def weights_list() -> None:
     """Every registered checkpoint: where it is, how large, under what licence."""
     from lipsync_ray.models import weights
 
+    console = Console()
+    line = "\n" if console.is_terminal else " "  # a pipe's reader takes line by line
     table = Table(box=None, pad_edge=False)
     for name in ("name", "here", "size", "licence", "file"):
         table.add_column(name, overflow="fold")
@@ -28,23 +32,34 @@ def weights_list() -> None:
         here = "bundled" if entry.bundled else ("yes" if path.is_file() else "no")
         held = entry.size or (path.stat().st_size if path.is_file() else None)
         size = f"{held / 1e6:.1f} MB" if held else "not known"
-        names = "\n".join([entry.name, *(f"(= {alias})" for alias in entry.aliases)])
+        names = line.join([entry.name, *(f"(= {alias})" for alias in entry.aliases)])
         table.add_row(names, here, size, entry.licence, str(path))
-    Console().print(table, highlight=False)
+    if not console.is_terminal:
+        console.width = console.measure(table, options=console.options.update(width=_ANY_WIDTH)).maximum
+    console.print(table, highlight=False)
 
 
 @app.command("fetch")
 def weights_fetch(names: Annotated[list[str], typer.Argument(help="Names from `weights list`.")]) -> None:
     """Download checkpoints, and those that they cannot do without, into the cache and verify them."""
     from lipsync_ray.api import download_line
+    from lipsync_ray.errors import WeightsError
     from lipsync_ray.models import weights
 
     console = Console()
+    lost = []
     asked = [entry.name for entry in _entries(names)]
     beside = [name for entry in _entries(names) for name in entry.beside]
     for entry in _entries(list(dict.fromkeys((*asked, *beside)))):
         console.print(f"{entry.name}, licence: {entry.licence}", highlight=False, soft_wrap=True)
-        console.print(str(weights.fetch(entry, download_line(console))), highlight=False, soft_wrap=True)
+        try:
+            console.print(str(weights.fetch(entry, download_line(console))), highlight=False, soft_wrap=True)
+        except WeightsError as error:
+            lost.append(
+                f"the weights of {entry.name!r} cannot be fetched.\n  {error}\nInstead:\n{weights.by_hand(entry)}"
+            )
+    if lost:
+        raise WeightsError("\n".join(lost))
 
 
 @app.command("verify")

@@ -102,9 +102,11 @@ class ProgressReporter:
     console : where to
     name : of the pass
     rows : of work in all
-    frames : in all those rows
+    frames : in all those rows; 0 where they have none, then rows tell the rate and the time left
     unit : what a row is called
     bar : of several passes at a time; without it the phase shows one of its own
+    before : rows that an earlier run has done
+    limit_s : after which the pass ends, whatever is left
     """
 
     def __init__(
@@ -115,10 +117,13 @@ class ProgressReporter:
         frames: int,
         unit: str = "segments",
         bar: Progress | None = None,
+        before: int = 0,
+        limit_s: float | None = None,
     ) -> None:
         self._console = console
         self._name, self._rows, self._frames, self._unit = name, rows, frames, unit
-        self._done_rows = self._done_frames = self.failures = 0
+        self._before, self._limit_s, self._over = before, limit_s, False
+        self._done_rows, self._done_frames, self.failures = before, 0, 0
         self._began = self._logged = self._last = time.monotonic()
         self._bar = bar or progress_bar(console)
         self._shared = bar is not None
@@ -126,10 +131,10 @@ class ProgressReporter:
         self._cpu: Counter[str] = Counter()
         self._fetched = 0
         _SHOWN.setdefault(console, []).append(self)
-        meters.left(name, rows)
+        meters.left(name, rows - before)
         self._task: TaskID | None = None
         if self._bar is not None:
-            self._task = self._bar.add_task(name, total=rows, said=unit)
+            self._task = self._bar.add_task(name, total=rows, completed=before, said=unit)
 
     def __enter__(self) -> Self:
         if self._bar and not self._shared:
@@ -139,6 +144,7 @@ class ProgressReporter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._over = True
         if self._bar and not self._shared:
             self._bar.stop()
         meters.left(self._name, 0)
@@ -150,13 +156,15 @@ class ProgressReporter:
         return self._done_frames / max(1e-9, time.monotonic() - self._began)
 
     def state(self) -> dict[str, Any]:
-        """Name, unit, rows and frames in all and done, failures, seconds since it began, bytes fetched; seconds of work and CPU
-        seconds, by stage."""
-        return {
+        """Name, unit, rows and frames in all and done, rows done before, failures, seconds since it began, bytes fetched; seconds
+        of work and CPU seconds, by stage; where it has one, the limit in seconds."""
+        limit = {} if self._limit_s is None else {"limit": self._limit_s}
+        return limit | {
             "name": self._name,
             "unit": self._unit,
             "rows": self._rows,
             "done": self._done_rows,
+            "before": self._before,
             "failed": self.failures,
             "frames": self._frames,
             "frames_done": self._done_frames,
@@ -191,24 +199,48 @@ class ProgressReporter:
         meters.left(self._name, self._rows - self._done_rows)
         self._done_frames += frames
         self.failures += failed
+        self._show()
+
+    def reach(self, rows: int) -> None:
+        """So many rows are done, those of before among them; fewer than once where work was lost."""
+        self._last = time.monotonic()
+        self._done_rows = rows
+        meters.left(self._name, self._rows - rows)
+        self._show()
+
+    @property
+    def done(self) -> int:
+        """Rows that are done, those of before among them."""
+        return self._done_rows
+
+    def _show(self) -> None:
         if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, advance=1, said=self._said())
+            self._bar.update(self._task, completed=self._done_rows, said=self._said())
         elif self._done_rows < self._rows and time.monotonic() - self._logged >= LOG_EVERY_S:
             self._logged = time.monotonic()
             self._console.print(self.line(), highlight=False, soft_wrap=True)
 
     def line(self) -> str:
-        """``lips: segments 12/40, 310 frames/s, 1 failed, 0:32 left``."""
+        """``lips: segments 12/40, 310 frames/s, 1 failed, 0:32 left``; ``clips: clips 3/9, 0.8 clips/s, 0:07 left``."""
         return f"{self._name}: {self._unit} {self._done_rows}/{self._rows}, {self._said()}"
+
+    def left_s(self) -> float | None:
+        """Seconds to the end, at the rate so far; None where nothing tells."""
+        elapsed = time.monotonic() - self._began
+        done, rest = self._done_rows - self._before, self._rows - self._done_rows
+        if self._frames:
+            done, rest = self._done_frames, self._frames - self._done_frames
+        found = [elapsed * rest / done] if done > 0 else [0.0] if self._done_rows == self._rows else []
+        if self._limit_s is not None:
+            found.append(max(0.0, self._limit_s - elapsed))
+        return min(found, default=None)
 
     def _said(self) -> str:
         elapsed = time.monotonic() - self._began
-        left = None
-        if self._done_frames:
-            left = elapsed * (self._frames - self._done_frames) / self._done_frames
-        elif self._done_rows == self._rows:
-            left = 0.0
+        rate = f"{self.frames_per_s:.0f} frames/s"
+        if not self._frames:
+            rate = f"{(self._done_rows - self._before) / max(1e-9, elapsed):.1f} {self._unit}/s"
         failed = f"{self.failures} failed, " if self.failures else ""
-        if self._done_rows == self._rows:
-            return f"{self.frames_per_s:.0f} frames/s, {failed}{elapsed:.0f} s"
-        return f"{self.frames_per_s:.0f} frames/s, {failed}{time_left(left)} left"
+        if self._over or self._done_rows == self._rows:
+            return f"{rate}, {failed}{elapsed:.0f} s"
+        return f"{rate}, {failed}{time_left(self.left_s())} left"

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+
+def never() -> bool:
+    """Nobody asks for an early end."""
+    return False
 
 
 @dataclass(frozen=True)
@@ -15,10 +20,12 @@ class Team:
     ----------
     rank : its number
     of : how many there are
+    stopping : whether the driver was told to stop, and waits for what is to be kept
     """
 
     rank: int = 0
     of: int = 1
+    stopping: Callable[[], bool] = field(default=never, compare=False)
 
     def agreed(self, said: bool) -> bool:
         """What the first process says, in all of them; each has to ask."""

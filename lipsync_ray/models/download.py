@@ -1,12 +1,15 @@
-"""One file from somewhere else to this machine."""
+"""One file from somewhere else to this machine, by one process at a time."""
 
 from __future__ import annotations
 
+import contextlib
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
+
+from filelock import FileLock
 
 from lipsync_ray.errors import WeightsError
 
@@ -47,3 +50,29 @@ def _copy(source: IO[bytes] | Any, total: int | None, target: Path, progress: Pr
             done += len(chunk)
             if progress:
                 progress(done, total)
+
+
+@contextlib.contextmanager
+def locked(path: Path, variable: str) -> Iterator[None]:
+    """The right to write a file, of all processes of this machine.
+
+    Parameters
+    ----------
+    variable : of the environment, which says in which folder
+
+    Raises
+    ------
+    WeightsError : the folder cannot be written
+    """
+    lock = FileLock(f"{path}.lock")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except OSError as error:
+        raise WeightsError(
+            f"{path.parent} cannot be written ({error.strerror or error}); set {variable} to a folder that can"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()

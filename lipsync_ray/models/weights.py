@@ -6,20 +6,16 @@ temporary name, and appears in the cache whole. The cache is ``$LIPSYNC_RAY_WEIG
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import socket
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 
-from filelock import FileLock
-
 from lipsync_ray.errors import WeightsError
-from lipsync_ray.models.download import Progress, download
+from lipsync_ray.models.download import Progress, download, locked
 from lipsync_ray.models.registry import REGISTRY, Kind, Weights, find
 
 __all__ = [
@@ -27,6 +23,7 @@ __all__ = [
     "Checkpoint",
     "Progress",
     "Weights",
+    "by_hand",
     "by_name",
     "cache_folder",
     "check",
@@ -75,19 +72,21 @@ def ensure(weights: Weights, progress: Progress | None = None) -> Path:
             f"  {error}\n"
             "One of:\n"
             f"  lipsync-ray weights fetch {weights.name}     where there is a network\n"
-            f"  put the file at {path} yourself\n"
-            f"    (from {weights.url}, {_size_of(weights)}{_sum_of(weights)})\n"
+            f"{by_hand(weights)}\n"
             f"  {weights.fallback_hint}\n"
             f"Licence of {weights.name}: {weights.licence}."
         ) from error
 
 
-def _size_of(weights: Weights) -> str:
-    return f"{weights.size:,} bytes, " if weights.size else ""
-
-
-def _sum_of(weights: Weights) -> str:
-    return f"sha256 {weights.sha256}" if weights.sha256 else "whose sha256 is nowhere published"
+def by_hand(weights: Weights) -> str:
+    """How to have a checkpoint without this machine's fetching it: where its file may be put, from where, and which it is."""
+    size = f"{weights.size:,} bytes, " if weights.size else ""
+    known = f"sha256 {weights.sha256}" if weights.sha256 else "whose sha256 is nowhere published"
+    return (
+        f"  put the file at {location(weights)} yourself\n"
+        f"    (from {weights.url}, {size}{known})\n"
+        f"  set {MIRROR_VARIABLE} to a folder or an address that has {weights.file}"
+    )
 
 
 @dataclass(frozen=True)
@@ -252,7 +251,7 @@ def fetch(weights: Weights, progress: Progress | None = None) -> Path:
     if weights.url is None:
         check(weights, path)
         return path
-    with _locked(path):
+    with locked(path, CACHE_VARIABLE):
         if path.is_file():
             check(weights, path)
             return path
@@ -269,28 +268,6 @@ def fetch(weights: Weights, progress: Progress | None = None) -> Path:
             finally:
                 temporary.unlink(missing_ok=True)
         raise WeightsError("\n  ".join(reasons))
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """The right to write a file of the cache, of all processes of this machine.
-
-    Raises
-    ------
-    WeightsError : the cache cannot be written
-    """
-    lock = FileLock(f"{path}.lock")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except OSError as error:
-        raise WeightsError(
-            f"{path.parent} cannot be written ({error.strerror or error}); set {CACHE_VARIABLE} to a folder that can"
-        ) from error
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def sources(weights: Weights) -> list[str]:

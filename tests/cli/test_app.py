@@ -164,3 +164,13 @@ def test_the_readme_is_short_and_its_python_is_python():
     for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
         called = {node.attr for node in ast.walk(ast.parse(block)) if isinstance(node, ast.Attribute)}
         assert called <= set(lipsync_ray.__all__)
+
+
+def test_train_has_its_own_help_for_out(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "200")
+    assert run(monkeypatch, "train", "--help") == 0
+    said = capsys.readouterr().out
+    assert "Folder for the weights, their card and curve." in said
+    assert ".mp4 for one pair" not in said
+    assert run(monkeypatch, "train", "pose", "clips") == 2
+    assert "'-o'" in capsys.readouterr().err

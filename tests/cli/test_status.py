@@ -6,7 +6,9 @@ import sys
 import pytest
 
 from lipsync_ray.cli import app
+from lipsync_ray.cli.status import _cells
 from lipsync_ray.engine import occupancy
+from lipsync_ray.io.wording import NONE
 
 PASS = {"name": "lips", "unit": "segments", "rows": 40, "done": 10, "failed": 1, "frames": 4000, "frames_done": 1000,
         "seconds": 20.0, "stages": {"crop": 5.0, "sync": 30.0, "compose": 5.0}}  # fmt: skip
@@ -69,3 +71,13 @@ def test_a_folder_without_a_run(tmp_path, monkeypatch, capsys, text, expected):
     status, said = run(monkeypatch, capsys, tmp_path)
     assert status == 2
     assert expected in said
+
+
+@pytest.mark.parametrize(("limit", "left"), [({}, "0:30"), ({"limit": 25.0}, "0:05")])
+def test_a_pass_without_frames_tells_the_time_left(limit, left):
+    state = {
+        "name": "pose 0", "unit": "steps", "rows": 100, "done": 70, "before": 50, "failed": 0, "frames": 0, "frames_done": 0,
+        "seconds": 20.0, "bytes": 0, "stages": {}, "cpu": {},
+    }  # fmt: skip
+    assert _cells(state | limit, running=True)[4] == left
+    assert _cells(state | limit, running=False)[4] == NONE

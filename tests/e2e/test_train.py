@@ -1,6 +1,7 @@
 """`lipsync-ray train` on clips of the demo's portrait: nothing to learn there, but all that it takes."""
 
 import csv
+import json
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import torch
 from clips import write_both
 from commands import lipsync_ray
 
+from lipsync_ray.engine.inline_runner import InlineRunner
 from lipsync_ray.faces.mesh import SPEAKING
 from lipsync_ray.io import storage
 from lipsync_ray.jobs.train.clips import CLIPS
@@ -39,6 +41,14 @@ def clips(demo_inputs, tmp_path_factory):
     with table.open("w", newline="") as file:
         csv.writer(file).writerows([("video", "person"), *((path.name, person) for path, person in rows)])
     return table
+
+
+@pytest.fixture(scope="module")
+def looked_at(clips, tmp_path_factory):
+    """A folder in which the clips were looked at."""
+    out = tmp_path_factory.mktemp("looked") / "out"
+    lipsync_ray("train", "judge", clips, "-o", out, "--steps", 1, "--seed", 3, "--held-out", 0.3)
+    return out
 
 
 def test_clips_become_a_model_that_dubs(clips, demo_inputs, tmp_path, capsys):
@@ -75,13 +85,45 @@ def test_clips_become_a_model_that_dubs(clips, demo_inputs, tmp_path, capsys):
     )
 
 
-def test_too_few_clips_are_said(clips, tmp_path, capsys):
+def test_too_few_clips_are_said_before_work(clips, tmp_path, capsys):
     few = tmp_path / "few.csv"
     few.write_text("video\n" + "\n".join(str(clips.parent / f"{n}.mp4") for n in range(3)) + "\n")
     assert lipsync_ray("train", "judge", few, "-o", tmp_path / "out") == 2
-    assert "3 of 3 clips are of use, and 8 are needed" in capsys.readouterr().err
+    assert "3 clips: at least 8 are needed" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
     assert lipsync_ray("train", "judge", tmp_path / "empty", "-o", tmp_path / "out") == 2
     assert lipsync_ray("train", "nothing", few, "-o", tmp_path / "out") == 2
+
+
+@pytest.mark.parametrize("kind", ["pose", "judge", "expert", "sync-judge", "generator"])
+def test_time_that_is_up_at_once_leaves_a_step(kind, clips, looked_at, capsys):
+    command = ("train", kind, clips, "-o", looked_at, "--minutes", 0.0001, "--seeds", 1, "--held-out", 0.3)
+    assert lipsync_ray(*command) == 1
+    said = capsys.readouterr().out
+    assert "1 of " in said.splitlines()[-1]
+    assert " steps; 9 of 10 clips of use" in said.splitlines()[-1]
+    assert json.loads((looked_at / "run.json").read_text())["steps"] == [1]
+    assert "for 1 of " in (looked_at / "MODEL_CARD.md").read_text()
+
+
+def test_no_step_is_no_model(clips, looked_at, capsys, monkeypatch):
+    monkeypatch.setattr(InlineRunner, "together", lambda *arguments: None)
+    (looked_at / "model.safetensors").unlink(missing_ok=True)
+    assert lipsync_ray("train", "judge", clips, "-o", looked_at, "--seed", 7, "--held-out", 0.3) == 1
+    assert "no step came back, so no model is written" in capsys.readouterr().err
+    assert not (looked_at / "model.safetensors").exists()
+
+
+def test_a_person_column_that_comes_later_decides(clips, looked_at):
+    table = clips.with_name("renamed.csv")
+    rows = list(csv.reader(clips.open()))
+    table.write_text(
+        "".join(f"{video},{person if row == 0 else 'xy'[row % 4 == 0]}\n" for row, (video, person) in enumerate(rows))
+    )
+    assert lipsync_ray("train", "judge", table, "-o", looked_at, "--steps", 1, "--held-out", 0.3) == 1
+    used = [row for row in CLIPS.read_table(str(looked_at)) if row.status == "used"]
+    assert {row.person for row in used} == {"x", "y"}
+    assert {row.person for row in used if row.held_out}.isdisjoint(row.person for row in used if not row.held_out)
 
 
 def test_a_generator_is_trained_on_and_dubs(clips, demo_inputs, tmp_path):
@@ -119,8 +161,12 @@ def test_two_processes_train_into_a_bucket(clips, cluster, s3_server):
     ("words", "said"),
     [
         (("generator", "--init", "warp"), "draws no faces"),
-        (("generator", "--init", "nothing"), "nothing"),
-        (("expert", "--init", "mini"), "mini"),
+        (("generator", "--init", "nosuch"), "--init nosuch: expected mini, wav2lip, wav2lip_gan, or a file"),
+        (("generator", "--init", "musetalk"), "--init musetalk: expected mini, wav2lip, wav2lip_gan, or a file"),
+        (("generator", "--init", "mini-sync"), "--init mini-sync: "),
+        (("generator", "--expert", "nosuch"), "--expert nosuch: neither mini-sync nor a file"),
+        (("expert", "--init", "mini"), "--init mini: neither mini-sync nor a file"),
+        (("sync-judge", "--init", "nosuch"), "--init nosuch: neither sync-judge nor a file"),
         (("pose", "--init", "mini"), "--init mini: goes with"),
         (("generator", "--trainers", "2"), "--engine inline trains in this process alone"),
     ],

@@ -1,4 +1,5 @@
 import io
+import re
 
 import pytest
 from hypothesis import given
@@ -43,6 +44,30 @@ def test_a_log_says_how_far_it_is():
         assert "1 failed" in phase.line()
         phase.advance(100)
     assert "lips: segments 3/3" in console.file.getvalue()
+
+
+def test_rows_without_frames_tell_the_time_left():
+    console = Console(file=io.StringIO(), width=100)
+    with ProgressReporter(console, "clips", 3, 0, "clips") as phase:
+        assert "-:-- left" in phase.line()
+        phase.advance(0)
+        assert re.fullmatch(r"clips: clips 1/3, [\d.]+ clips/s, \d+:\d\d left", phase.line())
+        phase.advance(0)
+        phase.advance(0)
+    assert re.fullmatch(r"clips: clips 3/3, [\d.]+ clips/s, \d+ s\n", console.file.getvalue())
+
+
+def test_what_was_done_before_is_no_pace():
+    with ProgressReporter(Console(quiet=True), "pose 0", 100, 0, "steps", before=90) as phase:
+        assert phase.left_s() is None
+        phase.reach(95)
+        assert phase.state()["before"] == 90
+        phase.reach(80)  # work was lost
+        assert phase.done == 80
+    with ProgressReporter(Console(quiet=True), "pose 0", 10**9, 0, "steps", limit_s=60.0) as phase:
+        phase.reach(1)
+        assert 0 < phase.left_s() <= 60
+        assert phase.state()["limit"] == 60
 
 
 def test_a_terminal_shows_a_bar():

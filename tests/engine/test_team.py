@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from functools import partial
 from pathlib import Path
 
@@ -39,6 +40,20 @@ def die(team, tell):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def count(folder, team, tell):
+    """Counts until it is to stop, then takes a second for what it keeps."""
+    number = 0
+    while not team.agreed(team.stopping()):
+        number += 1
+        if team.rank == 0:
+            tell(number)
+        time.sleep(0.2)
+    time.sleep(1)
+    (Path(folder) / f"kept-{team.rank}").write_text(str(number))
+    if team.rank == 0:
+        tell(-number)
+
+
 def test_alone_it_runs_here():
     told = []
     InlineRunner().together(lambda team, tell: tell(team), 1, False, 1, told.append)
@@ -63,3 +78,18 @@ def test_what_a_member_says_on_purpose_comes_through(cluster):
 def test_it_is_given_up_after_so_many_starts(cluster):
     with pytest.raises(TrainError, match="given up after 2 starts"):
         RayRunner(cluster).together(die, 1, False, 2, print)
+
+
+def test_who_stops_the_driver_gets_what_the_processes_keep(cluster, tmp_path):
+    told = []
+
+    def tell(number):
+        told.append(number)
+        if number == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        RayRunner(cluster).together(partial(count, str(tmp_path)), 2, False, 1, tell)
+    kept = [(tmp_path / f"kept-{rank}").read_text() for rank in (0, 1)]
+    assert kept[0] == kept[1]
+    assert told[-1] == -int(kept[0])

@@ -44,7 +44,7 @@ def talking(corpus, tmp_path_factory):
     look, folder, found = LookAtClip("cpu"), tmp_path_factory.mktemp("seen"), {}
     for name in ("hdtf_b.mp4", "anchor_224.avi", "portrait_hevc_25.mp4"):
         url = str(folder / f"{name}.npz")
-        look(ClipOrder(name, Clip(name, str(corpus / "videos" / name)), url))
+        look(ClipOrder(name, Clip(name, str(corpus / "videos" / name)), "", url))
         seen = Seen.from_bytes(storage.read_bytes(url), "mouths")
         assert seen.rate == Fraction(25)
         found[name] = sync_judge.follow(sync_judge.see(seen.mouths)), sync_judge.hear(seen.mel)

@@ -1,6 +1,7 @@
 import hashlib
 import pickle
 import threading
+from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
@@ -217,3 +218,47 @@ def test_what_a_checkpoint_cannot_do_without_is_fetched_with_it(cache, monkeypat
     weights_fetch(["musetalk-v15", "sd-vae"])
     assert fetched == ["musetalk", "sd-vae", "whisper-tiny-hf"]
     assert "licence: MIT, of Stability AI" in capsys.readouterr().out
+
+
+@pytest.fixture
+def entries(store, monkeypatch):
+    """Three registered entries; the server has the second."""
+    url, _ = store
+    known = {
+        name: replace(entry(f"{url}/{file}"), name=name, file=f"{name}.pth")
+        for name, file in (("a", "absent.pth"), ("w", "w.pth"), ("z", "absent.pth"))
+    }
+    monkeypatch.setattr(weights, "find", known.get)
+    monkeypatch.setattr(weights, "REGISTRY", tuple(known.values()))
+    return known
+
+
+def test_fetch_says_where_each_missing_file_may_be_put(entries, cache, capsys):
+    from lipsync_ray.cli.weights import weights_fetch
+
+    with pytest.raises(WeightsError) as caught:
+        weights_fetch(["a", "w", "z"])
+    said = str(caught.value)
+    for name in "az":
+        for part in (f"the weights of '{name}'", f"put the file at {cache / name}.pth", entries[name].sha256, "404"):
+            assert part in said
+    assert weights.MIRROR_VARIABLE in said
+    assert "weights fetch" not in said
+    assert (cache / "w.pth").read_bytes() == CONTENT  # what can be had is there
+    with pytest.raises(WeightsError, match="weights fetch a") as dub:
+        weights.ensure(entries["a"])
+    assert weights.by_hand(entries["a"]) in str(dub.value)
+
+
+def test_a_list_in_a_pipe_is_not_cut(monkeypatch, tmp_path, capsys):
+    from lipsync_ray.cli.weights import weights_list
+
+    monkeypatch.setenv(weights.CACHE_VARIABLE, str(tmp_path / ("deep" * 40)))
+    monkeypatch.setenv("COLUMNS", "80")
+    weights_list()
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 1 + len(weights.REGISTRY)
+    for line, known in zip(lines[1:], weights.REGISTRY, strict=True):
+        assert line.startswith(known.name)
+        assert line.rstrip().endswith(str(weights.location(known)))
+        assert all(alias in line for alias in known.aliases)

@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 
 from lipsync_ray.io import storage
-from lipsync_ray.jobs.train.corpus import fit_basis, is_corpus, make_corpus, open_corpus
+from lipsync_ray.jobs.train.corpus import (
+    _held_out,
+    fit_basis,
+    is_corpus,
+    make_corpus,
+    numbered,
+    open_corpus,
+    why_none_is_held_out,
+)
 from lipsync_ray.jobs.train.look import Seen, held
 from lipsync_ray.models.hear import POSES
 
@@ -56,3 +64,30 @@ def test_a_corpus_that_was_made_is_opened(seen, tmp_path):
 
 def test_holes_hold_what_was_before():
     assert held(np.array([False, True, False, False, True])).tolist() == [1, 1, 1, 1, 4]
+
+
+@pytest.mark.parametrize(
+    ("people", "part", "named", "said"),
+    [
+        ("a" * 10, 0.1, True, "says the column person"),
+        ("a" * 10, 0.1, False, "seem to show one person"),
+        ("aabbccddee", 0.1, True, "--held-out 0.1: nobody can be held out. Of 10 clips of 5 people"),
+        ("aabbccddee", 0.1, False, "expected --held-out 0.2,"),
+        ("aaaabbbb", 0.3, True, "has 4; expected --held-out 0.5,"),
+    ],
+)
+def test_why_nobody_is_held_out(people, part, named, said):
+    assert said in why_none_is_held_out(numbered(list(people)), part, named)
+
+
+@pytest.mark.parametrize("people", ["aabbccddee", "aaaabbbb", "aaaaaaaaaab", "aaabbbbbccccccc", "a" * 30 + "b" * 29])
+def test_the_part_that_is_named_holds_somebody_out(people):
+    person = numbered(list(people))
+    for part in (0.01, 0.05, 0.1, 0.2, 0.3):
+        why = why_none_is_held_out(person, part, True)
+        for seed in range(5):
+            assert _held_out(person, part, seed).any() == (why is None)
+        if why:
+            enough = float(why.split("expected --held-out ")[1].split(",")[0])
+            assert enough <= 0.5
+            assert _held_out(person, enough, 0).any()

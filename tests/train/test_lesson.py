@@ -1,12 +1,18 @@
 """The loop: it learns, goes on after a kill as if there had been none, and ends in time."""
 
+import signal
+from dataclasses import replace
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 
+from lipsync_ray.engine.team import Team
 from lipsync_ray.io import storage
-from lipsync_ray.jobs.train import drawing
+from lipsync_ray.jobs.train import drawing, experts
 from lipsync_ray.jobs.train import lesson as lessons
+from lipsync_ray.jobs.train.curve import NO_CONTROL
 from lipsync_ray.jobs.train.drawing import Draws
 from lipsync_ray.jobs.train.experts import Expert, Judge
 from lipsync_ray.jobs.train.hearing import Openings, Poses, correlation
@@ -51,14 +57,7 @@ def test_killed_and_started_again_it_follows_the_same_curve(kind, steps, every, 
     monkeypatch.setattr(lessons, "TEST_EVERY", every)
 
     def started(name):
-        subject = {
-            "hear": lambda: Openings(corpus_of()),
-            "draw": lambda: draws(corpus_of, adversarial=0.1),
-            "expert": lambda: Expert(corpus_of("faces")),
-            "judge": lambda: Judge(corpus_of("mouths")),
-        }[kind]()
-        subject.clips = min(subject.clips, 8)
-        return Lesson(subject, 1, steps, str(tmp_path / name), "cpu")
+        return lesson_of(kind, corpus_of, str(tmp_path / name), steps)
 
     whole = list(started("whole.pt").run())
     first = started("parts.pt").run()
@@ -71,10 +70,90 @@ def test_killed_and_started_again_it_follows_the_same_curve(kind, steps, every, 
         assert (a.step, a.loss, a.figures) == (b.step, b.loss, b.figures)
 
 
-def test_time_ends_a_lesson(corpus, tmp_path):
-    lesson = Lesson(Openings(corpus), 0, 1000, str(tmp_path / "c.pt"), "cpu")
-    assert list(lesson.run(until=0.0)) == []
-    assert lesson.step == 0
+def test_time_ends_a_lesson_after_a_step_at_least(corpus, tmp_path):
+    url = str(tmp_path / "c.pt")
+    told = []
+    lesson = Lesson(Openings(corpus), 0, 1000, url, "cpu")
+    assert not lesson.over(minutes=1e-9)
+    (line,) = lesson.run(1e-9, told.append)
+    assert line.step == lesson.step == 1
+    assert [reached.step for reached in told] == [0, 1, 1]
+    assert told[-1].kept == 1
+    # The clock goes on where it was: the same time is up, a longer one is not.
+    again = Lesson(Openings(corpus), 0, 1000, url, "cpu")
+    assert again.over(minutes=1e-9)
+    assert list(again.run(1e-9)) == []
+    assert (again.step, len(again.curve)) == (1, 1)
+    assert not again.over(minutes=60)
+
+
+def lesson_of(kind, corpus_of, url, steps, clips=8):
+    subject = {
+        "hear": lambda: Openings(corpus_of()),
+        "pose": lambda: Poses(corpus_of()),
+        "draw": lambda: draws(corpus_of, adversarial=0.1),
+        "expert": lambda: Expert(corpus_of("faces")),
+        "judge": lambda: Judge(corpus_of("mouths")),
+    }[kind]()
+    subject.clips = min(subject.clips, clips)
+    return Lesson(subject, 1, steps, url, "cpu")
+
+
+def interrupted(function, call):
+    """The function, in whose call of that number Ctrl-C comes."""
+    calls = []
+
+    def wrapped(*arguments):
+        calls.append(arguments)
+        if len(calls) == call:
+            signal.raise_signal(signal.SIGINT)
+        return function(*arguments)
+
+    return wrapped
+
+
+@pytest.mark.parametrize("kind", ["hear", "pose", "draw", "expert", "judge"])
+@pytest.mark.parametrize("during", ["a step", "a measurement"])
+def test_stopped_it_keeps_every_step_and_follows_the_same_curve(kind, during, corpus_of, tmp_path, monkeypatch):
+    monkeypatch.setattr(lessons, "TEST_EVERY", 2)
+    for module in (drawing, experts):
+        monkeypatch.setattr(module, "_TESTED", 2)
+    started = partial(lesson_of, kind, corpus_of, steps=3, clips=2)
+    whole = list(started(url=str(tmp_path / "whole.pt")).run())
+    first, told = started(url=str(tmp_path / "parts.pt")), []
+    if during == "a step":
+        monkeypatch.setattr(first, "learn", interrupted(first.learn, 1))
+    else:
+        monkeypatch.setattr(first._subject, "figures", interrupted(first._subject.figures, 1))
+    with pytest.raises(KeyboardInterrupt):
+        list(first.run(told=told.append))
+    again = started(url=str(tmp_path / "parts.pt"))
+    assert again.step == told[-1].kept == (1 if during == "a step" else 2)
+    list(again.run())
+    for a, b in zip(whole, again.curve, strict=True):
+        assert (a.step, a.loss, a.figures) == (b.step, b.loss, b.figures)
+
+
+def test_a_driver_that_stops_is_obeyed_after_the_step_in_work(corpus, tmp_path):
+    asked = iter([False, False, True])
+    lesson = Lesson(Openings(corpus), 0, 1000, str(tmp_path / "c.pt"), "cpu", team=Team(stopping=lambda: next(asked)))
+    assert list(lesson.run()) == []
+    assert Lesson(Openings(corpus), 0, 1000, str(tmp_path / "c.pt"), "cpu").step == 2
+
+
+@pytest.mark.parametrize("kind", ["hear", "pose", "draw", "expert", "judge"])
+def test_one_clip_held_out_has_no_control(kind, corpus_of, tmp_path):
+    lesson = lesson_of(kind, corpus_of, str(tmp_path / "c.pt"), 1, clips=2)
+    alone = np.zeros(len(lesson._subject.corpus.person), bool)
+    alone[0] = True
+    lesson._subject.corpus = replace(lesson._subject.corpus, held_out=alone)
+    (line,) = lesson.run()
+    lesson._subject.finish([lesson.average])
+    without = {name for name, value in line.figures.items() if value is None}
+    wanted = {"hear": {"r_other", "right_first"}, "pose": {"r_other", "right_first"}, "draw": {"mouth_l1_other"}}
+    assert without == wanted.get(kind, set())
+    assert lesson._subject.control == bool(without)
+    assert (NO_CONTROL in lesson._subject.measured.values()) == bool(without)
 
 
 def test_checkpoints_lie_anywhere(corpus, monkeypatch):
@@ -106,7 +185,7 @@ def test_poses_become_a_model_that_loads(corpus, tmp_path):
     assert (listener.gain >= 1).all()
     steps = listener.basis().read(listener.basis().steps(np.eye(POSES)[:1]))
     np.testing.assert_allclose(steps, np.eye(POSES)[:1], atol=2e-3)
-    assert "people held out" in subject.card(30, 6, 5, {"kind": "pose"})
+    assert "people held out" in subject.card(30, 6, 5, {"kind": "pose"}, "2 steps")
 
 
 @pytest.mark.parametrize(

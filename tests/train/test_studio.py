@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from lipsync_ray.jobs.train.studio import MOUTH, Studio, edges, inputs, weights
+from lipsync_ray.jobs.train.studio import MOUTH, Studio, edges, inputs, mouth_weights
 
 
 class Grey(nn.Module):
@@ -29,7 +29,7 @@ def test_the_target_is_hidden_and_the_reference_is_whole():
 
 
 def test_the_mouth_weighs_most():
-    table = weights()[0, 0]
+    table = mouth_weights()[0, 0]
     assert table[MOUTH].min() > table[60, 2] > table[:48].max()
 
 

@@ -67,6 +67,7 @@ class ClipRow:
     held_out : whether it is kept from training, and measured by
     seconds, attempts : of work
     fingerprint : of its content
+    warnings : what a person should know of it all the same, one sentence each
     """
 
     id: str
@@ -81,6 +82,7 @@ class ClipRow:
     seconds: float | None = None
     attempts: int | None = None
     fingerprint: str | None = None
+    warnings: tuple[str, ...] = ()
 
 
 CLIPS = Records(ClipRow, "clips.parquet")
@@ -88,8 +90,9 @@ CLIPS = Records(ClipRow, "clips.parquet")
 
 @dataclass(frozen=True)
 class ClipOrder:
-    """A clip to look at, and where what is seen goes."""
+    """A clip to look at, the identity of its file, and where what is seen goes."""
 
     key: str
     clip: Clip
+    content: str
     url: str

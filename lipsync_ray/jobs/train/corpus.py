@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +24,7 @@ I64 = NDArray[np.int64]
 
 _INDEX = "index.npz"
 _ALIKE = 0.35  # mean distance (1 − correlation) of likenesses up to which clips may show one person
+_MORE = 1.5  # of the part that is to be held out: what may be
 _WEIGHTS = (1.0, 0.5)  # of the lips' and of the chin's landmarks in the basis
 
 
@@ -70,6 +73,12 @@ class Corpus:
         """A clip's mouths."""
         assert self.mouths is not None
         return self.mouths[self.rows(clip)]
+
+    def content(self, clip: int) -> str:
+        """What two clips have in common only where one is a copy of the other: their sound and landmarks, to the bit."""
+        first = int(self.column[clip])
+        heard = self.mel[first : first + int(self.columns[clip])]
+        return hashlib.sha256(heard.tobytes() + self.lips[self.rows(clip)].tobytes()).hexdigest()
 
     def clips(self, held_out: bool) -> I64:
         """Numbers of the clips on one side."""
@@ -160,16 +169,48 @@ def _people(likenesses: NDArray[np.uint8], known: Sequence[str | None]) -> I64:
     """
     from scipy.cluster.hierarchy import fcluster, linkage
 
-    names = {name: number for number, name in enumerate(sorted({name for name in known if name is not None}))}
-    out = np.array([names[name] if name is not None else -1 for name in known], np.int64)
-    unknown = np.flatnonzero(out < 0)
+    out = numbered(known)
+    unknown, names = np.flatnonzero(out < 0), int(out.max()) + 1
     if len(unknown) < 2:
-        out[unknown] = len(names)
+        out[unknown] = names
         return out
     flat = likenesses[unknown].reshape(len(unknown), -1).astype(np.float64)
     groups = fcluster(linkage(flat, "average", metric="correlation"), _ALIKE, "distance")
-    out[unknown] = len(names) + groups - 1
+    out[unknown] = names + groups - 1
     return out
+
+
+def numbered(names: Sequence[str | None]) -> I64:
+    """A number for each name, by the alphabet; −1 for none."""
+    numbers = {name: number for number, name in enumerate(sorted({name for name in names if name is not None}))}
+    return np.array([-1 if name is None else numbers[name] for name in names], np.int64)
+
+
+def why_none_is_held_out(person: I64, part: float, named: bool) -> str | None:
+    """Why of these clips nobody is held out, and what to do; None where somebody is.
+
+    Parameters
+    ----------
+    person : number of each clip's
+    part : `--held-out`
+    named : whether a table says who is who
+    """
+    numbers, counts = np.unique(person, return_counts=True)
+    if len(numbers) == 1:
+        if named:
+            return (
+                "all clips show one person, says the column person: nobody can be held out. Clips of a second one are needed; "
+                "of one speaker, give those that are to be held out another name there"
+            )
+        return "all clips seem to show one person; a table with a column person tells them apart"
+    least = int(np.delete(counts, counts.argmax()).min())
+    if least <= _MORE * part * len(person):
+        return None
+    enough = math.ceil(round(100 * least / len(person), 6)) / 100
+    return (
+        f"--held-out {part}: nobody can be held out. Of {len(person)} clips of {len(numbers)} people, whole people are, and the one "
+        f"with the fewest has {least}; expected --held-out {enough}, or clips of more people"
+    )
 
 
 def _held_out(person: I64, part: float, seed: int) -> NDArray[np.bool_]:
@@ -179,7 +220,7 @@ def _held_out(person: I64, part: float, seed: int) -> NDArray[np.bool_]:
     drawn: list[int] = []
     total = 0
     for place in order.tolist():
-        if place != counts.argmax() and total + counts[place] <= 1.5 * part * len(person):
+        if place != counts.argmax() and total + counts[place] <= _MORE * part * len(person):
             drawn.append(int(numbers[place]))
             total += int(counts[place])
         if total >= part * len(person):

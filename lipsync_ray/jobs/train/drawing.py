@@ -7,6 +7,7 @@ weight where the mouth is, and on edges.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,13 +16,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lipsync_ray.errors import SettingsError
+from lipsync_ray.errors import ModelError, SettingsError
 from lipsync_ray.jobs.train import samples
 from lipsync_ray.jobs.train.corpus import Corpus
+from lipsync_ray.jobs.train.curve import NO_CONTROL
 from lipsync_ray.jobs.train.experts import five
-from lipsync_ray.jobs.train.studio import MOUTH, Studio, edges, inputs, picture, weights
+from lipsync_ray.jobs.train.studio import MOUTH, Studio, edges, inputs, mouth_weights, picture
 from lipsync_ray.jobs.train.subject import I64, Subject, halved
-from lipsync_ray.models import generators, mini_sync
+from lipsync_ray.models import generators, mini_sync, weights
 from lipsync_ray.models.checkpoint import load_into, read_state
 from lipsync_ray.models.lip_sync import GeneratorSpec
 from lipsync_ray.models.mini import Mini
@@ -34,6 +36,7 @@ _ALONE = 1 / 3  # of a training from nothing, before the expert takes part
 _AWAY = 6  # frames that the reference lies from the target, where a clip is long enough
 _OTHERS = 8  # windows of sound that the expert chooses among
 _TESTED = 64  # clips
+_TAUGHT = ("mini", "wav2lip")  # networks of registered weights that may be trained on
 
 
 class Draws(Subject):
@@ -64,12 +67,12 @@ class Draws(Subject):
         self._adversarial = adversarial
         self.rate = 1.2e-3 if init is None else 1e-4
         self.spec = generator_spec(init)
-        self._expert, self._weights = MiniSync(), weights()
+        self._expert, self._weights = MiniSync(), mouth_weights()
 
     def prepare(self, device: torch.device) -> None:
         load_into(self._expert, read_state(self._expert_path), str(self._expert_path))
         self._expert.to(device).eval().requires_grad_(False)
-        self._weights = weights().to(device)
+        self._weights = mouth_weights().to(device)
 
     def make(self) -> nn.Module:
         generator: nn.Module
@@ -138,7 +141,7 @@ class Draws(Subject):
             return F.cross_entropy(10 * cosines, right) + F.softplus(-(sharp * cosines[:, 0] + bias)).mean()
 
     @torch.inference_mode()
-    def figures(self, network: nn.Module, device: torch.device) -> dict[str, float]:
+    def figures(self, network: nn.Module, device: torch.device) -> dict[str, float | None]:
         """Mouths' L1 in grey levels: drawn, with another sound, and the reference as it is; the expert's cosines."""
         assert isinstance(network, Studio)
         found: dict[str, list[float]] = {
@@ -150,17 +153,18 @@ class Draws(Subject):
             real, shown, mels, others = (torch.from_numpy(part)[None].to(device) for part in scene)
             image, mel = inputs(real, shown, mels)
             wanted = picture(real).flatten(0, 1)
-            wrong = torch.from_numpy(scenes[place - len(scenes) // 2][2]).to(device)[:, None]
             drawn = network.generator(mel, image).float()
-            other = network.generator(wrong, image).float()
             found["mouth_l1"].append(255 * float((drawn - wanted)[box].abs().mean()))
-            found["mouth_l1_other"].append(255 * float((other - wanted)[box].abs().mean()))
+            if len(scenes) > 1:
+                wrong = torch.from_numpy(scenes[place - len(scenes) // 2][2]).to(device)[:, None]
+                other = network.generator(wrong, image).float()
+                found["mouth_l1_other"].append(255 * float((other - wanted)[box].abs().mean()))
             found["mouth_l1_reference"].append(255 * float((image[:, 3:] - wanted)[box].abs().mean()))
             five_faces = five((drawn.permute(0, 2, 3, 1) * 255).round().to(torch.uint8).cpu(), np.array([0])).to(device)
             cosines = self._expert.encode_video(five_faces) @ self._expert.encode_audio(others[0][:, None]).T
             found["sync"].append(float(cosines[0, 0]))
             found["sync_other"].append(float(cosines[0, 1:].mean()))
-        return {name: float(np.mean(values)) for name, values in found.items()}
+        return {name: float(np.mean(values)) if values else None for name, values in found.items()}
 
     def finish(self, networks: Sequence[nn.Module]) -> None:
         studio = networks[0].eval()
@@ -169,13 +173,39 @@ class Draws(Subject):
         # The small one is shipped and fetched in half precision, as the bundled `mini` is; a published one stays exact.
         small = isinstance(studio.generator, Mini)
         self.state = halved(studio.generator) if small else dict(studio.generator.state_dict())
+        texts = {name: NO_CONTROL if value is None else f"{value:.1f}" for name, value in found.items()}
         self.measured = {
-            "L1 of the mouth, grey levels": f"{found['mouth_l1']:.1f}",
-            "with another clip's sound": f"{found['mouth_l1_other']:.1f}",
-            "of the reference as it is": f"{found['mouth_l1_reference']:.1f}",
+            "L1 of the mouth, grey levels": texts["mouth_l1"],
+            "with another clip's sound": texts["mouth_l1_other"],
+            "of the reference as it is": texts["mouth_l1_reference"],
             "cosine of the expert that taught it, own sound": f"{found['sync']:.2f}",
             "another moment's": f"{found['sync_other']:.2f}",
         }
+
+
+def generator_checkpoint(given: str, fetching: weights.Progress | None = None) -> weights.Checkpoint:
+    """What `--init` says of a generator: a registered one that can be trained, fetched where it must be, or a checkpoint.
+
+    Raises
+    ------
+    WeightsError : it cannot be fetched
+    SettingsError : neither, or not of a network that is taught here
+    """
+    registered = weights.find(given)
+    taught = [entry.name for entry in weights.REGISTRY if entry.network in _TAUGHT]
+    if registered is not None and registered.name in taught:
+        hint = "leave --init out: a `mini` begins with nothing"
+        weights.ensure(replace(registered, fallback_hint=hint), fetching)
+        return weights.by_name(registered.name)
+    bundled = registered is not None and registered.bundled
+    path = weights.location(registered) if registered and bundled else Path(given).expanduser().absolute()
+    if not path.is_file():
+        raise SettingsError(f"--init {given}: expected {', '.join(taught)}, or a file of such a network")
+    try:
+        generator_spec(path)
+    except (ModelError, SettingsError) as error:
+        raise SettingsError(f"--init {given}: {error}") from error
+    return weights.Checkpoint.of(path)
 
 
 def generator_spec(init: Path | None) -> GeneratorSpec:
@@ -190,7 +220,7 @@ def generator_spec(init: Path | None) -> GeneratorSpec:
         return next(spec for spec in generators.GENERATORS if spec.name == "mini")
     spec = generators.verify(init)
     if spec.draws != "faces":
-        raise SettingsError(f"--init {init}: `{spec.name}` draws no faces; `lipsync-ray train pose` teaches it")
+        raise SettingsError(f"{init}: `{spec.name}` draws no faces; `lipsync-ray train pose` teaches it")
     if spec.encode is not None:
-        raise SettingsError(f"--init {init}: `{spec.name}` is not taught here; expected Wav2Lip's or mini's weights")
+        raise SettingsError(f"{init}: `{spec.name}` is not taught here; expected Wav2Lip's or mini's weights")
     return spec

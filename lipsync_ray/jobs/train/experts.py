@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lipsync_ray.errors import CheckpointError, SettingsError, WeightsError
 from lipsync_ray.jobs.train import samples
 from lipsync_ray.jobs.train.corpus import Corpus
 from lipsync_ray.jobs.train.subject import I64, Subject, halved
@@ -46,6 +47,7 @@ class Agrees(Subject):
     network: ClassVar[type[nn.Module]]
     bundled: ClassVar[str]
 
+    control = False  # but another moment of the same clip
     rate = 1e-3
     decay = 1e-2
     warm_up = 150
@@ -65,7 +67,7 @@ class Agrees(Subject):
     def pairs(self, network: nn.Module, clip: int, device: torch.device) -> tuple[Tensor, Tensor]:
         """(n, d) points of a clip's frames and of its sound, at the same moments, one frame apart."""
 
-    def figures(self, network: nn.Module, device: torch.device) -> dict[str, float]:
+    def figures(self, network: nn.Module, device: torch.device) -> dict[str, float | None]:
         """The mean cosine in sync and at another moment; how often the right moment is nearer; where a whole clip is placed."""
         own, shifted, nearer, placed = [], [], [], []
         with torch.inference_mode():
@@ -186,20 +188,27 @@ class Judge(Agrees):
 EXPERTS: dict[str, type[Expert] | type[Judge]] = {"expert": Expert, "sync-judge": Judge}
 
 
-def expert_checkpoint(kind: str, given: str) -> weights.Checkpoint:
-    """What `--init` says of an expert: `mini-sync` or `sync-judge`, or a checkpoint of the kind's network.
+def expert_checkpoint(option: str, kind: str, given: str) -> weights.Checkpoint:
+    """What an option says of an expert: `mini-sync` or `sync-judge`, or a checkpoint of the kind's network.
 
     Raises
     ------
-    WeightsError, CheckpointError
+    SettingsError : neither
     """
     subject = EXPERTS[kind]
     if given == subject.bundled:
         return weights.by_name(given)
     path = Path(given).expanduser().absolute()
-    state = read_state(path)
-    with torch.device("meta"):
-        compare(subject.network(), state, given)
+    if not path.is_file():
+        raise SettingsError(f"{option} {given}: neither {subject.bundled} nor a file")
+    try:
+        state = read_state(path)
+        with torch.device("meta"):
+            compare(subject.network(), state, given)
+    except (WeightsError, CheckpointError) as error:
+        raise SettingsError(
+            f"{option} {given}: expected {subject.bundled}, or a file of its network. {error}"
+        ) from error
     return weights.Checkpoint.of(path)
 
 

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from lipsync_ray.faces.mesh import SPEAKING
 from lipsync_ray.jobs.train.corpus import Corpus, fit_basis
+from lipsync_ray.jobs.train.curve import NO_CONTROL
 from lipsync_ray.jobs.train.samples import column_of, sound_windows
 from lipsync_ray.jobs.train.subject import I64, Subject, halved
 from lipsync_ray.media import mel
@@ -87,21 +88,29 @@ class Hears(Subject):
             mask[row, :count] = 1
         return Batch(*map(torch.from_numpy, (windows, targets, mask)))
 
-    def figures(self, network: nn.Module, device: torch.device) -> dict[str, float]:
+    def figures(self, network: nn.Module, device: torch.device) -> dict[str, float | None]:
         """Correlation of the first number, own sound and another, and the part of clips whose own fits better."""
         alike, other, _ = measure(network, self.batch(self.held_out(_TESTED)), device)
-        first = (alike[:, 0] > other[:, 0]).float().mean()
-        return {"r": float(alike[:, 0].mean()), "r_other": float(other[:, 0].mean()), "right_first": float(first)}
+        return {
+            "r": float(alike[:, 0].mean()),
+            "r_other": None if other is None else float(other[:, 0].mean()),
+            "right_first": None if other is None else _nearer(alike, other),
+        }
 
 
 @torch.inference_mode()
-def measure(network: nn.Module, batch: Batch, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-    """(n, k) correlation inside each clip, with another clip's sound, and (k,) spread beside the real one."""
+def measure(network: nn.Module, batch: Batch, device: torch.device) -> tuple[Tensor, Tensor | None, Tensor]:
+    """(n, k) correlation inside each clip, with another clip's sound (None of one clip), and (k,) spread beside the real one."""
     said = torch.stack([network(windows.to(device)).float().cpu() for windows in batch.windows])
     alike = correlation(said, batch.targets, batch.mask)
-    other = correlation(torch.roll(said, max(1, len(said) // 2), 0), batch.targets, batch.mask)
+    other = correlation(torch.roll(said, len(said) // 2, 0), batch.targets, batch.mask) if len(said) > 1 else None
     there = batch.mask[..., 0] > 0
     return alike, other, said[there].std(0) / batch.targets[there].std(0).clamp_min(1e-6)
+
+
+def _nearer(alike: Tensor, other: Tensor) -> float:
+    """Part of the clips whose own sound fits the first number better than another's."""
+    return float((alike[:, 0] > other[:, 0]).float().mean())
 
 
 def correlation(a: Tensor, b: Tensor, mask: Tensor) -> Tensor:
@@ -150,8 +159,10 @@ class Poses(Hears):
         self.state = halved(listener) | {name: listener.state_dict()[name] for name in exact}
         self.measured = {
             "correlation of each number, own sound": _told(heard),
-            "with another clip's sound": _told(other.mean(0)),
-            "clips whose own sound fits the first number better": f"{float((alike[:, 0] > other[:, 0]).float().mean()):.0%}",
+            "with another clip's sound": NO_CONTROL if other is None else _told(other.mean(0)),
+            "clips whose own sound fits the first number better": NO_CONTROL
+            if other is None
+            else f"{_nearer(alike, other):.0%}",
             "gain": _told(listener.gain),
         }
 
@@ -185,6 +196,8 @@ class Openings(Hears):
         self.state = halved(networks[0])
         self.measured = {
             "correlation of opening and width, own sound": _told(alike.mean(0)),
-            "with another clip's sound": _told(other.mean(0)),
-            "clips whose own sound fits the opening better": f"{float((alike[:, 0] > other[:, 0]).float().mean()):.0%}",
+            "with another clip's sound": NO_CONTROL if other is None else _told(other.mean(0)),
+            "clips whose own sound fits the opening better": NO_CONTROL
+            if other is None
+            else f"{_nearer(alike, other):.0%}",
         }

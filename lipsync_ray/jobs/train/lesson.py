@@ -9,8 +9,8 @@ from __future__ import annotations
 import copy
 import io
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -18,29 +18,14 @@ import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
+from lipsync_ray.engine.stop_signals import put_off
 from lipsync_ray.engine.team import ALONE, Team
 from lipsync_ray.io import storage
+from lipsync_ray.jobs.train.curve import CurvePoint, Reached
 from lipsync_ray.jobs.train.subject import Subject
 
 TEST_EVERY = 100  # steps, after which there is a line of the curve, and a checkpoint
-
-
-@dataclass(frozen=True)
-class Progress:
-    """One line of the curve.
-
-    Attributes
-    ----------
-    step : of the lesson
-    loss : mean since the last line
-    figures : what the subject says of people held out
-    clips_per_s : of training, all processes together
-    """
-
-    step: int
-    loss: float
-    figures: dict[str, float]
-    clips_per_s: float
+_TELL_S = 1.0  # between two messages of how far it is
 
 
 class Lesson:
@@ -60,6 +45,7 @@ class Lesson:
     ----------
     network, average : what is trained, and the mean of its weights, which becomes the model
     step, curve : how far it has come
+    spent_s : seconds that it took
     clips_a_step : of all processes together
     """
 
@@ -84,7 +70,11 @@ class Lesson:
         self._optimizer = torch.optim.AdamW(self.network.parameters(), subject.rate, weight_decay=subject.decay)
         self._learnt = {name for name, _ in self.network.named_parameters()}
         self.step = 0
-        self.curve: list[Progress] = []
+        self.curve: list[CurvePoint] = []
+        self.spent_s = 0.0
+        self._losses: list[float] = []  # since the last line of the curve
+        self._kept = 0  # step of the checkpoint
+        self._whole = True  # no step is half made
         if storage.exists(checkpoint):
             data = io.BytesIO(storage.read_bytes(checkpoint))
             self._resume(torch.load(data, map_location=self._device, weights_only=True))
@@ -94,8 +84,9 @@ class Lesson:
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
         self._optimizer.load_state_dict(state["optimizer"])
-        self.step = state["step"]
-        self.curve = [Progress(**line) for line in state["curve"]]
+        self.step = self._kept = state["step"]
+        self.curve = [CurvePoint(**line) for line in state["curve"]]
+        self.spent_s, self._losses = state["spent_s"], state["losses"]
 
     def _save(self) -> None:
         buffer = io.BytesIO()
@@ -105,37 +96,89 @@ class Lesson:
             "optimizer": self._optimizer.state_dict(),
             "step": self.step,
             "curve": [asdict(line) for line in self.curve],
+            "spent_s": self.spent_s,
+            "losses": self._losses,
         }
         torch.save(state, buffer)
         storage.commit_bytes(self._url, buffer.getvalue())
+        self._kept = self.step
 
-    def run(self, until: float | None = None) -> Iterator[Progress]:
-        """Train to the last step, or until a time (:func:`time.time`); a line of the curve now and then.
+    def run(
+        self, minutes: float | None = None, told: Callable[[Reached], None] = lambda reached: None
+    ) -> Iterator[CurvePoint]:
+        """Train to the last step, or for so many minutes; a line of the curve now and then.
 
-        Only a team's first process measures and keeps; the others yield nothing.
+        The minutes are those since the first step began, of earlier starts too; one step is made in any case. Ctrl-C, SIGTERM
+        and a driver that is to stop end it after the step in work, which is kept.
+
+        Only a team's first process measures, tells and keeps; the others yield nothing.
+
+        Parameters
+        ----------
+        told : called when it begins, once a second at most, and when it ends
         """
-        began, done, losses = time.monotonic(), 0, []
-        while self.step < self._steps and not self._over(until):
-            losses.append(self.learn())
-            self.step, done = self.step + 1, done + 1
-            last = self.step == self._steps or self._over(until)
-            if self.step % TEST_EVERY and not last:
-                continue
-            loss, losses = float(np.mean(losses)), []
-            if self._team.rank == 0:
-                pace = done * self._subject.clips / (time.monotonic() - began)
-                figures = self._subject.figures(self.average, self._device)
-                self.curve.append(Progress(self.step, loss, figures, pace))
-                self._save()
-                yield self.curve[-1]
+        first = self._team.rank == 0
+        began, next_s = time.monotonic() - self.spent_s, 0.0
+        try:
+            while True:
+                stop = first and self._team.stopping()
+                over = self.over(minutes)
+                ends = self._team.agreed(over or stop)
+                if first and (ends or time.monotonic() >= next_s):
+                    next_s = time.monotonic() + _TELL_S
+                    told(self._reached)
+                if not stop and self.due(ends):
+                    if first:
+                        yield self._line()
+                    self._losses = []
+                if ends:
+                    if first:
+                        self._keep()
+                        told(self._reached)
+                    return
+                with put_off():
+                    self._whole = False
+                    self._losses.append(self.learn())
+                    self.step += 1
+                    self.spent_s = time.monotonic() - began
+                    self._whole = True
+        except BaseException as error:
+            # A signal. An error may come from what would be kept, and who drops the generator wants nothing kept.
+            if first and self._whole and not isinstance(error, Exception | GeneratorExit):
+                self._keep()
+                told(self._reached)
+            raise
 
-    def _over(self, until: float | None) -> bool:
-        """Whether the time is up; a team asks its first process, now and then, for all of them have to stop at one step."""
-        if until is None:
-            return False
-        if self._team.of == 1:
-            return time.time() >= until
-        return self.step % TEST_EVERY == 0 and self._team.agreed(time.time() >= until)
+    def over(self, minutes: float | None = None) -> bool:
+        """Whether its last step is made, or its time is up."""
+        return self.step >= self._steps or (minutes is not None and self.step > 0 and self.spent_s >= 60 * minutes)
+
+    def due(self, ends: bool) -> bool:
+        """Whether a line of the curve is to be measured: there is one every so many steps, and of the last step."""
+        return bool(self._losses) and (ends or self.step % TEST_EVERY == 0)
+
+    @property
+    def _reached(self) -> Reached:
+        return Reached(self.step, self.spent_s, self._kept)
+
+    def _line(self) -> CurvePoint:
+        """The line of the curve that is due, measured and kept."""
+        figures = self._subject.figures(self.average, self._device)
+        pace = self.step * self._subject.clips / max(1e-9, self.spent_s)
+        loss, losses = float(np.mean(self._losses)), self._losses
+        self.curve.append(CurvePoint(self.step, loss, figures, pace))
+        self._losses = []
+        try:
+            self._save()
+        except BaseException:  # it is due as before
+            self.curve.pop()
+            self._losses = losses
+            raise
+        return self.curve[-1]
+
+    def _keep(self) -> None:
+        if self.step > self._kept:
+            self._save()
 
     def learn(self) -> float:
         """Take the step that is next, and stay there: its loss."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
@@ -27,7 +28,7 @@ class TrainSettings:
     seeds : networks whose mean is the result; of "pose" alone
     seed : of the first, and of the choice of who is held out
     held_out : part of the clips, of whole people, that is kept from training
-    minutes : after which each network's training ends early; None for never
+    minutes : of training after which each network's ends early, from its first step on; None for never
     init : registered model or checkpoint that is trained on; None to begin with nothing
     width : of a generator that begins with nothing: what Wav2Lip's channel counts are times, a multiple of 1/64
     expert : of a generator: weights of the expert that teaches it
@@ -93,11 +94,20 @@ class TrainSettings:
         """The settings as JSON values."""
         return asdict(self) | {"steps": self.most_steps}
 
+    def steps_made(self, steps: Sequence[int]) -> str:
+        """Steps of each network as a person reads them: ``1,400 steps``, ``17 of 8,000 steps``, ``1,400 and 900 of 1,400 steps``."""
+        asked = f"{self.most_steps:,}"
+        if all(step == self.most_steps for step in steps):
+            return f"{asked} steps"
+        return f"{' and '.join(f'{step:,}' for step in steps)} of {asked} steps"
+
     def told(self) -> dict[str, Any]:
-        """Those that mean something for this kind, for a model card."""
-        others: tuple[str, ...] = () if self.kind == "generator" else ("width", "expert", "adversarial")
+        """Those that mean something for this kind, for a model card, but for the steps: they may have been fewer."""
+        others: tuple[str, ...] = (
+            ("steps",) if self.kind == "generator" else ("steps", "width", "expert", "adversarial")
+        )
         if self.init is not None:
-            others = ("width",)
+            others = (*others, "width")
         if self.kind != "pose":
             others = (*others, "seeds")
         return {name: value for name, value in self.record().items() if value and name not in others}

@@ -88,7 +88,7 @@ def inputs(real: Tensor, shown: Tensor, mels: Tensor) -> tuple[Tensor, Tensor]:
     return torch.cat((hidden, picture(shown).flatten(0, 1)), dim=1), mels.flatten(0, 1)[:, None]
 
 
-def weights() -> Tensor:
+def mouth_weights() -> Tensor:
     """(1, 1, 96, 96) of the L1."""
     out = torch.ones(1, 1, CROP, CROP)
     out[:, :, : CROP // 2] = _UPPER

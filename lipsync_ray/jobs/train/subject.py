@@ -22,6 +22,7 @@ class Subject(ABC):
     Attributes
     ----------
     title, measures : of the model card: its heading, and what the model is
+    control : whether what it does with another clip's sound is measured, too
     clips : in a step, of all processes together
     rate, decay, average : AdamW's learning rate and weight decay; of the mean of the weights that becomes the model
     warm_up : steps
@@ -32,6 +33,7 @@ class Subject(ABC):
 
     title: ClassVar[str]
     measures: ClassVar[str]
+    control: ClassVar[bool] = True
     clips: int = 24
     rate: float = 1.5e-3
     decay: float = 0.05
@@ -61,8 +63,11 @@ class Subject(ABC):
         """
 
     @abstractmethod
-    def figures(self, network: nn.Module, device: torch.device) -> dict[str, float]:
-        """What a line of the curve says of the network beside its loss, by people held out."""
+    def figures(self, network: nn.Module, device: torch.device) -> dict[str, float | None]:
+        """What a line of the curve says of the network beside its loss, by people held out.
+
+        None for what compares with another clip, where one alone is held out.
+        """
 
     @abstractmethod
     def finish(self, networks: Sequence[nn.Module]) -> None:
@@ -84,15 +89,22 @@ class Subject(ABC):
         return save({name: tensor.detach().cpu().contiguous() for name, tensor in self.state.items()})
 
     def card(
-        self, clips: int, held_out: int, people: int, settings: Mapping[str, Any], terms: str | None = None
+        self,
+        clips: int,
+        held_out: int,
+        people: int,
+        settings: Mapping[str, Any],
+        steps: str,
+        terms: str | None = None,
     ) -> str:
-        """The model card; `terms` are of the weights that it started from."""
+        """The model card; `terms` are of the weights that it started from, `steps` those that were made."""
         asked = ", ".join(f"{name} {value}" for name, value in settings.items() if value is not None)
         rows = "\n".join(f"| {name} | {value} |" for name, value in self.measured.items())
+        apart = "1 clip of another person was" if held_out == 1 else f"{held_out} clips of other people were"
         return (
             f"# {self.title}\n\n{self.measures}\n\n"
-            f"Trained by `lipsync-ray train` ({asked}) on {clips - held_out} clips; {held_out} clips of other people were held "
-            f"out. {people} people or groups of likenesses were told apart.\n\n"
+            f"Trained by `lipsync-ray train` ({asked}) for {steps} on {clips - held_out} clips; {apart} held out. {people} "
+            "people or groups of likenesses were told apart.\n\n"
             f"| people held out | |\n|---|---|\n{rows}\n\n"
             + (f"{terms}\n\n" if terms else "")
             + "The clips' licence decides what the weights may be used for. Do not make people seem to say what they did not, "

@@ -10,13 +10,12 @@ from typing import Any
 
 from lipsync_ray.engine.team import Team
 from lipsync_ray.jobs.train.corpus import Corpus, is_corpus, make_corpus, open_corpus
-from lipsync_ray.jobs.train.drawing import Draws, generator_spec
+from lipsync_ray.jobs.train.drawing import Draws, generator_checkpoint
 from lipsync_ray.jobs.train.experts import EXPERTS, expert_checkpoint
 from lipsync_ray.jobs.train.hearing import Openings, Poses
 from lipsync_ray.jobs.train.lesson import Lesson
 from lipsync_ray.jobs.train.settings import TrainSettings
 from lipsync_ray.jobs.train.subject import Subject
-from lipsync_ray.models import generators, scorers
 from lipsync_ray.models.weights import Checkpoint, Progress
 
 PICTURES = {"expert": "faces", "generator": "faces", "sync-judge": "mouths"}
@@ -45,16 +44,16 @@ class Sources:
 
         Raises
         ------
-        WeightsError, CheckpointError, SettingsError
+        WeightsError : it cannot be fetched
+        SettingsError : it is not there, or of another network
         """
         init = expert = None
         if settings.kind == "generator":
-            expert = scorers.resolve("mini-sync", None if settings.expert == "mini-sync" else settings.expert)
+            expert = expert_checkpoint("--expert", "expert", settings.expert)
             if settings.init is not None:
-                init = generators.resolve(settings.init, fetching)
-                generator_spec(init.here())
+                init = generator_checkpoint(settings.init, fetching)
         elif settings.kind in EXPERTS and settings.init is not None:
-            init = expert_checkpoint(settings.kind, settings.init)
+            init = expert_checkpoint("--init", settings.kind, settings.init)
         return cls(init, expert)
 
     @property
@@ -101,7 +100,6 @@ class Teaching:
     seed : of this network
     checkpoint : URL
     device : "cpu", "cuda", …
-    until : time at which it ends early
     """
 
     settings: TrainSettings
@@ -112,14 +110,13 @@ class Teaching:
     seed: int
     checkpoint: str
     device: str
-    until: float | None = None
 
     def __call__(self, team: Team, tell: Callable[[Any], None]) -> None:
         """Take part; a :data:`~lipsync_ray.engine.team.Body`."""
         with tempfile.TemporaryDirectory(prefix="lipsync-ray-corpus-") as own:
             folder = Path(self.folder) if is_corpus(Path(self.folder)) else Path(own)
             subject = subject_of(self.settings, self.corpus(folder), self.sources)
-            for line in self.lesson(subject, team, self.device).run(self.until):
+            for line in self.lesson(subject, team, self.device).run(self.settings.minutes, tell):
                 tell(line)
 
     def corpus(self, folder: Path) -> Corpus:
