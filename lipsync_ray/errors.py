@@ -31,6 +31,8 @@ class LipsyncError(Exception):
 
     retryable = False
     """Whether the same call may succeed later, on the same input."""
+    detail = ""
+    """The traceback of what it stands for, where nobody expected that."""
 
 
 class UsageError(LipsyncError):

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from lipsync_ray.cli.logs import LogFile, Verbose, log_to
 from lipsync_ray.cli.options import (
     Actors,
     Address,
@@ -48,6 +49,8 @@ def analyze(
     address: Address = None,
     engine: EngineOption = "auto",
     allow_protocols: Protocols = None,
+    log_file: LogFile = None,
+    verbose: Verbose = False,
 ) -> None:
     """Know the input before dubbing: details, transcript, translation, language, faces, and a verdict for each file.
 
@@ -58,6 +61,7 @@ def analyze(
     from lipsync_ray.profiles import workers_of
     from lipsync_ray.settings import AnalyzeSettings
 
+    log_to(log_file, verbose)
     protocols.allow(allow_protocols)
     settings = AnalyzeSettings(whisper, frames, seed)
     workers = workers_of(

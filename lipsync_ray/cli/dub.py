@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from lipsync_ray.cli.head_options import Guidance, HeadSide, Parity, PasteBack, Seed, Steps, head_settings
+from lipsync_ray.cli.logs import LogFile, Verbose, log_to
 from lipsync_ray.cli.options import (
     Actors,
     Address,
@@ -160,6 +161,8 @@ def dub(
     address: Address = None,
     engine: EngineOption = "auto",
     allow_protocols: Protocols = None,
+    log_file: LogFile = None,
+    verbose: Verbose = False,
     dry: DryRun = False,
     rates: RatesOption = None,
     cpus: QuoteCpus = None,
@@ -180,6 +183,7 @@ def dub(
     from lipsync_ray.profiles import workers_of
     from lipsync_ray.settings import DubSettings
 
+    log_to(log_file, verbose)
     if not out:
         raise SettingsError("-o is missing: where the results go")
     protocols.allow(allow_protocols)
@@ -236,12 +240,15 @@ def demo(
         "lipsync-demo"
     ),
     engine: EngineOption = "auto",
+    log_file: LogFile = None,
+    verbose: Verbose = False,
 ) -> None:
     """Dub a small built-in corpus with the bundled weights: no arguments, no network."""
     from lipsync_ray import api
     from lipsync_ray.demo.corpus import make_corpus
     from lipsync_ray.settings import Workers
 
+    log_to(log_file, verbose)
     Console().print(f"making the demo's inputs in {escape(str(out))}/inputs", highlight=False, soft_wrap=True)
     table = make_corpus(out / "inputs")
     exit_with(api.dub_table(table, out, model="warp", workers=Workers(engine=engine_of(engine, None))))

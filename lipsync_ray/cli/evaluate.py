@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from lipsync_ray.cli.logs import LogFile, Verbose, log_to
 from lipsync_ray.cli.options import (
     Actors,
     Address,
@@ -111,6 +112,8 @@ def evaluate(
     address: Address = None,
     engine: EngineOption = "auto",
     allow_protocols: Protocols = None,
+    log_file: LogFile = None,
+    verbose: Verbose = False,
 ) -> None:
     """Score dubbed videos: sync, FID, how the picture suffered. Tables and a report go to OUT.
 
@@ -122,6 +125,7 @@ def evaluate(
     from lipsync_ray.report.page import FILE
     from lipsync_ray.settings import EvaluateSettings
 
+    log_to(log_file, verbose)
     protocols.allow(allow_protocols)
     shown = _count(previews)
     settings = EvaluateSettings(

@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from lipsync_ray.cli.logs import LogFile, Verbose, log_to
 from lipsync_ray.cli.options import Actors, Address, Attempts, EngineOption, Gpus, Out, engine_of
 
 
@@ -58,6 +59,8 @@ def train(
     attempts: Attempts = None,
     address: Address = None,
     engine: EngineOption = "auto",
+    log_file: LogFile = None,
+    verbose: Verbose = False,
 ) -> None:
     """Train on clips of people who talk; weights, curve and model card go to OUT.
 
@@ -69,6 +72,7 @@ def train(
     from lipsync_ray.jobs.train.settings import TrainSettings
     from lipsync_ray.profiles import workers_of
 
+    log_to(log_file, verbose)
     if not out:
         raise SettingsError("-o is missing: where the results go")
     settings = TrainSettings(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 import weakref
@@ -17,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from lipsync_ray.engine import meters
 
 LOG_EVERY_S = 10.0
+_LOG = logging.getLogger(__name__)
 _SHOWN: weakref.WeakKeyDictionary[Console, list[ProgressReporter]] = weakref.WeakKeyDictionary()
 
 
@@ -143,7 +145,7 @@ class ProgressReporter:
             self._bar.stop()
         meters.left(self._name, 0)
         if kind is None and self._rows:
-            self._console.print(self.line(), highlight=False, soft_wrap=True)
+            self._tell()
 
     @property
     def frames_per_s(self) -> float:
@@ -195,7 +197,11 @@ class ProgressReporter:
             self._bar.update(self._task, advance=1, said=self._said())
         elif self._done_rows < self._rows and time.monotonic() - self._logged >= LOG_EVERY_S:
             self._logged = time.monotonic()
-            self._console.print(self.line(), highlight=False, soft_wrap=True)
+            self._tell()
+
+    def _tell(self) -> None:
+        _LOG.info("%s", self.line())
+        self._console.print(self.line(), highlight=False, soft_wrap=True)
 
     def line(self) -> str:
         """``lips: segments 12/40, 310 frames/s, 1 failed, 0:32 left``."""

@@ -11,7 +11,7 @@ from importlib import resources
 from itertools import cycle
 from typing import Any
 
-from lipsync_ray.errors import ManifestError
+from lipsync_ray.errors import ManifestError, SettingsError
 from lipsync_ray.io import storage
 from lipsync_ray.io.wording import NONE, number
 from lipsync_ray.jobs.evaluate import PREVIEWS
@@ -93,8 +93,11 @@ def write_report(folders: Sequence[str], out: str, previews: int | None = PREVIE
     Raises
     ------
     ManifestError : a folder is not a finished evaluation
+    SettingsError : two folders hold the same evaluation, whose videos would be counted twice
     """
-    sources = _told_apart([read_source(folder) for folder in folders])
+    sources = [read_source(folder) for folder in folders]
+    _check_different(sources)
+    sources = _told_apart(sources)
     scores = [score for source in sources for score in source.scores]
     fids = [fid for source in sources for fid in source.fids]
     rows = groups(scores, fids)
@@ -102,6 +105,18 @@ def write_report(folders: Sequence[str], out: str, previews: int | None = PREVIE
     storage.commit_bytes(url, _page(sources, scores, rows, fids, previews).encode())
     storage.commit_bytes(storage.join(out, "report", "tables.md"), markdown(scores, rows).encode())
     return url
+
+
+def _check_different(sources: list[Source]) -> None:
+    """By the run's id, which no spelling of a folder, no link and no copy of it changes."""
+    folder_of: dict[str, str] = {}
+    for source in sources:
+        run = str(source.record["run"])
+        if run in folder_of:
+            raise SettingsError(
+                f"{source.folder}: the same evaluation as {folder_of[run]} (run {run}); give each evaluation once"
+            )
+        folder_of[run] = source.folder
 
 
 def _told_apart(sources: list[Source]) -> list[Source]:
