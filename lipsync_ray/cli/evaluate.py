@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -199,6 +200,14 @@ def _show(evaluated: Evaluated, page: str, console: Console) -> None:
         console.print(f"{name}: {said}", style="yellow", highlight=False, markup=False, soft_wrap=True)
     if len(doubted) > _MOST_NAMED:
         console.print(f"… and {len(doubted) - _MOST_NAMED} more warnings, in the tables", highlight=False)
+    alone = Counter(score.reference_error for score in evaluated.scores if score.reference and score.reference_error)
+    for reason, count in list(alone.items())[:_MOST_NAMED]:
+        console.print(
+            f"{count} of {len(evaluated.scores)} videos not compared with the reference: {reason}",
+            style="yellow", highlight=False, markup=False, soft_wrap=True,
+        )  # fmt: skip
+    if len(alone) > _MOST_NAMED:
+        console.print(f"… and {len(alone) - _MOST_NAMED} more reasons, in the tables", highlight=False)
     missing = [score for score in evaluated.scores if score.status != "scored"]
     for score in missing[:_MOST_NAMED]:
         console.print(

@@ -114,6 +114,20 @@ def identity(url: str) -> str:
     return digest(url, info["size"], version)
 
 
+def place(url: str) -> str:
+    """A text that is the same for every spelling of one file or folder: relative, by a link, with a slash at its end.
+
+    Raises
+    ------
+    FileNotFoundError : nothing is there (of a local path; an object store is not asked)
+    """
+    if is_local(url):
+        found = os.stat(absolute(url))
+        return f"{found.st_dev}:{found.st_ino}"
+    fs, path = _fs(url)
+    return f"{type(fs).__name__}:{path.rstrip('/')}"
+
+
 def size(url: str) -> int:
     """Bytes of the object at ``url``."""
     if is_local(url):

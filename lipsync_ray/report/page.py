@@ -93,10 +93,10 @@ def write_report(folders: Sequence[str], out: str, previews: int | None = PREVIE
     Raises
     ------
     ManifestError : a folder is not a finished evaluation
-    SettingsError : two folders hold the same evaluation, whose videos would be counted twice
+    SettingsError : one folder is given twice, whose videos would be counted twice
     """
     sources = [read_source(folder) for folder in folders]
-    _check_different(sources)
+    _check_different(folders)
     sources = _told_apart(sources)
     scores = [score for source in sources for score in source.scores]
     fids = [fid for source in sources for fid in source.fids]
@@ -107,16 +107,14 @@ def write_report(folders: Sequence[str], out: str, previews: int | None = PREVIE
     return url
 
 
-def _check_different(sources: list[Source]) -> None:
-    """By the run's id, which no spelling of a folder, no link and no copy of it changes."""
-    folder_of: dict[str, str] = {}
-    for source in sources:
-        run = str(source.record["run"])
-        if run in folder_of:
-            raise SettingsError(
-                f"{source.folder}: the same evaluation as {folder_of[run]} (run {run}); give each evaluation once"
-            )
-        folder_of[run] = source.folder
+def _check_different(folders: Sequence[str]) -> None:
+    """Two copies of an evaluation are two folders; two spellings of a folder are one."""
+    by_place: dict[str, str] = {}
+    for folder in folders:
+        place = storage.place(folder)
+        if place in by_place:
+            raise SettingsError(f"{folder}: the same folder as {by_place[place]}; give each evaluation once")
+        by_place[place] = folder
 
 
 def _told_apart(sources: list[Source]) -> list[Source]:

@@ -230,6 +230,10 @@ def markdown(scores: Sequence[Score], rows: Sequence[GroupRow]) -> str:
     doubted = [f"- {score.id} ({score.model or NONE}): {text}" for score in scores for text in score.warnings or ()]
     if doubted:
         lines += ["", "## Where a judge disagrees", "", *doubted]
+    alone = [score for score in scores if score.reference and score.reference_error]
+    if alone:
+        lines += ["", "## Not compared with the reference", ""]
+        lines += [f"- {score.id} ({score.model or NONE}): {score.reference_error}" for score in alone]
     missing = [score for score in scores if score.status != "scored"]
     if missing:
         lines += ["", "## Not scored", ""]
