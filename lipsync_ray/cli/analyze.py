@@ -21,6 +21,7 @@ from lipsync_ray.cli.options import (
     Protocols,
     engine_of,
 )
+from lipsync_ray.cli.tables import show_rows
 
 if TYPE_CHECKING:
     from lipsync_ray.jobs.analyze.analysis import Analysis
@@ -78,7 +79,8 @@ def _show(analysed: Analysed, console: Console) -> None:
 
     table = Table(box=None, pad_edge=False)
     for name in ("id", "verdict", "language", ""):
-        table.add_column(name, overflow="fold")
+        table.add_column(name)
+    lines = []
     order = ("impossible", "poor", "good")
     shown = sorted(analysed.analyses, key=lambda analysis: order.index(analysis.verdict.split(":")[0]))
     for analysis in shown[:SHOWN_ROWS]:
@@ -86,7 +88,8 @@ def _show(analysed: Analysed, console: Console) -> None:
         colour = {"good": "green", "poor": "yellow", "impossible": "red"}[kind]
         said = reasons or "; ".join(analysis.warnings)
         table.add_row(escape(analysis.id), f"[{colour}]{kind}[/]", escape(_language(analysis)), escape(said))
-    console.print(table, highlight=False)
+        lines.append("; ".join(filter(None, (f"{analysis.id}: {kind}", _language(analysis), said))))
+    show_rows(console, table, lines)
     if len(shown) > SHOWN_ROWS:
         console.print(f"… and {len(shown) - SHOWN_ROWS} more, all in the table below", highlight=False)
     counts = tally([analysis.verdict for analysis in analysed.analyses])

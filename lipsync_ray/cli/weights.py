@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from lipsync_ray.cli.tables import show_rows
+
 if TYPE_CHECKING:
     from lipsync_ray.models.weights import Weights
 
@@ -22,7 +24,8 @@ def weights_list() -> None:
 
     table = Table(box=None, pad_edge=False)
     for name in ("name", "here", "size", "licence", "file"):
-        table.add_column(name, overflow="fold")
+        table.add_column(name)
+    lines = []
     for entry in weights.REGISTRY:
         path = weights.location(entry)
         here = "bundled" if entry.bundled else ("yes" if path.is_file() else "no")
@@ -30,7 +33,8 @@ def weights_list() -> None:
         size = f"{held / 1e6:.1f} MB" if held else "not known"
         names = "\n".join([entry.name, *(f"(= {alias})" for alias in entry.aliases)])
         table.add_row(names, here, size, entry.licence, str(path))
-    Console().print(table, highlight=False)
+        lines += [f"{', '.join((entry.name, *entry.aliases))}: {here}, {size}; {entry.licence}", f"  {path}"]
+    show_rows(Console(), table, lines)
 
 
 @app.command("fetch")

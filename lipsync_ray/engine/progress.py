@@ -44,6 +44,21 @@ def _added(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
     return out
 
 
+def seconds_left(state: Mapping[str, Any]) -> float | None:
+    """What the rest of a pass takes at its pace so far: by frames, or by rows where they are files and have none.
+
+    Parameters
+    ----------
+    state : of :meth:`ProgressReporter.state`
+
+    Returns
+    -------
+    None before anything was measured
+    """
+    total, done = ("frames", "frames_done") if state["frames"] else ("rows", "done")
+    return state["seconds"] * (state[total] - state[done]) / state[done] if state[done] else None
+
+
 def time_left(seconds: float | None) -> str:
     """``1:02:03`` or ``2:03``; ``-:--`` where it is not known yet."""
     if seconds is None:
@@ -204,17 +219,16 @@ class ProgressReporter:
         self._console.print(self.line(), highlight=False, soft_wrap=True)
 
     def line(self) -> str:
-        """``lips: segments 12/40, 310 frames/s, 1 failed, 0:32 left``."""
-        return f"{self._name}: {self._unit} {self._done_rows}/{self._rows}, {self._said()}"
+        """``lips: segments 12/40, 310 frames/s, 1 failed, 0:32 left``; no rate of rows without frames, no time before one has ended."""
+        return ", ".join(filter(None, (f"{self._name}: {self._unit} {self._done_rows}/{self._rows}", self._said())))
 
     def _said(self) -> str:
         elapsed = time.monotonic() - self._began
-        left = None
-        if self._done_frames:
-            left = elapsed * (self._frames - self._done_frames) / self._done_frames
-        elif self._done_rows == self._rows:
-            left = 0.0
-        failed = f"{self.failures} failed, " if self.failures else ""
+        said = [f"{self.frames_per_s:.0f} frames/s"] if self._done_frames else []
+        said += [f"{self.failures} failed"] if self.failures else []
+        left = seconds_left(self.state())
         if self._done_rows == self._rows:
-            return f"{self.frames_per_s:.0f} frames/s, {failed}{elapsed:.0f} s"
-        return f"{self.frames_per_s:.0f} frames/s, {failed}{time_left(left)} left"
+            said.append(f"{elapsed:.0f} s")
+        elif left is not None:
+            said.append(f"{time_left(left)} left")
+        return ", ".join(said)
