@@ -92,14 +92,12 @@ def evaluate(
         str, typer.Option(help="inception, a file of its weights, or none to leave FID out.", rich_help_panel="FID")
     ] = "inception",
     dims: Annotated[int, typer.Option(help="Inception features: 64, 192, 768, 2048.", rich_help_panel="FID")] = 2048,
-    fid_every: Annotated[
-        int, typer.Option(help="One picture in so many frames at 25 a second goes into FID.", rich_help_panel="FID")
-    ] = 5,
+    fid_every: Annotated[int, typer.Option(help="Use every Nth frame (25 fps).", rich_help_panel="FID")] = 5,
     judges: Annotated[
         bool,
         typer.Option(
             "--judges/--no-judges",
-            help="Measure the lips, and hold them against what a network that taught no generator hears.",
+            help="Measure the lips, and compare them with what a network never used to train a generator hears.",
             rich_help_panel="Judges",
         ),
     ] = True,

@@ -30,10 +30,12 @@ def show(summary: Summary, console: Console) -> None:
     shown = sorted(summary.results, key=lambda result: (result.status == "done", not result.warnings))[:SHOWN_ROWS]
     for result in shown:
         colour = {"done": "green", "failed": "red", "no_face": "yellow"}[result.status]
-        made = [] if result.output is None else [result.output.removeprefix(f"{storage.parent(summary.results_url)}/")]
+        output = (
+            [] if result.output is None else [result.output.removeprefix(f"{storage.parent(summary.results_url)}/")]
+        )
         warnings = [f"! {warning}" for warning in result.warnings]
-        told = (made or [f"{said(result.stage)}: {said(result.error)}"]) + warnings
-        lines += [line_of(result), *(f"  {text}" for text in made + warnings)]
+        told = (output or [f"{said(result.stage)}: {said(result.error)}"]) + warnings
+        lines += [line_of(result), *(f"  {text}" for text in output + warnings)]
         numbers = (number(value, digits) for value, digits in _numbers(result))
         table.add_row(escape(result.id), f"[{colour}]{result.status}[/]", *numbers, escape("\n".join(told)))
     show_rows(console, table, lines)
