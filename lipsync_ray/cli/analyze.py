@@ -79,7 +79,7 @@ def _show(analysed: Analysed, console: Console) -> None:
 
     table = Table(box=None, pad_edge=False)
     for name in ("id", "verdict", "language", ""):
-        table.add_column(name)
+        table.add_column(name, no_wrap=bool(name))
     lines = []
     order = ("impossible", "poor", "good")
     shown = sorted(analysed.analyses, key=lambda analysis: order.index(analysis.verdict.split(":")[0]))

@@ -25,7 +25,7 @@ def show(summary: Summary, console: Console) -> None:
         ("work s", "right"),
         ("", "left"),
     ):
-        table.add_column(name, justify=justify)  # type: ignore[arg-type]
+        table.add_column(name, justify=justify, no_wrap=bool(name))  # type: ignore[arg-type]
     lines: list[str] = []
     shown = sorted(summary.results, key=lambda result: (result.status == "done", not result.warnings))[:SHOWN_ROWS]
     for result in shown:

@@ -14,11 +14,9 @@ def show_rows(console: Console, table: Table, lines: Sequence[str]) -> None:
 
     Parameters
     ----------
-    table : its columns do not wrap, but the last one, between words
+    table : of columns that do not wrap, but one of sentences, between words
     lines : the same in plain words, as long as they like: the terminal wraps them, and what is copied is whole
     """
-    for column in table.columns[:-1]:
-        column.no_wrap = True
     least = Measurement.get(console, console.options.update(max_width=100_000), table).minimum
     if least <= console.width:
         console.print(table, highlight=False)

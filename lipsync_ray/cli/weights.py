@@ -24,7 +24,7 @@ def weights_list() -> None:
 
     table = Table(box=None, pad_edge=False)
     for name in ("name", "here", "size", "licence", "file"):
-        table.add_column(name)
+        table.add_column(name, no_wrap=name != "licence")
     lines = []
     for entry in weights.REGISTRY:
         path = weights.location(entry)

@@ -1,4 +1,4 @@
-"""Where failures are told: all of them in the log, with their traceback where nobody expected them; those in the terminal, too."""
+"""Where failures are told: all in the log, those that nobody expected with their traceback; these in the terminal, too."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class FailureLog:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._told: set[str] = set()
+        self._told: set[int] = set()  # hashes: a table of a million rows may fail in as many ways
 
     def tell(self, key: str, failure: Failure) -> None:
         """Tell why a row failed. The same traceback, as of all dubs of one video, is told once.
@@ -34,10 +34,10 @@ class FailureLog:
         where = f"{key}: {failure.stage}: {failure.reason}"
         if not failure.detail:
             _LOG.warning("%s", where)
-        elif failure.detail in self._told:
+        elif hash(failure.detail) in self._told:
             _LOG.error("%s (traceback above)", where)
         else:
-            self._told.add(failure.detail)
+            self._told.add(hash(failure.detail))
             _LOG.error("%s\n%s", where, failure.detail.rstrip())
             hint = "" if _shown() else f" ({_HINT})"
             self._console.print(f"{where}{hint}", highlight=False, markup=False, soft_wrap=True)
