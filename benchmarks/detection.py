@@ -17,6 +17,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+
+def parsed() -> argparse.Namespace:
+    """The command's arguments."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("videos", nargs="+")
+    parser.add_argument("--frames", type=int, default=250)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    ARGUMENTS = parsed()  # before imports that take seconds
+
 import cv2
 import numpy as np
 import torch
@@ -73,11 +85,7 @@ def compared(ours: list[Faces], theirs: list[Faces]) -> tuple[float, int]:
     return largest, alone
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("videos", nargs="+")
-    parser.add_argument("--frames", type=int, default=250)
-    asked = parser.parse_args()
+def main(asked: argparse.Namespace) -> None:
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     theirs, ours = published(), mtcnn_detector("cpu")
@@ -127,4 +135,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(ARGUMENTS)

@@ -15,6 +15,20 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+
+def parsed() -> argparse.Namespace:
+    """The command's arguments."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sides", type=int, nargs="+", default=[256, 512])
+    parser.add_argument("--passes", type=int, default=1)
+    parser.add_argument("--precision", default="auto")
+    parser.add_argument("--device", help="cpu or cuda; default: cuda where there is one")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    ARGUMENTS = parsed()  # before imports that take seconds
+
 import numpy as np
 import torch
 from musetalk import memory_gb, ms, of_wav2lip, random_state
@@ -73,14 +87,8 @@ def of_window(model: Animator, side: int) -> tuple[Any, Any]:
     return (lambda: model.portrait(picture, mask)), (lambda: model.look(latents, heard, portrait))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sides", type=int, nargs="+", default=[256, 512])
-    parser.add_argument("--passes", type=int, default=1)
-    parser.add_argument("--precision", default="auto")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    asked = parser.parse_args()
-    device: str = asked.device
+def main(asked: argparse.Namespace) -> None:
+    device: str = asked.device or ("cuda" if torch.cuda.is_available() else "cpu")
     torch.set_num_threads(1)
     precision: Precision = resolved(asked.precision, device)
     table = Table(title=f"EchoMimic on {device} in {precision}")
@@ -111,4 +119,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(ARGUMENTS)

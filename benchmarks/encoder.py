@@ -18,6 +18,18 @@ import time
 from fractions import Fraction
 from typing import Any
 
+
+def parsed() -> argparse.Namespace:
+    """The command's arguments."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("videos", nargs="*")
+    parser.add_argument("--digests", action="store_true", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    ARGUMENTS = parsed()  # before imports that take seconds
+
 import av
 import numpy as np
 
@@ -122,13 +134,13 @@ def cost(urls: list[str]) -> None:
             print(f"| {url.rsplit('/', 1)[-1]} | {name} | {size / len(default):.3f} | {spent / seconds:.2f} |")
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("videos", nargs="*")
-    parser.add_argument("--digests", action="store_true", help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
+def main(arguments: argparse.Namespace) -> None:
     if arguments.digests:
         digests()
     else:
         determinism()
         cost(arguments.videos)
+
+
+if __name__ == "__main__":
+    main(ARGUMENTS)

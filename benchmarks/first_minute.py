@@ -17,6 +17,20 @@ import tempfile
 import time
 from collections import Counter
 
+
+def parsed() -> argparse.Namespace:
+    """The command's arguments."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--video", help="default: the demo's, 384 × 384, 5 s")
+    parser.add_argument("--audio", help="default: the demo's English")
+    parser.add_argument("--python", nargs="+", default=[sys.executable])
+    parser.add_argument("--times", type=int, default=3)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    ARGUMENTS = parsed()  # before imports that take seconds
+
 import psutil
 from rich.console import Console
 from rich.table import Table
@@ -44,13 +58,7 @@ def timed(command: list[str]) -> tuple[float, int]:
     return seconds, len(workers)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--video", help="default: the demo's, 384 × 384, 5 s")
-    parser.add_argument("--audio", help="default: the demo's English")
-    parser.add_argument("--python", nargs="+", default=[sys.executable])
-    parser.add_argument("--times", type=int, default=3)
-    arguments = parser.parse_args()
+def main(arguments: argparse.Namespace) -> None:
     took: dict[tuple[str, str], list[float]] = {}
     processes: Counter[str] = Counter()
     for _ in range(arguments.times):
@@ -79,4 +87,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(ARGUMENTS)

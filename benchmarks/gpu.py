@@ -27,6 +27,22 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+
+def parsed() -> argparse.Namespace:
+    """The command's arguments."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=1.0, help="of each measurement")
+    parser.add_argument("--only", nargs="*", default=[], help="networks whose names begin so")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--dub", type=float, default=0.0)
+    parser.add_argument("--quick", action="store_true", help="smallest batches alone")
+    parser.add_argument("--device", default="cuda")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    ARGUMENTS = parsed()  # before imports that take seconds
+
 import numpy as np
 import torch
 from material import new_gfpgan, repeated_video
@@ -353,15 +369,7 @@ def markdown(head: list[str], rows: list[list[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=1.0, help="of each measurement")
-    parser.add_argument("--only", nargs="*", default=[], help="networks whose names begin so")
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--dub", type=float, default=0.0)
-    parser.add_argument("--quick", action="store_true", help="smallest batches alone")
-    parser.add_argument("--device", default="cuda")
-    asked = parser.parse_args()
+def main(asked: argparse.Namespace) -> None:
     device = device_of(asked.device)
     name = torch.cuda.get_device_name() if device.type == "cuda" else "CPU"
     print(f"{name}, torch {torch.__version__}, CUDA {torch.version.cuda}; deterministic, no TF32\n")
@@ -408,4 +416,4 @@ def _cells(one: Measured) -> list[str]:
 
 
 if __name__ == "__main__":
-    main()
+    main(ARGUMENTS)

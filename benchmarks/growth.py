@@ -18,6 +18,19 @@ from fractions import Fraction
 from functools import partial
 from typing import Any
 
+
+def parsed() -> argparse.Namespace:
+    """The command's arguments."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, nargs="*", default=[1000, 10_000])
+    parser.add_argument("--plan", type=int, default=1_000_000)
+    parser.add_argument("--nodes", type=int, nargs="*", default=[1, 3])
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    ARGUMENTS = parsed()  # before imports that take seconds
+
 import psutil
 from rich.console import Console
 from rich.table import Table
@@ -121,12 +134,7 @@ def on_nodes(nodes: int, seconds: float, rows: int) -> float:
         cluster.shutdown()
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, nargs="*", default=[1000, 10_000])
-    parser.add_argument("--plan", type=int, default=1_000_000)
-    parser.add_argument("--nodes", type=int, nargs="*", default=[1, 3])
-    arguments = parser.parse_args()
+def main(arguments: argparse.Namespace) -> None:
     os.environ.setdefault("RAY_AUTH_MODE", "disabled")
     console = Console(width=100)
 
@@ -158,4 +166,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(ARGUMENTS)

@@ -9,9 +9,30 @@ source with the new sounds, and the real videos with their own.
 
 from __future__ import annotations
 
+import argparse
 import csv
 import sys
 from pathlib import Path
+
+
+def parsed() -> argparse.Namespace:
+    """The command's arguments."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path, help="folder for the dubs and their scores")
+    parser.add_argument(
+        "videos", nargs="+", metavar="VIDEO", help="each is dubbed with each AUDIO behind the two dashes"
+    )
+    words = sys.argv[1:]
+    cut = words.index("--") if "--" in words else len(words)
+    arguments = parser.parse_args(words[:cut])
+    arguments.sounds = words[cut + 1 :]
+    if not arguments.sounds:
+        parser.error("expected OUT VIDEO … -- AUDIO …")
+    return arguments
+
+
+if __name__ == "__main__":
+    ARGUMENTS = parsed()  # before imports that take seconds
 
 import numpy as np
 from safetensors.torch import load_file, save_file
@@ -86,14 +107,12 @@ def preferences(scores: list[Score], judge: str) -> list[str]:
     return [f"{first} of {len(judged)}", f"{near} of {len(judged)}"]
 
 
-def main() -> None:
-    out, *rest = sys.argv[1:]
-    cut = rest.index("--")
-    folder = Path(out)
+def main(arguments: argparse.Namespace) -> None:
+    folder: Path = arguments.out
     folder.mkdir(parents=True, exist_ok=True)
     table = folder / "table.csv"
     with table.open("w", newline="") as file:
-        pairs = [(str(Path(v).absolute()), str(Path(a).absolute())) for v in rest[:cut] for a in rest[cut + 1 :]]
+        pairs = [(str(Path(v).absolute()), str(Path(a).absolute())) for v in arguments.videos for a in arguments.sounds]
         csv.writer(file).writerows([("video", "audio"), *pairs])
     silent = str(deaf(folder / "deaf.safetensors"))
     variants: dict[str, tuple[str, Reference | None, bool | None]] = {
@@ -125,4 +144,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(ARGUMENTS)

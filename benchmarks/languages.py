@@ -16,6 +16,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+
+def parsed() -> argparse.Namespace:
+    """The command's arguments."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--video", nargs="+", help="default: the demo's moving portrait")
+    parser.add_argument("--audio", help="default: the demo's English")
+    parser.add_argument("--languages", type=int, nargs="+", default=[1, 2, 4, 8])
+    parser.add_argument("--model", default="mini")
+    parser.add_argument("--reference", choices=("current", "closed"), help="default: the model's own")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    ARGUMENTS = parsed()  # before imports that take seconds
+
 from floor import MEASURE_S, floor, together
 from rich.console import Console
 from rich.table import Table
@@ -43,14 +58,7 @@ class Meter:
         return metered
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--video", nargs="+", help="default: the demo's moving portrait")
-    parser.add_argument("--audio", help="default: the demo's English")
-    parser.add_argument("--languages", type=int, nargs="+", default=[1, 2, 4, 8])
-    parser.add_argument("--model", default="mini")
-    parser.add_argument("--reference", choices=("current", "closed"), help="default: the model's own")
-    arguments = parser.parse_args()
+def main(arguments: argparse.Namespace) -> None:
 
     from lipsync_ray.demo.corpus import make_corpus
     from lipsync_ray.engine import ray_data
@@ -93,4 +101,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(ARGUMENTS)

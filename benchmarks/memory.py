@@ -16,6 +16,19 @@ import time
 from pathlib import Path
 from typing import Any
 
+
+def parsed() -> argparse.Namespace:
+    """The command's arguments."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--video", help="repeat this instead of the 1080p portrait")
+    parser.add_argument("--minutes", type=float, nargs="+", default=[1, 10])
+    parser.add_argument("--rate", type=int, default=25, help="frames/s of the portrait")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    ARGUMENTS = parsed()  # before imports that take seconds
+
 import psutil
 from material import portrait_1080p, repeated_video
 from rich.console import Console
@@ -74,12 +87,7 @@ def store() -> tuple[int, int]:
     return int(stats.object_store_bytes_used), int(stats.spilled_bytes_total)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--video", help="repeat this instead of the 1080p portrait")
-    parser.add_argument("--minutes", type=float, nargs="+", default=[1, 10])
-    parser.add_argument("--rate", type=int, default=25, help="frames/s of the portrait")
-    arguments = parser.parse_args()
+def main(arguments: argparse.Namespace) -> None:
 
     from lipsync_ray.demo.corpus import make_corpus
     from lipsync_ray.engine.session import session
@@ -124,4 +132,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(ARGUMENTS)

@@ -18,6 +18,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+
+def parsed() -> argparse.Namespace:
+    """The command's arguments."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--batch", type=int)
+    parser.add_argument("--passes", type=int, default=2)
+    parser.add_argument("--precision", default="auto")
+    parser.add_argument("--device", help="cpu or cuda; default: cuda where there is one")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    ARGUMENTS = parsed()  # before imports that take seconds
+
 import numpy as np
 import torch
 from rich.console import Console
@@ -110,14 +124,8 @@ def memory_gb(device: str) -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--batch", type=int)
-    parser.add_argument("--passes", type=int, default=2)
-    parser.add_argument("--precision", default="auto")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    asked = parser.parse_args()
-    device: str = asked.device
+def main(asked: argparse.Namespace) -> None:
+    device: str = asked.device or ("cuda" if torch.cuda.is_available() else "cpu")
     torch.set_num_threads(1)
     batch = asked.batch or (GPU_BATCH if device == "cuda" else 1)
     rows: list[tuple[str, float, float]] = []
@@ -152,4 +160,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(ARGUMENTS)

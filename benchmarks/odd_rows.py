@@ -17,6 +17,22 @@ import time
 from collections import Counter
 from pathlib import Path
 
+
+def parsed() -> argparse.Namespace:
+    """The command's arguments."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("video")
+    parser.add_argument("audio")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--engine", default="ray")
+    parser.add_argument("--worst", nargs="*", default=[])
+    parser.add_argument("--patience", type=float, default=3600, help="seconds after which a run hangs")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    ARGUMENTS = parsed()  # before imports that take seconds
+
 from rich.console import Console
 from rich.table import Table
 
@@ -53,15 +69,7 @@ def shown(seconds: float | None) -> str:
     return "never" if seconds is None else f"{seconds:.0f} s"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("video")
-    parser.add_argument("audio")
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--engine", default="ray")
-    parser.add_argument("--worst", nargs="*", default=[])
-    parser.add_argument("--patience", type=float, default=3600, help="seconds after which a run hangs")
-    arguments = parser.parse_args()
+def main(arguments: argparse.Namespace) -> None:
     odd = odd_rows(arguments.folder, arguments.video, arguments.audio)
     good = ("good", arguments.video, arguments.audio)
     table = Table("table", "rows", "the good row is done after", "the whole run took", "statuses")
@@ -85,4 +93,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(ARGUMENTS)

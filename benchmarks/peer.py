@@ -20,6 +20,20 @@ import tempfile
 import time
 from pathlib import Path
 
+
+def parsed() -> argparse.Namespace:
+    """The command's arguments."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("checkout", type=Path)
+    parser.add_argument("--python", default=sys.executable, help="that has the checkout's requirements")
+    parser.add_argument("--video", nargs="+", help="default: the demo's moving portrait")
+    parser.add_argument("--audio", help="default: the demo's English")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    ARGUMENTS = parsed()  # before imports that take seconds
+
 import psutil
 from rich.console import Console
 from rich.table import Table
@@ -76,13 +90,7 @@ def timed(command: list[str], folder: Path) -> tuple[float, float, str]:
     return took, most / 2**20, said
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("checkout", type=Path)
-    parser.add_argument("--python", default=sys.executable, help="that has the checkout's requirements")
-    parser.add_argument("--video", nargs="+", help="default: the demo's moving portrait")
-    parser.add_argument("--audio", help="default: the demo's English")
-    arguments = parser.parse_args()
+def main(arguments: argparse.Namespace) -> None:
 
     import torch
 
@@ -154,4 +162,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(ARGUMENTS)

@@ -8,9 +8,20 @@ every sound that another row of the run has.
 
 from __future__ import annotations
 
-import sys
+import argparse
 from dataclasses import dataclass
 from fractions import Fraction
+
+
+def parsed() -> argparse.Namespace:
+    """The command's arguments."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="folders of finished dub runs")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    ARGUMENTS = parsed()  # before imports that take seconds
 
 import numpy as np
 import torch
@@ -87,13 +98,13 @@ def row(run: str) -> list[str]:
     return [run, *cells]
 
 
-def main() -> None:
+def main(arguments: argparse.Namespace) -> None:
     torch.set_num_threads(1)
     titles = ["run", "heard: own before another", "heard: lag ≤ 1", "agree: own before another", "agree: lag ≤ 1"]
     lines = ["| " + " | ".join(titles) + " |", "|" + "---|" * len(titles)]
-    lines += ["| " + " | ".join(row(run)) + " |" for run in sys.argv[1:]]
+    lines += ["| " + " | ".join(row(run)) + " |" for run in arguments.runs]
     Console().print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":
-    main()
+    main(ARGUMENTS)

@@ -20,6 +20,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+
+def parsed() -> argparse.Namespace:
+    """The command's arguments."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("picture")
+    parser.add_argument("--seconds", type=float, default=20)
+    parser.add_argument("--threads", type=int, default=1, help="on a CPU, of each; the jobs' actors use one")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    ARGUMENTS = parsed()  # before imports that take seconds
+
 import cv2
 import numpy as np
 from floor import repeated
@@ -66,12 +79,7 @@ def package_alone(picture: Any, folder: Path, seconds: float, landmarks: Any) ->
     return repeated(lambda: restorer.enhance(picture, paste_back=True), seconds)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("picture")
-    parser.add_argument("--seconds", type=float, default=20)
-    parser.add_argument("--threads", type=int, default=1, help="on a CPU, of each; the jobs' actors use one")
-    arguments = parser.parse_args()
+def main(arguments: argparse.Namespace) -> None:
     warnings.simplefilter("ignore")
 
     import torch
@@ -148,4 +156,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(ARGUMENTS)

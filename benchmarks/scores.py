@@ -17,6 +17,21 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+
+def parsed() -> argparse.Namespace:
+    """The command's arguments."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run")
+    parser.add_argument("--actors", type=int, default=2)
+    parser.add_argument("--mini", type=int, default=8, help="videos that mini-sync scores")
+    parser.add_argument("--syncnet", type=int, default=2, help="videos that SyncNet scores: it is slow on a CPU")
+    parser.add_argument("--fid", type=int, default=4, help="videos whose pictures go through Inception")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    ARGUMENTS = parsed()  # before imports that take seconds
+
 import numpy as np
 from floor import MEASURE_S, repeated, together
 from material import random_inception
@@ -103,14 +118,7 @@ class Watch:
             yield outcome
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run")
-    parser.add_argument("--actors", type=int, default=2)
-    parser.add_argument("--mini", type=int, default=8, help="videos that mini-sync scores")
-    parser.add_argument("--syncnet", type=int, default=2, help="videos that SyncNet scores: it is slow on a CPU")
-    parser.add_argument("--fid", type=int, default=4, help="videos whose pictures go through Inception")
-    arguments = parser.parse_args()
+def main(arguments: argparse.Namespace) -> None:
 
     import torch
 
@@ -159,4 +167,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(ARGUMENTS)

@@ -15,6 +15,21 @@ import tempfile
 from collections import defaultdict
 from pathlib import Path
 
+
+def parsed() -> argparse.Namespace:
+    """The command's arguments."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("videos", nargs="+")
+    parser.add_argument("--scorer", default="mini-sync")
+    parser.add_argument("--shifts", type=int, nargs="+", default=[-8, -3, 0, 4, 10])
+    parser.add_argument("--min-track", type=int, default=50)
+    parser.add_argument("--out", help="keep the evaluation and its report here")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    ARGUMENTS = parsed()  # before imports that take seconds
+
 from material import shift_sound
 from rich.console import Console
 from rich.table import Table
@@ -25,14 +40,7 @@ def name_of(video: str, shift: int) -> str:
     return f"{Path(video).stem}_{'early' if shift < 0 else 'late'}{abs(shift)}"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("videos", nargs="+")
-    parser.add_argument("--scorer", default="mini-sync")
-    parser.add_argument("--shifts", type=int, nargs="+", default=[-8, -3, 0, 4, 10])
-    parser.add_argument("--min-track", type=int, default=50)
-    parser.add_argument("--out", help="keep the evaluation and its report here")
-    arguments = parser.parse_args()
+def main(arguments: argparse.Namespace) -> None:
 
     from lipsync_ray.jobs.evaluate.job import run
     from lipsync_ray.jobs.evaluate.scores import Score
@@ -78,4 +86,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(ARGUMENTS)

@@ -23,6 +23,23 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+
+def parsed() -> argparse.Namespace:
+    """The command's arguments."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--video", help="default: the demo's moving portrait")
+    parser.add_argument("--audio", help="default: the demo's English")
+    parser.add_argument("--model", default="mini")
+    parser.add_argument(
+        "--reference", choices=("current", "closed"), default="current", help="what a generator is shown"
+    )
+    parser.add_argument("--seconds", type=float, default=60, help="of output")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    ARGUMENTS = parsed()  # before imports that take seconds
+
 from floor import MEASURE_S, floor, generator_alone, together
 from rich.console import Console
 from rich.table import Table
@@ -60,16 +77,7 @@ class CropAndCompare:
         return timed
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--video", help="default: the demo's moving portrait")
-    parser.add_argument("--audio", help="default: the demo's English")
-    parser.add_argument("--model", default="mini")
-    parser.add_argument(
-        "--reference", choices=("current", "closed"), default="current", help="what a generator is shown"
-    )
-    parser.add_argument("--seconds", type=float, default=60, help="of output")
-    arguments = parser.parse_args()
+def main(arguments: argparse.Namespace) -> None:
 
     import torch
 
@@ -134,4 +142,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(ARGUMENTS)

@@ -7,10 +7,23 @@ CLIPS as of ``lipsync-ray train``; OUT keeps what was seen of them.
 
 from __future__ import annotations
 
-import sys
+import argparse
 import time
 from pathlib import Path
 from typing import Any
+
+
+def parsed() -> argparse.Namespace:
+    """The command's arguments."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("clips", help="as of lipsync-ray train: a folder, or a table")
+    parser.add_argument("out", type=Path, help="keeps what was seen of the clips")
+    parser.add_argument("steps", type=int, nargs="?", default=8, help="of each kind and precision")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    ARGUMENTS = parsed()  # before imports that take seconds
 
 import torch
 from rich.console import Console
@@ -51,9 +64,8 @@ def clips_per_s(settings: TrainSettings, out: Path, name: str) -> float:
     return lesson.clips_a_step * settings.most_steps / (time.perf_counter() - began)
 
 
-def main() -> None:
-    clips, folder, *rest = sys.argv[1:]
-    steps, out = int(rest[0]) if rest else 8, Path(folder)
+def main(arguments: argparse.Namespace) -> None:
+    clips, out, steps = arguments.clips, arguments.out, arguments.steps
     torch.set_num_threads(1)
     workers = lipsync_ray.Workers(engine="inline")
     lipsync_ray.train(clips, out, settings=TrainSettings("judge", steps=1), workers=workers)
@@ -80,4 +92,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(ARGUMENTS)

@@ -7,10 +7,21 @@ Landmarks are found once a source video and serve all its languages; hearing and
 
 from __future__ import annotations
 
-import sys
+import argparse
 import time
 from collections.abc import Callable
 from fractions import Fraction
+
+
+def parsed() -> argparse.Namespace:
+    """The command's arguments."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("videos", nargs="+", metavar="VIDEO")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    ARGUMENTS = parsed()  # before imports that take seconds
 
 import cv2
 import numpy as np
@@ -90,14 +101,14 @@ def row(url: str) -> list[str]:
     return [f"{info.width} × {info.height}", f"{eyes:.0f}", *(f"{cost:.1f}" for cost in costs)]
 
 
-def main() -> None:
+def main(arguments: argparse.Namespace) -> None:
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     print("| video | eyes, pixels | landmarks (a source frame) | hear | move | `mini` | paste |")
     print("|---|---|---|---|---|---|---|")
-    for url in sys.argv[1:]:
+    for url in arguments.videos:
         print("| " + " | ".join(row(url)) + " |")
 
 
 if __name__ == "__main__":
-    main()
+    main(ARGUMENTS)

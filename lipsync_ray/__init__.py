@@ -9,6 +9,7 @@ The same for the other jobs: :func:`dub_table`, :func:`enhance`, :func:`evaluate
 
 from __future__ import annotations
 
+import logging
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     )
 
 __version__ = "0.1.0"
+logging.getLogger(__name__).addHandler(logging.NullHandler())  # whoever wants to read it says so
 
 __all__ = [
     "Analysed",

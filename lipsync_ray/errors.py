@@ -36,6 +36,8 @@ class LipsyncError(Exception):
 
     retryable = False
     """Whether the same call may succeed later, on the same input."""
+    detail = ""
+    """The traceback of what it stands for, where nobody expected that."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*addresses.cleaned(args))

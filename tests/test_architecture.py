@@ -87,6 +87,7 @@ LIGHT = (
     "jobs.evaluate.assemble",
     "jobs.evaluate.face_tracks",
     "jobs.evaluate.fid",
+    "jobs.evaluate.likeness",
     "jobs.evaluate.previews",
 )
 

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from lipsync_ray.cli.logs import LogFile, Verbose, log_to
 from lipsync_ray.cli.options import (
     Actors,
     Address,
@@ -20,6 +21,7 @@ from lipsync_ray.cli.options import (
     Protocols,
     engine_of,
 )
+from lipsync_ray.cli.tables import show_rows
 
 if TYPE_CHECKING:
     from lipsync_ray.jobs.analyze.analysis import Analysis
@@ -48,6 +50,8 @@ def analyze(
     address: Address = None,
     engine: EngineOption = "auto",
     allow_protocols: Protocols = None,
+    log_file: LogFile = None,
+    verbose: Verbose = False,
 ) -> None:
     """Know the input before dubbing: details, transcript, translation, language, faces, and a verdict for each file.
 
@@ -58,6 +62,7 @@ def analyze(
     from lipsync_ray.profiles import workers_of
     from lipsync_ray.settings import AnalyzeSettings
 
+    log_to(log_file, verbose)
     protocols.allow(allow_protocols)
     settings = AnalyzeSettings(whisper, frames, seed)
     workers = workers_of(
@@ -74,7 +79,8 @@ def _show(analysed: Analysed, console: Console) -> None:
 
     table = Table(box=None, pad_edge=False)
     for name in ("id", "verdict", "language", ""):
-        table.add_column(name, overflow="fold")
+        table.add_column(name, no_wrap=bool(name))
+    lines = []
     order = ("impossible", "poor", "good")
     shown = sorted(analysed.analyses, key=lambda analysis: order.index(analysis.verdict.split(":")[0]))
     for analysis in shown[:SHOWN_ROWS]:
@@ -82,7 +88,8 @@ def _show(analysed: Analysed, console: Console) -> None:
         colour = {"good": "green", "poor": "yellow", "impossible": "red"}[kind]
         said = reasons or "; ".join(analysis.warnings)
         table.add_row(escape(analysis.id), f"[{colour}]{kind}[/]", escape(_language(analysis)), escape(said))
-    console.print(table, highlight=False)
+        lines.append("; ".join(filter(None, (f"{analysis.id}: {kind}", _language(analysis), said))))
+    show_rows(console, table, lines)
     if len(shown) > SHOWN_ROWS:
         console.print(f"… and {len(shown) - SHOWN_ROWS} more, all in the table below", highlight=False)
     counts = tally([analysis.verdict for analysis in analysed.analyses])

@@ -6,7 +6,9 @@ Exit status: 0 all done; 1 some rows failed or show no face (the others were wri
 
 from __future__ import annotations
 
+import logging
 import sys
+from typing import NoReturn
 
 import typer
 
@@ -15,6 +17,7 @@ from lipsync_ray.cli.analyze import analyze
 from lipsync_ray.cli.dub import demo, dub
 from lipsync_ray.cli.enhance import enhance
 from lipsync_ray.cli.evaluate import evaluate, report
+from lipsync_ray.cli.logs import PACKAGE, end_logs
 from lipsync_ray.cli.quote import calibrate
 from lipsync_ray.cli.status import status
 from lipsync_ray.cli.stopping import Stopped, stoppable
@@ -25,29 +28,38 @@ from lipsync_ray.errors import LipsyncError, UsageError
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__.split("\n")[0]
 )
+_LOG = logging.getLogger(PACKAGE)
+
 for command in (dub, demo, analyze, enhance, evaluate, report, train, calibrate, status):
     app.command()(command)
 app.add_typer(weights_app, name="weights")
 
 
 def main() -> None:
-    """Run the command line; errors the program knows are one message, not a traceback."""
+    """Run the command line; errors the program knows are one message, and a traceback in the log alone."""
     try:
         with stoppable():
             app()
     except UsageError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+        _end(f"error: {error}", 2)
     except LipsyncError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
+        _end(f"error: {error}", 1)
     except OSError as error:
         said = f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
-        print(f"error: {addresses.without_secrets(said)}", file=sys.stderr)
-        sys.exit(1)
+        _end(f"error: {addresses.without_secrets(said)}", 1)
     except Stopped as stopped:
-        print("stopped. What was finished is kept: run the same command again to go on.", file=sys.stderr)
-        sys.exit(stopped.status)
+        _end("stopped. What was finished is kept: run the same command again to go on.", stopped.status)
+    except Exception:
+        _LOG.info("ended by an error that nobody expected", exc_info=True)
+        raise
+    finally:
+        end_logs()
+
+
+def _end(said: str, status: int) -> NoReturn:
+    _LOG.info("%s", said, exc_info=True)
+    print(said, file=sys.stderr)
+    sys.exit(status)
 
 
 __all__ = ["app", "main"]

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from lipsync_ray.cli.head_options import Guidance, HeadSide, Parity, PasteBack, Seed, Steps, head_settings
+from lipsync_ray.cli.logs import LogFile, Verbose, log_to
 from lipsync_ray.cli.options import (
     Actors,
     Address,
@@ -160,6 +161,8 @@ def dub(
     address: Address = None,
     engine: EngineOption = "auto",
     allow_protocols: Protocols = None,
+    log_file: LogFile = None,
+    verbose: Verbose = False,
     dry: DryRun = False,
     rates: RatesOption = None,
     cpus: QuoteCpus = None,
@@ -181,6 +184,7 @@ def dub(
     from lipsync_ray.profiles import workers_of
     from lipsync_ray.settings import DubSettings
 
+    log_to(log_file, verbose)
     if not out:
         raise SettingsError("-o is missing: where the results go")
     protocols.allow(allow_protocols)
@@ -238,6 +242,8 @@ def demo(
         "lipsync-demo"
     ),
     engine: EngineOption = "auto",
+    log_file: LogFile = None,
+    verbose: Verbose = False,
 ) -> None:
     """Dub a small built-in corpus with the bundled weights: no arguments, no network."""
     from lipsync_ray import api
@@ -245,6 +251,7 @@ def demo(
     from lipsync_ray.io.out_folder import check_out
     from lipsync_ray.settings import Workers
 
+    log_to(log_file, verbose)
     check_out(str(out), "dub")
     Console().print(f"making the demo's inputs in {escape(str(out))}/inputs", highlight=False, soft_wrap=True)
     table = make_corpus(out / "inputs")

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from lipsync_ray.cli.dub import exit_with
+from lipsync_ray.cli.logs import LogFile, Verbose, log_to
 from lipsync_ray.cli.options import (
     Actors,
     Address,
@@ -61,6 +62,8 @@ def enhance(
     address: Address = None,
     engine: EngineOption = "auto",
     allow_protocols: Protocols = None,
+    log_file: LogFile = None,
+    verbose: Verbose = False,
 ) -> None:
     """Restore the faces of finished videos, or of pictures, with GFPGAN.
 
@@ -72,6 +75,7 @@ def enhance(
     from lipsync_ray.profiles import workers_of
     from lipsync_ray.settings import EnhanceSettings, RestoreSettings
 
+    log_to(log_file, verbose)
     protocols.allow(allow_protocols)
     settings = EnhanceSettings(
         RestoreSettings(restore, restore_mask, restore_region, restore_strength),  # type: ignore[arg-type]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from lipsync_ray.cli.logs import LogFile, Verbose, log_to
 from lipsync_ray.cli.options import (
     Actors,
     Address,
@@ -90,14 +92,12 @@ def evaluate(
         str, typer.Option(help="inception, a file of its weights, or none to leave FID out.", rich_help_panel="FID")
     ] = "inception",
     dims: Annotated[int, typer.Option(help="Inception features: 64, 192, 768, 2048.", rich_help_panel="FID")] = 2048,
-    fid_every: Annotated[
-        int, typer.Option(help="One picture in so many frames at 25 a second goes into FID.", rich_help_panel="FID")
-    ] = 5,
+    fid_every: Annotated[int, typer.Option(help="Use every Nth frame (25 fps).", rich_help_panel="FID")] = 5,
     judges: Annotated[
         bool,
         typer.Option(
             "--judges/--no-judges",
-            help="Measure the lips, and hold them against what a network that taught no generator hears.",
+            help="Measure the lips, and compare them with what a network never used to train a generator hears.",
             rich_help_panel="Judges",
         ),
     ] = True,
@@ -111,6 +111,8 @@ def evaluate(
     address: Address = None,
     engine: EngineOption = "auto",
     allow_protocols: Protocols = None,
+    log_file: LogFile = None,
+    verbose: Verbose = False,
 ) -> None:
     """Score dubbed videos: sync, FID, how the picture suffered. Tables and a report go to OUT.
 
@@ -122,6 +124,7 @@ def evaluate(
     from lipsync_ray.report.page import FILE
     from lipsync_ray.settings import EvaluateSettings
 
+    log_to(log_file, verbose)
     protocols.allow(allow_protocols)
     shown = _count(previews)
     settings = EvaluateSettings(
@@ -195,6 +198,14 @@ def _show(evaluated: Evaluated, page: str, console: Console) -> None:
         console.print(f"{name}: {said}", style="yellow", highlight=False, markup=False, soft_wrap=True)
     if len(doubted) > _MOST_NAMED:
         console.print(f"… and {len(doubted) - _MOST_NAMED} more warnings, in the tables", highlight=False)
+    alone = Counter(score.reference_error for score in evaluated.scores if score.reference and score.reference_error)
+    for reason, count in list(alone.items())[:_MOST_NAMED]:
+        console.print(
+            f"{count} of {len(evaluated.scores)} videos not compared with the reference: {reason}",
+            style="yellow", highlight=False, markup=False, soft_wrap=True,
+        )  # fmt: skip
+    if len(alone) > _MOST_NAMED:
+        console.print(f"… and {len(alone) - _MOST_NAMED} more reasons, in the tables", highlight=False)
     missing = [score for score in evaluated.scores if score.status != "scored"]
     for score in missing[:_MOST_NAMED]:
         console.print(

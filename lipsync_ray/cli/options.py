@@ -76,7 +76,12 @@ Protocols = Annotated[
     ),
 ]
 Model = Annotated[
-    str, typer.Option(help="wav2lip_gan, wav2lip, warp, mini, or the path of a checkpoint.", rich_help_panel="Lips")
+    str,
+    typer.Option(
+        help="wav2lip_gan, wav2lip, warp, mini, musetalk, musetalk-v1, echomimic, echomimic-acc, or the path of a checkpoint or "
+        "of a folder of models.",
+        rich_help_panel="Lips",
+    ),
 ]
 PrecisionOption = Annotated[str, typer.Option(help="auto, fp32, bf16, fp16.", rich_help_panel="Lips")]
 DecoderOption = Annotated[

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from lipsync_ray.cli.logs import LogFile, Verbose, log_to
 from lipsync_ray.cli.options import Actors, Address, Batch, Gpus, Model, PrecisionOption, Restore, restore_settings
 
 if TYPE_CHECKING:
@@ -151,6 +152,8 @@ def calibrate(
     scratch: Annotated[
         str | None, typer.Option(help="A folder that all nodes of --address share; it is used for a moment.")
     ] = None,
+    log_file: LogFile = None,
+    verbose: Verbose = False,
 ) -> None:
     """Measure what a frame costs here, stage by stage: dubs a built-in clip at two sizes. dub --dry-run reads it.
 
@@ -161,6 +164,7 @@ def calibrate(
     from lipsync_ray.quotes import calibrate as measure
     from lipsync_ray.settings import DubSettings, Workers
 
+    log_to(log_file, verbose)
     if address is not None and scratch is None:
         raise SettingsError(
             "--scratch is missing: a folder that the nodes of --address share, such as s3://bucket/scratch"

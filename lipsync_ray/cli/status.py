@@ -48,20 +48,12 @@ def _headline(found: RunStatus) -> str:
 
 
 def _cells(state: dict[str, Any], running: bool) -> tuple[str, ...]:
-    from lipsync_ray.engine.progress import time_left
+    from lipsync_ray.engine.progress import seconds_left, time_left
     from lipsync_ray.io.wording import NONE, number
 
     rate = state["frames_done"] / state["seconds"] if state["seconds"] and state["frames_done"] else None
-    left = NONE
-    if running and state["done"] < state["rows"]:
-        found = []
-        if rate:
-            found.append((state["frames"] - state["frames_done"]) / rate)
-        elif not state["frames"] and (done := state["done"] - state.get("before", 0)) > 0:
-            found.append((state["rows"] - state["done"]) * state["seconds"] / done)
-        if "limit" in state:
-            found.append(max(0.0, state["limit"] - state["seconds"]))
-        left = time_left(min(found)) if found else NONE
+    rest = seconds_left(state) if running and state["done"] < state["rows"] else None
+    left = NONE if rest is None else time_left(rest)
     work = sum(state["stages"].values())
     slowest = max(state["stages"], key=lambda name: state["stages"][name], default=None)
     share = f"{slowest}, {100 * state['stages'][slowest] / work:.0f}% of the work" if slowest and work else NONE

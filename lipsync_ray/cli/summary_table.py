@@ -6,7 +6,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from lipsync_ray.io.results import Result, Summary
+from lipsync_ray.cli.tables import show_rows
+from lipsync_ray.io import storage
+from lipsync_ray.io.results import Result, Summary, line_of
 from lipsync_ray.io.wording import number, said
 
 SHOWN_ROWS = 50
@@ -23,15 +25,20 @@ def show(summary: Summary, console: Console) -> None:
         ("work s", "right"),
         ("", "left"),
     ):
-        table.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
+        table.add_column(name, justify=justify, no_wrap=bool(name))  # type: ignore[arg-type]
+    lines: list[str] = []
     shown = sorted(summary.results, key=lambda result: (result.status == "done", not result.warnings))[:SHOWN_ROWS]
     for result in shown:
         colour = {"done": "green", "failed": "red", "no_face": "yellow"}[result.status]
-        told = [f"{said(result.stage)}: {said(result.error)}" if result.output is None else result.output]
-        told += [f"! {warning}" for warning in result.warnings]
+        output = (
+            [] if result.output is None else [result.output.removeprefix(f"{storage.parent(summary.results_url)}/")]
+        )
+        warnings = [f"! {warning}" for warning in result.warnings]
+        told = (output or [f"{said(result.stage)}: {said(result.error)}"]) + warnings
+        lines += [line_of(result), *(f"  {text}" for text in output + warnings)]
         numbers = (number(value, digits) for value, digits in _numbers(result))
         table.add_row(escape(result.id), f"[{colour}]{result.status}[/]", *numbers, escape("\n".join(told)))
-    console.print(table, highlight=False)
+    show_rows(console, table, lines)
     if len(summary.results) > len(shown):
         console.print(f"… and {len(summary.results) - len(shown)} more, all in the table below", highlight=False)
     counts = {status: sum(r.status == status for r in summary.results) for status in ("done", "failed", "no_face")}
@@ -40,7 +47,7 @@ def show(summary: Summary, console: Console) -> None:
     counted += f" ({warned} with warnings)" if warned else ""
     made = sum(result.frames or 0 for result in summary.results)
     took = f"{made} frames in {number(summary.seconds)} s"
-    console.print(f"{counted}; {took}; {escape(summary.results_url)}", highlight=False)
+    console.print(f"{counted}; {took}; {escape(summary.results_url)}", highlight=False, soft_wrap=True)
 
 
 def _numbers(result: Result) -> tuple[tuple[float | None, int], ...]:

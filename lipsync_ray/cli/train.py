@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from lipsync_ray.cli.logs import LogFile, Verbose, log_to
 from lipsync_ray.cli.options import Actors, Address, Attempts, EngineOption, Gpus, engine_of
 
 SHOWN = 5
@@ -63,6 +64,8 @@ def train(
     attempts: Attempts = None,
     address: Address = None,
     engine: EngineOption = "auto",
+    log_file: LogFile = None,
+    verbose: Verbose = False,
 ) -> None:
     """Train on clips of people who talk; weights, curve and model card go to OUT.
 
@@ -73,6 +76,7 @@ def train(
     from lipsync_ray.jobs.train.settings import TrainSettings
     from lipsync_ray.profiles import workers_of
 
+    log_to(log_file, verbose)
     settings = TrainSettings(
         kind,  # type: ignore[arg-type]
         steps,

@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from lipsync_ray.cli.tables import show_rows
+
 if TYPE_CHECKING:
     from lipsync_ray.models.weights import Weights
 
@@ -26,7 +28,8 @@ def weights_list() -> None:
     line = "\n" if console.is_terminal else " "  # a pipe's reader takes line by line
     table = Table(box=None, pad_edge=False)
     for name in ("name", "here", "size", "licence", "file"):
-        table.add_column(name, overflow="fold")
+        table.add_column(name, no_wrap=name != "licence")
+    lines = []
     for entry in weights.REGISTRY:
         path = weights.location(entry)
         here = "bundled" if entry.bundled else ("yes" if path.is_file() else "no")
@@ -34,9 +37,12 @@ def weights_list() -> None:
         size = f"{held / 1e6:.1f} MB" if held else "not known"
         names = line.join([entry.name, *(f"(= {alias})" for alias in entry.aliases)])
         table.add_row(names, here, size, entry.licence, str(path))
-    if not console.is_terminal:
+        lines += [f"{', '.join((entry.name, *entry.aliases))}: {here}, {size}; {entry.licence}", f"  {path}"]
+    if console.is_terminal:
+        show_rows(console, table, lines)
+    else:
         console.width = console.measure(table, options=console.options.update(width=_ANY_WIDTH)).maximum
-    console.print(table, highlight=False)
+        console.print(table, highlight=False)
 
 
 @app.command("fetch")

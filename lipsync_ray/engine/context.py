@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import queue
 import threading
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from rich.console import Console
 
 from lipsync_ray.engine.attempts import Ledger
+from lipsync_ray.engine.failures import FailureLog
 from lipsync_ray.engine.progress import ProgressReporter
 from lipsync_ray.engine.runners import Cluster, Feed, Runner, Tasks
 from lipsync_ray.engine.stages import Failure, Keyed, Outcome, StageSpec
@@ -33,12 +35,17 @@ class RunContext:
     workers : how much of it to use
     console : for progress lines
     ledger : of attempts, of this run
+    failures : told, in the log and to the console
     """
 
     runner: Runner
     workers: Workers
     console: Console
     ledger: Ledger
+    failures: FailureLog = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "failures", FailureLog(self.console))
 
     @property
     def cluster(self) -> Cluster:
@@ -59,7 +66,10 @@ class RunContext:
         tasks = self.tasks(name, function)
         for item in items:
             tasks.submit(item)
-        yield from tasks.finished(wait=True)
+        for item, answer in tasks.finished(wait=True):
+            if isinstance(answer, Failure) and answer.detail:  # of an expected one its row tells
+                self.failures.tell(getattr(item, "key", name), answer)
+            yield item, answer
 
     def run_rows(
         self, name: str, unit: str, rows: Sequence[Row], stages: Sequence[StageSpec], frames: Callable[[Row], int]
@@ -83,10 +93,8 @@ class RunContext:
                 progress.advance(
                     frames(row), outcome.failure is not None, outcome.seconds, outcome.fetched, outcome.cpu
                 )
-                if outcome.failure is not None and outcome.failure.detail:
-                    self.console.print(
-                        f"{outcome.key}: {outcome.failure.detail}", highlight=False, markup=False, soft_wrap=True
-                    )
+                if outcome.failure is not None:
+                    self.failures.tell(outcome.key, outcome.failure)
                 yield row, outcome
 
     def late_rows(self, name: str, unit: str, most: int, stages: Sequence[StageSpec]) -> LateRows:
@@ -112,7 +120,7 @@ class LateRows:
                 self._outcomes.put(outcome)
             self._outcomes.put(None)
         except Exception as error:
-            self._outcomes.put(Failure("engine", str(error)))
+            self._outcomes.put(Failure("engine", str(error), traceback.format_exc()))
 
     def run(self, rows: Sequence[Row], frames: Callable[[Row], int]) -> Iterator[tuple[Row, Outcome]]:
         """(row, outcome) of every row, in the order in which they end; once."""

@@ -7,6 +7,7 @@ known of a video. Keeping what an earlier run ended, failing, ending, counting a
 from __future__ import annotations
 
 import json
+import logging
 import time
 import uuid
 from abc import ABC, abstractmethod
@@ -31,6 +32,7 @@ from lipsync_ray.io.run_folder import RUN_FILE, check_owner, owner
 from lipsync_ray.settings import Workers
 
 _ATTEMPTS = "attempts"
+_LOG = logging.getLogger(__name__)
 _PACKAGES = ("lipsync-ray", "ray", "torch", "av", "numpy")
 
 Video = TypeVar("Video", bound=VideoState)
@@ -119,7 +121,8 @@ class JobRun(ABC, Generic[Video, R]):
         return storage.join(self.out, *names)
 
     def say(self, line: str) -> None:
-        """A line of the log."""
+        """A line of the terminal and of the log."""
+        _LOG.info("%s", line)
         self.context.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     def by(self, key: str) -> dict[str, list[Video]]:
@@ -145,8 +148,7 @@ class JobRun(ABC, Generic[Video, R]):
         """End a video with a reason; a second reason for the same one changes nothing."""
         if video.id not in self.active:
             return
-        if failure.detail:
-            self.say(f"{video.id}: {failure.detail}")
+        self.context.failures.tell(video.id, failure)
         self.end(self.row_of(video, "failed", stage=failure.stage, error=failure.reason))
 
     def end(self, row: R) -> None:

@@ -1,4 +1,4 @@
-"""What is said when this process ends without being able to say it: killed, or ended by Ray's own code.
+"""Explains itself if the driver is killed, or ended by Ray's own code.
 
 When the head of a Ray cluster is lost, Ray ends the process that drives it, without an exception; so does the system
 when memory runs out. A small process beside this one then tells what happened, and clears Ray's folder away.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 import weakref
@@ -17,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from lipsync_ray.engine import meters
 
 LOG_EVERY_S = 10.0
+_LOG = logging.getLogger(__name__)
 _SHOWN: weakref.WeakKeyDictionary[Console, list[ProgressReporter]] = weakref.WeakKeyDictionary()
 
 
@@ -40,6 +42,27 @@ def _added(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
         elif not isinstance(value, str):
             out[name] = one[name] + value
     return out
+
+
+def seconds_left(state: Mapping[str, Any]) -> float | None:
+    """What the rest of a pass takes at its pace so far: by frames, or by rows where they have none; no more than its limit.
+
+    Parameters
+    ----------
+    state : of :meth:`ProgressReporter.state`, as JSON values
+
+    Returns
+    -------
+    None before anything was measured
+    """
+    before = 0 if state["frames"] else state.get("before", 0)  # of rows that an earlier run has done
+    total, done = ("frames", "frames_done") if state["frames"] else ("rows", "done")
+    found = []
+    if (own := state[done] - before) > 0:
+        found.append(state["seconds"] * (state[total] - state[done]) / own)
+    if "limit" in state:
+        found.append(max(0.0, state["limit"] - state["seconds"]))
+    return min(found, default=None)
 
 
 def time_left(seconds: float | None) -> str:
@@ -149,7 +172,7 @@ class ProgressReporter:
             self._bar.stop()
         meters.left(self._name, 0)
         if kind is None and self._rows:
-            self._console.print(self.line(), highlight=False, soft_wrap=True)
+            self._tell()
 
     @property
     def frames_per_s(self) -> float:
@@ -218,29 +241,34 @@ class ProgressReporter:
             self._bar.update(self._task, completed=self._done_rows, said=self._said())
         elif self._done_rows < self._rows and time.monotonic() - self._logged >= LOG_EVERY_S:
             self._logged = time.monotonic()
-            self._console.print(self.line(), highlight=False, soft_wrap=True)
+            self._tell()
+
+    def _tell(self) -> None:
+        _LOG.info("%s", self.line())
+        self._console.print(self.line(), highlight=False, soft_wrap=True)
 
     def line(self) -> str:
-        """``lips: segments 12/40, 310 frames/s, 1 failed, 0:32 left``; ``clips: clips 3/9, 0.8 clips/s, 0:07 left``."""
-        return f"{self._name}: {self._unit} {self._done_rows}/{self._rows}, {self._said()}"
+        """``lips: segments 12/40, 310 frames/s, 1 failed, 0:32 left``; ``clips: clips 3/9, 0.8 clips/s, 0:07 left``.
+
+        Neither a rate nor a time is told before a row has ended.
+        """
+        return ", ".join(filter(None, (f"{self._name}: {self._unit} {self._done_rows}/{self._rows}", self._said())))
 
     def left_s(self) -> float | None:
         """Seconds to the end, at the rate so far; None where nothing tells."""
-        elapsed = time.monotonic() - self._began
-        done, rest = self._done_rows - self._before, self._rows - self._done_rows
-        if self._frames:
-            done, rest = self._done_frames, self._frames - self._done_frames
-        found = [elapsed * rest / done] if done > 0 else [0.0] if self._done_rows == self._rows else []
-        if self._limit_s is not None:
-            found.append(max(0.0, self._limit_s - elapsed))
-        return min(found, default=None)
+        return seconds_left(self.state())
 
     def _said(self) -> str:
         elapsed = time.monotonic() - self._began
-        rate = f"{self.frames_per_s:.0f} frames/s"
-        if not self._frames:
-            rate = f"{(self._done_rows - self._before) / max(1e-9, elapsed):.1f} {self._unit}/s"
-        failed = f"{self.failures} failed, " if self.failures else ""
+        said = []
+        if self._done_frames:
+            said.append(f"{self.frames_per_s:.0f} frames/s")
+        elif not self._frames and (own := self._done_rows - self._before) > 0:
+            said.append(f"{own / max(1e-9, elapsed):.1f} {self._unit}/s")
+        said += [f"{self.failures} failed"] if self.failures else []
+        left = self.left_s()
         if self._over or self._done_rows == self._rows:
-            return f"{rate}, {failed}{elapsed:.0f} s"
-        return f"{rate}, {failed}{time_left(self.left_s())} left"
+            said.append(f"{elapsed:.0f} s")
+        elif left is not None:
+            said.append(f"{time_left(left)} left")
+        return ", ".join(said)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pickle
 import time
+import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -89,8 +90,9 @@ def run(rows: Sequence[Keyed], stages: Sequence[StageSpec], ledger: Ledger) -> I
             left.discard(outcome.key)
             yield outcome
     except FlowError as error:
+        lost = Failure("engine", str(error), traceback.format_exc())
         for key in sorted(left):
-            yield Outcome(key, None, Failure("engine", str(error)))
+            yield Outcome(key, None, lost)
 
 
 def run_fed(feed: Feed, most: int, stages: Sequence[StageSpec], ledger: Ledger) -> Iterator[Outcome]:

@@ -31,7 +31,7 @@ _ENVIRONMENT = {
     # A thread that still works when the session has ended must not start another one.
     "RAY_ENABLE_AUTO_CONNECT": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    # Hold a stage back by how much waits for the next one, however empty the object store is (see flow.RUN_AHEAD).
+    # Hold a stage back by how much waits for the next one, however empty the object store is (see ray_data.RUN_AHEAD).
     "RAY_DATA_DOWNSTREAM_CAPACITY_OBJECT_STORE_BUDGET_UTIL_THRESHOLD": "0",
     # Frames come and go on decoder and encoder threads; with an arena for each, freed memory is not given back.
     "MALLOC_ARENA_MAX": "2",

@@ -135,7 +135,7 @@ def run_stage(
             attempt.end()
         failure = None
     except LipsyncError as error:
-        value, failure = None, Failure(name, str(error))
+        value, failure = None, Failure(name, str(error), error.detail)
     except Exception as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         value, failure = None, Failure(name, reason, traceback.format_exc())
@@ -168,12 +168,15 @@ def build_stage(spec: StageSpec) -> Stage:
     """
     try:
         return spec.make()
+    except LipsyncError as error:
+        said, detail = str(error), error.detail
     except Exception as error:
-        said = str(error) if isinstance(error, LipsyncError) else f"{type(error).__name__}: {error}".splitlines()[0]
-        reason = f"{spec.name} cannot start: {said}"
+        said, detail = f"{type(error).__name__}: {error}".splitlines()[0], traceback.format_exc()
 
     def refuse(value: Any) -> Any:
-        raise StageError(reason)
+        refusal = StageError(f"{spec.name} cannot start: {said}")
+        refusal.detail = detail
+        raise refusal
 
     return refuse
 
@@ -183,7 +186,7 @@ def guarded(name: str, function: Callable[[Any], Any], item: Any) -> Any:
     try:
         return function(item)
     except LipsyncError as error:
-        return Failure(name, str(error))
+        return Failure(name, str(error), error.detail)
     except Exception as error:
         return Failure(name, f"{type(error).__name__}: {error}".splitlines()[0], traceback.format_exc())
 

@@ -63,7 +63,8 @@ class Tasks(Generic[Item, Result]):
                 try:
                     yield item, ray.get(reference)
                 except ray.exceptions.RayTaskError as error:  # before the function: it could not be loaded there
-                    yield item, Failure(self._name, f"cannot run on a worker: {_last_line(error)}")
+                    reason = f"cannot run on a worker: {_last_line(error)}"
+                    yield item, Failure(self._name, reason, _COLOUR.sub("", str(error)))
                 except ray.exceptions.RayError as error:
                     yield item, Failure(self._name, f"its worker process ended ({_first_line(error)})")
 

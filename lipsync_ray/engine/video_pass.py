@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -243,7 +244,7 @@ class StreamedPass(PassState[Video, Order, Made]):
                 self._wake()
             self._broken = Failure("engine", "the pass has ended")
         except Exception as error:
-            self._broken = Failure("engine", str(error))
+            self._broken = Failure("engine", str(error), traceback.format_exc())
         self._events.put(None)
         self._wake()
 

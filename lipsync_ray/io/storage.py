@@ -116,6 +116,20 @@ def what_is(url: str) -> Literal["file", "folder"] | None:
     return "folder" if kind == "directory" else "file"
 
 
+def place(url: str) -> str:
+    """A text that is the same for every spelling of one file or folder: relative, by a link, with a slash at its end.
+
+    Raises
+    ------
+    FileNotFoundError : nothing is there (of a local path; an object store is not asked)
+    """
+    if is_local(url):
+        found = os.stat(absolute(url))
+        return f"{found.st_dev}:{found.st_ino}"
+    fs, path = file_system(url)
+    return f"{type(fs).__name__}:{path.rstrip('/')}"
+
+
 def size(url: str) -> int:
     """Bytes of the object at ``url``."""
     if is_local(url):

@@ -24,5 +24,5 @@ def share(value: float | None) -> str:
 
 
 def said(value: object) -> str:
-    """Anything else, as it is."""
+    """The value's text; a dash where there is none."""
     return NONE if value is None else str(value)

@@ -206,7 +206,7 @@ def _begin(container: Any, stream: Any) -> Fraction:
 def _frames(
     container: Any, stream: Any, cut_spans: tuple[Piece, ...]
 ) -> Iterator[tuple[Piece | None, Piece | None, Any]]:
-    """(piece it is of, the piece after that, frame)."""
+    """Decoded frames, each with the piece of the file that it belongs to and the next piece; None where there is none."""
     current: Piece | None = None
     coming = list(cut_spans)
     number = 0

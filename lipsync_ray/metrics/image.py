@@ -23,6 +23,10 @@ Landmarker = Callable[[list[U8 | None], list[Box | None]], F64]
 PEAK = 255.0
 IDENTICAL_DB = 100.0  # PSNR of equal pictures, instead of infinity, so that a mean stays a number
 MOUTH_TOP = 0.45  # of the crop's height: lip-sync draws what is below
+ALIKE_SIDE, ALIKE_BLOCK = 96, 12  # pixels: of the pictures whose blocks are compared, and of a block
+ALIKE_R = 0.75  # correlation of two blocks that show the same
+_STRUCTURE = 3.0  # levels: standard deviation of a block in which there is something to compare
+_FEWEST = 6  # blocks
 MARGIN = 0.04  # of the crop's height around it that a blend and the codec's own filter reach
 
 
@@ -69,6 +73,39 @@ def compare_outside(luma: U8, reference: U8, crops: Sequence[Box]) -> Outside | 
     squares = cv2.absdiff(luma, reference).astype(np.float32) ** 2
     _, local = structural_similarity(luma, reference, data_range=PEAK, full=True)
     return Outside(float(squares[outside].mean(dtype=np.float64)), float(local[outside].mean(dtype=np.float64)))
+
+
+def alike(luma: U8, reference: U8) -> float | None:
+    """Part of two pictures that shows the same thing, 0 to 1, whatever their sizes, coding, brightness and contrast.
+
+    Both are scaled to 96 × 96, and those of their 64 blocks in which both show structure are correlated.
+
+    Parameters
+    ----------
+    luma, reference : (h, w) uint8
+
+    Returns
+    -------
+    The share of blocks that correlate by more than 0.75. Where fewer than six can be compared: 0 if most of one picture has
+    structure that the other lacks, else None, as of two that are blank.
+    """
+    size, count = (ALIKE_SIDE, ALIKE_SIDE), ALIKE_SIDE // ALIKE_BLOCK
+    blocks = [
+        cv2.resize(one, size, interpolation=cv2.INTER_AREA)
+        .astype(np.float64)
+        .reshape(count, ALIKE_BLOCK, count, ALIKE_BLOCK)
+        .transpose(0, 2, 1, 3)
+        .reshape(count**2, -1)
+        for one in (luma, reference)
+    ]
+    ours, theirs = (block - block.mean(axis=1, keepdims=True) for block in blocks)
+    deviations = ours.std(axis=1), theirs.std(axis=1)
+    structured = [deviation > _STRUCTURE for deviation in deviations]
+    there = structured[0] & structured[1]
+    if there.sum() < _FEWEST:
+        return 0.0 if max(one.sum() for one in structured) > count**2 / 2 else None
+    r = (ours * theirs).mean(axis=1)[there] / (deviations[0] * deviations[1])[there]
+    return float((r > ALIKE_R).mean())
 
 
 def sharpness(luma: U8, crop: Box) -> float:

@@ -36,7 +36,7 @@ class Weights:
     sha256 : of the file; None where none is published that could be trusted: the file is then taken as it is fetched, every
         node has to have the same one, and what it is stands in run.json
     licence : one line
-    instead : what to do without it
+    fallback_hint : one line: what to use where it cannot be had
     kind : what it is used for: "lips", "scorer", "fid", "restorer", "speech", or the "helper" of one
     aliases : other names for it
     network : of a generator: name of its spec, so that nobody reads the file to know it

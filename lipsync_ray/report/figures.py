@@ -17,6 +17,8 @@ from lipsync_ray.metrics.lse import MAX_SHIFT
 
 COLOURS = ("#2f6db3", "#e08a1e", "#3c9a6b", "#b0466b", "#7a62b5", "#5f6b76")
 FAR_FROM_ZERO = ("psnr_db", "ssim")  # drawn as points: a bar from zero would hide what differs
+WIDEST_BAR = 0.45  # inches
+_AXIS = 0.6  # inches: beside the bars, for numbers and unit
 _GREY = "#6b7280"
 _MARK = "#111827"
 _STYLE: dict[Any, Any] = {
@@ -36,7 +38,8 @@ _STYLE: dict[Any, Any] = {
 def bars(rows: Sequence[GroupRow], metric: Metric, colours: dict[str, str], controls: Sequence[Metric] = ()) -> str:
     """A metric's mean for each language, one bar (or point) a model, with its 95 % interval and its controls' means."""
     languages = list(dict.fromkeys(row.language for row in rows))
-    figure, axes = _figure(max(3.2, 1.4 + 0.32 * len(rows) + 0.35 * len(languages)), 2.5)
+    across = max(3.2, 1.2 + 0.2 * len(rows) + 0.25 * len(languages))
+    figure, axes = _figure(across, 2.5)
     models = list(colours)
     width = 0.8 / len(models)
     for i, model in enumerate(models):
@@ -59,7 +62,9 @@ def bars(rows: Sequence[GroupRow], metric: Metric, colours: dict[str, str], cont
                 axes.errorbar(at, found.mean, yerr=error, color="#1f2937", capsize=2.5, linewidth=1)
     axes.set_xticks(range(len(languages)), ["all" if name == ALL else name for name in languages])
     axes.set_ylabel(f"{metric.unit}" if metric.unit else "")
-    axes.set_xlim(-0.5, len(languages) - 0.5)
+    # Few bars stand apart in the middle: none is wider than a finger.
+    margin = max(0.0, width * (across - _AXIS) / WIDEST_BAR - len(languages)) / 2
+    axes.set_xlim(-0.5 - margin, len(languages) - 0.5 + margin)
     if controls:
         handles = [axes.plot([], [], c.mark, color=_MARK, markersize=5, markerfacecolor="white")[0] for c in controls]
         figure.legend(

@@ -11,7 +11,7 @@ from importlib import resources
 from itertools import cycle
 from typing import Any
 
-from lipsync_ray.errors import ManifestError
+from lipsync_ray.errors import ManifestError, SettingsError
 from lipsync_ray.io import storage
 from lipsync_ray.io.out_folder import check_out
 from lipsync_ray.io.run_folder import REPORT, REPORT_PAGE, record_of
@@ -89,11 +89,13 @@ def write_report(folders: Sequence[str], out: str, previews: int | None = PREVIE
     Raises
     ------
     ManifestError : a folder is not a finished evaluation
-    SettingsError : `out` is another job's, or cannot be written
+    SettingsError : one folder is given twice, whose videos would be counted twice; `out` is another job's, or cannot be written
     """
     if [folder.rstrip("/") for folder in folders] != [out.rstrip("/")]:  # an evaluation has a page of its own
         check_out(out, REPORT)
-    sources = _told_apart([read_source(folder) for folder in folders])
+    sources = [read_source(folder) for folder in folders]
+    _check_different(folders)
+    sources = _told_apart(sources)
     scores = [score for source in sources for score in source.scores]
     fids = [fid for source in sources for fid in source.fids]
     rows = groups(scores, fids)
@@ -101,6 +103,16 @@ def write_report(folders: Sequence[str], out: str, previews: int | None = PREVIE
     storage.commit_bytes(url, _page(sources, scores, rows, fids, previews).encode())
     storage.commit_bytes(storage.join(out, "report", "tables.md"), markdown(scores, rows).encode())
     return url
+
+
+def _check_different(folders: Sequence[str]) -> None:
+    """Two copies of an evaluation are two folders; two spellings of a folder are one."""
+    by_place: dict[str, str] = {}
+    for folder in folders:
+        place = storage.place(folder)
+        if place in by_place:
+            raise SettingsError(f"{folder}: the same folder as {by_place[place]}; give each evaluation once")
+        by_place[place] = folder
 
 
 def _told_apart(sources: list[Source]) -> list[Source]:

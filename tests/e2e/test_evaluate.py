@@ -83,11 +83,15 @@ def test_what_cannot_be_scored_is_a_row_with_its_reason(demo_run, demo_inputs, t
     write_video(short, frames)
     hushed = tmp_path / "hushed.mkv"
     add_sound(str(good), np.zeros(3 * 16_000, np.float32), 16_000, str(hushed))
+    upside_down = write_video(
+        tmp_path / "upside-down.mp4", [p.bgr()[::-1, :, ::-1] for p in decode.pictures(info, 0, info.frames)]
+    )
     blank = write_video(tmp_path / "blank.mp4", [np.full((128, 128, 3), 90, np.uint8)] * 130)
     rows = [
         ("good", good, good, "en", "m"),
         ("gone-reference", good, tmp_path / "gone.mp4", "en", "m"),
         ("other-length", good, source, "en", "m"),
+        ("other-scene", good, upside_down, "en", "m"),
         ("no-reference", good, "", "en", "m"),
         ("damaged", damaged, good, "en", "m"),
         ("silent", silent, "", "en", "m"),
@@ -101,6 +105,7 @@ def test_what_cannot_be_scored_is_a_row_with_its_reason(demo_run, demo_inputs, t
         "good": "scored",
         "gone-reference": "scored",
         "other-length": "scored",
+        "other-scene": "scored",
         "no-reference": "scored",
         "damaged": "failed",
         "silent": "not_scored",
@@ -112,6 +117,10 @@ def test_what_cannot_be_scored_is_a_row_with_its_reason(demo_run, demo_inputs, t
     assert (good.psnr_db, good.ssim, good.sharpness_ratio, good.jitter_ratio) == (100, 1, 1, 1)
     assert "no such file" in found["gone-reference"].reference_error
     assert "frames do not correspond" in found["other-length"].reference_error
+    assert "upside-down.mp4 shows another scene" in found["other-scene"].reference_error
+    assert (found["other-scene"].psnr_db, found["other-scene"].leak) == (None, None)
+    shown = capsys.readouterr().out
+    assert "1 of 10 videos not compared with the reference: " in shown
     assert "no reference" in found["no-reference"].reference_error
     assert found["other-length"].psnr_db is None
     assert found["no-reference"].mini_sync_d == good.mini_sync_d
@@ -122,7 +131,7 @@ def test_what_cannot_be_scored_is_a_row_with_its_reason(demo_run, demo_inputs, t
     assert found["blank"].mini_sync_d is None
     assert "silent" in found["hushed"].error
     assert (found["hushed"].mini_sync_c, found["hushed"].offset) == (None, None)
-    assert "4 of 9 videos scored" in capsys.readouterr().out
+    assert "5 of 10 videos scored" in shown
 
 
 @pytest.mark.parametrize(

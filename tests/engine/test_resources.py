@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from lipsync_ray.engine.progress import ProgressReporter, time_left
+from lipsync_ray.engine.progress import ProgressReporter, seconds_left, time_left
 from lipsync_ray.engine.resources import allocate
 from lipsync_ray.engine.session import Cluster
 from lipsync_ray.engine.stages import StageSpec, pools
@@ -49,7 +49,7 @@ def test_a_log_says_how_far_it_is():
 def test_rows_without_frames_tell_the_time_left():
     console = Console(file=io.StringIO(), width=100)
     with ProgressReporter(console, "clips", 3, 0, "clips") as phase:
-        assert "-:-- left" in phase.line()
+        assert phase.line() == "clips: clips 0/3"
         phase.advance(0)
         assert re.fullmatch(r"clips: clips 1/3, [\d.]+ clips/s, \d+:\d\d left", phase.line())
         phase.advance(0)
@@ -68,6 +68,36 @@ def test_what_was_done_before_is_no_pace():
         phase.reach(1)
         assert 0 < phase.left_s() <= 60
         assert phase.state()["limit"] == 60
+
+
+def test_rows_that_are_files_have_no_frames_a_second():
+    console = Console(file=io.StringIO(), width=100)
+    with ProgressReporter(console, "files", 3, 0, "files") as phase:
+        assert phase.line() == "files: files 0/3"
+        phase.advance(0)
+        assert re.fullmatch(r"files: files 1/3, [\d.]+ files/s, \d+:\d\d left", phase.line())
+        phase.advance(0, failed=True)
+        assert re.fullmatch(r"files: files 2/3, [\d.]+ files/s, 1 failed, \d+:\d\d left", phase.line())
+        phase.advance(0)
+    assert re.fullmatch(r"files: files 3/3, [\d.]+ files/s, 1 failed, \d+ s\n", console.file.getvalue())
+
+
+def test_no_time_is_told_before_something_was_measured():
+    console = Console(file=io.StringIO(), width=100)
+    with ProgressReporter(console, "lips", 2, 200) as phase:
+        assert phase.line() == "lips: segments 0/2"
+        phase.advance(100)
+        assert re.fullmatch(r"lips: segments 1/2, \d+ frames/s, \d+:\d\d left", phase.line())
+        phase.advance(100)
+
+
+@pytest.mark.parametrize(
+    ("frames", "frames_done", "done", "left"),
+    [(400, 100, 1, 30.0), (400, 0, 1, None), (0, 0, 1, 30.0), (0, 0, 0, None), (400, 400, 4, 0.0)],
+)
+def test_what_is_left_follows_from_what_was_done(frames, frames_done, done, left):
+    state = {"seconds": 10.0, "rows": 4, "done": done, "frames": frames, "frames_done": frames_done}
+    assert seconds_left(state) == left
 
 
 def test_a_terminal_shows_a_bar():

@@ -46,7 +46,7 @@ def test_it_makes_its_table_and_a_second_run_keeps_it(workers, demo_inputs, tmp_
     assert "2 of 2 videos were finished before" in said.getvalue()
 
 
-def test_a_part_that_is_there_is_not_made_again_and_a_bad_one_is_a_row(workers, demo_inputs, tmp_path):
+def test_a_part_that_is_there_is_not_made_again_and_a_bad_one_is_a_row(workers, demo_inputs, tmp_path, caplog):
     url = str(demo_inputs / "pan.mp4")
     info, found = probe_video(url), identity(url)
     (tmp_path / "parts" / "pan").mkdir(parents=True)
@@ -55,3 +55,5 @@ def test_a_part_that_is_there_is_not_made_again_and_a_bad_one_is_a_row(workers, 
     (row,) = toy_job.run({"pan": url}, workers, str(tmp_path), Console(quiet=True))
     assert (row.status, row.stage) == ("failed", "mean")
     assert "could not convert" in row.error
+    assert "Traceback" in caplog.text  # of a worker, where Ray works
+    assert "Traceback" not in row.error

@@ -78,6 +78,23 @@ def test_tables_of_a_study():
     assert "curve" not in lines[0]
 
 
+def test_a_groups_fid_keeps_its_counts_and_its_note_in_both_files():
+    fids = [Fid("ko", "a", 12.34, 30, 31, "few pictures"), Fid(None, "a", None, 0, 31, "no picture")]
+    flat = flat_rows(groups(SCORES, fids))
+    stored = pq.read_table(io.BytesIO(parquet(flat))).to_pylist()
+    columns = ("language", "model", "fid", "fid_generated", "fid_real", "fid_note")
+    assert [tuple(row[name] for name in columns) for row in stored] == [
+        ("es", "a", None, None, None, None),
+        ("ko", "a", 12.34, 30, 31, "few pictures"),
+        ("ko", "b", None, None, None, None),
+        ("all", "a", None, 0, 31, "no picture"),
+    ]
+    texts = list(csv.DictReader(io.StringIO(csv_text(flat))))
+    assert [texts[1][name] for name in columns] == ["ko", "a", "12.34", "30", "31", "few pictures"]
+    bare = flat_rows(groups(SCORES, []))  # the same columns where FID was left out
+    assert bare[0].keys() == flat[0].keys()
+
+
 def test_scores_survive_storage(tmp_path):
     score = scored("x", "ko", "a", 3.0, curve=[1.0, 2.0], track_scores=[TrackScore(0.0, 5, 7.0, 3.0, 0)])
     out = str(tmp_path)

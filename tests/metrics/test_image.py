@@ -58,3 +58,32 @@ def test_jitter_without_a_face_is_nothing():
     points[3] = np.nan
     assert np.isnan(image.jitter(points)).tolist() == [False, True, True, True]
     assert len(image.jitter(points[:2])) == 0
+
+
+def treated(luma):
+    """The picture as somebody's tools leave it: smaller, larger, darker, noisy, with a bar over it."""
+    rng = np.random.default_rng(1)
+    yield cv2.resize(luma, (100, 100), interpolation=cv2.INTER_AREA)
+    yield cv2.resize(luma, (640, 640), interpolation=cv2.INTER_LANCZOS4)
+    yield (luma * 0.5 + 90).astype(np.uint8)
+    yield (255 * (luma / 255) ** 2).astype(np.uint8)
+    yield np.clip(luma + rng.normal(0, 12, luma.shape), 0, 255).astype(np.uint8)
+    barred = luma.copy()
+    barred[130:] = 0
+    yield barred
+
+
+def test_a_picture_is_known_again_however_it_was_treated(luma):
+    assert image.alike(luma, luma) == 1
+    assert all(image.alike(other, luma) > 0.6 for other in treated(luma))
+
+
+def test_two_pictures_of_different_scenes_agree_nowhere(luma):
+    assert image.alike(luma, luma.T.copy()) < 0.1
+    assert image.alike(luma, 255 - luma) == 0
+
+
+def test_blank_pictures_cannot_be_told_apart_but_a_blank_one_is_no_scene(luma):
+    blank = np.full((90, 120), 90, np.uint8)
+    assert image.alike(blank, blank) is None
+    assert image.alike(luma, blank) == image.alike(blank, luma) == 0

@@ -27,7 +27,7 @@ NOSE = 0.6  # how far a nose stands out, in eye distances: turns the shift of it
 
 
 @dataclass(frozen=True)
-class SampleFaces:
+class FacesSeen:
     """The faces of a video, summed up; fields as in :class:`~lipsync_ray.jobs.analyze.analysis.Analysis`."""
 
     frames: int
@@ -80,7 +80,7 @@ def turn_of(landmarks: NDArray[np.floating]) -> float:
     return float(np.degrees(np.arctan2(shift, NOSE * distance)))
 
 
-def look_of(faces: Sequence[FoundFace], frames: int) -> SampleFaces:
+def look_of(faces: Sequence[FoundFace], frames: int) -> FacesSeen:
     """Sum up the faces of so many frames."""
     by_frame: dict[int, list[FoundFace]] = {}
     for face in faces:
@@ -88,7 +88,7 @@ def look_of(faces: Sequence[FoundFace], frames: int) -> SampleFaces:
     sizes = {frame: sorted((f.height_px for f in there), reverse=True) for frame, there in by_frame.items()}
     largest = [max(there, key=lambda face: (face.height_px, -face.number)) for there in by_frame.values()]
     rivals = sum(len(tall) > 1 and tall[1] >= RIVAL * tall[0] for tall in sizes.values())
-    return SampleFaces(
+    return FacesSeen(
         frames,
         len(by_frame) / frames if frames else 0.0,
         max(map(len, by_frame.values()), default=0),
@@ -98,7 +98,7 @@ def look_of(faces: Sequence[FoundFace], frames: int) -> SampleFaces:
     )
 
 
-def of_video(video: VideoDetails | None, look: SampleFaces | None) -> Assessment:
+def of_video(video: VideoDetails | None, look: FacesSeen | None) -> Assessment:
     """What a file is worth as the picture of a dub."""
     if video is None or look is None:
         return Assessment(impossible=("no video stream in it",))

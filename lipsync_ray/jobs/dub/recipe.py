@@ -38,7 +38,7 @@ class Keys:
 
 @dataclass(frozen=True)
 class Recipe:
-    """What decides frames besides the files.
+    """What the frames of a dub depend on besides its video and audio: settings, networks, device, batch.
 
     Attributes
     ----------

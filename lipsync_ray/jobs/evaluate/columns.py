@@ -24,6 +24,7 @@ class Metric:
     value : reads it from a score
     control_of : name of the metric beside which it is drawn; empty for one that is drawn by itself
     mark : of a control, as matplotlib knows it
+    lips : it is of what the lips do, and of the judges; a report has them in a table of their own
     """
 
     name: str
@@ -36,6 +37,7 @@ class Metric:
     value: Callable[[Score], float | None]
     control_of: str = ""
     mark: str = ""
+    lips: bool = False
 
 
 METRICS = (
@@ -81,56 +83,67 @@ METRICS = (
     ),
     Metric(
         "heard", "judge: heard openness", "heard", "", "higher", 2,
-        "Correlation of the lips' opening with what a network that taught no generator hears in the sound.", lambda s: s.heard,
+        "Correlation of the lips' opening with what a network never used to train a generator hears in the sound.", lambda s: s.heard,
+        lips=True,
     ),
     Metric(
         "heard_other", "judge: with another sound", "other sound", "", "near 0", 2,
         "The same lips with another video's sound: what the number above says of lips that hear nothing.",
         lambda s: s.heard_other,
         control_of="heard", mark="x",
+        lips=True,
     ),
     Metric(
         "heard_undubbed", "judge: undubbed source", "undubbed", "", "near 0", 2,
         "The source's lips with the new sound.", lambda s: s.heard_undubbed,
         control_of="heard", mark="s",
+        lips=True,
     ),
     Metric(
         "heard_real", "judge: real video, own sound", "real", "", "", 2,
         "The source's lips with its own sound, at the lag that suits best: what people reach.", lambda s: s.heard_real,
         control_of="heard", mark="D",
+        lips=True,
     ),
     Metric(
         "agrees", "judge: lips and sound agree", "agree", "", "higher", 2,
         "Mean cosine of what a second sync expert, which took part in no training, sees of the lips and hears of the sound.",
         lambda s: s.agrees,
+        lips=True,
     ),
     Metric(
         "agrees_other", "judge: agree with another sound", "agree, other", "", "near 0", 2,
         "The same lips with another video's sound.", lambda s: s.agrees_other,
         control_of="agrees", mark="x",
+        lips=True,
     ),
     Metric(
         "agrees_undubbed", "judge: undubbed source agrees", "agree, undubbed", "", "near 0", 2,
         "The source's lips with the new sound.", lambda s: s.agrees_undubbed,
         control_of="agrees", mark="s",
+        lips=True,
     ),
     Metric(
         "agrees_real", "judge: real video agrees", "agree, real", "", "", 2,
         "The source's lips with its own sound, at the lag that suits best.", lambda s: s.agrees_real,
         control_of="agrees", mark="D",
+        lips=True,
     ),
     Metric(
         "leak", "leak of the source's mouth", "leak", "", "near 0", 2,
         "Correlation of the lips' opening with that of the frame it was drawn over. Near 1: it still says what the source says.",
         lambda s: s.leak,
+        lips=True,
     ),
     Metric(
         "lip_motion", "lip motion ÷ source", "lip motion", "", "near 1", 2,
         "How far the lips move beside the source's.", lambda s: s.lip_motion,
+        lips=True,
     ),
     Metric(
         "silent_lips", "restless lips in silence", "silent lips", "", "lower", 4,
         "Mean change of the opening a frame where nobody speaks, in parts of the eyes' distance.", lambda s: s.silent_lips,
+        lips=True,
     ),
     Metric(
         "drawn_per_s", "frames a second of work", "frames/s", "frames/s", "higher", 1,

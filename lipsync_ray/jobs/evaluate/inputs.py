@@ -23,6 +23,7 @@ from lipsync_ray.inputs.probe import VideoSource, probe
 from lipsync_ray.io import storage
 from lipsync_ray.jobs.evaluate.face_tracks import FaceTracksOrder, TrackIndex
 from lipsync_ray.jobs.evaluate.judged import JUDGES, NO_SOUNDS, HeardSound, Sounds, listen
+from lipsync_ray.jobs.evaluate.likeness import leave_other_scenes
 from lipsync_ray.jobs.evaluate.plan import why_not_comparable
 from lipsync_ray.jobs.evaluate.scores import SCORES, Score
 from lipsync_ray.jobs.evaluate.subjects import Subject
@@ -32,7 +33,7 @@ from lipsync_ray.models.scorers import SCORERS
 from lipsync_ray.models.weights import Checkpoint
 from lipsync_ray.settings import EvaluateSettings, Workers
 
-SCORES_VERSION = 4  # raise when the same video and settings would get other numbers
+SCORES_VERSION = 5  # raise when the same video and settings would get other numbers
 DRAWN_ANEW = "a head drawn anew: none of its frames is one of the source's; FID alone compares their faces"
 EVALUATE = JobSpec("evaluate", SCORES, done="scored", packages=("pytorch-fid",))
 
@@ -145,6 +146,7 @@ def prepare(run: EvaluateRun) -> None:
     _identify(run)
     run.keep(lambda score: score.status != "failed")
     _look(run)
+    leave_other_scenes(run)
     _listen(run)
     if run.settings.judges and run.active:
         _hear(run)

@@ -1,4 +1,4 @@
-"""What is done to a stretch of a video: watch (decode, cut, compare), score. Plain classes; no Ray."""
+"""The stages of a stretch of a video: crop (decode, cut, compare), and score. Plain classes; no Ray."""
 
 from __future__ import annotations
 

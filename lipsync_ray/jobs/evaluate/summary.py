@@ -125,12 +125,11 @@ def flat_rows(rows: Iterable[GroupRow]) -> list[dict[str, object]]:
             found = row.stats.get(metric.name)
             for part in ("mean", "deviation", "low", "high", "count"):
                 flat[f"{metric.name}_{part}"] = getattr(found, part) if found else None
-        flat |= {
-            f"fid_{name}": value
-            for name, value in (asdict(row.fid) if row.fid else {}).items()
-            if name in ("made", "real", "note")
-        }
-        flat["fid"] = row.fid.fid if row.fid else None
+        fid = row.fid
+        flat["fid"] = fid.fid if fid else None
+        flat["fid_generated"] = fid.generated if fid else None
+        flat["fid_real"] = fid.real if fid else None
+        flat["fid_note"] = fid.note if fid else None
         out.append(flat)
     return out
 
@@ -231,6 +230,10 @@ def markdown(scores: Sequence[Score], rows: Sequence[GroupRow]) -> str:
     doubted = [f"- {score.id} ({score.model or NONE}): {text}" for score in scores for text in score.warnings or ()]
     if doubted:
         lines += ["", "## Where a judge disagrees", "", *doubted]
+    alone = [score for score in scores if score.reference and score.reference_error]
+    if alone:
+        lines += ["", "## Not compared with the reference", ""]
+        lines += [f"- {score.id} ({score.model or NONE}): {score.reference_error}" for score in alone]
     missing = [score for score in scores if score.status != "scored"]
     if missing:
         lines += ["", "## Not scored", ""]

@@ -1,0 +1,74 @@
+"""``--log-file`` and ``-v``: where the package's log goes, and what it holds.
+
+INFO is what the terminal shows, too. WARNING and ERROR are why rows failed, with a traceback where nobody expected it.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Annotated, TextIO
+
+import typer
+
+PACKAGE = "lipsync_ray"
+_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+LogFile = Annotated[
+    str | None,
+    typer.Option(
+        "--log-file",
+        help="Append the log to this file: progress, and why rows failed, with tracebacks.",
+        rich_help_panel="Log",
+    ),
+]
+Verbose = Annotated[
+    bool,
+    typer.Option("-v", "--verbose", help="Show tracebacks in the terminal, too.", rich_help_panel="Log"),
+]
+
+
+class _Terminal(logging.StreamHandler[TextIO]):
+    """Standard error, whichever it is when a record comes: a live progress line puts its own in its place."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.setStream(sys.stderr)
+        super().emit(record)
+
+
+def log_to(file: str | None, verbose: bool) -> None:
+    """Send the package's log to a file, to the terminal, to both or nowhere; what an earlier call said holds no longer.
+
+    Raises
+    ------
+    SettingsError : the file cannot be written
+    """
+    from lipsync_ray.errors import SettingsError
+
+    logger = logging.getLogger(PACKAGE)
+    end_logs()
+    if verbose:
+        terminal = _Terminal()
+        terminal.setLevel(logging.WARNING)
+        _add(logger, terminal)
+    if file is not None:
+        try:
+            _add(logger, logging.FileHandler(file, encoding="utf-8"))
+        except OSError as error:
+            raise SettingsError(f"--log-file {file}: {error.strerror}; expected a file that can be written") from error
+
+
+def end_logs() -> None:
+    """Close what :func:`log_to` has opened."""
+    logger = logging.getLogger(PACKAGE)
+    for handler in [handler for handler in logger.handlers if handler.get_name() == __name__]:
+        logger.removeHandler(handler)
+        handler.close()
+    logger.setLevel(logging.NOTSET)
+
+
+def _add(logger: logging.Logger, handler: logging.Handler) -> None:
+    handler.set_name(__name__)
+    handler.setFormatter(logging.Formatter(_FORMAT))
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
