@@ -40,7 +40,9 @@ OWN_SOUND = (
     *("v_videolate.mp4", "v_videolate.mkv", "v_audiolate.mp4", "n_click.ts", "n_click.flv", "v_editlist.mp4"),
     *("v_cat_restart.ts", "v_cat_back.ts", "v_wrap.ts", "v_c.mxf"),
 )
-FACELESS: set[str] = set()  # inputs without a face that a detector finds
+FACELESS = {  # inputs without a face that a detector finds: lying, upside down, none
+    *("n_exif3.jpg", "n_exif6.jpg", "n_exif8.jpg", "v_rot90.mp4"),
+}
 HANGS = 124  # exit status of a run that was ended for that
 ALONE = 12  # rows tried one by one after a death, behind the likely ones, before the rest is a table again
 CRASHED = re.compile(r"process|SIG|crash|signal", re.IGNORECASE)
@@ -63,18 +65,20 @@ def build(arguments: argparse.Namespace) -> list[Row]:
     for folder in (media, wild, media / "names"):
         for path in sorted(folder.iterdir()):
             if path.is_file() and not PARTS.fullmatch(path.name) and not path.name.startswith("click."):
-                rows += rows_of(path, folder.name, media / "base.mp4", speech, talk, arguments.longest)
+                rows += rows_of(path, folder.name, media / "base.mp4", speech, talk, arguments)
     rows += [Row(f"own-{name}", media / name, media / name, media / name) for name in OWN_SOUND]
     return [row for row in rows if re.search(arguments.only, row.id)]
 
 
-def rows_of(path: Path, group: str, video: Path, speech: Path, talk: Path, longest: float) -> list[Row]:
-    kinds = players.streams(path)
+def rows_of(path: Path, group: str, video: Path, speech: Path, talk: Path, arguments: argparse.Namespace) -> list[Row]:
     name = re.sub(r"[^\w.-]", "_", path.name).strip("-.")
     unlike = f"{sum(path.name.encode())}-" if group == "names" else ""
     name = f"{group}-{unlike}{name}"
+    if not re.search(arguments.only, name):
+        return []
+    kinds = players.streams(path)
     if "video" in kinds or not (kinds or re.match(r"[as]_.*\.(wav|mp3|oga|aac|m4a)", path.name)):
-        seconds = min(length_of(path, kinds), Fraction(longest)) if group != "names" else Fraction(3, 5)
+        seconds = min(length_of(path, kinds), Fraction(arguments.longest)) if group != "names" else Fraction(3, 5)
         sound = talk / f"{float(seconds):.1f}.wav"
         if not sound.exists():
             cut = ["-ss", str(TALK_S), "-t", str(float(seconds)), "-i", str(speech), "-ac", "1", "-ar", "16000"]

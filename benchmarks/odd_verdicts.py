@@ -6,7 +6,6 @@ import re
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cache
-from itertools import pairwise
 from math import ceil, floor
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ COUNTED = {  # without true times: frames count in file order
     "v_resize.h264",
 }
 JOINED = {"v_cat_back.ts", "v_cat_restart.ts", "v_resize.ts", "n_resize.ts"}
+NOWHERE = -1  # the place of a frame whose time lies before that of a frame shown already
 HELD_FIRST = {
     "d_nokey.ts": 8
 }  # frames before the first that can be decoded, which is held in their place, as by -vsync cfr
@@ -96,16 +96,17 @@ def is_still(path: Path, look: players.Look) -> bool:
 
 def places_of(path: Path, look: players.Look, rate: Fraction) -> tuple[list[int], int]:
     """(place of each source frame on the grid, places of the grid)."""
-    times = look.times
-    rising = all(a < b for a, b in pairwise(times))
-    if path.name in COUNTED or not rising or len(times) < len(look.grey):
+    if path.name in COUNTED or len(look.times) < len(look.grey):
         return list(range(len(look.grey))), len(look.grey)
     first = HELD_FIRST.get(path.name, 0)
-    places = [first + floor((t - times[0]) * rate + Fraction(1, 2)) for t in times]
+    places = [first + floor((t - look.times[0]) * rate + Fraction(1, 2)) for t in look.times]
+    places = [
+        NOWHERE if place < max(places[: n + 1]) else place for n, place in enumerate(places)
+    ]  # the clock went back
     packets = players.probed(path, "-select_streams", "v:0", "-show_packets").get("packets", [])
     stamped = [p for p in packets if "pts" in p]
     last = float(max(stamped, key=lambda p: int(p["pts"])).get("duration_time", 0)) if stamped else 0.0
-    return places, places[-1] + max(1, floor(last * float(rate) + 0.5))
+    return places, max(places) + max(1, floor(last * float(rate) + 0.5))
 
 
 def expected(path: Path, look: players.Look, rate: Fraction, count: int, loop: str) -> list[int]:
@@ -119,7 +120,7 @@ def expected(path: Path, look: players.Look, rate: Fraction, count: int, loop: s
         if at < 0:
             at = k % max(1, 2 * (length - 1))
             at = at if at < length else 2 * (length - 1) - at
-        shown.append(max(0, int(np.searchsorted(places, at, side="right")) - 1))
+        shown.append(max((n for n, place in enumerate(places) if NOWHERE < place <= at), default=0))
     return shown
 
 
