@@ -151,7 +151,7 @@ def judge(row: Row, result: dict[str, Any], output: Path, loop: str) -> Outcome:
     outcome.faults += colour_faults(row.video, output, order[0])
     outcome.faults += [] if row.id.startswith("own-") else sound_faults(heard, players.sound(output))
     promised = WARNED.get(row.odd.name)
-    if promised and not any(re.search(promised, warning) for warning in outcome.warnings):
+    if promised and "warnings" in result and not any(re.search(promised, warning) for warning in outcome.warnings):
         outcome.faults.append(f"no warning of “{promised}” among {list(outcome.warnings)}")
     if row.odd.name in REFUSED:
         outcome.faults.append("made, though it cannot be")
