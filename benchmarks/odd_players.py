@@ -59,6 +59,12 @@ class Look:
         return np.asarray(self.grey.reshape(-1, HEIGHT // 4, 4, WIDTH // 4, 4).mean((2, 4)), np.float32)
 
 
+def opened(path: Path) -> list[str]:
+    """A file as an input; a picture's name is no pattern."""
+    picture = path.suffix.lower() in {".jpg", ".png"} and "%" in path.name
+    return [*(["-f", "image2", "-pattern_type", "none"] if picture else []), "-i", f"file:{path}"]
+
+
 def cut(source: Path) -> str:
     """What has to be done to a dub of a source, which keeps its shape."""
     before = BEFORE.get(source.name, "")
@@ -70,7 +76,7 @@ def look(path: Path, before: str = "") -> Look | None:
     chain = ",".join(filter(None, ["showinfo=checksum=0", before, f"scale={WIDTH}:{HEIGHT}:flags=area,format=gray"]))
     end = ["-map", "0:v:0", "-vsync", "passthrough", "-vf", chain, "-f", "rawvideo", "-"]
     ran = subprocess.run(
-        ["ffmpeg", "-nostdin", "-hide_banner", "-threads", "1", "-i", f"file:{path}", *end],
+        ["ffmpeg", "-nostdin", "-hide_banner", "-threads", "1", *opened(path), *end],
         capture_output=True,
         check=False,
     )
@@ -91,7 +97,7 @@ def look(path: Path, before: str = "") -> Look | None:
 def rgb(path: Path, number: int = 0, before: str = "") -> NDArray[np.float32] | None:
     """(80, 100, 3) colours of one frame, as the file's tags say they are meant."""
     chain = ",".join(filter(None, [before, f"select=eq(n\\,{number})", "scale=100:80:flags=area,format=rgb24"]))
-    command = ["ffmpeg", "-nostdin", "-v", "quiet", "-threads", "1", "-i", f"file:{path}", "-map", "0:v:0"]
+    command = ["ffmpeg", "-nostdin", "-v", "quiet", "-threads", "1", *opened(path), "-map", "0:v:0"]
     end = ["-vf", chain, "-frames:v", "1", "-f", "rawvideo", "-"]
     data = subprocess.run([*command, *end], capture_output=True, check=False).stdout
     return np.frombuffer(data, np.uint8).reshape(80, 100, 3).astype(np.float32) if len(data) == 24000 else None
@@ -99,7 +105,7 @@ def rgb(path: Path, number: int = 0, before: str = "") -> NDArray[np.float32] | 
 
 def sound(path: Path) -> NDArray[np.float32]:
     """The left of two channels, 16,000 samples/s, from the file's first sample."""
-    command = ["ffmpeg", "-nostdin", "-v", "quiet", "-threads", "1", "-i", f"file:{path}", "-map", "0:a:0"]
+    command = ["ffmpeg", "-nostdin", "-v", "quiet", "-threads", "1", *opened(path), "-map", "0:a:0"]
     end = ["-ac", "2", "-ar", "16000", "-f", "f32le", "-"]
     data = subprocess.run([*command, *end], capture_output=True, check=False).stdout
     return np.frombuffer(data, np.float32)[::2]
