@@ -159,14 +159,13 @@ def _identify(run: EvaluateRun) -> None:
     asked["judges_weights"] = JUDGES if run.settings.judges else None
     for subject in run.subjects:
         state = run.active[subject.id] = EvaluateState(subject)
-        video = found.get(subject.video, OSError("no video"))
+        video, reference = found.get(subject.video, OSError("no video")), found.get(subject.reference or "")
         if subject.skip_reason:
             run.fail(state, Failure("dub", subject.skip_reason))
             continue
         if isinstance(video, Exception):
             run.fail(state, Failure("look", f"{subject.video}: {video}"))
             continue
-        reference = found.get(subject.reference or "")
         table = found.get(subject.face_table or "")
         state.content, state.video_key = video, storage.digest(video, face_tables.VERSION)
         if subject.reference is None:
@@ -174,17 +173,15 @@ def _identify(run: EvaluateRun) -> None:
         elif isinstance(reference, Exception):
             state.reference_error = f"{subject.reference}: {reference}"
         else:
-            state.reference_content = str(reference)
-            state.reference_key = storage.digest(state.reference_content, str(subject.still_rate))
-        if isinstance(table, str):
-            state.table = subject.face_table
+            state.reference_content, still_rate = str(reference), str(subject.still_rate)
+            state.reference_key = storage.digest(state.reference_content, still_rate)
+        state.table = subject.face_table if isinstance(table, str) else None
         state.fingerprint = storage.digest(
             SCORES_VERSION,
             video,
             state.reference_key,
             str(state.table and table),
-            json.dumps(asked),
-            json.dumps([subject.face, subject.loop, vars(subject.pads)]),
+            json.dumps([asked, subject.face, subject.loop, vars(subject.pads)]),
         )
         run.known[subject.id] = state
 
