@@ -23,7 +23,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("video")
     parser.add_argument("audio")
-    parser.add_argument("--cores", default="1,2", help="numbers of cores, the first of which the others are compared with")
+    parser.add_argument(
+        "--cores", default="1,2", help="numbers of cores, the first of which the others are compared with"
+    )
     parser.add_argument("--model", default="warp")
     parser.add_argument("--engine", default="inline")
     asked = parser.parse_args()
