@@ -284,8 +284,18 @@ def opened(url: str) -> Iterator[str | IO[bytes]]:
     try:
         yield file
     except OSError as error:
-        if type(error).__name__ == "FileExpired":  # s3fs: a range of another version
-            raise ChangedError(f"{url}: it changed while it was read. Run the same command again") from error
+        check_version(url, error)
         raise
     finally:
         file.close()
+
+
+def check_version(url: str, error: Exception) -> None:
+    """Tell a store's refusal of a range, because the object is another version by now, from other errors of reading.
+
+    Raises
+    ------
+    ChangedError : it is one
+    """
+    if type(error).__name__ == "FileExpired":  # s3fs's, in no module that is its public one
+        raise ChangedError(f"{url}: it changed while it was read. Run the same command again") from error

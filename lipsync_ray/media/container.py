@@ -64,6 +64,7 @@ def opened(url: str, decoder: Decoder = "cpu", planned: str = "") -> Iterator[An
         except FileNotFoundError as error:
             raise ProbeError(f"{url}: no such file") from error
         except (av.error.FFmpegError, OSError, ValueError) as error:
+            storage.check_version(url, error)
             if decoder == "cuda":  # of a file that has been read before
                 raise DecodeError(
                     f"{url}: --decoder cuda, and no GPU decodes here ({error}); leave the option out to decode on CPUs"
