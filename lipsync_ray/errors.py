@@ -109,7 +109,19 @@ class StageError(LipsyncError):
 
 
 class WorkerDiedError(LipsyncError):
-    """A segment ended its worker process every time it was tried."""
+    """A segment ended its worker process every time it was tried.
+
+    Attributes
+    ----------
+    attempts : how often that was
+    """
+
+    def __init__(self, message: str, attempts: int) -> None:
+        self.attempts = attempts
+        super().__init__(message)
+
+    def __reduce__(self) -> tuple[type[WorkerDiedError], tuple[str, int]]:
+        return type(self), (str(self), self.attempts)
 
 
 class TrainError(LipsyncError):

@@ -42,7 +42,8 @@ class Ledger:
         if deaths >= self.limit:
             raise WorkerDiedError(
                 f"gave up after {deaths} attempts: its worker process ended each time in stage {stage!r} "
-                "(out of memory, or a crash inside a library)"
+                "(out of memory, or a crash inside a library)",
+                deaths,
             )
         marker = storage.join(folder, f"{stage}-{deaths + 1}")
         note = {"pid": os.getpid(), "node": platform.node(), "time": time.time()}

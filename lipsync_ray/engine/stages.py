@@ -136,6 +136,7 @@ def run_stage(
         failure = None
     except LipsyncError as error:
         value, failure = None, Failure(name, str(error), error.detail)
+        attempts = max(attempts, getattr(error, "attempts", 1))
     except Exception as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         value, failure = None, Failure(name, reason, traceback.format_exc())

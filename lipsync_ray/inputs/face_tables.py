@@ -109,8 +109,10 @@ def _notes(scan: Scan) -> list[str]:
     notes = []
     if scan.resized:
         notes.append(
-            f"{scan.resized} of its {scan.stop} frames have another size than the first; they are scaled to it"
+            f"of its {scan.stop} frames {scan.resized} {'has' if scan.resized == 1 else 'have'} another size than the first: scaled to it"
         )
     if scan.damaged:
-        notes.append(f"{scan.damaged} of its {scan.stop} frames are damaged, and those after them may show it")
+        notes.append(
+            f"{scan.damaged} of its {scan.stop} frames {'is' if scan.damaged == 1 else 'are'} damaged, and those that follow may show it"
+        )
     return notes

@@ -1,4 +1,5 @@
 import json
+import pickle
 import subprocess
 import sys
 
@@ -68,6 +69,9 @@ def test_a_row_that_ends_its_process_is_given_up(ledger):
         ledger.begin("a", "sync")
     outcome = run_stage("sync", pytest.fail, Outcome("a", 1), ledger)
     assert "gave up after 3 attempts" in outcome.failure.reason
+    assert outcome.attempts == 3
+    again = pickle.loads(pickle.dumps(WorkerDiedError("gave up", 3)))
+    assert (str(again), again.attempts) == ("gave up", 3)
 
 
 def test_an_attempt_that_is_survived_leaves_nothing(ledger):
