@@ -28,6 +28,28 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
+
+def parsed() -> argparse.Namespace:
+    """The command's arguments."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("media", type=Path, help="media.sh")
+    parser.add_argument("wild", type=Path, help="wild.sh")
+    parser.add_argument("corpus", type=Path)
+    parser.add_argument("work", type=Path, help="folder of inputs, dubs and tables")
+    parser.add_argument("--models", nargs="+", default=["warp", "mini"], help="those that need no download")
+    parser.add_argument("--engines", nargs="+", default=["inline", "ray"], choices=["inline", "ray"])
+    parser.add_argument("--only", default="", help="regular expression on rows: media-v_, wild-, names-, own-")
+    parser.add_argument("--loop", default="pingpong", choices=["pingpong", "restart", "freeze"])
+    parser.add_argument("--segment", default="1", help="seconds; more than one segment of each dub is made")
+    parser.add_argument("--longest", type=float, default=7, help="seconds of the good sound, at most")
+    parser.add_argument("--crf", default="12")
+    parser.add_argument("--patience", type=float, default=3600, help="seconds after which a run hangs")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    ARGUMENTS = parsed()  # before imports that take seconds
+
 import odd_players as players
 import pyarrow.parquet as pq
 from odd_verdicts import COUNTED, JOINED, REFUSED, Outcome, Row, is_still, judge, places_of, source_of
@@ -223,21 +245,7 @@ def report(outcomes: dict[str, dict[str, Outcome]], runs: list[Run], seconds: di
     return faults
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("media", type=Path, help="media.sh")
-    parser.add_argument("wild", type=Path, help="wild.sh")
-    parser.add_argument("corpus", type=Path)
-    parser.add_argument("work", type=Path, help="folder of inputs, dubs and tables")
-    parser.add_argument("--models", nargs="+", default=["warp", "mini"], help="those that need no download")
-    parser.add_argument("--engines", nargs="+", default=["inline", "ray"], choices=["inline", "ray"])
-    parser.add_argument("--only", default="", help="regular expression on rows: media-v_, wild-, names-, own-")
-    parser.add_argument("--loop", default="pingpong", choices=["pingpong", "restart", "freeze"])
-    parser.add_argument("--segment", default="1", help="seconds; more than one segment of each dub is made")
-    parser.add_argument("--longest", type=float, default=7, help="seconds of the good sound, at most")
-    parser.add_argument("--crf", default="12")
-    parser.add_argument("--patience", type=float, default=3600, help="seconds after which a run hangs")
-    arguments = parser.parse_args()
+def main(arguments: argparse.Namespace) -> None:
     arguments.work = arguments.work.resolve()
     arguments.corpus = arguments.corpus.resolve()
     arguments.work.mkdir(parents=True, exist_ok=True)
@@ -261,4 +269,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(ARGUMENTS)

@@ -6,6 +6,7 @@ it: a white 16 × 16 block at column n % 25 of the first row and at column n // 
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 import struct
@@ -14,6 +15,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
+
+if __name__ == "__main__":  # a part of odd_media.py; it measures nothing alone
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
 
 import numpy as np
 from numpy.typing import NDArray

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import re
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -9,6 +10,9 @@ from functools import cache
 from math import ceil, floor
 from pathlib import Path
 from typing import Any
+
+if __name__ == "__main__":  # a part of odd_media.py; it measures nothing alone
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
 
 import numpy as np
 import odd_players as players

@@ -256,7 +256,7 @@ class ProgressReporter:
 
     def left_s(self) -> float | None:
         """Seconds to the end, at the rate so far; None where nothing tells."""
-        return seconds_left(self.state())
+        return seconds_left(self.state() | {"seconds": time.monotonic() - self._began})
 
     def _said(self) -> str:
         elapsed = time.monotonic() - self._began

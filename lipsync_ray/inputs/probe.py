@@ -10,12 +10,19 @@ from lipsync_ray.media.probe import VideoInfo, probe_video
 
 @dataclass(frozen=True)
 class VideoSource:
-    """A video to look at. `key` changes with its content; `still_rate` is for pictures; `content` is the file's identity."""
+    """A video to look at.
+
+    Attributes
+    ----------
+    key : changes with its content
+    still_rate : frames/s, of a picture
+    content : identity of the file; empty: any
+    """
 
     url: str
     key: str
     still_rate: Fraction
-    content: str
+    content: str = ""
 
 
 def probe(source: VideoSource) -> VideoInfo:

@@ -12,7 +12,7 @@ from lipsync_ray.jobs.analyze.stages import Probe, SampleFaces
 
 
 def row(path, out, roles=(), frames=4):
-    return FileRow("f", File("f", str(path), roles), "i", "p", str(out), frames, 0, None, "--whisper none")
+    return FileRow("f", File("f", str(path), roles), "", "p", str(out), frames, 0, None, "--whisper none")
 
 
 def with_cover(path, samples, cover):

@@ -62,13 +62,14 @@ def oddities(demo_inputs, tmp_path_factory):
 
 
 def test_without_whisper_and_with_files_that_are_none(oddities, tmp_path):
-    assert lipsync_ray("analyze", oddities / "*", "-o", tmp_path, "--whisper", "none", "--frames", "4") == 1
-    found = by_id(tmp_path)
+    analysis = tmp_path / "analysis"
+    assert lipsync_ray("analyze", oddities / "*", "-o", analysis, "--whisper", "none", "--frames", "4") == 1
+    found = by_id(analysis)
     for name, said in (("damaged", "cut off"), ("empty", "0 bytes"), ("text", "another kind")):
         assert (found[name].status, found[name].stage) == ("failed", "measure")
         assert said in found[name].error
         assert found[name].verdict == f"impossible: {found[name].error}"
-        assert said in (tmp_path / name / "report.txt").read_text()
+        assert said in (analysis / name / "report.txt").read_text()
     assert found["silent"].verdict == "poor: silent: there is nothing to say"
     assert found["silent"].audio["loudness_lufs"] is None
     assert found["mute"].verdict.startswith("impossible: no face")
@@ -78,16 +79,16 @@ def test_without_whisper_and_with_files_that_are_none(oddities, tmp_path):
     assert found["talking"].face_height_px > 100
     assert len(found["portrait"].faces) == 1
     assert found["portrait"].faces[0].clip is None
-    for analysis in found.values():
-        if analysis.status == "done":
-            assert (analysis.text, analysis.language, analysis.text_error) == (None, None, "--whisper none")
+    for row in found.values():
+        if row.status == "done":
+            assert (row.text, row.language, row.text_error) == (None, None, "--whisper none")
     # What it says of files, a dub believes.
     dubs = [("good", "talking.mkv", "sound.wav"), ("no-face", "mute.mp4", "sound.wav"),
             ("no-sound", "talking.mkv", "mute.mp4"), ("own-sound", "talking.mkv", "talking.mkv")]  # fmt: skip
     with (oddities / "t.csv").open("w", newline="") as file:
         csv.writer(file).writerows([("id", "video", "audio"), *dubs])
     command = ("dub", oddities / "t.csv", "-o", tmp_path / "dubbed", "--model", "mini")
-    assert lipsync_ray(*command, "--analysis", tmp_path / "analysis.parquet") == 1
+    assert lipsync_ray(*command, "--analysis", analysis / "analysis.parquet") == 1
     results = {result.id: result for result in read_results(str(tmp_path / "dubbed"))}
     assert [result.status for result in results.values()] == ["done", "failed", "failed", "done"]
     assert results["no-face"].stage == "analysis"

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -96,14 +97,19 @@ def test_too_few_clips_are_said_before_work(clips, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("kind", ["pose", "judge", "expert", "sync-judge", "generator"])
-def test_time_that_is_up_at_once_leaves_a_step(kind, clips, looked_at, capsys):
-    command = ("train", kind, clips, "-o", looked_at, "--minutes", 0.0001, "--seeds", 1, "--held-out", 0.3)
+def test_time_that_is_up_at_once_leaves_a_step(kind, clips, looked_at, tmp_path, capsys):
+    out = tmp_path / "out"  # where clips were looked at, as by a run of this kind
+    shutil.copytree(looked_at, out)
+    record = json.loads((out / "run.json").read_text())
+    record["settings"]["kind"] = kind
+    (out / "run.json").write_text(json.dumps(record))
+    command = ("train", kind, clips, "-o", out, "--minutes", 0.0001, "--seeds", 1, "--held-out", 0.3)
     assert lipsync_ray(*command) == 1
     said = capsys.readouterr().out
     assert "1 of " in said.splitlines()[-1]
     assert " steps; 9 of 10 clips of use" in said.splitlines()[-1]
-    assert json.loads((looked_at / "run.json").read_text())["steps"] == [1]
-    assert "for 1 of " in (looked_at / "MODEL_CARD.md").read_text()
+    assert json.loads((out / "run.json").read_text())["steps"] == [1]
+    assert "for 1 of " in (out / "MODEL_CARD.md").read_text()
 
 
 def test_no_step_is_no_model(clips, looked_at, capsys, monkeypatch):

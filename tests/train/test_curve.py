@@ -22,7 +22,7 @@ def test_every_network_tells_the_time_left(shown):
         watch.tell(CurvePoint(4, 1.5, {"r": 0.25, "r_other": None}, 9.0))
         watch.tell(Reached(10, 9.0, 10))
     first, second, point, last = shown.file.getvalue().splitlines()
-    assert first.startswith("pose 0: steps 2/10, 0.0 steps/s, -:-- left")
+    assert first == "pose 0: steps 2/10"
     assert second.startswith("pose 0: steps 3/10, ")
     assert second.endswith(" left")
     assert point.startswith(
@@ -35,7 +35,7 @@ def test_every_network_tells_the_time_left(shown):
 def test_the_clock_may_end_it_first(shown):
     with Watch(shown, "judge 0", 100_000, 2) as watch:
         watch.tell(Reached(0, 0.0, 0))
-    assert "0.0 steps/s, 2:00 left" in shown.file.getvalue()
+    assert "judge 0: steps 0/100000, 2:00 left" in shown.file.getvalue()
 
 
 def test_what_a_stopped_one_keeps_is_said(shown):

@@ -50,7 +50,9 @@ def run_of(tmp_path, monkeypatch):
         clips = clips_of(tmp_path / "clips", people)
         workers = Workers(engine="inline", actors=1)
         console = Console(file=io.StringIO(), width=200)
-        return TrainRun(clips, TrainSettings(), workers, str(tmp_path / "out"), console, InlineRunner())
+        run = TrainRun(clips, TrainSettings(), workers, str(tmp_path / "out"), console, InlineRunner())
+        run.write()
+        return run
 
     return of
 

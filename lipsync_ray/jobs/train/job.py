@@ -87,8 +87,8 @@ def run(
     """
     if settings.trainers > 1 and workers.engine == "inline":
         raise SettingsError(f"--trainers {settings.trainers}: --engine inline trains in this process alone")
-    check(clips, settings)
     check_out(out, owner(TRAIN.name, settings.record()))
+    check(clips, settings)
     out = storage.absolute(out)
     sources = Sources.of(settings, fetching)
     with held(out, console), started(workers) as runner, tempfile.TemporaryDirectory(prefix="lipsync-ray-") as scratch:
