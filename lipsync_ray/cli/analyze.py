@@ -22,6 +22,7 @@ from lipsync_ray.cli.options import (
     engine_of,
 )
 from lipsync_ray.cli.tables import show_rows
+from lipsync_ray.io.console import console_for
 
 if TYPE_CHECKING:
     from lipsync_ray.jobs.analyze.analysis import Analysis
@@ -69,7 +70,7 @@ def analyze(
         profile, actors, gpus_per_actor, attempts=attempts, address=address, engine=engine_of(engine, address)
     )
     analysed = api.analyze(sources, out, settings=settings, workers=workers)
-    _show(analysed, Console())
+    _show(analysed, console_for())
     raise typer.Exit(0 if analysed.complete else 1)
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from lipsync_ray.cli.head_options import Guidance, HeadSide, Parity, PasteBack, Seed, Steps, head_settings
@@ -34,6 +33,7 @@ from lipsync_ray.cli.options import (
     restore_settings,
 )
 from lipsync_ray.cli.quote import DryRun, PriceCpu, PriceGpu, QuoteCpus, QuoteGpus, RatesOption, dry_run
+from lipsync_ray.io.console import console_for
 
 if TYPE_CHECKING:
     from lipsync_ray.io.results import Summary
@@ -223,7 +223,7 @@ def dub(
             raise SettingsError("--analysis is for a table of dubs")
         summary = api.dub(source, audio, out, settings=settings, workers=workers)
         if summary.complete and is_video(out):
-            Console().print(f"{escape(out)}: {summary.results[0].frames} frames", highlight=False, soft_wrap=True)
+            console_for().print(f"{escape(out)}: {summary.results[0].frames} frames", highlight=False, soft_wrap=True)
             raise typer.Exit(0)
         exit_with(summary)
     if not is_table(source):
@@ -253,7 +253,7 @@ def demo(
 
     log_to(log_file, verbose)
     check_out(str(out), "dub")
-    Console().print(f"making the demo's inputs in {escape(str(out))}/inputs", highlight=False, soft_wrap=True)
+    console_for().print(f"making the demo's inputs in {escape(str(out))}/inputs", highlight=False, soft_wrap=True)
     table = make_corpus(out / "inputs")
     exit_with(api.dub_table(table, out, model="warp", workers=Workers(engine=engine_of(engine, None))))
 
@@ -262,5 +262,5 @@ def exit_with(summary: Summary) -> NoReturn:
     """Show what a run came to, and end the command with its status."""
     from lipsync_ray.cli.summary_table import show
 
-    show(summary, Console())
+    show(summary, console_for())
     raise typer.Exit(0 if summary.complete else 1)

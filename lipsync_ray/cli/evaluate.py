@@ -24,6 +24,7 @@ from lipsync_ray.cli.options import (
     Segment,
     engine_of,
 )
+from lipsync_ray.io.console import console_for
 from lipsync_ray.jobs.evaluate import PREVIEWS
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ def evaluate(
     )
     workers = workers_of(profile, actors, gpus_per_actor, batch, segment, attempts, address, engine_of(engine, address))
     evaluated = api.evaluate(source, out, settings=settings, workers=workers, previews=shown)
-    _show(evaluated, storage.join(evaluated.out, FILE), Console())
+    _show(evaluated, storage.join(evaluated.out, FILE), console_for())
     raise typer.Exit(0 if evaluated.complete else 1)
 
 
@@ -155,7 +156,7 @@ def report(
     from lipsync_ray.report.page import write_report
 
     page = write_report([storage.absolute(run) for run in runs], out and storage.absolute(out), _count(previews))
-    Console().print(escape(page), highlight=False, soft_wrap=True)
+    console_for().print(escape(page), highlight=False, soft_wrap=True)
 
 
 def _count(previews: str) -> int | None:
