@@ -130,7 +130,7 @@ class JobRun(ABC, Generic[Video, R]):
         return grouped(self.active.values(), key)
 
     def keep(self, usable: Callable[[R], bool]) -> None:
-        """Take what an earlier run ended under the same fingerprint for ended.
+        """Take what an earlier run ended under the same fingerprint for ended, and open the runner for what is left.
 
         Parameters
         ----------
@@ -143,6 +143,8 @@ class JobRun(ABC, Generic[Video, R]):
             del self.active[name]
         if kept:
             self.say(f"{len(kept)} of {len(self.ids)} {self.spec.noun} were {self.spec.done} before")
+        if self.active:
+            self.context.runner.open()
 
     def fail(self, video: Video, failure: Failure) -> None:
         """End a video with a reason; a second reason for the same one changes nothing."""

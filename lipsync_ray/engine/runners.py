@@ -58,12 +58,26 @@ class Tasks(Protocol[Item, Told]):
 
 
 class Runner(Protocol):
-    """Takes rows through stages."""
+    """Takes rows through stages.
+
+    Attributes
+    ----------
+    cluster : what it has, or will have
+    opened_s : seconds that it took to open before the run began
+    """
 
     @property
     def cluster(self) -> Cluster: ...
     @property
     def opened_s(self) -> float: ...
+
+    def open(self) -> None:
+        """Be ready for work, of which there will be some.
+
+        Raises
+        ------
+        ClusterError : it does not start
+        """
 
     def run(self, rows: Sequence[Keyed], stages: Sequence[StageSpec], ledger: Ledger) -> Iterator[Outcome]:
         """Every row through the stages; outcomes in the order in which they end."""

@@ -58,12 +58,13 @@ def is_elsewhere(address: str | None) -> bool:
 
 
 @contextmanager
-def session(address: str | None = None) -> Iterator[Cluster]:
+def session(address: str | None = None, gpus: int | None = None) -> Iterator[Cluster]:
     """An open connection; one that was open before is used and left open.
 
     Parameters
     ----------
     address : of a cluster; None for the one in ``$RAY_ADDRESS`` (as inside ``ray job submit``), else a new one here
+    gpus : of a new one here; None for all that Ray finds
 
     Raises
     ------
@@ -88,7 +89,7 @@ def session(address: str | None = None) -> Iterator[Cluster]:
     try:
         if here:  # its name is known before there is one: a start can be killed, too
             words.clear(ray._common.utils.get_default_ray_temp_dir(), f"session_*_{os.getpid()}")
-        _open(None if here else where)
+        _open(None if here else where, gpus)
         yield _cluster()
     finally:
         with quiet():
@@ -114,7 +115,7 @@ def _cluster() -> Cluster:
     return Cluster(total.get("CPU", 1.0), total.get("GPU", 0.0), alive)
 
 
-def _open(address: str | None) -> None:
+def _open(address: str | None, gpus: int | None) -> None:
     """Connect, or start Ray here; a second time where the first one fails."""
     import ray
 
@@ -129,6 +130,7 @@ def _open(address: str | None) -> None:
                         ray.init(
                             address="local",
                             num_cpus=whole_cpus(),
+                            num_gpus=gpus,
                             include_dashboard=False,
                             object_store_memory=LOCAL_STORE_BYTES,
                             logging_level=logging.WARNING,
