@@ -11,7 +11,16 @@ from lipsync_ray.errors import ClusterError
 from lipsync_ray.io import storage
 from lipsync_ray.io.identity import identity
 
-EVERY_RUN = ("run.json", "results.parquet", "videos.parquet", "analysis.parquet", "warnings.csv", "metrics", "report", "index.html")
+EVERY_RUN = (
+    "run.json",
+    "results.parquet",
+    "videos.parquet",
+    "analysis.parquet",
+    "warnings.csv",
+    "metrics",
+    "report",
+    "index.html",
+)
 
 
 @pytest.fixture(scope="module")
