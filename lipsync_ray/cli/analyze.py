@@ -15,10 +15,12 @@ from lipsync_ray.cli.options import (
     Address,
     Attempts,
     EngineOption,
+    ExitZero,
     Gpus,
     OutFolder,
     Profile,
     Protocols,
+    end,
     engine_of,
 )
 from lipsync_ray.cli.tables import show_rows
@@ -51,6 +53,7 @@ def analyze(
     address: Address = None,
     engine: EngineOption = "auto",
     allow_protocols: Protocols = None,
+    exit_zero: ExitZero = False,
     log_file: LogFile = None,
     verbose: Verbose = False,
 ) -> None:
@@ -71,7 +74,7 @@ def analyze(
     )
     analysed = api.analyze(sources, out, settings=settings, workers=workers)
     _show(analysed, console_for())
-    raise typer.Exit(0 if analysed.complete else 1)
+    end(analysed.complete, analysed.analyses, exit_zero)
 
 
 def _show(analysed: Analysed, console: Console) -> None:

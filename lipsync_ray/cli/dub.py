@@ -18,6 +18,7 @@ from lipsync_ray.cli.options import (
     Batch,
     DecoderOption,
     EngineOption,
+    ExitZero,
     Gpus,
     Model,
     Out,
@@ -29,6 +30,7 @@ from lipsync_ray.cli.options import (
     RestoreRegion,
     RestoreStrength,
     Segment,
+    end,
     engine_of,
     restore_settings,
 )
@@ -161,6 +163,7 @@ def dub(
     address: Address = None,
     engine: EngineOption = "auto",
     allow_protocols: Protocols = None,
+    exit_zero: ExitZero = False,
     log_file: LogFile = None,
     verbose: Verbose = False,
     dry: DryRun = False,
@@ -225,7 +228,7 @@ def dub(
         if summary.complete and is_video(out):
             console_for().print(f"{escape(out)}: {summary.results[0].frames} frames", highlight=False, soft_wrap=True)
             raise typer.Exit(0)
-        exit_with(summary)
+        exit_with(summary, exit_zero)
     if not is_table(source):
         what = "a folder; " if is_folder(source) else ""
         raise SettingsError(
@@ -234,7 +237,7 @@ def dub(
     if dry:
         dry_run(source, out, settings, workers, rates, cpus, gpus, price_cpu, price_gpu)
         raise typer.Exit(0)
-    exit_with(api.dub_table(source, out, settings=settings, workers=workers, analysis=analysis))
+    exit_with(api.dub_table(source, out, settings=settings, workers=workers, analysis=analysis), exit_zero)
 
 
 def demo(
@@ -258,9 +261,9 @@ def demo(
     exit_with(api.dub_table(table, out, model="warp", workers=Workers(engine=engine_of(engine, None))))
 
 
-def exit_with(summary: Summary) -> NoReturn:
+def exit_with(summary: Summary, exit_zero: bool = False) -> NoReturn:
     """Show what a run came to, and end the command with its status."""
     from lipsync_ray.cli.summary_table import show
 
     show(summary, console_for())
-    raise typer.Exit(0 if summary.complete else 1)
+    end(summary.complete, summary.results, exit_zero)

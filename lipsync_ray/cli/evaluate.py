@@ -17,11 +17,13 @@ from lipsync_ray.cli.options import (
     Attempts,
     Batch,
     EngineOption,
+    ExitZero,
     Gpus,
     OutFolder,
     Profile,
     Protocols,
     Segment,
+    end,
     engine_of,
 )
 from lipsync_ray.io.console import console_for
@@ -112,6 +114,7 @@ def evaluate(
     address: Address = None,
     engine: EngineOption = "auto",
     allow_protocols: Protocols = None,
+    exit_zero: ExitZero = False,
     log_file: LogFile = None,
     verbose: Verbose = False,
 ) -> None:
@@ -143,7 +146,7 @@ def evaluate(
     workers = workers_of(profile, actors, gpus_per_actor, batch, segment, attempts, address, engine_of(engine, address))
     evaluated = api.evaluate(source, out, settings=settings, workers=workers, previews=shown)
     _show(evaluated, storage.join(evaluated.out, FILE), console_for())
-    raise typer.Exit(0 if evaluated.complete else 1)
+    end(evaluated.complete, evaluated.scores, exit_zero)
 
 
 def report(
