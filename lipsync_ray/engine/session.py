@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from lipsync_ray.cpus import whole_cpus
@@ -18,7 +17,9 @@ from lipsync_ray.engine.last_words import LastWords
 from lipsync_ray.engine.quiet import quiet
 from lipsync_ray.engine.reach import check_address
 from lipsync_ray.engine.runners import Cluster
+from lipsync_ray.engine.start_failures import known_cause
 from lipsync_ray.errors import ClusterError
+from lipsync_ray.home import home
 
 LOCAL_STORE_BYTES = 512 << 20  # rows carry crops at most: 5 MB for 8 s
 STARTS = 2
@@ -101,7 +102,7 @@ def _have_token() -> None:
     """A secret for the new cluster where Ray cannot keep its own, at ~/.ray/auth_token: a home that is missing or read-only."""
     if any(os.environ.get(name) for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")):
         return
-    place = Path.home() / ".ray" / "auth_token"
+    place = home() / ".ray" / "auth_token"
     nearest = next(folder for folder in place.parents if folder.exists())
     if not place.exists() and not os.access(nearest, os.W_OK):
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
@@ -140,6 +141,8 @@ def _open(address: str | None, gpus: int | None) -> None:
         except Exception as error:
             with quiet():
                 ray.shutdown()
+            if cause := known_cause(error, address):
+                raise ClusterError(cause) from error
             if attempt == STARTS - 1:
                 said = str(error).strip().splitlines()
                 place = f"at {address}" if address else "on this machine"
