@@ -47,7 +47,7 @@ class InlineRunner:
     def __init__(self) -> None:
         self.cluster = inline_cluster()
 
-    def open(self) -> None:
+    def open(self, urls: Iterable[str] = ()) -> None:
         pass  # there is nothing to be opened
 
     def run(self, rows: Sequence[Keyed], stages: Sequence[StageSpec], ledger: Ledger) -> Iterator[Outcome]:

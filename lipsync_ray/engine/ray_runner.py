@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from lipsync_ray.engine import ray_data, ray_team, runners
+from lipsync_ray.engine import ray_data, ray_team, runners, shared_places
 from lipsync_ray.engine.attempts import Ledger
 from lipsync_ray.engine.feed import Feed
 from lipsync_ray.engine.runners import Cluster
@@ -30,8 +30,8 @@ class RayRunner:
     cluster: Cluster
     opened_s: float = 0.0
 
-    def open(self) -> None:
-        pass  # it is
+    def open(self, urls: Iterable[str] = ()) -> None:
+        shared_places.check(shared_places.samples(urls))
 
     def run(self, rows: Sequence[Keyed], stages: Sequence[StageSpec], ledger: Ledger) -> Iterator[Outcome]:
         return ray_data.run(rows, stages, ledger)

@@ -5,7 +5,7 @@ Both do the same things in the same order of a row's life: same stages, outcomes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -71,12 +71,16 @@ class Runner(Protocol):
     @property
     def opened_s(self) -> float: ...
 
-    def open(self) -> None:
+    def open(self, urls: Iterable[str] = ()) -> None:
         """Be ready for work, of which there will be some.
+
+        Parameters
+        ----------
+        urls : of files that it reads and writes
 
         Raises
         ------
-        ClusterError : it does not start
+        ClusterError : it does not start, or one of its nodes does not see a file
         """
 
     def run(self, rows: Sequence[Keyed], stages: Sequence[StageSpec], ledger: Ledger) -> Iterator[Outcome]:

@@ -6,7 +6,7 @@ import contextlib
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
 from lipsync_ray.cpus import whole_cpus
@@ -92,8 +92,8 @@ class LateRunner:
         self._runner: Runner | None = None
         self._starting = threading.Lock()
 
-    def open(self) -> None:
-        self._open()
+    def open(self, urls: Iterable[str] = ()) -> None:
+        self._open().open(urls)
 
     def _open(self) -> Runner:
         with self._starting:

@@ -183,7 +183,7 @@ def prepare(run: EvaluateRun) -> None:
             json.dumps([asked, subject.face, subject.loop, vars(subject.pads)]),
         )
         run.known[subject.id] = state
-    run.keep(lambda score: score.status != "failed")
+    run.keep(lambda score: score.status != "failed", lambda state: (state.subject.video, state.subject.reference))
 
 
 def _look(run: EvaluateRun) -> None:
