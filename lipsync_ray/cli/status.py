@@ -8,9 +8,10 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from lipsync_ray.io.console import console_for
+
 if TYPE_CHECKING:
-    from lipsync_ray.io.console import console_for
-from lipsync_ray.engine.run_status import RunStatus
+    from lipsync_ray.engine.run_status import RunStatus
 
 
 def status(out: Annotated[str, typer.Argument(help="The folder of a run of any job. Path or URL.")]) -> None:
