@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from lipsync_ray.errors import SettingsError
+from lipsync_ray.io.console import console_for
 from lipsync_ray.jobs.evaluate import PREVIEWS
 from lipsync_ray.option_checks import given
 
@@ -130,7 +131,7 @@ def _dub(
     from lipsync_ray.jobs.dub.job import run
 
     rejected = read_rejected(os.fspath(analysis)) if analysis is not None else None
-    console = Console(quiet=not progress)
+    console = console_for(progress)
     _say_licence(settings.model, console)
     return run(rows, settings, workers, out, console, download_line(console), rejected)
 
@@ -157,7 +158,7 @@ def enhance(
     settings = given("settings", settings, EnhanceSettings) or EnhanceSettings()
     workers = _workers(workers)
     items, base = read_items(_several(sources), settings.face)
-    console = Console(quiet=not progress)
+    console = console_for(progress)
     _say_licence(settings.restore.model, console)
     return run(items, base, settings, workers, os.fspath(out), console, download_line(console))
 
@@ -189,7 +190,7 @@ def evaluate(
     if previews is not None and (type(previews) is not int or previews < 0):
         raise SettingsError(f"previews={previews!r}: expected a number of videos, or None for all")
     subjects = read_subjects(os.fspath(source), settings.face)
-    console = Console(quiet=not progress)
+    console = console_for(progress)
     fetching = download_line(console)
     evaluated = run(subjects, settings, workers, os.fspath(out), console, fetching, previews)
     write_report([evaluated.out], evaluated.out, previews)
@@ -218,7 +219,7 @@ def analyze(
     settings = given("settings", settings, AnalyzeSettings) or AnalyzeSettings()
     workers = _workers(workers)
     files = read_files(_several(sources))
-    console = Console(quiet=not progress)
+    console = console_for(progress)
     _say_licence(settings.whisper, console)
     return run(files, settings, workers, os.fspath(out), console, download_line(console))
 
@@ -245,7 +246,7 @@ def train(
     settings = given("settings", settings, TrainSettings) or TrainSettings()
     workers = _workers(workers)
     found = read_clips(os.fspath(clips))
-    console = Console(quiet=not progress)
+    console = console_for(progress)
     if settings.init is not None:
         _say_licence(settings.init, console)
     return run(found, settings, workers, os.fspath(out), console, download_line(console))

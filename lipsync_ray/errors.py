@@ -17,7 +17,7 @@
     ├── WorkerDiedError         a segment ended its process every time it was tried
     ├── TrainError              a training ended before its last step
     └── StorageError            a store did not answer, after retries
-        └── AccessError         … does not let us: credentials are missing, wrong or out of date
+        └── AccessError         … does not let us: credentials, clock, region, account
 
 A message names the file, row or option, what was expected, and what to do next.
 """
@@ -135,6 +135,6 @@ class StorageError(LipsyncError):
 
 
 class AccessError(StorageError, PermissionError):
-    """A store does not let us: credentials are missing, wrong or out of date."""
+    """A store does not let us: credentials are missing, wrong or out of date, or the clock, the region or the account is wrong."""
 
     retryable = False

@@ -7,9 +7,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
 from lipsync_ray.api import Location, download_line
+from lipsync_ray.io.console import console_for
 from lipsync_ray.option_checks import given
 from lipsync_ray.profiles import auto_engine
 
@@ -109,7 +108,7 @@ def calibrate(
             workers,
             progress,
             None if scratch is None else os.fspath(scratch),
-            download_line(Console(quiet=not progress)),
+            download_line(console_for(progress)),
         )
     tables.save(url, found)
     return found

@@ -15,13 +15,16 @@ from lipsync_ray.cli.options import (
     Address,
     Attempts,
     EngineOption,
+    ExitZero,
     Gpus,
     OutFolder,
     Profile,
     Protocols,
+    end,
     engine_of,
 )
 from lipsync_ray.cli.tables import show_rows
+from lipsync_ray.io.console import console_for
 
 if TYPE_CHECKING:
     from lipsync_ray.jobs.analyze.analysis import Analysis
@@ -50,6 +53,7 @@ def analyze(
     address: Address = None,
     engine: EngineOption = "auto",
     allow_protocols: Protocols = None,
+    exit_zero: ExitZero = False,
     log_file: LogFile = None,
     verbose: Verbose = False,
 ) -> None:
@@ -69,8 +73,8 @@ def analyze(
         profile, actors, gpus_per_actor, attempts=attempts, address=address, engine=engine_of(engine, address)
     )
     analysed = api.analyze(sources, out, settings=settings, workers=workers)
-    _show(analysed, Console())
-    raise typer.Exit(0 if analysed.complete else 1)
+    _show(analysed, console_for())
+    end(analysed.complete, analysed.analyses, exit_zero)
 
 
 def _show(analysed: Analysed, console: Console) -> None:

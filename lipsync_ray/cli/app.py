@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 from lipsync_ray import addresses
 from lipsync_ray.cli.analyze import analyze
@@ -24,9 +25,26 @@ from lipsync_ray.cli.stopping import Stopped, stoppable
 from lipsync_ray.cli.train import train
 from lipsync_ray.cli.weights import app as weights_app
 from lipsync_ray.errors import LipsyncError, UsageError
+from lipsync_ray.io.console import lenient_streams
+
+
+class _Commands(TyperGroup):
+    """Commands in which a broken pipe is an error like another. Click takes it for a reader of standard output that has left,
+    and ends without a word; here it is a connection or a file, since :func:`lenient_streams` raise none."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise LipsyncError(f"a connection or a pipe was closed from its other end: {error}") from error
+
 
 app = typer.Typer(
-    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__.split("\n")[0]
+    cls=_Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help=__doc__.split("\n")[0],
 )
 _LOG = logging.getLogger(PACKAGE)
 
@@ -37,6 +55,11 @@ app.add_typer(weights_app, name="weights")
 
 def main() -> None:
     """Run the command line; errors the program knows are one message, and a traceback in the log alone."""
+    with lenient_streams():
+        _run()
+
+
+def _run() -> None:
     try:
         with stoppable():
             app()

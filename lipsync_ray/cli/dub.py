@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from lipsync_ray.cli.head_options import Guidance, HeadSide, Parity, PasteBack, Seed, Steps, head_settings
@@ -19,6 +18,7 @@ from lipsync_ray.cli.options import (
     Batch,
     DecoderOption,
     EngineOption,
+    ExitZero,
     Gpus,
     Model,
     Out,
@@ -30,10 +30,12 @@ from lipsync_ray.cli.options import (
     RestoreRegion,
     RestoreStrength,
     Segment,
+    end,
     engine_of,
     restore_settings,
 )
 from lipsync_ray.cli.quote import DryRun, PriceCpu, PriceGpu, QuoteCpus, QuoteGpus, RatesOption, dry_run
+from lipsync_ray.io.console import console_for
 
 if TYPE_CHECKING:
     from lipsync_ray.io.results import Summary
@@ -161,6 +163,7 @@ def dub(
     address: Address = None,
     engine: EngineOption = "auto",
     allow_protocols: Protocols = None,
+    exit_zero: ExitZero = False,
     log_file: LogFile = None,
     verbose: Verbose = False,
     dry: DryRun = False,
@@ -223,9 +226,9 @@ def dub(
             raise SettingsError("--analysis is for a table of dubs")
         summary = api.dub(source, audio, out, settings=settings, workers=workers)
         if summary.complete and is_video(out):
-            Console().print(f"{escape(out)}: {summary.results[0].frames} frames", highlight=False, soft_wrap=True)
+            console_for().print(f"{escape(out)}: {summary.results[0].frames} frames", highlight=False, soft_wrap=True)
             raise typer.Exit(0)
-        exit_with(summary)
+        exit_with(summary, exit_zero)
     if not is_table(source):
         what = "a folder; " if is_folder(source) else ""
         raise SettingsError(
@@ -234,7 +237,7 @@ def dub(
     if dry:
         dry_run(source, out, settings, workers, rates, cpus, gpus, price_cpu, price_gpu)
         raise typer.Exit(0)
-    exit_with(api.dub_table(source, out, settings=settings, workers=workers, analysis=analysis))
+    exit_with(api.dub_table(source, out, settings=settings, workers=workers, analysis=analysis), exit_zero)
 
 
 def demo(
@@ -253,14 +256,14 @@ def demo(
 
     log_to(log_file, verbose)
     check_out(str(out), "dub")
-    Console().print(f"making the demo's inputs in {escape(str(out))}/inputs", highlight=False, soft_wrap=True)
+    console_for().print(f"making the demo's inputs in {escape(str(out))}/inputs", highlight=False, soft_wrap=True)
     table = make_corpus(out / "inputs")
     exit_with(api.dub_table(table, out, model="warp", workers=Workers(engine=engine_of(engine, None))))
 
 
-def exit_with(summary: Summary) -> NoReturn:
+def exit_with(summary: Summary, exit_zero: bool = False) -> NoReturn:
     """Show what a run came to, and end the command with its status."""
     from lipsync_ray.cli.summary_table import show
 
-    show(summary, Console())
-    raise typer.Exit(0 if summary.complete else 1)
+    show(summary, console_for())
+    end(summary.complete, summary.results, exit_zero)

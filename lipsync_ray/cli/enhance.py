@@ -14,6 +14,7 @@ from lipsync_ray.cli.options import (
     Attempts,
     Batch,
     EngineOption,
+    ExitZero,
     Gpus,
     OutFolder,
     Profile,
@@ -62,6 +63,7 @@ def enhance(
     address: Address = None,
     engine: EngineOption = "auto",
     allow_protocols: Protocols = None,
+    exit_zero: ExitZero = False,
     log_file: LogFile = None,
     verbose: Verbose = False,
 ) -> None:
@@ -86,4 +88,4 @@ def enhance(
         precision,  # type: ignore[arg-type]
     )
     workers = workers_of(profile, actors, gpus_per_actor, batch, segment, attempts, address, engine_of(engine, address))
-    exit_with(api.enhance(sources, out, settings=settings, workers=workers))
+    exit_with(api.enhance(sources, out, settings=settings, workers=workers), exit_zero)

@@ -17,13 +17,16 @@ from lipsync_ray.cli.options import (
     Attempts,
     Batch,
     EngineOption,
+    ExitZero,
     Gpus,
     OutFolder,
     Profile,
     Protocols,
     Segment,
+    end,
     engine_of,
 )
+from lipsync_ray.io.console import console_for
 from lipsync_ray.jobs.evaluate import PREVIEWS
 
 if TYPE_CHECKING:
@@ -111,6 +114,7 @@ def evaluate(
     address: Address = None,
     engine: EngineOption = "auto",
     allow_protocols: Protocols = None,
+    exit_zero: ExitZero = False,
     log_file: LogFile = None,
     verbose: Verbose = False,
 ) -> None:
@@ -141,8 +145,8 @@ def evaluate(
     )
     workers = workers_of(profile, actors, gpus_per_actor, batch, segment, attempts, address, engine_of(engine, address))
     evaluated = api.evaluate(source, out, settings=settings, workers=workers, previews=shown)
-    _show(evaluated, storage.join(evaluated.out, FILE), Console())
-    raise typer.Exit(0 if evaluated.complete else 1)
+    _show(evaluated, storage.join(evaluated.out, FILE), console_for())
+    end(evaluated.complete, evaluated.scores, exit_zero)
 
 
 def report(
@@ -155,7 +159,7 @@ def report(
     from lipsync_ray.report.page import write_report
 
     page = write_report([storage.absolute(run) for run in runs], out and storage.absolute(out), _count(previews))
-    Console().print(escape(page), highlight=False, soft_wrap=True)
+    console_for().print(escape(page), highlight=False, soft_wrap=True)
 
 
 def _count(previews: str) -> int | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from contextlib import suppress
 from typing import Annotated, TextIO
 
 import typer
@@ -36,6 +37,24 @@ class _Terminal(logging.StreamHandler[TextIO]):
         super().emit(record)
 
 
+class _File(logging.FileHandler):
+    """A file that may stop taking lines: a full disk is told of once, and is no reason to stop the work."""
+
+    _told = False
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        if not self._told:
+            self._told = True
+            print(
+                f"--log-file {self.baseFilename}: {sys.exc_info()[1]}. The work goes on; the log has gaps",
+                file=sys.stderr,
+            )
+
+    def close(self) -> None:
+        with suppress(OSError):  # the rest of a line that could not be written
+            super().close()
+
+
 def log_to(file: str | None, verbose: bool) -> None:
     """Send the package's log to a file, to the terminal, to both or nowhere; what an earlier call said holds no longer.
 
@@ -53,7 +72,7 @@ def log_to(file: str | None, verbose: bool) -> None:
         _add(logger, terminal)
     if file is not None:
         try:
-            _add(logger, logging.FileHandler(file, encoding="utf-8"))
+            _add(logger, _File(file, encoding="utf-8", errors="backslashreplace"))
         except OSError as error:
             raise SettingsError(f"--log-file {file}: {error.strerror}; expected a file that can be written") from error
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 if TYPE_CHECKING:
+    from lipsync_ray.io.records import Row
     from lipsync_ray.settings import EngineKind, RestoreSettings
 
 Out = Annotated[
@@ -75,6 +77,15 @@ Protocols = Annotated[
         rich_help_panel="Workers",
     ),
 ]
+ExitZero = Annotated[
+    bool,
+    typer.Option(
+        "--exit-zero",
+        help="Exit with 0 also where rows failed or show no face: for schedulers that repeat a job by its status. A run that "
+        "broke keeps its own.",
+        rich_help_panel="Workers",
+    ),
+]
 Model = Annotated[
     str,
     typer.Option(
@@ -115,6 +126,21 @@ def engine_of(option: str, address: str | None, pair: tuple[str, str] | None = N
     from lipsync_ray.profiles import auto_engine
 
     return auto_engine(address, pair)
+
+
+def end(complete: bool, rows: Iterable[Row], exit_zero: bool) -> NoReturn:
+    """End a command whose run has ended, with its status.
+
+    Parameters
+    ----------
+    complete : whether every row came out as it was asked for
+    rows : what became of each
+    exit_zero : ``--exit-zero``: a row that cannot be made is a result like another; one that Ray gave up is none
+    """
+    from lipsync_ray.engine.stages import ENGINE
+
+    good = complete or (exit_zero and all(row.stage != ENGINE for row in rows))
+    raise typer.Exit(0 if good else 1)
 
 
 def restore_settings(model: str, mask: str, region: str, strength: float) -> RestoreSettings | None:

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from lipsync_ray.cli.logs import LogFile, Verbose, log_to
 from lipsync_ray.cli.options import Actors, Address, Batch, Gpus, Model, PrecisionOption, Restore, restore_settings
+from lipsync_ray.io.console import console_for
 
 if TYPE_CHECKING:
     from lipsync_ray.engine.runners import Cluster
@@ -80,7 +81,7 @@ def dry_run(
     plan = quote_table(
         table, out, settings=settings, workers=workers, cluster=cluster, rates=rates, prices=prices
     )  # fmt: skip
-    console = Console()
+    console = console_for()
     _show(plan, cluster, console)
     console.print(
         f"planned in {time.monotonic() - began:.1f} s, with {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MB "
@@ -177,7 +178,7 @@ def calibrate(
     found = measure(
         rates, settings=settings, workers=Workers(actors, gpus_per_actor, batch, address=address, engine="ray"), scratch=scratch
     )  # fmt: skip
-    console = Console()
+    console = console_for()
     table = Table(box=None, pad_edge=False)
     for name in ("stage", "ms a frame", "ms a megapixel more", "GPU ms a frame"):
         table.add_column(name, justify="left" if name == "stage" else "right")

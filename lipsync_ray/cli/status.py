@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+
+from lipsync_ray.io.console import console_for
 
 if TYPE_CHECKING:
     from lipsync_ray.engine.run_status import RunStatus
@@ -22,7 +23,7 @@ def status(out: Annotated[str, typer.Argument(help="The folder of a run of any j
     from lipsync_ray.io import storage
 
     found = read_status(storage.absolute(out))
-    console = Console()
+    console = console_for()
     console.print(_headline(found), highlight=False, soft_wrap=True)
     table = Table(box=None, pad_edge=False)
     for name in ("pass", "rows", "failed", "frames/s", "time left", "MB fetched", "slowest stage"):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from lipsync_ray.cli.logs import LogFile, Verbose, log_to
-from lipsync_ray.cli.options import Actors, Address, Attempts, EngineOption, Gpus, engine_of
+from lipsync_ray.cli.options import Actors, Address, Attempts, EngineOption, ExitZero, Gpus, end, engine_of
+from lipsync_ray.io.console import console_for
 
 SHOWN = 5
 
@@ -64,6 +64,7 @@ def train(
     attempts: Attempts = None,
     address: Address = None,
     engine: EngineOption = "auto",
+    exit_zero: ExitZero = False,
     log_file: LogFile = None,
     verbose: Verbose = False,
 ) -> None:
@@ -95,7 +96,7 @@ def train(
     kind_of = engine_of(engine, address)
     workers = workers_of(None, actors, gpus_per_actor, attempts=attempts, address=address, engine=kind_of)
     trained = api.train(clips, out, settings=settings, workers=workers)
-    console = Console()
+    console = console_for()
     lost = [row for row in trained.rows if row.status != "used"]
     warned = [row for row in trained.rows if row.warnings]
     for row in lost[:SHOWN]:
@@ -109,4 +110,4 @@ def train(
     clips += f" ({len(warned)} with warnings)" if warned else ""
     said = f"{settings.steps_made(trained.steps)}; {clips}; {trained.seconds:.0f} s"
     console.print(f"{said}; {escape(trained.model)}", highlight=False, soft_wrap=True)
-    raise typer.Exit(0 if trained.complete else 1)
+    end(trained.complete, trained.rows, exit_zero)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from lipsync_ray.cli.tables import show_rows
+from lipsync_ray.io.console import console_for
 
 if TYPE_CHECKING:
     from lipsync_ray.models.weights import Weights
@@ -24,7 +24,7 @@ def weights_list() -> None:
     """Every registered checkpoint: where it is, how large, under what licence."""
     from lipsync_ray.models import weights
 
-    console = Console()
+    console = console_for()
     line = "\n" if console.is_terminal else " "  # a pipe's reader takes line by line
     table = Table(box=None, pad_edge=False)
     for name in ("name", "here", "size", "licence", "file"):
@@ -52,7 +52,7 @@ def weights_fetch(names: Annotated[list[str], typer.Argument(help="Names from `w
     from lipsync_ray.errors import WeightsError
     from lipsync_ray.models import weights
 
-    console = Console()
+    console = console_for()
     lost = []
     asked = [entry.name for entry in _entries(names)]
     beside = [name for entry in _entries(names) for name in entry.beside]
@@ -76,7 +76,7 @@ def weights_verify(
     from lipsync_ray.errors import WeightsError
     from lipsync_ray.models import weights
 
-    console = Console()
+    console = console_for()
     bad = 0
     for entry in _entries(names or [entry.name for entry in weights.REGISTRY]):
         path = weights.location(entry)

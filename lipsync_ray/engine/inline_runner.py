@@ -47,6 +47,9 @@ class InlineRunner:
     def __init__(self) -> None:
         self.cluster = inline_cluster()
 
+    def open(self, urls: Iterable[str] = ()) -> None:
+        pass  # there is nothing to be opened
+
     def run(self, rows: Sequence[Keyed], stages: Sequence[StageSpec], ledger: Ledger) -> Iterator[Outcome]:
         return _run((Outcome(row.key, row) for row in rows), len(rows), stages, ledger)
 

@@ -15,6 +15,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
+from itertools import chain
 from typing import Any, Generic, TypeVar
 
 from rich.console import Console
@@ -129,12 +130,17 @@ class JobRun(ABC, Generic[Video, R]):
         """The videos under way, grouped by an attribute."""
         return grouped(self.active.values(), key)
 
-    def keep(self, usable: Callable[[R], bool]) -> None:
-        """Take what an earlier run ended under the same fingerprint for ended.
+    def keep(self, usable: Callable[[R], bool], inputs: Callable[[Video], Iterable[str | None]] = lambda _: ()) -> None:
+        """Take what an earlier run ended under the same fingerprint for ended, and open the runner for what is left.
 
         Parameters
         ----------
         usable : whether what a record says still holds
+        inputs : files that are read for a video, which every node has to see
+
+        Raises
+        ------
+        ClusterError : the runner does not start, or one of its nodes does not see an input or the run's folder
         """
         prints = {name: video.fingerprint for name, video in self.active.items()}
         kept = self.spec.records.kept(self.out, prints, usable, self.spec.name)
@@ -143,6 +149,9 @@ class JobRun(ABC, Generic[Video, R]):
             del self.active[name]
         if kept:
             self.say(f"{len(kept)} of {len(self.ids)} {self.spec.noun} were {self.spec.done} before")
+        if self.active:
+            read = (url for video in self.active.values() for url in inputs(video) if url)
+            self.context.runner.open(chain([self.url(RUN_FILE)], read))
 
     def fail(self, video: Video, failure: Failure) -> None:
         """End a video with a reason; a second reason for the same one changes nothing."""

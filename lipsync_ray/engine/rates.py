@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from lipsync_ray.errors import SettingsError
+from lipsync_ray.home import home
 from lipsync_ray.io import storage
 
 FORMAT = 1
@@ -121,7 +122,7 @@ def work_of(passes: Sequence[Mapping[str, Any]]) -> float:
 def default_place() -> str:
     """Where ``calibrate`` leaves its table: ``$XDG_CACHE_HOME/lipsync_ray/rates.json``."""
     cache = os.environ.get("XDG_CACHE_HOME")
-    return str((Path(cache) if cache else Path.home() / ".cache") / "lipsync_ray" / RATES_FILE)
+    return str((Path(cache) if cache else home() / ".cache") / "lipsync_ray" / RATES_FILE)
 
 
 def check_place(url: str) -> None:

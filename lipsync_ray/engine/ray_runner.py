@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from lipsync_ray.engine import ray_data, ray_team, runners
+from lipsync_ray.engine import ray_data, ray_team, runners, shared_places
 from lipsync_ray.engine.attempts import Ledger
 from lipsync_ray.engine.feed import Feed
 from lipsync_ray.engine.runners import Cluster
@@ -24,11 +24,14 @@ class RayRunner:
 
     Attributes
     ----------
-    opened_s : seconds that it took to open
+    opened_s : seconds that it took to open before the run began
     """
 
     cluster: Cluster
     opened_s: float = 0.0
+
+    def open(self, urls: Iterable[str] = ()) -> None:
+        shared_places.check(shared_places.samples(urls))
 
     def run(self, rows: Sequence[Keyed], stages: Sequence[StageSpec], ledger: Ledger) -> Iterator[Outcome]:
         return ray_data.run(rows, stages, ledger)

@@ -5,7 +5,7 @@ Both do the same things in the same order of a row's life: same stages, outcomes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -58,12 +58,30 @@ class Tasks(Protocol[Item, Told]):
 
 
 class Runner(Protocol):
-    """Takes rows through stages."""
+    """Takes rows through stages.
+
+    Attributes
+    ----------
+    cluster : what it has, or will have
+    opened_s : seconds that it took to open before the run began
+    """
 
     @property
     def cluster(self) -> Cluster: ...
     @property
     def opened_s(self) -> float: ...
+
+    def open(self, urls: Iterable[str] = ()) -> None:
+        """Be ready for work, of which there will be some.
+
+        Parameters
+        ----------
+        urls : of files that it reads and writes
+
+        Raises
+        ------
+        ClusterError : it does not start, or one of its nodes does not see a file
+        """
 
     def run(self, rows: Sequence[Keyed], stages: Sequence[StageSpec], ledger: Ledger) -> Iterator[Outcome]:
         """Every row through the stages; outcomes in the order in which they end."""

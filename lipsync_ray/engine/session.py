@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from lipsync_ray.cpus import whole_cpus
@@ -18,7 +17,9 @@ from lipsync_ray.engine.last_words import LastWords
 from lipsync_ray.engine.quiet import quiet
 from lipsync_ray.engine.reach import check_address
 from lipsync_ray.engine.runners import Cluster
+from lipsync_ray.engine.start_failures import known_cause
 from lipsync_ray.errors import ClusterError
+from lipsync_ray.home import home
 
 LOCAL_STORE_BYTES = 512 << 20  # rows carry crops at most: 5 MB for 8 s
 STARTS = 2
@@ -58,12 +59,13 @@ def is_elsewhere(address: str | None) -> bool:
 
 
 @contextmanager
-def session(address: str | None = None) -> Iterator[Cluster]:
+def session(address: str | None = None, gpus: int | None = None) -> Iterator[Cluster]:
     """An open connection; one that was open before is used and left open.
 
     Parameters
     ----------
     address : of a cluster; None for the one in ``$RAY_ADDRESS`` (as inside ``ray job submit``), else a new one here
+    gpus : of a new one here; None for all that Ray finds
 
     Raises
     ------
@@ -88,7 +90,7 @@ def session(address: str | None = None) -> Iterator[Cluster]:
     try:
         if here:  # its name is known before there is one: a start can be killed, too
             words.clear(ray._common.utils.get_default_ray_temp_dir(), f"session_*_{os.getpid()}")
-        _open(None if here else where)
+        _open(None if here else where, gpus)
         yield _cluster()
     finally:
         with quiet():
@@ -100,7 +102,7 @@ def _have_token() -> None:
     """A secret for the new cluster where Ray cannot keep its own, at ~/.ray/auth_token: a home that is missing or read-only."""
     if any(os.environ.get(name) for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")):
         return
-    place = Path.home() / ".ray" / "auth_token"
+    place = home() / ".ray" / "auth_token"
     nearest = next(folder for folder in place.parents if folder.exists())
     if not place.exists() and not os.access(nearest, os.W_OK):
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
@@ -114,7 +116,7 @@ def _cluster() -> Cluster:
     return Cluster(total.get("CPU", 1.0), total.get("GPU", 0.0), alive)
 
 
-def _open(address: str | None) -> None:
+def _open(address: str | None, gpus: int | None) -> None:
     """Connect, or start Ray here; a second time where the first one fails."""
     import ray
 
@@ -129,6 +131,7 @@ def _open(address: str | None) -> None:
                         ray.init(
                             address="local",
                             num_cpus=whole_cpus(),
+                            num_gpus=gpus,
                             include_dashboard=False,
                             object_store_memory=LOCAL_STORE_BYTES,
                             logging_level=logging.WARNING,
@@ -138,6 +141,8 @@ def _open(address: str | None) -> None:
         except Exception as error:
             with quiet():
                 ray.shutdown()
+            if cause := known_cause(error, address):
+                raise ClusterError(cause) from error
             if attempt == STARTS - 1:
                 said = str(error).strip().splitlines()
                 place = f"at {address}" if address else "on this machine"

@@ -18,6 +18,9 @@ from lipsync_ray.io import fetched
 
 RETRIES = 3
 PAUSE_S = 2.0
+ENGINE = (
+    "engine"  # the stage of rows that did not come back since what takes them through stages broke; no row is to blame
+)
 
 
 class Keyed(Protocol):

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Generic, TypeVar
 
 from lipsync_ray.cpus import whole_cpus
-from lipsync_ray.engine.runners import Cluster, Runner
+from lipsync_ray.engine.attempts import Ledger
+from lipsync_ray.engine.runners import Cluster, Feed, Runner, Tasks
+from lipsync_ray.engine.stages import Failure, Keyed, Outcome, StageSpec
+from lipsync_ray.engine.team import Body
 from lipsync_ray.settings import Workers
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 def cluster_of(workers: Workers) -> Cluster:
@@ -36,18 +45,93 @@ def cluster_of(workers: Workers) -> Cluster:
 def started(workers: Workers) -> Iterator[Runner]:
     """The runner that is asked for, until the work is done.
 
+    Ray on this machine starts with the first work, so that a run that finds everything made starts nothing. A cluster that is
+    named, and one that the caller has opened, are asked at once what they have.
+
     Raises
     ------
-    ClusterError : nobody answers at the address, or Ray does not start
+    ClusterError : nobody answers at the address; of Ray on this machine from the first work on: it does not start
     """
-    began = time.monotonic()
     if workers.engine == "inline":
         from lipsync_ray.engine.inline_runner import InlineRunner
 
         yield InlineRunner()
         return
     from lipsync_ray.engine.ray_runner import RayRunner
-    from lipsync_ray.engine.session import session
+    from lipsync_ray.engine.session import is_elsewhere, session
 
-    with session(workers.address) as cluster:
-        yield RayRunner(cluster, time.monotonic() - began)
+    opened = "ray" in sys.modules and sys.modules["ray"].is_initialized()
+    if opened or is_elsewhere(workers.address):
+        began = time.monotonic()
+        with session(workers.address) as cluster:
+            yield RayRunner(cluster, time.monotonic() - began)
+        return
+    planned = cluster_of(workers)
+    with contextlib.ExitStack() as until_the_end:
+
+        def start() -> Runner:
+            until_the_end.enter_context(session(workers.address, int(planned.gpus)))
+            return RayRunner(planned)
+
+        yield LateRunner(planned, start)
+
+
+class LateRunner:
+    """A runner that starts with the first row, item or training that it is given.
+
+    Parameters
+    ----------
+    cluster : what it will have
+    start : starts it, once
+    """
+
+    opened_s = 0.0  # it opens while the run runs, whose own time this is then
+
+    def __init__(self, cluster: Cluster, start: Callable[[], Runner]) -> None:
+        self.cluster, self._start = cluster, start
+        self._runner: Runner | None = None
+        self._starting = threading.Lock()
+
+    def open(self, urls: Iterable[str] = ()) -> None:
+        self._open().open(urls)
+
+    def _open(self) -> Runner:
+        with self._starting:
+            if self._runner is None:
+                self._runner = self._start()
+            return self._runner
+
+    def run(self, rows: Sequence[Keyed], stages: Sequence[StageSpec], ledger: Ledger) -> Iterator[Outcome]:
+        return self._open().run(rows, stages, ledger) if rows else iter(())
+
+    def feed(self) -> Feed:
+        return self._open().feed()
+
+    def run_fed(self, feed: Feed, most: int, stages: Sequence[StageSpec], ledger: Ledger) -> Iterator[Outcome]:
+        return self._open().run_fed(feed, most, stages, ledger)
+
+    def tasks(self, name: str, function: Callable[[Item], Result], limit: int) -> Tasks[Item, Result]:
+        return _LateTasks(lambda: self._open().tasks(name, function, limit))
+
+    def together(self, body: Body, count: int, gpu: bool, attempts: int, tell: Callable[[Any], None]) -> None:
+        self._open().together(body, count, gpu, attempts, tell)
+
+
+class _LateTasks(Generic[Item, Result]):
+    """Small jobs that need nobody before the first of them comes."""
+
+    def __init__(self, make: Callable[[], Tasks[Item, Result]]) -> None:
+        self._make = make
+        self._tasks: Tasks[Item, Result] | None = None
+
+    def submit(self, item: Item) -> None:
+        if self._tasks is None:
+            self._tasks = self._make()
+        self._tasks.submit(item)
+
+    def finished(self, wait: bool = False) -> Iterator[tuple[Item, Result | Failure]]:
+        return self._tasks.finished(wait) if self._tasks is not None else iter(())
+
+    @property
+    def idle(self) -> bool:
+        return self._tasks is None or self._tasks.idle

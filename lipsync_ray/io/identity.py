@@ -7,7 +7,7 @@ from typing import Any
 
 from lipsync_ray import addresses
 from lipsync_ray.errors import ChangedError
-from lipsync_ray.io import local_files, storage, web
+from lipsync_ray.io import local_files, reasons, storage, web
 from lipsync_ray.io.patience import patiently
 
 
@@ -31,7 +31,7 @@ def identity(url: str) -> str:
             web.check(url, file)
         return storage.digest(addresses.address(path), file.size, file.version)
     fs.invalidate_cache(path)  # a listing from before
-    info = patiently(f"looking at {url}", lambda: fs.info(path))
+    info = patiently(f"looking at {url}", lambda: reasons.info(fs, path))
     if info.get("type") == "directory":
         raise IsADirectoryError(url)
     return _identity(url, info)

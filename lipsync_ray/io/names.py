@@ -19,17 +19,26 @@ LONGEST_BYTES = 120  # of an id in UTF-8: file names hold 255, and ours append t
 _SAFE = re.compile(r"[^\W_][\w.-]*")
 _UNSAFE = re.compile(r"[^\w.-]+")
 _HASH = 8  # hex digits
+_DEVICE = re.compile(r"(con|prn|aux|nul|(com|lpt)[1-9¹²³])(?=\.|$)", re.IGNORECASE)  # of Windows, with any ending
 
 
 def is_safe(name: str) -> bool:
-    """Whether a name can be that of a file everywhere: letters and digits of any script, ``.``, ``_`` and ``-``."""
-    return bool(_SAFE.fullmatch(name)) and len(name.encode()) <= LONGEST_BYTES
+    """Whether a name can be that of a file or folder everywhere: letters and digits of any script, ``.``, ``_`` and ``-``; no
+    device of Windows, and no dot at its end, which Windows drops."""
+    fits = bool(_SAFE.fullmatch(name)) and len(name.encode()) <= LONGEST_BYTES
+    return fits and not _DEVICE.match(name) and not name.endswith(".")
 
 
 def safe(name: str) -> str:
     """The name with other characters replaced by ``_``, and cut where it is too long."""
     plain = _UNSAFE.sub("_", unicodedata.normalize("NFC", name)).lstrip("._-")
-    return plain.encode()[:LONGEST_BYTES].decode(errors="ignore") or "row"
+    plain = plain.encode()[:LONGEST_BYTES].decode(errors="ignore").rstrip(".") or "row"
+    return _DEVICE.sub(r"\1_", plain, count=1) if _DEVICE.match(plain) else plain
+
+
+def folded(name: str) -> str:
+    """Equal for names that are one file where case, or how an accent is written, does not tell names apart."""
+    return unicodedata.normalize("NFD", unicodedata.normalize("NFD", name).casefold())
 
 
 def stem_of(url: str) -> str:
@@ -82,23 +91,23 @@ class Source:
 def tell_apart(sources: Sequence[Source], written: Sequence[str | None] | None = None) -> list[str]:
     """An id for each source: the written one, or the shortest that no other has. It does not depend on their order.
 
-    Sources that are equal in everything are numbered.
+    Ids that are made up differ from all others in more than case. Sources that are equal in everything are numbered.
     """
     own = list(written) if written is not None else [None] * len(sources)
-    taken = {name for name in own if name}
+    taken = {folded(name) for name in own if name}
     found: list[str] = [name or "" for name in own]
     groups: dict[str, list[int]] = defaultdict(list)
     for index, source in enumerate(sources):
         if not found[index]:
-            groups[source.at(0)].append(index)
+            groups[folded(source.at(0))].append(index)
     for members in groups.values():
         for index, name in zip(members, _shortest([sources[i] for i in members], taken), strict=True):
             found[index] = name
     users: dict[str, set[Source | int]] = defaultdict(set)
     for index, source in enumerate(sources):
-        users[found[index]].add(index if own[index] else source)
+        users[folded(found[index])].add(index if own[index] else source)
     for index, source in enumerate(sources):
-        if not own[index] and len(users[found[index]]) > 1:
+        if not own[index] and len(users[folded(found[index])]) > 1:
             found[index] = source.hashed
     return _numbered(found, own)
 
@@ -108,21 +117,22 @@ def _shortest(sources: Sequence[Source], taken: set[str]) -> list[str]:
     distinct = len(set(sources))
     for level in range(max(source.levels for source in sources)):
         names = [source.at(level) for source in sources]
-        if len(set(names)) == distinct and taken.isdisjoint(names):
+        used = set(map(folded, names))
+        if len(used) == distinct and taken.isdisjoint(used):
             return names
     return [source.hashed for source in sources]
 
 
 def _numbered(names: list[str], written: Sequence[str | None]) -> list[str]:
     """Made-up ids that coincide all the same get -2, -3 …"""
-    taken = {name for name in written if name}
+    taken = {folded(name) for name in written if name}
     last: Counter[str] = Counter()
     out = []
     for name, own in zip(names, written, strict=True):
         unique = name
-        while not own and unique in taken:
+        while not own and folded(unique) in taken:
             last[name] += 1
             unique = f"{name}-{last[name] + 1}"
-        taken.add(unique)
+        taken.add(folded(unique))
         out.append(unique)
     return out

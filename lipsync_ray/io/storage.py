@@ -26,7 +26,7 @@ from fsspec.core import has_magic, url_to_fs
 
 from lipsync_ray import addresses
 from lipsync_ray.errors import ChangedError
-from lipsync_ray.io import fetched, local_files, web
+from lipsync_ray.io import fetched, local_files, reasons, web
 from lipsync_ray.io.patience import patiently
 
 OBJECT_STORES = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "memory"})
@@ -110,7 +110,7 @@ def what_is(url: str) -> Literal["file", "folder"] | None:
     fs, path = file_system(url)
     fs.invalidate_cache(path)
     try:
-        kind = patiently(f"looking for {url}", lambda: fs.info(path))["type"]
+        kind = patiently(f"looking for {url}", lambda: reasons.info(fs, path))["type"]
     except FileNotFoundError:
         return None
     return "folder" if kind == "directory" else "file"

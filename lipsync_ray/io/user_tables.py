@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -128,15 +128,21 @@ def _resolver(table: str) -> Callable[[str], str]:
 
 
 def _id_problems(ids: list[str]) -> Iterable[str]:
-    counts = Counter(ids)
+    same: dict[str, list[str]] = defaultdict(list)
+    for name in ids:
+        same[names.folded(name)].append(name)
     for number, name in enumerate(ids, 1):
+        place, others = f"row {number}, column 'id': {name!r}", same[names.folded(name)]
         if not names.is_safe(name):
             yield (
-                f"row {number}, column 'id': {name!r} cannot name a file; expected up to {names.LONGEST_BYTES} bytes of "
-                "letters, digits, '.', '_', '-', beginning with a letter or digit"
+                f"{place} cannot name a file everywhere; expected up to {names.LONGEST_BYTES} bytes of letters, digits, '.', "
+                "'_', '-', beginning with a letter or digit, not ending in '.', and no device of Windows (CON, NUL, COM1, …)"
             )
-        elif counts[name] > 1:
-            yield f"row {number}, column 'id': {name!r} is used {counts[name]} times"
+        elif (count := others.count(name)) > 1:
+            yield f"{place} is used {count} times"
+        elif len(others) > 1:
+            other = next(one for one in others if one != name)
+            yield f"{place} and {other!r} are one name where case tells no files apart; expected ids that differ in more"
 
 
 def _refused(rows: Sequence[Row], columns: Sequence[str]) -> Iterable[str]:

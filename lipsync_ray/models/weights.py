@@ -15,6 +15,7 @@ from importlib import resources
 from pathlib import Path
 
 from lipsync_ray.errors import WeightsError
+from lipsync_ray.home import home
 from lipsync_ray.models.download import Progress, download, locked
 from lipsync_ray.models.registry import REGISTRY, Kind, Weights, find
 
@@ -43,7 +44,7 @@ MIRROR_VARIABLE = "LIPSYNC_WEIGHTS_URL"
 def cache_folder() -> Path:
     """Where fetched checkpoints are kept."""
     chosen = os.environ.get(CACHE_VARIABLE)
-    return Path(chosen).expanduser() if chosen else Path.home() / ".cache" / "lipsync_ray"
+    return Path(chosen).expanduser() if chosen else home() / ".cache" / "lipsync_ray"
 
 
 def location(weights: Weights) -> Path:

@@ -108,6 +108,15 @@ def test_a_stop_that_another_exception_hides_is_still_one(monkeypatch, capsys):
     assert "run the same command again" in capsys.readouterr().err
 
 
+def test_a_broken_pipe_of_the_work_is_an_error_that_is_told(monkeypatch, capsys):
+    def broken(*arguments):
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    monkeypatch.setattr(weights, "location", broken)
+    assert run(monkeypatch, "weights", "list") == 1
+    assert "closed from its other end" in capsys.readouterr().err
+
+
 def test_an_error_of_the_system_is_one_line(monkeypatch, capsys):
     def full():
         raise OSError(errno.ENOSPC, "No space left on device", "/out/x")

@@ -3,6 +3,7 @@
 import io
 import logging
 import sys
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -58,6 +59,17 @@ def test_a_file_gets_every_reason_and_each_traceback_once(tmp_path, capsys):
     assert "WARNING lipsync_ray.engine.failures: row2: probe: a.mp4: not a video" in text
     assert shown == "row0: crop: KeyError: 'x'\n"
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_a_full_disk_under_the_log_is_told_of_once_and_stops_nothing(capsys):
+    log_to("/dev/full", verbose=False)
+    told(BROKEN, BROKEN)
+    end_logs()
+    said = capsys.readouterr().err
+    assert said.count("--log-file /dev/full") == 1
+    assert "No space left on device" in said
+    assert "Traceback" not in said
 
 
 def test_the_terminal_gets_tracebacks_where_it_is_asked(capsys):

@@ -81,3 +81,11 @@ def test_a_pass_without_frames_tells_the_time_left(limit, left):
     }  # fmt: skip
     assert _cells(state | limit, running=True)[4] == left
     assert _cells(state | limit, running=False)[4] == NONE
+
+
+@pytest.mark.parametrize("inside", ["", "x", "x/y"])
+def test_a_place_under_a_file_holds_no_run(inside, tmp_path, monkeypatch, capsys):
+    (tmp_path / "file").write_text("x")
+    status, said = run(monkeypatch, capsys, tmp_path / "file" / inside)
+    assert status == 2
+    assert "no run has begun here" in said

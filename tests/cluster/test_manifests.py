@@ -149,6 +149,7 @@ def test_entrypoints_are_commands_of_the_project(manifest):
     assert program in tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
     known = {option for one in get_command(app).commands[command].params for option in one.opts}
     assert {word for word in words if word.startswith("-")} <= known
+    assert "--exit-zero" in words  # else one bad row is a failed job, and backoffLimit repeats it
 
 
 def test_the_base_is_what_pods_name():

@@ -77,6 +77,30 @@ def test_all_problems_are_named_at_once(folder):
 
 
 @pytest.mark.parametrize(
+    ("ids", "said"),
+    [
+        (
+            ["Anna", "anna"],
+            ["row 1, column 'id': 'Anna' and 'anna' are one name", "row 2, column 'id': 'anna' and 'Anna'"],
+        ),
+        (["a", "A", "a"], ["row 1, column 'id': 'a' is used 2 times", "row 2, column 'id': 'A' and 'a'", "row 3"]),
+        (
+            ["NUL", "com1.x", "ok"],
+            ["row 1, column 'id': 'NUL' cannot name", "row 2, column 'id': 'com1.x' cannot name"],
+        ),
+        (["a.", "b"], ["row 1, column 'id': 'a.' cannot name"]),
+    ],
+)
+def test_ids_that_some_file_systems_cannot_tell_apart_or_hold_are_named(folder, ids, said):
+    rows = [{"id": name, "video": "v.mp4", "audio": "ko.wav"} for name in ids]
+    with pytest.raises(ManifestError) as caught:
+        read_manifest(write(folder, "csv", rows))
+    assert len(caught.value.problems) == len(said)
+    for problem, expected in zip(caught.value.problems, said, strict=True):
+        assert problem.startswith(expected)
+
+
+@pytest.mark.parametrize(
     ("name", "content", "said"),
     [
         ("t.csv", "video,sound\nv.mp4,ko.wav", "column 'sound': unknown"),

@@ -10,7 +10,7 @@ from lipsync_ray.io import names
 from lipsync_ray.io.manifest import read_manifest
 from lipsync_ray.io.names import Source, tell_apart
 
-PART = st.text("ab_-.é日 !", min_size=1, max_size=4).filter(lambda t: t not in {".", ".."})
+PART = st.text("abAB_-.éÉ日 !", min_size=1, max_size=4).filter(lambda t: t not in {".", ".."})
 SOURCES = st.lists(
     st.builds(Source, st.lists(PART, min_size=1, max_size=4).map("/".join), st.tuples(PART), st.one_of(st.just(()), st.tuples(PART))),
     max_size=12,
@@ -21,7 +21,7 @@ SOURCES = st.lists(
 def test_ids_are_safe_and_different_and_do_not_depend_on_the_order(sources, order):
     found = tell_apart(sources)
     assert all(names.is_safe(name) for name in found)
-    assert len(set(found)) == len(found)
+    assert len(set(map(names.folded, found))) == len(found)
     mixed = list(range(len(sources)))
     order.shuffle(mixed)
     again = tell_apart([sources[i] for i in mixed])
@@ -37,7 +37,7 @@ def test_written_ids_stay_and_no_made_up_one_takes_theirs(sources, written):
     own = [None] * len(sources) + written
     found = tell_apart([*sources, *[Source("x")] * len(written)], own)
     assert found[len(sources) :] == written
-    assert len(set(found)) == len(found)
+    assert len(set(map(names.folded, found))) == len(found)
 
 
 @pytest.mark.parametrize(
@@ -53,6 +53,32 @@ def test_written_ids_stay_and_no_made_up_one_takes_theirs(sources, written):
 )
 def test_the_shortest_part_that_tells_them_apart(urls, expected):
     assert tell_apart([Source(url, ("ko",)) for url in urls]) == expected
+
+
+@pytest.mark.parametrize(
+    "name", ["CON", "nul", "Aux.x", "com1", "LPT9.tar.gz", "COM¹", "a.", "a b", "a ", ".a", "-a", "x" * 121, ""]
+)
+def test_what_cannot_name_a_file_everywhere(name):
+    assert not names.is_safe(name)
+    assert names.is_safe(names.safe(name))
+
+
+@pytest.mark.parametrize("name", ["console", "com10", "nul-1", "CON_", "a.b", "日本", "x" * 120, "null", "COM"])
+def test_what_can(name):
+    assert names.is_safe(name)
+    assert names.safe(name) == name
+
+
+@pytest.mark.parametrize(("one", "other"), [("Anna", "anna"), ("É", "é"), ("e\u0301", "É"), ("ΣΑΣ", "σας")])
+def test_names_that_are_one_file_where_case_does_not_count(one, other):
+    assert names.folded(one) == names.folded(other)
+
+
+def test_made_up_ids_differ_in_more_than_case():
+    assert tell_apart([Source("x/Anna.mp4"), Source("y/anna.mp4")]) == ["x-Anna", "y-anna"]
+    found = tell_apart([Source("x/Anna.mp4"), Source("x/anna.mp4"), Source("y/b.mp4")], [None, None, "ANNA"])
+    assert len(set(map(names.folded, found))) == 3
+    assert tell_apart([Source("x/con.mp4"), Source("x/nul.mp4", ("ko",))]) == ["con_", "nul-ko"]
 
 
 def test_where_no_part_tells_them_apart_a_hash_does():

@@ -95,4 +95,4 @@ def prepare(run: AnalyzeRun) -> None:
         state = run.active[file.id] = FileState(row, fingerprint=fingerprint)
         if isinstance(identity, Exception):
             run.fail(state, Failure("look", f"{file.url}: {identity}"))
-    run.keep(lambda analysis: analysis.status == "done")
+    run.keep(lambda analysis: analysis.status == "done", lambda state: (state.row.file.url,))

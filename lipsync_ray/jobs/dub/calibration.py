@@ -19,11 +19,11 @@ from typing import Any
 import av
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
 
 from lipsync_ray.engine.rates import Rates, Seen, fitted, line_through, work_of
 from lipsync_ray.errors import ManifestError, SettingsError
 from lipsync_ray.io import storage
+from lipsync_ray.io.console import console_for
 from lipsync_ray.io.manifest import one_dub
 from lipsync_ray.io.results import read_results
 from lipsync_ray.io.run_folder import record_of
@@ -87,7 +87,7 @@ def calibrate(
                 pairs = zip(cycle(urls[: len(clips)]), urls[len(clips) :], strict=False)
                 dubs = [replace(one_dub(*pair), id=f"{width}-{n}") for n, pair in enumerate(pairs)]
                 runs.append(storage.join(place, str(width)))
-                summary = job.run(dubs, settings, workers, runs[-1], Console(quiet=not progress), fetching)
+                summary = job.run(dubs, settings, workers, runs[-1], console_for(progress), fetching)
                 if not summary.complete:
                     raise SettingsError(f"the clip could not be dubbed: {summary.results[0].error}")
             rates = rates_of(runs)

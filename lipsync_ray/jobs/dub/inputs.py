@@ -157,7 +157,7 @@ def prepare(run: DubRun) -> None:
             keys = run.recipe.keys(row, video, audio)
             dub.content, dub.audio_content, dub.own_sound = video, audio, audio == video
             dub.video_key, dub.audio_key, dub.fingerprint = keys.video, keys.audio, keys.fingerprint
-    run.keep(has_output(run.out, ["videos"]))
+    run.keep(has_output(run.out, ["videos"]), lambda dub: (dub.row.video, dub.row.audio))
     if run.active:
         _look_at_files(run)
 

@@ -132,7 +132,7 @@ def prepare(run: EnhanceRun) -> None:
             state.source_content = source if isinstance(source, str) else ""
             state.content, state.key = video, storage.digest(video, face_tables.VERSION)
             state.fingerprint = storage.digest(ENHANCE_VERSION, video, faces, asked)
-    run.keep(has_output(run.out, ["videos", "images"]))
+    run.keep(has_output(run.out, ["videos", "images"]), lambda state: (state.item.video,))
     _look(run)
 
 

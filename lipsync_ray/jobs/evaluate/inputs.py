@@ -141,10 +141,8 @@ class EvaluateRun(JobRun[EvaluateState, Score]):
         self.known.pop(video.id, None)
 
 
-def prepare(run: EvaluateRun) -> None:
-    """Identify every video, drop what is scored, look at the files of all."""
-    _identify(run)
-    run.keep(lambda score: score.status != "failed")
+def look_at_files(run: EvaluateRun) -> None:
+    """Look at the files of all videos: also of those that are scored, over which FID is."""
     _look(run)
     leave_other_scenes(run)
     _listen(run)
@@ -152,7 +150,8 @@ def prepare(run: EvaluateRun) -> None:
         _hear(run)
 
 
-def _identify(run: EvaluateRun) -> None:
+def prepare(run: EvaluateRun) -> None:
+    """Identify every video, drop what is scored."""
     found = content_ids(url for s in run.subjects for url in (s.video, s.reference, s.face_table) if url)
     asked = {k: v for k, v in run.settings.record().items() if not k.startswith(("fid", "dims"))}
     asked["scorer_weights"] = run.checkpoint.sha256
@@ -184,6 +183,7 @@ def _identify(run: EvaluateRun) -> None:
             json.dumps([asked, subject.face, subject.loop, vars(subject.pads)]),
         )
         run.known[subject.id] = state
+    run.keep(lambda score: score.status != "failed", lambda state: (state.subject.video, state.subject.reference))
 
 
 def _look(run: EvaluateRun) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 
@@ -24,7 +24,7 @@ from lipsync_ray.engine.video_pass import VideoPass
 from lipsync_ray.inputs.face_pass import FaceTable, FollowUp, run_with_faces
 from lipsync_ray.io import storage
 from lipsync_ray.io.out_folder import check_out
-from lipsync_ray.jobs.evaluate import PREVIEWS
+from lipsync_ray.jobs.evaluate import PREVIEWS, distances
 from lipsync_ray.jobs.evaluate.assemble import AggregateOrder, VideoMetrics, aggregate, values_of
 from lipsync_ray.jobs.evaluate.face_tracks import FaceTracksOrder, TrackIndex, build_tracks
 from lipsync_ray.jobs.evaluate.fid import (
@@ -39,7 +39,15 @@ from lipsync_ray.jobs.evaluate.fid import (
     fid_rows,
     units_of,
 )
-from lipsync_ray.jobs.evaluate.inputs import EVALUATE, EvaluateRun, EvaluateState, prepare, tables_wanted, tracks_order
+from lipsync_ray.jobs.evaluate.inputs import (
+    EVALUATE,
+    EvaluateRun,
+    EvaluateState,
+    look_at_files,
+    prepare,
+    tables_wanted,
+    tracks_order,
+)
 from lipsync_ray.jobs.evaluate.plan import ScoreRow, score_rows, windows_of_tracks
 from lipsync_ray.jobs.evaluate.previews import Previews
 from lipsync_ray.jobs.evaluate.scores import Score
@@ -105,14 +113,23 @@ def run(
         run = EvaluateRun(subjects, settings, workers, out, console, runner, scorer, fid_weights)
         run.write()
         prepare(run)
-        fid = _Fid(run, layout) if fid_weights is not None else None
         shown = Previews(run, previews)
-        _score_videos(run, layout, shown)
-        fids = fid.run() if fid is not None else []
-        shown.finish()
+        fids = distances.kept(run)
+        if run.active or fids is None or not shown.complete:
+            fids = _evaluate(run, layout, shown)
         _write_tables(run, fids)
         run.finish()
         return Evaluated(run.rows, fids, out, run.seconds)
+
+
+def _evaluate(run: EvaluateRun, layout: Layout, shown: Previews) -> list[Fid]:
+    """Score what is missing, compare all, and make the previews."""
+    look_at_files(run)
+    fid = _Fid(run, layout) if run.fid_weights is not None else None
+    _score_videos(run, layout, shown)
+    fids = fid.run() if fid is not None else []
+    shown.finish()
+    return fids
 
 
 def _score_videos(run: EvaluateRun, layout: Layout, shown: Previews) -> None:
@@ -229,7 +246,10 @@ class _Fid:
             else:
                 part: FIDPart = outcome.value
                 notes |= part.left
-        return list(self._distances([row for row in rows if row.key not in lost], notes))
+        fids, whole = self._distances([row for row in rows if row.key not in lost], notes)
+        if whole and not lost:
+            distances.keep(self._run, fids)
+        return fids
 
     def _rows(self) -> list[FidRow]:
         run = self._run
@@ -240,21 +260,23 @@ class _Fid:
         there = storage.list_names(self._run.url("fid"))
         return [row for row in rows if storage.name_of(row.url) not in there]
 
-    def _distances(self, rows: list[FidRow], notes: dict[str, str]) -> Iterator[Fid]:
+    def _distances(self, rows: list[FidRow], notes: dict[str, str]) -> tuple[list[Fid], bool]:
+        """Of every group, and whether all could be computed."""
         sums: dict[Group, dict[Side, list[str]]] = defaultdict(lambda: {"generated": [], "real": []})
         for row in rows:
             for group in row.groups:
                 sums[group][row.side].append(row.url)
         dims = self._run.settings.dims
         orders = [GroupOrder(group, dims, tuple(s["generated"]), tuple(s["real"])) for group, s in sums.items()]
-        found = []
+        found, whole = [], True
         for order, answer in self._run.context.map_tasks("fid", distance, orders):
             if isinstance(answer, Failure):
+                whole = False
                 found.append(Fid(*order.group, None, 0, 0, answer.reason))
             else:
                 note = "; ".join([answer.note, *sorted(set(notes.values()))]).strip("; ")
                 found.append(replace(answer, note=note))
-        yield from sorted(found, key=lambda fid: (str(fid.model), fid.language is None, str(fid.language)))
+        return sorted(found, key=lambda fid: (str(fid.model), fid.language is None, str(fid.language))), whole
 
 
 def _write_tables(run: EvaluateRun, fids: list[Fid]) -> None:

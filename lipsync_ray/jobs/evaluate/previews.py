@@ -151,6 +151,13 @@ class Previews:
             storage.remove(cuttings_folder(self._folder, name))
             del self._candidates[name]
 
+    @property
+    def complete(self) -> bool:
+        """Whether every shown video that was scored has its strip and its player."""
+        there = storage.list_names(self._run.url(FOLDER))
+        scored = [score for score in shown(self._run.rows, self._count) if score.status == "scored"]
+        return all({strip_name(score), player_name(score)} <= there for score in scored)
+
     def finish(self) -> None:
         """Make what is missing of the shown videos' strips and players."""
         run = self._run

@@ -108,7 +108,7 @@ def look(run: TrainRun) -> list[ClipRow]:
         else:
             state.content, state.fingerprint = content, storage.digest(CLIPS_VERSION, content)
     there = storage.list_names(run.url("clips"))
-    run.keep(lambda row: row.status == "used" and f"{row.fingerprint}.npz" in there)
+    run.keep(lambda row: row.status == "used" and f"{row.fingerprint}.npz" in there, lambda state: (state.clip.url,))
     for clip in run.clips:  # who is seen, and where it lies, is what this table says
         if (row := run.ended.get(clip.id)) is not None:
             run.ended[clip.id] = replace(row, video=clip.url, person=clip.person)

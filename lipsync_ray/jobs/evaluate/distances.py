@@ -1,0 +1,41 @@
+"""FID as an earlier run left it, for one that finds every video scored: it need not look at a file again."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+from lipsync_ray.io import storage
+from lipsync_ray.jobs.evaluate.fid import Fid
+from lipsync_ray.jobs.evaluate.inputs import EvaluateRun
+
+
+def kept(run: EvaluateRun) -> list[Fid] | None:
+    """The distances of these very videos, weights and settings; none where FID is left out; None where they are not known."""
+    if run.fid_weights is None:
+        return []
+    try:
+        found = json.loads(storage.read_bytes(_url(run)))
+    except FileNotFoundError:
+        return None
+    return [Fid(**values) for values in found["fids"]] if found["of"] == _key(run) else None
+
+
+def keep(run: EvaluateRun, fids: list[Fid]) -> None:
+    """Commit the distances of all videos that could be looked at."""
+    found = {"of": _key(run), "fids": [asdict(fid) for fid in fids]}
+    storage.commit_bytes(_url(run), json.dumps(found).encode())
+
+
+def _url(run: EvaluateRun) -> str:
+    return run.url("fid", "distances.json")
+
+
+def _key(run: EvaluateRun) -> str:
+    """Changes with everything that FID is made of."""
+    settings, checkpoint = run.settings, run.fid_weights
+    videos = sorted(
+        json.dumps([s.id, s.fingerprint, s.subject.language, s.subject.model, s.subject.source_table])
+        for s in run.known.values()
+    )
+    return storage.digest(checkpoint and checkpoint.sha256, settings.dims, settings.fid_every, *videos)
