@@ -291,11 +291,6 @@ def opened(url: str) -> Iterator[str | IO[bytes]]:
 
 
 def check_version(url: str, error: Exception) -> None:
-    """Tell a store's refusal of a range, because the object is another version by now, from other errors of reading.
-
-    Raises
-    ------
-    ChangedError : it is one
-    """
+    """Raise ChangedError where a store refused a range because the object is another version by now."""
     if type(error).__name__ == "FileExpired":  # s3fs's, in no module that is its public one
         raise ChangedError(f"{url}: it changed while it was read. Run the same command again") from error
