@@ -7,6 +7,7 @@ travel pickled in one binary column, because their arrays differ in shape from r
 from __future__ import annotations
 
 import pickle
+import threading
 import time
 import traceback
 from collections.abc import Iterator, Sequence
@@ -17,6 +18,7 @@ import pyarrow as pa
 
 from lipsync_ray.engine.attempts import Ledger
 from lipsync_ray.engine.feed import Feed, Place
+from lipsync_ray.engine.ray_executions import ExecutionStoppedError, execution
 from lipsync_ray.engine.stages import Failure, Keyed, Outcome, StageSpec, build_stage, pools, run_stage
 from lipsync_ray.engine.startup_barrier import StartupBarrier
 from lipsync_ray.errors import LipsyncError
@@ -79,14 +81,20 @@ class _Turn:
         return _closed([outcome])
 
 
-def run(rows: Sequence[Keyed], stages: Sequence[StageSpec], ledger: Ledger) -> Iterator[Outcome]:
+def run(
+    rows: Sequence[Keyed], stages: Sequence[StageSpec], ledger: Ledger, stop: threading.Event | None = None
+) -> Iterator[Outcome]:
     """Take every row through the stages; outcomes in the order in which they end.
 
     A session must be open (:func:`lipsync_ray.engine.session.session`).
+
+    Parameters
+    ----------
+    stop : no more outcomes come when it is set
     """
     left = {row.key for row in rows}
     try:
-        for outcome in _outcomes(rows, stages, ledger, None):
+        for outcome in _outcomes(rows, stages, ledger, None, stop or threading.Event()):
             left.discard(outcome.key)
             yield outcome
     except FlowError as error:
@@ -95,24 +103,28 @@ def run(rows: Sequence[Keyed], stages: Sequence[StageSpec], ledger: Ledger) -> I
             yield Outcome(key, None, lost)
 
 
-def run_fed(feed: Feed, most: int, stages: Sequence[StageSpec], ledger: Ledger) -> Iterator[Outcome]:
+def run_fed(
+    feed: Feed, most: int, stages: Sequence[StageSpec], ledger: Ledger, stop: threading.Event | None = None
+) -> Iterator[Outcome]:
     """Take rows through the stages that become known while the flow runs.
 
     Parameters
     ----------
     feed : hands them out; it is closed by who fills it
     most : rows that there may be
+    stop : no more outcomes come when it is set
 
     Raises
     ------
     FlowError : Ray has given up; what has not come back will not
     """
     places = [Place(number) for number in range(most)]
-    return (outcome for outcome in _outcomes(places, stages, ledger, feed) if outcome.failure != _NOTHING)
+    outcomes = _outcomes(places, stages, ledger, feed, stop or threading.Event())
+    return (outcome for outcome in outcomes if outcome.failure != _NOTHING)
 
 
 def _outcomes(
-    rows: Sequence[Keyed], stages: Sequence[StageSpec], ledger: Ledger, feed: Feed | None
+    rows: Sequence[Keyed], stages: Sequence[StageSpec], ledger: Ledger, feed: Feed | None, stop: threading.Event
 ) -> Iterator[Outcome]:
     import ray
     import ray.data.exceptions
@@ -154,10 +166,12 @@ def _outcomes(
             ),
         )
     try:
-        # Without prefetch: with it, each outcome would wait for the next one.
-        for batch in dataset.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
-            for item in batch[COLUMN]:
-                yield pickle.loads(item.as_buffer())
+        with execution(dataset, stop, ["/".join(stage.name for stage in group) for group in groups]) as under_way:
+            for block in under_way.blocks(dataset):
+                for item in block[COLUMN]:
+                    yield pickle.loads(item.as_buffer())
+    except ExecutionStoppedError:
+        return
     except (ray.exceptions.RayError, ray.data.exceptions.RayDataUserCodeException) as error:
         raise FlowError(f"Ray gave the pass up: {_last_line(error)}") from error
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lipsync_ray.cpus import whole_cpus
+from lipsync_ray.engine import flows, ray_executions
 from lipsync_ray.engine.last_words import LastWords
 from lipsync_ray.engine.quiet import quiet
 from lipsync_ray.engine.reach import check_address
@@ -47,7 +48,8 @@ _ENVIRONMENT = {
 }
 _LOGGERS = {"ray": logging.WARNING, "ray._private.authentication.authentication_token_setup": logging.ERROR}
 _LAST_WORDS = (
-    "error: this process was ended from outside: it was killed, or memory ran out, or Ray's head process was lost. "
+    "error: this process was ended in the middle of its work: it was killed, or memory ran out, or Ray's head process was "
+    "lost, or a library crashed. "
     "What was finished is kept: run the same command again to go on."
 )
 
@@ -82,7 +84,10 @@ def session(address: str | None = None) -> Iterator[Cluster]:
     for name, level in _LOGGERS.items():
         logging.getLogger(name).setLevel(level)
     if ray.is_initialized():
-        yield _cluster()
+        try:
+            yield _cluster()
+        finally:
+            _end_threads()
         return
     words = LastWords(_LAST_WORDS)
     try:
@@ -91,9 +96,20 @@ def session(address: str | None = None) -> Iterator[Cluster]:
         _open(None if here else where)
         yield _cluster()
     finally:
-        with quiet():
-            ray.shutdown()
-        words.done()
+        words.ends()
+        try:
+            _end_threads()
+        finally:
+            with quiet():
+                ray.shutdown()
+            words.done()
+
+
+def _end_threads() -> None:
+    """End what still asks Ray for something on a thread of its own."""
+    with quiet():
+        flows.end_all()
+        ray_executions.end_all()
 
 
 def _have_token() -> None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 
 from lipsync_ray.cpus import whole_cpus
+from lipsync_ray.engine import flows
 from lipsync_ray.engine.runners import Cluster, Runner
 from lipsync_ray.settings import Workers
 
@@ -44,7 +45,10 @@ def started(workers: Workers) -> Iterator[Runner]:
     if workers.engine == "inline":
         from lipsync_ray.engine.inline_runner import InlineRunner
 
-        yield InlineRunner()
+        try:
+            yield InlineRunner()
+        finally:
+            flows.end_all()
         return
     from lipsync_ray.engine.ray_runner import RayRunner
     from lipsync_ray.engine.session import session
