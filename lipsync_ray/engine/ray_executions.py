@@ -128,6 +128,7 @@ def execution(dataset: Any, stop: threading.Event, pools: Sequence[str]) -> Iter
     try:
         yield one
     finally:
+        one.end()  # what holds its blocks is a circle, which Python would not free before Ray has shut down
         del _OPEN[number]
 
 

@@ -27,11 +27,13 @@ class Cluster:
     ----------
     cpus, gpus : of all nodes
     nodes : number of them
+    node_gpus : of the node that has most; None where every node has as many as there are
     """
 
     cpus: float
     gpus: float
     nodes: int
+    node_gpus: float | None = None
 
 
 class Feed(Protocol):
