@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from lipsync_ray.engine.attempts import Ledger
 from lipsync_ray.engine.feed import Feed, Place
-from lipsync_ray.engine.ray_executions import ExecutionStoppedError, execution
+from lipsync_ray.engine.ray_executions import ExecutionStoppedError, execution, preparing
 from lipsync_ray.engine.stages import Failure, Keyed, Outcome, StageSpec, build_stage, pools, run_stage
 from lipsync_ray.engine.startup_barrier import StartupBarrier
 from lipsync_ray.errors import LipsyncError
@@ -142,7 +142,9 @@ def _outcomes(
     groups = pools(stages)
     # A pool that is alone waits for nobody, and every actor is a process to start.
     roll = None if len(groups) == 1 else feed.roll() if feed is not None else StartupBarrier()
-    dataset: Any = ray.data.from_arrow(blocks)
+    names = ["/".join(stage.name for stage in group) for group in groups]
+    with preparing(names):
+        dataset: Any = ray.data.from_arrow(blocks)
     for number, group in enumerate(groups):
         # Nothing holds the first stage back while the others' actors load: it would run over the whole video by then.
         # Ray can wait for a pool before it starts the next one; here all of them load at the same time.
@@ -166,7 +168,7 @@ def _outcomes(
             ),
         )
     try:
-        with execution(dataset, stop, ["/".join(stage.name for stage in group) for group in groups]) as under_way:
+        with execution(dataset, stop, names) as under_way:
             for block in under_way.blocks(dataset):
                 for item in block[COLUMN]:
                     yield pickle.loads(item.as_buffer())

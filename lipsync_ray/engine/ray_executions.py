@@ -17,6 +17,8 @@ from lipsync_ray.engine.flows import PATIENCE_S
 _KEY = "lipsync_ray_execution"
 _NUMBERS = itertools.count()
 _OPEN: dict[int, Execution] = {}
+_PREPARED: dict[int, Sequence[str]] = {}
+PREPARING = {"CPU": 1.0}  # what the tasks ask for by which Ray Data takes its rows in
 
 
 class ExecutionStoppedError(Exception):
@@ -138,7 +140,23 @@ def end_all() -> None:
         one.end()
 
 
+@contextmanager
+def preparing(pools: Sequence[str]) -> Iterator[None]:
+    """For the block in which Ray Data takes the rows for these pools in: it waits for a CPU."""
+    number = next(_NUMBERS)
+    _PREPARED[number] = pools
+    try:
+        yield
+    finally:
+        del _PREPARED[number]
+
+
+def prepared() -> int:
+    """How many datasets are being taken in."""
+    return len(_PREPARED)
+
+
 def idle() -> list[str] | None:
     """Pools that have rows and no actor that is up; None where nothing is executed."""
-    there = list(_OPEN.values())
-    return [name for one in there for name in one.idle] if there else None
+    there = [one.idle for one in list(_OPEN.values())] + [list(pools) for pools in list(_PREPARED.values())]
+    return [name for names in there for name in names] if there else None

@@ -78,6 +78,8 @@ def _look(ray: Any) -> Sight:
         if group.creator_job_id.hex() == job and group.state == gcs_pb2.PlacementGroupTableData.PENDING:
             for bundle in group.bundles:
                 asks[tuple(_resources(bundle.unit_resources).items())] += 1
+    if waiting := ray_executions.prepared():
+        asks[tuple(ray_executions.PREPARING.items())] += waiting
     killed: Counter[str] = Counter()
     for data in tables.get_worker_table():
         worker = gcs_pb2.WorkerTableData.FromString(data)

@@ -5,6 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
+from lipsync_ray.engine import ray_executions
 from lipsync_ray.engine.progress import ProgressReporter
 from lipsync_ray.engine.waiting import AGAIN_S, STILL_S, Ask, Node, Sight, Waiting, missing, reason
 
@@ -111,3 +112,11 @@ def test_memory_of_before_is_no_reason_later():
         waiting.turn(51.0)
         waiting.turn(100.0)
         assert waiting.text == ""
+
+
+def test_rows_that_ray_data_has_not_taken_in_wait_too():
+    assert ray_executions.idle() is None
+    with ray_executions.preparing(["faces", "lips"]):
+        assert ray_executions.idle() == ["faces", "lips"]
+        assert ray_executions.prepared() == 1
+    assert ray_executions.idle() is None
