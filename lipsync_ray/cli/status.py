@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def status(out: Annotated[str, typer.Argument(help="The folder of a run of any job. Path or URL.")]) -> None:
-    """Tell how a run goes: rows done, failed and left, segments, rate, time left, slowest stage. From storage alone.
+    """Tell how a run goes: rows done, failed and left, what it waits for, segments, rate, time left, slowest stage. From storage alone.
 
     Exit status 0 where it runs or has ended, 1 where it was ended from outside, 2 where there is no run.
     """
@@ -25,6 +25,8 @@ def status(out: Annotated[str, typer.Argument(help="The folder of a run of any j
     found = read_status(storage.absolute(out))
     console = console_for()
     console.print(_headline(found), highlight=False, soft_wrap=True)
+    if found.waiting:
+        console.print(found.waiting, highlight=False, markup=False, soft_wrap=True)
     table = Table(box=None, pad_edge=False)
     for name in ("pass", "rows", "failed", "frames/s", "time left", "MB fetched", "slowest stage"):
         table.add_column(name, justify="left" if name in ("pass", "slowest stage") else "right")

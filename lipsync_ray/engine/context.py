@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import queue
-import threading
-import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -13,9 +11,10 @@ from rich.console import Console
 
 from lipsync_ray.engine.attempts import Ledger
 from lipsync_ray.engine.failures import FailureLog
+from lipsync_ray.engine.flows import Flow
 from lipsync_ray.engine.progress import ProgressReporter
-from lipsync_ray.engine.runners import Cluster, Feed, Runner, Tasks
-from lipsync_ray.engine.stages import Failure, Keyed, Outcome, StageSpec
+from lipsync_ray.engine.runners import Cluster, Runner, Tasks
+from lipsync_ray.engine.stages import ENGINE, Failure, Keyed, Outcome, StageSpec
 from lipsync_ray.settings import Workers
 
 TASKS_PER_NODE = 4
@@ -57,7 +56,7 @@ class RunContext:
         nodes = self.cluster.nodes
         most = TASKS_PER_NODE * nodes
         limit = max(2, min(most, int(self.cluster.cpus))) if nodes == 1 else most
-        return self.runner.tasks(name, function, limit)
+        return self.runner.tasks(name, function, limit, self.ledger.limit)
 
     def map_tasks(
         self, name: str, function: Callable[[Item], Result], items: Iterable[Item]
@@ -107,35 +106,34 @@ class LateRows:
 
     def __init__(self, context: RunContext, name: str, unit: str, most: int, stages: Sequence[StageSpec]) -> None:
         self._context, self._name, self._unit = context, name, unit
-        self._outcomes: queue.SimpleQueue[Outcome | Failure | None] = queue.SimpleQueue()
-        self._feed: Feed | None = None
+        self._outcomes: queue.SimpleQueue[Outcome | Failure] = queue.SimpleQueue()
+        self._flow: Flow | None = None
         if most:
-            self._feed = context.runner.feed()
-            outcomes = context.runner.run_fed(self._feed, most, stages, context.ledger)
-            threading.Thread(target=self._flow, args=(outcomes,), name=name, daemon=True).start()
-
-    def _flow(self, outcomes: Iterator[Outcome]) -> None:
-        try:
-            for outcome in outcomes:
-                self._outcomes.put(outcome)
-            self._outcomes.put(None)
-        except Exception as error:
-            self._outcomes.put(Failure("engine", str(error), traceback.format_exc()))
+            self._feed = feed = context.runner.feed()
+            self._flow = Flow(
+                name,
+                lambda stop: context.runner.run_fed(feed, most, stages, context.ledger, stop),
+                self._outcomes.put,
+            )
 
     def run(self, rows: Sequence[Row], frames: Callable[[Row], int]) -> Iterator[tuple[Row, Outcome]]:
         """(row, outcome) of every row, in the order in which they end; once."""
-        yield from self._context._follow(self._name, self._unit, rows, self._answers(rows), frames)
+        try:
+            yield from self._context._follow(self._name, self._unit, rows, self._answers(rows), frames)
+        finally:
+            if self._flow is not None:
+                self._flow.end()
 
     def _answers(self, rows: Sequence[Row]) -> Iterator[Outcome]:
         """What becomes of every row, also of those that do not come back."""
         left = {row.key for row in rows}
-        lost = Failure("engine", "nothing was started")
-        if self._feed is not None:
+        lost = Failure(ENGINE, "nothing was started")
+        if self._flow is not None:
             self._feed.add(rows)
             self._feed.close()
             while isinstance(answer := self._outcomes.get(), Outcome):
                 left.discard(answer.key)
                 yield answer
-            lost = answer or Failure("engine", "the pass has ended")
+            lost = answer
         for key in sorted(left):
             yield Outcome(key, None, lost)

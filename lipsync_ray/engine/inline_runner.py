@@ -17,6 +17,7 @@ from typing import Any, Generic, TypeVar
 from lipsync_ray.cpus import MOST_THREADS, usable_cpus
 from lipsync_ray.engine import runners
 from lipsync_ray.engine.attempts import Ledger
+from lipsync_ray.engine.flows import PATIENCE_S
 from lipsync_ray.engine.neighbours import Neighbours, neighbourhood
 from lipsync_ray.engine.runners import Cluster
 from lipsync_ray.engine.stages import Failure, Keyed, Outcome, StageSpec, build_stage, guarded, pools, run_stage
@@ -29,7 +30,6 @@ Result = TypeVar("Result")
 _BUILDING = threading.Lock()  # libraries' loaders were not made for two at a time
 WAITING = 1  # rows that wait for a stage
 POLL_S = 0.2  # between two looks whether the pass has been left
-PATIENCE_S = 30.0  # for rows in work, when it has
 
 
 def inline_cluster() -> Cluster:
@@ -50,17 +50,28 @@ class InlineRunner:
     def open(self, urls: Iterable[str] = ()) -> None:
         pass  # there is nothing to be opened
 
-    def run(self, rows: Sequence[Keyed], stages: Sequence[StageSpec], ledger: Ledger) -> Iterator[Outcome]:
-        return _run((Outcome(row.key, row) for row in rows), len(rows), stages, ledger)
+    def run(
+        self, rows: Sequence[Keyed], stages: Sequence[StageSpec], ledger: Ledger, stop: threading.Event | None = None
+    ) -> Iterator[Outcome]:
+        return _run((Outcome(row.key, row) for row in rows), len(rows), stages, ledger, stop)
 
     def feed(self) -> runners.Feed:
         return _Feed()
 
-    def run_fed(self, feed: runners.Feed, most: int, stages: Sequence[StageSpec], ledger: Ledger) -> Iterator[Outcome]:
+    def run_fed(
+        self,
+        feed: runners.Feed,
+        most: int,
+        stages: Sequence[StageSpec],
+        ledger: Ledger,
+        stop: threading.Event | None = None,
+    ) -> Iterator[Outcome]:
         assert isinstance(feed, _Feed)
-        return _run((Outcome(row.key, row) for row in feed), most, stages, ledger)
+        return _run((Outcome(row.key, row) for row in feed), most, stages, ledger, stop)
 
-    def tasks(self, name: str, function: Callable[[Item], Result], limit: int) -> runners.Tasks[Item, Result]:
+    def tasks(
+        self, name: str, function: Callable[[Item], Result], limit: int, attempts: int = 1
+    ) -> runners.Tasks[Item, Result]:
         return _Tasks(name, function, limit)
 
     def together(self, body: Body, count: int, gpu: bool, attempts: int, tell: Callable[[Any], None]) -> None:
@@ -124,9 +135,11 @@ class _Line:
         return None
 
 
-def _run(rows: Iterable[Outcome], most: int, stages: Sequence[StageSpec], ledger: Ledger) -> Iterator[Outcome]:
+def _run(
+    rows: Iterable[Outcome], most: int, stages: Sequence[StageSpec], ledger: Ledger, stop: threading.Event | None
+) -> Iterator[Outcome]:
     groups = pools(stages)
-    left = threading.Event()
+    left = stop or threading.Event()
     lines = [_Line(left) for _ in range(len(groups) + 1)]
     crowds = [max(1, min(max(stage.workers for stage in group), most)) for group in groups]
 

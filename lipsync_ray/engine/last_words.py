@@ -1,29 +1,32 @@
-"""Explains itself if the driver is killed, or ended by Ray's own code.
+"""Tells of a driver that is killed, or ended by Ray's own code, and clears Ray's folder away.
 
 When the head of a Ray cluster is lost, Ray ends the process that drives it, without an exception; so does the system
-when memory runs out. A small process beside this one then tells what happened, and clears Ray's folder away.
+when memory runs out. A small process beside this one then says so. Of a process that ends by itself it says nothing.
 """
 
 from __future__ import annotations
 
+import atexit
 import glob
 import os
 import subprocess
 import sys
 
-# Run alone, without this package: it has to be there at once. It reads one line a pattern of folders to clear away, and "done".
+# Run alone, without this package: it has to be there at once. It reads one line a pattern of folders to clear away, "ends" and "done".
 # On a busy machine Ray's processes write into their folder for a while yet: it is removed until it stays away.
 _PROGRAM = """
 import glob, os, shutil, signal, sys, time
 for name in ("SIGINT", "SIGTERM", "SIGHUP"):
     signal.signal(getattr(signal, name), signal.SIG_IGN)
-patterns, done = [], False
+patterns, ends, done = [], False, False
 for line in sys.stdin:
     if line.rstrip("\\n") == "done":
         done = True
+    elif line.rstrip("\\n") == "ends":
+        ends = True
     else:
         patterns.append(line.rstrip("\\n"))
-if not done:
+if not (ends or done):
     print(sys.argv[1], file=sys.stderr, flush=True)
 sys.stderr.close(); sys.stdout.close(); os.close(2); os.close(1)
 if not done:
@@ -46,7 +49,7 @@ class LastWords:
 
     Parameters
     ----------
-    text : what is said if this process ends before :meth:`done`
+    text : what is said if this process ends before :meth:`ends` or :meth:`done`, and not by an exception or ``sys.exit``
     """
 
     def __init__(self, text: str) -> None:
@@ -58,6 +61,7 @@ class LastWords:
             cwd="/",
             env={"PATH": os.environ.get("PATH", "")},
         )
+        atexit.register(self.ends)
 
     def clear(self, folder: str, name: str) -> None:
         """Have folders removed when this process has ended, whichever way.
@@ -69,8 +73,13 @@ class LastWords:
         """
         self._tell(os.path.join(glob.escape(folder), name))
 
+    def ends(self) -> None:
+        """The work is over, well or not: from here on this process ends by itself."""
+        self._tell("ends")
+
     def done(self) -> None:
-        """This process can speak for itself."""
+        """Nothing is left to clear away later."""
+        atexit.unregister(self.ends)
         self._tell("done")
         assert self._process.stdin is not None
         try:

@@ -19,7 +19,9 @@ from typing import Any, Literal
 
 from rich.console import Console
 
+from lipsync_ray.engine import ray_sight
 from lipsync_ray.engine.progress import passes_of
+from lipsync_ray.engine.waiting import Waiting
 from lipsync_ray.errors import LipsyncError, SettingsError
 from lipsync_ray.io import storage
 
@@ -33,7 +35,7 @@ _HELD: set[str] = set()  # ids of this process' own runs: a note that its run co
 
 @contextlib.contextmanager
 def held(out: str, console: Console) -> Iterator[None]:
-    """Hold a run's folder while the block runs.
+    """Hold a run's folder while the block runs, and tell there and on the console what the run waits for.
 
     Parameters
     ----------
@@ -49,14 +51,18 @@ def held(out: str, console: Console) -> Iterator[None]:
     if other is not None:
         _refuse_while_it_lives(out, other, console)
     own = {"id": uuid.uuid4().hex, "place": _place(), "host": platform.node(), "process": _process(os.getpid())}
-    _write(url, own, 0, console)
+    waiting = Waiting(console, ray_sight.look)
+    _write(url, own, 0, console, waiting)
     seen = _read(url)  # of two that begin at the same moment, the later one's note stays
     if seen is None or seen["id"] != own["id"]:
         raise _in_use(out, seen or own)
     _HELD.add(own["id"])
     over = threading.Event()
-    beating = threading.Thread(target=_beat, args=(url, own, over, console), name="occupancy", daemon=True)
+    # Two: a cluster that does not answer must not keep the sign of life back.
+    beating = threading.Thread(target=_beat, args=(url, own, over, console, waiting), name="occupancy", daemon=True)
+    watching = threading.Thread(target=waiting.watch, args=(over,), name="waiting", daemon=True)
     beating.start()
+    watching.start()
     try:
         yield
     finally:
@@ -115,18 +121,18 @@ def _in_use(out: str, other: dict[str, Any]) -> SettingsError:
     )
 
 
-def _beat(url: str, own: dict[str, Any], over: threading.Event, console: Console) -> None:
+def _beat(url: str, own: dict[str, Any], over: threading.Event, console: Console, waiting: Waiting) -> None:
     beat = 0
     while not over.wait(BEAT_S if beat else min(BEAT_S, FIRST_BEAT_S)):
         beat += 1
         try:
-            _write(url, own, beat, console)
+            _write(url, own, beat, console, waiting)
         except (OSError, LipsyncError):
             continue  # the store is busy: the next one may do
 
 
-def _write(url: str, own: dict[str, Any], beat: int, console: Console) -> None:
-    note = own | {"beat": beat, "passes": passes_of(console)}
+def _write(url: str, own: dict[str, Any], beat: int, console: Console, waiting: Waiting) -> None:
+    note = own | {"beat": beat, "passes": passes_of(console), "waiting": waiting.text}
     storage.commit_bytes(url, json.dumps(note).encode())
 
 

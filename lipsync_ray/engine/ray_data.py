@@ -7,6 +7,7 @@ travel pickled in one binary column, because their arrays differ in shape from r
 from __future__ import annotations
 
 import pickle
+import threading
 import time
 import traceback
 from collections.abc import Iterator, Sequence
@@ -17,7 +18,8 @@ import pyarrow as pa
 
 from lipsync_ray.engine.attempts import Ledger
 from lipsync_ray.engine.feed import Feed, Place
-from lipsync_ray.engine.stages import Failure, Keyed, Outcome, StageSpec, build_stage, pools, run_stage
+from lipsync_ray.engine.ray_executions import ExecutionStoppedError, execution, preparing
+from lipsync_ray.engine.stages import ENGINE, Failure, Keyed, Outcome, StageSpec, build_stage, pools, run_stage
 from lipsync_ray.engine.startup_barrier import StartupBarrier
 from lipsync_ray.errors import LipsyncError
 
@@ -79,40 +81,50 @@ class _Turn:
         return _closed([outcome])
 
 
-def run(rows: Sequence[Keyed], stages: Sequence[StageSpec], ledger: Ledger) -> Iterator[Outcome]:
+def run(
+    rows: Sequence[Keyed], stages: Sequence[StageSpec], ledger: Ledger, stop: threading.Event | None = None
+) -> Iterator[Outcome]:
     """Take every row through the stages; outcomes in the order in which they end.
 
     A session must be open (:func:`lipsync_ray.engine.session.session`).
+
+    Parameters
+    ----------
+    stop : no more outcomes come when it is set
     """
     left = {row.key for row in rows}
     try:
-        for outcome in _outcomes(rows, stages, ledger, None):
+        for outcome in _outcomes(rows, stages, ledger, None, stop or threading.Event()):
             left.discard(outcome.key)
             yield outcome
     except FlowError as error:
-        lost = Failure("engine", str(error), traceback.format_exc())
+        lost = Failure(ENGINE, str(error), traceback.format_exc())
         for key in sorted(left):
             yield Outcome(key, None, lost)
 
 
-def run_fed(feed: Feed, most: int, stages: Sequence[StageSpec], ledger: Ledger) -> Iterator[Outcome]:
+def run_fed(
+    feed: Feed, most: int, stages: Sequence[StageSpec], ledger: Ledger, stop: threading.Event | None = None
+) -> Iterator[Outcome]:
     """Take rows through the stages that become known while the flow runs.
 
     Parameters
     ----------
     feed : hands them out; it is closed by who fills it
     most : rows that there may be
+    stop : no more outcomes come when it is set
 
     Raises
     ------
     FlowError : Ray has given up; what has not come back will not
     """
     places = [Place(number) for number in range(most)]
-    return (outcome for outcome in _outcomes(places, stages, ledger, feed) if outcome.failure != _NOTHING)
+    outcomes = _outcomes(places, stages, ledger, feed, stop or threading.Event())
+    return (outcome for outcome in outcomes if outcome.failure != _NOTHING)
 
 
 def _outcomes(
-    rows: Sequence[Keyed], stages: Sequence[StageSpec], ledger: Ledger, feed: Feed | None
+    rows: Sequence[Keyed], stages: Sequence[StageSpec], ledger: Ledger, feed: Feed | None, stop: threading.Event
 ) -> Iterator[Outcome]:
     import ray
     import ray.data.exceptions
@@ -130,7 +142,9 @@ def _outcomes(
     groups = pools(stages)
     # A pool that is alone waits for nobody, and every actor is a process to start.
     roll = None if len(groups) == 1 else feed.roll() if feed is not None else StartupBarrier()
-    dataset: Any = ray.data.from_arrow(blocks)
+    names = ["/".join(stage.name for stage in group) for group in groups]
+    with preparing(names):
+        dataset: Any = ray.data.from_arrow(blocks)
     for number, group in enumerate(groups):
         # Nothing holds the first stage back while the others' actors load: it would run over the whole video by then.
         # Ray can wait for a pool before it starts the next one; here all of them load at the same time.
@@ -154,10 +168,12 @@ def _outcomes(
             ),
         )
     try:
-        # Without prefetch: with it, each outcome would wait for the next one.
-        for batch in dataset.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
-            for item in batch[COLUMN]:
-                yield pickle.loads(item.as_buffer())
+        with execution(dataset, stop, names) as under_way:
+            for block in under_way.blocks(dataset):
+                for item in block[COLUMN]:
+                    yield pickle.loads(item.as_buffer())
+    except ExecutionStoppedError:
+        return
     except (ray.exceptions.RayError, ray.data.exceptions.RayDataUserCodeException) as error:
         raise FlowError(f"Ray gave the pass up: {_last_line(error)}") from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -33,18 +34,29 @@ class RayRunner:
     def open(self, urls: Iterable[str] = ()) -> None:
         shared_places.check(shared_places.samples(urls))
 
-    def run(self, rows: Sequence[Keyed], stages: Sequence[StageSpec], ledger: Ledger) -> Iterator[Outcome]:
-        return ray_data.run(rows, stages, ledger)
+    def run(
+        self, rows: Sequence[Keyed], stages: Sequence[StageSpec], ledger: Ledger, stop: threading.Event | None = None
+    ) -> Iterator[Outcome]:
+        return ray_data.run(rows, stages, ledger, stop)
 
     def feed(self) -> runners.Feed:
         return Feed()
 
-    def run_fed(self, feed: runners.Feed, most: int, stages: Sequence[StageSpec], ledger: Ledger) -> Iterator[Outcome]:
+    def run_fed(
+        self,
+        feed: runners.Feed,
+        most: int,
+        stages: Sequence[StageSpec],
+        ledger: Ledger,
+        stop: threading.Event | None = None,
+    ) -> Iterator[Outcome]:
         assert isinstance(feed, Feed)
-        return ray_data.run_fed(feed, most, stages, ledger)
+        return ray_data.run_fed(feed, most, stages, ledger, stop)
 
-    def tasks(self, name: str, function: Callable[[Item], Result], limit: int) -> runners.Tasks[Item, Result]:
-        return Tasks(name, function, limit)
+    def tasks(
+        self, name: str, function: Callable[[Item], Result], limit: int, attempts: int = 1
+    ) -> runners.Tasks[Item, Result]:
+        return Tasks(name, function, limit, attempts)
 
     def together(self, body: Body, count: int, gpu: bool, attempts: int, tell: Callable[[Any], None]) -> None:
         ray_team.together(body, count, gpu, attempts, tell)

@@ -55,7 +55,7 @@ def allocate(cluster: Cluster, workers: Workers, alone: bool, networks: int = 1,
 
     Raises
     ------
-    SettingsError : more GPUs asked for than there are; none to decode on
+    SettingsError : more GPUs asked for than there are, or than one node has; none to decode on
     """
     gpus = workers.gpus_per_actor
     if gpus is None:
@@ -63,6 +63,11 @@ def allocate(cluster: Cluster, workers: Workers, alone: bool, networks: int = 1,
     if gpus > cluster.gpus:
         raise SettingsError(
             f"--gpus-per-actor {gpus:g}: the cluster has {cluster.gpus:g} GPUs. Leave the option out to use what is there."
+        )
+    if cluster.node_gpus is not None and gpus > cluster.node_gpus:
+        raise SettingsError(
+            f"--gpus-per-actor {gpus:g}: no node of the cluster has more than {cluster.node_gpus:g} GPUs, and an actor lives on "
+            "one. Ask for no more, or leave the option out."
         )
     if decoding and not gpus:
         raise SettingsError("--decoder cuda: the cluster has no GPU. Leave the option out to decode on CPUs.")

@@ -26,6 +26,7 @@ class RunStatus:
     passes : of :meth:`lipsync_ray.engine.progress.ProgressReporter.state`
     seconds : since it began, or from begin to end
     host, process : where it works, or worked; empty where it has ended
+    waiting : what it waits for; empty while it works
     """
 
     job: str
@@ -37,6 +38,7 @@ class RunStatus:
     seconds: float
     host: str = ""
     process: str = ""
+    waiting: str = ""
 
 
 def read_status(out: str) -> RunStatus:
@@ -62,4 +64,5 @@ def read_status(out: str) -> RunStatus:
     state: Literal["running", "killed"] = "running" if life == "lives" else "killed"
     process = str(note.get("process", "")).split("-")[0]
     passes, host = note.get("passes", []), str(note.get("host", ""))
-    return RunStatus(job, run, state, rows, counts, passes, max(0.0, time.time() - began), host, process)
+    waiting = str(note.get("waiting", "")) if state == "running" else ""
+    return RunStatus(job, run, state, rows, counts, passes, max(0.0, time.time() - began), host, process, waiting)

@@ -5,6 +5,7 @@ Both do the same things in the same order of a row's life: same stages, outcomes
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
@@ -26,11 +27,13 @@ class Cluster:
     ----------
     cpus, gpus : of all nodes
     nodes : number of them
+    node_gpus : of the node that has most; None where every node has as many as there are
     """
 
     cpus: float
     gpus: float
     nodes: int
+    node_gpus: float | None = None
 
 
 class Feed(Protocol):
@@ -83,22 +86,34 @@ class Runner(Protocol):
         ClusterError : it does not start, or one of its nodes does not see a file
         """
 
-    def run(self, rows: Sequence[Keyed], stages: Sequence[StageSpec], ledger: Ledger) -> Iterator[Outcome]:
-        """Every row through the stages; outcomes in the order in which they end."""
+    def run(
+        self, rows: Sequence[Keyed], stages: Sequence[StageSpec], ledger: Ledger, stop: threading.Event | None = None
+    ) -> Iterator[Outcome]:
+        """Every row through the stages; outcomes in the order in which they end, and no more when `stop` is set."""
 
     def feed(self) -> Feed:
         """For :meth:`run_fed`."""
 
-    def run_fed(self, feed: Feed, most: int, stages: Sequence[StageSpec], ledger: Ledger) -> Iterator[Outcome]:
-        """Rows that become known while the stages run, at most so many.
+    def run_fed(
+        self,
+        feed: Feed,
+        most: int,
+        stages: Sequence[StageSpec],
+        ledger: Ledger,
+        stop: threading.Event | None = None,
+    ) -> Iterator[Outcome]:
+        """Rows that become known while the stages run, at most so many; no more outcomes when `stop` is set.
 
         Raises
         ------
         LipsyncError : the engine has given up; what has not come back will not
         """
 
-    def tasks(self, name: str, function: Callable[[Item], Result], limit: int) -> Tasks[Item, Result]:
-        """Calls of one function, so many at a time. What it raises becomes a Failure of that name."""
+    def tasks(
+        self, name: str, function: Callable[[Item], Result], limit: int, attempts: int = 1
+    ) -> Tasks[Item, Result]:
+        """Calls of one function, so many at a time. What it raises becomes a Failure of that name, and so does an item that
+        has ended the process of each attempt."""
 
     def together(self, body: Body, count: int, gpu: bool, attempts: int, tell: Callable[[Any], None]) -> None:
         """Train in so many processes, each on a GPU of its own where `gpu` says so; what they tell comes to `tell`.

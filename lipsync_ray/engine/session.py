@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from lipsync_ray.cpus import whole_cpus
+from lipsync_ray.engine import flows, ray_executions, ray_sight
 from lipsync_ray.engine.last_words import LastWords
 from lipsync_ray.engine.quiet import quiet
 from lipsync_ray.engine.reach import check_address
@@ -24,6 +25,7 @@ from lipsync_ray.home import home
 LOCAL_STORE_BYTES = 512 << 20  # rows carry crops at most: 5 MB for 8 s
 STARTS = 2
 PAUSE_S = 5.0  # between two starts
+NODES_S = 30.0  # for the first node that has a CPU
 
 _ENVIRONMENT = {
     # Local workers run in this very environment: no upload of the folder, no `uv run` of their own.
@@ -48,7 +50,8 @@ _ENVIRONMENT = {
 }
 _LOGGERS = {"ray": logging.WARNING, "ray._private.authentication.authentication_token_setup": logging.ERROR}
 _LAST_WORDS = (
-    "error: this process was ended from outside: it was killed, or memory ran out, or Ray's head process was lost. "
+    "error: this process was ended in the middle of its work: it was killed, or memory ran out, or Ray's head process was "
+    "lost, or a library crashed. "
     "What was finished is kept: run the same command again to go on."
 )
 
@@ -69,7 +72,7 @@ def session(address: str | None = None, gpus: int | None = None) -> Iterator[Clu
 
     Raises
     ------
-    ClusterError : nobody answers at the address, or Ray does not start
+    ClusterError : nobody answers at the address, Ray does not start, or no node has a CPU
     """
     where = address or os.environ.get("RAY_ADDRESS")
     here = not is_elsewhere(address)
@@ -84,7 +87,10 @@ def session(address: str | None = None, gpus: int | None = None) -> Iterator[Clu
     for name, level in _LOGGERS.items():
         logging.getLogger(name).setLevel(level)
     if ray.is_initialized():
-        yield _cluster()
+        try:
+            yield _cluster()
+        finally:
+            _end_threads()
         return
     words = LastWords(_LAST_WORDS)
     try:
@@ -93,9 +99,20 @@ def session(address: str | None = None, gpus: int | None = None) -> Iterator[Clu
         _open(None if here else where, gpus)
         yield _cluster()
     finally:
-        with quiet():
-            ray.shutdown()
-        words.done()
+        words.ends()
+        try:
+            _end_threads()
+        finally:
+            with quiet(), ray_sight.nobody_looks():
+                ray.shutdown()
+            words.done()
+
+
+def _end_threads() -> None:
+    """End what still asks Ray for something on a thread of its own."""
+    with quiet():
+        flows.end_all()
+        ray_executions.end_all()
 
 
 def _have_token() -> None:
@@ -109,11 +126,25 @@ def _have_token() -> None:
 
 
 def _cluster() -> Cluster:
+    """What the open connection reaches.
+
+    Raises
+    ------
+    ClusterError : no node has a CPU, and none will come
+    """
     import ray
 
-    total = ray.cluster_resources()
-    alive = sum(bool(node["Alive"]) for node in ray.nodes())
-    return Cluster(total.get("CPU", 1.0), total.get("GPU", 0.0), alive)
+    until = time.monotonic() + NODES_S
+    while not (total := ray.cluster_resources()).get("CPU") and not ray_sight.grows():
+        if time.monotonic() > until:
+            raise ClusterError(
+                "the cluster has no CPU for anybody's work, and no autoscaler that adds some: Ray counts 0 where a node may use "
+                "less than one. Add a node (`ray start --address HEAD`), or start one with `--num-cpus 1`."
+            )
+        time.sleep(1.0)
+    alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    most = max((node.get("GPU", 0.0) for node in alive), default=0.0)
+    return Cluster(total.get("CPU", 1.0), total.get("GPU", 0.0), len(alive), most)
 
 
 def _open(address: str | None, gpus: int | None) -> None:

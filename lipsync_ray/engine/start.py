@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
 from lipsync_ray.cpus import whole_cpus
+from lipsync_ray.engine import flows
 from lipsync_ray.engine.attempts import Ledger
 from lipsync_ray.engine.runners import Cluster, Feed, Runner, Tasks
 from lipsync_ray.engine.stages import Failure, Keyed, Outcome, StageSpec
@@ -55,7 +56,10 @@ def started(workers: Workers) -> Iterator[Runner]:
     if workers.engine == "inline":
         from lipsync_ray.engine.inline_runner import InlineRunner
 
-        yield InlineRunner()
+        try:
+            yield InlineRunner()
+        finally:
+            flows.end_all()
         return
     from lipsync_ray.engine.ray_runner import RayRunner
     from lipsync_ray.engine.session import is_elsewhere, session
@@ -101,17 +105,28 @@ class LateRunner:
                 self._runner = self._start()
             return self._runner
 
-    def run(self, rows: Sequence[Keyed], stages: Sequence[StageSpec], ledger: Ledger) -> Iterator[Outcome]:
-        return self._open().run(rows, stages, ledger) if rows else iter(())
+    def run(
+        self, rows: Sequence[Keyed], stages: Sequence[StageSpec], ledger: Ledger, stop: threading.Event | None = None
+    ) -> Iterator[Outcome]:
+        return self._open().run(rows, stages, ledger, stop) if rows else iter(())
 
     def feed(self) -> Feed:
         return self._open().feed()
 
-    def run_fed(self, feed: Feed, most: int, stages: Sequence[StageSpec], ledger: Ledger) -> Iterator[Outcome]:
-        return self._open().run_fed(feed, most, stages, ledger)
+    def run_fed(
+        self,
+        feed: Feed,
+        most: int,
+        stages: Sequence[StageSpec],
+        ledger: Ledger,
+        stop: threading.Event | None = None,
+    ) -> Iterator[Outcome]:
+        return self._open().run_fed(feed, most, stages, ledger, stop)
 
-    def tasks(self, name: str, function: Callable[[Item], Result], limit: int) -> Tasks[Item, Result]:
-        return _LateTasks(lambda: self._open().tasks(name, function, limit))
+    def tasks(
+        self, name: str, function: Callable[[Item], Result], limit: int, attempts: int = 1
+    ) -> Tasks[Item, Result]:
+        return _LateTasks(lambda: self._open().tasks(name, function, limit, attempts))
 
     def together(self, body: Body, count: int, gpu: bool, attempts: int, tell: Callable[[Any], None]) -> None:
         self._open().together(body, count, gpu, attempts, tell)

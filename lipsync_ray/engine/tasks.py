@@ -1,11 +1,13 @@
 """Small jobs on any worker, a bounded number at a time: probe a file, put a video together.
 
-They reserve no CPU. A task that did would wait for a running flow to end, since that holds all of them.
+They reserve no CPU. A task that did would wait for a running flow to end, since that holds all of them. How often one has
+ended its process is counted here: Ray would try one that its memory monitor ends for ever, and say nothing.
 """
 
 from __future__ import annotations
 
 import re
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeVar
@@ -15,7 +17,7 @@ from lipsync_ray.engine.stages import Failure, guarded
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-RETRIES = 2
+MEMORY_PAUSE_S = 5.0  # before an item is tried again whose process was ended because memory was short
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -27,38 +29,49 @@ class Tasks(Generic[Item, Result]):
     name : of what it does, for failures
     function : picklable; a :class:`LipsyncError` it raises becomes a Failure, and so does any other
     limit : calls at a time; the others wait here
+    attempts : processes that an item may end before it is given up
     """
 
-    def __init__(self, name: str, function: Callable[[Item], Result], limit: int) -> None:
+    def __init__(self, name: str, function: Callable[[Item], Result], limit: int, attempts: int = 1) -> None:
         import ray
 
         self._name = name
-        self._limit = limit
-        self._remote: Any = ray.remote(num_cpus=0, max_retries=RETRIES)(guarded).options(name=name)
+        self._limit, self._attempts = limit, attempts
+        self._remote: Any = ray.remote(num_cpus=0, max_retries=0)(guarded).options(name=name)
         self._function = ray.put(function)
-        self._waiting: deque[Item] = deque()
-        self._running: dict[Any, Item] = {}
+        # With every item, how many processes it has ended.
+        self._waiting: deque[tuple[Item, int]] = deque()
+        self._later: deque[tuple[float, Item, int]] = deque()  # and at first, when it is tried again
+        self._running: dict[Any, tuple[Item, int]] = {}
 
     def submit(self, item: Item) -> None:
         """Run the function on an item, when its turn comes."""
-        self._waiting.append(item)
+        self._waiting.append((item, 0))
         self._start()
 
     @property
     def idle(self) -> bool:
         """Whether every item that was submitted has been told of."""
-        return not self._running and not self._waiting
+        return not self._running and not self._waiting and not self._later
 
     def finished(self, wait: bool = False) -> Iterator[tuple[Item, Result | Failure]]:
         """Items that have ended since the last call; with ``wait``, all there are, until none is left."""
         import ray
 
-        while self._running:
-            done, _ = ray.wait(list(self._running), num_returns=1, timeout=None if wait else 0)
+        self._start()
+        while self._running or (wait and self._later):
+            due = max(0.0, self._later[0][0] - time.monotonic()) if self._later else None
+            if not self._running:
+                time.sleep(due or 0.0)
+                self._start()
+                continue
+            done, _ = ray.wait(list(self._running), num_returns=1, timeout=due if wait else 0)
             if not done:
-                return
+                if not wait:
+                    return
+                self._start()
             for reference in done:
-                item = self._running.pop(reference)
+                item, deaths = self._running.pop(reference)
                 self._start()
                 try:
                     yield item, ray.get(reference)
@@ -66,12 +79,37 @@ class Tasks(Generic[Item, Result]):
                     reason = f"cannot run on a worker: {_last_line(error)}"
                     yield item, Failure(self._name, reason, _COLOUR.sub("", str(error)))
                 except ray.exceptions.RayError as error:
-                    yield item, Failure(self._name, f"its worker process ended ({_first_line(error)})")
+                    if deaths + 1 >= self._attempts:
+                        yield item, Failure(self._name, f"{_gave_up(deaths + 1)} ({_why(error)})")
+                    elif isinstance(error, ray.exceptions.OutOfMemoryError):
+                        self._later.append((time.monotonic() + MEMORY_PAUSE_S, item, deaths + 1))
+                    else:
+                        self._waiting.appendleft((item, deaths + 1))
+                        self._start()
 
     def _start(self) -> None:
+        now = time.monotonic()
+        while self._later and self._later[0][0] <= now:
+            _, item, deaths = self._later.popleft()
+            self._waiting.appendleft((item, deaths))
         while self._waiting and len(self._running) < self._limit:
-            item = self._waiting.popleft()
-            self._running[self._remote.remote(self._name, self._function, item)] = item
+            item, deaths = self._waiting.popleft()
+            self._running[self._remote.remote(self._name, self._function, item)] = item, deaths
+
+
+def _gave_up(deaths: int) -> str:
+    if deaths == 1:
+        return "its worker process ended"
+    return f"gave up after {deaths} attempts: its worker process ended each time"
+
+
+def _why(error: Exception) -> str:
+    import ray
+
+    if not isinstance(error, ray.exceptions.OutOfMemoryError):
+        return _first_line(error)
+    found = re.search(r"IP: ([^,)\s]+)", str(error))
+    return f"memory was short on {'node ' + found[1] if found else 'its node'}"
 
 
 def _first_line(error: Exception) -> str:

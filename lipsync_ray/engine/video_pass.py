@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import queue
-import threading
-import traceback
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
 from lipsync_ray.engine.context import RunContext
+from lipsync_ray.engine.flows import Flow
 from lipsync_ray.engine.progress import ProgressReporter
 from lipsync_ray.engine.runners import Feed, Tasks
 from lipsync_ray.engine.stages import Failure, Keyed, Outcome, StageSpec
@@ -207,7 +206,7 @@ class StreamedPass(PassState[Video, Order, Made]):
     ----------
     coming : its videos, for how much work there will be
     ready : they can all begin at once; else each waits for :meth:`begin`
-    wake : called from the thread whenever there is something to poll
+    wake : called from the thread whenever there is something to poll; :meth:`end` ends the thread
     """
 
     def __init__(
@@ -224,28 +223,25 @@ class StreamedPass(PassState[Video, Order, Made]):
         self.progress = phases(spec.name, len(rows), _frames(rows), spec.unit)
         self._later: dict[str, deque[Part]] = {}  # what is not given out yet, where rows are made in turn
         self._closing = False
-        self._events: queue.SimpleQueue[Outcome | None] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
         self._wake = wake
         self._broken: Failure | None = None
         self._feed: Feed | None = None
+        self._flow: Flow | None = None
         if not rows:
             return
+        runner, most, ledger = context.runner, len(rows), context.ledger
         if ready:
-            outcomes = context.runner.run(rows, spec.stages, context.ledger)
+            self._flow = Flow(spec.name, lambda stop: runner.run(rows, spec.stages, ledger, stop), self._come)
         else:
-            self._feed = context.runner.feed()
-            outcomes = context.runner.run_fed(self._feed, len(rows), spec.stages, context.ledger)
-        threading.Thread(target=self._flow, args=(outcomes,), name=spec.name, daemon=True).start()
+            self._feed = feed = runner.feed()
+            self._flow = Flow(spec.name, lambda stop: runner.run_fed(feed, most, spec.stages, ledger, stop), self._come)
 
-    def _flow(self, outcomes: Iterator[Outcome]) -> None:
-        try:
-            for outcome in outcomes:
-                self._events.put(outcome)
-                self._wake()
-            self._broken = Failure("engine", "the pass has ended")
-        except Exception as error:
-            self._broken = Failure("engine", str(error), traceback.format_exc())
-        self._events.put(None)
+    def _come(self, outcome: Outcome | Failure) -> None:
+        if isinstance(outcome, Failure):
+            self._broken = outcome
+        else:
+            self._events.put(outcome)
         self._wake()
 
     def begin(self, name: str) -> None:
@@ -281,14 +277,17 @@ class StreamedPass(PassState[Video, Order, Made]):
     def poll(self) -> None:
         """Take in what has come back since the last call."""
         while not self._events.empty():
-            outcome = self._events.get()
-            if outcome is not None:
-                self.take(outcome, self.progress)
+            self.take(self._events.get(), self.progress)
         if self._broken is not None and self._events.empty():
             for key in sorted(self.of):
                 if key in self.of:
                     self.take(Outcome(key, None, self._broken), self.progress)
         self.settle()
+
+    def end(self) -> None:
+        """Leave the pass, whatever is under way; its processes are free for others."""
+        if self._flow is not None:
+            self._flow.end()
 
     @property
     def done(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Generic, TypeVar
@@ -113,7 +114,7 @@ def run_with_faces(
     """
     found, wanted = _divide(videos, folder)
     wake = Wake()
-    with phases(context.console) as progress_of:
+    with phases(context.console) as progress_of, ExitStack() as passes:
         asking: Tasks[Any, Any] = context.tasks(follow_up.name, follow_up.task)
 
         def ask(key: str, table: FaceTable) -> None:
@@ -124,6 +125,8 @@ def run_with_faces(
         faces = StreamedPass(context, face_pass, wanted, progress_of, wake.up, ready=True)
         leading = StreamedPass(context, lead.spec, lead.spec.active, progress_of, wake.up) if lead else None
         following = StreamedPass(context, main, main.active, progress_of, wake.up)
+        for one in filter(None, (faces, leading, following)):
+            passes.callback(one.end)
         for key, table in found.items():
             ask(key, table)
         for query in follow_up.at_once:

@@ -17,6 +17,12 @@ words.clear(os.path.dirname(sys.argv[1]), os.path.basename(sys.argv[1])[:4] + "*
 print("ready", flush=True)
 if sys.argv[2] == "done":
     words.done()
+elif sys.argv[2] == "ends":
+    words.ends()
+elif sys.argv[2] == "sys.exit":
+    sys.exit(3)
+elif sys.argv[2] == "error":
+    raise KeyError
 elif sys.argv[2] == "wait":
     time.sleep(60)
 os._exit(3)
@@ -30,12 +36,12 @@ def wait_until_gone(path):
     return not path.exists()
 
 
-@pytest.mark.parametrize("ending", ["done", "exit", "kill"])
+@pytest.mark.parametrize("ending", ["done", "ends", "sys.exit", "error", "exit", "kill"])
 def test_they_are_said_only_where_the_process_could_not(tmp_path, ending):
     folder = tmp_path / "session"
     folder.mkdir()
     (folder / "log").write_text("x")
-    how = {"done": "done", "exit": "exit", "kill": "wait"}[ending]
+    how = "wait" if ending == "kill" else ending
     process = subprocess.Popen(
         [sys.executable, "-c", PROGRAM, str(folder), how], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -43,7 +49,7 @@ def test_they_are_said_only_where_the_process_could_not(tmp_path, ending):
     if ending == "kill":
         os.kill(process.pid, signal.SIGKILL)
     said = process.communicate(timeout=30)[1]
-    assert ("these were the last words" in said) == (ending != "done")
+    assert ("these were the last words" in said) == (ending in ("exit", "kill"))  # "exit": as Ray's own code does
     assert wait_until_gone(folder)
 
 

@@ -8,14 +8,14 @@ from functools import partial
 import pytest
 from rich.console import Console
 
-from lipsync_ray.engine import ray_data
+from lipsync_ray.engine import ray_data, ray_sight, session
 from lipsync_ray.engine.attempts import Ledger
 from lipsync_ray.engine.context import RunContext
 from lipsync_ray.engine.inline_runner import InlineRunner
 from lipsync_ray.engine.ray_runner import RayRunner
 from lipsync_ray.engine.stages import Failure, StageSpec
 from lipsync_ray.engine.startup_barrier import StartupBarrier
-from lipsync_ray.errors import ProbeError
+from lipsync_ray.errors import ClusterError, ProbeError
 from lipsync_ray.settings import Workers
 
 pytestmark = pytest.mark.usefixtures("cluster")
@@ -129,3 +129,59 @@ def test_a_roll_that_is_lost_holds_nobody_back(cluster):
     ray.kill(roll._roll)
     roll.wait_for(["never"], 600)
     assert time.monotonic() - before < 60
+
+
+def end_unless_told(folder, value):
+    """Ends its process, until it has done so as often as `value` says."""
+    deaths = len(os.listdir(folder))
+    if deaths < value:
+        open(os.path.join(folder, str(deaths)), "w").close()
+        os._exit(9)
+    return value
+
+
+@pytest.mark.parametrize(("deaths", "expected"), [(1, 1), (5, None)])
+def test_a_task_that_ends_its_process_is_given_up(cluster, tmp_path, deaths, expected):
+    crew = RunContext(RayRunner(cluster), Workers(), Console(quiet=True), Ledger("attempts", 2))
+    [(_, answer)] = crew.map_tasks("end", partial(end_unless_told, str(tmp_path)), [deaths])
+    if expected is not None:
+        assert answer == expected
+    else:
+        assert answer.reason.startswith("gave up after 2 attempts: its worker process ended each time (")
+        assert len(os.listdir(tmp_path)) == 2
+
+
+def test_what_the_cluster_looks_like(cluster):
+    """An actor that asks for more than there is has no place; one that sleeps in its constructor loads."""
+    import ray
+
+    class Loads:
+        def __init__(self):
+            time.sleep(60)
+
+    many = ray.remote(num_cpus=10_000)(Loads).remote()
+    slow = ray.remote(num_cpus=0)(Loads).remote()
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        sight = ray_sight.look()
+        if sight is not None and sight.loading and sight.asks:
+            break
+        time.sleep(0.2)
+    assert dict(sight.asks[0].needs) == {"CPU": 10_000.0}
+    assert sight.loading >= 1
+    assert sum(node.total["CPU"] for node in sight.nodes) == cluster.cpus
+    assert sight.killed == {}
+    assert not ray_sight.grows()
+    for actor in (many, slow):
+        ray.kill(actor)
+
+
+def test_a_cluster_without_a_cpu_is_refused(cluster, monkeypatch):
+    import ray
+
+    monkeypatch.setattr(session, "NODES_S", 0.0)
+    monkeypatch.setattr(ray, "cluster_resources", lambda: {"memory": 1.0})
+    with pytest.raises(ClusterError, match="the cluster has no CPU"):
+        session._cluster()
+    monkeypatch.setattr(ray_sight, "grows", lambda: True)
+    assert session._cluster().nodes == 1

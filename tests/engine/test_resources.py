@@ -130,3 +130,9 @@ def test_neighbours_share_their_processes_where_there_is_an_actor_a_cpu():
         len(g) for g in pools([stage("a", shares=True), stage("b", gpus=1, shares=True), stage("c", shares=True)])
     ] == [1, 1, 1]
     assert [len(g) for g in pools([stage("a"), stage("b", shares=True), stage("c", shares=True)])] == [1, 2]
+
+
+def test_an_actor_fits_on_one_node():
+    with pytest.raises(SettingsError, match="no node of the cluster has more than 1 GPUs"):
+        allocate(Cluster(32, 4, 4, 1.0), Workers(gpus_per_actor=2), False)
+    assert allocate(Cluster(32, 8, 4, 2.0), Workers(gpus_per_actor=2), False).model.workers == 4
