@@ -8,6 +8,7 @@ sound. What is right comes from FFmpeg's tools, numpy and Pillow alone: output f
 time, rounded to the grid of the stream's rate, is at most k; behind the end the video plays backwards. Videos without
 drawn numbers are compared by their borders, where no lips are. Two engines must give the same encoded pictures.
 
+Dubs that an earlier start left in WORK are kept, as the product keeps them: give a new one for another version of it.
 WORK/odd-media.md and .csv say what became of each; the exit status is 1 where something is wrong.
 """
 
@@ -17,7 +18,6 @@ import argparse
 import csv
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -133,7 +133,6 @@ class Run:
 
     def dub(self, rows: list[Row], out: Path) -> tuple[int, dict[str, dict[str, Any]]]:
         """(exit status, results by id, of those that were written)."""
-        shutil.rmtree(out, ignore_errors=True)
         out.parent.mkdir(parents=True, exist_ok=True)
         table = out.with_name(out.name + ".csv")
         with table.open("w", newline="") as file:
