@@ -143,7 +143,8 @@ def test_a_driver_that_is_asked_to_stop_says_so_and_leaves_nothing_of_ray(argume
         env=environment,
     )
     try:
-        wait_for(lambda: (out / "run.json").exists() or driver.poll() is not None)
+        # What a first small task has left: Ray is up by then.
+        wait_for(lambda: (out / "sources").exists() or driver.poll() is not None)
         family = [psutil.Process(driver.pid), *psutil.Process(driver.pid).children(recursive=True)]
         heard_at = {address for process in family for address in listening(process)}
         driver.send_signal(number)
