@@ -88,12 +88,17 @@ def _why_unreadable(url: str, error: Exception) -> str:
     return str(error)
 
 
+def picture_streams(container: Any) -> list[Any]:
+    """The picture streams that are no cover images."""
+    return [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
+
+
 def main_stream(container: Any) -> Any:
     """The picture stream that players show: the first one flagged as default, or else the first; None without one.
 
     A cover image is none.
     """
-    streams = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
+    streams = picture_streams(container)
     return next((stream for stream in streams if stream.disposition & Disposition.default), next(iter(streams), None))
 
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
-from av.stream import Disposition
-
-from lipsync_ray.media.container import ALPHA_MODE
+from lipsync_ray.media.container import ALPHA_MODE, picture_streams
 from lipsync_ray.media.picture import known_matrix
 from lipsync_ray.media.stamps import Stamps
 from lipsync_ray.media.transparency import has_alpha, shows_through
@@ -29,9 +27,8 @@ def of_container(container: Any, stream: Any, stamps: Stamps) -> tuple[str, ...]
         others.append(f"the title “{title[:80]}”")
     if stream.metadata.get("timecode") or container.metadata.get("timecode"):
         others.append("the time code")
-    pictures = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
-    if len(pictures) > 1:
-        others.append(f"other picture streams ({len(pictures) - 1})")
+    if (pictures := len(picture_streams(container))) > 1:
+        others.append(f"other picture streams ({pictures - 1})")
     if others:
         found.append(f"not carried over: {', '.join(others)}")
     if container.duration and not stamps.joins and stamps.packets > 1:

@@ -90,7 +90,7 @@ class ReaderPool:
 
     def placed(self, info: VideoInfo, start: int, threads: int) -> Iterator[tuple[int, Any]]:
         """(place, frame) of a video in rising order, from the last one at or before ``start``, until the caller stops."""
-        reader = self._taken(info, start) or Reader(info, threads)
+        reader = self._idle_reader(info, start) or Reader(info, threads)
         sound = False
         try:
             yield from reader.placed(start)
@@ -100,11 +100,11 @@ class ReaderPool:
             raise
         finally:
             if sound:
-                self._returned(reader)
+                self._keep(reader)
             else:  # a failed decoder is not used again
                 reader.close()
 
-    def _taken(self, info: VideoInfo, start: int) -> Reader | None:
+    def _idle_reader(self, info: VideoInfo, start: int) -> Reader | None:
         with self._lock:
             able = [reader for reader in self._idle if reader.info == info and reader.reaches(start)]
             if not able:
@@ -113,7 +113,7 @@ class ReaderPool:
             self._idle.remove(reader)
             return reader
 
-    def _returned(self, reader: Reader) -> None:
+    def _keep(self, reader: Reader) -> None:
         with self._lock:
             self._idle.append(reader)
             surplus = self._idle.pop(0) if len(self._idle) > self._most else None
