@@ -77,6 +77,22 @@ def s3_server():
     server.stop()
 
 
+@pytest.fixture(params=["here", "bucket"])
+def place(request, tmp_path):
+    """A folder's path, or its URL; nothing is in it."""
+    if request.param == "here":
+        return str(tmp_path / "out")
+    import s3fs
+
+    from lipsync_ray.io import storage
+
+    request.getfixturevalue("s3_server")
+    s3fs.S3FileSystem.clear_instance_cache()
+    s3fs.S3FileSystem().mkdirs("whose", exist_ok=True)
+    storage.remove("s3://whose/out")
+    return "s3://whose/out"
+
+
 @pytest.fixture(scope="session")
 def cluster(s3_server):
     """One Ray for all tests of the session."""

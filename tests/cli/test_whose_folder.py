@@ -4,7 +4,6 @@ import json
 import sys
 
 import pytest
-import s3fs
 
 import lipsync_ray
 from lipsync_ray.cli import app
@@ -52,18 +51,6 @@ def fill(folder, owner):
 
 def contents(folder):
     return {name: identity(storage.join(folder, name)) for name in storage.list_tree(folder)}
-
-
-@pytest.fixture(params=["here", "bucket"])
-def place(request, tmp_path):
-    """A folder's path, or its URL."""
-    if request.param == "here":
-        return str(tmp_path / "out")
-    request.getfixturevalue("s3_server")
-    s3fs.S3FileSystem.clear_instance_cache()
-    s3fs.S3FileSystem().mkdirs("another", exist_ok=True)
-    storage.remove("s3://another/out")
-    return "s3://another/out"
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -4,7 +4,6 @@ import json
 from dataclasses import dataclass
 
 import pytest
-import s3fs
 
 from lipsync_ray.errors import ManifestError, SettingsError
 from lipsync_ray.io import storage
@@ -21,18 +20,6 @@ class Kept:
 
 
 ROWS = Records(Kept, "kept.parquet")
-
-
-@pytest.fixture(params=["here", "bucket"])
-def place(request, tmp_path):
-    """A folder's path, or its URL; nothing is in it."""
-    if request.param == "here":
-        return str(tmp_path / "out")
-    request.getfixturevalue("s3_server")
-    s3fs.S3FileSystem.clear_instance_cache()
-    s3fs.S3FileSystem().mkdirs("whose", exist_ok=True)
-    storage.remove("s3://whose/out")
-    return "s3://whose/out"
 
 
 def put(folder, name, values):
