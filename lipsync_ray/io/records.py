@@ -93,13 +93,24 @@ class Records(Generic[R]):
         return {name: row for name, row in found.items() if row.fingerprint == fingerprints[name] and usable(row)}
 
     def write_table(self, out: str, rows: Iterable[R]) -> str:
-        """Commit the table of all rows; its URL."""
-        url = storage.join(out, self.file)
+        """Commit the table of all rows, where it does not stand there already; its URL."""
+        url, rows = storage.join(out, self.file), list(rows)
+        if self._stands(out, rows):  # a finished run that is started again: Arrow imports pandas to make a table
+            return url
         table = pa.Table.from_pylist([asdict(row) for row in rows], schema=self.schema)  # type: ignore[call-overload]
         buffer = io.BytesIO()
         pq.write_table(table, buffer, compression="zstd")
         storage.commit_bytes(url, buffer.getvalue())
         return url
+
+    def _stands(self, out: str, rows: list[R]) -> bool:
+        try:
+            table = read_table(storage.join(out, self.file))
+        except (OSError, pa.ArrowException):  # none yet, or one that cannot be read
+            return False
+        return (
+            bool(table.schema.equals(self.schema)) and [row_from(self.kind, row) for row in table.to_pylist()] == rows
+        )
 
     def read_table(self, out: str) -> list[R]:
         """The rows of a run's table, also of one that a version wrote which knew fewer columns."""
