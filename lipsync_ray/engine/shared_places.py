@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from lipsync_ray.errors import ClusterError
 from lipsync_ray.io import storage
@@ -36,7 +36,7 @@ def check(urls: Sequence[str]) -> None:
 
     nodes = {node["NodeID"]: node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]}
     if len(nodes) > 1:
-        refuse({nodes[node]: lost for node, lost in ask(nodes, urls).items()})
+        refuse([(nodes[node], lost) for node, lost in ask(nodes, urls).items()])
 
 
 def ask(nodes: Iterable[str], urls: Sequence[str]) -> dict[str, list[str]]:
@@ -70,21 +70,21 @@ def unseen(urls: Sequence[str]) -> list[str]:
     return lost
 
 
-def refuse(lost: Mapping[str, Sequence[str]]) -> None:
+def refuse(lost: Iterable[tuple[str, Sequence[str]]]) -> None:
     """Say what a node does not see.
 
     Parameters
     ----------
-    lost : address of a node → files
+    lost : (address of a node, files) of each; several nodes may have one address
 
     Raises
     ------
     ClusterError
     """
-    blind = {node: urls for node, urls in sorted(lost.items()) if urls}
+    blind = sorted((node, urls) for node, urls in lost if urls)
     if not blind:
         return
-    node, urls = next(iter(blind.items()))
+    node, urls = blind[0]
     more = f" (and {len(urls) - 1} more)" if len(urls) > 1 else ""
     others = f", nor do {len(blind) - 1} other nodes" if len(blind) > 1 else ""
     raise ClusterError(

@@ -35,12 +35,14 @@ def test_what_is_not_there_is_unseen(tmp_path):
 
 
 def test_the_node_and_the_path_are_named():
-    refuse({"10.0.0.1": [], "10.0.0.2": []})
+    refuse([("10.0.0.1", []), ("10.0.0.2", [])])
     with pytest.raises(ClusterError, match=r"node 10\.0\.0\.2 does not see /out/run\.json\. .* in a bucket") as caught:
-        refuse({"10.0.0.1": [], "10.0.0.2": ["/out/run.json"]})
+        refuse([("10.0.0.1", []), ("10.0.0.2", ["/out/run.json"])])
     assert "\n" not in str(caught.value)
     with pytest.raises(ClusterError, match=r"/out/run\.json \(and 1 more\), nor do 1 other nodes"):
-        refuse({"b": ["/out/run.json", "/in/v"], "c": ["/out/run.json"]})
+        refuse([("b", ["/out/run.json", "/in/v"]), ("c", ["/out/run.json"])])
+    with pytest.raises(ClusterError, match=r"node a does not see /out/run\.json"):  # two nodes of one address
+        refuse([("a", ["/out/run.json"]), ("a", [])])
 
 
 @dataclass
