@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         EnhanceSettings,
         EvaluateSettings,
         HeadSettings,
+        ProvenanceSettings,
         RestoreSettings,
         Workers,
     )
@@ -49,6 +50,7 @@ __all__ = [
     "LipsyncError",
     "Pads",
     "Prices",
+    "ProvenanceSettings",
     "Quote",
     "RestoreSettings",
     "Result",
@@ -78,6 +80,7 @@ _WHERE = {
     "LipsyncError": "errors",
     "Pads": "faces.crop",
     "Prices": "jobs.dub.quote",
+    "ProvenanceSettings": "settings",
     "Quote": "jobs.dub.quote",
     "RestoreSettings": "settings",
     "Result": "io.results",
