@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from lipsync_ray.jobs.train.job import Trained
     from lipsync_ray.jobs.train.settings import TrainSettings
     from lipsync_ray.media.encode import VideoCoding
+    from lipsync_ray.provenance.inspection import Inspection, inspect_file
     from lipsync_ray.quotes import calibrate, quote_table
     from lipsync_ray.settings import (
         AnalyzeSettings,
@@ -47,6 +48,7 @@ __all__ = [
     "EvaluateSettings",
     "Evaluated",
     "HeadSettings",
+    "Inspection",
     "LipsyncError",
     "Pads",
     "Prices",
@@ -65,6 +67,7 @@ __all__ = [
     "dub_table",
     "enhance",
     "evaluate",
+    "inspect_file",
     "quote_table",
     "train",
 ]
@@ -77,6 +80,7 @@ _WHERE = {
     "EvaluateSettings": "settings",
     "Evaluated": "jobs.evaluate.job",
     "HeadSettings": "settings",
+    "Inspection": "provenance.inspection",
     "LipsyncError": "errors",
     "Pads": "faces.crop",
     "Prices": "jobs.dub.quote",
@@ -95,6 +99,7 @@ _WHERE = {
     "dub_table": "api",
     "enhance": "api",
     "evaluate": "api",
+    "inspect_file": "provenance.inspection",
     "quote_table": "quotes",
     "train": "api",
 }

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import mimetypes
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import lru_cache
@@ -19,7 +18,9 @@ from lipsync_ray.io import storage
 from lipsync_ray.io.identity import check_unchanged
 from lipsync_ray.io.results import Drawn
 from lipsync_ray.provenance.claims import SOFTWARE, Claim, SourceFile
+from lipsync_ray.provenance.credentials import reading
 from lipsync_ray.provenance.signer import Signer
+from lipsync_ray.provenance.tags import kind_of, type_of
 
 if TYPE_CHECKING:
     import c2pa
@@ -54,7 +55,7 @@ def sign_file(path: Path, claim: Claim, signer: Signer, clear: bool) -> None:
             if found[1]:
                 local = stack.enter_context(_here(one))
                 with local.open("rb") as file:
-                    builder.add_ingredient(_ingredient(number, one, claim), type_of(one.url), file)
+                    builder.add_ingredient(_ingredient(number, one, claim), kind_of(local), file)
         builder.sign_file(str(path), str(signed), opened)
     signed.replace(path)
 
@@ -135,7 +136,7 @@ def definition(claim: Claim, looked: dict[SourceFile, tuple[str, bool]], clear: 
             {"label": FACTS, "data": facts},
         ],
         "ingredients": [
-            _ingredient(number, one, claim) | {"format": type_of(one.url)}
+            _ingredient(number, one, claim) | {"format": type_of(storage.name_of(one.url))}
             for number, (one, found) in enumerate(looked.items())
             if not found[1]
         ],
@@ -154,23 +155,28 @@ def look_at(url: str, content: str) -> tuple[str, bool]:
     ------
     ChangedError : it is another one
     """
-    import c2pa
-
     digest = hashlib.sha256()
     with _here(SourceFile("video", url, content)) as local:
         with local.open("rb") as file:
             while block := file.read(_HASHED_AT_ONCE):
                 digest.update(block)
-        try:
-            with local.open("rb") as file:
-                reader = c2pa.Reader.try_create(type_of(url), file)
-                there = reader is not None
-                if reader is not None:
-                    reader.close()
-        except c2pa.C2paError:  # a kind of file that has none, or one that is damaged
-            there = False
+        there = _readable(local)
     check_unchanged(url, content)
     return digest.hexdigest(), there
+
+
+def _readable(path: Path) -> bool:
+    """Whether a file has a manifest that can be read, be it one that does not hold: that is told with it."""
+    import c2pa
+
+    try:
+        with path.open("rb") as file, reading() as context:
+            reader = c2pa.Reader.try_create(kind_of(path), file, context=context)
+            if reader is not None:
+                reader.close()
+            return reader is not None
+    except c2pa.C2paError:  # a kind of file that has none, or one that is damaged
+        return False
 
 
 @contextmanager
@@ -184,18 +190,6 @@ def _here(source: SourceFile) -> Iterator[Path]:
         local = Path(scratch) / "source"
         storage.copy(source.url, str(local))
         yield local
-
-
-def type_of(url: str) -> str:
-    """The media type of a file, by its name."""
-    name = storage.name_of(url).lower()
-    return _TYPES.get(name.rpartition(".")[2]) or mimetypes.guess_type(name)[0] or "application/octet-stream"
-
-
-_TYPES = {
-    "mov": "video/quicktime", "m4a": "audio/mp4", "m4v": "video/mp4", "wav": "audio/wav", "mkv": "video/x-matroska",
-    "webp": "image/webp", "avif": "image/avif", "heic": "image/heic", "opus": "audio/ogg",
-}  # fmt: skip
 
 
 def _ingredient(number: int, source: SourceFile, claim: Claim) -> dict[str, Any]:
@@ -239,9 +233,9 @@ def _around(some: tuple[Drawn, ...]) -> Drawn:
     return Drawn(some[0].start_s, some[-1].stop_s, x, y, right - x, bottom - y)
 
 
-def _builder(manifest: dict[str, Any]) -> c2pa.Builder:
+@contextmanager
+def _builder(manifest: dict[str, Any]) -> Iterator[c2pa.Builder]:
     import c2pa
 
-    # No thumbnails: they would keep faces in the manifest.
-    settings = c2pa.Settings.from_dict({"builder": {"thumbnail": {"enabled": False}}})
-    return c2pa.Builder(json.dumps(manifest), c2pa.Context(settings))
+    with reading() as context, c2pa.Builder(json.dumps(manifest), context) as builder:
+        yield builder

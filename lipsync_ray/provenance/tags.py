@@ -6,6 +6,7 @@ stays where it is. The sentence is written by the muxer. A PNG gets both as chun
 
 from __future__ import annotations
 
+import mimetypes
 import re
 import zlib
 from collections.abc import Iterator
@@ -18,7 +19,12 @@ from lipsync_ray.errors import EncodeError
 from lipsync_ray.provenance.claims import SOFTWARE, Claim
 
 XMP_BOX = UUID("be7acfcb-97a9-42e8-9c71-999491e3afac").bytes
+_C2PA_BOX = UUID("d8fec3d6-1b0e-483c-9297-5828877ec481").bytes
 PNG_SIGN = b"\x89PNG\r\n\x1a\n"
+_TYPES = {
+    "mov": "video/quicktime", "m4a": "audio/mp4", "m4v": "video/mp4", "wav": "audio/wav", "mkv": "video/x-matroska",
+    "webp": "image/webp", "avif": "image/avif", "heic": "image/heic", "heif": "image/heif", "opus": "audio/ogg",
+}  # fmt: skip
 _XMP_KEYWORD = "XML:com.adobe.xmp"
 _SENTENCE_KEYWORD = "Description"
 _SCANNED = 1 << 20  # bytes at both ends of a file of no kind that is known here
@@ -134,6 +140,41 @@ def read_packet(file: IO[bytes], size: int) -> str:
         if found := _PACKET.search(file.read(min(size, _LARGEST_PACKET) if whole else _SCANNED)):
             return found[0].decode(errors="replace")
     return ""
+
+
+def has_manifest(file: IO[bytes], size: int) -> bool:
+    """Whether a file holds what looks like a C2PA manifest, whole or damaged; of MP4, PNG and JPEG."""
+    file.seek(0)
+    head = file.read(12)
+    if head[4:8] == b"ftyp":
+        for kind, began, _ in boxes(file, size):
+            file.seek(began)
+            if kind == b"uuid" and file.read(16) == _C2PA_BOX:
+                return True
+        return False
+    file.seek(0)
+    if head.startswith(PNG_SIGN):
+        return any(kind == b"caBX" for kind, _ in _chunks(file.read()))
+    return head.startswith(b"\xff\xd8") and b"jumdc2pa" in file.read(_LARGEST_PACKET)
+
+
+def kind_of(path: Path) -> str:
+    """The media type of a file, by its first bytes, else by its name."""
+    with path.open("rb") as file:
+        head = file.read(12)
+    if head[4:8] == b"ftyp" and head[8:12] not in (b"heic", b"heix", b"mif1", b"avif", b"M4A "):
+        return "video/quicktime" if head[8:12] == b"qt  " else "video/mp4"
+    for sign, kind in ((PNG_SIGN, "image/png"), (b"\xff\xd8", "image/jpeg"), (b"ID3", "audio/mpeg")):
+        if head.startswith(sign):
+            return kind
+    if head.startswith(b"RIFF"):
+        return {b"WAVE": "audio/wav", b"AVI ": "video/avi"}.get(head[8:12], "image/webp")
+    return type_of(path.name)
+
+
+def type_of(name: str) -> str:
+    """The media type of a file by its name."""
+    return _TYPES.get(name.lower().rpartition(".")[2]) or mimetypes.guess_type(name)[0] or "application/octet-stream"
 
 
 def source_type_in(packet: str) -> str:
