@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 
 from lipsync_ray import addresses
 from lipsync_ray.cli.analyze import analyze
+from lipsync_ray.cli.clean import clean
 from lipsync_ray.cli.dub import demo, dub
 from lipsync_ray.cli.enhance import enhance
 from lipsync_ray.cli.evaluate import evaluate, report
@@ -49,7 +50,7 @@ app = typer.Typer(
 )
 _LOG = logging.getLogger(PACKAGE)
 
-for command in (dub, demo, analyze, enhance, evaluate, report, train, calibrate, status, inspect):
+for command in (dub, demo, analyze, enhance, evaluate, report, train, calibrate, status, inspect, clean):
     app.command()(command)
 app.add_typer(weights_app, name="weights")
 

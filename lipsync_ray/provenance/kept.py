@@ -9,6 +9,7 @@ from typing import Any
 
 from lipsync_ray.engine.job import JobRun
 from lipsync_ray.engine.stages import Failure
+from lipsync_ray.io import storage
 from lipsync_ray.io.results import Result, has_output
 from lipsync_ray.provenance.claims import Claim
 from lipsync_ray.provenance.marking import Marking, MarkOrder, mark_again
@@ -63,7 +64,7 @@ def _mark_finished(
     orders = [
         MarkOrder(
             name,
-            row.output or "",
+            _here(run, row),
             row.frames or 1,
             Fraction(row.rate or 25),
             replace(claims[name], drawn=row.drawn),
@@ -73,8 +74,16 @@ def _mark_finished(
         for name, row in rows.items()
     ]
     for order, answer in run.context.map_tasks("mark", mark_again, orders):
-        row = replace(rows[order.key], run=run.id, consent=order.claim.consent, rights=order.claim.rights)
+        row = replace(
+            rows[order.key], run=run.id, output=order.url, consent=order.claim.consent, rights=order.claim.rights
+        )
         if isinstance(answer, Failure):  # the file is as it was, and so is its record: the next run tries again
             run.end(replace(row, status="failed", stage=answer.stage, error=answer.reason), recorded=False)
         else:
             run.end(replace(row, **said_of(marking, order.claim)))
+
+
+def _here(run: JobRun[Any, Result], row: Result) -> str:
+    """Where a finished file is in this run's folder, which may have been copied or moved since its record was written."""
+    before = row.output or ""
+    return run.url(storage.name_of(storage.parent(before)), storage.name_of(before))

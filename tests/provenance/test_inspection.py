@@ -9,8 +9,6 @@ from certificates import write_signer
 from clips import barcode, tone, write_audio, write_video
 from typer.testing import CliRunner
 
-pytest.importorskip("c2pa", reason="needs the extra provenance (c2pa-python)")
-
 from lipsync_ray.cli.app import app
 from lipsync_ray.errors import SettingsError
 from lipsync_ray.provenance import inspection
@@ -20,6 +18,8 @@ from lipsync_ray.provenance.manifest import sign_file
 from lipsync_ray.provenance.signer import signer_of
 from lipsync_ray.provenance.tags import write_tags
 from lipsync_ray.settings import ProvenanceSettings
+
+pytest.importorskip("c2pa", reason="needs the extra provenance (c2pa-python)")
 
 CLAIM = Claim("a.mp4", "lips", "warp")
 
@@ -50,8 +50,12 @@ def files(tmp_path_factory):
     ("name", "marked", "said"),
     [
         ("plain.mp4", False, "not marked; no manifest, no tag"),
-        ("tagged.mp4", True, "marked; IPTC compositeWithTrainedAlgorithmicMedia; \"The lips"),
-        ("signed.mp4", True, "marked; manifest valid, its signer is vouched for by nobody here, signed by Signer, Studio"),
+        ("tagged.mp4", True, 'marked; IPTC compositeWithTrainedAlgorithmicMedia; "The lips'),
+        (
+            "signed.mp4",
+            True,
+            "marked; manifest valid, its signer is vouched for by nobody here, signed by Signer, Studio",
+        ),
         ("both.mp4", True, "marked; manifest valid"),
         ("signed.png", True, "marked; manifest valid"),
         ("torn.mp4", False, "not marked; manifest INVALID"),

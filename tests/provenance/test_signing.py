@@ -15,8 +15,6 @@ from clips import barcode, tone, write_audio, write_both
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-c2pa = pytest.importorskip("c2pa", reason="needs the extra provenance (c2pa-python)")
-
 from lipsync_ray.errors import ChangedError, SettingsError, SigningError
 from lipsync_ray.io.identity import identity
 from lipsync_ray.io.results import Drawn
@@ -28,7 +26,11 @@ from lipsync_ray.provenance.signer import signer_of
 from lipsync_ray.provenance.tags import write_tags
 from lipsync_ray.settings import ProvenanceSettings
 
-CLAIM = Claim("a.mp4", "lips", "warp", (Network("warp", "ab12", "Apache-2.0"),), consent="signed 2026-11-02", rights="all")
+c2pa = pytest.importorskip("c2pa", reason="needs the extra provenance (c2pa-python)")
+
+CLAIM = Claim(
+    "a.mp4", "lips", "warp", (Network("warp", "ab12", "Apache-2.0"),), consent="signed 2026-11-02", rights="all"
+)
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +90,9 @@ def test_a_manifest_says_what_was_done_by_what_and_where(video, signer, tmp_path
     assert (where["shape"]["origin"], where["shape"]["width"]) == ({"x": 10, "y": 20}, 30)
     assert [one["relationship"] for one in manifest["ingredients"]] == ["parentOf", "componentOf"]
     facts = assertion(manifest, FACTS)
-    digests = [subprocess.run(["sha256sum", path], capture_output=True, text=True).stdout.split()[0] for path in (video, sound)]
+    digests = [
+        subprocess.run(["sha256sum", path], capture_output=True, text=True).stdout.split()[0] for path in (video, sound)
+    ]
     assert [one["sha256"] for one in facts["sources"]] == digests
     assert "signed 2026" not in json.dumps(manifest)
     assert set(facts["consent"]) == {"sha256"}
@@ -235,7 +239,11 @@ def swapped(folder, chain, key):
 
 def no_issuer(folder, chain, key):
     own = KEYS["es256"]()
-    chain.write_bytes(chain.read_bytes().replace(chain.read_bytes(), pem_of(certificate("A", own), certificate("B", own, authority=True))))
+    chain.write_bytes(
+        chain.read_bytes().replace(
+            chain.read_bytes(), pem_of(certificate("A", own), certificate("B", own, authority=True))
+        )
+    )
     key.write_bytes(pem_of_key(own))
 
 

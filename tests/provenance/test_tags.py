@@ -114,7 +114,9 @@ def test_the_same_claim_is_the_same_bytes():
 
 
 def write_png(path):
-    path.write_bytes(cv2.imencode(".png", np.random.default_rng(0).integers(0, 255, (30, 40, 3), np.uint8))[1].tobytes())
+    path.write_bytes(
+        cv2.imencode(".png", np.random.default_rng(0).integers(0, 255, (30, 40, 3), np.uint8))[1].tobytes()
+    )
     return path
 
 

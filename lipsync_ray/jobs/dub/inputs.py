@@ -121,6 +121,7 @@ class DubRun(JobRun[DubState, Result]):
             "work": self.recipe.work,
             "fingerprint": self.recipe.digest,
             "detected_videos": self.detected_videos,
+            "consent": sum(dub.consent is not None for dub in self.dubs),
         }
 
     def row_of(self, video: DubState, status: Any, **values: Any) -> Result:

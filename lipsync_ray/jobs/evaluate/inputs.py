@@ -26,7 +26,7 @@ from lipsync_ray.jobs.evaluate.judged import JUDGES, NO_SOUNDS, HeardSound, Soun
 from lipsync_ray.jobs.evaluate.likeness import leave_other_scenes
 from lipsync_ray.jobs.evaluate.plan import why_not_comparable
 from lipsync_ray.jobs.evaluate.scores import SCORES, Score
-from lipsync_ray.jobs.evaluate.subjects import Subject
+from lipsync_ray.jobs.evaluate.subjects import Subject, consents
 from lipsync_ray.media.audio import SoundTrack
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.models.scorers import SCORERS
@@ -109,7 +109,7 @@ class EvaluateRun(JobRun[EvaluateState, Score]):
 
     def more(self) -> Mapping[str, Any]:
         fid = self.fid_weights and self.fid_weights.record()
-        return {"scorer_weights": self.checkpoint.record(), "fid_weights": fid}
+        return {"scorer_weights": self.checkpoint.record(), "fid_weights": fid, "consent": consents(self.subjects)}
 
     def row_of(self, video: EvaluateState, status: Any, **values: Any) -> Score:
         subject, info = video.subject, video.info
