@@ -12,7 +12,7 @@ from lipsync_ray.engine import occupancy
 from lipsync_ray.engine.occupancy import held
 from lipsync_ray.errors import SettingsError
 from lipsync_ray.io import storage
-from lipsync_ray.io.run_contents import JOBS, Use, kind_of
+from lipsync_ray.io.run_contents import JOBS, Use, cache_folders, kind_of
 from lipsync_ray.io.run_folder import REPORT, UNKNOWN, holds, owner_of
 from lipsync_ray.io.sizes import sizes_below
 
@@ -51,12 +51,7 @@ def contents(out: str, previews: bool) -> list[Kept]:
     SettingsError : no run's folder
     """
     out = storage.absolute(out)
-    found = owner_of(out)
-    if found is None:
-        raise SettingsError(f"{out}: no run in it; expected the folder of one")
-    job = found.partition(" ")[0]
-    if found in (UNKNOWN, REPORT) or job not in JOBS:
-        raise SettingsError(f"{out}: {holds(found)}; expected the folder of a run of {', '.join(JOBS)}")
+    job = _job_of(out)
     groups: dict[tuple[str, Use | None], dict[str, int]] = defaultdict(dict)
     for path, size in sizes_below(out).items():
         if path == occupancy.FILE:
@@ -69,6 +64,16 @@ def contents(out: str, previews: bool) -> list[Kept]:
         for (what, use), files in groups.items()
     ]
     return sorted(kept, key=lambda one: (not one.goes, -one.size))
+
+
+def _job_of(out: str) -> str:
+    found = owner_of(out)
+    if found is None:
+        raise SettingsError(f"{out}: no run in it; expected the folder of one")
+    job = found.partition(" ")[0]
+    if found in (UNKNOWN, REPORT) or job not in JOBS:
+        raise SettingsError(f"{out}: {holds(found)}; expected the folder of a run of {', '.join(JOBS)}")
+    return job
 
 
 def clean(out: str, previews: bool, console: Console) -> list[Kept]:
@@ -86,7 +91,7 @@ def clean(out: str, previews: bool, console: Console) -> list[Kept]:
         with ThreadPoolExecutor(_REMOVERS) as pool:
             list(pool.map(lambda path: storage.remove(storage.join(out, path)), going))
         if storage.is_local(out):
-            for folder in sorted({path.partition("/")[0] for path in going if "/" in path}):
+            for folder in storage.list_names(out) & cache_folders(_job_of(out)):
                 if not storage.list_tree(storage.join(out, folder)):
                     storage.remove(storage.join(out, folder))
     return found

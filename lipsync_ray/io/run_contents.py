@@ -105,3 +105,9 @@ JOBS = tuple(_OF)
 def kind_of(job: str, path: str) -> Kind | None:
     """What a file of a run's folder is; None of one that no run of this job makes."""
     return next((kind for kind in (_RECORDS, *_OF[job]) if kind.fits(path)), None)
+
+
+def cache_folders(job: str) -> set[str]:
+    """Names of the folders in which a run of a job keeps what can be done without."""
+    first = {kind.form.partition("/")[0] for kind in _OF[job] if kind.use != "result"}
+    return {name for name in first if name.isalpha()}

@@ -76,8 +76,10 @@ def test_folders_that_are_left_empty_go(tmp_path):
         "dub",
         [f"heads/{KEY}.latents", f"faces/meshes/{KEY}.mesh", f"sources/{KEY}.mel", "sources/mine.wav"],
     )
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "mine").mkdir()
     clean(str(tmp_path), False, QUIET)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["run.json", "sources"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine", "run.json", "sources"]
 
 
 def test_a_link_is_removed_and_not_what_it_leads_to(tmp_path):
