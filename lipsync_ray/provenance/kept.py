@@ -67,7 +67,7 @@ def _mark_finished(
             _here(run, row),
             row.frames or 1,
             Fraction(row.rate or 25),
-            replace(claims[name], drawn=row.drawn),
+            replace(claims[name], drawn=row.drawn, title=storage.name_of(row.output or "")),
             marking,
             tuple((one.url, one.content) for one in claims[name].sources),
         )

@@ -47,7 +47,7 @@ def sign_file(path: Path, claim: Claim, signer: Signer, clear: bool) -> None:
     ChangedError : a source is not the one any more that it was made of
     """
     signed = path.with_name(f"signed-{path.name}")
-    looked = {one: look_at(one.url, one.content) for one in claim.sources}
+    looked = {one: (look_at if one.content else look_at.__wrapped__)(one.url, one.content) for one in claim.sources}
     with ExitStack() as stack:
         opened = stack.enter_context(signer.opened())
         builder = stack.enter_context(_builder(definition(claim, looked, clear)))

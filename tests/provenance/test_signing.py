@@ -166,6 +166,23 @@ def test_a_source_whose_manifest_does_not_hold_is_told_with_it(video, signer, tm
     assert "assertion.bmffHash.mismatch" in [one["code"] for one in results]
 
 
+def test_a_video_with_its_own_sound_is_told_as_both(video, signer, tmp_path):
+    target = tmp_path / "a.mp4"
+    shutil.copy(video, target)
+    for source in ("plain", "signed"):
+        if source == "signed":
+            sign_file(video, CLAIM, signer, clear=False)
+            shutil.copy(video, tmp_path / "b.mp4")
+            target = tmp_path / "b.mp4"
+            mark_again(MarkOrder("b", str(target), 40, Fraction(25), CLAIM, Marking("none")))
+        both = SourceFile("video", str(video)), SourceFile("audio", str(video))
+        sign_file(target, replace(CLAIM, sources=both), signer, clear=False)
+        manifest, state, store = read(target)
+        assert state == "Valid"
+        assert [one["relationship"] for one in manifest["ingredients"]] == ["parentOf", "componentOf"]
+        assert len(store["manifests"]) == (1 if source == "plain" else 2)
+
+
 def test_a_source_that_was_replaced_is_not_vouched_for(video, signer, tmp_path):
     target = tmp_path / "a.mp4"
     shutil.copy(video, target)
