@@ -27,7 +27,7 @@ COLUMNS = (
 
 
 @dataclass(frozen=True)
-class Subject:
+class EvaluationInput:
     """One video to score.
 
     Attributes
@@ -66,8 +66,8 @@ class Subject:
     gpu_mb: int | None = None
 
 
-def read_subjects(source: str, face: FaceChoice | None) -> list[Subject]:
-    """The subjects of a run folder or a table.
+def read_inputs(source: str, face: FaceChoice | None) -> list[EvaluationInput]:
+    """The items of a run folder or a table.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def read_subjects(source: str, face: FaceChoice | None) -> list[Subject]:
     settings = record["settings"]
     drawn_anew = settings.get("head") is not None
     return [
-        Subject(
+        EvaluationInput(
             id=result.id,
             video=result.output or "",
             reference=result.video,
@@ -118,9 +118,9 @@ def read_subjects(source: str, face: FaceChoice | None) -> list[Subject]:
     ]
 
 
-def _of_table(url: str, face: FaceChoice) -> list[Subject]:
+def _of_table(url: str, face: FaceChoice) -> list[EvaluationInput]:
     return [
-        Subject(row["id"] or "", row["video"] or "", row["reference"], row["language"], row["model"], face=face)
+        EvaluationInput(row["id"] or "", row["video"] or "", row["reference"], row["language"], row["model"], face=face)
         for row in read_rows(url, COLUMNS, _source_of)
     ]
 
