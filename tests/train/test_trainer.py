@@ -122,7 +122,7 @@ def test_stopped_it_keeps_every_step_and_follows_the_same_curve(kind, during, co
     whole = list(started(url=str(tmp_path / "whole.pt")).run())
     first, told = started(url=str(tmp_path / "parts.pt")), []
     if during == "a step":
-        monkeypatch.setattr(first, "train_step", interrupted(first.learn, 1))
+        monkeypatch.setattr(first, "train_step", interrupted(first.train_step, 1))
     else:
         monkeypatch.setattr(first._task, "figures", interrupted(first._task.figures, 1))
     with pytest.raises(KeyboardInterrupt):
