@@ -57,7 +57,7 @@ class Dub:
 def looked_at(url: str, mesher: Mesher) -> Dub:
     info = probe_video(url, Fraction(25))
     width, height = detection_size(info.width, info.height)
-    small = next(decode.small_rgb(info, 0, 1, width, height, decode.Seen()))
+    small = next(decode.small_rgb(info, 0, 1, width, height, decode.FrameIssues()))
     box = mtcnn_detector("cpu")(small).box[0] * np.tile((info.width / width, info.height / height), 2)
     squares = [cut_square(picture, square_of_box(box)) for picture in decode.pictures(info, 0, info.frames)]
     cuts = [cut for cut in squares if cut is not None]

@@ -124,13 +124,13 @@ def main(arguments: argparse.Namespace) -> None:
 
     from lipsync_ray.engine.session import session
     from lipsync_ray.jobs.evaluate import fid, job
-    from lipsync_ray.jobs.evaluate.subjects import read_subjects
+    from lipsync_ray.jobs.evaluate.evaluation_input import read_inputs
     from lipsync_ray.models import scorers, weights
     from lipsync_ray.models.syncnet import SyncNet
     from lipsync_ray.settings import EvaluateSettings, Workers
 
     console = Console(width=110)
-    subjects = [s for s in read_subjects(arguments.run, None) if not s.skip_reason]
+    items = [s for s in read_inputs(arguments.run, None) if not s.skip_reason]
     bundled = weights.find("mini-sync")
     assert bundled is not None
     workers = Workers(actors=arguments.actors)
@@ -153,7 +153,7 @@ def main(arguments: argparse.Namespace) -> None:
             watch = Watch(lambda row: sum(run.count for run in getattr(row, "runs", ())))
             settings = EvaluateSettings(scorer=name, scorer_weights=str(path), fid="none")  # type: ignore[arg-type]
             with watch.watching():
-                job.run(subjects[:count], settings, workers, f"{scratch}/{name}", console, previews=0)
+                job.run(items[:count], settings, workers, f"{scratch}/{name}", console, previews=0)
             add(f"{name}: windows/s (one a frame)", bare, watch.rate)
         inception = random_inception(Path(scratch) / "inception.pth")
         bare = sum(together(inception_alone, arguments.actors, str(inception), 16, MEASURE_S))
@@ -161,7 +161,7 @@ def main(arguments: argparse.Namespace) -> None:
         fid.PICTURES_PER_ROW = 100  # so that there are rows enough to time
         settings = EvaluateSettings(scorer="mini-sync", fid=str(inception))
         with watch.watching():
-            job.run(subjects[: arguments.fid], settings, workers, f"{scratch}/mini-sync", console, previews=0)
+            job.run(items[: arguments.fid], settings, workers, f"{scratch}/mini-sync", console, previews=0)
         add("Inception: pictures/s", bare, watch.rate)
     console.print(table)
 

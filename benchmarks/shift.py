@@ -42,9 +42,9 @@ def name_of(video: str, shift: int) -> str:
 
 def main(arguments: argparse.Namespace) -> None:
 
+    from lipsync_ray.jobs.evaluate.evaluation_input import read_inputs
     from lipsync_ray.jobs.evaluate.job import run
     from lipsync_ray.jobs.evaluate.scores import Score
-    from lipsync_ray.jobs.evaluate.subjects import read_subjects
     from lipsync_ray.report.page import write_report
     from lipsync_ray.settings import EvaluateSettings, Workers
 
@@ -62,7 +62,7 @@ def main(arguments: argparse.Namespace) -> None:
         with table_path.open("w", newline="") as file:
             csv.writer(file).writerows([("id", "video", "model"), *rows])
         settings = EvaluateSettings(scorer=arguments.scorer, fid="none", min_track=arguments.min_track)
-        evaluated = run(read_subjects(str(table_path), "largest"), settings, Workers(), out, console)
+        evaluated = run(read_inputs(str(table_path), "largest"), settings, Workers(), out, console)
         write_report([evaluated.out], evaluated.out)
     found: dict[str, dict[int, Score]] = defaultdict(dict)
     for video in arguments.videos:

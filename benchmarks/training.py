@@ -33,35 +33,35 @@ import lipsync_ray
 from lipsync_ray.engine.team import ALONE
 from lipsync_ray.jobs.train.clips import CLIPS
 from lipsync_ray.jobs.train.settings import TrainSettings
-from lipsync_ray.jobs.train.teaching import Sources, Teaching, subject_of
+from lipsync_ray.jobs.train.train_worker import Sources, TrainWorker, task_of
 from lipsync_ray.models.wav2lip import Wav2Lip
 
 
-def teaching(settings: TrainSettings, out: Path, name: str) -> Teaching:
-    """A lesson on what was seen of the clips."""
+def worker(settings: TrainSettings, out: Path, name: str) -> TrainWorker:
+    """A trainer on what was seen of the clips."""
     rows = [row for row in CLIPS.read_table(str(out)) if row.status == "used"]
-    return Teaching(
+    return TrainWorker(
         settings,
         Sources.of(settings),
         str(out / "corpora" / settings.kind),
         tuple(str(out / "clips" / f"{row.fingerprint}.npz") for row in rows),
         tuple(row.person for row in rows),
         0,
-        str(out / "lessons" / f"{name}-{time.time_ns()}.pt"),
+        str(out / "trainers" / f"{name}-{time.time_ns()}.pt"),
         "cpu",
     )
 
 
 def clips_per_s(settings: TrainSettings, out: Path, name: str) -> float:
-    """Of a lesson here, without its first step and without its tests."""
-    one = teaching(settings, out, name)
-    subject = subject_of(settings, one.corpus(Path(one.folder)), one.sources)
-    lesson = one.lesson(subject, ALONE, "cpu")
-    lesson.learn()
+    """Of a trainer here, without its first step and without its tests."""
+    one = worker(settings, out, name)
+    task = task_of(settings, one.corpus(Path(one.folder)), one.sources)
+    trainer = one.trainer(task, ALONE, "cpu")
+    trainer.train_step()
     began = time.perf_counter()
-    for lesson.step in range(1, settings.most_steps + 1):
-        lesson.learn()
-    return lesson.clips_a_step * settings.most_steps / (time.perf_counter() - began)
+    for trainer.step in range(1, settings.most_steps + 1):
+        trainer.train_step()
+    return trainer.clips_a_step * settings.most_steps / (time.perf_counter() - began)
 
 
 def main(arguments: argparse.Namespace) -> None:

@@ -59,7 +59,7 @@ def row(url: str) -> list[str]:
     frames = min(FRAMES, info.frames)
     pictures = list(decode.pictures(info, 0, frames))
     width, height = detection_size(info.width, info.height)
-    small = next(decode.small_rgb(info, 0, 1, width, height, decode.Seen()))
+    small = next(decode.small_rgb(info, 0, 1, width, height, decode.FrameIssues()))
     box = mtcnn_detector("cpu")(small).box[0] * np.tile((info.width / width, info.height / height), 2)
     mesher, square = Mesher("cpu"), mesh.square_of_box(box)
     cuts = [cut for picture in pictures if (cut := mesh.cut_square(picture, square)) is not None]

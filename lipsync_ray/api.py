@@ -183,8 +183,8 @@ def evaluate(
     previews : videos that the report shows with pictures and a player: the worst, the best and a sample; None for all
     out, workers, progress, Raises : as for :func:`dub_table`
     """
+    from lipsync_ray.jobs.evaluate.evaluation_input import read_inputs
     from lipsync_ray.jobs.evaluate.job import run
-    from lipsync_ray.jobs.evaluate.subjects import read_subjects
     from lipsync_ray.report.page import write_report
     from lipsync_ray.settings import EvaluateSettings
 
@@ -192,10 +192,10 @@ def evaluate(
     workers = _workers(workers)
     if previews is not None and (type(previews) is not int or previews < 0):
         raise SettingsError(f"previews={previews!r}: expected a number of videos, or None for all")
-    subjects = read_subjects(os.fspath(source), settings.face)
+    inputs = read_inputs(os.fspath(source), settings.face)
     console = console_for(progress)
     fetching = download_line(console)
-    evaluated = run(subjects, settings, workers, os.fspath(out), console, fetching, previews)
+    evaluated = run(inputs, settings, workers, os.fspath(out), console, fetching, previews)
     write_report([evaluated.out], evaluated.out, previews)
     return evaluated
 

@@ -179,7 +179,7 @@ def _count(previews: str) -> int | None:
 
 
 def _show(evaluated: Evaluated, page: str, console: Console) -> None:
-    from lipsync_ray.io.wording import number
+    from lipsync_ray.io.formatting import number
     from lipsync_ray.jobs.evaluate.summary import groups, shown_metrics
 
     rows = groups(evaluated.scores, evaluated.fids)

@@ -52,7 +52,7 @@ def _headline(found: RunStatus) -> str:
 
 def _cells(state: dict[str, Any], running: bool) -> tuple[str, ...]:
     from lipsync_ray.engine.progress import seconds_left, time_left
-    from lipsync_ray.io.wording import NONE, number
+    from lipsync_ray.io.formatting import NONE, number
 
     rate = state["frames_done"] / state["seconds"] if state["seconds"] and state["frames_done"] else None
     rest = seconds_left(state) if running and state["done"] < state["rows"] else None

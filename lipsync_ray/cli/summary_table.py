@@ -8,8 +8,8 @@ from rich.table import Table
 
 from lipsync_ray.cli.tables import show_rows
 from lipsync_ray.io import storage
+from lipsync_ray.io.formatting import number, text_or_dash
 from lipsync_ray.io.results import Result, Summary, line_of
-from lipsync_ray.io.wording import number, said
 
 SHOWN_ROWS = 50
 
@@ -34,7 +34,7 @@ def show(summary: Summary, console: Console) -> None:
             [] if result.output is None else [result.output.removeprefix(f"{storage.parent(summary.results_url)}/")]
         )
         warnings = [f"! {warning}" for warning in result.warnings]
-        told = (output or [f"{said(result.stage)}: {said(result.error)}"]) + warnings
+        told = (output or [f"{text_or_dash(result.stage)}: {text_or_dash(result.error)}"]) + warnings
         lines += [line_of(result), *(f"  {text}" for text in output + warnings)]
         numbers = (number(value, digits) for value, digits in _numbers(result))
         table.add_row(escape(result.id), f"[{colour}]{result.status}[/]", *numbers, escape("\n".join(told)))

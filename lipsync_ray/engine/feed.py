@@ -13,14 +13,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lipsync_ray.engine import beside_driver
-from lipsync_ray.engine.neighbours import Neighbours, neighbourhood
+from lipsync_ray.engine import driver_node
+from lipsync_ray.engine.locality_queue import LocalityQueue, neighbourhood
 from lipsync_ray.engine.stages import Keyed
-from lipsync_ray.engine.startup_barrier import Roll, StartupBarrier
+from lipsync_ray.engine.startup_barrier import BarrierActor, StartupBarrier
 
 
 @dataclass(frozen=True)
-class Place:
+class RowSlot:
     """A block whose row is not known yet."""
 
     number: int
@@ -30,7 +30,7 @@ class Place:
         return f"place-{self.number}"
 
 
-class _Basket(Roll):
+class _RowQueueActor(BarrierActor):
     """The rows, in one actor, which keeps the pass's roll too. They are kept as bytes: this process need not import what they are made of.
 
     Calls of an actor that waits may overtake one another: the feed is closed when as many rows are there as were sent.
@@ -38,7 +38,7 @@ class _Basket(Roll):
 
     def __init__(self) -> None:
         super().__init__()
-        self._waiting: Neighbours[bytes] = Neighbours()
+        self._waiting: LocalityQueue[bytes] = LocalityQueue()
         self._given: dict[int, tuple[str, bytes] | None] = {}
         self._added = 0
         self._all: int | None = None
@@ -70,7 +70,7 @@ class Feed:
     def __init__(self) -> None:
         import ray
 
-        self._basket: Any = ray.remote(_Basket).options(**beside_driver.options()).remote()
+        self._basket: Any = ray.remote(_RowQueueActor).options(**driver_node.options()).remote()
         self._sent = 0
         self._last: str | None = None  # what this process was given
 
@@ -89,7 +89,7 @@ class Feed:
         """The roll of the pass that these rows are for."""
         return StartupBarrier(self._basket)
 
-    def take(self, place: Place) -> Any:
+    def take(self, place: RowSlot) -> Any:
         """The row that a place stands for, as soon as it is known; None where there is none.
 
         Of the rows that wait, one that reads what this process has read last, where there is one.

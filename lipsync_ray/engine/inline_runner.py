@@ -18,7 +18,7 @@ from lipsync_ray.cpus import MOST_THREADS, usable_cpus
 from lipsync_ray.engine import runners
 from lipsync_ray.engine.attempts import Ledger
 from lipsync_ray.engine.flows import PATIENCE_S
-from lipsync_ray.engine.neighbours import Neighbours, neighbourhood
+from lipsync_ray.engine.locality_queue import LocalityQueue, neighbourhood
 from lipsync_ray.engine.runners import Cluster
 from lipsync_ray.engine.stages import Failure, Keyed, Outcome, StageSpec, build_stage, guarded, pools, run_stage
 from lipsync_ray.engine.team import ALONE, Body
@@ -84,7 +84,7 @@ class _Feed:
     """Rows from one thread to another, those that share their input together."""
 
     def __init__(self) -> None:
-        self._rows: Neighbours[Keyed] = Neighbours()
+        self._rows: LocalityQueue[Keyed] = LocalityQueue()
         self._closed = False
         self._changed = threading.Condition()
 

@@ -17,7 +17,7 @@ from typing import Any
 import pyarrow as pa
 
 from lipsync_ray.engine.attempts import Ledger
-from lipsync_ray.engine.feed import Feed, Place
+from lipsync_ray.engine.feed import Feed, RowSlot
 from lipsync_ray.engine.ray_executions import ExecutionStoppedError, execution, preparing
 from lipsync_ray.engine.stages import ENGINE, Failure, Keyed, Outcome, StageSpec, build_stage, pools, run_stage
 from lipsync_ray.engine.startup_barrier import StartupBarrier
@@ -45,7 +45,7 @@ class FlowError(LipsyncError):
     """Ray has given a flow up."""
 
 
-class _Turn:
+class _StageActor:
     """The Ray Data side of a pool: its stages are built once in each of its actors, then called for one row at a time.
 
     Parameters
@@ -73,7 +73,7 @@ class _Turn:
             self._roll.wait_for(self._awaited, NO_PROGRESS_S)
             self._awaited = ()
         outcome = _opened(batch)
-        if self._feed is not None and isinstance(outcome.value, Place):
+        if self._feed is not None and isinstance(outcome.value, RowSlot):
             row = self._feed.take(outcome.value)
             outcome = Outcome(row.key, row) if row is not None else replace(outcome, value=None, failure=_NOTHING)
         for name, stage in self._stages:
@@ -118,7 +118,7 @@ def run_fed(
     ------
     FlowError : Ray has given up; what has not come back will not
     """
-    places = [Place(number) for number in range(most)]
+    places = [RowSlot(number) for number in range(most)]
     outcomes = _outcomes(places, stages, ledger, feed, stop or threading.Event())
     return (outcome for outcome in outcomes if outcome.failure != _NOTHING)
 
@@ -154,7 +154,7 @@ def _outcomes(
         # Actors for every stage, also for one that loads nothing: Ray ends a task's process a second after it falls
         # idle, and a new one's imports cost seconds of CPU, row after row.
         dataset = dataset.map_batches(
-            _Turn,
+            _StageActor,
             fn_constructor_args=(group, ledger, roll, awaited, feed if number == 0 else None),
             batch_size=1,
             batch_format="pyarrow",

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from lipsync_ray.engine import beside_driver
+from lipsync_ray.engine import driver_node
 from lipsync_ray.engine.team import Body, Team
 from lipsync_ray.errors import LipsyncError, TrainError
 
@@ -38,7 +38,7 @@ def together(body: Body, count: int, gpu: bool, attempts: int, tell: Callable[[A
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchConfig, TorchTrainer
 
-    wire: Any = ray.remote(_Wire).options(**beside_driver.options()).remote()
+    wire: Any = ray.remote(_Wire).options(**driver_node.options()).remote()
     failed: list[Exception] = []
     over = threading.Event()  # no join: CPython takes a thread for ended whose join a signal interrupts
     begun = False

@@ -14,11 +14,11 @@ from typing import Any
 
 from lipsync_ray.cpus import whole_cpus
 from lipsync_ray.engine import flows, ray_executions, ray_sight
-from lipsync_ray.engine.last_words import LastWords
-from lipsync_ray.engine.quiet import quiet
-from lipsync_ray.engine.reach import check_address
+from lipsync_ray.engine.cluster_check import check_address
+from lipsync_ray.engine.exit_watchdog import ExitWatchdog
 from lipsync_ray.engine.runners import Cluster
 from lipsync_ray.engine.start_failures import known_cause
+from lipsync_ray.engine.stderr import suppress_stderr
 from lipsync_ray.errors import ClusterError
 from lipsync_ray.home import home
 
@@ -92,7 +92,7 @@ def session(address: str | None = None, gpus: int | None = None) -> Iterator[Clu
         finally:
             _end_threads()
         return
-    words = LastWords(_LAST_WORDS)
+    words = ExitWatchdog(_LAST_WORDS)
     try:
         if here:  # its name is known before there is one: a start can be killed, too
             words.clear(ray._common.utils.get_default_ray_temp_dir(), f"session_*_{os.getpid()}")
@@ -103,14 +103,14 @@ def session(address: str | None = None, gpus: int | None = None) -> Iterator[Clu
         try:
             _end_threads()
         finally:
-            with quiet(), ray_sight.nobody_looks():
+            with suppress_stderr(), ray_sight.nobody_looks():
                 ray.shutdown()
             words.done()
 
 
 def _end_threads() -> None:
     """End what still asks Ray for something on a thread of its own."""
-    with quiet():
+    with suppress_stderr():
         flows.end_all()
         ray_executions.end_all()
 
@@ -154,7 +154,7 @@ def _open(address: str | None, gpus: int | None) -> None:
     on_term = signal.getsignal(signal.SIGTERM)
     for attempt in range(STARTS):
         try:
-            with quiet():
+            with suppress_stderr():
                 if address is not None:
                     ray.init(address=address, logging_level=logging.WARNING, log_to_driver=False)
                 else:
@@ -170,7 +170,7 @@ def _open(address: str | None, gpus: int | None) -> None:
                         )
             break
         except Exception as error:
-            with quiet():
+            with suppress_stderr():
                 ray.shutdown()
             if cause := known_cause(error, address):
                 raise ClusterError(cause) from error

@@ -14,7 +14,7 @@ from typing import Any, NoReturn, Protocol
 from lipsync_ray import addresses
 from lipsync_ray.engine.attempts import Ledger
 from lipsync_ray.errors import LipsyncError, StageError
-from lipsync_ray.io import fetched
+from lipsync_ray.io import bytes_read
 
 RETRIES = 3
 PAUSE_S = 2.0
@@ -122,7 +122,7 @@ def run_stage(
     """
     if outcome.failure is not None:
         return outcome
-    began, before = time.perf_counter(), fetched.total()
+    began, before = time.perf_counter(), bytes_read.total()
     started = clock() if clock is not None else 0.0
     attempts = outcome.attempts
     try:
@@ -145,7 +145,7 @@ def run_stage(
         value, failure = None, Failure(name, reason, traceback.format_exc())
     seconds = {**outcome.seconds, name: time.perf_counter() - began}
     cpu = {**outcome.cpu, name: clock() - started} if clock is not None else outcome.cpu
-    read = outcome.fetched + fetched.total() - before
+    read = outcome.fetched + bytes_read.total() - before
     return replace(outcome, value=value, failure=failure, seconds=seconds, cpu=cpu, attempts=attempts, fetched=read)
 
 

@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from lipsync_ray.engine import beside_driver
+from lipsync_ray.engine import driver_node
 
 # The roll is an actor and not a note in storage: an actor that comes up after the pass has ended, as a second one of a
 # pool may, would write its note into a folder that has been cleared.
 
 
-class Roll:
+class BarrierActor:
     """Stages that have called; lives in an actor."""
 
     def __init__(self) -> None:
@@ -34,13 +34,13 @@ class StartupBarrier:
 
     Parameters
     ----------
-    actor : that is a :class:`Roll` among other things; None for one of its own
+    actor : that is a :class:`BarrierActor` among other things; None for one of its own
     """
 
     def __init__(self, actor: Any = None) -> None:
         import ray
 
-        self._roll: Any = actor or ray.remote(Roll).options(**beside_driver.options()).remote()
+        self._roll: Any = actor or ray.remote(BarrierActor).options(**driver_node.options()).remote()
 
     def arrive(self, stage: str) -> None:
         """An actor of this stage has loaded."""

@@ -24,12 +24,12 @@ class Team:
     """
 
     rank: int = 0
-    of: int = 1
+    world_size: int = 1
     stopping: Callable[[], bool] = field(default=never, compare=False)
 
-    def agreed(self, said: bool) -> bool:
+    def broadcast(self, said: bool) -> bool:
         """What the first process says, in all of them; each has to ask."""
-        if self.of == 1:
+        if self.world_size == 1:
             return said
         import torch
         import torch.distributed as dist

@@ -63,7 +63,7 @@ class Detect:
     def __call__(self, row: FaceRow) -> Scanned:
         video = row.video
         width, height = detection_size(video.width, video.height)
-        seen = decode.Seen()
+        seen = decode.FrameIssues()
         frames = decode.small_rgb(video, row.start, min(row.stop + 1, video.frames), width, height, seen)
         found = faces_scan.scan(frames, row.start, row.stop, video.frames, video.rate, self._detector)
         scale = np.array([video.width / width, video.height / height], np.float32)

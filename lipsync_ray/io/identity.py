@@ -8,7 +8,7 @@ from typing import Any
 from lipsync_ray import addresses
 from lipsync_ray.errors import ChangedError
 from lipsync_ray.io import local_files, reasons, storage, web
-from lipsync_ray.io.patience import patiently
+from lipsync_ray.io.retries import with_retries
 
 
 def identity(url: str) -> str:
@@ -26,12 +26,12 @@ def identity(url: str) -> str:
         return storage.digest(path, found.st_size, found.st_mtime_ns)
     fs, path = storage.file_system(url)
     if asked := web.asked_by(fs):
-        file = patiently(f"looking at {url}", lambda: web.look(asked, path))
+        file = with_retries(f"looking at {url}", lambda: web.look(asked, path))
         if asked is fs:
             web.check(url, file)
         return storage.digest(addresses.address(path), file.size, file.version)
     fs.invalidate_cache(path)  # a listing from before
-    info = patiently(f"looking at {url}", lambda: reasons.info(fs, path))
+    info = with_retries(f"looking at {url}", lambda: reasons.info(fs, path))
     if info.get("type") == "directory":
         raise IsADirectoryError(url)
     return _identity(url, info)

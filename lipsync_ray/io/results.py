@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lipsync_ray.io import storage
+from lipsync_ray.io.formatting import number, text_or_dash
 from lipsync_ray.io.records import Records
-from lipsync_ray.io.wording import number, said
 
 FILE = "results.parquet"
 Status = Literal["done", "failed", "no_face"]
@@ -110,7 +110,7 @@ class Result:
 
 def line_of(result: Result) -> str:
     """A row in one line."""
-    ended = f"{said(result.frames)} frames, {number(result.seconds, 1)} s of work"
+    ended = f"{text_or_dash(result.frames)} frames, {number(result.seconds, 1)} s of work"
     return f"{result.id}: {result.status}, {ended}" + (f"; {result.stage}: {result.error}" if result.error else "")
 
 

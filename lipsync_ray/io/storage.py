@@ -26,8 +26,8 @@ from fsspec.core import has_magic, url_to_fs
 
 from lipsync_ray import addresses
 from lipsync_ray.errors import ChangedError
-from lipsync_ray.io import fetched, local_files, reasons, web
-from lipsync_ray.io.patience import patiently
+from lipsync_ray.io import bytes_read, local_files, reasons, web
+from lipsync_ray.io.retries import with_retries
 
 OBJECT_STORES = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "memory"})
 READ_BLOCK = 1 << 20  # bytes fetched at a time from a remote file that is read in places
@@ -100,7 +100,7 @@ def exists(url: str) -> bool:
     if is_local(url):
         return is_there(url)
     fs, path = file_system(url)
-    return bool(patiently(f"looking for {url}", lambda: fs.exists(path)))
+    return bool(with_retries(f"looking for {url}", lambda: fs.exists(path)))
 
 
 def what_is(url: str) -> Literal["file", "folder"] | None:
@@ -110,7 +110,7 @@ def what_is(url: str) -> Literal["file", "folder"] | None:
     fs, path = file_system(url)
     fs.invalidate_cache(path)
     try:
-        kind = patiently(f"looking for {url}", lambda: reasons.info(fs, path))["type"]
+        kind = with_retries(f"looking for {url}", lambda: reasons.info(fs, path))["type"]
     except FileNotFoundError:
         return None
     return "folder" if kind == "directory" else "file"
@@ -136,9 +136,9 @@ def size(url: str) -> int:
         return local_files.status(absolute(url)).st_size
     fs, path = file_system(url)
     if asked := web.asked_by(fs):
-        found = patiently(f"looking at {url}", lambda: web.look(asked, path))
+        found = with_retries(f"looking at {url}", lambda: web.look(asked, path))
         return found.size if found.size is not None else len(read_bytes(url))
-    return int(patiently(f"looking at {url}", lambda: fs.size(path)))
+    return int(with_retries(f"looking at {url}", lambda: fs.size(path)))
 
 
 def digest(*parts: object) -> str:
@@ -149,14 +149,14 @@ def digest(*parts: object) -> str:
 def read_bytes(url: str, start: int = 0, length: int | None = None) -> bytes:
     """``length`` bytes from ``start``, or all."""
     if is_local(url):
-        return patiently(f"reading {url}", lambda: local_files.read(absolute(url), start, length))
+        return with_retries(f"reading {url}", lambda: local_files.read(absolute(url), start, length))
     fs, path = file_system(url)
     stop = None if length is None else start + length
     if web.asked_by(fs) is fs:
-        data = patiently(f"reading {url}", lambda: web.read(fs, path, start, length))
+        data = with_retries(f"reading {url}", lambda: web.read(fs, path, start, length))
     else:
-        data = bytes(patiently(f"reading {url}", lambda: fs.cat_file(path, start=start, end=stop)))
-    fetched.add(len(data))
+        data = bytes(with_retries(f"reading {url}", lambda: fs.cat_file(path, start=start, end=stop)))
+    bytes_read.add(len(data))
     return data
 
 
@@ -167,7 +167,7 @@ def list_names(url: str) -> set[str]:
     fs, path = file_system(url)
     fs.invalidate_cache(path)
     try:
-        entries = patiently(f"listing {url}", lambda: fs.ls(path, detail=False))
+        entries = with_retries(f"listing {url}", lambda: fs.ls(path, detail=False))
     except (FileNotFoundError, NotADirectoryError):
         return set()
     return {name_of(entry) for entry in entries}
@@ -179,7 +179,7 @@ def list_tree(url: str) -> set[str]:
         return local_files.tree(absolute(url))
     fs, path = file_system(url)
     fs.invalidate_cache(path)
-    found = patiently(f"listing {url}", lambda: fs.find(path))
+    found = with_retries(f"listing {url}", lambda: fs.find(path))
     root = fs._strip_protocol(path).rstrip("/") + "/"
     return {entry.removeprefix(root) for entry in map(fs._strip_protocol, found)}
 
@@ -189,18 +189,18 @@ def glob(url: str) -> list[str]:
     if is_local(url):
         return local_files.fitting(absolute(url))
     fs, path = file_system(url)
-    found = patiently(f"listing {url}", lambda: fs.glob(path, detail=True))
+    found = with_retries(f"listing {url}", lambda: fs.glob(path, detail=True))
     return [fs.unstrip_protocol(name) for name in sorted(found) if found[name]["type"] == "file"]
 
 
 def commit_bytes(url: str, data: bytes) -> None:
     """Put ``data`` at ``url``, whole or not at all."""
     if is_local(url):
-        patiently(f"writing {url}", lambda: local_files.commit(absolute(url), lambda to: _write(to, data)))
+        with_retries(f"writing {url}", lambda: local_files.commit(absolute(url), lambda to: _write(to, data)))
         return
     fs, path = file_system(url)
     if _whole_writes(fs):
-        patiently(f"writing {url}", lambda: fs.pipe_file(path, data))
+        with_retries(f"writing {url}", lambda: fs.pipe_file(path, data))
     else:
         _by_rename(fs, path, url, lambda to: fs.pipe_file(to, data))
 
@@ -209,11 +209,11 @@ def commit_file(source: Path, url: str) -> None:
     """Put the local file ``source`` at ``url``, whole or not at all; ``source`` is left where it is."""
     if is_local(url):
         copying = partial(shutil.copyfile, source)
-        patiently(f"writing {url}", lambda: local_files.commit(absolute(url), copying))
+        with_retries(f"writing {url}", lambda: local_files.commit(absolute(url), copying))
         return
     fs, path = file_system(url)
     if _whole_writes(fs):
-        patiently(f"writing {url}", lambda: fs.put_file(str(source), path))
+        with_retries(f"writing {url}", lambda: fs.put_file(str(source), path))
     else:
         _by_rename(fs, path, url, lambda to: fs.put_file(str(source), to))
 
@@ -226,7 +226,7 @@ def copy(source: str, target: str) -> None:
     fs, path = file_system(source)
     with tempfile.TemporaryDirectory() as scratch:
         local = Path(scratch) / name_of(source)
-        patiently(f"reading {source}", lambda: fs.get_file(path, str(local)))
+        with_retries(f"reading {source}", lambda: fs.get_file(path, str(local)))
         commit_file(local, target)
 
 
@@ -253,21 +253,21 @@ def _by_rename(fs: Any, path: str, url: str, write: Callable[[str], None]) -> No
                 fs.rm_file(temporary)
             raise
 
-    patiently(f"writing {url}", commit)
+    with_retries(f"writing {url}", commit)
 
 
 def remove(url: str) -> None:
     """Remove an object, or a folder with all in it; nothing where there is none."""
     if is_local(url):
-        patiently(f"removing {url}", lambda: local_files.remove(absolute(url)))
+        with_retries(f"removing {url}", lambda: local_files.remove(absolute(url)))
         return
     fs, path = file_system(url)
     try:
         if has_magic(path):  # fsspec would take it as a pattern
-            for found in patiently(f"listing {url}", lambda: fs.find(path)):
-                patiently(f"removing {url}", partial(fs.rm_file, found))
+            for found in with_retries(f"listing {url}", lambda: fs.find(path)):
+                with_retries(f"removing {url}", partial(fs.rm_file, found))
         else:
-            patiently(f"removing {url}", lambda: fs.rm(path, recursive=True))
+            with_retries(f"removing {url}", lambda: fs.rm(path, recursive=True))
     except FileNotFoundError:
         return
 
@@ -279,8 +279,8 @@ def opened(url: str) -> Iterator[str | IO[bytes]]:
         yield str(local_path(url))
         return
     fs, path = file_system(url)
-    file = patiently(f"opening {url}", lambda: web.opened(fs, path, READ_BLOCK))
-    fetched.counting(file)
+    file = with_retries(f"opening {url}", lambda: web.opened(fs, path, READ_BLOCK))
+    bytes_read.counting(file)
     try:
         yield file
     except OSError as error:

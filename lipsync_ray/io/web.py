@@ -18,7 +18,7 @@ from fsspec.asyn import sync
 from fsspec.implementations.cached import CachingFileSystem
 
 from lipsync_ray.errors import AccessError, StorageError
-from lipsync_ray.io import fetched
+from lipsync_ray.io import bytes_read
 
 WHOLE = 32 << 20  # bytes: up to this a file is read whole, each time it is opened, where a server does not send parts
 _BEGINNING = 1 << 16  # bytes that tell two versions apart where a server has no ETag
@@ -98,7 +98,7 @@ def opened(fs: Any, url: str, block: int) -> IO[bytes]:
         check(url, found)
         if not found.parts or not found.size:
             data = read(fs, url)
-            fetched.add(len(data))
+            bytes_read.add(len(data))
             return io.BytesIO(data)
         known["size"] = found.size
     file: IO[bytes] = fs.open(url, "rb", block_size=block, **known)

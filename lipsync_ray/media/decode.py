@@ -94,7 +94,7 @@ def runs(indices: Sequence[int]) -> list[list[int]]:
 
 
 @dataclass
-class Seen:
+class FrameIssues:
     """Places of the grid whose frame is stored in another size than the first, or is damaged, as far as they were seen."""
 
     resized: set[int] = field(default_factory=set)
@@ -108,7 +108,7 @@ class Seen:
 
 
 def small_rgb(
-    info: VideoInfo, start: int, stop: int, width: int, height: int, seen: Seen | None = None
+    info: VideoInfo, start: int, stop: int, width: int, height: int, seen: FrameIssues | None = None
 ) -> Iterator[U8]:
     """Frames ``start`` … ``stop − 1``, upright and scaled to (height, width, 3) uint8 RGB, for a detector.
 
@@ -128,7 +128,7 @@ def small_rgb(
         yield held
 
 
-def _frames(info: VideoInfo, start: int, stop: int, seen: Seen | None = None) -> Iterator[Any]:
+def _frames(info: VideoInfo, start: int, stop: int, seen: FrameIssues | None = None) -> Iterator[Any]:
     """Decoder frames for places start … stop − 1 of the grid."""
     if not 0 <= start < stop <= info.frames:
         raise ValueError(f"frames {start} … {stop} of {info.url}, which has {info.frames}")
@@ -154,7 +154,7 @@ def _frames(info: VideoInfo, start: int, stop: int, seen: Seen | None = None) ->
         check_unchanged(info.url, info.content)  # it may have been written to while it was read
 
 
-def _sought(info: VideoInfo, start: int, seen: Seen | None) -> Iterator[tuple[int, Any]]:
+def _sought(info: VideoInfo, start: int, seen: FrameIssues | None) -> Iterator[tuple[int, Any]]:
     """(place on the grid, frame) in order of presentation, from the last one at or before ``start``."""
     target = info.origin + int(start / info.rate / info.time_base)
     second = max(1, int(1 / info.time_base))
@@ -179,7 +179,7 @@ def _sought(info: VideoInfo, start: int, seen: Seen | None) -> Iterator[tuple[in
         yield before
 
 
-def _decoded(info: VideoInfo, begin: int | None, seen: Seen | None) -> Iterator[tuple[int, Any]]:
+def _decoded(info: VideoInfo, begin: int | None, seen: FrameIssues | None) -> Iterator[tuple[int, Any]]:
     """(place, frame): from the file's beginning, or from the first key frame after a seek to a time.
 
     A file is opened anew to be read from its beginning: in formats without an index no seek finds that again.

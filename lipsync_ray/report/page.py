@@ -13,9 +13,9 @@ from typing import Any
 
 from lipsync_ray.errors import ManifestError, SettingsError
 from lipsync_ray.io import storage
+from lipsync_ray.io.formatting import NONE, number
 from lipsync_ray.io.out_folder import check_out
 from lipsync_ray.io.run_folder import REPORT, REPORT_PAGE, record_of
-from lipsync_ray.io.wording import NONE, number
 from lipsync_ray.jobs.evaluate import PREVIEWS
 from lipsync_ray.jobs.evaluate.fid import Fid
 from lipsync_ray.jobs.evaluate.inputs import EVALUATE

@@ -8,7 +8,7 @@ import pytest
 from lipsync_ray.cli import app
 from lipsync_ray.cli.status import _cells
 from lipsync_ray.engine import occupancy
-from lipsync_ray.io.wording import NONE
+from lipsync_ray.io.formatting import NONE
 
 PASS = {"name": "lips", "unit": "segments", "rows": 40, "done": 10, "failed": 1, "frames": 4000, "frames_done": 1000,
         "seconds": 20.0, "stages": {"crop": 5.0, "sync": 30.0, "compose": 5.0}}  # fmt: skip

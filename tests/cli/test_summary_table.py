@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from lipsync_ray.cli import analyze, evaluate, summary_table
+from lipsync_ray.io.formatting import number, share
 from lipsync_ray.io.results import RESULTS, Result, Summary, line_of
-from lipsync_ray.io.wording import number, share
 from lipsync_ray.jobs.analyze.analysis import Analysis, FoundFace, Guess
 from lipsync_ray.jobs.analyze.assemble import report_text, rows_markdown
 from lipsync_ray.jobs.analyze.job import Analysed

@@ -331,17 +331,22 @@ def _finished(out: Path) -> int:
 
 
 def _stamps(out: str) -> dict[str, Any]:
-    """What a run keeps, and a sign of when it was written. What every run writes anew is left out."""
-    kept = ("parts/", "faces/", "videos/", "sources/")
-    if storage.is_local(out):
-        names = [name for name in storage.list_tree(out) if name.startswith(kept)]
-        return {name: (Path(out) / name).stat().st_mtime_ns for name in names if (Path(out) / name).exists()}
-    import s3fs
+    """What a run keeps, and a sign of when it was written. What every run writes anew is left out.
 
-    store = s3fs.S3FileSystem(use_listings_cache=False)
-    root = out.removeprefix("s3://") + "/"
-    found = {name.removeprefix(root): info["LastModified"] for name, info in store.find(root, detail=True).items()}
-    return {name: stamp for name, stamp in found.items() if name.startswith(kept)}
+    A video is kept from its record on: one whose driver was killed before it wrote that is joined again.
+    """
+    if storage.is_local(out):
+        names = storage.list_tree(out)
+        found = {name: (Path(out) / name).stat().st_mtime_ns for name in names if (Path(out) / name).exists()}
+    else:
+        import s3fs
+
+        store = s3fs.S3FileSystem(use_listings_cache=False)
+        root = out.removeprefix("s3://") + "/"
+        found = {name.removeprefix(root): info["LastModified"] for name, info in store.find(root, detail=True).items()}
+    kept = ("parts/", "faces/", "sources/")
+    videos = {f"videos/{Path(name).stem}.mp4" for name in found if name.startswith("outcomes/")}
+    return {name: stamp for name, stamp in found.items() if name.startswith(kept) or name in videos}
 
 
 def _victim(kind: str, pid: int, out: Path) -> int | None:

@@ -15,7 +15,7 @@ from lipsync_ray.engine.inline_runner import InlineRunner
 from lipsync_ray.faces.mesh import SPEAKING
 from lipsync_ray.io import storage
 from lipsync_ray.jobs.train.clips import CLIPS
-from lipsync_ray.jobs.train.look import FACE, Seen
+from lipsync_ray.jobs.train.look import FACE, ClipFeatures
 from lipsync_ray.media import audio, decode
 from lipsync_ray.media.probe import probe_video
 from lipsync_ray.models.checkpoint import read_state
@@ -62,13 +62,13 @@ def test_clips_become_a_model_that_dubs(clips, demo_inputs, tmp_path, capsys):
     assert len(used) == COUNT
     assert {row.person for row in used if row.held_out} != {row.person for row in used if not row.held_out}
     assert len(listener_of(out / "model.safetensors").networks) == 1
-    seen = Seen.from_bytes((out / "clips" / f"{used[0].fingerprint}.npz").read_bytes(), "faces")
+    seen = ClipFeatures.from_bytes((out / "clips" / f"{used[0].fingerprint}.npz").read_bytes(), "faces")
     assert seen.faces.shape == (FRAMES, FACE, FACE, 3)
     assert seen.lips.shape == (FRAMES, len(SPEAKING), 2)
     assert seen.mel.shape[1] == 80
     assert len(seen.mel) == pytest.approx(FRAMES / 25 * 80, abs=8)
     assert {"MODEL_CARD.md", "curve.csv", "curve.png"} <= {path.name for path in out.iterdir()}
-    # Again: clips are not looked at anew, and the lesson has nothing left to do.
+    # Again: clips are not looked at anew, and training has nothing left to do.
     before = {name: (out / "clips" / name).stat().st_mtime_ns for name in storage.list_names(str(out / "clips"))}
     first = (out / "model.safetensors").read_bytes()
     assert lipsync_ray(*command) == 1

@@ -6,7 +6,7 @@ from functools import partial
 
 from lipsync_ray.engine import ray_data
 from lipsync_ray.engine.attempts import Ledger
-from lipsync_ray.engine.feed import Place
+from lipsync_ray.engine.feed import RowSlot
 from lipsync_ray.engine.resources import allocate
 from lipsync_ray.engine.session import session
 from lipsync_ray.profiles import workers_of
@@ -24,6 +24,6 @@ class Where:
 with session() as cluster:
     pool = allocate(cluster, workers_of(sys.argv[2], actors=2), alone=True).model
     stages = [pool.stage("where", partial(Where))]
-    rows = [Place(number) for number in range(6)]
+    rows = [RowSlot(number) for number in range(6)]
     found = {(outcome.value or str(outcome.failure)) for outcome in ray_data.run(rows, stages, Ledger(sys.argv[1], 3))}
 print("rows were on:", ", ".join(sorted(found)))

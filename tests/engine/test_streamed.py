@@ -188,15 +188,15 @@ def test_a_pass_that_ray_gives_up_fails_what_is_under_way_and_what_still_comes(c
 
 
 def test_a_place_stands_for_the_same_row_each_time(cluster):
-    from lipsync_ray.engine.feed import Place
+    from lipsync_ray.engine.feed import RowSlot
 
     feed = Feed()
     rows = [Piece(f"p{n}", "v", n, n + 1, "") for n in range(3)]
     feed.add(rows)
     feed.close()
-    assert feed.take(Place(7)) == rows[0]
-    assert feed.take(Place(2)) == rows[1]
-    assert feed.take(Place(7)) == rows[0]
-    assert feed.take(Place(0)) == rows[2]
-    assert feed.take(Place(1)) is None
-    assert feed.take(Place(2)) == rows[1]
+    assert feed.take(RowSlot(7)) == rows[0]
+    assert feed.take(RowSlot(2)) == rows[1]
+    assert feed.take(RowSlot(7)) == rows[0]
+    assert feed.take(RowSlot(0)) == rows[2]
+    assert feed.take(RowSlot(1)) is None
+    assert feed.take(RowSlot(2)) == rows[1]

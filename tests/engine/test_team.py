@@ -25,11 +25,11 @@ def add(folder, team, tell):
         mark.touch()
         os.kill(os.getpid(), signal.SIGKILL)
     layer = torch.nn.Linear(1, 1, bias=False)
-    shared = DistributedDataParallel(layer) if team.of > 1 else layer
+    shared = DistributedDataParallel(layer) if team.world_size > 1 else layer
     shared(torch.full((1, 1), float(team.rank + 1))).sum().backward()
-    agreed = team.agreed(team.rank == 0)
+    agreed = team.broadcast(team.rank == 0)
     if team.rank == 0:
-        tell((team.of, float(layer.weight.grad), agreed))
+        tell((team.world_size, float(layer.weight.grad), agreed))
 
 
 def fail(team, tell):
@@ -43,7 +43,7 @@ def die(team, tell):
 def count(folder, team, tell):
     """Counts until it is to stop, then takes a second for what it keeps."""
     number = 0
-    while not team.agreed(team.stopping()):
+    while not team.broadcast(team.stopping()):
         number += 1
         if team.rank == 0:
             tell(number)
@@ -58,7 +58,7 @@ def test_alone_it_runs_here():
     told = []
     InlineRunner().together(lambda team, tell: tell(team), 1, False, 1, told.append)
     assert told == [ALONE] == [Team(0, 1)]
-    assert ALONE.agreed(True)
+    assert ALONE.broadcast(True)
     with pytest.raises(SettingsError, match="2 processes"):
         InlineRunner().together(fail, 2, False, 1, told.append)
 

@@ -122,11 +122,11 @@ def run_of(states, answers, ended=None):
 
 
 def state(name, video, reference="r.mp4"):
-    subject = SimpleNamespace(video=video, reference=reference, loop=None)
+    item = SimpleNamespace(video=video, reference=reference, loop=None)
     files = (SimpleNamespace(url=url) for url in (video, reference))
     info, other = files
     return SimpleNamespace(
-        id=name, subject=subject, video_key=video, reference_key=reference, info=info, reference=other, reference_error=None
+        id=name, item=item, video_key=video, reference_key=reference, info=info, reference=other, reference_error=None
     )  # fmt: skip
 
 

@@ -127,7 +127,7 @@ def test_what_a_report_shows_is_never_dropped_on_the_way(tmp_path):
     """However the scores come in: what is dropped meanwhile is not shown in the end."""
     many = [scored(f"v{n:03}", "ko", "a", float((n * 37) % 101)) for n in range(60)]
     removed = []
-    run = SimpleNamespace(active=dict.fromkeys(s.id for s in many), ended={}, subjects=many, url=lambda *n: "/".join(n))
+    run = SimpleNamespace(active=dict.fromkeys(s.id for s in many), ended={}, items=many, url=lambda *n: "/".join(n))
     with mock.patch.object(previews.storage, "remove", removed.append):
         held = Previews(run, 8)
         for score in many:

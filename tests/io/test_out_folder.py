@@ -7,7 +7,7 @@ from threading import Thread
 import pytest
 
 from lipsync_ray.errors import SettingsError
-from lipsync_ray.io import patience, storage
+from lipsync_ray.io import retries, storage
 from lipsync_ray.io.out_folder import check_writable
 
 
@@ -80,7 +80,7 @@ def test_a_bucket_that_is_missing_forbidden_or_asks_for_other_credentials(code, 
 
     import s3fs
 
-    monkeypatch.setattr(patience, "FIRST_PAUSE_S", 0.001)
+    monkeypatch.setattr(retries, "FIRST_PAUSE_S", 0.001)
     server = ThreadingHTTPServer(("127.0.0.1", 0), Refuse)
     Thread(target=server.serve_forever, daemon=True).start()
     for name, value in (

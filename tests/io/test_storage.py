@@ -8,7 +8,7 @@ from clips import barcode, tone, write_audio, write_video
 from faulty_store import faulty_store
 
 from lipsync_ray.errors import StorageError
-from lipsync_ray.io import fetched, storage
+from lipsync_ray.io import bytes_read, storage
 from lipsync_ray.io.identity import identity
 from lipsync_ray.media import audio, decode
 from lipsync_ray.media.probe import probe_video
@@ -89,19 +89,19 @@ def test_what_is_fetched_is_counted_block_by_block(bucket, tmp_path):
     path = write_video(tmp_path / "v.mp4", [barcode(n) for n in range(40)])
     url = storage.join(bucket, "v.mp4")
     storage.commit_file(path, url)
-    before = fetched.total()
+    before = bytes_read.total()
     assert probe_video(url).frames == 40
     size = storage.size(url)
-    assert size <= fetched.total() - before < 4 * size + 4 * storage.READ_BLOCK
-    before = fetched.total()
+    assert size <= bytes_read.total() - before < 4 * size + 4 * storage.READ_BLOCK
+    before = bytes_read.total()
     storage.read_bytes(url, 10, 100)
     storage.read_bytes(str(path))  # here: nothing is fetched
-    assert fetched.total() - before == 100
+    assert bytes_read.total() - before == 100
     threads = [threading.Thread(target=storage.read_bytes, args=(url,))]
     for thread in threads:
         thread.start()
         thread.join()
-    assert fetched.total() - before == 100  # the other thread's own
+    assert bytes_read.total() - before == 100  # the other thread's own
 
 
 def test_a_reader_never_sees_half_a_file(tmp_path, monkeypatch):

@@ -6,7 +6,7 @@ from lipsync_ray.errors import ManifestError
 from lipsync_ray.io import windows
 from lipsync_ray.io.manifest import one_dub, read_manifest
 from lipsync_ray.io.user_tables import ID, Column, read_rows
-from lipsync_ray.jobs.evaluate.subjects import read_subjects
+from lipsync_ray.jobs.evaluate.evaluation_input import read_inputs
 
 
 @pytest.mark.parametrize(("path", "said"), [
@@ -61,7 +61,7 @@ def test_columns_whose_files_may_be_missing_are_looked_at_too(tmp_path):
     (tmp_path / "v.mp4").write_bytes(b"x")
     (tmp_path / "t.csv").write_text("video,reference\nv.mp4,C:\\r.mp4\nv.mp4,gone.mp4\n")
     with pytest.raises(ManifestError) as caught:
-        read_subjects(str(tmp_path / "t.csv"), None)
+        read_inputs(str(tmp_path / "t.csv"), None)
     (problem,) = caught.value.problems
     assert problem.startswith("row 1, column 'reference'")
 

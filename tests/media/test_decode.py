@@ -104,7 +104,7 @@ def test_damage_in_the_middle_is_confined_to_its_group_of_pictures(tmp_path, kin
     middle = len(data) // 2
     data[middle : middle + 9000] = rng.integers(0, 255, 9000, np.uint8).tobytes() if kind == "noise" else bytes(9000)
     path.write_bytes(bytes(data))
-    seen = decode.Seen()
+    seen = decode.FrameIssues()
     list(decode.small_rgb(info, 0, 50, 64, 32, seen))
     damaged = [picture.y for picture in decode.pictures(info, 0, 50)]
     assert len(damaged) == 50

@@ -3,7 +3,7 @@ import pytest
 from clips import barcode, read_barcode, write_video
 
 from lipsync_ray.media import decode
-from lipsync_ray.media.held import HeldPictures, held_pictures
+from lipsync_ray.media.frame_cache import FrameCache, held_pictures
 from lipsync_ray.media.probe import probe_video
 
 FRAME = 128 * 64 * 3 // 2
@@ -28,21 +28,21 @@ def shown(held, info, indices, content="v"):
 
 
 def test_a_range_is_decoded_once(info, reads):
-    held = HeldPictures()
+    held = FrameCache()
     wanted = [3, 4, 5, 5, 4]
     assert shown(held, info, wanted) == shown(held, info, wanted) == wanted
     assert len(reads) == 1
 
 
 def test_another_content_under_the_same_name_is_decoded(info, reads):
-    held = HeldPictures()
+    held = FrameCache()
     shown(held, info, [1, 2])
     shown(held, info, [1, 2], "changed")
     assert len(reads) == 2
 
 
 def test_no_more_is_held_than_may_be(info, reads):
-    held = HeldPictures(FRAME * 10)
+    held = FrameCache(FRAME * 10)
     for start in range(0, 24, 4):
         assert shown(held, info, range(start, start + 4)) == list(range(start, start + 4))
         assert held.bytes <= FRAME * 10
@@ -53,7 +53,7 @@ def test_no_more_is_held_than_may_be(info, reads):
 
 
 def test_what_does_not_fit_is_read_all_the_same(info, reads):
-    held = HeldPictures(FRAME * 10)
+    held = FrameCache(FRAME * 10)
     for _ in range(2):
         assert shown(held, info, range(11)) == list(range(11))
         assert held.bytes == 0
@@ -61,7 +61,7 @@ def test_what_does_not_fit_is_read_all_the_same(info, reads):
 
 
 def test_a_range_that_is_left_half_read_is_not_held(info, reads):
-    held = HeldPictures()
+    held = FrameCache()
     reading = held.pictures_at("v", info, range(8))
     next(reading)
     reading.close()
@@ -70,13 +70,13 @@ def test_a_range_that_is_left_half_read_is_not_held(info, reads):
 
 
 def test_a_picture_that_is_shown_longer_counts_once(info):
-    held = HeldPictures()
+    held = FrameCache()
     shown(held, info, [7] * 20)
     assert held.bytes == FRAME
 
 
 def test_pictures_cannot_be_written_into(info):
-    held = HeldPictures()
+    held = FrameCache()
     (picture,) = held.pictures_at("v", info, [2])
     with pytest.raises(ValueError, match="read-only"):
         picture.y[:] = 0

@@ -179,7 +179,7 @@ def test_a_size_that_changes_on_the_way_is_scaled_to_the_first(tmp_path):
     assert [read_barcode(p.y) for p in found[:30]] == list(range(30))
     again = [read_barcode(np.repeat(np.repeat(p.y, 2, 0), 2, 1)) for p in found[30:]]
     assert again == list(range(30, 60))
-    seen = decode.Seen()
+    seen = decode.FrameIssues()
     list(decode.small_rgb(info, 0, info.frames, 64, 32, seen))
     assert seen.resized == set(range(30, 60))
 
@@ -314,6 +314,6 @@ def test_a_large_picture_is_shrunk_and_that_is_said(turn, tmp_path):
     assert (picture.width, picture.height) == (info.width, info.height)
     line = picture.y[:, 200] if turn == 6 else picture.y[200]
     assert np.abs(np.diff(line.astype(int))).max() <= 2
-    seen = decode.Seen()
+    seen = decode.FrameIssues()
     next(decode.small_rgb(info, 0, 1, 64, 64, seen))
     assert not seen.resized

@@ -8,7 +8,7 @@ import pytest
 from lipsync_ray.faces.patch import MOUTH
 from lipsync_ray.io import storage
 from lipsync_ray.jobs.train.clips import Clip, ClipOrder
-from lipsync_ray.jobs.train.look import LookAtClip, Seen
+from lipsync_ray.jobs.train.look import ClipFeatures, LookAtClip
 from lipsync_ray.metrics import judges
 from lipsync_ray.models import sync_judge
 
@@ -45,7 +45,7 @@ def talking(corpus, tmp_path_factory):
     for name in ("hdtf_b.mp4", "anchor_224.avi", "portrait_hevc_25.mp4"):
         url = str(folder / f"{name}.npz")
         look(ClipOrder(name, Clip(name, str(corpus / "videos" / name)), "", url))
-        seen = Seen.from_bytes(storage.read_bytes(url), "mouths")
+        seen = ClipFeatures.from_bytes(storage.read_bytes(url), "mouths")
         assert seen.rate == Fraction(25)
         found[name] = sync_judge.follow(sync_judge.see(seen.mouths)), sync_judge.hear(seen.mel)
     return found

@@ -10,7 +10,7 @@ import torch
 from lipsync_ray.faces.mesh import SPEAKING
 from lipsync_ray.io import storage
 from lipsync_ray.jobs.train.corpus import make_corpus
-from lipsync_ray.jobs.train.look import FACE, Seen
+from lipsync_ray.jobs.train.look import FACE, ClipFeatures
 
 CLIPS, FRAMES, PEOPLE = 30, 36, 5
 
@@ -42,7 +42,7 @@ def seen(tmp_path_factory):
         mouths = np.stack([mouth_of(64, skin, value, (32, 32))[..., 0] for value in opening])
         likeness = np.clip(likenesses[clip % PEOPLE] + rng.normal(0, 20, (32, 32, 3)), 0, 255).astype(np.uint8)
         url = str(folder / f"{clip}.npz")
-        made = Seen(lips.astype(np.float32), mel, likeness, rate, faces, mouths)
+        made = ClipFeatures(lips.astype(np.float32), mel, likeness, rate, faces, mouths)
         storage.commit_bytes(url, made.to_bytes())
         urls.append(url)
     return urls

@@ -6,9 +6,9 @@ import torch
 from matplotlib.figure import Figure
 
 from lipsync_ray.jobs.train.assemble import CARD, CURVE, files
+from lipsync_ray.jobs.train.audio_tasks import Openings
 from lipsync_ray.jobs.train.clips import ClipRow
 from lipsync_ray.jobs.train.curve import CurvePoint
-from lipsync_ray.jobs.train.hearing import Openings
 from lipsync_ray.jobs.train.settings import TrainSettings
 
 
@@ -17,10 +17,10 @@ def made(corpus):
     """Steps and curves → the files of a training with them."""
 
     def of(settings, steps, curves):
-        subject = Openings(corpus)
-        subject.state, subject.measured = {"a": torch.zeros(1)}, {"r": "0.5"}
+        task = Openings(corpus)
+        task.state, task.measured = {"a": torch.zeros(1)}, {"r": "0.5"}
         used = [ClipRow(str(n), "", "used", person=str(n // 2), held_out=n < 1) for n in range(8)]
-        return files(subject, settings, used, steps, curves, None)
+        return files(task, settings, used, steps, curves, None)
 
     return of
 

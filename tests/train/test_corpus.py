@@ -13,7 +13,7 @@ from lipsync_ray.jobs.train.corpus import (
     open_corpus,
     why_none_is_held_out,
 )
-from lipsync_ray.jobs.train.look import Seen, held
+from lipsync_ray.jobs.train.look import ClipFeatures, fill_gaps
 from lipsync_ray.models.hear import POSES
 
 CLIPS, PEOPLE = 30, 5
@@ -48,7 +48,7 @@ def test_pictures_are_those_of_their_clips(seen, corpus_of, pictures):
     made = corpus_of(pictures)
     rows = made.face_rows if pictures == "faces" else made.mouth_rows
     for clip in (0, 7, CLIPS - 1):
-        kept = getattr(Seen.from_bytes(storage.read_bytes(seen[clip]), pictures), pictures)
+        kept = getattr(ClipFeatures.from_bytes(storage.read_bytes(seen[clip]), pictures), pictures)
         assert np.array_equal(rows(clip), kept)
 
 
@@ -63,7 +63,7 @@ def test_a_corpus_that_was_made_is_opened(seen, tmp_path):
 
 
 def test_holes_hold_what_was_before():
-    assert held(np.array([False, True, False, False, True])).tolist() == [1, 1, 1, 1, 4]
+    assert fill_gaps(np.array([False, True, False, False, True])).tolist() == [1, 1, 1, 1, 4]
 
 
 @pytest.mark.parametrize(

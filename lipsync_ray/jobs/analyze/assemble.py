@@ -9,7 +9,7 @@ from typing import Any
 
 from lipsync_ray import addresses
 from lipsync_ray.engine.stages import Failure
-from lipsync_ray.io.wording import number, said, share
+from lipsync_ray.io.formatting import number, share, text_or_dash
 from lipsync_ray.jobs.analyze import language
 from lipsync_ray.jobs.analyze.analysis import IMPOSSIBLE, Analysis
 from lipsync_ray.jobs.analyze.plan import FileRow, Known, Looked
@@ -146,17 +146,17 @@ def _video_lines(analysis: Analysis) -> list[str]:
     turned += ", mirrored" if video.get("mirrored") else ""
     bit_rate = None if video["bit_rate"] is None else video["bit_rate"] / 1000
     shown = [
-        f"{said(video['codec'])} ({video['profile'] or 'no profile'}) in {said(video['container'])}, "
-        f"{said(video['pixel_format'])}",
-        f"{said(video['width'])} × {said(video['height'])} pixels{turned}",
-        f"{said(video['rate'])} frames/s{varies}; {said(video['frames'])} frames, {number(video['duration_s'], 3)} s",
-        f"{number(bit_rate)} kbit/s, {said(video['bytes'])} bytes",
+        f"{text_or_dash(video['codec'])} ({video['profile'] or 'no profile'}) in {text_or_dash(video['container'])}, "
+        f"{text_or_dash(video['pixel_format'])}",
+        f"{text_or_dash(video['width'])} × {text_or_dash(video['height'])} pixels{turned}",
+        f"{text_or_dash(video['rate'])} frames/s{varies}; {text_or_dash(video['frames'])} frames, {number(video['duration_s'], 3)} s",
+        f"{number(bit_rate)} kbit/s, {text_or_dash(video['bytes'])} bytes",
     ]
     if analysis.face_share is not None and analysis.looked_frames is not None:
         shown.append(f"a face in {share(analysis.face_share)} of {len(analysis.looked_frames)} frames looked at")
     if analysis.face_height_px is not None:
         shown.append(
-            f"at most {said(analysis.people)} at a time; the largest {number(analysis.face_height_px)} pixels tall, "
+            f"at most {text_or_dash(analysis.people)} at a time; the largest {number(analysis.face_height_px)} pixels tall, "
             f"turned by about {number(analysis.face_turn_deg)}°"
         )
     return shown
@@ -168,8 +168,8 @@ def _audio_lines(analysis: Analysis) -> list[str]:
         return [analysis.audio_error or "none"]
     loudness = "" if audio["loudness_lufs"] is None else f", loudness {number(audio['loudness_lufs'], 1)} LUFS"
     return [
-        f"{said(audio['codec'])} in {said(audio['container'])}, {said(audio['sample_rate'])} Hz, "
-        f"{said(audio['channels'])} channels, {number(audio['duration_s'], 3)} s",
+        f"{text_or_dash(audio['codec'])} in {text_or_dash(audio['container'])}, {text_or_dash(audio['sample_rate'])} Hz, "
+        f"{text_or_dash(audio['channels'])} channels, {number(audio['duration_s'], 3)} s",
         f"peak {number(audio['peak_dbfs'], 1)} dBFS, RMS {number(audio['rms_dbfs'], 1)} dBFS{loudness}, "
         f"{share(audio['silence'])} of it silence",
     ]
@@ -179,7 +179,7 @@ def _language_lines(analysis: Analysis) -> list[str]:
     shown = [f"by the table: {', '.join(analysis.expected_languages)}"] if analysis.expected_languages else []
     if analysis.whisper_language is not None:
         shown.append(
-            f"by ear (Whisper {said(analysis.whisper)}): {analysis.whisper_language}, {share(analysis.whisper_probability)}"
+            f"by ear (Whisper {text_or_dash(analysis.whisper)}): {analysis.whisper_language}, {share(analysis.whisper_probability)}"
         )
     if analysis.language is not None:
         rest = ", ".join(f"{guess.language} {share(guess.probability)}" for guess in analysis.languages or ())
@@ -189,7 +189,7 @@ def _language_lines(analysis: Analysis) -> list[str]:
 
 def _phrase_lines(phrases: Iterable[Phrase] | None, error: str | None) -> list[str]:
     if phrases is None:
-        return [f"none: {said(error)}"]
+        return [f"none: {text_or_dash(error)}"]
     return [f"{_clock(p.start_s)} – {_clock(p.end_s)}  {p.text}" for p in phrases] or ["no speech was heard"]
 
 

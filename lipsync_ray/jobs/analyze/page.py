@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from importlib import resources
 
 from lipsync_ray.io import storage
-from lipsync_ray.io.wording import number, share
+from lipsync_ray.io.formatting import number, share
 from lipsync_ray.jobs.analyze.analysis import Analysis
 from lipsync_ray.jobs.analyze.assemble import REPORT
 from lipsync_ray.jobs.analyze.verdict import tally

@@ -21,7 +21,7 @@ from lipsync_ray.io import storage
 from lipsync_ray.jobs.dub.lips import Draw, Generating, Lips, closing, heard_by, hushed
 from lipsync_ray.jobs.dub.plan import Segment
 from lipsync_ray.media.encode import encode
-from lipsync_ray.media.held import HeldPictures, held_pictures
+from lipsync_ray.media.frame_cache import FrameCache, held_pictures
 from lipsync_ray.media.picture import Box, YuvFrame
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.media.timeline import Loop, source_frames
@@ -76,12 +76,12 @@ class Crops:
 Drawn = Crops | Lips
 
 
-def shown_pictures(segment: Segment, held: HeldPictures) -> Iterator[YuvFrame]:
+def shown_pictures(segment: Segment, held: FrameCache) -> Iterator[YuvFrame]:
     """The source's picture for each of a segment's output frames; not to be written into."""
     return held.pictures_at(segment.table, segment.video, segment.source_frames().tolist())
 
 
-def placed_pictures(crops: Drawn, held: HeldPictures) -> Iterator[tuple[int, YuvFrame, int | None]]:
+def placed_pictures(crops: Drawn, held: FrameCache) -> Iterator[tuple[int, YuvFrame, int | None]]:
     """(place, the source's picture, row of its face) for each of a segment's output frames; None where it has no face."""
     rows = {place: row for row, place in enumerate(crops.places.tolist())}
     for place, picture in enumerate(shown_pictures(crops.segment, held)):

@@ -26,7 +26,7 @@ class AggregateOrder:
 
     Attributes
     ----------
-    key : id of the subject
+    key : id of the item
     parts : of its stretches, in order
     tracks_url : where its faces are
     windows : of each of its tracks

@@ -35,7 +35,7 @@ def _key(run: EvaluateRun) -> str:
     """Changes with everything that FID is made of."""
     settings, checkpoint = run.settings, run.fid_weights
     videos = sorted(
-        json.dumps([s.id, s.fingerprint, s.subject.language, s.subject.model, s.subject.source_table])
+        json.dumps([s.id, s.fingerprint, s.item.language, s.item.model, s.item.source_table])
         for s in run.known.values()
     )
     return storage.digest(checkpoint and checkpoint.sha256, settings.dims, settings.fid_every, *videos)

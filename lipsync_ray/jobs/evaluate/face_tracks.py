@@ -85,7 +85,7 @@ class FaceTracksOrder:
 
     Attributes
     ----------
-    key : of the subject
+    key : of the item
     video, reference : what is scored, and what it is compared with
     loop : how reference frames follow from video frames; None where they are the same
     table : face table: of the reference where `table_of_reference`, else of the video; None for whole frames

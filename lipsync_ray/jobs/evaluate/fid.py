@@ -106,30 +106,30 @@ def units_of(states: Iterable[EvaluateState], every: int) -> list[Unit]:
     able = [s for s in states if (s.reference or s.source) is not None and s.tracks is not None and s.tracks.faces]
     languages: dict[str | None, set[str | None]] = defaultdict(set)
     for state in able:
-        languages[state.subject.model].add(state.subject.language)
+        languages[state.item.model].add(state.item.language)
     units: list[Unit] = []
     for state in able:
-        subject, info, tracks, source = state.subject, state.info, state.tracks, state.source
+        item, info, tracks, source = state.item, state.info, state.tracks, state.source
         reference = source or state.reference
         assert info is not None
         assert reference is not None
         assert tracks is not None
-        groups: tuple[Group, ...] = ((subject.language, subject.model),)
-        if len(languages[subject.model]) > 1:
-            groups += ((None, subject.model),)
+        groups: tuple[Group, ...] = ((item.language, item.model),)
+        if len(languages[item.model]) > 1:
+            groups += ((None, item.model),)
         count = -(-tracks.faces // every)
-        shared = (str(state.table), tracks.places, str(info.rate), subject.loop, str(subject.pads), subject.face, every)
+        shared = (str(state.table), tracks.places, str(info.rate), item.loop, str(item.pads), item.face, every)
         # Dubs of one reference that are equally long show the same reference frames: they are summed once.
         real = storage.digest(state.reference_key, *map(str, shared))
-        common = (state.tracks_url, info.width, info.height, subject.pads, every, count, groups)
+        common = (state.tracks_url, info.width, info.height, item.pads, every, count, groups)
         units.append(Unit(storage.digest(state.fingerprint, every), "generated", info, *common))
         if source is None:
             units.append(Unit(real, "real", reference, *common))
         else:
-            table = subject.source_table, subject.face
-            real = storage.digest(state.reference_key, *table, str(subject.pads), every)
+            table = item.source_table, item.face
+            real = storage.digest(state.reference_key, *table, str(item.pads), every)
             shown = len(_shown(source, every))
-            whole = state.tracks_url, source.width, source.height, subject.pads, every, shown, groups
+            whole = state.tracks_url, source.width, source.height, item.pads, every, shown, groups
             units.append(Unit(real, "real", source, *whole, *table))
     return units
 

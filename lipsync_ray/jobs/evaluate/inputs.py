@@ -21,12 +21,12 @@ from lipsync_ray.inputs.audio_features import AudioSource, Speech, extract_audio
 from lipsync_ray.inputs.content_ids import content_ids
 from lipsync_ray.inputs.probe import VideoSource, probe
 from lipsync_ray.io import storage
+from lipsync_ray.jobs.evaluate.evaluation_input import EvaluationInput, consents
 from lipsync_ray.jobs.evaluate.face_tracks import FaceTracksOrder, TrackIndex
 from lipsync_ray.jobs.evaluate.judged import JUDGES, NO_SOUNDS, HeardSound, Sounds, listen
 from lipsync_ray.jobs.evaluate.likeness import leave_other_scenes
 from lipsync_ray.jobs.evaluate.plan import why_not_comparable
 from lipsync_ray.jobs.evaluate.scores import SCORES, Score
-from lipsync_ray.jobs.evaluate.subjects import Subject, consents
 from lipsync_ray.media.audio import SoundTrack
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.models.scorers import SCORERS
@@ -44,7 +44,7 @@ class EvaluateState(VideoState):
 
     Attributes
     ----------
-    subject : what is scored
+    item : what is scored
     video_key, reference_key : of the distinct files; the latter empty where there is no reference
     content, reference_content : identities of the files, compared whenever they are opened
     info, reference, speech : what was found in them
@@ -57,7 +57,7 @@ class EvaluateState(VideoState):
     sounds : what the judges hear
     """
 
-    subject: Subject
+    item: EvaluationInput
     video_key: str = ""
     reference_key: str = ""
     content: str = ""
@@ -76,7 +76,7 @@ class EvaluateState(VideoState):
 
     @property
     def id(self) -> str:
-        return self.subject.id
+        return self.item.id
 
 
 class EvaluateRun(JobRun[EvaluateState, Score]):
@@ -84,7 +84,7 @@ class EvaluateRun(JobRun[EvaluateState, Score]):
 
     Attributes
     ----------
-    subjects, settings : what was asked for
+    items, settings : what was asked for
     scorer, checkpoint : whose numbers, and its weights
     fid_weights : Inception's; None where FID is left out
     known : id → every video that could be looked at, also those an earlier run scored: FID is over all of them
@@ -92,7 +92,7 @@ class EvaluateRun(JobRun[EvaluateState, Score]):
 
     def __init__(
         self,
-        subjects: list[Subject],
+        items: list[EvaluationInput],
         settings: EvaluateSettings,
         workers: Workers,
         out: str,
@@ -101,24 +101,24 @@ class EvaluateRun(JobRun[EvaluateState, Score]):
         checkpoint: Checkpoint,
         fid_weights: Checkpoint | None,
     ) -> None:
-        super().__init__(EVALUATE, [s.id for s in subjects], settings.record(), workers, out, console, runner)
-        self.subjects, self.settings = subjects, settings
+        super().__init__(EVALUATE, [s.id for s in items], settings.record(), workers, out, console, runner)
+        self.items, self.settings = items, settings
         self.scorer = SCORERS[settings.scorer]
         self.checkpoint, self.fid_weights = checkpoint, fid_weights
         self.known: dict[str, EvaluateState] = {}
 
     def more(self) -> Mapping[str, Any]:
         fid = self.fid_weights and self.fid_weights.record()
-        return {"scorer_weights": self.checkpoint.record(), "fid_weights": fid, "consent": consents(self.subjects)}
+        return {"scorer_weights": self.checkpoint.record(), "fid_weights": fid, "consent": consents(self.items)}
 
     def row_of(self, video: EvaluateState, status: Any, **values: Any) -> Score:
-        subject, info = video.subject, video.info
+        item, info = video.item, video.info
         return Score(
-            subject.id,
-            subject.video,
-            subject.reference,
-            subject.language,
-            subject.model,
+            item.id,
+            item.video,
+            item.reference,
+            item.language,
+            item.model,
             status,
             scorer=self.settings.scorer,
             protocol=self.settings.protocol,
@@ -131,8 +131,8 @@ class EvaluateRun(JobRun[EvaluateState, Score]):
             seconds=round(video.seconds, 3),
             attempts=video.attempts,
             fingerprint=video.fingerprint,
-            drawn_per_s=subject.drawn_per_s,
-            gpu_mb=subject.gpu_mb,
+            drawn_per_s=item.drawn_per_s,
+            gpu_mb=item.gpu_mb,
             **values,
         )
 
@@ -152,50 +152,50 @@ def look_at_files(run: EvaluateRun) -> None:
 
 def prepare(run: EvaluateRun) -> None:
     """Identify every video, drop what is scored."""
-    found = content_ids(url for s in run.subjects for url in (s.video, s.reference, s.face_table) if url)
+    found = content_ids(url for s in run.items for url in (s.video, s.reference, s.face_table) if url)
     asked = {k: v for k, v in run.settings.record().items() if not k.startswith(("fid", "dims"))}
     asked["scorer_weights"] = run.checkpoint.sha256
     asked["judges_weights"] = JUDGES if run.settings.judges else None
-    for subject in run.subjects:
-        state = run.active[subject.id] = EvaluateState(subject)
-        video, reference = found.get(subject.video, OSError("no video")), found.get(subject.reference or "")
-        if subject.skip_reason:
-            run.fail(state, Failure("dub", subject.skip_reason))
+    for item in run.items:
+        state = run.active[item.id] = EvaluateState(item)
+        video, reference = found.get(item.video, OSError("no video")), found.get(item.reference or "")
+        if item.skip_reason:
+            run.fail(state, Failure("dub", item.skip_reason))
             continue
         if isinstance(video, Exception):
-            run.fail(state, Failure("look", f"{subject.video}: {video}"))
+            run.fail(state, Failure("look", f"{item.video}: {video}"))
             continue
-        table = found.get(subject.face_table or "")
+        table = found.get(item.face_table or "")
         state.content, state.video_key = video, storage.digest(video, face_tables.VERSION)
-        if subject.reference is None:
+        if item.reference is None:
             state.reference_error = "no reference was given"
         elif isinstance(reference, Exception):
-            state.reference_error = f"{subject.reference}: {reference}"
+            state.reference_error = f"{item.reference}: {reference}"
         else:
-            state.reference_content, still_rate = str(reference), str(subject.still_rate)
+            state.reference_content, still_rate = str(reference), str(item.still_rate)
             state.reference_key = storage.digest(state.reference_content, still_rate)
-        state.table = subject.face_table if isinstance(table, str) else None
+        state.table = item.face_table if isinstance(table, str) else None
         state.fingerprint = storage.digest(
             SCORES_VERSION,
             video,
             state.reference_key,
             str(state.table and table),
-            json.dumps([asked, subject.face, subject.loop, vars(subject.pads)]),
+            json.dumps([asked, item.face, item.loop, vars(item.pads)]),
         )
-        run.known[subject.id] = state
-    run.keep(lambda score: score.status != "failed", lambda state: (state.subject.video, state.subject.reference))
+        run.known[item.id] = state
+    run.keep(lambda score: score.status != "failed", lambda state: (state.item.video, state.item.reference))
 
 
 def _look(run: EvaluateRun) -> None:
     by_video, by_reference = grouped(run.known.values(), "video_key"), grouped(run.known.values(), "reference_key")
     by_reference.pop("", None)
     sources = [
-        VideoSource(states[0].subject.video, f"v{key}", Fraction(25), states[0].content)
+        VideoSource(states[0].item.video, f"v{key}", Fraction(25), states[0].content)
         for key, states in by_video.items()
     ]
     for key, (first, *_) in by_reference.items():
         sources.append(
-            VideoSource(first.subject.reference or "", f"r{key}", first.subject.still_rate, first.reference_content)
+            VideoSource(first.item.reference or "", f"r{key}", first.item.still_rate, first.reference_content)
         )
     with ProgressReporter(run.context.console, "files", len(sources), 0, "files") as progress:
         for source, info in run.context.map_tasks("probe", probe, sources):
@@ -211,8 +211,8 @@ def _look(run: EvaluateRun) -> None:
                     state.reference = info
     for state in run.known.values():
         if state.info is not None and state.reference is not None:
-            reason = why_not_comparable(state.info, state.reference, state.subject.loop is not None)
-            if state.subject.source_table is not None:
+            reason = why_not_comparable(state.info, state.reference, state.item.loop is not None)
+            if state.item.source_table is not None:
                 state.reference_error, state.source, state.reference = DRAWN_ANEW, state.reference, None
             elif reason:
                 state.reference_error, state.reference = reason, None
@@ -284,17 +284,17 @@ def tables_wanted(run: EvaluateRun) -> tuple[list[EvaluateState], dict[str, list
 
 def tracks_order(run: EvaluateRun, state: EvaluateState) -> FaceTracksOrder:
     """The tracks to build of a video whose table is at hand."""
-    settings, subject = run.settings, state.subject
+    settings, item = run.settings, state.item
     assert state.info is not None
     return FaceTracksOrder(
-        subject.id,
+        item.id,
         state.info,
         state.reference,
-        subject.loop,
+        item.loop,
         None if settings.protocol == "lrs" else state.table,
-        state.table == subject.face_table,
-        subject.face,
+        state.table == item.face_table,
+        item.face,
         settings.min_track,
         run.scorer.smallest_face if settings.min_face is None else settings.min_face,
-        run.url("tracks", f"{subject.id}-{state.fingerprint}.npz"),
+        run.url("tracks", f"{item.id}-{state.fingerprint}.npz"),
     )

@@ -1,4 +1,4 @@
-"""The evaluation job from subjects to tables and report.
+"""The evaluation job from items to tables and report.
 
     probe every file ► faces, where no table is at hand ► tracks ► scores: crop and compare ► embed ► aggregate
     ► FID: sums ► tables ► report
@@ -26,6 +26,7 @@ from lipsync_ray.io import storage
 from lipsync_ray.io.out_folder import check_out
 from lipsync_ray.jobs.evaluate import PREVIEWS, distances
 from lipsync_ray.jobs.evaluate.assemble import AggregateOrder, VideoMetrics, aggregate, values_of
+from lipsync_ray.jobs.evaluate.evaluation_input import EvaluationInput
 from lipsync_ray.jobs.evaluate.face_tracks import FaceTracksOrder, TrackIndex, build_tracks
 from lipsync_ray.jobs.evaluate.fid import (
     AccumulateFID,
@@ -52,7 +53,6 @@ from lipsync_ray.jobs.evaluate.plan import ScoreRow, score_rows, windows_of_trac
 from lipsync_ray.jobs.evaluate.previews import Previews
 from lipsync_ray.jobs.evaluate.scores import Score
 from lipsync_ray.jobs.evaluate.stages import CropAndCompare, Embed
-from lipsync_ray.jobs.evaluate.subjects import Subject
 from lipsync_ray.jobs.evaluate.summary import csv_text, flat_rows, groups, markdown, parquet, score_row
 from lipsync_ray.models import inception, scorers, weights
 from lipsync_ray.settings import SEGMENT_S, EvaluateSettings, Workers
@@ -67,7 +67,7 @@ class Evaluated:
 
     Attributes
     ----------
-    scores : one per subject, in their order
+    scores : one per item, in their order
     fids : one per group; empty where FID was left out
     out : the folder
     seconds : wall time
@@ -85,7 +85,7 @@ class Evaluated:
 
 
 def run(
-    subjects: list[Subject],
+    items: list[EvaluationInput],
     settings: EvaluateSettings,
     workers: Workers,
     out: str,
@@ -93,7 +93,7 @@ def run(
     fetching: weights.Progress | None = None,
     previews: int | None = PREVIEWS,
 ) -> Evaluated:
-    """Score every subject and write the tables.
+    """Score every item and write the tables.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ def run(
     out = storage.absolute(out)
     with held(out, console), started(workers) as runner:
         layout = allocate(runner.cluster, workers, alone=False, networks=2 + (fid_weights is not None))
-        run = EvaluateRun(subjects, settings, workers, out, console, runner, scorer, fid_weights)
+        run = EvaluateRun(items, settings, workers, out, console, runner, scorer, fid_weights)
         run.write()
         prepare(run)
         shown = Previews(run, previews)
@@ -202,7 +202,7 @@ def _rows(run: EvaluateRun, state: EvaluateState, batch: int, shared: set[str]) 
         reference, tracks = state.info, TrackIndex.unknown(state.info)
     return score_rows(
         state.id, tracks, state.windows, state.info, reference, state.tracks_url, state.speech,
-        state.subject.pads, _folder(run, state), run.workers.segment_s or SEGMENT_S, batch,
+        state.item.pads, _folder(run, state), run.workers.segment_s or SEGMENT_S, batch,
         run.url(LIPS_FOLDER) if state.reference_key in shared else "",
     )  # fmt: skip
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from lipsync_ray.inputs.audio_features import AudioSource, extract_audio_features
 from lipsync_ray.io import storage
-from lipsync_ray.io.wording import number
+from lipsync_ray.io.formatting import number
 from lipsync_ray.jobs.evaluate.face_tracks import RATE
 from lipsync_ray.metrics import judges
 from lipsync_ray.models.registry import REGISTRY

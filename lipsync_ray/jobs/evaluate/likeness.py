@@ -30,7 +30,7 @@ SAME_SCENE = 0.25
 
 @dataclass(frozen=True)
 class LikenessOrder:
-    """A video and its reference, to be compared; `loop` as of :class:`~lipsync_ray.jobs.evaluate.subjects.Subject`."""
+    """A video and its reference, to be compared; `loop` as of :class:`~lipsync_ray.jobs.evaluate.evaluation_input.EvaluationInput`."""
 
     key: str
     video: VideoInfo
@@ -68,15 +68,15 @@ def leave_other_scenes(run: EvaluateRun) -> None:
     orders: dict[str, LikenessOrder] = {}
     pairs: dict[str, list[EvaluateState]] = defaultdict(list)
     for state in run.known.values():
-        subject, info, reference = state.subject, state.info, state.reference
-        if info is None or reference is None or subject.video == subject.reference:
+        item, info, reference = state.item, state.info, state.reference
+        if info is None or reference is None or item.video == item.reference:
             continue
         if (scored := run.ended.get(state.id)) is not None:
             if scored.reference_error is not None:
                 state.reference_error, state.reference = scored.reference_error, None
             continue
-        key = storage.digest(state.video_key, state.reference_key, subject.loop)
-        orders[key] = LikenessOrder(key, info, reference, subject.loop)
+        key = storage.digest(state.video_key, state.reference_key, item.loop)
+        orders[key] = LikenessOrder(key, info, reference, item.loop)
         pairs[key].append(state)
     for order, part in run.context.map_tasks("likeness", likeness, list(orders.values())):
         if isinstance(part, Failure) or part is None or part >= SAME_SCENE:

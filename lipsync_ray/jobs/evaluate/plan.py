@@ -17,7 +17,7 @@ SAMPLES_PER_PLACE = SAMPLE_RATE // RATE.numerator
 
 
 @dataclass(frozen=True)
-class Run:
+class WindowRange:
     """Neighbouring windows of one track.
 
     Attributes
@@ -41,7 +41,7 @@ class ScoreRow:
     Attributes
     ----------
     key : unique in the evaluation
-    subject : id of the video
+    item : id of the video
     start, stop : places [start, stop)
     places : of the whole video
     video, reference : what is scored, and what it is compared with
@@ -54,14 +54,14 @@ class ScoreRow:
     """
 
     key: str
-    subject: str
+    item: str
     start: int
     stop: int
     places: int
     video: VideoInfo
     reference: VideoInfo | None
     tracks_url: str
-    runs: tuple[Run, ...]
+    runs: tuple[WindowRange, ...]
     speech: Speech | None
     pads: Pads
     url: str
@@ -80,7 +80,7 @@ def windows_of_tracks(index: TrackIndex, speech: Speech | None) -> tuple[int, ..
 
 
 def score_rows(
-    subject: str,
+    item: str,
     index: TrackIndex,
     windows: tuple[int, ...],
     video: VideoInfo,
@@ -105,13 +105,13 @@ def score_rows(
         for track, (begin, count) in enumerate(zip(index.start, windows, strict=True)):
             first, last = max(0, start - begin), min(count, stop - begin)
             if last > first:
-                runs.append(Run(track, first, last - first, begin + first))
+                runs.append(WindowRange(track, first, last - first, begin + first))
         if runs or reference is not None:
             url = storage.join(folder, f"{start}-{stop}.npz")
             rows.append(
                 ScoreRow(
-                    f"{subject}-{start}",
-                    subject,
+                    f"{item}-{start}",
+                    item,
                     start,
                     stop,
                     index.places,

@@ -1,4 +1,4 @@
-"""A strip of faces and a short player, made of a video's cuttings."""
+"""A strip of faces and a short player, made of a video's preview frames."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import av
 import cv2
 import numpy as np
 
-from lipsync_ray.jobs.evaluate.cuttings import Cuttings
 from lipsync_ray.jobs.evaluate.face_tracks import RATE
+from lipsync_ray.jobs.evaluate.preview_frames import PreviewFrames
 from lipsync_ray.media import audio
 from lipsync_ray.media.audio import SoundTrack
 from lipsync_ray.media.picture import U8
@@ -22,16 +22,16 @@ _VP9 = {"deadline": "realtime", "cpu-used": "8", "crf": "36", "b": "0", "row-mt"
 _OPUS_RATE = 48_000
 
 
-def strip(cuttings: Cuttings) -> bytes:
+def strip(preview_frames: PreviewFrames) -> bytes:
     """A JPEG: faces of the source above, of the dub below, at frames spread over the video."""
-    sheet = np.concatenate([_pixels(cuttings.tiles[place]) for place in sorted(cuttings.tiles)], axis=1)
+    sheet = np.concatenate([_pixels(preview_frames.tiles[place]) for place in sorted(preview_frames.tiles)], axis=1)
     return cv2.imencode(".jpg", sheet, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1].tobytes()
 
 
-def player(cuttings: Cuttings, video: VideoInfo) -> bytes:
+def player(preview_frames: PreviewFrames, video: VideoInfo) -> bytes:
     """A WebM (VP9, Opus) of the first seconds: the source on the left, the dub on the right, the dub's sound."""
     buffer = io.BytesIO()
-    halves = [cuttings.halves[place] for place in sorted(cuttings.halves)]
+    halves = [preview_frames.halves[place] for place in sorted(preview_frames.halves)]
     height, width = _pixels(halves[0]).shape[:2]
     with av.open(buffer, "w", format="webm") as container:
         stream: Any = container.add_stream("libvpx-vp9", rate=RATE, options=_VP9)

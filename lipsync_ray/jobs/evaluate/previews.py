@@ -1,6 +1,6 @@
 """Which videos the report shows, and the files that it shows of them.
 
-A stage cuts small pictures of every video while it decodes it anyway (:mod:`lipsync_ray.jobs.evaluate.cuttings`). Of the videos
+A stage cuts small pictures of every video while it decodes it anyway (:mod:`lipsync_ray.jobs.evaluate.preview_frames`). Of the videos
 that turn out to be worst, best or in a seeded sample they become a strip and a player; the others' are dropped at once.
 """
 
@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from lipsync_ray.engine.progress import ProgressReporter
 from lipsync_ray.engine.stages import Failure
 from lipsync_ray.io import storage
-from lipsync_ray.jobs.evaluate.cuttings import Cuttings, cut_now, cuttings_folder
 from lipsync_ray.jobs.evaluate.player import player, strip
+from lipsync_ray.jobs.evaluate.preview_frames import PreviewFrames, cut_now, preview_folder
 from lipsync_ray.jobs.evaluate.scores import Score
 from lipsync_ray.media.probe import VideoInfo
 
@@ -35,9 +35,9 @@ class PreviewOrder:
     Attributes
     ----------
     key : id of the video
-    video, reference : to be decoded where its cuttings are not there
+    video, reference : to be decoded where its preview frames are not there
     tracks : where its faces are
-    cuttings : folder of what was cut while it was scored
+    preview_frames : folder of what was cut while it was scored
     strip, player, restored : where the files go
     run_strip : the strip that the run of the restoration made, where there may be one
     """
@@ -46,7 +46,7 @@ class PreviewOrder:
     video: VideoInfo
     reference: VideoInfo | None
     tracks: str
-    cuttings: str
+    preview_frames: str
     strip: str
     player: str
     restored: str
@@ -124,9 +124,9 @@ class Previews:
 
     def __init__(self, run: EvaluateRun, count: int | None) -> None:
         self._run, self._count = run, count
-        self._folder = run.url(FOLDER, "cuttings")
+        self._folder = run.url(FOLDER, "preview_frames")
         self._candidates: dict[str, Score] = {}
-        keys = ((subject.id, subject.model) for subject in run.subjects)
+        keys = ((item.id, item.model) for item in run.items)
         self._sample = {name for name, _ in sample(keys, count or 0)}
 
     @property
@@ -135,7 +135,7 @@ class Previews:
         return None if self._count == 0 else self._folder
 
     def drop_unwanted(self, score: Score) -> None:
-        """A video has been scored: drop the cuttings of one that will not be shown, by what is known so far.
+        """A video has been scored: drop the preview frames of one that will not be shown, by what is known so far.
 
         A video that is neither among the worst nor among the best of those that are scored will not be so among all: it
         is forgotten, and the next one is compared with as many as may be shown.
@@ -148,7 +148,7 @@ class Previews:
         scored = [one for one in ordered if one.sync_c is not None]
         keep = {one.id for one in (*ordered[:room], *scored[-room:])} | self._sample
         for name in self._candidates.keys() - keep:
-            storage.remove(cuttings_folder(self._folder, name))
+            storage.remove(preview_folder(self._folder, name))
             del self._candidates[name]
 
     @property
@@ -170,7 +170,7 @@ class Previews:
             if {strip_name(score), player_name(score)} <= there:
                 continue
             urls = [run.url(FOLDER, name_of(score)) for name_of in (strip_name, player_name, restored_name)]
-            cuttings = cuttings_folder(self._folder, score.id)
+            preview_frames = preview_folder(self._folder, score.id)
             strip_url, player_url, restored_url = urls
             orders.append(
                 PreviewOrder(
@@ -178,11 +178,11 @@ class Previews:
                     state.info,
                     state.reference,
                     state.tracks_url,
-                    cuttings,
+                    preview_frames,
                     strip_url,
                     player_url,
                     restored_url,
-                    state.subject.strip,
+                    state.item.strip,
                 )
             )
         with ProgressReporter(run.context.console, "previews", len(orders), 0, "videos") as progress:
@@ -197,9 +197,9 @@ def make_preview(order: PreviewOrder) -> str:
     """Make and commit a video's strip and player; its id."""
     if order.run_strip is not None and storage.exists(order.run_strip):
         storage.copy(order.run_strip, order.restored)
-    cuttings = Cuttings.read(order.cuttings, order.tracks)
-    if cuttings is None:
-        cuttings = cut_now(order.video, order.reference, order.tracks)
-    storage.commit_bytes(order.strip, strip(cuttings))
-    storage.commit_bytes(order.player, player(cuttings, order.video))
+    preview_frames = PreviewFrames.read(order.preview_frames, order.tracks)
+    if preview_frames is None:
+        preview_frames = cut_now(order.video, order.reference, order.tracks)
+    storage.commit_bytes(order.strip, strip(preview_frames))
+    storage.commit_bytes(order.player, player(preview_frames, order.video))
     return order.key

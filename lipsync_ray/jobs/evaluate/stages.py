@@ -18,10 +18,10 @@ from lipsync_ray.faces.patch import cut_mouth
 from lipsync_ray.inputs.face_tables import one_thread
 from lipsync_ray.inputs.mesh_tables import PRESENT
 from lipsync_ray.io import storage
-from lipsync_ray.jobs.evaluate.cuttings import Cuttings, cuttings_folder
 from lipsync_ray.jobs.evaluate.face_tracks import RATE, FaceTracks, read_face_tracks
 from lipsync_ray.jobs.evaluate.judged import Lips
-from lipsync_ray.jobs.evaluate.plan import Run, ScoreRow
+from lipsync_ray.jobs.evaluate.plan import ScoreRow, WindowRange
+from lipsync_ray.jobs.evaluate.preview_frames import PreviewFrames, preview_folder
 from lipsync_ray.media import decode
 from lipsync_ray.media.picture import U8, Box, YuvFrame
 from lipsync_ray.metrics import image
@@ -84,17 +84,19 @@ class CropAndCompare:
 
     Parameters
     ----------
-    cuttings : folder for what a report may show of the video; None for nothing
+    preview_frames : folder for what a report may show of the video; None for nothing
     """
 
-    def __init__(self, scorer: str, protocol: Protocol, cuttings: str | None = None, judges: bool = False) -> None:
+    def __init__(
+        self, scorer: str, protocol: Protocol, preview_frames: str | None = None, judges: bool = False
+    ) -> None:
         one_thread()
         self._judges = judges and protocol != "lrs"
         self._mesher: Mesher | None = None
         self._scorer = SCORERS[scorer]
         self._whole = protocol == "lrs"
         self._landmarks: image.Landmarker | None = None
-        self._cuttings = cuttings
+        self._preview_folder = preview_frames
 
     def __call__(self, row: ScoreRow) -> Compared:
         tracks = read_face_tracks(row.tracks_url)
@@ -102,7 +104,7 @@ class CropAndCompare:
         places = np.arange(row.start, stop)
         comparing = _Comparing(row, tracks) if row.reference is not None else None
         crops: list[list[U8]] = [[] for _ in row.runs]
-        cuttings = None if self._cuttings is None else Cuttings(tracks)
+        preview_frames = None if self._preview_folder is None else PreviewFrames(tracks)
         mouths = _Mouths(row, tracks) if self._judges else None
         videos = decode.pictures_at(row.video, tracks.shown[places].tolist())
         others = self._others(row, tracks, places)
@@ -114,10 +116,10 @@ class CropAndCompare:
                 comparing.add(place, picture, other)
             if mouths is not None and place < row.stop:
                 mouths.add(place, picture, other)
-            if cuttings is not None and place < row.stop:
-                cuttings.add(place, picture, other)
-        if cuttings is not None and self._cuttings is not None:
-            cuttings.commit(cuttings_folder(self._cuttings, row.subject), row.start)
+            if preview_frames is not None and place < row.stop:
+                preview_frames.add(place, picture, other)
+        if preview_frames is not None and self._preview_folder is not None:
+            preview_frames.commit(preview_folder(self._preview_folder, row.item), row.start)
         metrics = comparing.metrics(self._loaded()) if comparing is not None else None
         lips = mouths.found(self._loaded_mesher()) if mouths is not None else None
         return Compared(row, tuple(map(np.stack, crops)), metrics, lips)
@@ -128,7 +130,7 @@ class CropAndCompare:
         source = np.minimum(tracks.source[places], row.reference.frames - 1)
         return decode.pictures_at(row.reference, source.tolist())
 
-    def _cut(self, picture: YuvFrame, tracks: FaceTracks, run: Run, place: int, row: ScoreRow) -> U8:
+    def _cut(self, picture: YuvFrame, tracks: FaceTracks, run: WindowRange, place: int, row: ScoreRow) -> U8:
         side = self._scorer.side
         if self._whole:
             return np.asarray(cv2.resize(picture.bgr(), (side, side), interpolation=cv2.INTER_LINEAR), np.uint8)
@@ -277,7 +279,7 @@ class Embed:
         storage.commit_bytes(row.url, buffer.getvalue())
         return row.url
 
-    def _heard(self, row: ScoreRow, run: Run) -> F32:
+    def _heard(self, row: ScoreRow, run: WindowRange) -> F32:
         """(count, bands, columns) of the sound that goes with each window."""
         assert row.speech is not None
         rate = self._scorer.columns_per_s

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lipsync_ray.io.wording import NONE, number, said
+from lipsync_ray.io.formatting import NONE, number, text_or_dash
 from lipsync_ray.jobs.evaluate.columns import METRICS, Metric
 from lipsync_ray.jobs.evaluate.fid import Fid
 from lipsync_ray.jobs.evaluate.scores import Score
@@ -237,7 +237,7 @@ def markdown(scores: Sequence[Score], rows: Sequence[GroupRow]) -> str:
     missing = [score for score in scores if score.status != "scored"]
     if missing:
         lines += ["", "## Not scored", ""]
-        lines += [f"- {score.id} ({score.model or NONE}): {said(score.error)}" for score in missing]
+        lines += [f"- {score.id} ({score.model or NONE}): {text_or_dash(score.error)}" for score in missing]
     return "\n".join(lines) + "\n"
 
 

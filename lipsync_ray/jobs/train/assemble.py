@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from lipsync_ray.jobs.train.clips import ClipRow
 from lipsync_ray.jobs.train.curve import CurvePoint
 from lipsync_ray.jobs.train.settings import TrainSettings
-from lipsync_ray.jobs.train.subject import Subject
+from lipsync_ray.jobs.train.training_task import TrainingTask
 
 MODEL, CARD, CURVE, PLOT = "model.safetensors", "MODEL_CARD.md", "curve.csv", "curve.png"
 
 
 def files(
-    subject: Subject,
+    task: TrainingTask,
     settings: TrainSettings,
     used: Sequence[ClipRow],
     steps: Sequence[int],
@@ -26,7 +26,7 @@ def files(
 
     Parameters
     ----------
-    subject : finished
+    task : finished
     used : rows of the clips
     steps, curves : of each network
     terms : of the weights that it started from
@@ -34,8 +34,8 @@ def files(
     held_out = sum(bool(row.held_out) for row in used)
     people = len({row.person for row in used})
     made = settings.steps_made(steps)
-    card = subject.card(len(used), held_out, people, settings.told(), made, terms)
-    return {MODEL: subject.to_bytes(), CARD: card.encode(), CURVE: _table(curves), PLOT: _plot(curves)}
+    card = task.card(len(used), held_out, people, settings.told(), made, terms)
+    return {MODEL: task.to_bytes(), CARD: card.encode(), CURVE: _table(curves), PLOT: _plot(curves)}
 
 
 def _table(curves: Sequence[Sequence[CurvePoint]]) -> bytes:

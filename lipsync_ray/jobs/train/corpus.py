@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from lipsync_ray.faces.mesh import LIPS, SPEAKING, gap_of
 from lipsync_ray.faces.patch import MOUTH
 from lipsync_ray.io import storage
-from lipsync_ray.jobs.train.look import FACE, Seen, held
+from lipsync_ray.jobs.train.look import FACE, ClipFeatures, fill_gaps
 
 F32 = NDArray[np.float32]
 I64 = NDArray[np.int64]
@@ -98,7 +98,7 @@ def make_corpus(
     Parameters
     ----------
     folder : local; its files are written there
-    urls : of each clip's :class:`Seen`
+    urls : of each clip's :class:`ClipFeatures`
     people : who is seen, where it is known; the others are told apart by their likeness
     pictures : which are wanted besides
     """
@@ -107,10 +107,10 @@ def make_corpus(
     with contextlib.ExitStack() as stack:
         files = {name: stack.enter_context((folder / f"{name}.raw").open("wb")) for name in ("lips", "mel", "pictures")}
         for url in urls:
-            seen = Seen.from_bytes(storage.read_bytes(url), pictures)
+            seen = ClipFeatures.from_bytes(storage.read_bytes(url), pictures)
             there = ~np.isnan(seen.lips[:, 0, 0])
             # Frames of another face than the one before are rare in clips; holes keep the place.
-            lips = seen.lips[held(there)].astype(np.float64)
+            lips = seen.lips[fill_gaps(there)].astype(np.float64)
             width = np.linalg.norm(lips[:, SPEAKING.index(291)] - lips[:, SPEAKING.index(61)], axis=-1)
             shape = np.stack((gap_of(lips), width), axis=1)
             gaps.append((shape - np.median(shape, axis=0)).astype(np.float32))

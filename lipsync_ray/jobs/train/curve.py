@@ -35,9 +35,9 @@ class CurvePoint:
 
     Attributes
     ----------
-    step : of the lesson
+    step : of the training
     loss : mean since the last line
-    figures : what the subject says of people held out; None where there is nothing to compare with
+    figures : what the task says of people held out; None where there is nothing to compare with
     clips_per_s : of training, all processes together
     """
 

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from lipsync_ray.errors import CheckpointError, SettingsError, WeightsError
 from lipsync_ray.jobs.train import samples
 from lipsync_ray.jobs.train.corpus import Corpus
-from lipsync_ray.jobs.train.subject import I64, Subject, halved
+from lipsync_ray.jobs.train.training_task import I64, TrainingTask, halved
 from lipsync_ray.models import mini_sync, weights
 from lipsync_ray.models.checkpoint import compare, load_into, read_state
 from lipsync_ray.models.judge import COLUMNS
@@ -35,7 +35,7 @@ _NEAR = 2  # frames up to which another moment is neither right nor wrong
 _TESTED, _LONGEST = 160, 125  # clips, and frames of each
 
 
-class Agrees(Subject):
+class SyncTask(TrainingTask):
     """Two towers whose points agree in sync.
 
     Attributes
@@ -102,7 +102,7 @@ class Agrees(Subject):
         }
 
 
-class Expert(Agrees):
+class Expert(SyncTask):
     """`mini-sync`'s network: five lower faces and 200 ms of mel."""
 
     title = "A sync expert"
@@ -147,7 +147,7 @@ class Expert(Agrees):
         return seen, heard
 
 
-class Judge(Agrees):
+class Judge(SyncTask):
     """The sync judge: whole stretches of upright mouths."""
 
     title = "A sync judge"
@@ -195,20 +195,18 @@ def expert_checkpoint(option: str, kind: str, given: str) -> weights.Checkpoint:
     ------
     SettingsError : neither
     """
-    subject = EXPERTS[kind]
-    if given == subject.bundled:
+    task = EXPERTS[kind]
+    if given == task.bundled:
         return weights.by_name(given)
     path = Path(given).expanduser().absolute()
     if not path.is_file():
-        raise SettingsError(f"{option} {given}: neither {subject.bundled} nor a file")
+        raise SettingsError(f"{option} {given}: neither {task.bundled} nor a file")
     try:
         state = read_state(path)
         with torch.device("meta"):
-            compare(subject.network(), state, given)
+            compare(task.network(), state, given)
     except (WeightsError, CheckpointError) as error:
-        raise SettingsError(
-            f"{option} {given}: expected {subject.bundled}, or a file of its network. {error}"
-        ) from error
+        raise SettingsError(f"{option} {given}: expected {task.bundled}, or a file of its network. {error}") from error
     return weights.Checkpoint.of(path)
 
 

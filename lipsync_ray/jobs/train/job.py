@@ -1,8 +1,8 @@
 """The training job: look at the clips, put them together, teach, and say what came of it.
 
-    clips: landmarks, sound, likeness (on all workers) ► corpus ► lessons, here ► model, curve, card
+    clips: landmarks, sound, likeness (on all workers) ► corpus ► training, here ► model, curve, card
 
-What an earlier run saw of a clip is kept, and a lesson goes on from its last checkpoint.
+What an earlier run saw of a clip is kept, and training goes on from its last checkpoint.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from lipsync_ray.jobs.train.clips import Clip, ClipRow
 from lipsync_ray.jobs.train.corpus import why_none_is_held_out
 from lipsync_ray.jobs.train.curve import NO_CONTROL, CurvePoint, Watch
 from lipsync_ray.jobs.train.inputs import TRAIN, TrainRun, check, look, settle
-from lipsync_ray.jobs.train.lesson import Lesson
 from lipsync_ray.jobs.train.settings import TrainSettings
-from lipsync_ray.jobs.train.subject import Subject
-from lipsync_ray.jobs.train.teaching import Sources, Teaching, subject_of
+from lipsync_ray.jobs.train.train_worker import Sources, TrainWorker, task_of
+from lipsync_ray.jobs.train.trainer import Trainer
+from lipsync_ray.jobs.train.training_task import TrainingTask
 from lipsync_ray.models import weights
 from lipsync_ray.settings import Workers
 
@@ -102,22 +102,22 @@ def run(
         run.write()
         used = look(run)
         there = _folder(run, used, Path(scratch))
-        teachings = _teachings(run, used, sources, there, device)
-        corpus = teachings[0].corpus(there)
+        members = _members(run, used, sources, there, device)
+        corpus = members[0].corpus(there)
         if why := why_none_is_held_out(corpus.person, settings.held_out, all(row.person for row in used)):
             raise SettingsError(why)
         used = settle(run, used, corpus)
-        subject = subject_of(settings, corpus, sources)
-        if subject.control and corpus.held_out.sum() == 1:
+        task = task_of(settings, corpus, sources)
+        if task.control and corpus.held_out.sum() == 1:
             run.say(f"{NO_CONTROL}, so no other clip's sound is there to compare with; a larger --held-out takes more")
-        lessons = [_taught(run, teaching, subject) for teaching in teachings]
-        subject.finish([lesson.average.cpu() for lesson in lessons])
-        run.steps, curves = [lesson.step for lesson in lessons], [lesson.curve for lesson in lessons]
-        for name, data in files(subject, settings, used, run.steps, curves, sources.terms).items():
+        trainers = [_taught(run, worker, task) for worker in members]
+        task.finish([trainer.average.cpu() for trainer in trainers])
+        run.steps, curves = [trainer.step for trainer in trainers], [trainer.curve for trainer in trainers]
+        for name, data in files(task, settings, used, run.steps, curves, sources.terms).items():
             storage.commit_bytes(run.url(name), data)
-        run.result = subject.measured
+        run.result = task.measured
         run.finish()
-        return Trained(run.url(MODEL), run.rows, run.steps, curves, subject.measured, run.seconds)
+        return Trained(run.url(MODEL), run.rows, run.steps, curves, task.measured, run.seconds)
 
 
 def _folder(run: TrainRun, used: list[ClipRow], scratch: Path) -> Path:
@@ -132,13 +132,13 @@ def _folder(run: TrainRun, used: list[ClipRow], scratch: Path) -> Path:
     return above / name
 
 
-def _teachings(run: TrainRun, used: list[ClipRow], sources: Sources, there: Path, device: str) -> list[Teaching]:
+def _members(run: TrainRun, used: list[ClipRow], sources: Sources, there: Path, device: str) -> list[TrainWorker]:
     """One for each network."""
     settings = run.settings
     clips = [(row.fingerprint, row.person) for row in used]
     asked = storage.digest(json.dumps([clips, settings.decides(), sources.sha256], sort_keys=True))
     return [
-        Teaching(
+        TrainWorker(
             settings,
             sources,
             str(there),
@@ -152,27 +152,27 @@ def _teachings(run: TrainRun, used: list[ClipRow], sources: Sources, there: Path
     ]
 
 
-def _taught(run: TrainRun, teaching: Teaching, subject: Subject) -> Lesson:
-    """The lesson at its end, which workers have brought about.
+def _taught(run: TrainRun, worker: TrainWorker, task: TrainingTask) -> Trainer:
+    """The trained network, which other processes have made.
 
     Raises
     ------
     TrainError : given up, or no step came back
     """
     settings = run.settings
-    name = f"{settings.kind} {teaching.seed}"
-    lesson = teaching.lesson(subject, ALONE, "cpu")
-    if lesson.step:
-        run.say(f"{name}: goes on from step {lesson.step}")
-    if lesson.over(settings.minutes) and not lesson.due(ends=True):
-        return lesson
-    runner, gpu = run.context.runner, teaching.device == "cuda"
+    name = f"{settings.kind} {worker.seed}"
+    trainer = worker.trainer(task, ALONE, "cpu")
+    if trainer.step:
+        run.say(f"{name}: goes on from step {trainer.step}")
+    if trainer.over(settings.minutes) and not trainer.due(ends=True):
+        return trainer
+    runner, gpu = run.context.runner, worker.device == "cuda"
     with Watch(run.context.console, name, settings.most_steps, settings.minutes) as watch:
-        runner.together(teaching, settings.trainers, gpu, run.workers.attempts, watch.tell)
-    lesson = teaching.lesson(subject, ALONE, "cpu")
-    if not lesson.step:
+        runner.together(worker, settings.trainers, gpu, run.workers.attempts, watch.tell)
+    trainer = worker.trainer(task, ALONE, "cpu")
+    if not trainer.step:
         raise TrainError(
-            f"{name}: no step came back, so no model is written: {teaching.checkpoint} is not there. The processes that "
+            f"{name}: no step came back, so no model is written: {worker.checkpoint} is not there. The processes that "
             "train and this one have to see the same -o: a bucket, or a file system that all of them share"
         )
-    return lesson
+    return trainer

@@ -39,7 +39,7 @@ _QUALITY = 95  # of the pictures that are kept
 
 
 @dataclass(frozen=True)
-class Seen:
+class ClipFeatures:
     """What is kept of a clip.
 
     Attributes
@@ -78,7 +78,7 @@ class Seen:
         return buffer.getvalue()
 
     @classmethod
-    def from_bytes(cls, data: bytes, pictures: str | None = None) -> Seen:
+    def from_bytes(cls, data: bytes, pictures: str | None = None) -> ClipFeatures:
         """Read it back, with the pictures that are asked for, "faces" or "mouths"; there are none of others."""
         none = np.zeros(0, np.uint8)
         with np.load(io.BytesIO(data)) as arrays:
@@ -134,7 +134,7 @@ class LookAtClip:
         there = int(known.sum())
         if there < FEWEST:
             raise DecodeError(f"{info.url}: landmarks in {there} of {frames} frames; {FEWEST} are needed")
-        own = held(known)
+        own = fill_gaps(known)
         kept = kept[own]
         found = [boxes_with_heads(box, kept[place], kept) for place, box in zip(places, boxes, strict=True)]
         crops = np.stack([_affine(box) for box in np.median(found, axis=0)])
@@ -146,7 +146,7 @@ class LookAtClip:
         )
         heard = mel.mel_spectrogram(sound[: LONGEST_S * mel.SAMPLE_RATE]).T
         likeness = cv2.resize(squares[frames // 2], (LIKENESS, LIKENESS), interpolation=cv2.INTER_AREA)
-        seen = Seen(lips, heard, np.asarray(likeness, np.uint8), info.rate, np.stack(faces), np.stack(mouths))
+        seen = ClipFeatures(lips, heard, np.asarray(likeness, np.uint8), info.rate, np.stack(faces), np.stack(mouths))
         storage.commit_bytes(order.url, seen.to_bytes())
         return there, str(info.rate), tuple(_warnings(boxes, several))
 
@@ -156,7 +156,7 @@ class LookAtClip:
         scale = np.tile([info.width / width, info.height / height], 2)
         places, boxes, several = [], [], 0
         for place in sorted({frames * (2 * look + 1) // (2 * _LOOKS) for look in range(_LOOKS)}):
-            for picture in decode.small_rgb(info, place, place + 1, width, height, decode.Seen()):
+            for picture in decode.small_rgb(info, place, place + 1, width, height, decode.FrameIssues()):
                 faces = self._detector(picture)
                 if len(faces):
                     places.append(place)
@@ -177,7 +177,7 @@ def _warnings(boxes: NDArray[np.float64], several: int) -> list[str]:
     return []
 
 
-def held(known: NDArray[np.bool_]) -> NDArray[np.int64]:
+def fill_gaps(known: NDArray[np.bool_]) -> NDArray[np.int64]:
     """(n,) places: each known one's own, the one before of others, the first known of those before it."""
     return np.asarray(np.maximum.accumulate(np.where(known, np.arange(len(known)), known.argmax())), np.int64)
 

@@ -1,4 +1,4 @@
-"""What a lesson is made of: windows of a clip's sound, altered as another voice, room and microphone would; faces, jittered."""
+"""What a training step is fed: windows of a clip's sound, altered as another voice, room and microphone would; faces, jittered."""
 
 from __future__ import annotations
 

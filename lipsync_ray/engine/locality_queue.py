@@ -15,7 +15,7 @@ def neighbourhood(row: Keyed) -> str:
     return str(getattr(row, "near", row.key))
 
 
-class Neighbours(Generic[Row]):
+class LocalityQueue(Generic[Row]):
     """Rows that wait, by what they read."""
 
     def __init__(self) -> None:

@@ -23,6 +23,6 @@ def share(value: float | None) -> str:
     return NONE if value is None or not math.isfinite(value) else f"{number(100 * value)}%"
 
 
-def said(value: object) -> str:
+def text_or_dash(value: object) -> str:
     """The value's text; a dash where there is none."""
     return NONE if value is None else str(value)

@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from lipsync_ray.engine import reach
-from lipsync_ray.engine.reach import check_address
+from lipsync_ray.engine import cluster_check
+from lipsync_ray.engine.cluster_check import check_address
 from lipsync_ray.errors import ClusterError
 
 
@@ -37,7 +37,7 @@ def test_a_name_that_is_no_host():
 
 
 def test_somebody_else_there(listener, monkeypatch):
-    monkeypatch.setattr(reach, "ANSWER_S", 1.0)
+    monkeypatch.setattr(cluster_check, "ANSWER_S", 1.0)
     began = time.monotonic()
     with pytest.raises(ClusterError, match="no Ray cluster that is well"):
         check_address(f"127.0.0.1:{listener}", "--address")

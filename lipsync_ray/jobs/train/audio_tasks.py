@@ -16,7 +16,7 @@ from lipsync_ray.faces.mesh import SPEAKING
 from lipsync_ray.jobs.train.corpus import Corpus, fit_basis
 from lipsync_ray.jobs.train.curve import NO_CONTROL
 from lipsync_ray.jobs.train.samples import column_of, sound_windows
-from lipsync_ray.jobs.train.subject import I64, Subject, halved
+from lipsync_ray.jobs.train.training_task import I64, TrainingTask, halved
 from lipsync_ray.media import mel
 from lipsync_ray.models.hear import COLUMNS, POSES, Hear, Listener
 from lipsync_ray.models.judge import Hearing
@@ -43,7 +43,7 @@ class Batch:
         return Batch(*(tensor.to(device) for tensor in (self.windows, self.targets, self.mask)))
 
 
-class Hears(Subject):
+class AudioRegressionTask(TrainingTask):
     """Numbers of each frame from half a second of mel.
 
     Parameters
@@ -125,7 +125,7 @@ def _told(numbers: Tensor) -> str:
     return " ".join(f"{number:.2f}" for number in numbers.tolist())
 
 
-class Poses(Hears):
+class Poses(AudioRegressionTask):
     """Lip poses from sound, for the model `warp`."""
 
     title = "Lip poses from sound"
@@ -176,7 +176,7 @@ class Poses(Hears):
         return np.asarray(np.mean(found, axis=0), np.float32)
 
 
-class Openings(Hears):
+class Openings(AudioRegressionTask):
     """How far a mouth should be open, for evaluations."""
 
     title = "A judge that hears how far a mouth opens"

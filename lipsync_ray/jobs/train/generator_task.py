@@ -19,10 +19,10 @@ from torch.nn import functional as F
 from lipsync_ray.errors import ModelError, SettingsError
 from lipsync_ray.jobs.train import samples
 from lipsync_ray.jobs.train.corpus import Corpus
+from lipsync_ray.jobs.train.critic import MOUTH, GeneratorWithCritic, edges, inputs, mouth_weights, picture
 from lipsync_ray.jobs.train.curve import NO_CONTROL
 from lipsync_ray.jobs.train.experts import five
-from lipsync_ray.jobs.train.studio import MOUTH, Studio, edges, inputs, mouth_weights, picture
-from lipsync_ray.jobs.train.subject import I64, Subject, halved
+from lipsync_ray.jobs.train.training_task import I64, TrainingTask, halved
 from lipsync_ray.models import generators, mini_sync, weights
 from lipsync_ray.models.checkpoint import load_into, read_state
 from lipsync_ray.models.lip_sync import GeneratorSpec
@@ -39,7 +39,7 @@ _TESTED = 64  # clips
 _TAUGHT = ("mini", "wav2lip")  # networks of registered weights that may be trained on
 
 
-class Draws(Subject):
+class GeneratorTask(TrainingTask):
     """A lip-sync network.
 
     Parameters
@@ -82,7 +82,7 @@ class Draws(Subject):
             state = read_state(self._init)
             generator = self.spec.build(state, self._init)
             load_into(generator, state, str(self._init))
-        return Studio(generator, self._adversarial)
+        return GeneratorWithCritic(generator, self._adversarial)
 
     def loss(
         self, network: nn.Module, clips: I64, rng: np.random.Generator, device: torch.device, done: float
@@ -143,7 +143,7 @@ class Draws(Subject):
     @torch.inference_mode()
     def figures(self, network: nn.Module, device: torch.device) -> dict[str, float | None]:
         """Mouths' L1 in grey levels: drawn, with another sound, and the reference as it is; the expert's cosines."""
-        assert isinstance(network, Studio)
+        assert isinstance(network, GeneratorWithCritic)
         found: dict[str, list[float]] = {
             name: [] for name in ("mouth_l1", "mouth_l1_other", "mouth_l1_reference", "sync", "sync_other")
         }
@@ -167,12 +167,12 @@ class Draws(Subject):
         return {name: float(np.mean(values)) if values else None for name, values in found.items()}
 
     def finish(self, networks: Sequence[nn.Module]) -> None:
-        studio = networks[0].eval()
-        assert isinstance(studio, Studio)
-        found = self.figures(studio, next(studio.parameters()).device)
+        model = networks[0].eval()
+        assert isinstance(model, GeneratorWithCritic)
+        found = self.figures(model, next(model.parameters()).device)
         # The small one is shipped and fetched in half precision, as the bundled `mini` is; a published one stays exact.
-        small = isinstance(studio.generator, Mini)
-        self.state = halved(studio.generator) if small else dict(studio.generator.state_dict())
+        small = isinstance(model.generator, Mini)
+        self.state = halved(model.generator) if small else dict(model.generator.state_dict())
         texts = {name: NO_CONTROL if value is None else f"{value:.1f}" for name, value in found.items()}
         self.measured = {
             "L1 of the mouth, grey levels": texts["mouth_l1"],

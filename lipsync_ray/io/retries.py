@@ -25,7 +25,7 @@ _NEVER_PASS = frozenset({"ParamValidationError"})
 _FINAL_ERRNO = frozenset({errno.ENOSPC, errno.EROFS, errno.ENAMETOOLONG, errno.EDQUOT})
 
 
-def patiently(what: str, call: Callable[[], T]) -> T:
+def with_retries(what: str, call: Callable[[], T]) -> T:
     """``call()``, tried again while the store has a passing fault.
 
     Parameters

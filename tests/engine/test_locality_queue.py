@@ -3,7 +3,7 @@ from dataclasses import dataclass
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lipsync_ray.engine.neighbours import Neighbours, neighbourhood
+from lipsync_ray.engine.locality_queue import LocalityQueue, neighbourhood
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Plain:
 
 
 def filled(*rows):
-    waiting = Neighbours()
+    waiting = LocalityQueue()
     for near, row in rows:
         waiting.add(near, row)
     return waiting

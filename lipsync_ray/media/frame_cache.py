@@ -19,7 +19,7 @@ HELD_BYTES = 384 << 20
 _Range = tuple[str, tuple[int, ...]]
 
 
-class HeldPictures:
+class FrameCache:
     """The pictures of the ranges that were read last, at most so many bytes. Safe for threads.
 
     Parameters
@@ -94,16 +94,16 @@ class HeldPictures:
             return True
 
 
-_shared: weakref.ReferenceType[HeldPictures] | None = None
+_shared: weakref.ReferenceType[FrameCache] | None = None
 _sharing = threading.Lock()
 
 
-def held_pictures() -> HeldPictures:
+def held_pictures() -> FrameCache:
     """What the stages of this process share; it goes with the last of them."""
     global _shared
     with _sharing:
         held = _shared() if _shared is not None else None
         if held is None:
-            held = HeldPictures()
+            held = FrameCache()
             _shared = weakref.ref(held)
         return held

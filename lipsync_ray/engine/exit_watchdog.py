@@ -44,7 +44,7 @@ for turn in range(60):
 _LINGER_S = 5.0  # in which Ray's processes notice that their driver is gone
 
 
-class LastWords:
+class ExitWatchdog:
     """Kept while a session is open.
 
     Parameters

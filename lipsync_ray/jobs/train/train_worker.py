@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from lipsync_ray.engine.team import Team
+from lipsync_ray.jobs.train.audio_tasks import Openings, Poses
 from lipsync_ray.jobs.train.corpus import Corpus, is_corpus, make_corpus, open_corpus
-from lipsync_ray.jobs.train.drawing import Draws, generator_checkpoint
 from lipsync_ray.jobs.train.experts import EXPERTS, expert_checkpoint
-from lipsync_ray.jobs.train.hearing import Openings, Poses
-from lipsync_ray.jobs.train.lesson import Lesson
+from lipsync_ray.jobs.train.generator_task import GeneratorTask, generator_checkpoint
 from lipsync_ray.jobs.train.settings import TrainSettings
-from lipsync_ray.jobs.train.subject import Subject
+from lipsync_ray.jobs.train.trainer import Trainer
+from lipsync_ray.jobs.train.training_task import TrainingTask
 from lipsync_ray.models.weights import Checkpoint, Progress
 
 PICTURES = {"expert": "faces", "generator": "faces", "sync-judge": "mouths"}
@@ -72,24 +72,24 @@ class Sources:
         return [None if one is None else one.sha256 for one in (self.init, self.expert)]
 
 
-def subject_of(settings: TrainSettings, corpus: Corpus, sources: Sources) -> Subject:
+def task_of(settings: TrainSettings, corpus: Corpus, sources: Sources) -> TrainingTask:
     """What was asked for, to be taught on this corpus."""
     init = None if sources.init is None else sources.init.here()
-    subject: Subject
+    task: TrainingTask
     if settings.kind == "generator":
         assert sources.expert is not None
-        subject = Draws(corpus, init, settings.width, sources.expert.here(), settings.adversarial)
+        task = GeneratorTask(corpus, init, settings.width, sources.expert.here(), settings.adversarial)
     elif settings.kind in EXPERTS:
-        subject = EXPERTS[settings.kind](corpus, init)
+        task = EXPERTS[settings.kind](corpus, init)
     else:
-        subject = Poses(corpus) if settings.kind == "pose" else Openings(corpus)
+        task = Poses(corpus) if settings.kind == "pose" else Openings(corpus)
     if settings.rate is not None:
-        subject.rate = settings.rate
-    return subject
+        task.rate = settings.rate
+    return task
 
 
 @dataclass(frozen=True)
-class Teaching:
+class TrainWorker:
     """One network's training.
 
     Attributes
@@ -115,8 +115,8 @@ class Teaching:
         """Take part; a :data:`~lipsync_ray.engine.team.Body`."""
         with tempfile.TemporaryDirectory(prefix="lipsync-ray-corpus-") as own:
             folder = Path(self.folder) if is_corpus(Path(self.folder)) else Path(own)
-            subject = subject_of(self.settings, self.corpus(folder), self.sources)
-            for line in self.lesson(subject, team, self.device).run(self.settings.minutes, tell):
+            task = task_of(self.settings, self.corpus(folder), self.sources)
+            for line in self.trainer(task, team, self.device).run(self.settings.minutes, tell):
                 tell(line)
 
     def corpus(self, folder: Path) -> Corpus:
@@ -127,10 +127,10 @@ class Teaching:
             return open_corpus(folder, wanted)
         return make_corpus(folder, self.urls, self.people, settings.held_out, settings.seed, wanted)
 
-    def lesson(self, subject: Subject, team: Team, device: str) -> Lesson:
-        """The lesson, as far as its checkpoint has come."""
+    def trainer(self, task: TrainingTask, team: Team, device: str) -> Trainer:
+        """The trainer, as far as its checkpoint has come."""
         steps, bf16 = self.settings.most_steps, in_bf16(self.settings, device)
-        return Lesson(subject, self.seed, steps, self.checkpoint, device, bf16, team)
+        return Trainer(task, self.seed, steps, self.checkpoint, device, bf16, team)
 
 
 def in_bf16(settings: TrainSettings, device: str) -> bool:

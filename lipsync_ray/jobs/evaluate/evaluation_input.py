@@ -28,7 +28,7 @@ COLUMNS = (
 
 
 @dataclass(frozen=True)
-class Subject:
+class EvaluationInput:
     """One video to score.
 
     Attributes
@@ -69,14 +69,14 @@ class Subject:
     consent: bool | None = None
 
 
-def consents(subjects: Iterable[Subject]) -> int | None:
+def consents(items: Iterable[EvaluationInput]) -> int | None:
     """How many of a run's rows name a consent; None where no run is asked."""
-    named = [subject.consent for subject in subjects if subject.consent is not None]
+    named = [item.consent for item in items if item.consent is not None]
     return sum(named) if named else None
 
 
-def read_subjects(source: str, face: FaceChoice | None) -> list[Subject]:
-    """The subjects of a run folder or a table.
+def read_inputs(source: str, face: FaceChoice | None) -> list[EvaluationInput]:
+    """The items of a run folder or a table.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def read_subjects(source: str, face: FaceChoice | None) -> list[Subject]:
     settings = record["settings"]
     drawn_anew = settings.get("head") is not None
     return [
-        Subject(
+        EvaluationInput(
             id=result.id,
             video=result.output or "",
             reference=result.video,
@@ -128,9 +128,9 @@ def read_subjects(source: str, face: FaceChoice | None) -> list[Subject]:
     ]
 
 
-def _of_table(url: str, face: FaceChoice) -> list[Subject]:
+def _of_table(url: str, face: FaceChoice) -> list[EvaluationInput]:
     return [
-        Subject(row["id"] or "", row["video"] or "", row["reference"], row["language"], row["model"], face=face)
+        EvaluationInput(row["id"] or "", row["video"] or "", row["reference"], row["language"], row["model"], face=face)
         for row in read_rows(url, COLUMNS, _source_of)
     ]
 

@@ -16,7 +16,7 @@ from lipsync_ray.jobs.train.corpus import Corpus
 I64 = NDArray[np.int64]
 
 
-class Subject(ABC):
+class TrainingTask(ABC):
     """One kind of training.
 
     Attributes

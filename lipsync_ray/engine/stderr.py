@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def suppress_stderr() -> Iterator[None]:
     """Nothing that is written to the process's standard error arrives there, whoever writes it."""
     kept = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)

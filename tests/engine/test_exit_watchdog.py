@@ -10,9 +10,9 @@ import pytest
 
 PROGRAM = """
 import os, sys, time
-from lipsync_ray.engine import last_words
-last_words._LINGER_S = 0.1
-words = last_words.LastWords("these were the last words")
+from lipsync_ray.engine import exit_watchdog
+exit_watchdog._LINGER_S = 0.1
+words = exit_watchdog.ExitWatchdog("these were the last words")
 words.clear(os.path.dirname(sys.argv[1]), os.path.basename(sys.argv[1])[:4] + "*")
 print("ready", flush=True)
 if sys.argv[2] == "done":

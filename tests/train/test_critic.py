@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from lipsync_ray.jobs.train.studio import MOUTH, Studio, edges, inputs, mouth_weights
+from lipsync_ray.jobs.train.critic import MOUTH, GeneratorWithCritic, edges, inputs, mouth_weights
 
 
 class Grey(nn.Module):
@@ -41,24 +41,24 @@ def test_edges_see_no_even_brightness():
 
 def test_a_critic_pulls_what_is_drawn_towards_the_real():
     torch.manual_seed(0)
-    studio = Studio(Grey(), 0.5)
-    optimizer = torch.optim.Adam(studio.parameters(), 0.01)
+    model = GeneratorWithCritic(Grey(), 0.5)
+    optimizer = torch.optim.Adam(model.parameters(), 0.01)
     wanted = 0.8 + 0.05 * torch.rand(8, 3, 96, 96)
     mel, image = torch.zeros(8, 1, 80, 16), torch.zeros(8, 6, 96, 96)
     softplus = nn.functional.softplus
-    before = float(studio.generator.level.detach())
+    before = float(model.generator.level.detach())
     for _ in range(40):
-        _, real, drawn = studio(mel, image, wanted)
+        _, real, drawn = model(mel, image, wanted)
         loss = softplus(-real).mean() + softplus(drawn).mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    assert float(studio.generator.level.detach()) > before + 0.05
+    assert float(model.generator.level.detach()) > before + 0.05
 
 
 def test_without_a_critic_there_is_none():
-    studio = Studio(Grey())
-    drawn, real, other = studio(torch.zeros(2, 1, 80, 16), torch.zeros(2, 6, 96, 96), torch.zeros(2, 3, 96, 96))
+    model = GeneratorWithCritic(Grey())
+    drawn, real, other = model(torch.zeros(2, 1, 80, 16), torch.zeros(2, 6, 96, 96), torch.zeros(2, 3, 96, 96))
     assert drawn.shape == (2, 3, 96, 96)
     assert real.numel() == other.numel() == 0
-    assert all(name.startswith("generator.") for name, _ in studio.named_parameters())
+    assert all(name.startswith("generator.") for name, _ in model.named_parameters())

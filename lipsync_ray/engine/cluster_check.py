@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
-from lipsync_ray.engine.quiet import quiet
+from lipsync_ray.engine.stderr import suppress_stderr
 from lipsync_ray.errors import ClusterError
 
 CONNECT_S = 10.0
@@ -38,7 +38,7 @@ def check_address(address: str, option: str) -> None:
             f"{option} {address}: no Ray cluster answers there ({error.strerror or error}); start it, or leave "
             "it out to work on this machine alone"
         ) from error
-    with quiet():
+    with suppress_stderr():
         well = client or _within(ANSWER_S, lambda: _healthy(f"{host}:{port}"))
     if not well:
         raise ClusterError(f"{option} {address}: something listens there, but it is no Ray cluster that is well")

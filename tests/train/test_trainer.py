@@ -10,13 +10,13 @@ import torch
 
 from lipsync_ray.engine.team import Team
 from lipsync_ray.io import storage
-from lipsync_ray.jobs.train import drawing, experts
-from lipsync_ray.jobs.train import lesson as lessons
+from lipsync_ray.jobs.train import experts, generator_task
+from lipsync_ray.jobs.train import trainer as trainers
+from lipsync_ray.jobs.train.audio_tasks import Openings, Poses, correlation
 from lipsync_ray.jobs.train.curve import NO_CONTROL
-from lipsync_ray.jobs.train.drawing import Draws
 from lipsync_ray.jobs.train.experts import Expert, Judge
-from lipsync_ray.jobs.train.hearing import Openings, Poses, correlation
-from lipsync_ray.jobs.train.lesson import Lesson
+from lipsync_ray.jobs.train.generator_task import GeneratorTask
+from lipsync_ray.jobs.train.trainer import Trainer
 from lipsync_ray.models.checkpoint import load_into, read_state
 from lipsync_ray.models.generators import LipModel, verify
 from lipsync_ray.models.hear import POSES, listener_of
@@ -28,12 +28,12 @@ from lipsync_ray.models.weights import by_name
 
 
 def draws(corpus_of, init=None, adversarial=0.0, width=0.25):
-    return Draws(corpus_of("faces"), init, width, by_name("mini-sync").here(), adversarial)
+    return GeneratorTask(corpus_of("faces"), init, width, by_name("mini-sync").here(), adversarial)
 
 
 def test_it_learns_to_hear(corpus, tmp_path, monkeypatch):
-    monkeypatch.setattr(lessons, "TEST_EVERY", 60)
-    curve = list(Lesson(Openings(corpus), 1, 120, str(tmp_path / "c.pt"), "cpu").run())
+    monkeypatch.setattr(trainers, "TEST_EVERY", 60)
+    curve = list(Trainer(Openings(corpus), 1, 120, str(tmp_path / "c.pt"), "cpu").run())
     last = curve[-1].figures
     assert last["r"] > last["r_other"] + 0.2
     assert last["right_first"] > 0.5
@@ -42,10 +42,10 @@ def test_it_learns_to_hear(corpus, tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_the_judge_learns_what_goes_together(corpus_of, tmp_path, monkeypatch):
-    monkeypatch.setattr(lessons, "TEST_EVERY", 50)
-    subject = Judge(corpus_of("mouths"))
-    subject.warm_up, subject.clips = 10, 10
-    curve = list(Lesson(subject, 0, 50, str(tmp_path / "c.pt"), "cpu").run())
+    monkeypatch.setattr(trainers, "TEST_EVERY", 50)
+    task = Judge(corpus_of("mouths"))
+    task.warm_up, task.clips = 10, 10
+    curve = list(Trainer(task, 0, 50, str(tmp_path / "c.pt"), "cpu").run())
     assert curve[-1].figures["right_first"] > 0.75
     assert curve[-1].figures["cosine"] > curve[-1].figures["cosine_other"] + 0.1
 
@@ -54,10 +54,10 @@ def test_the_judge_learns_what_goes_together(corpus_of, tmp_path, monkeypatch):
     ("kind", "steps", "every"), [("hear", 15, 5), ("draw", 4, 1), ("expert", 4, 1), ("judge", 4, 1)]
 )
 def test_killed_and_started_again_it_follows_the_same_curve(kind, steps, every, corpus_of, tmp_path, monkeypatch):
-    monkeypatch.setattr(lessons, "TEST_EVERY", every)
+    monkeypatch.setattr(trainers, "TEST_EVERY", every)
 
     def started(name):
-        return lesson_of(kind, corpus_of, str(tmp_path / name), steps)
+        return trainer_of(kind, corpus_of, str(tmp_path / name), steps)
 
     whole = list(started("whole.pt").run())
     first = started("parts.pt").run()
@@ -73,30 +73,30 @@ def test_killed_and_started_again_it_follows_the_same_curve(kind, steps, every, 
 def test_time_ends_a_lesson_after_a_step_at_least(corpus, tmp_path):
     url = str(tmp_path / "c.pt")
     told = []
-    lesson = Lesson(Openings(corpus), 0, 1000, url, "cpu")
-    assert not lesson.over(minutes=1e-9)
-    (line,) = lesson.run(1e-9, told.append)
-    assert line.step == lesson.step == 1
+    trainer = Trainer(Openings(corpus), 0, 1000, url, "cpu")
+    assert not trainer.over(minutes=1e-9)
+    (line,) = trainer.run(1e-9, told.append)
+    assert line.step == trainer.step == 1
     assert [reached.step for reached in told] == [0, 1, 1]
     assert told[-1].kept == 1
     # The clock goes on where it was: the same time is up, a longer one is not.
-    again = Lesson(Openings(corpus), 0, 1000, url, "cpu")
+    again = Trainer(Openings(corpus), 0, 1000, url, "cpu")
     assert again.over(minutes=1e-9)
     assert list(again.run(1e-9)) == []
     assert (again.step, len(again.curve)) == (1, 1)
     assert not again.over(minutes=60)
 
 
-def lesson_of(kind, corpus_of, url, steps, clips=8):
-    subject = {
+def trainer_of(kind, corpus_of, url, steps, clips=8):
+    task = {
         "hear": lambda: Openings(corpus_of()),
         "pose": lambda: Poses(corpus_of()),
         "draw": lambda: draws(corpus_of, adversarial=0.1),
         "expert": lambda: Expert(corpus_of("faces")),
         "judge": lambda: Judge(corpus_of("mouths")),
     }[kind]()
-    subject.clips = min(subject.clips, clips)
-    return Lesson(subject, 1, steps, url, "cpu")
+    task.clips = min(task.clips, clips)
+    return Trainer(task, 1, steps, url, "cpu")
 
 
 def interrupted(function, call):
@@ -115,16 +115,16 @@ def interrupted(function, call):
 @pytest.mark.parametrize("kind", ["hear", "pose", "draw", "expert", "judge"])
 @pytest.mark.parametrize("during", ["a step", "a measurement"])
 def test_stopped_it_keeps_every_step_and_follows_the_same_curve(kind, during, corpus_of, tmp_path, monkeypatch):
-    monkeypatch.setattr(lessons, "TEST_EVERY", 2)
-    for module in (drawing, experts):
+    monkeypatch.setattr(trainers, "TEST_EVERY", 2)
+    for module in (generator_task, experts):
         monkeypatch.setattr(module, "_TESTED", 2)
-    started = partial(lesson_of, kind, corpus_of, steps=3, clips=2)
+    started = partial(trainer_of, kind, corpus_of, steps=3, clips=2)
     whole = list(started(url=str(tmp_path / "whole.pt")).run())
     first, told = started(url=str(tmp_path / "parts.pt")), []
     if during == "a step":
-        monkeypatch.setattr(first, "learn", interrupted(first.learn, 1))
+        monkeypatch.setattr(first, "train_step", interrupted(first.train_step, 1))
     else:
-        monkeypatch.setattr(first._subject, "figures", interrupted(first._subject.figures, 1))
+        monkeypatch.setattr(first._task, "figures", interrupted(first._task.figures, 1))
     with pytest.raises(KeyboardInterrupt):
         list(first.run(told=told.append))
     again = started(url=str(tmp_path / "parts.pt"))
@@ -136,32 +136,32 @@ def test_stopped_it_keeps_every_step_and_follows_the_same_curve(kind, during, co
 
 def test_a_driver_that_stops_is_obeyed_after_the_step_in_work(corpus, tmp_path):
     asked = iter([False, False, True])
-    lesson = Lesson(Openings(corpus), 0, 1000, str(tmp_path / "c.pt"), "cpu", team=Team(stopping=lambda: next(asked)))
-    assert list(lesson.run()) == []
-    assert Lesson(Openings(corpus), 0, 1000, str(tmp_path / "c.pt"), "cpu").step == 2
+    trainer = Trainer(Openings(corpus), 0, 1000, str(tmp_path / "c.pt"), "cpu", team=Team(stopping=lambda: next(asked)))
+    assert list(trainer.run()) == []
+    assert Trainer(Openings(corpus), 0, 1000, str(tmp_path / "c.pt"), "cpu").step == 2
 
 
 @pytest.mark.parametrize("kind", ["hear", "pose", "draw", "expert", "judge"])
 def test_one_clip_held_out_has_no_control(kind, corpus_of, tmp_path):
-    lesson = lesson_of(kind, corpus_of, str(tmp_path / "c.pt"), 1, clips=2)
-    alone = np.zeros(len(lesson._subject.corpus.person), bool)
+    trainer = trainer_of(kind, corpus_of, str(tmp_path / "c.pt"), 1, clips=2)
+    alone = np.zeros(len(trainer._task.corpus.person), bool)
     alone[0] = True
-    lesson._subject.corpus = replace(lesson._subject.corpus, held_out=alone)
-    (line,) = lesson.run()
-    lesson._subject.finish([lesson.average])
+    trainer._task.corpus = replace(trainer._task.corpus, held_out=alone)
+    (line,) = trainer.run()
+    trainer._task.finish([trainer.average])
     without = {name for name, value in line.figures.items() if value is None}
     wanted = {"hear": {"r_other", "right_first"}, "pose": {"r_other", "right_first"}, "draw": {"mouth_l1_other"}}
     assert without == wanted.get(kind, set())
-    assert lesson._subject.control == bool(without)
-    assert (NO_CONTROL in lesson._subject.measured.values()) == bool(without)
+    assert trainer._task.control == bool(without)
+    assert (NO_CONTROL in trainer._task.measured.values()) == bool(without)
 
 
 def test_checkpoints_lie_anywhere(corpus, monkeypatch):
-    monkeypatch.setattr(lessons, "TEST_EVERY", 1)
+    monkeypatch.setattr(trainers, "TEST_EVERY", 1)
     url = "memory://training/c.pt"
-    assert [line.step for line in Lesson(Openings(corpus), 0, 2, url, "cpu").run()] == [1, 2]
+    assert [line.step for line in Trainer(Openings(corpus), 0, 2, url, "cpu").run()] == [1, 2]
     assert storage.exists(url)
-    assert Lesson(Openings(corpus), 0, 3, url, "cpu").step == 2
+    assert Trainer(Openings(corpus), 0, 3, url, "cpu").step == 2
 
 
 def test_correlation_looks_at_what_is_there():
@@ -173,19 +173,19 @@ def test_correlation_looks_at_what_is_there():
 
 
 def test_poses_become_a_model_that_loads(corpus, tmp_path):
-    subject = Poses(corpus)
-    made = [Lesson(subject, seed, 2, str(tmp_path / f"{seed}.pt"), "cpu") for seed in (0, 1, 2)]
-    for lesson in made:
-        list(lesson.run())
-    subject.finish([lesson.average for lesson in made])
+    task = Poses(corpus)
+    made = [Trainer(task, seed, 2, str(tmp_path / f"{seed}.pt"), "cpu") for seed in (0, 1, 2)]
+    for trainer in made:
+        list(trainer.run())
+    task.finish([trainer.average for trainer in made])
     path = tmp_path / "model.safetensors"
-    path.write_bytes(subject.to_bytes())
+    path.write_bytes(task.to_bytes())
     listener = listener_of(path)
     assert len(listener.networks) == 3
     assert (listener.gain >= 1).all()
     steps = listener.basis().read(listener.basis().steps(np.eye(POSES)[:1]))
     np.testing.assert_allclose(steps, np.eye(POSES)[:1], atol=2e-3)
-    assert "people held out" in subject.card(30, 6, 5, {"kind": "pose"}, "2 steps")
+    assert "people held out" in task.card(30, 6, 5, {"kind": "pose"}, "2 steps")
 
 
 @pytest.mark.parametrize(
@@ -193,46 +193,46 @@ def test_poses_become_a_model_that_loads(corpus, tmp_path):
     [(Openings, None, Hearing), (Expert, "faces", MiniSync), (Judge, "mouths", SyncJudge)],
 )
 def test_judges_and_experts_become_weights_that_load(make, pictures, network, corpus_of, tmp_path):
-    subject = make(corpus_of(pictures))
-    subject.clips = 4
-    lesson = Lesson(subject, 0, 2, str(tmp_path / "c.pt"), "cpu")
-    list(lesson.run())
-    subject.finish([lesson.average])
+    task = make(corpus_of(pictures))
+    task.clips = 4
+    trainer = Trainer(task, 0, 2, str(tmp_path / "c.pt"), "cpu")
+    list(trainer.run())
+    task.finish([trainer.average])
     path = tmp_path / "model.safetensors"
-    path.write_bytes(subject.to_bytes())
+    path.write_bytes(task.to_bytes())
     load_into(network(), read_state(path), str(path))
-    assert subject.measured
+    assert task.measured
 
 
 @pytest.mark.parametrize("width", [0.25, 0.375])
 def test_a_generator_becomes_a_model_that_draws(width, corpus_of, tmp_path):
-    subject = draws(corpus_of, width=width)
-    subject.clips = 2
-    lesson = Lesson(subject, 0, 2, str(tmp_path / "c.pt"), "cpu")
-    list(lesson.run())
-    subject.finish([lesson.average])
+    task = draws(corpus_of, width=width)
+    task.clips = 2
+    trainer = Trainer(task, 0, 2, str(tmp_path / "c.pt"), "cpu")
+    list(trainer.run())
+    task.finish([trainer.average])
     path = tmp_path / "model.safetensors"
-    path.write_bytes(subject.to_bytes())
+    path.write_bytes(task.to_bytes())
     assert verify(path).name == "mini"
     crops = np.full((2, 96, 96, 3), 128, np.uint8)
     assert LipModel(path, "cpu", "fp32")(crops, np.zeros((2, 80, 16), np.float32)).shape == crops.shape
 
 
 def test_a_generator_learns_to_draw_what_it_is_shown(corpus_of, tmp_path, monkeypatch):
-    monkeypatch.setattr(lessons, "TEST_EVERY", 10)
-    monkeypatch.setattr(drawing, "_ALONE", 1.0)  # the pictures' part of the loss
-    subject = draws(corpus_of)
-    subject.warm_up, subject.clips = 5, 4
-    curve = list(Lesson(subject, 0, 30, str(tmp_path / "c.pt"), "cpu").run())
+    monkeypatch.setattr(trainers, "TEST_EVERY", 10)
+    monkeypatch.setattr(generator_task, "_ALONE", 1.0)  # the pictures' part of the loss
+    task = draws(corpus_of)
+    task.warm_up, task.clips = 5, 4
+    curve = list(Trainer(task, 0, 30, str(tmp_path / "c.pt"), "cpu").run())
     assert curve[-1].loss < 0.8 * curve[0].loss
 
 
 def test_training_goes_on_from_weights(corpus_of, tmp_path):
     path = by_name("mini").here()
-    subject = draws(corpus_of, init=path)
-    lesson = Lesson(subject, 0, 1, str(tmp_path / "c.pt"), "cpu")
+    task = draws(corpus_of, init=path)
+    trainer = Trainer(task, 0, 1, str(tmp_path / "c.pt"), "cpu")
     fresh = Mini()
     load_into(fresh, read_state(path), str(path))
     for name, tensor in fresh.state_dict().items():
-        assert torch.equal(tensor, lesson.network.state_dict()[f"generator.{name}"]), name
-    assert subject.rate < draws(corpus_of).rate
+        assert torch.equal(tensor, trainer.network.state_dict()[f"generator.{name}"]), name
+    assert task.rate < draws(corpus_of).rate

@@ -22,18 +22,18 @@ from lipsync_ray.engine.stop_signals import put_off
 from lipsync_ray.engine.team import ALONE, Team
 from lipsync_ray.io import storage
 from lipsync_ray.jobs.train.curve import CurvePoint, Reached
-from lipsync_ray.jobs.train.subject import Subject
+from lipsync_ray.jobs.train.training_task import TrainingTask
 
 TEST_EVERY = 100  # steps, after which there is a line of the curve, and a checkpoint
 _TELL_S = 1.0  # between two messages of how far it is
 
 
-class Lesson:
+class Trainer:
     """One network's training, in one process of a team.
 
     Parameters
     ----------
-    subject : what is taught
+    task : what is taught
     seed : of the network and of every step
     steps : in all
     checkpoint : URL that it can go on from
@@ -51,7 +51,7 @@ class Lesson:
 
     def __init__(
         self,
-        subject: Subject,
+        task: TrainingTask,
         seed: int,
         steps: int,
         checkpoint: str,
@@ -59,15 +59,15 @@ class Lesson:
         bf16: bool = False,
         team: Team = ALONE,
     ) -> None:
-        self.clips_a_step = subject.clips
-        self._subject, self._seed, self._steps, self._url, self._team = subject, seed, steps, checkpoint, team
+        self.clips_a_step = task.clips
+        self._task, self._seed, self._steps, self._url, self._team = task, seed, steps, checkpoint, team
         self._device, self._bf16 = torch.device(device), bf16
-        self._clips = subject.corpus.clips(held_out=False)
-        subject.prepare(self._device)
+        self._clips = task.corpus.clips(held_out=False)
+        task.prepare(self._device)
         torch.manual_seed(seed)
-        self.network = subject.make().to(self._device)
+        self.network = task.make().to(self._device)
         self.average = copy.deepcopy(self.network).requires_grad_(False).eval()
-        self._optimizer = torch.optim.AdamW(self.network.parameters(), subject.rate, weight_decay=subject.decay)
+        self._optimizer = torch.optim.AdamW(self.network.parameters(), task.rate, weight_decay=task.decay)
         self._learnt = {name for name, _ in self.network.named_parameters()}
         self.step = 0
         self.curve: list[CurvePoint] = []
@@ -78,7 +78,7 @@ class Lesson:
         if storage.exists(checkpoint):
             data = io.BytesIO(storage.read_bytes(checkpoint))
             self._resume(torch.load(data, map_location=self._device, weights_only=True))
-        self._shared: nn.Module = DistributedDataParallel(self.network) if team.of > 1 else self.network
+        self._shared: nn.Module = DistributedDataParallel(self.network) if team.world_size > 1 else self.network
 
     def _resume(self, state: dict[str, Any]) -> None:
         self.network.load_state_dict(state["network"])
@@ -123,7 +123,7 @@ class Lesson:
             while True:
                 stop = first and self._team.stopping()
                 over = self.over(minutes)
-                ends = self._team.agreed(over or stop)
+                ends = self._team.broadcast(over or stop)
                 if first and (ends or time.monotonic() >= next_s):
                     next_s = time.monotonic() + _TELL_S
                     told(self._reached)
@@ -138,7 +138,7 @@ class Lesson:
                     return
                 with put_off():
                     self._whole = False
-                    self._losses.append(self.learn())
+                    self._losses.append(self.train_step())
                     self.step += 1
                     self.spent_s = time.monotonic() - began
                     self._whole = True
@@ -163,8 +163,8 @@ class Lesson:
 
     def _line(self) -> CurvePoint:
         """The line of the curve that is due, measured and kept."""
-        figures = self._subject.figures(self.average, self._device)
-        pace = self.step * self._subject.clips / max(1e-9, self.spent_s)
+        figures = self._task.figures(self.average, self._device)
+        pace = self.step * self._task.clips / max(1e-9, self.spent_s)
         loss, losses = float(np.mean(self._losses)), self._losses
         self.curve.append(CurvePoint(self.step, loss, figures, pace))
         self._losses = []
@@ -180,33 +180,31 @@ class Lesson:
         if self.step > self._kept:
             self._save()
 
-    def learn(self) -> float:
+    def train_step(self) -> float:
         """Take the step that is next, and stay there: its loss."""
-        subject, team = self._subject, self._team
+        task, team = self._task, self._team
         common = np.random.default_rng((self._seed, self.step))
-        picked = common.choice(self._clips, min(subject.clips, len(self._clips)), replace=False)
+        picked = common.choice(self._clips, min(task.clips, len(self._clips)), replace=False)
         rng = np.random.default_rng((self._seed, self.step, team.rank))
         torch.manual_seed(int(rng.integers(2**31)))
-        rate = subject.rate * min(1, (self.step + 1) / subject.warm_up) * (1 - self.step / self._steps)
+        rate = task.rate * min(1, (self.step + 1) / task.warm_up) * (1 - self.step / self._steps)
         for group in self._optimizer.param_groups:
             group["lr"] = rate
         self._shared.train()
-        own = picked[team.rank :: team.of]
+        own = picked[team.rank :: team.world_size]
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._bf16):
-            loss = subject.loss(
-                self._shared, own if len(own) else picked[:1], rng, self._device, self.step / self._steps
-            )
+            loss = task.loss(self._shared, own if len(own) else picked[:1], rng, self._device, self.step / self._steps)
         self._optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        if subject.clip is not None:
-            torch.nn.utils.clip_grad_norm_(self.network.parameters(), subject.clip)
+        if task.clip is not None:
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), task.clip)
         self._optimizer.step()
         self._remember()
         return float(loss.detach())
 
     @torch.no_grad()
     def _remember(self) -> None:
-        keep = min(self._subject.average, (1 + self.step) / (10 + self.step))
+        keep = min(self._task.average, (1 + self.step) / (10 + self.step))
         own = self.network.state_dict()
         for name, kept in self.average.state_dict().items():
             if name in self._learnt:

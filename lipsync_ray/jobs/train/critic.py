@@ -15,7 +15,7 @@ _UPPER, _MOUTH = 0.1, 3.0  # weights of the L1 of the half that is given, and of
 _CRITIC = (32, 64, 128)
 
 
-class Studio(nn.Module):
+class GeneratorWithCritic(nn.Module):
     """A generator and, where one is wanted, the critic that it is to deceive.
 
     The critic's gradient reaches the generator reversed (Ganin and Lempitsky 2015, arXiv 1409.7495), so that one step of one

@@ -38,13 +38,13 @@ def player_places(tracks: FaceTracks) -> int:
     return min(len(tracks.shown), int(PLAYER_S * RATE))
 
 
-def cuttings_folder(folder: str, name: str) -> str:
-    """Where a video's cuttings are committed."""
+def preview_folder(folder: str, name: str) -> str:
+    """Where a video's preview frames are committed."""
     return storage.join(folder, name)
 
 
 @dataclass
-class Cuttings:
+class PreviewFrames:
     """What has been cut of a video; JPEGs, the reference above or left of the video.
 
     Attributes
@@ -83,8 +83,8 @@ class Cuttings:
             storage.commit_bytes(storage.join(folder, f"{start}.npz"), buffer.getvalue())
 
     @classmethod
-    def read(cls, folder: str, tracks: str) -> Cuttings | None:
-        """A video's committed cuttings; None where one is missing, as of a video that an earlier run scored."""
+    def read(cls, folder: str, tracks: str) -> PreviewFrames | None:
+        """A video's committed preview frames; None where one is missing, as of a video that an earlier run scored."""
         out = cls(read_face_tracks(tracks))
         for name in storage.list_names(folder):
             with np.load(io.BytesIO(storage.read_bytes(storage.join(folder, name)))) as arrays:
@@ -94,9 +94,9 @@ class Cuttings:
         return out if out.tiles.keys() == out._strip and len(out.halves) == out._player else None
 
 
-def cut_now(video: VideoInfo, reference: VideoInfo | None, tracks: str) -> Cuttings:
-    """Decode a video and its reference for the cuttings alone."""
-    out = Cuttings(read_face_tracks(tracks))
+def cut_now(video: VideoInfo, reference: VideoInfo | None, tracks: str) -> PreviewFrames:
+    """Decode a video and its reference for the preview frames alone."""
+    out = PreviewFrames(read_face_tracks(tracks))
     places = sorted({*strip_places(out.tracks), *range(player_places(out.tracks))})
     pictures = decode.pictures_at(video, out.tracks.shown[places].tolist())
     if reference is None:
