@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from lipsync_ray import addresses
+from lipsync_ray.errors import SigningError
 from lipsync_ray.io import storage
 from lipsync_ray.io.identity import check_unchanged
 from lipsync_ray.io.results import Drawn
@@ -54,10 +55,19 @@ def sign_file(path: Path, claim: Claim, signer: Signer, clear: bool) -> None:
         for number, (one, found) in enumerate(looked.items()):
             if found[1]:
                 local = stack.enter_context(_here(one))
-                with local.open("rb") as file:
-                    builder.add_ingredient(_ingredient(number, one, claim), kind_of(local), file)
+                _keep_manifest(builder, _ingredient(number, one, claim), local)
         builder.sign_file(str(path), str(signed), opened)
     signed.replace(path)
+
+
+def _keep_manifest(builder: c2pa.Builder, ingredient: dict[str, Any], path: Path) -> None:
+    import c2pa
+
+    try:
+        with path.open("rb") as file:
+            builder.add_ingredient(ingredient, kind_of(path), file)
+    except c2pa.C2paError as error:
+        raise SigningError(f"{ingredient['title']}: its own manifest cannot be kept ({error})") from None
 
 
 def sign_pixel(signer: Signer) -> str:
@@ -85,39 +95,6 @@ def definition(claim: Claim, looked: dict[SourceFile, tuple[str, bool]], clear: 
     ----------
     looked : source → its sha256, and whether it has a manifest of its own, which is added later
     """
-    agent = {"name": SOFTWARE, "version": version(SOFTWARE)}
-    sources = list(looked)
-    ids = {number: f"source-{number}" for number in range(len(sources))}
-    shown = [ids[number] for number, one in enumerate(sources) if one.role == "video"]
-    heard = [ids[number] for number, one in enumerate(sources) if one.role == "audio"]
-    begun = (
-        {"action": "c2pa.created", "digitalSourceType": claim.source_type}
-        if claim.created
-        else {"action": "c2pa.opened"}
-    )
-    drew: dict[str, Any] = {
-        "action": "c2pa.edited",
-        "softwareAgent": agent,
-        "digitalSourceType": claim.source_type,
-        "description": claim.sentence,
-        "parameters": {
-            f"{SOFTWARE}.models": [
-                {"name": one.name, "sha256": one.sha256, "licence": one.licence} for one in claim.networks
-            ]
-        },
-    }
-    if claim.drawn:
-        drew["changes"] = [_region(one) for one in _few(claim.drawn)]
-    actions = [begun | {"softwareAgent": agent}, drew]
-    if shown:
-        actions[0]["parameters"] = {"ingredientIds": shown}
-    else:
-        actions = [
-            begun | {"action": "c2pa.created", "softwareAgent": agent, "digitalSourceType": claim.source_type},
-            drew,
-        ]
-    if heard:
-        actions.append({"action": "c2pa.placed", "softwareAgent": agent, "parameters": {"ingredientIds": heard}})
     facts: dict[str, Any] = {
         "sources": [
             {"role": one.role, "name": storage.name_of(one.url), "sha256": found[0]} for one, found in looked.items()
@@ -129,10 +106,10 @@ def definition(claim: Claim, looked: dict[SourceFile, tuple[str, bool]], clear: 
         if text is not None:
             facts[name] = text if clear else {"sha256": hashlib.sha256(text.encode()).hexdigest()}
     return {
-        "claim_generator_info": [agent],
+        "claim_generator_info": [_agent()],
         "title": claim.title,
         "assertions": [
-            {"label": "c2pa.actions.v2", "data": {"actions": actions}},
+            {"label": "c2pa.actions.v2", "data": {"actions": _actions(claim, list(looked))}},
             {"label": FACTS, "data": facts},
         ],
         "ingredients": [
@@ -141,6 +118,33 @@ def definition(claim: Claim, looked: dict[SourceFile, tuple[str, bool]], clear: 
             if not found[1]
         ],
     }
+
+
+def _agent() -> dict[str, str]:
+    return {"name": SOFTWARE, "version": version(SOFTWARE)}
+
+
+def _actions(claim: Claim, sources: list[SourceFile]) -> list[dict[str, Any]]:
+    """What was done, in order; a file that is not told what it was made of is a new one."""
+    shown, heard = (
+        [f"source-{number}" for number, one in enumerate(sources) if one.role == role] for role in ("video", "audio")
+    )
+    begun: dict[str, Any] = {"action": "c2pa.opened"}
+    if claim.created or not shown:
+        begun = {"action": "c2pa.created", "digitalSourceType": claim.source_type}
+    if shown:
+        begun["parameters"] = {"ingredientIds": shown}
+    models = [{"name": one.name, "sha256": one.sha256, "licence": one.licence} for one in claim.networks]
+    drew: dict[str, Any] = {
+        "action": "c2pa.edited",
+        "digitalSourceType": claim.source_type,
+        "description": claim.sentence,
+        "parameters": {f"{SOFTWARE}.models": models},
+    }
+    if claim.drawn:
+        drew["changes"] = [_region(one) for one in _few(claim.drawn)]
+    placed = [{"action": "c2pa.placed", "parameters": {"ingredientIds": heard}}] if heard else []
+    return [one | {"softwareAgent": _agent()} for one in (begun, drew, *placed)]
 
 
 @lru_cache(maxsize=256)

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from lipsync_ray.errors import ChangedError, SettingsError, SigningError
+from lipsync_ray.io import storage
 from lipsync_ray.io.identity import identity
 from lipsync_ray.io.results import Drawn
 from lipsync_ray.provenance.claims import CREATED, EDITED, Claim, Network, SourceFile
@@ -151,6 +152,23 @@ def test_a_chain_of_files(video, signer, tmp_path):
         before = target
     found = inspect_file(before).manifest
     assert (found.state, found.chain) == ("Valid", ("enhanced.mp4", "dub.mp4", "source.mp4"))
+
+
+def test_a_source_in_a_bucket_is_kept_with_its_manifest(video, signer, s3_server, tmp_path):
+    import s3fs
+
+    s3fs.S3FileSystem.clear_instance_cache()
+    s3fs.S3FileSystem().mkdirs("signed", exist_ok=True)
+    target = tmp_path / "a.mp4"
+    shutil.copy(video, target)
+    sign_file(video, replace(CLAIM, title="source.mp4"), signer, clear=False)
+    storage.commit_file(video, "s3://signed/source.mp4")
+    source = SourceFile("video", "s3://signed/source.mp4", identity("s3://signed/source.mp4"))
+    sign_file(target, replace(CLAIM, sources=(source,)), signer, clear=False)
+    assert inspect_file(target).manifest.chain == ("a.mp4", "source.mp4")
+    storage.commit_bytes("s3://signed/source.mp4", b"another")
+    with pytest.raises(ChangedError):
+        sign_file(target, replace(CLAIM, sources=(source,)), signer, clear=False)
 
 
 def test_a_source_whose_manifest_does_not_hold_is_told_with_it(video, signer, tmp_path):
