@@ -28,7 +28,7 @@ from lipsync_ray.models.stretches import Spoken, spoken_in
 F32 = NDArray[np.float32]
 
 SAMPLE_RATE = 16_000  # Hz: of what Whisper hears
-CHUNK_S = 300  # most seconds that are held at a time
+CHUNK_S = 240  # most seconds that are held at a time
 CUT_S = 20  # seconds at the end of a chunk, in the quietest moment of which it is cut
 WINDOW, FRAMES = 30 * SAMPLE_RATE, 3000  # samples, and columns of mel, that Whisper hears at a time
 PLACES = 3  # windows of a chunk that are asked for their language
@@ -177,7 +177,7 @@ class _Encoder(torch.nn.Module):
             if window.dtype == mel.dtype and torch.equal(window, mel):
                 return known
         encoded: torch.Tensor = self.encoder(mel)
-        self.known.append((mel, encoded))
+        self.known.append((mel.clone(), encoded))  # not a view that holds minutes
         return encoded
 
 
@@ -193,9 +193,10 @@ def _phrase(said: dict[str, Any], spoken: Spoken, start_s: float, language: str)
             ("no_speech_probability", "no_speech_prob"),
         )
     }
+    start, end = spoken.span(said["start"], said["end"])
     return Phrase(
-        round(start_s + spoken.moment(said["start"]), 2),
-        round(start_s + spoken.moment(said["end"], end=True), 2),
+        round(start_s + start, 2),
+        round(start_s + end, 2),
         text,
         **numbers,
         uncertain=doubts(text, language, **numbers),

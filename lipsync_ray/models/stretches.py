@@ -1,4 +1,4 @@
-"""Where somebody speaks in a sound, and those stretches as one sound whose moments lead back to the whole.
+"""Where somebody speaks in a sound, and those stretches as one sound whose seconds lead back to the whole.
 
 What is cut out is what Whisper invents words in (Koenecke et al. 2024, arXiv:2402.08021). The thresholds are Silero's own,
 the pause and the padding those of faster-whisper's filter.
@@ -19,6 +19,7 @@ SPEECH, SPEECH_ENDS = 0.5, 0.35  # probability at which it begins, and below whi
 LEAST_CHUNKS = 8  # of 32 ms with a voice: less is no speech
 PAUSE_S = 2.0  # a longer one parts two stretches
 PADDING_S = 0.4  # kept before and after a stretch, so that no soft consonant is cut
+HARDLY_S = 0.5  # of a voice before a cut: a phrase that goes on behind it begins there
 LEVEL = 0.1  # RMS that speech is brought to before it is listened to: the detector and Whisper miss what is very quiet
 _SAMPLE_RATE = 16_000
 _WINDOW = _SAMPLE_RATE // 10  # samples of one level
@@ -42,17 +43,27 @@ class Spoken:
     lengths: NDArray[np.int64]
     voice_s: float
 
-    def moment(self, seconds: float, end: bool = False) -> float:
-        """Seconds from the whole sound's start of a moment of `samples`; beyond their end, that of the last stretch.
+    def span(self, start_s: float, end_s: float) -> tuple[float, float]:
+        """(start, end) in the whole sound, in seconds, of what is said from one second of `samples` to another.
 
-        Parameters
-        ----------
-        end : it ends something: between two stretches it belongs to the first of them
+        Whisper begins a phrase where the one before ends, and so before the pause that was cut out: a phrase across a cut
+        begins behind it where hardly any of it is before, and ends before it where nothing of it is behind. What lies
+        beyond the end is the end.
         """
-        begins = np.cumsum(self.lengths) - self.lengths
-        at = seconds * _SAMPLE_RATE
-        which = max(0, int(np.searchsorted(begins, at, side="left" if end else "right")) - 1)
-        return float(self.starts[which] + min(at - begins[which], self.lengths[which])) / _SAMPLE_RATE
+        ends = np.cumsum(self.lengths)
+        begins = ends - self.lengths
+        start, end = start_s * _SAMPLE_RATE, end_s * _SAMPLE_RATE
+        first = max(0, int(np.searchsorted(begins, start, side="right")) - 1)
+        last = max(first, int(np.searchsorted(begins, end, side="left")) - 1)
+        while last > first and end <= begins[last] + PADDING_S * _SAMPLE_RATE:
+            last -= 1
+            end = ends[last]
+        while last > first and start >= ends[first] - (PADDING_S + HARDLY_S) * _SAMPLE_RATE:
+            first += 1
+            start = begins[first]
+        moments = ((first, start), (last, end))
+        begin, stop = (self.starts[k] + min(at - begins[k], self.lengths[k]) for k, at in moments)
+        return float(begin) / _SAMPLE_RATE, float(max(begin, stop)) / _SAMPLE_RATE
 
 
 def spoken_in(sound: F32) -> Spoken | None:

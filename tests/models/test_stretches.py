@@ -48,23 +48,37 @@ def test_stretches_are_parted_by_long_pauses_and_are_long_enough():
     assert stretches(np.zeros(9, np.float32)).shape == (0, 2)
 
 
-@given(st.lists(st.tuples(st.integers(0, 50_000), st.integers(1, 50_000)), min_size=1, max_size=6), st.floats(0, 30))
-def test_a_moment_leads_back_to_where_it_was(parts, seconds):
+@given(
+    st.lists(st.tuples(st.integers(0, 50_000), st.integers(1, 50_000)), min_size=1, max_size=6),
+    st.floats(0, 30),
+    st.floats(0, 30),
+)
+def test_what_is_said_is_inside_the_stretches(parts, start_s, length_s):
     pauses, lengths = (np.array(numbers) for numbers in zip(*parts, strict=True))
     starts = np.cumsum(pauses) + np.cumsum(lengths) - lengths
     spoken = Spoken(np.zeros(lengths.sum(), np.float32), starts, lengths, 1.0)
-    begin, end = spoken.moment(seconds), spoken.moment(seconds, end=True)
-    assert end <= begin
-    for moment in (begin, end):
-        at = moment * RATE
+    found = spoken.span(start_s, start_s + length_s)
+    assert found[0] <= found[1]
+    for at in (moment * RATE for moment in found):
         assert any(start - 1e-3 <= at <= start + length + 1e-3 for start, length in zip(starts, lengths, strict=True))
-    assert spoken.moment(0.0) == starts[0] / RATE
-    assert spoken.moment(1000.0) == (starts[-1] + lengths[-1]) / RATE
+    assert spoken.span(1000, 1001) == ((starts[-1] + lengths[-1]) / RATE,) * 2
 
 
-def test_between_two_stretches_an_end_is_in_the_first_and_a_start_in_the_second():
-    spoken = Spoken(np.zeros(32_000, np.float32), np.array([0, 160_000]), np.array([16_000, 16_000]), 1.0)
-    assert (spoken.moment(1.0, end=True), spoken.moment(1.0), spoken.moment(1.5)) == (1.0, 10.0, 10.5)
+@pytest.mark.parametrize(
+    ("said", "where"),
+    [
+        ((0.0, 1.5), (0.0, 1.5)),  # in the first stretch: 0 to 3 s, of which 0.4 s are padding
+        ((3.0, 6.0), (10.0, 13.0)),  # in the second, from 10 s on
+        ((3.5, 9.0), (10.5, 13.0)),  # … and beyond the end
+        ((1.0, 3.0), (1.0, 3.0)),
+        ((1.0, 3.3), (1.0, 3.0)),  # ends in the padding of the second
+        ((2.3, 4.5), (10.0, 11.5)),  # begins in the padding of the first, or with hardly a voice
+        ((1.0, 4.5), (1.0, 11.5)),  # is said across the pause
+    ],
+)
+def test_a_phrase_is_put_on_its_side_of_a_cut(said, where):
+    spoken = Spoken(np.zeros(6 * RATE, np.float32), np.array([0, 10 * RATE]), np.array([3 * RATE, 3 * RATE]), 1.0)
+    assert spoken.span(*said) == pytest.approx(where)
 
 
 def test_the_level_is_of_the_speech_and_not_of_the_pauses(speech):
@@ -81,7 +95,7 @@ def test_speech_is_found_at_any_level_and_where_it_is(speech, decibels):
     found = spoken_in(np.concatenate((pause, speech, pause)) * np.float32(10 ** (decibels / 20)))
     whole = spoken_in(speech)
     assert found.voice_s == pytest.approx(whole.voice_s, abs=0.3)
-    assert found.moment(0.4) == pytest.approx(5 + whole.moment(0.4), abs=0.5)
+    assert found.span(0.4, 1)[0] == pytest.approx(5 + whole.span(0.4, 1)[0], abs=0.5)
     assert len(found.samples) == found.lengths.sum() < len(speech) + RATE
     loudest = np.sqrt(np.square(found.samples).mean())
     assert 0.03 < loudest < 0.2
