@@ -52,7 +52,7 @@ def test_an_analysis_breaks_no_id(width):
         warnings=(),
         language="ko",
         whisper_language=None,
-        segments=None,
+        wordless=None,
     )
     where = Console(file=io.StringIO(), width=width)
     analyze._show(SimpleNamespace(analyses=[row], seconds=1.0, url="u.parquet", page="p.html"), where)

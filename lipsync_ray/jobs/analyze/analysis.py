@@ -147,6 +147,13 @@ class Analysis:
     attempts: int | None = None
     fingerprint: str | None = None
 
+    @property
+    def wordless(self) -> str | None:
+        """What stands in the place of a language where somebody listened and nothing is said."""
+        if self.segments != ():
+            return None
+        return "no words" if self.speech_s else "no speech"
+
 
 ANALYSES = Records(Analysis, FILE)
 

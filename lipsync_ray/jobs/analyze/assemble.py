@@ -126,7 +126,7 @@ def report_text(analysis: Analysis) -> str:
     lines += _section("Video", _video_lines(analysis)) + _section("Audio", _audio_lines(analysis))
     lines += _section("Language", _language_lines(analysis))
     lines += _section("Transcript", _phrase_lines(analysis.segments, analysis.text_error))
-    if analysis.whisper_language != ENGLISH and analysis.segments != ():
+    if analysis.whisper_language != ENGLISH and not analysis.wordless:
         lines += _section("In English", _phrase_lines(analysis.translation_segments, analysis.translation_error))
     if analysis.faces is not None:
         lines += _section("Saved faces", _face_lines(analysis))
@@ -187,8 +187,8 @@ def _audio_lines(analysis: Analysis) -> list[str]:
 
 def _language_lines(analysis: Analysis) -> list[str]:
     shown = [f"by the table: {', '.join(analysis.expected_languages)}"] if analysis.expected_languages else []
-    if analysis.segments == ():
-        shown.append("by ear: no speech")
+    if analysis.wordless:
+        shown.append(f"by ear: {analysis.wordless}")
     if analysis.whisper_language is not None:
         shown.append(
             f"by ear (Whisper {said(analysis.whisper)}): {analysis.whisper_language}, {share(analysis.whisper_probability)}"
@@ -205,7 +205,7 @@ def _phrase_lines(phrases: Iterable[Phrase] | None, error: str | None) -> list[s
     return [
         f"{_clock(p.start_s)} – {_clock(p.end_s)}  {p.text}" + (f"  [uncertain: {p.uncertain}]" if p.uncertain else "")
         for p in phrases
-    ] or ["no speech was heard"]
+    ] or ["nothing was heard"]
 
 
 def _face_lines(analysis: Analysis) -> list[str]:
