@@ -49,11 +49,11 @@ def test_it_hears_the_same_twice(checkpoint, talk):
 def test_every_phrase_has_whispers_own_doubts(checkpoint, talk):
     heard = Transcriber(checkpoint, "cpu")([talk])
     for phrase in (*heard.phrases, *heard.english):
-        assert phrase.log_probability < -1
+        assert phrase.log_probability < 0
         assert phrase.compression_ratio > 0
-        assert phrase.temperature == 1.0
+        assert phrase.temperature > 0.5  # random numbers are never sure
         assert 0 <= phrase.no_speech_probability < 0.01
-        assert "sampled at temperature 1.0" in phrase.uncertain
+        assert f"sampled at temperature {phrase.temperature:.1f}" in phrase.uncertain
 
 
 def test_times_go_on_from_piece_to_piece(checkpoint, talk, monkeypatch):

@@ -180,7 +180,7 @@ def of_speech(heard: Speech | None) -> Assessment:
 
 
 def _reasons(phrases: Sequence[Phrase]) -> str:
-    """Why they are uncertain, each reason once, without its numbers."""
+    """Why they are uncertain, each reason once."""
     found = [reason for phrase in phrases if phrase.uncertain for reason in phrase.uncertain.split("; ")]
     return "; ".join(dict.fromkeys(found))
 
