@@ -103,4 +103,4 @@ def _show(analysed: Analysed, console: Console) -> None:
 
 
 def _language(analysis: Analysis) -> str:
-    return analysis.language or analysis.whisper_language or ""
+    return analysis.language or analysis.whisper_language or analysis.wordless or ""

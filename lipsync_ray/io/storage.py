@@ -2,7 +2,7 @@
 
 A local path is a URL without a scheme. Object stores show an object only once its upload has ended, so writing it
 whole is the commit; everywhere else the bytes go to a temporary name in the same folder, which is then renamed.
-Calls that meet a passing fault of the store are tried again (:mod:`lipsync_ray.io.patience`).
+Calls that meet a passing fault of the store are tried again (:mod:`lipsync_ray.io.retries`).
 """
 
 from __future__ import annotations

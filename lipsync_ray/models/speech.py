@@ -1,8 +1,12 @@
-"""Whisper (Radford et al. 2022, arXiv:2212.04356), kept loaded: what is said, in which language, and in English."""
+"""Whisper (Radford et al. 2022, arXiv:2212.04356), kept loaded: what is said, in which language, and in English.
+
+Silero's voice detector finds where somebody speaks; only that is listened to.
+"""
 
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
@@ -16,13 +20,19 @@ from lipsync_ray.devices import device_of
 from lipsync_ray.errors import CheckpointError
 from lipsync_ray.models import weights
 from lipsync_ray.models.checkpoint import load_into, read_pickle
+from lipsync_ray.models.doubts import LEAST_LOG_PROBABILITY, MOST_COMPRESSION, MOST_NO_SPEECH, doubts
+from lipsync_ray.models.heard_languages import Languages, Likely
 from lipsync_ray.models.spoken import ENGLISH, Phrase, Speech
+from lipsync_ray.models.stretches import Spoken, spoken_in
 
 F32 = NDArray[np.float32]
 
 SAMPLE_RATE = 16_000  # Hz: of what Whisper hears
-CHUNK_S = 300  # most seconds that are held at a time
+CHUNK_S = 240  # most seconds that are held at a time
 CUT_S = 20  # seconds at the end of a chunk, in the quietest moment of which it is cut
+WINDOW, FRAMES = 30 * SAMPLE_RATE, 3000  # samples, and columns of mel, that Whisper hears at a time
+PLACES = 3  # windows of a chunk that are asked for their language
+KNOWN_WINDOWS = PLACES + 1
 CUT_WINDOW = SAMPLE_RATE // 5  # samples: what counts as a moment
 # large-v3-turbo's four decoder layers were not trained to translate (openai/whisper, README): asked to, it transcribes.
 TURBO_DECODER_LAYERS = 4
@@ -65,14 +75,16 @@ class Transcriber:
         dims, state = _content(path)
         network = Whisper(dims)
         load_into(network, state, str(path))
+        network.encoder = _Encoder(network.encoder)
         self._network: Any = network.to(device_of(device)).eval().requires_grad_(False)
+        self._fp16 = self._network.device.type == "cuda"
         self.translates = bool(
             self._network.is_multilingual
             and not (dims.n_text_layer == TURBO_DECODER_LAYERS and dims.n_audio_layer == TURBO_ENCODER_LAYERS)
         )
 
     def __call__(self, sound: Iterable[F32], seed: int = 0) -> Speech:
-        """Write down and translate.
+        """Write down and translate what is spoken. The rest of the sound is not listened to.
 
         Parameters
         ----------
@@ -83,50 +95,112 @@ class Transcriber:
         ------
         ValueError : no sound at all
         """
-        language, probability = "", 0.0
         heard: list[Phrase] = []
         english: list[Phrase] = []
-        start = 0
+        languages = Languages()
+        start, speech_s = 0, 0.0
         for chunk in chunks(sound):
-            if not language:
-                language, probability = self._language(chunk)
-            write = partial(self._write, chunk, start / SAMPLE_RATE, language, seed)
-            heard += write("transcribe")
-            if self.translates and language != ENGLISH:
-                english += write("translate")
+            spoken = spoken_in(chunk)
+            if spoken is not None:
+                speech_s += spoken.voice_s
+                places = self._places(spoken.samples)
+                language = languages.of(places)
+                write = partial(self._write, spoken, start / SAMPLE_RATE, language, seed)
+                if said := write("transcribe"):
+                    languages.add(places)
+                    heard += said
+                    if language == ENGLISH:
+                        english += said
+                    elif self.translates:
+                        english += write("translate")
             start += len(chunk)
-        if not language:
+        self._network.encoder.known.clear()
+        if not start:
             raise ValueError("no sound")
-        if language == ENGLISH:
-            english = heard
+        whole, probability = languages.best()
+        told = self.translates or whole in (ENGLISH, None)
         return Speech(
-            language, probability, tuple(heard), tuple(english) if self.translates or language == ENGLISH else None
+            whole,
+            probability,
+            tuple(heard),
+            tuple(english) if told else None,
+            round(speech_s, 2),
+            languages.others(),
         )
 
-    def _language(self, chunk: F32) -> tuple[str, float]:
+    def _places(self, samples: F32) -> list[Likely]:
+        """How likely each language is in a few windows, which are spread over the samples."""
         import whisper
 
         if not self._network.is_multilingual:
-            return ENGLISH, 1.0
-        window = whisper.pad_or_trim(torch.from_numpy(chunk))
-        mel = whisper.log_mel_spectrogram(window, self._network.dims.n_mels).to(self._network.device)
-        _, (found,) = self._network.detect_language(mel[None])
-        best = max(sorted(found), key=lambda code: found[code])
-        return best, float(found[best])
+            return [{ENGLISH: 1.0}]
+        mel = whisper.log_mel_spectrogram(samples, self._network.dims.n_mels, padding=WINDOW)
+        length = mel.shape[1] - FRAMES  # without the padding, as Whisper cuts it: the same window is encoded once
+        count = min(PLACES, -(-length // FRAMES))
+        found = []
+        for first in np.linspace(0, max(0, length - FRAMES), count).astype(int):
+            window = whisper.pad_or_trim(mel[:, first : min(first + FRAMES, length)], FRAMES)
+            window = window.to(self._network.device, torch.float16 if self._fp16 else torch.float32)
+            found.append(self._network.detect_language(self._network.encoder(window[None]))[1][0])
+        return found
 
-    def _write(self, chunk: F32, start_s: float, language: str, seed: int, task: str) -> list[Phrase]:
+    def _write(self, spoken: Spoken, start_s: float, language: str, seed: int, task: str) -> list[Phrase]:
         import whisper
 
-        fp16 = self._network.device.type == "cuda"
         with _DICE:
             torch.manual_seed(seed)
-            told = whisper.transcribe(self._network, chunk, language=language, task=task, fp16=fp16, verbose=None)
-        last = start_s + len(chunk) / SAMPLE_RATE  # Whisper pads to thirty seconds, and may write a time in there
-        return [
-            Phrase(round(start_s + said["start"], 2), round(min(start_s + said["end"], last), 2), said["text"].strip())
-            for said in told["segments"]
-            if said["text"].strip()
-        ]
+            told = whisper.transcribe(
+                self._network,
+                spoken.samples,
+                language=language,
+                task=task,
+                fp16=self._fp16,
+                verbose=None,
+                logprob_threshold=LEAST_LOG_PROBABILITY,
+                compression_ratio_threshold=MOST_COMPRESSION,
+                no_speech_threshold=MOST_NO_SPEECH,
+            )
+        written = language if task == "transcribe" else ENGLISH
+        return [_phrase(said, spoken, start_s, written) for said in told["segments"] if said["text"].strip()]
+
+
+class _Encoder(torch.nn.Module):
+    """Whisper's encoder, which knows its last windows: one is asked for its language, its words, and for them in English."""
+
+    def __init__(self, encoder: torch.nn.Module) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.known: deque[tuple[torch.Tensor, torch.Tensor]] = deque(maxlen=KNOWN_WINDOWS)
+
+    def forward(self, mel: torch.Tensor) -> torch.Tensor:
+        for window, known in self.known:
+            if window.dtype == mel.dtype and torch.equal(window, mel):
+                return known
+        encoded: torch.Tensor = self.encoder(mel)
+        self.known.append((mel.clone(), encoded))  # not a view that holds minutes
+        return encoded
+
+
+def _phrase(said: dict[str, Any], spoken: Spoken, start_s: float, language: str) -> Phrase:
+    """A segment of Whisper's, its times those of the whole sound."""
+    text = said["text"].strip()
+    numbers = {
+        name: round(float(said[theirs]), 4)
+        for name, theirs in (
+            ("log_probability", "avg_logprob"),
+            ("compression_ratio", "compression_ratio"),
+            ("temperature", "temperature"),
+            ("no_speech_probability", "no_speech_prob"),
+        )
+    }
+    start, end = spoken.span(said["start"], said["end"])
+    return Phrase(
+        round(start_s + start, 2),
+        round(start_s + end, 2),
+        text,
+        **numbers,
+        uncertain=doubts(text, language, **numbers),
+    )
 
 
 def chunks(sound: Iterable[F32], seconds: float = CHUNK_S) -> Iterator[F32]:

@@ -3,7 +3,7 @@
 import pytest
 
 from lipsync_ray.jobs.analyze.language import detect
-from lipsync_ray.media.languages import code_of
+from lipsync_ray.media.languages import code_of, strange_scripts
 
 SENTENCES = {
     "ko": "어제 저녁에는 비가 많이 와서 우리는 집에서 따뜻한 국을 끓여 먹었습니다.",
@@ -61,3 +61,24 @@ def test_too_little_is_unknown(text):
 )  # fmt: skip
 def test_one_code_for_many_names(written, code):
     assert code_of(written) == code
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "strange"),
+    [
+        ("The area is π r², 5 µm of it", "en", ()),
+        ("a naïve Ｆｕｌｌ ｗｉｄｔｈ text", "en", ()),
+        ("I went to the 학교 yesterday", "en", ("Hangul",)),
+        ("nosotros 谢谢 Привет todos", "es", ("Cjk", "Cyrillic")),
+        ("저는 iPhone 을 샀어요 漢字", "ko", ()),
+        ("저는 ありがとう", "ko", ("Hiragana",)),
+        ("今日はテレビをＮＨＫで見た", "ja", ()),
+        ("你好 world", "zh", ()),
+        ("مرحبا يا world", "ar", ()),
+        ("مرحبا всем 안녕", "ar", ("Cyrillic", "Hangul")),
+        ("мы все 안녕", "no language", ("Hangul",)),
+        ("", "en", ()),
+    ],
+)
+def test_scripts_that_do_not_belong(text, language, strange):
+    assert strange_scripts(text, language) == strange

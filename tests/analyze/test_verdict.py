@@ -7,14 +7,26 @@ import numpy as np
 import pytest
 
 from lipsync_ray.jobs.analyze.analysis import FoundFace
-from lipsync_ray.jobs.analyze.verdict import Assessment, look_of, of_audio, of_languages, of_video, tally, turn_of
+from lipsync_ray.jobs.analyze.verdict import (
+    Assessment,
+    look_of,
+    of_audio,
+    of_languages,
+    of_speech,
+    of_video,
+    tally,
+    turn_of,
+)
 from lipsync_ray.media.details import AudioDetails, VideoDetails
+from lipsync_ray.models.spoken import Phrase, Speech
 
 VIDEO = VideoDetails(
     "a.mp4", "mp4", "h264", "High", 640, 480, 0, "yuv420p", Fraction(25), Fraction(25), False, 100, Fraction(4),
     1_000_000, 500_000, True, False,
 )  # fmt: skip
 AUDIO = AudioDetails("a.wav", "wav", "pcm_s16le", 16000, 1, 64000, Fraction(4), 256_000, -3.0, -20.0, 0.1, -23.0)
+SURE = Phrase(0.0, 1.0, "words")
+UNSURE = Phrase(1.0, 2.0, "sword", uncertain="sampled at temperature 1.0")
 FRONTAL = np.array([[100.0, 100], [160, 100], [130, 130], [105, 160], [155, 160]])
 
 
@@ -71,15 +83,76 @@ def test_sound():
     assert "very quiet" in of_audio(replace(AUDIO, loudness_lufs=-50.0), None).warnings[0]
 
 
-def test_languages():
-    assert of_languages(("Korean", "ko-KR"), "ko", "ko") == Assessment()
-    assert of_languages((), "ko", "unknown") == Assessment()
-    assert of_languages((), "ko", "ja").warnings == ("Whisper hears 'ko', langdetect reads 'ja'",)
-    assert of_languages(("ar",), "ko", "ko").warnings == (
-        "the table says 'ar', Whisper hears 'ko' and langdetect reads 'ko'",
+def heard(language="ko", probability=0.9, phrases=(SURE,), english=(SURE,), **values):
+    return Speech(language, probability, phrases, english, 3.0, **values)
+
+
+def test_quiet_speech_is_not_silence():
+    quiet = replace(AUDIO, silence=1.0, loudness_lufs=None, rms_dbfs=-75.0)
+    opinion = of_audio(quiet, None, spoken=True)
+    assert opinion.verdict == "good"
+    assert opinion.warnings == ("very quiet: -75 dBFS, nearly all of it below what counts as silence",)
+
+
+def test_speech_that_is_sure_or_was_not_asked_for_has_nothing_to_say():
+    assert of_speech(None) == of_speech(heard()) == Assessment()
+
+
+def test_no_speech_is_poor():
+    assert of_speech(Speech(None, None, (), (), 0.0)).verdict == "poor: no speech was heard in it"
+    assert of_speech(Speech(None, None, (), (), 2.0)).verdict == "poor: a voice for 2.0 s, but no words"
+
+
+def test_an_uncertain_transcript_is_poor_and_a_part_of_it_a_warning():
+    assert (
+        of_speech(heard(phrases=(UNSURE,))).verdict == "poor: its transcript is uncertain: sampled at temperature 1.0"
     )
-    assert of_languages(("ko",), "ko", "ja").warnings[1] == "the table says 'ko', langdetect reads 'ja'"
+    partly = of_speech(heard(phrases=(SURE, SURE, SURE, UNSURE)))
+    assert (partly.verdict, partly.warnings) == (
+        "good",
+        ("25% of its transcript is uncertain: sampled at temperature 1.0",),
+    )
+
+
+def test_an_uncertain_translation_is_a_warning_and_of_english_there_is_none():
+    opinion = of_speech(heard(english=(UNSURE,)))
+    assert (opinion.verdict, len(opinion.warnings)) == ("good", 1)
+    assert "100% of its translation is uncertain" in opinion.warnings[0]
+    assert of_speech(heard("en", phrases=(SURE, UNSURE, SURE), english=(SURE, UNSURE, SURE))).warnings == (
+        "33% of its transcript is uncertain: sampled at temperature 1.0",
+    )
+
+
+def test_other_languages_in_places_are_said():
+    assert "in places: en, ar" in of_speech(heard(others=("en", "ar"))).warnings[0]
+
+
+def test_languages():
+    assert of_languages(("Korean", "ko-KR"), heard(), "ko") == Assessment()
+    assert of_languages((), heard(), "unknown") == Assessment()
+    assert of_languages((), heard(), "ja").warnings == ("Whisper hears 'ko', langdetect reads 'ja'",)
+    assert of_languages(("ar",), heard(), "ko").verdict == (
+        "poor: the table says 'ar', Whisper hears 'ko' and langdetect reads 'ko'"
+    )
+    assert of_languages(("ar",), heard(), "unknown").verdict == "poor: the table says 'ar', Whisper hears 'ko'"
+    assert of_languages(("ko",), heard(), "ja").warnings[1] == "the table says 'ko', langdetect reads 'ja'"
     assert "several languages" in of_languages(("ko", "es"), None, None).warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("table", "speech", "read"),
+    [
+        ("ar", heard(probability=0.4), "ko"),
+        ("ar", heard(phrases=(UNSURE,)), "unknown"),
+        ("ar", heard(), "ar"),
+        ("robot voice 3", heard(), "ko"),
+    ],
+    ids=["unsure", "uncertain", "only one", "no language"],
+)
+def test_a_language_that_is_not_surely_another_is_a_warning(table, speech, read):
+    opinion = of_languages((table,), speech, read)
+    assert opinion.verdict == "good"
+    assert any(f"the table says {table!r}" in warning for warning in opinion.warnings)
 
 
 def test_turning():

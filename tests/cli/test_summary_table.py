@@ -60,7 +60,8 @@ AUDIO = {
 FACE = FoundFace(1, 0.04, 0, 0.99, (0.0, 0.0, 1.0, 1.0), (0.0,) * 10, 100.0, 5.0, "a/faces/1.png", "a/clips/1.wav")
 ANALYSIS = Analysis(
     "a", "a.mp4", ("video",), ("a-ko",), "id", "done", "poor: small", "poor: small", "good", None, None, ("w",), ("ko",), VIDEO, AUDIO,
-    None, "small", "text", (Phrase(0.0, 1.0, "text"),), None, "ko", 0.9, "text", (Phrase(0.0, 1.0, "text"),), None, "ko",
+    None, "small", 1.0, "text", (Phrase(0.0, 1.0, "text", -1.2, 1.0, 0.8, 0.1, "sampled"),), 1.0, None, "ko", 0.9, ("en",), "text",
+    (Phrase(0.0, 1.0, "text"),), 0.0, None, "ko",
     (Guess("ko", 1.0),), (1, 2), 0.5, 1, 100.0, 5.0, (FACE,), "a/thumbnail.jpg", 1.0, 1, "f",
 )  # fmt: skip
 NEEDED = {

@@ -47,7 +47,12 @@ def test_a_table_that_fits_is_one():
 def test_an_analysis_breaks_no_id(width):
     name = "a-rather-long-name-of-a-video-that-somebody-chose"
     row = SimpleNamespace(
-        id=name, verdict="poor: only 12 frames a second", warnings=(), language="ko", whisper_language=None
+        id=name,
+        verdict="poor: only 12 frames a second",
+        warnings=(),
+        language="ko",
+        whisper_language=None,
+        wordless=None,
     )
     where = Console(file=io.StringIO(), width=width)
     analyze._show(SimpleNamespace(analyses=[row], seconds=1.0, url="u.parquet", page="p.html"), where)

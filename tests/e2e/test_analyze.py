@@ -30,7 +30,9 @@ def test_again_computes_nothing_and_anew_finds_the_same(analysed, demo_inputs, w
     before = everything_in(analysed)
     found = by_id(analysed)
     assert pq.read_schema(analysed / "analysis.parquet").equals(ANALYSES.schema)
-    assert {found[name].verdict for name in ("pan", "portrait", "ko")} == {"good"}
+    assert {found[name].verdict for name in ("pan", "portrait")} == {"good"}
+    assert found["ko"].verdict.startswith("poor: its transcript is uncertain: ")
+    assert found["ko"].text_uncertain == 1
     assert len(found["ko"].segments) > 0
     assert found["ko"].segments[0].text in (analysed / "ko" / "report.txt").read_text()
     assert lipsync_ray(*command, "-o", analysed) == 0

@@ -1,15 +1,20 @@
 """Whisper: loading, and long sound in pieces. With random numbers, so what it hears is nonsense, but always the same."""
 
+from importlib import resources
+
 import numpy as np
 import pytest
 import torch
+import whisper
 from hypothesis import given
 from hypothesis import strategies as st
 from material import random_whisper
 
 from lipsync_ray.errors import CheckpointError, WeightsError
+from lipsync_ray.media.audio import SoundTrack, speech_blocks
 from lipsync_ray.models import registry, speech
 from lipsync_ray.models.speech import SAMPLE_RATE, Transcriber, chunks
+from lipsync_ray.models.spoken import Speech
 
 
 @pytest.fixture(scope="module")
@@ -21,24 +26,81 @@ def noise(seconds):
     return np.random.default_rng(0).normal(0, 0.1, int(seconds * SAMPLE_RATE)).astype(np.float32)
 
 
-def test_it_hears_the_same_twice(checkpoint):
+@pytest.fixture(scope="module")
+def talk():
+    """3 s of speech."""
+    path = str(resources.files("lipsync_ray.demo") / "data" / "en.ogg")
+    return np.concatenate(list(speech_blocks(SoundTrack(path))))[: 3 * SAMPLE_RATE]
+
+
+def test_it_hears_the_same_twice(checkpoint, talk):
     transcriber = Transcriber(checkpoint, "cpu")
-    sound = noise(35)
-    once, again = transcriber([sound]), transcriber(np.array_split(sound, 7))
+    once, again = transcriber([talk]), transcriber(np.array_split(talk, 7))
     assert once == again
     assert 0 < once.probability <= 1
+    assert 1.5 < once.speech_s < 3
     assert once.phrases
-    assert all(0 <= phrase.start_s <= phrase.end_s <= 35 for phrase in once.phrases)
-    assert transcriber([sound], seed=1).phrases != once.phrases  # its first guess is poor: it samples
+    assert all(0 <= phrase.start_s <= phrase.end_s <= 3 for phrase in once.phrases)
+    assert transcriber([talk], seed=1).phrases != once.phrases  # its first guess is poor: it samples
     assert once.english is not None
     assert once.english != once.phrases
 
 
-def test_times_go_on_from_piece_to_piece(checkpoint, monkeypatch):
-    monkeypatch.setattr(speech, "chunks", lambda sound: iter([noise(10), noise(10)]))
+def test_every_phrase_has_whispers_own_doubts(checkpoint, talk):
+    heard = Transcriber(checkpoint, "cpu")([talk])
+    for phrase in (*heard.phrases, *heard.english):
+        assert phrase.log_probability < 0
+        assert phrase.compression_ratio > 0
+        assert phrase.temperature > 0.5  # random numbers are never sure
+        assert 0 <= phrase.no_speech_probability < 0.01
+        assert f"sampled at temperature {phrase.temperature:.1f}" in phrase.uncertain
+
+
+def test_times_go_on_from_piece_to_piece(checkpoint, talk, monkeypatch):
+    monkeypatch.setattr(speech, "chunks", lambda sound: iter([talk, talk]))
     starts = [phrase.start_s for phrase in Transcriber(checkpoint, "cpu")([]).phrases]
     assert starts == sorted(starts)
-    assert starts[0] < 10 <= starts[-1]
+    assert starts[0] < 3 <= starts[-1]
+
+
+def test_what_is_not_spoken_is_not_listened_to(checkpoint, talk, monkeypatch):
+    """Speech between long pauses: Whisper gets a fifth of the sound, and its words keep their place."""
+    pause = 0.02 * noise(15)
+    sound = np.concatenate((pause, talk, pause, talk, pause))
+    listened = []
+    transcribe = whisper.transcribe
+
+    def noted(network, samples, **options):
+        listened.append(len(samples) / SAMPLE_RATE)
+        return transcribe(network, samples, **options)
+
+    monkeypatch.setattr(whisper, "transcribe", noted)
+    heard = Transcriber(checkpoint, "cpu")([sound])
+    assert max(listened) < 9
+    assert all(14 < phrase.start_s <= phrase.end_s < 37 for phrase in heard.phrases)
+    assert heard.speech_s < 6
+
+
+@pytest.mark.parametrize("sound", [np.zeros(3 * SAMPLE_RATE, np.float32), noise(3)], ids=["silence", "noise"])
+def test_where_nobody_speaks_there_is_no_language(checkpoint, sound):
+    heard = Transcriber(checkpoint, "cpu")([sound])
+    assert heard == Speech(None, None, (), (), 0.0)
+
+
+def test_where_whisper_hears_no_speech_there_is_no_language(checkpoint, talk, monkeypatch):
+    monkeypatch.setattr(whisper, "transcribe", lambda *_, **__: {"segments": []})
+    heard = Transcriber(checkpoint, "cpu")([talk])
+    assert (heard.language, heard.probability, heard.phrases) == (None, None, ())
+    assert heard.speech_s > 1.5
+
+
+def test_a_window_is_encoded_once(checkpoint, talk):
+    transcriber = Transcriber(checkpoint, "cpu")
+    calls = []
+    transcriber._network.encoder.encoder.register_forward_hook(lambda *_: calls.append(1))
+    heard = transcriber([talk])  # its language, six temperatures, and all of them again in English
+    assert heard.english
+    assert len(calls) == 1
 
 
 def test_no_sound_is_an_error(checkpoint):
@@ -79,10 +141,10 @@ def test_what_is_no_whisper_is_refused(tmp_path, checkpoint):
         speech.resolve("huge")
 
 
-def test_turbo_does_not_translate(checkpoint, monkeypatch):
+def test_turbo_does_not_translate(checkpoint, talk, monkeypatch):
     monkeypatch.setattr(speech, "TURBO_DECODER_LAYERS", 1)
     monkeypatch.setattr(speech, "TURBO_ENCODER_LAYERS", 1)
-    assert Transcriber(checkpoint, "cpu")([noise(3)]).english is None
+    assert Transcriber(checkpoint, "cpu")([talk]).english is None
 
 
 def test_the_addresses_hold_the_sums():

@@ -144,7 +144,8 @@ def test_the_corpus_is_analysed(corpus, tmp_path):
     verdicts = {name: analysis.verdict for name, analysis in found.items()}
     assert verdicts["no_face"] == "impossible: no face in any of the 24 frames that were looked at"
     assert [name for name, verdict in verdicts.items() if verdict.startswith("impossible")] == ["no_face"]
-    assert verdicts["hdtf_a"] == verdicts["ko"] == "good"
+    assert verdicts["hdtf_a"] == "good"
+    assert verdicts["ko"].startswith("poor: its transcript is uncertain")  # nonsense
     assert found["crowd_1080p"].people > 3
     assert any("several people" in warning for warning in found["crowd_1080p"].warnings)
     assert any("frame rate varies" in warning for warning in found["odd_rate"].warnings)
@@ -152,7 +153,7 @@ def test_the_corpus_is_analysed(corpus, tmp_path):
     assert found["jfk"].video is None
     assert found["jfk"].audio["sample_rate"] == 44100
     for analysis in found.values():
-        assert len(analysis.segments) > 0
+        assert (len(analysis.segments) > 0) == (analysis.id != "crowd_1080p")  # where nobody speaks
         for face in analysis.faces or ():
             with av.open(str(tmp_path / "out" / face.clip)) as container:
                 seconds = sum(f.samples for f in container.decode(audio=0)) / container.streams.audio[0].rate

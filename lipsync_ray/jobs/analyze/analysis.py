@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -85,12 +85,15 @@ class Analysis:
         fractions are texts)
     audio_error : why there are no details of its sound
     whisper : the model that listened
-    text, segments : what is said
+    speech_s : seconds of its sound in which somebody speaks, by Silero's voice detector; None where nothing listened
+    text, segments : what is said, uncertain words too; empty where nobody speaks
+    text_uncertain : how much of the text is not to be believed, 0–1; its segments say why
     text_error : why that is not known
-    whisper_language, whisper_probability : by Whisper
-    translation, translation_segments : in English
+    whisper_language, whisper_probability : by Whisper; None where nothing is said
+    whisper_others : languages that it hears in other places
+    translation, translation_segments, translation_uncertain : in English
     translation_error : why there is none
-    language, languages : by langdetect, on the text; "unknown" where it cannot judge
+    language, languages : by langdetect, on what is certain of the text; "unknown" where it cannot judge
     looked_frames : numbers of the frames that were looked at
     face_share : of those frames that show a face, 0–1
     people : most faces in one frame
@@ -119,13 +122,17 @@ class Analysis:
     audio: dict[str, Any] | None = field(default=None, metadata={ARROW: _AUDIO})
     audio_error: str | None = None
     whisper: str | None = None
+    speech_s: float | None = None
     text: str | None = None
     segments: tuple[Phrase, ...] | None = None
+    text_uncertain: float | None = None
     text_error: str | None = None
     whisper_language: str | None = None
     whisper_probability: float | None = None
+    whisper_others: tuple[str, ...] = ()
     translation: str | None = None
     translation_segments: tuple[Phrase, ...] | None = None
+    translation_uncertain: float | None = None
     translation_error: str | None = None
     language: str | None = None
     languages: tuple[Guess, ...] | None = None
@@ -140,12 +147,19 @@ class Analysis:
     attempts: int | None = None
     fingerprint: str | None = None
 
+    @property
+    def wordless(self) -> str | None:
+        """What stands in the place of a language where somebody listened and nothing is said."""
+        if self.segments != ():
+            return None
+        return "no words" if self.speech_s else "no speech"
+
 
 ANALYSES = Records(Analysis, FILE)
 
 
 def read_analyses(url: str) -> list[Analysis]:
-    """The rows of an analysis.parquet.
+    """The rows of an analysis.parquet, also of one that a version wrote which knew fewer columns.
 
     Raises
     ------
@@ -155,6 +169,9 @@ def read_analyses(url: str) -> list[Analysis]:
         table = read_table(url)
     except (OSError, LipsyncError, pa.ArrowException) as error:
         raise ManifestError(url, [f"cannot be read as the {FILE} of lipsync-ray analyze: {error}"]) from error
-    if missing := sorted(set(ANALYSES.schema.names) - set(table.column_names)):
+    needed = {
+        column.name for column in fields(Analysis) if column.default is MISSING and column.default_factory is MISSING
+    }
+    if missing := sorted(needed - set(table.column_names)):
         raise ManifestError(url, [f"not the {FILE} of lipsync-ray analyze: no column {missing[0]!r}"])
     return [row_from(Analysis, row) for row in table.to_pylist()]

@@ -11,11 +11,11 @@ from lipsync_ray import addresses
 from lipsync_ray.engine.stages import Failure
 from lipsync_ray.io.formatting import number, share, text_or_dash
 from lipsync_ray.jobs.analyze import language
-from lipsync_ray.jobs.analyze.analysis import IMPOSSIBLE, Analysis
+from lipsync_ray.jobs.analyze.analysis import IMPOSSIBLE, Analysis, Guess
 from lipsync_ray.jobs.analyze.plan import FileRow, Known, Looked
-from lipsync_ray.jobs.analyze.verdict import Assessment, look_of, of_audio, of_languages, of_video
+from lipsync_ray.jobs.analyze.verdict import Assessment, look_of, of_audio, of_languages, of_speech, of_video
 from lipsync_ray.media.details import AudioDetails, VideoDetails
-from lipsync_ray.models.spoken import ENGLISH, Phrase
+from lipsync_ray.models.spoken import ENGLISH, Phrase, Speech, uncertain_share
 
 REPORT = "report.txt"
 
@@ -24,15 +24,14 @@ def build_row(known: Known, looked: Looked | None) -> Analysis:
     """The row of a file that could be looked at."""
     row, heard = known.row, known.heard
     file = row.file
-    text = _joined(heard.phrases) if heard else None
-    detected, guesses = language.detect(text) if text is not None else (None, None)
+    detected, guesses = _read(heard)
     look = look_of(looked.faces, len(looked.frames)) if looked else None
     # A file that was named itself is judged as what it is: as a picture where it has one, else as sound.
     roles = file.roles or (("video",) if known.video is not None else ("audio",))
     seen = of_video(known.video, look) if "video" in (file.roles or ("video",)) else None
-    sound = of_audio(known.audio, known.audio_error)
-    opinion = of_languages(file.languages, heard.language if heard else None, detected)
-    opinion += seen if seen is not None and "video" in roles else Assessment()
+    sound = of_audio(known.audio, known.audio_error, spoken=heard is not None and heard.speech_s > 0)
+    sound += of_speech(heard) + of_languages(file.languages, heard, detected)
+    opinion = seen if seen is not None and "video" in roles else Assessment()
     opinion += sound if "audio" in roles else Assessment(sound.warnings)
     translated = heard.english if heard else None
     untold = f"{row.whisper} does not translate" if heard and translated is None else known.text_error
@@ -47,13 +46,17 @@ def build_row(known: Known, looked: Looked | None) -> Analysis:
         audio=_plain(known.audio),
         audio_error=known.audio_error,
         whisper=row.whisper,
-        text=text,
+        speech_s=heard.speech_s if heard else None,
+        text=_joined(heard.phrases) if heard else None,
         segments=heard.phrases if heard else None,
+        text_uncertain=uncertain_share(heard.phrases) if heard else None,
         text_error=known.text_error,
         whisper_language=heard.language if heard else None,
         whisper_probability=heard.probability if heard else None,
+        whisper_others=heard.others if heard else (),
         translation=_joined(translated) if translated is not None else None,
         translation_segments=translated,
+        translation_uncertain=uncertain_share(translated) if translated is not None else None,
         translation_error=untold,
         language=detected,
         languages=guesses,
@@ -94,6 +97,13 @@ def _told(row: FileRow) -> dict[str, Any]:
     }
 
 
+def _read(heard: Speech | None) -> tuple[str | None, tuple[Guess, ...] | None]:
+    """Language of what is certain of the text, and all that are likely; none where nothing is said."""
+    if heard is None or heard.language is None:
+        return None, None
+    return language.detect(_joined(phrase for phrase in heard.phrases if not phrase.uncertain))
+
+
 def _joined(phrases: Iterable[Phrase]) -> str:
     return " ".join(phrase.text for phrase in phrases)
 
@@ -116,7 +126,7 @@ def report_text(analysis: Analysis) -> str:
     lines += _section("Video", _video_lines(analysis)) + _section("Audio", _audio_lines(analysis))
     lines += _section("Language", _language_lines(analysis))
     lines += _section("Transcript", _phrase_lines(analysis.segments, analysis.text_error))
-    if analysis.whisper_language != ENGLISH:
+    if analysis.whisper_language != ENGLISH and not analysis.wordless:
         lines += _section("In English", _phrase_lines(analysis.translation_segments, analysis.translation_error))
     if analysis.faces is not None:
         lines += _section("Saved faces", _face_lines(analysis))
@@ -177,6 +187,8 @@ def _audio_lines(analysis: Analysis) -> list[str]:
 
 def _language_lines(analysis: Analysis) -> list[str]:
     shown = [f"by the table: {', '.join(analysis.expected_languages)}"] if analysis.expected_languages else []
+    if analysis.wordless:
+        shown.append(f"by ear: {analysis.wordless}")
     if analysis.whisper_language is not None:
         shown.append(
             f"by ear (Whisper {text_or_dash(analysis.whisper)}): {analysis.whisper_language}, {share(analysis.whisper_probability)}"
@@ -190,7 +202,10 @@ def _language_lines(analysis: Analysis) -> list[str]:
 def _phrase_lines(phrases: Iterable[Phrase] | None, error: str | None) -> list[str]:
     if phrases is None:
         return [f"none: {text_or_dash(error)}"]
-    return [f"{_clock(p.start_s)} – {_clock(p.end_s)}  {p.text}" for p in phrases] or ["no speech was heard"]
+    return [
+        f"{_clock(p.start_s)} – {_clock(p.end_s)}  {p.text}" + (f"  [uncertain: {p.uncertain}]" if p.uncertain else "")
+        for p in phrases
+    ] or ["nothing was heard"]
 
 
 def _face_lines(analysis: Analysis) -> list[str]:

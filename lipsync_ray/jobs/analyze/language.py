@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import Counter
 
 from lipsync_ray.jobs.analyze.analysis import UNKNOWN, Guess
-from lipsync_ray.media.languages import code_of
+from lipsync_ray.media.languages import code_of, scripts_in
 
 LEAST_LETTERS = 16  # below, langdetect guesses: "hola" is Welsh to it
 LEAST_SIGNS = 8  # of a script in which a sign is a syllable or a word
@@ -41,7 +40,7 @@ def detect(text: str) -> tuple[str, tuple[Guess, ...]]:
     from langdetect.lang_detect_exception import LangDetectException
 
     plain = _ADDRESS.sub(" ", text).lower()  # capitals alone mislead it
-    scripts = Counter(unicodedata.name(sign, "?").split()[0] for sign in plain if sign.isalpha())
+    scripts = scripts_in(plain)
     if not _can_judge(scripts):
         return UNKNOWN, ()
     DetectorFactory.seed = 0

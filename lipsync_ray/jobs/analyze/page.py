@@ -5,14 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib import resources
+from itertools import groupby
 
 from lipsync_ray.io import storage
 from lipsync_ray.io.formatting import number, share
 from lipsync_ray.jobs.analyze.analysis import Analysis
 from lipsync_ray.jobs.analyze.assemble import REPORT
 from lipsync_ray.jobs.analyze.verdict import tally
+from lipsync_ray.models.spoken import Phrase
 
 FILE = "index.html"
 WARNINGS = "warnings.csv"
@@ -26,7 +28,7 @@ def write_page(analyses: Sequence[Analysis], out: str) -> str:
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"shortened": shortened, "number": number, "share": share}
+    environment.filters |= {"shortened": shortened, "shown_phrases": shown_phrases, "number": number, "share": share}
     text = (resources.files("lipsync_ray.jobs.analyze") / _TEMPLATE).read_text(encoding="utf-8")
     order = {"impossible": 0, "poor": 1, "good": 2}
     ordered = sorted(analyses, key=lambda a: (order[a.verdict.split(":")[0]], not a.warnings))
@@ -49,6 +51,19 @@ def shortened(text: str, most: int = SHOWN_TEXT) -> str:
         return text
     head = text[:most]
     return f"{head.rsplit(' ', 1)[0] if ' ' in head else head} …"
+
+
+def shown_phrases(phrases: Iterable[Phrase] | None, most: int = SHOWN_TEXT) -> list[tuple[str, str | None]]:
+    """(text, why it is uncertain) of the first phrases, so many characters in all; phrases alike are one."""
+    shown: list[tuple[str, str | None]] = []
+    left = most
+    for uncertain, alike in groupby(phrases or (), key=lambda phrase: phrase.uncertain):
+        text = " ".join(phrase.text for phrase in alike)
+        if left <= 0:
+            return [*shown, ("…", None)]
+        shown.append((shortened(text, left), uncertain))
+        left -= len(text)
+    return shown
 
 
 def _pictures(analysis: Analysis) -> list[tuple[str, str]]:

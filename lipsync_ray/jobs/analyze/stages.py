@@ -81,12 +81,12 @@ class Transcribe:
     def __call__(self, known: Known) -> Known:
         if known.audio is None:
             return replace(known, text_error=known.audio_error)
-        if known.audio.silence >= SILENT:
-            return replace(known, text_error="silent")
         heard = self._transcriber(
             speech_blocks(SoundTrack(known.row.file.url, content=known.row.identity), cancels=known.audio.cancels),
             known.row.seed,
         )
+        if not heard.speech_s and known.audio.silence >= SILENT:
+            return replace(known, text_error="silent")
         return replace(known, heard=heard)
 
 

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from lipsync_ray.jobs.analyze.analysis import IMPOSSIBLE, UNKNOWN, FoundFace
 from lipsync_ray.media.details import AudioDetails, VideoDetails
-from lipsync_ray.media.languages import code_of
+from lipsync_ray.media.languages import code_of, is_known
+from lipsync_ray.models.heard_languages import SURE
+from lipsync_ray.models.spoken import ENGLISH, Phrase, Speech, uncertain_share
 
 SMALL_FACE_PX = 64  # of its height: Wav2Lip draws 96 × 96, and there is not that much to see of it
 SOFT_FACE_PX = 400  # … and here 96 pixels are stretched to four times their size
@@ -21,6 +23,7 @@ RIVAL = 0.7  # of the largest face's height: two faces that could both be the sp
 SILENT = 0.98  # share of silence with which a stream holds no speech
 MOSTLY_SILENT = 0.7
 FAINT_LUFS = -40.0
+MOSTLY_UNCERTAIN = 0.5  # of a transcript, from which it says little
 CLIPPED_DBFS = -0.05
 LOW_RATE = 20  # frames/s
 NOSE = 0.6  # how far a nose stands out, in eye distances: turns the shift of its tip into an angle
@@ -131,16 +134,23 @@ def of_video(video: VideoDetails | None, look: FacesSeen | None) -> Assessment:
     return Assessment(tuple(warnings), tuple(poor))
 
 
-def of_audio(audio: AudioDetails | None, error: str | None) -> Assessment:
-    """What a file is worth as the sound of a dub."""
+def of_audio(audio: AudioDetails | None, error: str | None, spoken: bool = False) -> Assessment:
+    """What a file is worth as the sound of a dub.
+
+    Parameters
+    ----------
+    spoken : somebody was heard to speak in it, however quietly
+    """
     if audio is None:
         return Assessment(impossible=(error or "no audio stream in it",))
     warnings: list[str] = list(audio.notes)
     poor: list[str] = []
-    if audio.silence >= SILENT:
+    if audio.silence >= SILENT and not spoken:
         poor.append("silent: there is nothing to say")
-    elif audio.silence > MOSTLY_SILENT:
+    elif audio.silence > MOSTLY_SILENT and audio.silence < SILENT:
         warnings.append(f"{audio.silence:.0%} of its sound is silence")
+    elif audio.silence >= SILENT:
+        warnings.append(f"very quiet: {audio.rms_dbfs:.0f} dBFS, nearly all of it below what counts as silence")
     elif audio.loudness_lufs is not None and audio.loudness_lufs < FAINT_LUFS:
         warnings.append(f"very quiet: {audio.loudness_lufs:.0f} LUFS, speech is usually near −23")
     if audio.peak_dbfs > CLIPPED_DBFS:
@@ -148,22 +158,64 @@ def of_audio(audio: AudioDetails | None, error: str | None) -> Assessment:
     return Assessment(tuple(warnings), tuple(poor))
 
 
-def of_languages(expected: Sequence[str], whisper: str | None, detected: str | None) -> Assessment:
-    """Where the table, Whisper and langdetect do not agree on the language."""
+def of_speech(heard: Speech | None) -> Assessment:
+    """What a file's speech is worth; nothing is said where nobody listened to it."""
+    if heard is None:
+        return Assessment()
+    if heard.language is None:
+        said = f"a voice for {heard.speech_s:.1f} s, but no words" if heard.speech_s else "no speech was heard in it"
+        return Assessment(poor=(said,))
+    warnings, poor = [], []
+    for what, phrases in (("transcript", heard.phrases), ("translation", heard.english or ())):
+        uncertain = uncertain_share(phrases)
+        if what == "translation" and heard.language == ENGLISH:
+            continue
+        if uncertain > MOSTLY_UNCERTAIN and what == "transcript":
+            poor.append(f"its transcript is uncertain: {_reasons(phrases)}")
+        elif uncertain:
+            warnings.append(f"{uncertain:.0%} of its {what} is uncertain: {_reasons(phrases)}")
+    if heard.others:
+        warnings.append(f"Whisper hears other languages in places: {', '.join(heard.others)}")
+    return Assessment(tuple(warnings), tuple(poor))
+
+
+def _reasons(phrases: Sequence[Phrase]) -> str:
+    """Why they are uncertain, each reason once."""
+    found = [reason for phrase in phrases if phrase.uncertain for reason in phrase.uncertain.split("; ")]
+    return "; ".join(dict.fromkeys(found))
+
+
+def of_languages(expected: Sequence[str], heard: Speech | None, detected: str | None) -> Assessment:
+    """Where the table, Whisper and langdetect do not agree on the language.
+
+    What is surely heard in another language than the table says is poor; what only one of both tools says is a warning.
+    """
     warnings: list[str] = []
+    poor: list[str] = []
     known = {code_of(name): name for name in expected}
     if len(known) > 1:
         warnings.append(f"the table says several languages of it: {', '.join(expected)}")
-    heard = code_of(whisper) if whisper else None
+    by_ear = code_of(heard.language) if heard and heard.language else None
     read = detected if detected and detected != UNKNOWN else None
-    if heard and read and heard != read:
-        warnings.append(f"Whisper hears {heard!r}, langdetect reads {read!r}")
+    if by_ear and read and by_ear != read:
+        warnings.append(f"Whisper hears {by_ear!r}, langdetect reads {read!r}")
     for code, name in known.items():
-        tools = (("Whisper hears", heard), ("langdetect reads", read))
+        tools = (("Whisper hears", by_ear), ("langdetect reads", read))
         against = [f"{who} {found!r}" for who, found in tools if found and found != code]
         if against:
-            warnings.append(f"the table says {name!r}, {' and '.join(against)}")
-    return Assessment(tuple(warnings))
+            surely = is_known(name) and by_ear and by_ear != code and read != code and _is_sure(heard)
+            (poor if surely else warnings).append(f"the table says {name!r}, {' and '.join(against)}")
+    return Assessment(tuple(warnings), tuple(poor))
+
+
+def _is_sure(heard: Speech | None) -> bool:
+    """Whether its language may be believed."""
+    return (
+        heard is not None
+        and heard.probability is not None
+        and heard.probability >= SURE
+        and uncertain_share(heard.phrases) <= MOSTLY_UNCERTAIN
+    )
 
 
 def tally(verdicts: Sequence[str]) -> dict[str, int]:

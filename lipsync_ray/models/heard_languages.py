@@ -1,0 +1,43 @@
+"""Which language a long sound is in: places of it are asked, and need not agree."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+SURE = 0.5  # probability from which a language is believed in one place
+
+Likely = dict[str, float]  # language → probability
+
+
+class Languages:
+    """What is heard in the places of a sound that were asked."""
+
+    def __init__(self) -> None:
+        self._places: list[Likely] = []
+
+    def add(self, places: list[Likely]) -> None:
+        """Some more of the sound."""
+        self._places += places
+
+    def of(self, places: list[Likely]) -> str:
+        """Of some more of the sound: what it is there, if that is sure; else what it is in the whole so far."""
+        language, probability = _best(places)
+        return language if probability >= SURE else _best(self._places + places)[0]
+
+    def best(self) -> tuple[str | None, float | None]:
+        """The language of the whole and its probability; None where nothing was said."""
+        return _best(self._places) if self._places else (None, None)
+
+    def others(self) -> tuple[str, ...]:
+        """Languages of which some place is sure, and that the whole is not in."""
+        whole, _ = self.best()
+        sure = [language for language, probability in (_best([place]) for place in self._places) if probability >= SURE]
+        return tuple(dict.fromkeys(language for language in sure if language != whole))
+
+
+def _best(places: list[Likely]) -> tuple[str, float]:
+    total: Counter[str] = Counter()
+    for place in places:
+        total.update(place)
+    best = max(sorted(total), key=lambda code: total[code])
+    return best, float(total[best] / len(places))

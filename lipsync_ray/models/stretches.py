@@ -1,0 +1,117 @@
+"""Where somebody speaks in a sound, and those stretches as one sound whose seconds lead back to the whole.
+
+What is cut out is what Whisper invents words in (Koenecke et al. 2024, arXiv:2402.08021). The thresholds are Silero's own,
+the pause and the padding those of faster-whisper's filter.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lipsync_ray.models.voice import CHUNK, voice_blocks
+
+F32 = NDArray[np.float32]
+
+SPEECH, SPEECH_ENDS = 0.5, 0.35  # probability at which it begins, and below which it has ended
+LEAST_CHUNKS = 8  # of 32 ms with a voice: less is no speech
+PAUSE_S = 2.0  # a longer one parts two stretches
+PADDING_S = 0.4  # kept before and after a stretch, so that no soft consonant is cut
+HARDLY_S = 0.5  # of a voice before a cut: a phrase that goes on behind it begins there
+LEVEL = 0.1  # RMS that speech is brought to before it is listened to: the detector and Whisper miss what is very quiet
+_SAMPLE_RATE = 16_000
+_WINDOW = _SAMPLE_RATE // 10  # samples of one level
+_GATE = 0.1  # of the mean power: quieter windows are pauses, and say nothing of a voice's level
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """The stretches of a sound in which somebody speaks, one after the other.
+
+    Attributes
+    ----------
+    samples : (n,) float32, brought to one level
+    starts : (k,) of each stretch in the whole sound, in samples
+    lengths : (k,) of each stretch, in samples; they add up to n
+    voice_s : seconds with a voice in them
+    """
+
+    samples: F32
+    starts: NDArray[np.int64]
+    lengths: NDArray[np.int64]
+    voice_s: float
+
+    def span(self, start_s: float, end_s: float) -> tuple[float, float]:
+        """(start, end) in the whole sound, in seconds, of what is said from one second of `samples` to another.
+
+        Whisper begins a phrase where the one before ends, and so before the pause that was cut out: a phrase across a cut
+        begins behind it where hardly any of it is before, and ends before it where nothing of it is behind. What lies
+        beyond the end is the end.
+        """
+        ends = np.cumsum(self.lengths)
+        begins = ends - self.lengths
+        start, end = start_s * _SAMPLE_RATE, end_s * _SAMPLE_RATE
+        first = max(0, int(np.searchsorted(begins, start, side="right")) - 1)
+        last = max(first, int(np.searchsorted(begins, end, side="left")) - 1)
+        while last > first and end <= begins[last] + PADDING_S * _SAMPLE_RATE:
+            last -= 1
+            end = ends[last]
+        while last > first and start >= ends[first] - (PADDING_S + HARDLY_S) * _SAMPLE_RATE:
+            first += 1
+            start = begins[first]
+        moments = ((first, start), (last, end))
+        begin, stop = (self.starts[k] + min(at - begins[k], self.lengths[k]) for k, at in moments)
+        return float(begin) / _SAMPLE_RATE, float(max(begin, stop)) / _SAMPLE_RATE
+
+
+def spoken_in(sound: F32) -> Spoken | None:
+    """What is spoken in a sound; None where nobody speaks.
+
+    Parameters
+    ----------
+    sound : (n,) float32, 16 kHz mono, of any level
+    """
+    levelled = sound * gain(sound)
+    probability = np.concatenate(list(voice_blocks([np.clip(levelled, -1, 1)])))
+    found = stretches(probability)
+    if not len(found):
+        return None
+    voiced = sum(int(hears(probability)[start:stop].sum()) for start, stop in found)
+    padding = int(PADDING_S * _SAMPLE_RATE)
+    starts = np.maximum(found[:, 0] * CHUNK - padding, 0)
+    stops = np.minimum(found[:, 1] * CHUNK + padding, len(sound))
+    samples = np.concatenate([levelled[start:stop] for start, stop in zip(starts, stops, strict=True)])
+    return Spoken(samples, starts, stops - starts, voiced * CHUNK / _SAMPLE_RATE)
+
+
+def gain(sound: F32) -> float:
+    """What brings the louder parts of a sound to :data:`LEVEL`; 1 of digital silence."""
+    if not np.any(sound):
+        return 1.0
+    count = max(1, len(sound) // _WINDOW)
+    power = np.array([np.square(part, dtype=np.float64).mean() for part in np.array_split(sound, count)])
+    return float(LEVEL / np.sqrt(power[power >= _GATE * power.mean()].mean()))
+
+
+def hears(probability: F32) -> NDArray[np.bool_]:
+    """Which chunks have a voice: from a sure one on, until one is unlikely."""
+    decided = np.where(probability >= SPEECH, 1, np.where(probability < SPEECH_ENDS, 0, -1))
+    last = np.maximum.accumulate(np.where(decided >= 0, np.arange(len(decided)), -1))
+    return np.asarray((last >= 0) & (decided[last] == 1))
+
+
+def stretches(probability: F32) -> NDArray[np.int64]:
+    """(k, 2) first chunk and the one behind the last of each stretch of speech; pauses inside are short.
+
+    Parameters
+    ----------
+    probability : (n,) of a voice in each chunk of 32 ms
+    """
+    voiced = hears(probability)
+    at = np.flatnonzero(voiced)
+    if not len(at):
+        return np.zeros((0, 2), np.int64)
+    parts = np.split(at, np.flatnonzero(np.diff(at) > PAUSE_S * _SAMPLE_RATE / CHUNK) + 1)
+    return np.array([(part[0], part[-1] + 1) for part in parts if len(part) >= LEAST_CHUNKS], np.int64).reshape(-1, 2)
