@@ -51,7 +51,7 @@ _FACES = _kinds(
     ("face tables: boxes and landmarks of every face of a source", "cache", rf"faces/parts/.+/{_STRETCH}\.npz"),
 )
 _SOUND = _kinds(
-    ("features of voices, and when somebody speaks", "cache", rf"sources/{_HEX}\.(mel|whisper|mfcc|voice)[^/]*"),
+    ("features of voices, and when somebody speaks", "cache", rf"sources/{_HEX}(-\d+)?\.(mel|whisper|mfcc|voice)[^/]*"),
 )
 _PARTS = _kinds(("parts of videos that are not finished", "cache", rf"parts/[^/]+/[^/]*{_HEX}-{_STRETCH}\.(mp4|png)"))
 _BEFORE_AFTER = _kinds(
@@ -79,7 +79,7 @@ _OF: Mapping[str, tuple[Kind, ...]] = {
         *_FACES,
         *_SOUND,
         *_kinds(
-            ("features of voices, and when somebody speaks", "cache", rf"sources/{_HEX}\.[^/]+\.npz"),
+            ("features of voices, and when somebody speaks", "cache", rf"sources/{_HEX}(-\d+)?\.[^/]+\.npz"),
             ("face tracks, and how lips move", "cache", rf"tracks/[^/]+-{_HEX}\.npz|lips/.+\.npz"),
             ("parts of scores that are not finished", "cache", rf"parts/[^/]+-{_HEX}/{_STRETCH}\.npz"),
             ("strips and players of the report", "preview", r"media/[^/]+-[0-9a-f]{12}(\.jpg|\.webm|-restored\.jpg)|media/cuttings/.+\.npz"),

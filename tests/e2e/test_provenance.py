@@ -17,6 +17,7 @@ from material import random_gfpgan
 sys.path.insert(0, str(Path(__file__).parent))
 from commands import frame_digests, lipsync_ray
 
+from lipsync_ray.engine.cleaning import contents
 from lipsync_ray.io.records import Records
 from lipsync_ray.io.results import read_results
 from lipsync_ray.media import decode
@@ -257,3 +258,10 @@ def test_what_was_cleaned_is_made_again_where_it_is_needed(table, signed, signer
     assert dub(tmp_path / "t.csv", out, *by(signer)) == 0
     assert [path.suffix for path in (out / "faces").iterdir() if path.is_file()] == [".parquet"]
     assert frame_digests(out / "videos" / "c.mp4") == frame_digests(out / "videos" / "b.mp4")
+
+
+def test_every_file_that_a_run_makes_is_known(demo_run, demo_scores, analysed):
+    """Or `clean` would leave it."""
+    for out in (demo_run, demo_scores, analysed):
+        unknown = [path for one in contents(str(out), False) if one.use is None for path in one.files]
+        assert [path for path in unknown if not path.startswith("inputs/")] == []

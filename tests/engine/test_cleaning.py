@@ -21,7 +21,7 @@ FILES = {
         [
             f"faces/pan-{KEY}.parquet", f"faces/parts/{KEY}/0-30.npz", f"faces/meshes/{KEY}.mesh", f"faces/meshes/{KEY}.mesh.mouths",
             f"faces/meshes/parts/{KEY}/0-30.npy", f"faces/encodings/{KEY}.json", f"faces/encodings/{KEY}/0-8.npz",
-            f"heads/{KEY}.latents", f"heads/{KEY}/3", f"sources/{KEY}.mel", f"sources/{KEY}.mel.json", f"sources/{KEY}.voice",
+            f"heads/{KEY}.latents", f"heads/{KEY}/3", f"sources/{KEY}.mel", f"sources/{KEY}.mel.json", f"sources/{KEY}.voice", f"sources/{KEY}-3.mel",
             f"sources/{KEY}.whisper-0a1b2c3d", f"parts/a/{KEY}-0-100.mp4",
         ],
         ["pictures/a.png", "pictures/a-strip.jpg", "pictures/parts/b/000000004.png"],
