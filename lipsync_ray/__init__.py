@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from lipsync_ray.jobs.train.job import Trained
     from lipsync_ray.jobs.train.settings import TrainSettings
     from lipsync_ray.media.encode import VideoCoding
+    from lipsync_ray.provenance.inspection import Inspection, inspect_file
     from lipsync_ray.quotes import calibrate, quote_table
     from lipsync_ray.settings import (
         AnalyzeSettings,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
         EnhanceSettings,
         EvaluateSettings,
         HeadSettings,
+        ProvenanceSettings,
         RestoreSettings,
         Workers,
     )
@@ -46,9 +48,11 @@ __all__ = [
     "EvaluateSettings",
     "Evaluated",
     "HeadSettings",
+    "Inspection",
     "LipsyncError",
     "Pads",
     "Prices",
+    "ProvenanceSettings",
     "Quote",
     "RestoreSettings",
     "Result",
@@ -63,6 +67,7 @@ __all__ = [
     "dub_table",
     "enhance",
     "evaluate",
+    "inspect_file",
     "quote_table",
     "train",
 ]
@@ -75,9 +80,11 @@ _WHERE = {
     "EvaluateSettings": "settings",
     "Evaluated": "jobs.evaluate.job",
     "HeadSettings": "settings",
+    "Inspection": "provenance.inspection",
     "LipsyncError": "errors",
     "Pads": "faces.crop",
     "Prices": "jobs.dub.quote",
+    "ProvenanceSettings": "settings",
     "Quote": "jobs.dub.quote",
     "RestoreSettings": "settings",
     "Result": "io.results",
@@ -92,6 +99,7 @@ _WHERE = {
     "dub_table": "api",
     "enhance": "api",
     "evaluate": "api",
+    "inspect_file": "provenance.inspection",
     "quote_table": "quotes",
     "train": "api",
 }

@@ -98,15 +98,18 @@ def dub_table(
     settings: DubSettings | None = None,
     workers: Workers | None = None,
     analysis: Location | None = None,
+    require_consent: bool = False,
     progress: bool = True,
 ) -> Summary:
-    """Make every dub of a table: CSV, JSON lines or Parquet with the columns video, audio and optionally id, language.
+    """Make every dub of a table: CSV, JSON lines or Parquet with the columns video, audio and optionally id, language, consent,
+    rights.
 
     Parameters
     ----------
     out : folder of the results; what an earlier run finished there is kept
     workers : default: Ray, on this machine or the cluster of ``$RAY_ADDRESS``
     analysis : analysis.parquet of :func:`analyze`: what is impossible by it is not tried
+    require_consent : refuse a table with rows whose `consent` is empty
     model, settings, progress, Raises : as for :func:`dub`
     """
     from lipsync_ray.io.manifest import read_manifest
@@ -115,7 +118,7 @@ def dub_table(
     settings, workers = _dub_settings(settings, model), _workers(workers)
     if is_video(os.fspath(out)):
         raise SettingsError(f"-o {os.fspath(out)}: a table's results go into a folder")
-    rows = read_manifest(os.fspath(table))
+    rows = read_manifest(os.fspath(table), require_consent)
     return _dub(rows, os.fspath(out), settings, workers, analysis, progress)
 
 

@@ -9,6 +9,7 @@
     │   ├── ProbeError          … not a readable video or audio file
     │   ├── DecodeError         … opened, but frames or samples cannot be had from it
     │   ├── EncodeError         … cannot be written
+    │   ├── SigningError        … is written, but cannot be signed
     │   └── ChangedError        … is not the one any more that was planned with
     ├── ModelError
     │   ├── WeightsError        a checkpoint is missing, damaged or not the file it should be (exit status 2)
@@ -86,6 +87,10 @@ class DecodeError(MediaError):
 
 class EncodeError(MediaError):
     """A video cannot be written."""
+
+
+class SigningError(MediaError):
+    """A file cannot be signed."""
 
 
 class ChangedError(MediaError):

@@ -18,6 +18,7 @@ from lipsync_ray.media.container import DECODERS, Decoder
 from lipsync_ray.media.encode import PRESETS, VideoCoding
 from lipsync_ray.media.timeline import LOOPS, Loop
 from lipsync_ray.option_checks import check_types, one_of, within
+from lipsync_ray.provenance_settings import ProvenanceSettings as ProvenanceSettings
 
 Length = Literal["audio", "video", "shortest"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
@@ -38,8 +39,7 @@ SCORERS = ("syncnet", "mini-sync")
 FID_DIMS = (64, 192, 768, 2048)
 PRECISIONS: tuple[str, ...] = get_args(Precision)
 LENGTHS: tuple[str, ...] = get_args(Length)
-MAX_CRF = 51
-MAX_SHIFT = 200
+MAX_CRF, MAX_SHIFT = 51, 200
 SEGMENT_S = 4.0  # of video in one row of work, where nothing larger than face crops travels with it
 
 
@@ -65,6 +65,7 @@ class DubSettings:
     close_in_silence : whether the mouth closes where nobody speaks; None for what the model does by itself
     restore : how the drawn faces are restored; None leaves them as the generator drew them
     head : how a head is animated, by a model that does that; None for what suits it
+    provenance : what the output says of itself; changes no frame
     """
 
     model: str = DEFAULT_MODEL
@@ -84,6 +85,7 @@ class DubSettings:
     close_in_silence: bool | None = None
     restore: RestoreSettings | None = None
     head: HeadSettings | None = None
+    provenance: ProvenanceSettings = field(default_factory=ProvenanceSettings)
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -111,7 +113,7 @@ class DubSettings:
 
     def record(self) -> dict[str, Any]:
         """The settings as JSON values."""
-        return asdict(self) | {"still_rate": str(self.still_rate)}
+        return asdict(self) | {"still_rate": str(self.still_rate), "provenance": self.provenance.record()}
 
 
 @dataclass(frozen=True)
@@ -151,6 +153,7 @@ class EnhanceSettings:
     face : whose: "all", or a rule as in `DubSettings`; None for the dubbed face of a run, all of a video
     coding : how the output is encoded
     precision : arithmetic of the networks
+    provenance : what the output says of itself; changes no frame
     """
 
     restore: RestoreSettings = field(default_factory=RestoreSettings)
@@ -159,6 +162,7 @@ class EnhanceSettings:
     face: FaceChoice | None = None
     coding: VideoCoding = field(default_factory=VideoCoding)
     precision: Precision = "auto"
+    provenance: ProvenanceSettings = field(default_factory=ProvenanceSettings)
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -171,7 +175,7 @@ class EnhanceSettings:
 
     def record(self) -> dict[str, Any]:
         """The settings as JSON values."""
-        return asdict(self)
+        return asdict(self) | {"provenance": self.provenance.record()}
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 JOBS_USE = {
     "addresses",
     "restoration",
+    "provenance",
     "inputs",
     "engine",
     "models",
@@ -31,6 +32,7 @@ ALLOWED = {
     "models": {"models", "settings", "faces", "media", "devices", "home", "errors"},
     "engine": {"engine", "settings", "io", "cpus", "home", "errors", "addresses"},
     "inputs": {"inputs", "engine", "models", "faces", "media", "settings", "io", "errors"},
+    "provenance": {"provenance", "provenance_settings", "engine", "media", "io", "errors", "addresses"},
     "restoration": {"restoration", "inputs", "faces", "media", "models", "settings", "io", "errors"},
     "report": {"report", "jobs.evaluate", "metrics", "io", "errors"},
     "demo": set(),

@@ -15,9 +15,11 @@ from typer.core import TyperGroup
 
 from lipsync_ray import addresses
 from lipsync_ray.cli.analyze import analyze
+from lipsync_ray.cli.clean import clean
 from lipsync_ray.cli.dub import demo, dub
 from lipsync_ray.cli.enhance import enhance
 from lipsync_ray.cli.evaluate import evaluate, report
+from lipsync_ray.cli.inspect import inspect
 from lipsync_ray.cli.logs import PACKAGE, end_logs
 from lipsync_ray.cli.quote import calibrate
 from lipsync_ray.cli.status import status
@@ -48,7 +50,7 @@ app = typer.Typer(
 )
 _LOG = logging.getLogger(PACKAGE)
 
-for command in (dub, demo, analyze, enhance, evaluate, report, train, calibrate, status):
+for command in (dub, demo, analyze, enhance, evaluate, report, train, calibrate, status, inspect, clean):
     app.command()(command)
 app.add_typer(weights_app, name="weights")
 

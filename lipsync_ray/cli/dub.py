@@ -34,6 +34,15 @@ from lipsync_ray.cli.options import (
     engine_of,
     restore_settings,
 )
+from lipsync_ray.cli.provenance_options import (
+    ConsentInManifest,
+    Provenance,
+    SignCert,
+    SignCommand,
+    SignKey,
+    Tsa,
+    provenance_settings,
+)
 from lipsync_ray.cli.quote import DryRun, PriceCpu, PriceGpu, QuoteCpus, QuoteGpus, RatesOption, dry_run
 from lipsync_ray.io.console import console_for
 
@@ -109,6 +118,14 @@ AnalysisOption = Annotated[
         help="analysis.parquet of lipsync-ray analyze: what is impossible by it is not tried.",
     ),
 ]
+RequireConsent = Annotated[
+    bool,
+    typer.Option(
+        "--require-consent",
+        help="Refuse a table with rows whose column consent is empty.",
+        rich_help_panel="Provenance",
+    ),
+]
 Crf = Annotated[
     float,
     typer.Option(help="x264 quality: 0 lossless, 18 looks like the source, 23 smaller.", rich_help_panel="Encoding"),
@@ -120,7 +137,7 @@ def dub(
     source: Annotated[
         str,
         typer.Argument(
-            help="A table (CSV, JSON lines, Parquet) with columns video, audio and optionally id, language; or a video."
+            help="A table (CSV, JSON lines, Parquet) with columns video, audio and optionally id, language, consent, rights; or a video."
         ),
     ],
     audio: Annotated[
@@ -154,6 +171,13 @@ def dub(
     crf: Crf = 18,
     preset: Preset = "veryfast",
     decoder: DecoderOption = "cpu",
+    provenance: Provenance = "tags",
+    sign_cert: SignCert = None,
+    sign_key: SignKey = None,
+    sign_command: SignCommand = None,
+    tsa: Tsa = None,
+    consent_in_manifest: ConsentInManifest = "hashed",
+    require_consent: RequireConsent = False,
     actors: Actors = None,
     gpus_per_actor: Gpus = None,
     batch: Batch = None,
@@ -213,6 +237,7 @@ def dub(
         close_in_silence=close_in_silence,
         restore=restore_settings(restore, restore_mask, restore_region, restore_strength),
         head=head_settings(steps, guidance, seed, head_side, paste_back, parity),
+        provenance=provenance_settings(provenance, sign_cert, sign_key, sign_command, tsa, consent_in_manifest),
     )
     kind = engine_of(engine, address, None if audio is None else (source, audio))
     workers = workers_of(profile, actors, gpus_per_actor, batch, segment, attempts, address, kind)
@@ -222,8 +247,9 @@ def dub(
     if audio is not None:
         if dry:
             raise SettingsError("--dry-run is for a table of dubs")
-        if analysis is not None:
-            raise SettingsError("--analysis is for a table of dubs")
+        for option, value in (("--analysis", analysis), ("--require-consent", require_consent)):
+            if value:
+                raise SettingsError(f"{option} is for a table of dubs")
         summary = api.dub(source, audio, out, settings=settings, workers=workers)
         if summary.complete and is_video(out):
             console_for().print(f"{escape(out)}: {summary.results[0].frames} frames", highlight=False, soft_wrap=True)
@@ -237,7 +263,12 @@ def dub(
     if dry:
         dry_run(source, out, settings, workers, rates, cpus, gpus, price_cpu, price_gpu)
         raise typer.Exit(0)
-    exit_with(api.dub_table(source, out, settings=settings, workers=workers, analysis=analysis), exit_zero)
+    exit_with(
+        api.dub_table(
+            source, out, settings=settings, workers=workers, analysis=analysis, require_consent=require_consent
+        ),
+        exit_zero,
+    )
 
 
 def demo(

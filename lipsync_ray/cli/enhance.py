@@ -25,6 +25,15 @@ from lipsync_ray.cli.options import (
     Segment,
     engine_of,
 )
+from lipsync_ray.cli.provenance_options import (
+    ConsentInManifest,
+    Provenance,
+    SignCert,
+    SignCommand,
+    SignKey,
+    Tsa,
+    provenance_settings,
+)
 
 
 def enhance(
@@ -54,6 +63,12 @@ def enhance(
     precision: Annotated[str, typer.Option(help="auto, fp32, bf16, fp16.", rich_help_panel="Restoration")] = "auto",
     crf: Annotated[float, typer.Option(help="x264 quality: 0 lossless, 18 like the source.")] = 18,
     preset: Annotated[str, typer.Option(help="x264 speed: ultrafast … veryslow.")] = "veryfast",
+    provenance: Provenance = "tags",
+    sign_cert: SignCert = None,
+    sign_key: SignKey = None,
+    sign_command: SignCommand = None,
+    tsa: Tsa = None,
+    consent_in_manifest: ConsentInManifest = "hashed",
     actors: Actors = None,
     gpus_per_actor: Gpus = None,
     batch: Batch = None,
@@ -86,6 +101,7 @@ def enhance(
         face,  # type: ignore[arg-type]
         VideoCoding(crf, preset),
         precision,  # type: ignore[arg-type]
+        provenance_settings(provenance, sign_cert, sign_key, sign_command, tsa, consent_in_manifest),
     )
     workers = workers_of(profile, actors, gpus_per_actor, batch, segment, attempts, address, engine_of(engine, address))
     exit_with(api.enhance(sources, out, settings=settings, workers=workers), exit_zero)

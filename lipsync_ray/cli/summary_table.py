@@ -45,6 +45,8 @@ def show(summary: Summary, console: Console) -> None:
     counted = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
     warned = sum(bool(result.warnings) for result in summary.results)
     counted += f" ({warned} with warnings)" if warned else ""
+    named = sum(result.consent is not None for result in summary.results)
+    counted += f", consent named for {named} of {len(summary.results)}" if named else ""
     made = sum(result.frames or 0 for result in summary.results)
     took = f"{made} frames in {number(summary.seconds)} s"
     console.print(f"{counted}; {took}; {escape(summary.results_url)}", highlight=False, soft_wrap=True)

@@ -160,10 +160,16 @@ class JobRun(ABC, Generic[Video, R]):
         self.context.failures.tell(video.id, failure)
         self.end(self.row_of(video, "failed", stage=failure.stage, error=failure.reason))
 
-    def end(self, row: R) -> None:
-        """Record what became of a row, its URLs as addresses; from here on a run that starts anew knows it."""
+    def end(self, row: R, recorded: bool = True) -> None:
+        """Record what became of a row, its URLs as addresses; from here on a run that starts anew knows it.
+
+        Parameters
+        ----------
+        recorded : else what an earlier run recorded of it stays, to be gone on from
+        """
         row = addresses.cleaned(row)
-        self.spec.records.commit(self.out, row, self.spec.name)
+        if recorded:
+            self.spec.records.commit(self.out, row, self.spec.name)
         self.ended[row.id] = row
         self.active.pop(row.id, None)
 

@@ -1,8 +1,8 @@
-"""The table of dubs: columns video, audio and optionally id, language (:mod:`lipsync_ray.io.user_tables` reads it)."""
+"""The table of dubs: columns video, audio and optionally id, language, consent, rights (:mod:`lipsync_ray.io.user_tables` reads it)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lipsync_ray.errors import ManifestError
 from lipsync_ray.io import storage, user_tables
@@ -14,6 +14,8 @@ COLUMNS = (
     Column("audio", required=True, file="must"),
     user_tables.ID,
     Column("language"),
+    Column("consent"),
+    Column("rights"),
 )
 
 
@@ -26,22 +28,31 @@ class Dub:
     id : names the output; letters, digits, ``.``, ``_`` and ``-``, unique in the table
     video, audio : path or fsspec URL
     language : as the user wrote it, or None
+    consent, rights : what the user says of the person's consent and of the rights: a text, an id, a URL; or None
     """
 
     id: str
     video: str
     audio: str
     language: str | None = None
+    consent: str | None = None
+    rights: str | None = None
 
 
-def read_manifest(url: str) -> list[Dub]:
+def read_manifest(url: str, require_consent: bool = False) -> list[Dub]:
     """The dubs of a table.
+
+    Parameters
+    ----------
+    require_consent : refuse rows whose `consent` is empty
 
     Raises
     ------
     ManifestError : with every problem found
     """
-    return [Dub(**row) for row in user_tables.read_rows(url, COLUMNS, _source_of)]  # type: ignore[arg-type]
+    columns = [replace(one, required=True) if one.name == "consent" else one for one in COLUMNS]
+    rows = user_tables.read_rows(url, columns if require_consent else COLUMNS, _source_of)
+    return [Dub(**row) for row in rows]  # type: ignore[arg-type]
 
 
 def one_dub(video: str, audio: str) -> Dub:

@@ -15,6 +15,24 @@ Status = Literal["done", "failed", "no_face"]
 
 
 @dataclass(frozen=True)
+class Drawn:
+    """When and where pixels were drawn anew.
+
+    Attributes
+    ----------
+    start_s, stop_s : seconds of the output
+    x, y, width, height : pixels of it: the rectangle that holds all of them meanwhile
+    """
+
+    start_s: float
+    stop_s: float
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
 class Result:
     """What became of one row of the manifest.
 
@@ -42,6 +60,11 @@ class Result:
     warnings : what a person should know of it all the same, one sentence each
     gpu_mb : most memory that a process which drew it had of its GPU, all networks of that process together; None on a CPU
     run : that ended this row, as run.json names it: an earlier one's of a row that was done before
+    consent, rights : as in the manifest
+    provenance : what the output says of itself: "none", "tags", "c2pa"
+    signer : sha256 of the certificate by which it is signed
+    mark : changes with all that it says of itself
+    drawn : when and where pixels were drawn anew; None where nobody knows
     """
 
     id: str
@@ -70,6 +93,12 @@ class Result:
     warnings: tuple[str, ...] = ()
     run: str | None = None
     gpu_mb: int | None = None
+    consent: str | None = None
+    rights: str | None = None
+    provenance: str | None = None
+    signer: str | None = None
+    mark: str | None = None
+    drawn: tuple[Drawn, ...] | None = None
 
     @property
     def drawn_per_s(self) -> float | None:

@@ -44,11 +44,11 @@ class Part:
     Attributes
     ----------
     start : number of its first frame in the video
-    read : fetches the mp4, when its turn comes
+    read : fetches the mp4, or says which file it is, when its turn comes
     """
 
     start: int
-    read: Callable[[], bytes]
+    read: Callable[[], bytes | Path]
 
 
 @dataclass(frozen=True)
@@ -80,8 +80,14 @@ class AudioCopy:
     content: str = ""
 
 
-def join(parts: Iterable[Part], rate: Fraction, track: AudioTrack | AudioCopy | None, target: Path) -> int:
+def join(
+    parts: Iterable[Part], rate: Fraction, track: AudioTrack | AudioCopy | None, target: Path, comment: str = ""
+) -> int:
     """Write the mp4 ``target``; the number of its frames. Without a track it is silent.
+
+    Parameters
+    ----------
+    comment : a sentence that players show as the file's comment and description
 
     Raises
     ------
@@ -96,8 +102,11 @@ def join(parts: Iterable[Part], rate: Fraction, track: AudioTrack | AudioCopy | 
         ):
             video: Any = None
             sound: Any = None
+            if comment:
+                out.metadata.update(comment=comment, description=comment)
             for part in parts:
-                with av.open(io.BytesIO(part.read())) as source:
+                read = part.read()
+                with av.open(io.BytesIO(read) if isinstance(read, bytes) else str(read)) as source:
                     stream = source.streams.video[0]
                     if part.start != frames:
                         raise EncodeError(
@@ -255,6 +264,8 @@ def join_committed(
     track: AudioTrack | AudioCopy | None,
     url: str,
     sources: Iterable[tuple[str, str]] = (),
+    comment: str = "",
+    finish: Callable[[Path], None] | None = None,
 ) -> None:
     """Join committed parts under a sound and commit the mp4; the parts stay.
 
@@ -263,6 +274,8 @@ def join_committed(
     parts : (first frame, URL), in order
     frames : that they must add up to
     sources : (URL, identity) of the files they are made of, looked at once more before the video is committed
+    comment : as for :func:`join`
+    finish : is given the file before it is committed
 
     Raises
     ------
@@ -272,9 +285,11 @@ def join_committed(
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / storage.name_of(url)
         read = (Part(start, lambda part=part: storage.read_bytes(part)) for start, part in parts)  # type: ignore[misc]
-        found = join(read, rate, track, path)
+        found = join(read, rate, track, path, comment)
         if found != frames:
             raise EncodeError(f"{storage.name_of(url)}: {found} frames in its parts, {frames} planned")
+        if finish is not None:
+            finish(path)
         for source, planned in sources:
             check_unchanged(source, planned)
         storage.commit_file(path, url)

@@ -126,6 +126,11 @@ class Checkpoint:
         """Its entry, where it was asked for by name."""
         return find(self.given)
 
+    @property
+    def licence(self) -> str:
+        """Of its weights, as far as it is known."""
+        return self.registered.licence if self.registered is not None else "not known: given as a file"
+
     def here(self) -> Path:
         """The file on this machine, fetched where it must be; the same one that the driver has.
 

@@ -174,6 +174,7 @@ def _page(
         protocols=sorted({str(s.record["settings"]["protocol"]) for s in sources}),
         reach=MAX_SHIFT,
         systems=systems(scores),
+        consents=sum(s.record.get("consent") or 0 for s in sources),
         dash=NONE,
     )
 

@@ -184,3 +184,13 @@ def test_what_an_older_version_wrote_is_still_a_row(tmp_path):
     (tmp_path / "outcomes").mkdir()
     (tmp_path / "outcomes" / "a-ko.json").write_text(json.dumps(old))
     assert RESULTS.read(str(tmp_path), ["a-ko"])["a-ko"] == replace(RESULT, warnings=())
+
+
+def test_consents_are_counted():
+    out = io.StringIO()
+    rows = [RESULT, replace(RESULT, id="b", consent="signed")]
+    summary_table.show(Summary(rows, "out/results.parquet", 1, 2.0), Console(file=out, width=200))
+    assert "consent named for 1 of 2" in out.getvalue()
+    out = io.StringIO()
+    summary_table.show(Summary([RESULT], "out/results.parquet", 1, 2.0), Console(file=out, width=200))
+    assert "consent" not in out.getvalue()

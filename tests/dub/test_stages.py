@@ -136,7 +136,7 @@ def test_a_video_is_joined_and_a_missing_part_is_said(prepared, sync, demo_input
     order = VideoOrder(
         "d", tuple((h.start, h.url) for h in halves), 40, Fraction(25), track, storage.join(out, "videos", "d.mp4")
     )
-    assert probe_video(make_video(order)).frames == 40
+    assert probe_video(make_video(order).url).frames == 40
     with pytest.raises(EncodeError, match="16 frames in its parts, 40 planned"):
         make_video(replace(order, parts=order.parts[:1]))
 

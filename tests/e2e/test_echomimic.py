@@ -29,6 +29,7 @@ from lipsync_ray.jobs.dub.animate import Animate, HeadPlan, StepRow
 from lipsync_ray.media.audio import SoundTrack
 from lipsync_ray.media.probe import probe_video
 from lipsync_ray.models import generators, weights
+from lipsync_ray.provenance.inspection import inspect_file
 from lipsync_ray.settings import HeadSettings
 
 pytest.importorskip("diffusers", reason="the extra `echomimic` is not installed")
@@ -97,6 +98,16 @@ def test_every_head_is_as_long_as_its_sound(made, inputs):
         assert heard == pytest.approx(lasts, abs=0.05)
         assert any("drawn anew from frame" in said for said in row.warnings)
         assert np.abs(np.diff(found.astype(int), axis=0)).mean() > 0.5  # it moves
+
+
+def test_heads_say_that_no_camera_saw_them(made):
+    for row in rows_of(made).values():
+        found = inspect_file(row.output)
+        assert (found.marked, found.source_type.rpartition("/")[2]) == (True, "trainedAlgorithmicMedia")
+        assert found.comment.startswith("This talking head was drawn by a computer")
+        (drawn,) = row.drawn
+        assert (drawn.start_s, drawn.stop_s) == (0, pytest.approx(row.duration_s, abs=1e-3))
+        assert (drawn.x, drawn.y, drawn.width, drawn.height) == (0, 0, SIDE, SIDE)
 
 
 def test_a_time_is_told_before_sampling_begins_and_steps_while_it_lasts(inputs, models, tmp_path, capsys):
@@ -288,6 +299,9 @@ def test_a_head_goes_back_into_its_frame(made, inputs, models, tmp_path):
     height, width = source.shape[:2]
     assert found.shape[1:] == source.shape
     square = head_of(tracks.box[row], width, height).square
+    assert inspect_file(out / "videos" / "moving.mp4").source_type.endswith("/compositeWithTrainedAlgorithmicMedia")
+    (drawn,) = rows_of(out)["moving"].drawn
+    assert (drawn.x, drawn.y) == (square.x0 & ~1, square.y0 & ~1)
     inside = np.zeros((height, width), bool)
     inside[square.y0 : square.y1, square.x0 : square.x1] = True
     rim = np.zeros_like(inside)

@@ -144,3 +144,15 @@ def test_one_pair_needs_no_table(folder):
     assert (dub.id, dub.audio) == ("v-ko", str(folder / "ko.wav"))
     with pytest.raises(ManifestError, match=r"gone\.wav: no such file"):
         one_dub(str(folder / "v.mp4"), str(folder / "gone.wav"))
+
+
+def test_a_consent_that_is_required(folder):
+    rows = [
+        {"video": "v.mp4", "audio": name, "consent": said} for name, said in (("ko.wav", "signed"), ("es.wav", "  "))
+    ]
+    table = write(folder, "csv", rows)
+    assert [dub.consent for dub in read_manifest(table)] == ["signed", None]
+    with pytest.raises(ManifestError, match="row 2, column 'consent': empty"):
+        read_manifest(table, require_consent=True)
+    with pytest.raises(ManifestError, match="column 'consent': missing"):
+        read_manifest(write(folder, "jsonl", [{"video": "v.mp4", "audio": "ko.wav"}]), require_consent=True)

@@ -59,3 +59,11 @@ def test_two_evaluations_and_copies_of_one_are_different_folders(tmp_path):
     shutil.copytree(one, tmp_path / "copy")
     page = write_report([one, str(tmp_path / "copy")], str(tmp_path / "out"))
     assert "warp (one)" in storage.read_bytes(page).decode()
+
+
+@pytest.mark.parametrize(("named", "shown"), [(2, True), (0, False), (None, False)])
+def test_consents_are_counted(tmp_path, named, shown):
+    folder = evaluation(str(tmp_path / "one"))
+    storage.commit_bytes(storage.join(folder, "run.json"), json.dumps(RECORD | {"consent": named}).encode())
+    page = storage.read_bytes(write_report([folder], str(tmp_path / "out"))).decode()
+    assert ("with a consent named" in page) is shown

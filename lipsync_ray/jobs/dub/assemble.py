@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
+from lipsync_ray.io.results import Drawn
+from lipsync_ray.jobs.dub.drawn import Drawing
 from lipsync_ray.media.join import AudioTrack, join_committed
+from lipsync_ray.provenance.claims import Claim
+from lipsync_ray.provenance.marking import UNMARKED, Marking
 from lipsync_ray.restoration.previews import join_rows
 
 
@@ -23,6 +27,8 @@ class VideoOrder:
     url : where it is committed
     sources : (URL, identity when the run was planned) of the files it is made of
     previews : the folder of its before-and-after, where it has one
+    claim, marking : what it says of itself, and how
+    drawing : by which is found when and where it was drawn; None where nobody asks
     """
 
     key: str
@@ -33,17 +39,31 @@ class VideoOrder:
     url: str
     sources: tuple[tuple[str, str], ...] = ()
     previews: str | None = None
+    claim: Claim | None = None
+    marking: Marking = UNMARKED
+    drawing: Drawing | None = None
 
 
-def make_video(order: VideoOrder) -> str:
+@dataclass(frozen=True)
+class Made:
+    """A video that is committed: where, and when and where it was drawn."""
+
+    url: str
+    drawn: tuple[Drawn, ...] | None = None
+
+
+def make_video(order: VideoOrder) -> Made:
     """Join a dub's parts under its audio and commit the mp4; the parts stay until the dub is recorded as done.
 
     Raises
     ------
     EncodeError : the parts do not add up to the frames that were planned
+    SigningError : it cannot be signed
     ChangedError : a source is not the one any more that the parts were made of
     """
-    join_committed(order.parts, order.frames, order.rate, order.track, order.url, order.sources)
+    drawn = order.drawing.drawn() if order.drawing is not None else None
+    said = order.marking.on(replace(order.claim, drawn=drawn) if order.claim is not None else None)
+    join_committed(order.parts, order.frames, order.rate, order.track, order.url, order.sources, *said)
     if order.previews is not None:
         join_rows(order.previews, order.key)
-    return order.url
+    return Made(order.url, drawn)

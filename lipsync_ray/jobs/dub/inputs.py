@@ -21,12 +21,15 @@ from lipsync_ray.inputs.mesh_tables import MeshTable
 from lipsync_ray.inputs.probe import VideoSource, probe
 from lipsync_ray.inputs.speakers import SpeakerTracks
 from lipsync_ray.io.manifest import Dub
-from lipsync_ray.io.results import RESULTS, Result, has_output
+from lipsync_ray.io.results import RESULTS, Result
 from lipsync_ray.jobs.dub.head_latents import HeadLatents
 from lipsync_ray.jobs.dub.recipe import Recipe
 from lipsync_ray.media.audio import SoundTrack
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.models.musetalk_files import HEARER
+from lipsync_ray.provenance.claims import Claim, Network, SourceFile
+from lipsync_ray.provenance.kept import keep_and_mark
+from lipsync_ray.provenance.marking import UNMARKED, Marking
 from lipsync_ray.settings import Workers
 
 DUB = JobSpec("dub", RESULTS, noun="dubs")
@@ -91,6 +94,7 @@ class DubRun(JobRun[DubState, Result]):
     dubs : what was asked for
     recipe : how they are made; its settings and its generator are at hand as `settings` and `generator`
     rejected : use of a file → why an analysis says that it cannot be dubbed
+    marking : what finished videos say of themselves, and how
     detected_videos : distinct videos whose faces were detected in this run
     """
 
@@ -103,11 +107,12 @@ class DubRun(JobRun[DubState, Result]):
         console: Console,
         runner: Runner,
         rejected: Mapping[Use, str] | None = None,
+        marking: Marking = UNMARKED,
     ) -> None:
         super().__init__(DUB, [dub.id for dub in dubs], recipe.settings.record(), workers, out, console, runner)
         self.dubs, self.recipe = dubs, recipe
         self.settings, self.generator = recipe.settings, recipe.generator
-        self.rejected = rejected or {}
+        self.rejected, self.marking = rejected or {}, marking
         self.detected_videos = 0
 
     def more(self) -> Mapping[str, Any]:
@@ -116,6 +121,7 @@ class DubRun(JobRun[DubState, Result]):
             "work": self.recipe.work,
             "fingerprint": self.recipe.digest,
             "detected_videos": self.detected_videos,
+            "consent": sum(dub.consent is not None for dub in self.dubs),
         }
 
     def row_of(self, video: DubState, status: Any, **values: Any) -> Result:
@@ -140,6 +146,26 @@ class DubRun(JobRun[DubState, Result]):
         )
 
 
+def claim_of(recipe: Recipe, dub: DubState) -> Claim:
+    """What a dub says of itself; when and where it was drawn is not known yet."""
+    networks = [(recipe.checkpoint.name, recipe.checkpoint)]
+    if recipe.restoration is not None:
+        networks.append((recipe.restoration.name, recipe.restoration.files.gfpgan))
+    return Claim(
+        f"{dub.id}.mp4",
+        "head" if recipe.sampled else "lips",
+        recipe.model,
+        tuple(Network(name, one.sha256, one.licence) for name, one in networks),
+        (
+            SourceFile("video", dub.row.video, dub.content),
+            SourceFile("audio", dub.row.audio, dub.audio_content),
+        ),
+        consent=dub.row.consent,
+        rights=dub.row.rights,
+        whole=recipe.sampled and not recipe.head.paste_back,
+    )
+
+
 def prepare(run: DubRun) -> None:
     """Identify every file, drop what is done, look at the rest."""
     found = content_ids(url for dub in run.dubs for url in (dub.video, dub.audio))
@@ -157,7 +183,8 @@ def prepare(run: DubRun) -> None:
             keys = run.recipe.keys(row, video, audio)
             dub.content, dub.audio_content, dub.own_sound = video, audio, audio == video
             dub.video_key, dub.audio_key, dub.fingerprint = keys.video, keys.audio, keys.fingerprint
-    run.keep(has_output(run.out, ["videos"]), lambda dub: (dub.row.video, dub.row.audio))
+    claims = {name: claim_of(run.recipe, dub) for name, dub in run.active.items()}
+    keep_and_mark(run, claims, run.marking, ["videos"], lambda dub: (dub.row.video, dub.row.audio))
     if run.active:
         _look_at_files(run)
 

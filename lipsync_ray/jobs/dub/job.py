@@ -11,6 +11,7 @@ scans and parts. A dub that cannot go on becomes a row that says why, and the ot
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from typing import Any
@@ -29,10 +30,11 @@ from lipsync_ray.io import storage
 from lipsync_ray.io.manifest import Dub
 from lipsync_ray.io.out_folder import check_out
 from lipsync_ray.io.results import Summary
-from lipsync_ray.jobs.dub.assemble import VideoOrder, make_video
+from lipsync_ray.jobs.dub.assemble import Made, VideoOrder, make_video
+from lipsync_ray.jobs.dub.drawn import Drawing
 from lipsync_ray.jobs.dub.head_stages import ComposeHeads, DrawHeads
 from lipsync_ray.jobs.dub.heads import Heads
-from lipsync_ray.jobs.dub.inputs import DUB, DubRun, DubState, Use, prepare
+from lipsync_ray.jobs.dub.inputs import DUB, DubRun, DubState, Use, claim_of, prepare
 from lipsync_ray.jobs.dub.lead_tables import EncodedFaces, LeadTables, Meshes
 from lipsync_ray.jobs.dub.lips import Pose
 from lipsync_ray.jobs.dub.networks import networks
@@ -43,6 +45,8 @@ from lipsync_ray.media.join import AudioTrack
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.models import weights
 from lipsync_ray.models.weights import Checkpoint
+from lipsync_ray.provenance.kept import said_of
+from lipsync_ray.provenance.marking import marking_of
 from lipsync_ray.restoration import previews
 from lipsync_ray.settings import DubSettings, Reference, Workers
 
@@ -74,13 +78,14 @@ def run(
     WeightsError, CheckpointError, SettingsError, ClusterError : before anything is started
     """
     check_out(out, DUB.name)
+    marking = marking_of(settings.provenance)
     asked = networks(settings, fetching)
     out = storage.absolute(out)
     with held(out, console), started(workers) as runner:
         # options that cannot be met end the run here
         device = allocate(runner.cluster, workers, alone=True, decoding=settings.decodes_on_gpus).device
         recipe = Recipe.of(settings, asked, device, workers.batch)
-        run = DubRun(dubs, recipe, workers, out, console, runner, rejected)
+        run = DubRun(dubs, recipe, workers, out, console, runner, rejected, marking)
         run.write()
         prepare(run)
         for wave in _waves(run):
@@ -168,7 +173,7 @@ def _lead_tables(run: DubRun, videos: Mapping[str, VideoInfo], layout: Layout) -
     return EncodedFaces(run, videos, layout.model) if run.recipe.encoded else None
 
 
-def _lips_pass(run: DubRun, layout: Layout) -> VideoPass[DubState, VideoOrder, str]:
+def _lips_pass(run: DubRun, layout: Layout) -> VideoPass[DubState, VideoOrder, Made]:
     return VideoPass(
         name="lips",
         folder=run.url("parts"),
@@ -232,10 +237,13 @@ def _order(run: DubRun, dub: DubState) -> VideoOrder:
     url = run.url("videos", f"{dub.id}.mp4")
     shown = run.url(previews.FOLDER) if run.settings.restore else None
     sources = (dub.row.video, dub.content), (dub.row.audio, dub.audio_content)
-    return VideoOrder(dub.id, dub.ordered, dub.frames, rate, track, url, sources, shown)
+    lips, head = run.generator.draws == "lips", run.recipe.head if run.recipe.sampled else None
+    drawing = Drawing(replace(segments(run, dub)[0], stop=dub.frames), lips, head, run.settings.restore)
+    claim = claim_of(run.recipe, dub)
+    return VideoOrder(dub.id, dub.ordered, dub.frames, rate, track, url, sources, shown, claim, run.marking, drawing)
 
 
-def _end_done(run: DubRun, dub: DubState, output: str) -> None:
+def _end_done(run: DubRun, dub: DubState, made: Made) -> None:
     assert dub.info is not None
     faceless = sum(dub.faceless.values())
     if dub.reused:  # their count of faceless frames went with the run that made them: count again, from the table
@@ -243,13 +251,15 @@ def _end_done(run: DubRun, dub: DubState, output: str) -> None:
     row = run.row_of(
         dub,
         "done",
-        output=output,
+        output=made.url,
+        drawn=made.drawn,
         frames=dub.frames,
         faceless_frames=faceless,
         restored_frames=dub.restored if run.settings.restore and not dub.reused else None,
         duration_s=float(dub.frames / dub.info.rate),
         segments=len(dub.parts),
         reused_segments=dub.reused,
+        **said_of(run.marking, claim_of(run.recipe, dub)),
     )
     run.end(row)
     storage.remove(run.url("parts", dub.id))

@@ -185,6 +185,7 @@ class Recipe:
         """What goes into every fingerprint; models by their content instead of their names."""
         batch = self.generator.batch(self.batch, self.device)
         values = self.settings.record() | {"device": self.device, "batch": batch, "model": self.checkpoint.identity}
+        del values["provenance"]
         if self.settings.decoder == "cpu":
             del values["decoder"]
         if not self.sampled:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from lipsync_ray.io import storage
 from lipsync_ray.io.identity import check_unchanged
+from lipsync_ray.io.results import Drawn
+from lipsync_ray.jobs.enhance.drawn import drawn_in
+from lipsync_ray.jobs.enhance.plan import EnhanceRow
 from lipsync_ray.media import audio
 from lipsync_ray.media.audio import SoundTrack, Span
 from lipsync_ray.media.join import AudioCopy, AudioTrack, join_committed, may_copy
 from lipsync_ray.media.probe import VideoInfo
+from lipsync_ray.provenance.claims import Claim
+from lipsync_ray.provenance.marking import Marking
 from lipsync_ray.restoration.previews import join_rows
+from lipsync_ray.settings import Region
 
 
 @dataclass(frozen=True)
@@ -24,6 +32,9 @@ class EnhancedOrder:
     video : whose sound it gets
     url : where it is committed
     previews : the folder of its before-and-after
+    claim, marking : what it says of itself, and how
+    whole : its rows as one, by which is found when and where its faces were drawn
+    region : what of each face is restored
     """
 
     key: str
@@ -31,9 +42,21 @@ class EnhancedOrder:
     video: VideoInfo
     url: str
     previews: str
+    claim: Claim
+    marking: Marking
+    whole: EnhanceRow
+    region: Region
 
 
-def make_enhanced(order: EnhancedOrder) -> str:
+@dataclass(frozen=True)
+class Made:
+    """A video or picture that is committed: where, and when and where faces were drawn in it."""
+
+    url: str
+    drawn: tuple[Drawn, ...] | None
+
+
+def make_enhanced(order: EnhancedOrder) -> Made:
     """Join a video's parts under its own audio and commit the mp4; or a picture's only one.
 
     The audio is copied packet by packet where an mp4 takes its codec, else encoded to AAC.
@@ -41,18 +64,25 @@ def make_enhanced(order: EnhancedOrder) -> str:
     Raises
     ------
     EncodeError : the parts do not add up to the video's frames
+    SigningError : it cannot be signed
     ChangedError : the video is not the one any more that they were made of
     """
-    if order.video.picture:
-        check_unchanged(order.video.url, order.video.content)
-        storage.copy(order.parts[0][1], order.url)
-        join_rows(order.previews, order.key)
-        return order.url
     video = order.video
-    source = video.url, video.content
-    join_committed(order.parts, video.frames, video.rate, _track(video), order.url, [source])
+    drawn = drawn_in(order.whole, order.region)
+    comment, finish = order.marking.on(replace(order.claim, drawn=drawn))
+    if video.picture:
+        with tempfile.TemporaryDirectory() as scratch:
+            path = Path(scratch) / storage.name_of(order.url)
+            storage.copy(order.parts[0][1], str(path))
+            if finish is not None:
+                finish(path)
+            check_unchanged(video.url, video.content)
+            storage.commit_file(path, order.url)
+    else:
+        source = video.url, video.content
+        join_committed(order.parts, video.frames, video.rate, _track(video), order.url, [source], comment, finish)
     join_rows(order.previews, order.key)
-    return order.url
+    return Made(order.url, drawn)
 
 
 def _track(video: VideoInfo) -> AudioTrack | AudioCopy | None:

@@ -18,9 +18,12 @@ from lipsync_ray.inputs import face_tables
 from lipsync_ray.inputs.content_ids import content_ids
 from lipsync_ray.inputs.probe import VideoSource, probe
 from lipsync_ray.io import storage
-from lipsync_ray.io.results import RESULTS, Result, has_output
+from lipsync_ray.io.results import RESULTS, Result
 from lipsync_ray.jobs.enhance.sources import EnhanceInput
 from lipsync_ray.media.probe import VideoInfo
+from lipsync_ray.provenance.claims import Claim, Network, SourceFile
+from lipsync_ray.provenance.kept import keep_and_mark
+from lipsync_ray.provenance.marking import UNMARKED, Marking
 from lipsync_ray.restoration.weights import Restoration
 from lipsync_ray.settings import EnhanceSettings, Workers
 
@@ -75,16 +78,32 @@ class EnhanceRun(JobRun[EnhanceState, Result]):
         console: Console,
         runner: Runner,
         device: str,
+        marking: Marking = UNMARKED,
     ) -> None:
         # An evaluation reads this run like the dub run that it is of.
         whole: dict[str, Any] = {"face": "all", "loop": "pingpong", "still_rate": "25", "pads": asdict(items[0].pads)}
         whole |= base
+        whole["provenance"] = settings.provenance.record()
         whole["enhance"] = settings.record()
         super().__init__(ENHANCE, [item.id for item in items], whole, workers, out, console, runner)
         self.items, self.settings, self.restoration, self.device = items, settings, restoration, device
+        self.marking = marking
+        head: Mapping[str, Any] = base.get("head") or {}
+        self._heads = bool(head) and not head.get("paste_back")
 
     def more(self) -> Mapping[str, Any]:
         return {"model": {"name": self.restoration.name, "sha256": self.restoration.digest}}
+
+    def claim_of(self, video: EnhanceState) -> Claim:
+        """What a video says of itself; when and where its faces were drawn is not known yet."""
+        restorer = self.restoration
+        network = Network(restorer.name, restorer.digest, restorer.files.gfpgan.licence)
+        row = video.item.row
+        return Claim(
+            f"{video.id}.{'png' if video.info is not None and video.info.picture else 'mp4'}", "restored",
+            "+".join(filter(None, (row.model, restorer.name))), (network,),
+            (SourceFile("video", video.item.video, video.content),), None, row.consent, row.rights, self._heads,
+        )  # fmt: skip
 
     def row_of(self, video: EnhanceState, status: Any, **values: Any) -> Result:
         info, row = video.info, video.item.row
@@ -100,6 +119,10 @@ class EnhanceRun(JobRun[EnhanceState, Result]):
             "restored_frames": None,
             "seconds": round(video.seconds, 3),
             "attempts": video.attempts,
+            "provenance": None,
+            "signer": None,
+            "mark": None,
+            "drawn": None,
             "face_table": video.item.row.face_table or video.table,
             "fingerprint": video.fingerprint,
             "run": self.id,
@@ -112,6 +135,7 @@ def prepare(run: EnhanceRun) -> None:
     """Identify every video, drop what is done, look at the rest."""
     batch = run.workers.batch
     values = run.settings.record() | {"device": run.device, "batch": batch}
+    del values["provenance"]
     values["restore"]["model"] = run.restoration.digest
     asked = json.dumps(values, sort_keys=True)
     found = content_ids(url for item in run.items for url in (item.video, item.row.video) if url)
@@ -132,7 +156,8 @@ def prepare(run: EnhanceRun) -> None:
             state.source_content = source if isinstance(source, str) else ""
             state.content, state.key = video, storage.digest(video, face_tables.VERSION)
             state.fingerprint = storage.digest(ENHANCE_VERSION, video, faces, asked)
-    run.keep(has_output(run.out, ["videos", "images"]), lambda state: (state.item.video,))
+    claims = {name: run.claim_of(state) for name, state in run.active.items()}
+    keep_and_mark(run, claims, run.marking, ["videos", "images"], lambda state: (state.item.video,))
     _look(run)
 
 

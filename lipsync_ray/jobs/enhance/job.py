@@ -24,7 +24,7 @@ from lipsync_ray.inputs.speakers import SpeakerQuery, SpeakerTracks, choose_spea
 from lipsync_ray.io import storage
 from lipsync_ray.io.out_folder import check_out
 from lipsync_ray.io.results import Summary
-from lipsync_ray.jobs.enhance.assemble import EnhancedOrder, make_enhanced
+from lipsync_ray.jobs.enhance.assemble import EnhancedOrder, Made, make_enhanced
 from lipsync_ray.jobs.enhance.inputs import ENHANCE, EnhanceRun, EnhanceState, prepare
 from lipsync_ray.jobs.enhance.plan import rows_of
 from lipsync_ray.jobs.enhance.sources import EnhanceInput
@@ -32,6 +32,8 @@ from lipsync_ray.jobs.enhance.stages import Compose, Composed, Restore
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.models import weights
 from lipsync_ray.models.precision import resolved
+from lipsync_ray.provenance.kept import said_of
+from lipsync_ray.provenance.marking import marking_of
 from lipsync_ray.restoration import previews
 from lipsync_ray.restoration.weights import resolve
 from lipsync_ray.settings import EnhanceSettings, Workers
@@ -58,13 +60,14 @@ def run(
     WeightsError, CheckpointError, SettingsError, ClusterError : before anything is started
     """
     check_out(out, ENHANCE.name)
+    marking = marking_of(settings.provenance)
     restoration = resolve(settings.restore, fetching)
     retinaface = weights.by_name("retinaface", fetching) if settings.detector == "retinaface" else None
     out = storage.absolute(out)
     with held(out, console), started(workers) as runner:
         layout = allocate(runner.cluster, workers, alone=False, networks=2)
         settings = replace(settings, precision=resolved(settings.precision, layout.device))
-        run = EnhanceRun(items, base, settings, restoration, workers, out, console, runner, layout.device)
+        run = EnhanceRun(items, base, settings, restoration, workers, out, console, runner, layout.device, marking)
         run.write()
         prepare(run)
         _enhance(run, layout, retinaface)
@@ -122,7 +125,7 @@ def _query(state: EnhanceState) -> SpeakerQuery:
 
 def _restore_pass(
     run: EnhanceRun, layout: Layout, retinaface: weights.Checkpoint | None
-) -> VideoPass[EnhanceState, EnhancedOrder, str]:
+) -> VideoPass[EnhanceState, EnhancedOrder, Made]:
     settings = run.settings
     files = run.restoration.files
     make = partial(Restore, files, layout.device, settings.precision, run.workers.batch, retinaface)
@@ -152,11 +155,16 @@ def _take_row(state: EnhanceState, composed: Composed) -> None:
 def _order(run: EnhanceRun, state: EnhanceState) -> EnhancedOrder:
     assert state.info is not None
     place = ("images", f"{state.id}.png") if state.info.picture else ("videos", f"{state.id}.mp4")
-    return EnhancedOrder(state.id, state.ordered, state.info, run.url(*place), run.url(previews.FOLDER))
+    whole = replace(rows_of(run, state)[0], stop=state.info.frames)
+    return EnhancedOrder(
+        state.id, state.ordered, state.info, run.url(*place), run.url(previews.FOLDER), run.claim_of(state), run.marking, whole,
+        run.settings.restore.region,
+    )  # fmt: skip
 
 
-def _end_done(run: EnhanceRun, state: EnhanceState, output: str) -> None:
+def _end_done(run: EnhanceRun, state: EnhanceState, made: Made) -> None:
     counts = {} if state.reused else {"faceless_frames": state.faceless, "restored_frames": state.restored}
     segments = {"segments": len(state.parts), "reused_segments": state.reused}
-    run.end(run.row_of(state, "done", output=output, **segments, **counts))
+    said = said_of(run.marking, run.claim_of(state))
+    run.end(run.row_of(state, "done", output=made.url, drawn=made.drawn, **segments, **counts, **said))
     storage.remove(run.url("parts", state.id))

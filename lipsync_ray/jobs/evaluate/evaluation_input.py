@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -47,6 +48,7 @@ class EvaluationInput:
     skip_reason : why there is no video to score
     drawn_per_s : frames that a second of work made of it; None where nobody knows, or an earlier run made some
     gpu_mb : of memory on its GPU; None on a CPU
+    consent : whether the run's table names one; None where no run is asked
     """
 
     id: str
@@ -64,6 +66,13 @@ class EvaluationInput:
     skip_reason: str | None = None
     drawn_per_s: float | None = None
     gpu_mb: int | None = None
+    consent: bool | None = None
+
+
+def consents(items: Iterable[EvaluationInput]) -> int | None:
+    """How many of a run's rows name a consent; None where no run is asked."""
+    named = [item.consent for item in items if item.consent is not None]
+    return sum(named) if named else None
 
 
 def read_inputs(source: str, face: FaceChoice | None) -> list[EvaluationInput]:
@@ -113,6 +122,7 @@ def read_inputs(source: str, face: FaceChoice | None) -> list[EvaluationInput]:
             skip_reason=None if result.status == "done" else f"was not dubbed: {result.status}: {result.error}",
             drawn_per_s=result.drawn_per_s,
             gpu_mb=result.gpu_mb,
+            consent=result.consent is not None,
         )
         for result in results
     ]

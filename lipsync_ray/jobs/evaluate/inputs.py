@@ -21,7 +21,7 @@ from lipsync_ray.inputs.audio_features import AudioSource, Speech, extract_audio
 from lipsync_ray.inputs.content_ids import content_ids
 from lipsync_ray.inputs.probe import VideoSource, probe
 from lipsync_ray.io import storage
-from lipsync_ray.jobs.evaluate.evaluation_input import EvaluationInput
+from lipsync_ray.jobs.evaluate.evaluation_input import EvaluationInput, consents
 from lipsync_ray.jobs.evaluate.face_tracks import FaceTracksOrder, TrackIndex
 from lipsync_ray.jobs.evaluate.judged import JUDGES, NO_SOUNDS, HeardSound, Sounds, listen
 from lipsync_ray.jobs.evaluate.likeness import leave_other_scenes
@@ -109,7 +109,7 @@ class EvaluateRun(JobRun[EvaluateState, Score]):
 
     def more(self) -> Mapping[str, Any]:
         fid = self.fid_weights and self.fid_weights.record()
-        return {"scorer_weights": self.checkpoint.record(), "fid_weights": fid}
+        return {"scorer_weights": self.checkpoint.record(), "fid_weights": fid, "consent": consents(self.items)}
 
     def row_of(self, video: EvaluateState, status: Any, **values: Any) -> Score:
         item, info = video.item, video.info

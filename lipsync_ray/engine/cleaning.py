@@ -1,0 +1,97 @@
+"""Remove from a run's folder what it keeps of people, and what a next run makes again where it needs it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from rich.console import Console
+
+from lipsync_ray.engine import occupancy
+from lipsync_ray.engine.occupancy import held
+from lipsync_ray.errors import SettingsError
+from lipsync_ray.io import storage
+from lipsync_ray.io.run_contents import JOBS, Use, cache_folders, kind_of
+from lipsync_ray.io.run_folder import REPORT, UNKNOWN, holds, owner_of
+from lipsync_ray.io.sizes import sizes_below
+
+_REMOVERS = 32
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Files of one kind in a run's folder.
+
+    Attributes
+    ----------
+    what, use : see :class:`~lipsync_ray.io.run_contents.Kind`; use is None of files that no run of the job made
+    files : their paths in the folder
+    size : bytes
+    goes : whether they are removed
+    """
+
+    what: str
+    use: Use | None
+    files: tuple[str, ...]
+    size: int
+    goes: bool
+
+
+def contents(out: str, previews: bool) -> list[Kept]:
+    """What lies in a run's folder, what goes first.
+
+    Parameters
+    ----------
+    out : path or URL
+    previews : whether they go, too
+
+    Raises
+    ------
+    SettingsError : no run's folder
+    """
+    out = storage.absolute(out)
+    job = _job_of(out)
+    groups: dict[tuple[str, Use | None], dict[str, int]] = defaultdict(dict)
+    for path, size in sizes_below(out).items():
+        if path == occupancy.FILE:
+            continue
+        kind = kind_of(job, path)
+        groups[(kind.what, kind.use) if kind else ("files that this run did not make", None)][path] = size
+    goes: dict[Use | None, bool] = {"cache": True, "preview": previews}
+    kept = [
+        Kept(what, use, tuple(sorted(files)), sum(files.values()), goes.get(use, False))
+        for (what, use), files in groups.items()
+    ]
+    return sorted(kept, key=lambda one: (not one.goes, -one.size))
+
+
+def _job_of(out: str) -> str:
+    found = owner_of(out)
+    if found is None:
+        raise SettingsError(f"{out}: no run in it; expected the folder of one")
+    job = found.partition(" ")[0]
+    if found in (UNKNOWN, REPORT) or job not in JOBS:
+        raise SettingsError(f"{out}: {holds(found)}; expected the folder of a run of {', '.join(JOBS)}")
+    return job
+
+
+def clean(out: str, previews: bool, console: Console) -> list[Kept]:
+    """Remove it; what was there before.
+
+    Raises
+    ------
+    SettingsError : no run's folder, or a run works there
+    """
+    out = storage.absolute(out)
+    contents(out, previews)  # before anything is written there
+    with held(out, console):
+        found = contents(out, previews)
+        going = [path for one in found if one.goes for path in one.files]
+        with ThreadPoolExecutor(_REMOVERS) as pool:
+            list(pool.map(lambda path: storage.remove(storage.join(out, path)), going))
+        if storage.is_local(out):
+            for folder in storage.list_names(out) & cache_folders(_job_of(out)):
+                if not storage.list_tree(storage.join(out, folder)):
+                    storage.remove(storage.join(out, folder))
+    return found

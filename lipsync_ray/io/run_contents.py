@@ -1,0 +1,113 @@
+"""What runs leave in their folders, by job: which files are a run's own, which of them show people, and what can be done without.
+
+A file is a run's own where its path has the form that the run gives it; nothing else in the folder is known, or touched.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Use = Literal["result", "preview", "cache"]
+"""A "cache" is made again where a next run needs it; a "preview" shows people and is kept unless that is asked for."""
+_HEX = "[0-9a-f]{16}"
+_STRETCH = r"\d+-\d+"
+_RESULTS = "results, records, reports and settings"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of file.
+
+    Attributes
+    ----------
+    what : it is, in the plural
+    use : of it
+    form : regular expression of its path in the run's folder
+    """
+
+    what: str
+    use: Use
+    form: str
+
+    def fits(self, path: str) -> bool:
+        """Whether a file is one of these."""
+        return re.fullmatch(self.form, path) is not None
+
+
+def _kinds(*kinds: tuple[str, Use, str]) -> tuple[Kind, ...]:
+    return tuple(Kind(*one) for one in kinds)
+
+
+_RECORDS = Kind(
+    _RESULTS,
+    "result",
+    r"run\.json|outcomes/[^/]+\.json|attempts/.+|[^/]+\.parquet|report/(index\.html|tables\.md)",
+)
+_FACES = _kinds(
+    ("face tables: boxes and landmarks of every face of a source", "cache", rf"faces/[^/]*-{_HEX}\.parquet"),
+    ("face tables: boxes and landmarks of every face of a source", "cache", rf"faces/parts/.+/{_STRETCH}\.npz"),
+)
+_SOUND = _kinds(
+    ("features of voices, and when somebody speaks", "cache", rf"sources/{_HEX}(-\d+)?\.(mel|whisper|mfcc|voice)[^/]*"),
+)
+_PARTS = _kinds(("parts of videos that are not finished", "cache", rf"parts/[^/]+/[^/]*{_HEX}-{_STRETCH}\.(mp4|png)"))
+_BEFORE_AFTER = _kinds(
+    ("faces before and after restoration", "preview", r"pictures/[^/]+\.png|pictures/[^/]+-strip\.jpg"),
+    ("faces before and after restoration", "preview", r"pictures/parts/[^/]+/\d+\.png"),
+)
+_VIDEOS = _kinds(("videos and pictures", "result", r"videos/[^/]+\.mp4|images/[^/]+\.png"))
+_OF: Mapping[str, tuple[Kind, ...]] = {
+    "dub": (
+        *_VIDEOS,
+        *_FACES,
+        *_kinds(
+            ("landmarks of speaking faces, and how their mouths move", "cache", rf"faces/meshes/{_HEX}\.mesh(\.mouths)?"),
+            ("landmarks of speaking faces, and how their mouths move", "cache", rf"faces/meshes/parts/.+/{_STRETCH}\.npy"),
+            ("encodings of speaking faces, from which they can be drawn", "cache", rf"faces/encodings/{_HEX}(\.json|/{_STRETCH}\.npz)"),
+            ("latents of heads, from which they can be drawn", "cache", rf"heads/{_HEX}(\.latents|/\d+)"),
+        ),
+        *_SOUND,
+        *_PARTS,
+        *_BEFORE_AFTER,
+    ),
+    "enhance": (*_VIDEOS, *_FACES, *_PARTS, *_BEFORE_AFTER),
+    "evaluate": (
+        Kind(_RESULTS, "result", r"metrics/.+|fid/.+|warnings\.csv"),
+        *_FACES,
+        *_SOUND,
+        *_kinds(
+            ("features of voices, and when somebody speaks", "cache", rf"sources/{_HEX}(-\d+)?\.[^/]+\.npz"),
+            ("face tracks, and how lips move", "cache", rf"tracks/[^/]+-{_HEX}\.npz|lips/.+\.npz"),
+            ("parts of scores that are not finished", "cache", rf"parts/[^/]+-{_HEX}/{_STRETCH}\.npz"),
+            ("strips and players of the report", "preview", r"media/[^/]+-[0-9a-f]{12}(\.jpg|\.webm|-restored\.jpg)|media/cuttings/.+\.npz"),
+        ),
+    ),
+    "analyze": (
+        Kind(_RESULTS, "result", r"index\.html|warnings\.csv|[^/]+/report\.txt"),
+        *_SOUND,
+        *_kinds(
+            ("faces, and the second of sound around each", "preview", r"[^/]+/faces/\d+-\d+\.png|[^/]+/clips/\d+\.wav"),
+            ("thumbnails", "preview", r"[^/]+/thumbnail\.jpg"),
+        ),
+    ),
+    "train": (
+        Kind(_RESULTS, "result", r"model\.safetensors|[^/]+\.(md|csv|png|json)|checkpoints/.+"),
+        *_kinds(("landmarks, mouths and voices of the clips", "cache", rf"clips/{_HEX}\.npz|corpus/{_HEX}/[^/]+\.(raw|npz)")),
+    ),
+}  # fmt: skip
+
+JOBS = tuple(_OF)
+
+
+def kind_of(job: str, path: str) -> Kind | None:
+    """What a file of a run's folder is; None of one that no run of this job makes."""
+    return next((kind for kind in (_RECORDS, *_OF[job]) if kind.fits(path)), None)
+
+
+def cache_folders(job: str) -> set[str]:
+    """Names of the folders in which a run of a job keeps what can be done without."""
+    first = {kind.form.partition("/")[0] for kind in _OF[job] if kind.use != "result"}
+    return {name for name in first if name.isalpha()}

@@ -1,0 +1,246 @@
+"""What a file says of itself: its manifest and whether that holds, and its tags. Works on files of others, too."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Literal
+
+from lipsync_ray.errors import LipsyncError, SettingsError
+from lipsync_ray.io import storage
+from lipsync_ray.media.container import opened
+from lipsync_ray.provenance.claims import MARKED
+from lipsync_ray.provenance.credentials import reading
+from lipsync_ray.provenance.tags import has_manifest, kind_of, read_packet, sentence_in, source_type_in
+
+State = Literal["Trusted", "Valid", "Invalid", "unchecked"]
+_LONGEST = 300  # characters of somebody else's words
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A C2PA manifest, as it is read back.
+
+    Attributes
+    ----------
+    state : "Trusted", its signer by the anchors that were given; "Valid", nobody vouches for the signer; "Invalid", with
+        `problems`; "unchecked", where the package that checks is not installed
+    signer : names in the certificate; empty where it cannot be read
+    time : of the signature, where an authority vouches for it
+    software : that made it
+    source_types : IPTC's digital source types of its actions, and of those of the files that it was made of
+    actions : of the active manifest, in order
+    chain : titles of the active manifest and of those of its ingredients, the newest first
+    problems : codes of what does not hold
+    """
+
+    state: State
+    signer: str = ""
+    time: str | None = None
+    software: str = ""
+    source_types: tuple[str, ...] = ()
+    actions: tuple[str, ...] = ()
+    chain: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What one file says.
+
+    Attributes
+    ----------
+    file : as it was given
+    marked : it says that a computer made or drew in it, and nothing about it is broken
+    manifest : None where it has none
+    source_type : IPTC's digital source type in its XMP packet; empty where there is none
+    comment : for people
+    error : why it cannot be read; empty where it can
+    """
+
+    file: str
+    marked: bool = False
+    manifest: Manifest | None = None
+    source_type: str = ""
+    comment: str = ""
+    error: str = ""
+
+    @property
+    def line(self) -> str:
+        """In one line."""
+        if self.error:
+            return f"{self.file}: unreadable: {self.error}"
+        said = ["marked" if self.marked else "not marked"]
+        if self.manifest is not None:
+            said.append(_line_of(self.manifest))
+        if self.source_type:
+            said.append(f"IPTC {self.source_type.rpartition('/')[2]}")
+        if self.comment:
+            said.append(f'"{self.comment}"')
+        if len(said) == 1:
+            said.append("no manifest, no tag")
+        return f"{self.file}: {'; '.join(said)}"
+
+
+def _line_of(manifest: Manifest) -> str:
+    by = f" by {manifest.signer}" if manifest.signer else ""
+    when = f" on {manifest.time}" if manifest.time else ""
+    if manifest.state == "unchecked":
+        return "a manifest, which nobody has checked (pip install 'lipsync-ray[provenance]')"
+    if manifest.state == "Invalid":
+        return f"manifest INVALID, changed after it was signed{by}{when}: {', '.join(manifest.problems)}"
+    vouched = "trusted" if manifest.state == "Trusted" else "valid, its signer is vouched for by nobody here"
+    links = f", a chain of {len(manifest.chain)}" if len(manifest.chain) > 1 else ""
+    return f"manifest {vouched}, signed{by}{when}{links}"
+
+
+def status_of(found: Sequence[Inspection]) -> int:
+    """Exit status: 2 where a file is unreadable, 1 where one is not marked, else 0."""
+    return 2 if any(one.error for one in found) else int(not all(one.marked for one in found))
+
+
+def inspect_file(file: str | os.PathLike[str], trust: str | None = None) -> Inspection:
+    """Look at a file.
+
+    Parameters
+    ----------
+    file : path or URL
+    trust : PEM file of certificates that are trusted: a manifest by anybody else is then no mark
+
+    Raises
+    ------
+    SettingsError : `trust` cannot be used
+    """
+    name = os.fspath(file)
+    anchors = read_anchors(trust) if trust is not None else None
+    url = storage.absolute(name)
+    try:
+        if storage.is_local(url):
+            return _look(name, storage.local_path(url), anchors)
+        with TemporaryDirectory() as scratch:
+            local = Path(scratch) / storage.name_of(url)
+            storage.copy(url, str(local))
+            return _look(name, local, anchors)
+    except FileNotFoundError:
+        return Inspection(name, error="no such file")
+    except IsADirectoryError:
+        return Inspection(name, error="a folder; expected a file")
+    except (OSError, LipsyncError, ValueError, ImportError) as error:
+        return Inspection(name, error=" ".join(str(error).split())[:_LONGEST])
+
+
+def read_anchors(url: str) -> str:
+    """The certificates of a PEM file.
+
+    Raises
+    ------
+    SettingsError : it cannot be read, or holds none
+    """
+    try:
+        text = storage.read_bytes(url).decode()
+    except FileNotFoundError:
+        raise SettingsError(f"--trust {url}: no such file") from None
+    except (OSError, LipsyncError, ValueError) as error:
+        raise SettingsError(f"--trust {url}: cannot be read ({error})") from None
+    if "BEGIN CERTIFICATE" not in text:
+        raise SettingsError(f"--trust {url}: no certificate in it; expected a PEM file of those that are trusted")
+    if find_spec("c2pa") is None:
+        raise SettingsError("--trust needs the package c2pa-python. Run: pip install 'lipsync-ray[provenance]'")
+    return text
+
+
+def _look(name: str, path: Path, anchors: str | None) -> Inspection:
+    with path.open("rb") as file:
+        packet = read_packet(file, path.stat().st_size)
+        signed = has_manifest(file, path.stat().st_size)
+    manifest = read_manifest_of(path, anchors, signed)
+    comment = sentence_in(packet)
+    try:
+        with opened(str(path)) as container:
+            told = {key.lower(): value for key, value in container.metadata.items()}
+            comment = told.get("comment") or told.get("description") or comment
+    except LipsyncError as error:
+        if not packet and manifest is None:
+            return Inspection(name, error=str(error).removeprefix(f"{path}: "))
+    source_type = source_type_in(packet)
+    good = manifest is None or manifest.state in (
+        ("Trusted",) if anchors is not None else ("Trusted", "Valid", "unchecked")
+    )
+    says = {source_type, *(manifest.source_types if manifest is not None else ())}
+    return Inspection(name, good and bool(says & set(MARKED)), manifest, source_type, comment)
+
+
+def read_manifest_of(path: Path, anchors: str | None, signed: bool) -> Manifest | None:
+    """The manifest of a local file; None where it has none.
+
+    Parameters
+    ----------
+    anchors : trusted certificates, as one PEM text
+    signed : whether something that looks like one is in it
+    """
+    if find_spec("c2pa") is None:
+        return Manifest("unchecked") if signed else None
+    import c2pa
+
+    try:
+        with path.open("rb") as file, reading(anchors) as context:
+            reader = c2pa.Reader.try_create(kind_of(path), file, context=context)
+            if reader is None:
+                return None
+            with reader:
+                return _told(json.loads(reader.json()), str(reader.get_validation_state()))
+    except c2pa.C2paError.NotSupported:
+        return None
+    except (c2pa.C2paError, ValueError) as error:
+        if not signed:
+            return None
+        return Manifest("Invalid", problems=(" ".join(str(error).split())[:_LONGEST],))
+
+
+def _told(store: Mapping[str, Any], state: str) -> Manifest:
+    manifests: Mapping[str, Any] = store.get("manifests", {})
+    active = manifests.get(store.get("active_manifest", ""), {})
+    signature = active.get("signature_info") or {}
+    names = [signature.get("common_name"), signature.get("issuer")]
+    software = (active.get("claim_generator_info") or [{}])[0]
+    results = (store.get("validation_results") or {}).get("activeManifest") or {}
+    problems = [
+        one.get("code", "") for one in results.get("failure", []) if one.get("code") != "signingCredential.untrusted"
+    ]
+    return Manifest(
+        state if state in ("Trusted", "Valid") else "Invalid",  # type: ignore[arg-type]
+        ", ".join(dict.fromkeys(filter(None, names))),
+        signature.get("time"),
+        " ".join(filter(None, (software.get("name"), software.get("version")))),
+        tuple(dict.fromkeys(one["digitalSourceType"] for each in manifests.values() for one in _actions(each) if "digitalSourceType" in one)),
+        tuple(one.get("action", "") for one in _actions(active)),
+        tuple(_chain(manifests, active)),
+        tuple(dict.fromkeys(problems)),
+    )  # fmt: skip
+
+
+def _actions(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [
+        action
+        for assertion in manifest.get("assertions", [])
+        if str(assertion.get("label", "")).startswith("c2pa.actions")
+        for action in assertion.get("data", {}).get("actions", [])
+    ]
+
+
+def _chain(manifests: Mapping[str, Any], first: Mapping[str, Any]) -> list[str]:
+    found, waiting, seen = [], [first], set()
+    while waiting:
+        manifest = waiting.pop(0)
+        found.append(str(manifest.get("title") or manifest.get("label") or ""))
+        for ingredient in manifest.get("ingredients", []):
+            label = ingredient.get("active_manifest")
+            if label in manifests and label not in seen:
+                seen.add(label)
+                waiting.append(manifests[label])
+    return found

@@ -1,0 +1,89 @@
+"""What an earlier run finished is kept; where it is to say something else of itself, it is marked anew, and no frame is made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+from lipsync_ray.engine.job import JobRun
+from lipsync_ray.engine.stages import Failure
+from lipsync_ray.io import storage
+from lipsync_ray.io.results import Result, has_output
+from lipsync_ray.provenance.claims import Claim
+from lipsync_ray.provenance.marking import Marking, MarkOrder, mark_again
+
+
+def said_of(marking: Marking, claim: Claim) -> dict[str, Any]:
+    """A finished row's columns of what its file says."""
+    signer = marking.signer.sha256 if marking.signer is not None else None
+    return {"provenance": marking.kind, "signer": signer, "mark": marking.digest(claim)}
+
+
+def keep_and_mark(
+    run: JobRun[Any, Result],
+    claims: Mapping[str, Claim],
+    marking: Marking,
+    folders: Iterable[str],
+    inputs: Callable[[Any], Iterable[str | None]],
+) -> None:
+    """Take for ended what an earlier run ended under the same fingerprint, as :meth:`JobRun.keep` does.
+
+    Parameters
+    ----------
+    claims : what the files of the rows under way are to say
+    folders : of the run, in which finished files are
+    inputs : files that are read for a row, which every node has to see
+    """
+    there = has_output(run.out, folders)
+    signs = marking.signer.files if marking.signer is not None else ()
+
+    def usable(row: Result) -> bool:
+        return there(row) and (row.status != "done" or row.mark == marking.digest(claims[row.id]))
+
+    run.keep(usable, lambda state: (*inputs(state), *signs))
+    for name, row in list(run.ended.items()):
+        claim = claims.get(name)
+        if claim is not None and (row.consent, row.rights) != (claim.consent, claim.rights):
+            run.end(replace(row, consent=claim.consent, rights=claim.rights))
+    if run.active:
+        _mark_finished(run, claims, marking, there)
+
+
+def _mark_finished(
+    run: JobRun[Any, Result], claims: Mapping[str, Claim], marking: Marking, there: Callable[[Result], bool]
+) -> None:
+    prints = {name: state.fingerprint for name, state in run.active.items()}
+    rows = run.spec.records.kept(run.out, prints, lambda row: row.status == "done" and there(row), run.spec.name)
+    if not rows:
+        return
+    run.say(
+        f"{len(rows)} of {len(run.ids)} {run.spec.noun} were {run.spec.done} before, and say something else of themselves now"
+    )
+    orders = [
+        MarkOrder(
+            name,
+            _here(run, row),
+            row.frames or 1,
+            Fraction(row.rate or 25),
+            replace(claims[name], drawn=row.drawn, title=storage.name_of(row.output or "")),
+            marking,
+            tuple((one.url, one.content) for one in claims[name].sources),
+        )
+        for name, row in rows.items()
+    ]
+    for order, answer in run.context.map_tasks("mark", mark_again, orders):
+        row = replace(
+            rows[order.key], run=run.id, output=order.url, consent=order.claim.consent, rights=order.claim.rights
+        )
+        if isinstance(answer, Failure):  # the file is as it was, and so is its record: the next run tries again
+            run.end(replace(row, status="failed", stage=answer.stage, error=answer.reason), recorded=False)
+        else:
+            run.end(replace(row, **said_of(marking, order.claim)))
+
+
+def _here(run: JobRun[Any, Result], row: Result) -> str:
+    """Where a finished file is in this run's folder, which may have been copied or moved since its record was written."""
+    before = row.output or ""
+    return run.url(storage.name_of(storage.parent(before)), storage.name_of(before))

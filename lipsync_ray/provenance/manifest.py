@@ -1,0 +1,245 @@
+"""C2PA manifests: what a claim becomes, signed into its file, with the manifests of the files that it was made of."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from lipsync_ray import addresses
+from lipsync_ray.errors import SigningError
+from lipsync_ray.io import storage
+from lipsync_ray.io.identity import check_unchanged
+from lipsync_ray.io.results import Drawn
+from lipsync_ray.provenance.claims import SOFTWARE, Claim, SourceFile
+from lipsync_ray.provenance.credentials import reading
+from lipsync_ray.provenance.signer import Signer
+from lipsync_ray.provenance.tags import kind_of, type_of
+
+if TYPE_CHECKING:
+    import c2pa
+
+FACTS = "lipsync-ray.facts"  # label of the assertion that says what C2PA has no words for
+_HASHED_AT_ONCE = 1 << 20  # bytes
+_MOST_REGIONS = 1000  # of a manifest; a longer list is joined to whole stretches
+_PIXEL = bytes.fromhex(
+    "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c4944415408d763f8ffff3f0005fe02fe"
+    "dccc59e70000000049454e44ae426082"
+)
+
+
+def sign_file(path: Path, claim: Claim, signer: Signer, clear: bool) -> None:
+    """Put a signed manifest into a file, in place; its packets or pixels stay as they are.
+
+    Parameters
+    ----------
+    clear : whether consent and rights are repeated in words, rather than by their sha256
+
+    Raises
+    ------
+    SigningError : it is left as it was
+    ChangedError : a source is not the one any more that it was made of
+    """
+    signed = path.with_name(f"signed-{path.name}")
+    looked = {one: (look_at if one.content else look_at.__wrapped__)(one.url, one.content) for one in claim.sources}
+    with ExitStack() as stack:
+        opened = stack.enter_context(signer.opened())
+        builder = stack.enter_context(_builder(definition(claim, looked, clear)))
+        for number, (one, found) in enumerate(looked.items()):
+            if found[1]:
+                local = stack.enter_context(_here(one))
+                _keep_manifest(builder, _ingredient(number, one, claim), local)
+        builder.sign_file(str(path), str(signed), opened)
+    signed.replace(path)
+
+
+def _keep_manifest(builder: c2pa.Builder, ingredient: dict[str, Any], path: Path) -> None:
+    import c2pa
+
+    try:
+        with path.open("rb") as file:
+            builder.add_ingredient(ingredient, kind_of(path), file)
+    except c2pa.C2paError as error:
+        raise SigningError(f"{ingredient['title']}: its own manifest cannot be kept ({error})") from None
+
+
+def sign_pixel(signer: Signer) -> str:
+    """Sign a picture of one pixel; the state in which it is read back.
+
+    Raises
+    ------
+    SigningError
+    """
+    import c2pa
+
+    signed = io.BytesIO()
+    claim = Claim("probe.png", "restored", "none")
+    with signer.opened() as opened, _builder(definition(claim, {}, False)) as builder:
+        builder.sign(opened, "image/png", io.BytesIO(_PIXEL), signed)
+    signed.seek(0)
+    with c2pa.Reader("image/png", signed) as reader:
+        return str(reader.get_validation_state())
+
+
+def definition(claim: Claim, looked: dict[SourceFile, tuple[str, bool]], clear: bool) -> dict[str, Any]:
+    """The manifest of a claim, as c2pa takes it.
+
+    Parameters
+    ----------
+    looked : source → its sha256, and whether it has a manifest of its own, which is added later
+    """
+    facts: dict[str, Any] = {
+        "sources": [
+            {"role": one.role, "name": storage.name_of(one.url), "sha256": found[0]} for one, found in looked.items()
+        ],
+        "task": claim.task,
+        "model": claim.model,
+    }
+    for name, text in (("consent", claim.consent), ("rights", claim.rights)):
+        if text is not None:
+            facts[name] = text if clear else {"sha256": hashlib.sha256(text.encode()).hexdigest()}
+    return {
+        "claim_generator_info": [_agent()],
+        "title": claim.title,
+        "assertions": [
+            {"label": "c2pa.actions.v2", "data": {"actions": _actions(claim, list(looked))}},
+            {"label": FACTS, "data": facts},
+        ],
+        "ingredients": [
+            _ingredient(number, one, claim) | {"format": type_of(storage.name_of(one.url))}
+            for number, (one, found) in enumerate(looked.items())
+            if not found[1]
+        ],
+    }
+
+
+def _agent() -> dict[str, str]:
+    return {"name": SOFTWARE, "version": version(SOFTWARE)}
+
+
+def _actions(claim: Claim, sources: list[SourceFile]) -> list[dict[str, Any]]:
+    """What was done, in order; a file that is not told what it was made of is a new one."""
+    shown, heard = (
+        [f"source-{number}" for number, one in enumerate(sources) if one.role == role] for role in ("video", "audio")
+    )
+    begun: dict[str, Any] = {"action": "c2pa.opened"}
+    if claim.created or not shown:
+        begun = {"action": "c2pa.created", "digitalSourceType": claim.source_type}
+    if shown:
+        begun["parameters"] = {"ingredientIds": shown}
+    models = [{"name": one.name, "sha256": one.sha256, "licence": one.licence} for one in claim.networks]
+    drew: dict[str, Any] = {
+        "action": "c2pa.edited",
+        "digitalSourceType": claim.source_type,
+        "description": claim.sentence,
+        "parameters": {f"{SOFTWARE}.models": models},
+    }
+    if claim.drawn:
+        drew["changes"] = [_region(one) for one in _few(claim.drawn)]
+    placed = [{"action": "c2pa.placed", "parameters": {"ingredientIds": heard}}] if heard else []
+    return [one | {"softwareAgent": _agent()} for one in (begun, drew, *placed)]
+
+
+@lru_cache(maxsize=256)
+def look_at(url: str, content: str) -> tuple[str, bool]:
+    """The sha256 of a source, and whether it has a manifest; many dubs of one process are made of it.
+
+    Parameters
+    ----------
+    content : its identity when the run was planned; empty: any
+
+    Raises
+    ------
+    ChangedError : it is another one
+    """
+    digest = hashlib.sha256()
+    with _here(SourceFile("video", url, content)) as local:
+        with local.open("rb") as file:
+            while block := file.read(_HASHED_AT_ONCE):
+                digest.update(block)
+        there = _readable(local)
+    check_unchanged(url, content)
+    return digest.hexdigest(), there
+
+
+def _readable(path: Path) -> bool:
+    """Whether a file has a manifest that can be read, be it one that does not hold: that is told with it."""
+    import c2pa
+
+    try:
+        with path.open("rb") as file, reading() as context:
+            reader = c2pa.Reader.try_create(kind_of(path), file, context=context)
+            if reader is not None:
+                reader.close()
+            return reader is not None
+    except c2pa.C2paError:  # a kind of file that has none, or one that is damaged
+        return False
+
+
+@contextmanager
+def _here(source: SourceFile) -> Iterator[Path]:
+    """A source as a file of this machine."""
+    check_unchanged(source.url, source.content)
+    if storage.is_local(source.url):
+        yield storage.local_path(source.url)
+        return
+    with TemporaryDirectory() as scratch:
+        local = Path(scratch) / "source"
+        storage.copy(source.url, str(local))
+        yield local
+
+
+def _ingredient(number: int, source: SourceFile, claim: Claim) -> dict[str, Any]:
+    relation = "componentOf" if source.role == "audio" else "inputTo" if claim.created else "parentOf"
+    return {
+        "title": storage.name_of(addresses.address(source.url)),
+        "relationship": relation,
+        "label": f"source-{number}",
+    }
+
+
+def _region(drawn: Drawn) -> dict[str, Any]:
+    rectangle = {
+        "type": "rectangle",
+        "unit": "pixel",
+        "origin": {"x": drawn.x, "y": drawn.y},
+        "width": drawn.width,
+        "height": drawn.height,
+    }
+    return {
+        "name": "drawn by a computer",
+        "region": [
+            {
+                "type": "temporal",
+                "time": {"type": "npt", "start": f"{drawn.start_s:.3f}", "end": f"{drawn.stop_s:.3f}"},
+            },
+            {"type": "spatial", "shape": rectangle},
+        ],
+    }
+
+
+def _few(drawn: tuple[Drawn, ...]) -> tuple[Drawn, ...]:
+    """Not more than a manifest should list: neighbours are joined, evenly over the whole."""
+    each = -(-len(drawn) // _MOST_REGIONS)
+    return tuple(_around(drawn[place : place + each]) for place in range(0, len(drawn), each))
+
+
+def _around(some: tuple[Drawn, ...]) -> Drawn:
+    x, y = min(one.x for one in some), min(one.y for one in some)
+    right, bottom = max(one.x + one.width for one in some), max(one.y + one.height for one in some)
+    return Drawn(some[0].start_s, some[-1].stop_s, x, y, right - x, bottom - y)
+
+
+@contextmanager
+def _builder(manifest: dict[str, Any]) -> Iterator[c2pa.Builder]:
+    import c2pa
+
+    with reading() as context, c2pa.Builder(json.dumps(manifest), context) as builder:
+        yield builder
