@@ -31,7 +31,7 @@ def parsed() -> argparse.Namespace:
     )
     parser.add_argument("--seed", type=int, default=0, help="teach: of what is drawn")
     parser.add_argument(
-        "--threshold", type=float, default=0.15, help="measure: probability below which a mouth is hidden"
+        "--threshold", type=float, default=0.08, help="measure: probability below which a mouth is hidden"
     )
     return parser.parse_args()
 

@@ -73,7 +73,7 @@ _OWN_LICENCE = "Apache-2.0, made for this project (see models/data/MODEL_CARD.md
 _OWN_HELPERS = (
     ("judge", 135_676, "fca2f9db17e7aa210148bd4518bd8bee162d2155d488c73a6ca628ef0a94bb7a"),
     ("sync-judge", 2_130_194, "043fbbbc544008b00b05cf0869e99a1cde9c3c03c2c293201a338320d4f507fc"),
-    ("visibility", 352_132, "3f490a3da801d6afcbba0fbdd4d4934de3a5b3e1a2d15e480b7a3cb7ab17b63c"),
+    ("visibility", 352_132, "98be54d09f18d24e1a414ea25826df4b2501e9c0b0d1b01096c52dbd57eebc39"),
 )
 _WHISPER = (
     ("tiny", "65147644a518d12f04e32d6f3b26facc3f8dd46e5390956a9424a650c0ce22b9"),

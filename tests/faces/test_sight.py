@@ -10,7 +10,7 @@ def scenes(*lengths):
     return np.repeat(np.arange(len(lengths)), lengths).astype(np.int32)
 
 
-def probability(hidden, frames=60, low=0.05, high=0.95):
+def probability(hidden, frames=60, low=0.02, high=0.95):
     out = np.full(frames, high, np.float32)
     out[list(hidden)] = low
     return out
@@ -32,7 +32,7 @@ def test_a_glimpse_between_two_fingers_stays_hidden():
 
 
 def test_doubt_keeps_what_was():
-    visible = np.repeat(np.array((0.25, 0.05, 0.25, 0.9), np.float32), 30)
+    visible = np.repeat(np.array((0.15, 0.05, 0.15, 0.9), np.float32), 30)
     visible[:10] = 0.9
     hidden = sight_of(visible, scenes(120)).hidden
     assert np.flatnonzero(hidden).tolist() == list(range(30, 90))
