@@ -20,7 +20,7 @@ Flags = NDArray[np.bool_]
 FADE = 4  # frames over which what is drawn comes and goes
 _HIDES, _SHOWS = 0.08, 0.25  # smoothed probability of being visible at which a mouth is hidden, and visible again
 _SMOOTH = 5  # frames of the median
-_SHORTEST = 3  # frames: a hidden mouth that is seen again sooner was not hidden
+_SHORTEST = 5  # frames: a hidden mouth that is seen again sooner was not hidden
 _GLIMPSE = 6  # frames: a mouth that is hidden again sooner was not visible
 
 

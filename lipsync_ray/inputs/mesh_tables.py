@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from lipsync_ray.engine.resources import Pool
 from lipsync_ray.engine.stages import Failure
 from lipsync_ray.engine.video_pass import VideoPass, once
-from lipsync_ray.faces.mesh import KEPT, PLACE, agrees, cut_square, five_of, square_of
+from lipsync_ray.faces.mesh import KEPT, NEAR, PLACE, SURE, agrees, cut_square, five_of, square_of
 from lipsync_ray.faces.mesh_ends import extend_ends
 from lipsync_ray.faces.mouth import Mouths, fill_holes, mouths_of
 from lipsync_ray.faces.sight import sight_of
@@ -106,7 +106,7 @@ class FindMesh:
                 seen = at[list(KEPT)] @ square[:, :2].T + square[:, 2]
                 if sure >= PRESENT and agrees(seen, known[place]):
                     points[place] = seen
-                else:
+                if sure < PRESENT or not agrees(seen, known[place], SURE):
                     lost.append((place, seen))
             self._look_again(row, lost, known, points, visible)
         buffer = io.BytesIO()
@@ -127,7 +127,7 @@ class FindMesh:
                 seen = found[0][list(KEPT)] @ square[:, :2].T + square[:, 2]
                 moved = np.linalg.norm(five_of(seen) - five_of(before), axis=1).max()
                 if present[0] >= PRESENT and moved <= _AT_REST * np.linalg.norm(seen[PLACE[263]] - seen[PLACE[33]]):
-                    if agrees(seen, known[place], again=True):
+                    if agrees(seen, known[place], NEAR):
                         points[place], visible[place] = seen, self._visibility([cut])[0]
                     break
 
