@@ -8,8 +8,15 @@ from pathlib import Path
 import av
 import numpy as np
 
+from lipsync_ray.faces.sight import Sight
+
 BITS = 12
 CELL = 8
+
+
+def all_visible(frames: int) -> Sight:
+    """One scene in which nothing is before the mouth."""
+    return Sight(np.zeros(frames, bool), np.zeros(frames, np.int32))
 
 
 def barcode(index: int, width: int = 128, height: int = 64) -> np.ndarray:

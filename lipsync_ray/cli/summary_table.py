@@ -22,6 +22,7 @@ def show(summary: Summary, console: Console) -> None:
         ("status", "left"),
         ("frames", "right"),
         ("no face", "right"),
+        ("hidden", "right"),
         ("work s", "right"),
         ("", "left"),
     ):
@@ -53,4 +54,4 @@ def show(summary: Summary, console: Console) -> None:
 
 
 def _numbers(result: Result) -> tuple[tuple[float | None, int], ...]:
-    return (result.frames, 0), (result.faceless_frames, 0), (result.seconds, 1)
+    return (result.frames, 0), (result.faceless_frames, 0), (result.hidden_frames, 0), (result.seconds, 1)

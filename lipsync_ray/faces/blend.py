@@ -82,6 +82,12 @@ def _mix(target: U8, new: F32, weight: F32, match: bool) -> None:
     np.copyto(target, mixed, where=weight > 0)
 
 
+def fade(picture: YuvFrame, before: YuvFrame, strength: float) -> None:
+    """Take a picture that was drawn on back towards what it was before, in place; a strength of 1 leaves it."""
+    for plane, old in ((picture.y, before.y), (picture.u, before.u), (picture.v, before.v)):
+        cv2.addWeighted(plane, strength, old, 1 - strength, 0, dst=plane)
+
+
 @lru_cache(maxsize=64)
 def feather(width: int, height: int) -> F32:
     """(height, width) float32 weights in [0, 1]."""

@@ -39,10 +39,15 @@ RIGID = (33, 133, 263, 362, 168, 6, 197, 195, 5, 8, 9, 55, 285, 27, 257, 130, 35
 STILL = (1, 2, 98, 327, 4, 50, 280, 205, 425, 117, 346, 234, 454, 129, 358, 64, 294, 165, 391, 92, 322)  # and nearly does
 # fmt: on
 JAW = (149, 378, 150, 379, 136, 365)  # outline to either side of the chin
+# fmt: off
+OUTLINE = (  # of the face below the eyes, from the ear at the picture's left around the chin to the other
+    234, 93, 132, 58, 172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365, 397, 288, 361, 323, 454,
+)
+# fmt: on
 NOSE = 4  # its tip
 
 SPEAKING = (*LIPS, *CHIN)
-KEPT = (*SPEAKING, *dict.fromkeys((*RIGID, *STILL, *JAW)))  # a mesh table's points, in this order
+KEPT = tuple(dict.fromkeys((*SPEAKING, *RIGID, *STILL, *JAW, *OUTLINE)))  # a mesh table's points, in this order
 PLACE = {number: place for place, number in reversed(list(enumerate(KEPT)))}
 TALKING = slice(0, len(SPEAKING))
 _RIGID = [PLACE[number] for number in RIGID]
@@ -50,7 +55,10 @@ _RIGID = [PLACE[number] for number in RIGID]
 LOWER_INNER = tuple(range(RING, RING + 11))  # of SPEAKING, from left to right, both corners included
 UPPER_INNER = (RING, *range(RING + 11, 2 * RING), RING + 10)
 
-_AGREED = 0.33
+# Of a face's size, beside MTCNN's points: a face; near enough not to be looked for again; found when looked for again, as MTCNN's
+# points are far off where a face leaves the picture.
+AGREED, SURE, NEAR = 0.33, 0.2, 1.0
+_EYES_AND_MOUTH = ((33, 133), (263, 362), (NOSE,), (61,), (291,))
 _CENTRE = 0.45  # from between the eyes towards the mouth, in their distance
 _SIZE = 3.8  # of the square, in that distance: median against MediaPipe's own square on three talking videos
 
@@ -128,15 +136,20 @@ def square_of_box(box: NDArray[np.floating]) -> F64:
     return np.column_stack((scale * np.eye(2), centre - scale * SQUARE / 2))
 
 
-def agrees(points: NDArray[np.floating], landmarks: F32) -> bool:
-    """Whether (len(KEPT), 2) landmarks show the face of MTCNN's five: eyes and mouth within a third of its size.
+def five_of(points: NDArray[np.floating]) -> F64:
+    """(5, 2) what MTCNN looks for, of (len(KEPT), 2) landmarks."""
+    return np.stack([points[[PLACE[number] for number in some]].mean(0) for some in _EYES_AND_MOUTH])
+
+
+def agrees(points: NDArray[np.floating], landmarks: NDArray[np.floating], within: float = AGREED) -> bool:
+    """Whether (len(KEPT), 2) landmarks show the face of MTCNN's five: eyes and mouth `within` a part of its size.
 
     They do not where something passes before the face, or it is turned away: the network then makes one up.
     """
     eyes, mouth = landmarks[:2], landmarks[3:5].mean(0)
     size = max(np.linalg.norm(eyes[1] - eyes[0]), np.linalg.norm(mouth - eyes.mean(0)))
     seen = [points[[PLACE[number] for number in corners]].mean(0) for corners in ((33, 133), (263, 362), (61, 291))]
-    return bool(np.linalg.norm(np.array(seen) - [*eyes, mouth], axis=1).max() <= _AGREED * size)
+    return bool(np.linalg.norm(np.array(seen) - [*eyes, mouth], axis=1).max() <= within * size)
 
 
 def cut_square(picture: YuvFrame, square: F64, side: int = SQUARE) -> U8 | None:

@@ -91,9 +91,20 @@ def boxes_of(tracks: Tracks, chosen: tuple[int, ...], start: int, stop: int) -> 
     return out
 
 
+def scenes_of(tracks: Tracks, chosen: tuple[int, ...], start: int, stop: int) -> NDArray[np.int32]:
+    """(stop − start,) int32 scene of each frame with the chosen tracks' face; −1 where there is none."""
+    return _column_of(tracks, tracks.scene, chosen, start, stop)
+
+
 def tracks_of(tracks: Tracks, chosen: tuple[int, ...], start: int, stop: int) -> NDArray[np.int32]:
     """(stop − start,) int32 which of the chosen tracks each frame's face belongs to; −1 where there is none."""
+    return _column_of(tracks, tracks.track, chosen, start, stop)
+
+
+def _column_of(
+    tracks: Tracks, column: NDArray[np.int32], chosen: tuple[int, ...], start: int, stop: int
+) -> NDArray[np.int32]:
     out = np.full(stop - start, -1, np.int32)
     rows = np.flatnonzero(np.isin(tracks.track, chosen) & (tracks.frame >= start) & (tracks.frame < stop))
-    out[tracks.frame[rows] - start] = tracks.track[rows]
+    out[tracks.frame[rows] - start] = column[rows]
     return out

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lipsync_ray.faces.closed_lips import PARTED, gap_between, join, line_box, meeting, uncrossed
 from lipsync_ray.faces.lip_basis import LipBasis
 from lipsync_ray.faces.mesh import (
     CHIN,
@@ -23,7 +24,6 @@ from lipsync_ray.faces.mesh import (
     NOSE,
     PLACE,
     RING,
-    SPEAKING,
     STILL,
     TALKING,
     UPPER_INNER,
@@ -32,13 +32,17 @@ from lipsync_ray.faces.mesh import (
 )
 from lipsync_ray.faces.mouth import Mouth
 from lipsync_ray.faces.mouth_inside import Inside, darken, halved, mouth_box, show_inside, soft
+from lipsync_ray.faces.outline import moving_edge, outline_weight, within
 from lipsync_ray.media.picture import Box, YuvFrame
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
-_RIM = 0.15  # of the box, over which the movement fades
+_RIM = 0.15  # of the box, over which the movement fades at its upper end
 _NODES = 40  # of the grid that a field is computed on
+_BESIDE = (
+    0.12  # eye distances beside the corners of the mouth within which what is above and below comes to move as one
+)
 _BELOW_CHIN = 1.45  # of the way from the nose to the outline of the jaw: still again
 
 _CORNERS = (0, RING // 2, RING, RING + RING // 2)
@@ -63,7 +67,15 @@ class LipWarp:
     def __init__(self, basis: LipBasis, inside: Callable[[Mouth], Inside | None]) -> None:
         self._basis, self._inside = basis, inside
 
-    def draw(self, picture: YuvFrame, points: F32, mouth: Mouth, lips: NDArray[np.floating], silence: float) -> None:
+    def draw(
+        self,
+        picture: YuvFrame,
+        points: F32,
+        mouth: Mouth,
+        lips: NDArray[np.floating],
+        silence: float,
+        strength: float = 1.0,
+    ) -> None:
         """Make the mouth in `picture` show `lips`, in place.
 
         Parameters
@@ -72,48 +84,52 @@ class LipWarp:
         mouth : of its track
         lips : (k,) in the basis
         silence : how far the mouth is closed besides, 0 to 1
+        strength : how much of the way it is moved, 0 to 1: 0 leaves the picture as it is
         """
         at = points[None].astype(np.float64)
         heads = heads_of(at)
         eyes = float(heads.eyes[0])
-        box = mouth_box(at[0], eyes, picture)
-        if box is None:
+        box, edge = mouth_box(at[0], eyes, picture), moving_edge(at[0])
+        if box is None or (box := within(box, edge)) is None:
             return
         if silence:
             closed = self._basis.read(mouth.closed[None].astype(np.float64))[0]
             lips = lips + silence * (closed - lips)
         steps = self._basis.steps(lips[None] - self._basis.shown(mouth, at, heads))
         own = at[0, TALKING]
-        target = own + _uncrossed(own, heads.moved(steps)[0], heads)
+        moved = uncrossed(own, heads.moved(steps)[0], heads)
+        if silence:
+            moved = meeting(own, moved, heads, silence)
+        target = own + strength * moved
         moved = target - own
         still = np.concatenate((at[0, list(_STILL)], _below_chin(at[0])))
-        fields = [
+        up, down = (
             _field(np.concatenate((target[list(some)], still)), moved[list(some)], box)
             for some in (_MOVING_ABOVE, _MOVING_BELOW)
-        ]
+        )
+        apart = (up - down) * _between_corners(target, eyes, box)
         above = soft(_above_line(target, heads), box, eyes)
-        field = np.asarray(fields[1] + above[..., None] * (fields[0] - fields[1]), np.float32)
-        seen = soft(target[[*UPPER_INNER, *LOWER_INNER[::-1]]], box, eyes)
-        inside = self._inside(mouth)
-        planes = _warped(picture, field, box)
-        if inside is not None:
-            show_inside(planes, picture, inside, seen, box, heads, at[0], _gap(target, eyes))
-        else:
-            darken(planes, seen)
+        field, apart, free = (
+            _whole((up + down) / 2, box),
+            _whole(apart, box),
+            outline_weight(edge, eyes, box)[..., None],
+        )
+        planes = _warped(picture, (field + (above - 0.5)[..., None] * apart) * free, box)
+        gap = gap_between(target, heads)
+        if (parted := strength * float(np.clip(gap / PARTED, 0, 1))) > 0:  # between lips that meet nothing is seen
+            seen = parted * soft(target[[*UPPER_INNER, *LOWER_INNER[::-1]]], box, eyes)
+            inside = self._inside(mouth)
+            if inside is not None:
+                show_inside(planes, picture, inside, seen, box, heads, at[0], gap)
+            else:
+                darken(planes, seen)
+        strip = line_box(target, eyes, box)
+        if gap < PARTED and min(strip.width, strip.height) >= 2:
+            here = slice(strip.y0 - box.y0, strip.y1 - box.y0), slice(strip.x0 - box.x0, strip.x1 - box.x0)
+            two = [_warped(picture, (field[here] + side * apart[here]) * free[here], strip) for side in (0.5, -0.5)]
+            part, corners = strength * float(1 - np.clip(gap / PARTED, 0, 1)), target[[RING, RING + RING // 2]]
+            join(planes, two, above[here], strip, box, part, gap_between(own, heads), corners)
         _put(picture, planes, box)
-
-
-def _uncrossed(own: F64, moved: F64, heads: Heads) -> F64:
-    """Displacements after which the lower lip's inner edge does not lie above the upper one's: they meet halfway."""
-    down = np.array([(1j / heads.turn[0]).real, (1j / heads.turn[0]).imag])
-    down /= np.linalg.norm(down)
-    target = own + moved
-    upper, lower = list(UPPER_INNER)[1:-1], list(LOWER_INNER)[1:-1]
-    crossed = np.minimum(((target[lower] - target[upper]) * down).sum(-1), 0)[:, None] * down / 2
-    moved = moved.copy()
-    moved[upper] += crossed
-    moved[lower] -= crossed
-    return moved
 
 
 def _below_chin(points: F64) -> F64:
@@ -123,9 +139,9 @@ def _below_chin(points: F64) -> F64:
 
 
 def _field(at: F64, moved: F64, box: Box) -> F32:
-    """(h, w, 2) where each pixel's content comes from, as a displacement: −`moved` at the first of `at`, 0 at the rest.
+    """(rows, _NODES, 2) where the content of each node of a grid over the box comes from, as a displacement.
 
-    A polyharmonic spline of r³ with a linear part (Duchon 1977), through all of them, fading to 0 at the rim.
+    It is −`moved` at the first of `at`, and 0 at the rest. A polyharmonic spline of r³ with a linear part (Duchon 1977), through all of them, fading to 0 at the rim.
     """
     scale = float(box.width)
     known = (at - (box.x0, box.y0)) / scale
@@ -136,14 +152,34 @@ def _field(at: F64, moved: F64, box: Box) -> F32:
     system[:-3, :-3] = _cubed(known, known) + 1e-6 * np.eye(len(at))
     system[:-3, -3:], system[-3:, :-3] = linear, linear.T
     weights = np.linalg.solve(system, values)
-    rows = max(2, round(_NODES * box.height / box.width))
-    x, y = (np.arange(_NODES) + 0.5) / _NODES, (np.arange(rows) + 0.5) / rows * box.height / scale
-    nodes = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
+    nodes = _nodes(box) / scale
+    rows = len(nodes) // _NODES
     coarse = _cubed(nodes, known) @ weights[:-3] + weights[-3] + nodes @ weights[-2:]
-    coarse = coarse.reshape(rows, _NODES, 2) * _window(rows, _NODES)[..., None]
-    return np.asarray(
-        cv2.resize(coarse.astype(np.float32), (box.width, box.height), interpolation=cv2.INTER_LINEAR), np.float32
-    )
+    coarse = coarse.reshape(rows, _NODES, 2) * _window(rows)
+    return np.asarray(coarse, np.float32)
+
+
+def _nodes(box: Box) -> F64:
+    """(rows · _NODES, 2) places of the grid's nodes, in pixels of the box."""
+    rows = max(2, round(_NODES * box.height / box.width))
+    x, y = (np.arange(_NODES) + 0.5) / _NODES * box.width, (np.arange(rows) + 0.5) / rows * box.height
+    return np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
+
+
+def _whole(coarse: NDArray[np.floating], box: Box) -> F32:
+    """(h, w, 2) of a field on the grid's nodes."""
+    return np.asarray(cv2.resize(coarse, (box.width, box.height), interpolation=cv2.INTER_LINEAR), np.float32)
+
+
+def _between_corners(target: F64, eyes: float, box: Box) -> F32:
+    """(rows, _NODES, 1) 1 between the corners of the mouth, soon 0 on either side: what is above and below moves as one there."""
+    left, right = target[0], target[RING // 2]
+    along = (right - left) / max(1e-6, float(np.linalg.norm(right - left)))
+    half = float(np.linalg.norm(right - left)) / 2
+    middle = (left + right) / 2 - (box.x0, box.y0)
+    far = np.abs((_nodes(box) - middle) @ along) - half
+    t = np.clip(1 - far / (_BESIDE * eyes), 0, 1)
+    return np.asarray((t * t * (3 - 2 * t)).reshape(-1, _NODES, 1), np.float32)
 
 
 def _cubed(a: F64, b: F64) -> F64:
@@ -151,12 +187,10 @@ def _cubed(a: F64, b: F64) -> F64:
     return np.asarray(squared * np.sqrt(squared), np.float64)
 
 
-def _window(rows: int, columns: int) -> F64:
-    """1 inside, smoothly 0 at the rim."""
-    v, u = ((np.arange(n) + 0.5) / n for n in (rows, columns))
-    ramps = [np.clip(np.minimum(x, 1 - x) / _RIM, 0, 1) for x in (v, u)]
-    down, across = (t * t * (3 - 2 * t) for t in ramps)
-    return np.asarray(down[:, None] * across[None], np.float64)
+def _window(rows: int) -> F64:
+    """(rows, 1, 1) smoothly from 0 at the upper rim to 1."""
+    t = np.clip((np.arange(rows) + 0.5) / rows / _RIM, 0, 1)
+    return np.asarray((t * t * (3 - 2 * t))[:, None, None], np.float64)
 
 
 def _above_line(target: F64, heads: Heads) -> F64:
@@ -166,10 +200,6 @@ def _above_line(target: F64, heads: Heads) -> F64:
     up = np.array([(-1j / heads.turn[0]).real, (-1j / heads.turn[0]).imag]) * 4
     first, last = line[0] - 3 * side, line[-1] + 3 * side
     return np.concatenate(([first], line, [last], [last + up], [first + up]))
-
-
-def _gap(target: F64, eyes: float) -> float:
-    return float(np.linalg.norm(target[SPEAKING.index(14)] - target[SPEAKING.index(13)])) / eyes
 
 
 def _warped(picture: YuvFrame, field: F32, box: Box) -> list[F32]:

@@ -22,8 +22,10 @@ from lipsync_ray.engine.stages import Failure
 from lipsync_ray.engine.video_pass import VideoPass, once
 from lipsync_ray.faces.box_rules import BoxRule, boxes_by
 from lipsync_ray.faces.crop import crop_face
+from lipsync_ray.faces.mesh import cut_square, square_of
 from lipsync_ray.faces.parsed import ParsedBlend, covers, cut_expanded, mask_of
-from lipsync_ray.faces.table import read_table
+from lipsync_ray.faces.sight import sight_of
+from lipsync_ray.faces.table import landmarks_of, read_table, scenes_of
 from lipsync_ray.inputs.face_tables import one_thread
 from lipsync_ray.inputs.faced_videos import FacedRow, FacedVideo, faced_rows
 from lipsync_ray.io import storage
@@ -38,7 +40,7 @@ if TYPE_CHECKING:  # torch, which readers of tables do without
 U8 = NDArray[np.uint8]
 I64 = NDArray[np.int64]
 
-VERSION = 1  # raise when the same faces would get another table
+VERSION = 2  # raise when the same faces would get another table
 ROW_S = 2.0  # seconds of video in one row
 UNPARSED = "the face parser saw no face in some frames; there the mouth was blended by feather"
 _CACHED = 8  # stretches that a worker holds: segments that follow one another share them
@@ -113,12 +115,17 @@ class EncodingTable:
         )
 
     @property
+    def sight_url(self) -> str:
+        """Of the :class:`~lipsync_ray.faces.sight.Sight`."""
+        return f"{self.folder}.sight"
+
+    @property
     def folder(self) -> str:
         """Of its stretches."""
         return self.url.removesuffix(".json")
 
     def is_among(self, names: set[str]) -> bool:
-        """Whether it is among the names of its folder."""
+        """Whether it is among the names of its folder; it is committed after its sight."""
         return storage.name_of(self.url) in names
 
 
@@ -155,13 +162,16 @@ class Encoding:
 
 
 class Encode:
-    """Decode a row's frames, cut out its faces, encode them and commit that. Keeps the networks loaded."""
+    """Decode a row's frames, cut out its faces, encode them, look at their mouths and commit that. Keeps the networks loaded."""
 
     def __init__(self, how: Encoding) -> None:
+        from lipsync_ray.models.visibility import Visibility
+
         one_thread()
         assert how.generator.encode is not None
         self._how = how
         self._encoder = how.generator.encode(how.checkpoint, how.device, how.precision, how.batch)
+        self._visibility = Visibility(how.device)
         self._parse: Any = None
         if how.parser is not None:
             from lipsync_ray.models.bisenet import FaceParser
@@ -177,10 +187,19 @@ class Encode:
         boxes: list[Box] = []
         faces: list[U8] = []
         masks: list[bytes] = []
+        known = landmarks_of(tracks, row.chosen, row.start, row.stop)
+        places: list[int] = []
+        squares: list[U8] = []
         for place, picture in enumerate(decode.pictures(video, row.start, row.stop)):
             if (box := wanted[place]) is None:
                 continue
             frames.append(row.start + place)
+            if (
+                not np.isnan(known[place]).any()
+                and (square := cut_square(picture, square_of(known[place]))) is not None
+            ):
+                places.append(place)
+                squares.append(square)
             boxes.append(box)
             faces.append(crop_face(picture, box, side))
             if self._parse is not None and self._how.blend is not None:
@@ -190,6 +209,9 @@ class Encode:
         boxes_array = np.array(boxes, np.int32).reshape(-1, 4)
         notes = (*self._encoder.notes, *([UNPARSED] if b"" in masks else []))
         made = Encodings(np.array(frames, np.int64), boxes_array, shown, tuple(masks), notes)
+        visible = np.full(row.stop - row.start, np.nan, "<f4")
+        visible[places] = self._visibility(squares)
+        storage.commit_bytes(_visible_url(row.url), visible.tobytes())  # before the stretch that says both are there
         storage.commit_bytes(row.url, made.to_bytes())
         return len(frames)
 
@@ -199,12 +221,24 @@ class EncodingOrder:
     """A table whose stretches are all there."""
 
     key: str
+    table: str
+    chosen: tuple[int, ...]
     parts: tuple[tuple[int, int], ...]
     url: str
 
 
+def _visible_url(url: str) -> str:
+    """Of how likely the mouths of a stretch are visible: (frames,) raw little-endian float32."""
+    return f"{url}.visible"
+
+
 def close_table(order: EncodingOrder) -> str:
-    """Say that a table is complete."""
+    """Commit where the mouth is visible, and say that a table is complete."""
+    table = EncodingTable(order.url)
+    urls = [storage.join(table.folder, f"{start}-{stop}.npz") for start, stop in order.parts]
+    visible = np.concatenate([np.frombuffer(storage.read_bytes(_visible_url(url)), "<f4") for url in urls])
+    scenes = scenes_of(read_table(order.table), order.chosen, 0, len(visible))
+    storage.commit_bytes(table.sight_url, sight_of(visible, scenes).to_bytes())
     storage.commit_bytes(order.url, json.dumps({"parts": order.parts}).encode())
     return order.url
 
@@ -229,7 +263,8 @@ def encoding_pass(
         return faced_rows(video, EncodingTable(video.url).folder, ".npz", ROW_S, batch)
 
     def order(video: FacedVideo) -> EncodingOrder:
-        return EncodingOrder(video.key, tuple((row.start, row.stop) for row in rows(video)), video.url)
+        parts = tuple((row.start, row.stop) for row in rows(video))
+        return EncodingOrder(video.key, video.table, video.chosen, parts, video.url)
 
     end = once(active, on_end)
     return VideoPass(

@@ -1,7 +1,8 @@
 """Mesh tables: the landmarks of the speaking face in every frame of a source video, made once for all of its languages.
 
 A table is raw little-endian float32, (frames, len(KEPT), 2) pixels with NaN where there is no face, so that a worker reads just
-the frames of its segment; beside it lies what all frames together say of the mouth (:mod:`lipsync_ray.faces.mouth`).
+the frames of its segment; beside it lies what all frames together say of the mouth (:mod:`lipsync_ray.faces.mouth`), and where
+it can be seen (:mod:`lipsync_ray.faces.sight`).
 """
 
 from __future__ import annotations
@@ -17,25 +18,30 @@ from numpy.typing import NDArray
 from lipsync_ray.engine.resources import Pool
 from lipsync_ray.engine.stages import Failure
 from lipsync_ray.engine.video_pass import VideoPass, once
-from lipsync_ray.faces.mesh import KEPT, agrees, cut_square, square_of
+from lipsync_ray.faces.mesh import KEPT, NEAR, PLACE, SURE, agrees, cut_square, five_of, square_of
+from lipsync_ray.faces.mesh_ends import extend_ends
 from lipsync_ray.faces.mouth import Mouths, fill_holes, mouths_of
-from lipsync_ray.faces.table import landmarks_of, read_table, tracks_of
+from lipsync_ray.faces.sight import sight_of
+from lipsync_ray.faces.table import landmarks_of, read_table, scenes_of, tracks_of
 from lipsync_ray.inputs.face_tables import one_thread
 from lipsync_ray.inputs.faced_videos import FacedRow, FacedVideo, faced_rows
 from lipsync_ray.io import storage
 from lipsync_ray.media import decode
 
 F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
 
-VERSION = 1  # raise when the same faces would get another table
+VERSION = 2  # raise when the same faces would get another table
 ROW_S = 8.0  # seconds of video in one row
 PRESENT = 0.95  # probability from which on a face is one: what hides a face, or turns it away, lowers it
+_LOOKS = 4  # more of them, where the first gives no face
+_AT_REST = 0.15  # eye distances that the landmarks move from one look to the next
 _ROW = len(KEPT) * 2 * 4  # bytes a frame
 
 
 @dataclass(frozen=True)
 class MeshTable:
-    """A committed mesh table: `url` of the landmarks; what they say of the mouth lies at `url` + ".mouths"."""
+    """A committed mesh table: `url` of the landmarks; what they say of the mouth lies at `url` + ".mouths", where it is visible at + ".sight"."""
 
     url: str
 
@@ -52,9 +58,14 @@ class MeshTable:
     def mouths_url(self) -> str:
         return f"{self.url}.mouths"
 
+    @property
+    def sight_url(self) -> str:
+        """Of the :class:`~lipsync_ray.faces.sight.Sight`."""
+        return f"{self.url}.sight"
+
     def is_among(self, names: set[str]) -> bool:
-        """Whether the table and its mouths are among the names of its folder."""
-        return {storage.name_of(self.url), storage.name_of(self.mouths_url)} <= names
+        """Whether the table and what lies beside it are among the names of its folder."""
+        return {storage.name_of(url) for url in (self.url, self.mouths_url, self.sight_url)} <= names
 
 
 @lru_cache(maxsize=4)
@@ -64,19 +75,21 @@ def _read_mouths(url: str) -> Mouths:
 
 
 class FindMesh:
-    """Find the landmarks of a row's faces and commit them. Keeps the network loaded."""
+    """Find the landmarks of a row's faces, look whether their mouths are visible, and commit that. Keeps both networks loaded."""
 
     def __init__(self, device: str) -> None:
         from lipsync_ray.models.face_mesh import Mesher
+        from lipsync_ray.models.visibility import Visibility
 
         one_thread()
-        self._mesher = Mesher(device)
+        self._mesher, self._visibility = Mesher(device), Visibility(device)
 
     def __call__(self, row: FacedRow) -> int:
         """How many frames have landmarks."""
         known = landmarks_of(read_table(row.table, row.start, row.stop), row.chosen, row.start, row.stop)
         points = np.full((row.stop - row.start, len(KEPT), 2), np.nan, np.float32)
-        places, squares, cuts = [], [], []
+        visible = np.full(row.stop - row.start, np.nan, np.float32)
+        places, squares, cuts, lost = [], [], [], []
         for place, picture in enumerate(decode.pictures(row.video, row.start, row.stop)):
             if np.isnan(known[place]).any():
                 continue
@@ -88,14 +101,35 @@ class FindMesh:
                 cuts.append(cut)
         if places:
             found, present = self._mesher(np.stack(cuts))
+            visible[places] = self._visibility(cuts)
             for place, square, at, sure in zip(places, squares, found, present, strict=True):
                 seen = at[list(KEPT)] @ square[:, :2].T + square[:, 2]
                 if sure >= PRESENT and agrees(seen, known[place]):
                     points[place] = seen
+                if sure < PRESENT or not agrees(seen, known[place], SURE):
+                    lost.append((place, seen))
+            self._look_again(row, lost, known, points, visible)
         buffer = io.BytesIO()
-        np.save(buffer, points)
+        np.savez(buffer, points=points, visible=visible)
         storage.commit_bytes(row.url, buffer.getvalue())
         return int((~np.isnan(points[:, 0, 0])).sum())
+
+    def _look_again(self, row: FacedRow, lost: list[tuple[int, F64]], known: F32, points: F32, visible: F32) -> None:
+        """Look in the square that the landmarks themselves ask for, a few times: of a face that the picture cuts off, the
+        detector's points lie far beside it. Fills in `points` and `visible` where that comes to rest on a face."""
+        frames = [row.start + place for place, _ in lost]
+        for (place, seen), picture in zip(lost, decode.pictures_at(row.video, frames) if lost else (), strict=True):
+            for _ in range(_LOOKS):
+                square, before = square_of(five_of(seen).astype(np.float32)), seen
+                if (cut := cut_square(picture, square)) is None:
+                    break
+                found, present = self._mesher(cut[None])
+                seen = found[0][list(KEPT)] @ square[:, :2].T + square[:, 2]
+                moved = np.linalg.norm(five_of(seen) - five_of(before), axis=1).max()
+                if present[0] >= PRESENT and moved <= _AT_REST * np.linalg.norm(seen[PLACE[263]] - seen[PLACE[33]]):
+                    if agrees(seen, known[place], NEAR):
+                        points[place], visible[place] = seen, self._visibility([cut])[0]
+                    break
 
 
 @dataclass(frozen=True)
@@ -110,15 +144,28 @@ class MeshOrder:
 
 
 def make_mesh_table(order: MeshOrder) -> str:
-    """Join a video's rows, fill short holes, commit the table and what it says of the mouth, and clear the rows away."""
-    points = np.concatenate([np.load(io.BytesIO(storage.read_bytes(url))) for url in order.parts])
-    tracks = tracks_of(read_table(order.table), order.chosen, 0, len(points))
+    """Join a video's rows, fill short holes, commit the table and what lies beside it, and clear the rows away."""
+    rows = [_row(storage.read_bytes(url)) for url in order.parts]
+    points, visible = (np.concatenate(arrays) for arrays in zip(*rows, strict=True))
+    faces = read_table(order.table)
+    tracks = tracks_of(faces, order.chosen, 0, len(points))
+    sight = sight_of(visible, scenes_of(faces, order.chosen, 0, len(points)))
     fill_holes(points, tracks)
-    mouths = mouths_of(points, tracks)
-    storage.commit_bytes(order.url, np.ascontiguousarray(points, "<f4").tobytes())
-    storage.commit_bytes(MeshTable(order.url).mouths_url, mouths.to_bytes())
+    extend_ends(points, tracks, landmarks_of(faces, order.chosen, 0, len(points)))
+    # What is before a mouth says nothing of how it rests, opens, and looks inside.
+    mouths = mouths_of(np.where(sight.hidden[:, None, None], np.float32(np.nan), points), tracks)
+    table = MeshTable(order.url)
+    storage.commit_bytes(table.url, np.ascontiguousarray(points, "<f4").tobytes())
+    storage.commit_bytes(table.sight_url, sight.to_bytes())
+    storage.commit_bytes(table.mouths_url, mouths.to_bytes())
     storage.remove(order.parts[0].rpartition("/")[0])
     return order.url
+
+
+def _row(data: bytes) -> tuple[F32, F32]:
+    """The landmarks of a row's frames, and how likely their mouths are visible."""
+    with np.load(io.BytesIO(data)) as arrays:
+        return arrays["points"], arrays["visible"]
 
 
 def mesh_pass(
@@ -135,7 +182,7 @@ def mesh_pass(
     parts = storage.join(folder, "parts")
 
     def rows(video: FacedVideo) -> list[FacedRow]:
-        return faced_rows(video, storage.join(parts, video.key), ".npy", ROW_S)
+        return faced_rows(video, storage.join(parts, video.key), ".npz", ROW_S)
 
     def order(video: FacedVideo) -> MeshOrder:
         urls = tuple(url for _, url in video.ordered)

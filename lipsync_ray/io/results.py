@@ -45,7 +45,8 @@ class Result:
     output : the finished video
     model : name of the generator
     frames : of the output
-    faceless_frames : of these, passed through because no face was seen
+    faceless_frames : of these, passed through because no face was seen, or no landmarks where the model needs them
+    hidden_frames : of these, passed through because something was before the mouth; None of rows made by older versions
     restored_frames : of these, whose face was restored; None without --restore, or where an earlier run made some
     tracks : faces tracked in the source
     seconds : of work, over all stages and workers; None of a head that an earlier run sampled, wholly or in part
@@ -93,6 +94,7 @@ class Result:
     warnings: tuple[str, ...] = ()
     run: str | None = None
     gpu_mb: int | None = None
+    hidden_frames: int | None = None
     consent: str | None = None
     rights: str | None = None
     provenance: str | None = None

@@ -41,7 +41,7 @@ from lipsync_ray.report.page import Source, _page
 
 RESULT = Result(
     "a-ko", "a.mp4", "ko.wav", "ko", "done", "join", "why", "out/a-ko.mp4", "mini", 100, 3, 97, 1, 2.5, 4.0, "25", 640, 480, 4,
-    1, 1, "a.parquet", "f00", ("interlaced",), "20260101", 900,
+    1, 1, "a.parquet", "f00", ("interlaced",), "20260101", 900, 2,
 )  # fmt: skip
 SCORE = Score(
     "a", "a.mp4", "b.mp4", "ko", "mini", "scored", "score", "why", "mini-sync", "real", 7.0, 6.0, 0.9, 0.2, 1, 2, 100, 0.9, 0.3,

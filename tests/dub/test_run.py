@@ -68,5 +68,5 @@ def test_a_segment_is_as_long_as_asked(tmp_path, restore, asked, seconds):
 
 def test_a_batch_that_was_halved_is_a_warning_of_the_row(tmp_path):
     run, dub = run_of(tmp_path), DubState(DUB)
-    job._take_segment(dub, Composed("d", 0, 10, 0, 0, ("no memory for 16",)))
+    job._take_segment(dub, Composed("d", 0, 10, 10, 0, ("no memory for 16",)))
     assert run.row_of(dub, "done").warnings == ("no memory for 16",)

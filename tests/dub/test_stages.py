@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from clips import tone, write_audio
+from clips import all_visible, tone, write_audio
 
 from lipsync_ray.errors import DecodeError, EncodeError, ProbeError
 from lipsync_ray.faces.crop import Pads
@@ -17,13 +17,15 @@ from lipsync_ray.inputs.probe import VideoSource, probe
 from lipsync_ray.inputs.speakers import SpeakerQuery, choose_speaker
 from lipsync_ray.io import storage
 from lipsync_ray.jobs.dub.assemble import VideoOrder, make_video
+from lipsync_ray.jobs.dub.coverage import coverage_of
 from lipsync_ray.jobs.dub.plan import Segment
-from lipsync_ray.jobs.dub.stages import Compose, Crop, Sync, faceless_frames
+from lipsync_ray.jobs.dub.stages import Compose, Crop, Sync
 from lipsync_ray.media import decode, mel
 from lipsync_ray.media.audio import Span
 from lipsync_ray.media.encode import VideoCoding
 from lipsync_ray.media.join import AudioTrack
 from lipsync_ray.media.probe import probe_video
+from lipsync_ray.media.timeline import source_frames
 from lipsync_ray.models import generators
 from lipsync_ray.models.weights import by_name
 
@@ -41,8 +43,10 @@ def prepared(demo_inputs, tmp_path_factory):
     table = storage.join(out, "faces", "v.parquet")
     make_table(TableOrder("v", video, tuple(row.url for row in rows), table))
     speaker = choose_speaker(SpeakerQuery("v", table, "largest", video.width, video.height))
+    seen = storage.join(out, "v.sight")
+    storage.commit_bytes(seen, all_visible(video.frames).to_bytes())
     segment = Segment(
-        "d-0", "d", 0, 40, video, speech, "pingpong", table, None, None, None, speaker.chosen, Pads(), "feather",
+        "d-0", "d", 0, 40, video, speech, "pingpong", table, None, None, None, seen, speaker.chosen, Pads(), "feather",
         VideoCoding(crf=0), storage.join(out, "parts", "d", "0.mp4"),
     )  # fmt: skip
     return out, segment
@@ -65,7 +69,9 @@ def test_the_table_has_the_face_in_every_frame(prepared):
     assert tracks.frame.tolist() == list(range(segment.video.frames))
     assert 0 < tracks.detected.sum() < len(tracks.frame)
     assert storage.list_tree(storage.join(out, "faces", "parts")) == set()
-    assert faceless_frames(segment.video, segment.table, None, segment.chosen, Pads(), 500, "pingpong") == 0
+    coverage = coverage_of(segment.video, segment.table, segment.chosen, Pads(), all_visible(segment.video.frames))
+    counts = coverage.counts(source_frames(np.arange(500), segment.video.frames, "pingpong"))
+    assert (counts.faced, counts.hidden, counts.lost, counts.faceless) == (500, 0, 0, 0)
 
 
 def test_the_mel_read_in_parts_is_the_mel(prepared, demo_inputs):
@@ -83,7 +89,7 @@ def test_the_mel_read_in_parts_is_the_mel(prepared, demo_inputs):
 def test_only_the_face_changes_and_it_does(prepared, sync):
     _, segment = prepared
     composed, pictures = made(segment, sync)
-    assert (composed.frames, composed.faceless) == (40, 0)
+    assert (composed.frames, composed.drawn) == (40, 40)
     changed = 0
     for index, (before, after) in enumerate(zip(decode.pictures(segment.video, 0, 40), pictures, strict=True)):
         x0, y0, x1, y1 = read_table(segment.table, index, index + 1).box[0]
@@ -119,9 +125,44 @@ def test_frames_without_a_face_pass_through(prepared, sync):
     _, segment = prepared
     nobody = replace(segment, chosen=(7,))
     composed, pictures = made(nobody, sync)
-    assert composed.faceless == 40
+    assert composed.drawn == 0
     for before, after in zip(decode.pictures(segment.video, 0, 40), pictures, strict=True):
         assert all(np.array_equal(getattr(before, plane), getattr(after, plane)) for plane in "yuv")
+
+
+def with_hidden(segment, hidden, tmp_path):
+    seen = all_visible(segment.video.frames)
+    seen.hidden[list(hidden)] = True
+    url = str(tmp_path / "hidden.sight")
+    storage.commit_bytes(url, seen.to_bytes())
+    return replace(segment, sight=url)
+
+
+def test_a_hidden_mouth_passes_through_and_what_is_drawn_fades_around_it(prepared, sync, tmp_path):
+    _, segment = prepared
+    source = list(decode.pictures(segment.video, 0, 40))
+    plain = made(segment, sync)[1]
+    composed, pictures = made(with_hidden(segment, range(16, 24), tmp_path), sync)
+    assert (composed.frames, composed.drawn) == (40, 32)
+    drawn = [np.abs(a.y.astype(int) - s.y).sum() for a, s in zip(plain, source, strict=True)]
+    left = [np.abs(a.y.astype(int) - s.y).sum() for a, s in zip(pictures, source, strict=True)]
+    assert left[16:24] == [0] * 8
+    assert left[:12] == drawn[:12]
+    assert left[28:] == drawn[28:]
+    shares = [a / b for a, b in zip(left[12:16], drawn[12:16], strict=True)]
+    assert shares == sorted(shares, reverse=True)
+    assert 0 < shares[-1] < 0.3 < 0.7 < shares[0] < 1
+
+
+@pytest.mark.parametrize("bounds", [(0, 13, 18, 40), (0, 22, 40)])
+def test_splits_do_not_change_how_it_fades(prepared, sync, tmp_path, bounds):
+    segment = with_hidden(prepared[1], range(16, 24), tmp_path)
+    whole = made(segment, sync)[1]
+    found = []
+    for start, stop in itertools.pairwise(bounds):
+        found += made(replace(segment, start=start, stop=stop), sync)[1]
+    for a, b in zip(whole, found, strict=True):
+        assert all(np.array_equal(getattr(a, plane), getattr(b, plane)) for plane in "yuv")
 
 
 def test_a_video_is_joined_and_a_missing_part_is_said(prepared, sync, demo_inputs):

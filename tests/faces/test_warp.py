@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from lipsync_ray.faces import mesh
 from lipsync_ray.faces.mouth import Mouths, fill_holes, mouth_of, mouths_of
 from lipsync_ray.faces.mouth_inside import inside_of
+from lipsync_ray.faces.outline import moving_edge
 from lipsync_ray.faces.warp import LipWarp
 from lipsync_ray.media.picture import Colour, YuvFrame
 from lipsync_ray.models.face_mesh import Mesher
@@ -109,6 +110,41 @@ def test_an_open_mouth_closes(warp, picture, points, mesher, opened_pose):
     mouth = mouth_of(0, np.array([0]), points[None])  # as it rests: closed
     warp.draw(opened, at, mouth, np.zeros(8), 0.0)
     assert gap(landmarks(opened, mesher)) < 0.4 * gap(at)
+
+
+def test_in_silence_lips_that_were_apart_meet(warp, picture, points, mesher, opened_pose):
+    opened = drawn(warp, picture, points, opened_pose)
+    at = landmarks(opened, mesher)
+    ajar = mouth_of(0, np.array([0]), at[None])  # of a person who is never seen with closed lips
+    closed = opened.copy()
+    warp.draw(closed, at, ajar, np.zeros(8), 1.0)
+    assert gap(landmarks(closed, mesher)) < 0.15 * gap(at)
+    half = opened.copy()
+    warp.draw(half, at, ajar, np.zeros(8), 0.5)
+    assert gap(landmarks(closed, mesher)) < gap(landmarks(half, mesher)) < 0.75 * gap(at)
+
+
+def test_nothing_outside_the_face_moves(warp, picture, points, opened_pose):
+    inside = np.zeros(picture.y.shape, np.uint8)
+    edge = moving_edge(points.astype(np.float64))
+    ear = points[[mesh.PLACE[234], mesh.PLACE[454]]]
+    cv2.fillPoly(inside, [np.round(np.concatenate((edge, [[ear[1, 0], 0], [ear[0, 0], 0]]))).astype(np.int32)], 1)
+    for lips, silence in ((opened_pose, 0.0), (-opened_pose, 0.0), (opened_pose, 1.0)):
+        out = drawn(warp, picture, points, lips, silence)
+        change = np.abs(out.y.astype(int) - picture.y)
+        assert change[inside == 0].max() <= 1, "a level where the polygon's own edge is rounded"
+        assert change[inside == 1].max() > 1
+
+
+def test_a_mouth_that_is_moved_by_nothing_is_the_source(warp, picture, points, opened_pose):
+    mouth = mouth_of(0, np.array([0]), points[None])
+    changes = []
+    for strength in (0.0, 0.3, 0.7, 1.0):
+        out = picture.copy()
+        warp.draw(out, points, mouth, opened_pose, 0.0, strength)
+        changes.append(int(np.abs(out.y.astype(int) - picture.y).sum()))
+    assert changes[0] == 0
+    assert changes == sorted(changes)
 
 
 def test_the_same_again_is_the_same(warp, picture, points, basis, opened_pose):

@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from clips import tone, write_audio
+from clips import all_visible, tone, write_audio
 from material import random_gfpgan, random_parsenet
 
 from lipsync_ray.faces.crop import Pads
@@ -14,6 +14,7 @@ from lipsync_ray.inputs.audio_features import AudioSource, extract_audio_feature
 from lipsync_ray.inputs.face_tables import Detect, TableOrder, face_rows, make_table
 from lipsync_ray.inputs.probe import VideoSource, probe
 from lipsync_ray.inputs.speakers import SpeakerQuery, choose_speaker
+from lipsync_ray.io import storage
 from lipsync_ray.jobs.dub.plan import Segment
 from lipsync_ray.jobs.dub.stages import Compose, Crop, Restore
 from lipsync_ray.jobs.enhance import stages as enhance
@@ -50,8 +51,10 @@ def segment(demo_inputs, tmp_path_factory):
     table = str(out / "v.parquet")
     make_table(TableOrder("v", video, tuple(row.url for row in rows), table))
     chosen = choose_speaker(SpeakerQuery("v", table, "largest", video.width, video.height)).chosen
+    seen = str(out / "v.sight")
+    storage.commit_bytes(seen, all_visible(video.frames).to_bytes())
     return Segment(
-        "d-0", "d", 0, FRAMES, video, speech, "pingpong", table, None, None, None, chosen, Pads(), "feather", VideoCoding(crf=0),
+        "d-0", "d", 0, FRAMES, video, speech, "pingpong", table, None, None, None, seen, chosen, Pads(), "feather", VideoCoding(crf=0),
         str(out / "0.mp4"),
     )  # fmt: skip
 

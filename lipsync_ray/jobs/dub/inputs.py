@@ -50,8 +50,9 @@ class DubState(VideoState):
     own_sound : whether they are one file
     info, speech, speaker, table, mesh, encodings, head : what was found in them, or made of them
     frames : of the output
-    faceless : first frame → frames without a face, of segments made in this run
-    restored : frames whose face was restored, likewise
+    sight : where it is said in which source frames the mouth is visible
+    faceless, hidden : output frames that pass through: without a face, with something before its mouth
+    restored : frames whose face was restored, of segments made in this run
     gpu_mb : most memory that a process which drew them had of its GPU
     begun_before : its head was sampled, wholly or in part, by an earlier run: what it cost is not known
     warnings : what a person should know of it
@@ -71,7 +72,9 @@ class DubState(VideoState):
     encodings: EncodingTable | None = None
     head: HeadLatents | None = None
     frames: int = 0
-    faceless: dict[int, int] = field(default_factory=dict)
+    sight: str = ""
+    faceless: int = 0
+    hidden: int = 0
     restored: int = 0
     gpu_mb: int | None = None
     begun_before: bool = False

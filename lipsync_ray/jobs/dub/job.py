@@ -40,7 +40,7 @@ from lipsync_ray.jobs.dub.lips import Pose
 from lipsync_ray.jobs.dub.networks import networks
 from lipsync_ray.jobs.dub.plan import ranges_of, segments
 from lipsync_ray.jobs.dub.recipe import Recipe
-from lipsync_ray.jobs.dub.stages import Compose, Composed, Crop, Restore, Sync, SyncEncoded, faceless_frames
+from lipsync_ray.jobs.dub.stages import Compose, Composed, Crop, Restore, Sync, SyncEncoded
 from lipsync_ray.media.join import AudioTrack
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.models import weights
@@ -143,11 +143,10 @@ def _make_dubs(run: DubRun) -> None:
                 speaking.append(dub)
             else:
                 _end_without_face(run, dub)
-        if lead is not None and speaking:
+        if speaking:
             return lead.wanted(query.key, speaking)
-        if lead is not None:
-            lead.drop(query.key)
-        return [dub.id for dub in speaking]
+        lead.drop(query.key)
+        return ()
 
     users = f"{len(run.dubs)} dubs"
     lips = _lips_pass(run, layout)
@@ -160,17 +159,15 @@ def _make_dubs(run: DubRun) -> None:
         follow_up,
         lips,
         users,
-        lead=lead.lead if lead is not None else None,
+        lead=lead.lead,
     )
 
 
-def _lead_tables(run: DubRun, videos: Mapping[str, VideoInfo], layout: Layout) -> LeadTables[Any] | Heads | None:
+def _lead_tables(run: DubRun, videos: Mapping[str, VideoInfo], layout: Layout) -> LeadTables[Any] | Heads:
     """What the model needs of a source video besides its faces; or a head of it, which is sampled as a whole."""
     if run.recipe.sampled:
         return Heads(run, layout)
-    if run.recipe.meshed:
-        return Meshes(run, videos, layout.model)
-    return EncodedFaces(run, videos, layout.model) if run.recipe.encoded else None
+    return EncodedFaces(run, videos, layout.model) if run.recipe.encoded else Meshes(run, videos, layout.model)
 
 
 def _lips_pass(run: DubRun, layout: Layout) -> VideoPass[DubState, VideoOrder, Made]:
@@ -218,9 +215,8 @@ def _closing(reference: Reference | None) -> Checkpoint | None:
 
 
 def _take_segment(dub: DubState, composed: Composed) -> None:
-    dub.faceless[composed.start] = composed.faceless
     dub.restored += composed.restored
-    meters.faces("drawn", composed.frames - composed.faceless)
+    meters.faces("drawn", composed.drawn)
     meters.faces("restored", composed.restored)
     dub.warn(*composed.notes)
     if composed.gpu_mb is not None:
@@ -245,16 +241,14 @@ def _order(run: DubRun, dub: DubState) -> VideoOrder:
 
 def _end_done(run: DubRun, dub: DubState, made: Made) -> None:
     assert dub.info is not None
-    faceless = sum(dub.faceless.values())
-    if dub.reused:  # their count of faceless frames went with the run that made them: count again, from the table
-        faceless = _count_faceless(run, dub)
     row = run.row_of(
         dub,
         "done",
         output=made.url,
         drawn=made.drawn,
         frames=dub.frames,
-        faceless_frames=faceless,
+        faceless_frames=dub.faceless,
+        hidden_frames=dub.hidden,
         restored_frames=dub.restored if run.settings.restore and not dub.reused else None,
         duration_s=float(dub.frames / dub.info.rate),
         segments=len(dub.parts),
@@ -272,13 +266,3 @@ def _end_without_face(run: DubRun, dub: DubState) -> None:
         "nothing was written"
     )
     run.end(run.row_of(dub, "no_face", stage="detect", error=reason))
-
-
-def _count_faceless(run: DubRun, dub: DubState) -> int:
-    assert dub.info is not None
-    assert dub.speaker is not None
-    if run.recipe.sampled:
-        return 0
-    mesh = dub.mesh if run.generator.draws == "lips" else None  # else a frame without one is drawn all the same
-    rule, loop = run.recipe.box_rule, run.settings.loop
-    return faceless_frames(dub.info, dub.table, mesh, dub.speaker.chosen, rule, dub.frames, loop)

@@ -6,6 +6,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import Any, Generic, Protocol, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from lipsync_ray.engine.resources import Pool
 from lipsync_ray.engine.stages import Failure
 from lipsync_ray.engine.video_pass import VideoPass
@@ -15,12 +18,17 @@ from lipsync_ray.inputs.encoding_tables import EncodingTable, encoding_pass
 from lipsync_ray.inputs.face_pass import Lead
 from lipsync_ray.inputs.faced_videos import FacedVideo
 from lipsync_ray.inputs.mesh_tables import MeshTable, mesh_pass
+from lipsync_ray.inputs.sights import read_sight
 from lipsync_ray.io import storage
+from lipsync_ray.jobs.dub.coverage import coverage_of
 from lipsync_ray.jobs.dub.inputs import DubRun, DubState
+from lipsync_ray.jobs.dub.plan import ranges_of
 from lipsync_ray.media.probe import VideoInfo
+from lipsync_ray.media.timeline import source_frames
 
 MESH_FOLDER = ("faces", "meshes")
 ENCODING_FOLDER = ("faces", "encodings")
+Flags = NDArray[np.bool_]
 
 
 def mesh_name(key: str, face: FaceRule) -> str:
@@ -84,6 +92,30 @@ class LeadTables(ABC, Generic[Table]):
     def begin(self, dubs: list[DubState], table: Table) -> None:
         """The table of some dubs is there: let them begin, or end."""
 
+    def begin_seen(self, dubs: list[DubState], stage: str, marked: Flags | None = None) -> None:
+        """Let the dubs of a video begin whose mouth is visible in enough frames, and end the others.
+
+        Parameters
+        ----------
+        stage : that found it out
+        marked : (frames,) bool: has the landmarks that the model needs; None where it needs none
+        """
+        video, speaker = dubs[0].info, dubs[0].speaker
+        assert video is not None
+        assert speaker is not None
+        rule, sight = self.run.recipe.box_rule, read_sight(dubs[0].sight)
+        coverage = coverage_of(video, dubs[0].table, speaker.chosen, rule, sight, marked)
+        for dub in dubs:
+            frames = ranges_of(self.run, dub)[-1][1]
+            counts = coverage.counts(source_frames(np.arange(frames), video.frames, self.run.settings.loop))
+            if (reason := counts.too_few) is not None:
+                self.run.fail(dub, Failure(stage, reason))
+                continue
+            dub.faceless, dub.hidden = counts.faceless, counts.hidden
+            if counts.warning:
+                dub.warn(counts.warning)
+            self.lead.ready.append(dub.id)
+
     def wanted(self, key: str, dubs: list[DubState]) -> Iterable[str]:
         """Dubs of a video whose speaker is known; key of the video where its table has to be made first."""
         table = self._tables[key]
@@ -129,12 +161,14 @@ class Meshes(LeadTables[MeshTable]):
         return mesh_pass(active, pool, folder, self.ended)
 
     def give(self, dub: DubState, table: MeshTable) -> None:
-        dub.mesh = table
+        dub.mesh, dub.sight = table, table.sight_url
 
     def begin(self, dubs: list[DubState], table: MeshTable) -> None:
         """Let the dubs of a video begin whose table is there, and say where it has no landmarks."""
-        there = int((table.mouths().tracks >= 0).sum())
+        marked = table.mouths().tracks >= 0
+        there = int((marked | read_sight(table.sight_url).hidden).sum())
         moved = self.run.generator.draws == "lips"
+        waiting = []
         for dub in dubs:
             assert dub.speaker is not None
             lost = dub.speaker.frames - there
@@ -144,10 +178,12 @@ class Meshes(LeadTables[MeshTable]):
                 )
                 self.run.end(self.run.row_of(dub, "no_face", stage="mesh", error=f"{reason} Nothing was written"))
                 continue
-            if lost > 0:
+            if lost > 0 and self.run.recipe.marked:
                 what = "they pass through" if moved else "the model saw them with the source's own mouth"
                 dub.warn(f"{lost} of {dub.speaker.frames} source frames with a face show no landmarks; {what}")
-            self.lead.ready.append(dub.id)
+            waiting.append(dub)
+        if waiting:
+            self.begin_seen(waiting, "mesh", marked if moved else None)
 
 
 class EncodedFaces(LeadTables[EncodingTable]):
@@ -166,7 +202,7 @@ class EncodedFaces(LeadTables[EncodingTable]):
         return encoding_pass(active, pool, folder, self.run.recipe.encoding, self.ended)
 
     def give(self, dub: DubState, table: EncodingTable) -> None:
-        dub.encodings = table
+        dub.encodings, dub.sight = table, table.sight_url
 
     def begin(self, dubs: list[DubState], table: EncodingTable) -> None:
-        self.lead.ready.extend(dub.id for dub in dubs)
+        self.begin_seen(dubs, "encode")

@@ -19,6 +19,7 @@ from lipsync_ray.faces.warp import LipWarp
 from lipsync_ray.inputs import audio_features
 from lipsync_ray.inputs.face_tables import one_thread
 from lipsync_ray.inputs.mesh_tables import MeshTable
+from lipsync_ray.inputs.sights import read_sight
 from lipsync_ray.jobs.dub.plan import Segment
 from lipsync_ray.media import decode, mel
 from lipsync_ray.media.picture import YuvFrame
@@ -46,6 +47,7 @@ class Lips:
     boxes : (m, 4) int32 x0, y0, x1, y1 of the face
     poses : (m, k) float32 lip poses
     silence : (m,) float32 how far each mouth is to be closed, 0 to 1
+    strength : (m,) float32 how far each mouth is moved: less beside frames whose mouth is hidden
     basis : what they are told in
     restored, notes, gpu_mb : as in :class:`Crops`
     """
@@ -55,6 +57,7 @@ class Lips:
     boxes: NDArray[np.int32]
     poses: F32
     silence: F32
+    strength: F32
     basis: LipBasis
     restored: Restored | None = None
     notes: tuple[str, ...] = ()
@@ -65,7 +68,8 @@ class Lips:
         warp, shown = _Warping(self.segment, self.basis), self.segment.source_frames()
 
         def draw(row: int, picture: YuvFrame) -> None:
-            warp.draw(int(shown[self.places[row]]), picture, self.poses[row], float(self.silence[row]))
+            source, strength = int(shown[self.places[row]]), float(self.strength[row])
+            warp.draw(source, picture, self.poses[row], float(self.silence[row]), strength)
 
         return draw
 
@@ -106,10 +110,10 @@ class _Warping:
     def _inside(self, mouth: Mouth) -> Inside | None:
         return _inside_at(self._video, self._mesh, mouth.open_frame, mouth.open_gap)
 
-    def draw(self, source: int, picture: YuvFrame, lips: F32, silence: float) -> None:
+    def draw(self, source: int, picture: YuvFrame, lips: F32, silence: float, strength: float = 1.0) -> None:
         """Move the lips of a source frame, in place."""
         mouth = self._mouths.by_track[int(self.tracks[source])]
-        self._warp.draw(picture, self._points[source - self._low], mouth, lips, silence)
+        self._warp.draw(picture, self._points[source - self._low], mouth, lips, silence, strength)
 
 
 @lru_cache(maxsize=8)
@@ -147,10 +151,11 @@ class Pose(Generating):
         assert segment.mesh is not None
         mouths = segment.mesh.mouths()
         tracks = mouths.tracks[shown]
+        strength = read_sight(segment.sight).strengths(mouths.tracks >= 0)[shown]
         tracks_seen = read_table(segment.table, low, high)
         known = boxes_by(segment.box, tracks_seen, segment.chosen, low, high, video.width, video.height)
         boxes = [known[index] for index in (shown - low).tolist()]
-        places = [place for place, box in enumerate(boxes) if box is not None and tracks[place] >= 0]
+        places = [place for place, box in enumerate(boxes) if box is not None and strength[place] > 0]
         poses = self._model(heard_by(segment, np.array(places, np.int64), self._window))
         for row, place in enumerate(places):
             mouth = mouths.by_track[int(tracks[place])]
@@ -161,6 +166,7 @@ class Pose(Generating):
             np.array([boxes[place] for place in places], np.int32).reshape(-1, 4),
             poses,
             segment.speech.silence(np.array(places, np.int64) + segment.start, video.rate),
+            strength[places],
             self._model.basis,
             notes=self._model.notes,
             gpu_mb=self._model.peak_mb,

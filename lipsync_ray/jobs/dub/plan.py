@@ -47,6 +47,7 @@ class Segment:
     loop : which source frame an output frame shows
     table : the video's face table
     mesh, encodings, head : its mesh table, what its faces are shown by, its head's latents, where the model needs them
+    sight : where it is said in which frames the mouth is visible; of an edit of the source's own frames
     chosen : tracks of the face that speaks
     box : what of a frame is the face
     blend, coding : see :class:`~lipsync_ray.settings.DubSettings`
@@ -65,6 +66,7 @@ class Segment:
     mesh: MeshTable | None
     encodings: EncodingTable | None
     head: HeadLatents | None
+    sight: str
     chosen: tuple[int, ...]
     box: BoxRule
     blend: Blend | ParsedBlend
@@ -80,7 +82,7 @@ class Segment:
     @property
     def seen(self) -> tuple[object, ...]:
         """All that decides which faces are cropped: another language shows the same ones."""
-        return self.table, self.mesh, self.chosen, self.box, self.loop, self.start, self.stop
+        return self.table, self.mesh, self.sight, self.chosen, self.box, self.loop, self.start, self.stop
 
     def source_frames(self) -> NDArray[np.int64]:
         """(stop − start,) source frame of each output frame."""
@@ -144,6 +146,7 @@ def segments(run: DubRun, dub: DubState) -> list[Segment]:
             mesh=dub.mesh,
             encodings=dub.encodings,
             head=dub.head,
+            sight=dub.sight,
             chosen=dub.speaker.chosen if dub.speaker else (),
             box=run.recipe.box_rule,
             blend=settings.blend or "feather",

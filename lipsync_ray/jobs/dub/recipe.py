@@ -24,7 +24,7 @@ from lipsync_ray.models.weights import Checkpoint
 from lipsync_ray.restoration.weights import Restoration
 from lipsync_ray.settings import DubSettings, HeadSettings
 
-FRAMES_VERSION = 3  # raise when the same inputs and settings would give other frames: every fingerprint changes
+FRAMES_VERSION = 4  # raise when the same inputs and settings would give other frames: every fingerprint changes
 
 
 @dataclass(frozen=True)
@@ -130,9 +130,14 @@ class Recipe:
         return f"{storage.digest(video, self.settings.face, *asked)}.json"
 
     @property
-    def meshed(self) -> bool:
+    def marked(self) -> bool:
         """Whether landmarks are needed: the model moves lips, or is shown a closed mouth."""
         return self.generator.draws == "lips" or self.settings.reference == "closed"
+
+    @property
+    def meshed(self) -> bool:
+        """Whether mesh tables are made, which also say where the mouth is visible; encodings say it themselves."""
+        return not (self.sampled or self.encoded)
 
     @property
     def encoded(self) -> bool:
@@ -196,9 +201,10 @@ class Recipe:
             values["encodings"] = [
                 encoding_tables.VERSION,
                 self.encoding.parser.sha256 if self.encoding.parser else None,
+                weights.by_name("visibility").sha256,
             ]
-        if self.meshed:  # landmarks decide pixels, and so does what closes a mouth
-            bundled = [weights.by_name(name).sha256 for name in ("face-mesh", "warp")]
+        if self.meshed:  # landmarks decide pixels, and so do what closes a mouth, and what says that it is visible
+            bundled = [weights.by_name(name).sha256 for name in ("face-mesh", "warp", "visibility")]
             values["mesh"] = [mesh_tables.VERSION, *bundled]
         if self.restoration:
             values["restore"]["model"] = self.restoration.digest

@@ -4,27 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import compress
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lipsync_ray.faces.blend import paste
-from lipsync_ray.faces.box_rules import BoxRule, boxes_by
+from lipsync_ray.faces.blend import fade, paste
+from lipsync_ray.faces.box_rules import boxes_by
 from lipsync_ray.faces.crop import crop_face
 from lipsync_ray.faces.lip_basis import LipBasis
 from lipsync_ray.faces.parsed import paste_parsed
 from lipsync_ray.faces.table import landmarks_of, read_table
 from lipsync_ray.inputs.face_tables import one_thread
-from lipsync_ray.inputs.mesh_tables import MeshTable
+from lipsync_ray.inputs.sights import read_sight
 from lipsync_ray.io import storage
 from lipsync_ray.jobs.dub.lips import Draw, Generating, Lips, closing, heard_by, hushed
 from lipsync_ray.jobs.dub.plan import Segment
 from lipsync_ray.media.encode import encode
 from lipsync_ray.media.frame_cache import FrameCache, held_pictures
 from lipsync_ray.media.picture import Box, YuvFrame
-from lipsync_ray.media.probe import VideoInfo
-from lipsync_ray.media.timeline import Loop, source_frames
 from lipsync_ray.models.weights import Checkpoint
 from lipsync_ray.restoration.faces import FaceRestorer, Restored, RestoreFiles, Target
 from lipsync_ray.restoration.previews import commit_row
@@ -44,6 +43,7 @@ class Crops:
     places : (m,) int64 output frames, counted from the segment's start, that have a face
     boxes : (m, 4) int32 x0, y0, x1, y1 that were cropped
     faces : (m, side, side, 3) uint8 BGR: of the source after crop, drawn anew after sync
+    strength : (m,) float32 how much of each goes into its frame: less beside frames whose mouth is hidden
     restored : after restore, where that is asked for
     masks : of what may be drawn, as PNG, empty where a parser saw no face; none of them where none has looked
     notes : what a person should know of how they were drawn
@@ -54,6 +54,7 @@ class Crops:
     places: NDArray[np.int64]
     boxes: NDArray[np.int32]
     faces: U8
+    strength: F32
     restored: Restored | None = None
     masks: tuple[bytes, ...] = ()
     notes: tuple[str, ...] = ()
@@ -63,12 +64,15 @@ class Crops:
         """How they come into their frames."""
 
         def draw(row: int, picture: YuvFrame) -> None:
-            box = Box(*self.boxes[row].tolist())
+            box, strength = Box(*self.boxes[row].tolist()), float(self.strength[row])
+            before = picture.copy() if strength < 1 else picture
             if self.masks and self.masks[row]:
                 mask = cv2.imdecode(np.frombuffer(self.masks[row], np.uint8), cv2.IMREAD_GRAYSCALE)
                 paste_parsed(picture, box, self.faces[row], np.asarray(mask, np.uint8))
             else:
                 paste(picture, box, self.faces[row], "hard" if self.segment.blend == "hard" else "feather")
+            if strength < 1:
+                fade(picture, before, strength)
 
         return draw
 
@@ -90,13 +94,13 @@ def placed_pictures(crops: Drawn, held: FrameCache) -> Iterator[tuple[int, YuvFr
 
 @dataclass(frozen=True)
 class Composed:
-    """A segment whose part is committed: its frames, those without a face, those whose face was restored, notes, and the memory
+    """A segment whose part is committed: its frames, those that were drawn, those whose face was restored, notes, and the memory
     that its generator had of a GPU."""
 
     dub: str
     start: int
     frames: int
-    faceless: int
+    drawn: int
     restored: int
     notes: tuple[str, ...] = ()
     gpu_mb: int | None = None
@@ -137,9 +141,10 @@ class Crop:
         boxes: list[Box] = []
         faces: list[U8] = []
         last: tuple[YuvFrame, U8] | None = None
+        strength = read_sight(segment.sight).strengths()[shown]
         close = closing(segment, self._basis) if self._basis is not None else None
         for place, (index, picture) in enumerate(zip(shown, shown_pictures(segment, self._held), strict=True)):
-            if (box := known[index - low]) is None:
+            if (box := known[index - low]) is None or not strength[place]:
                 continue
             if last is None or last[0] is not picture or boxes[-1] != box:
                 seen = close(int(index), picture) if close is not None else picture
@@ -152,6 +157,7 @@ class Crop:
             np.array(places, np.int64),
             np.array(boxes, np.int32).reshape(-1, 4),
             np.stack(faces) if faces else np.zeros((0, self._side, self._side, 3), np.uint8),
+            strength[places],
         )
 
 
@@ -176,10 +182,17 @@ class SyncEncoded(Generating):
         assert segment.encodings is not None
         shown = segment.source_frames()
         seen = segment.encodings.read(shown)
-        places = np.flatnonzero(np.isin(shown, seen.frames))
-        faces = self._model(seen.shown, heard_by(segment, places, self._window))
+        strength = read_sight(segment.sight).strengths()[shown]
+        known = np.flatnonzero(np.isin(shown, seen.frames))
+        drawn = strength[known] > 0
+        places = known[drawn]
+        faces = self._model(seen.shown[drawn], heard_by(segment, places, self._window))
         notes = tuple(dict.fromkeys((*seen.notes, *self._model.notes)))
-        return Crops(segment, places, seen.boxes, faces, masks=seen.masks, notes=notes, gpu_mb=self._model.peak_mb)
+        masks = tuple(compress(seen.masks, drawn.tolist()))
+        gpu_mb = self._model.peak_mb
+        return Crops(
+            segment, places, seen.boxes[drawn], faces, strength[places], masks=masks, notes=notes, gpu_mb=gpu_mb
+        )
 
 
 class Restore:
@@ -228,9 +241,7 @@ class Compose:
         storage.commit_bytes(segment.url, part)
         frames = segment.stop - segment.start
         restored = len(crops.restored.places) if crops.restored else 0
-        return Composed(
-            segment.dub, segment.start, frames, frames - len(crops.places), restored, crops.notes, crops.gpu_mb
-        )
+        return Composed(segment.dub, segment.start, frames, len(crops.places), restored, crops.notes, crops.gpu_mb)
 
     def _pictures(self, crops: Drawn) -> Iterator[YuvFrame]:
         segment = crops.segment
@@ -242,25 +253,9 @@ class Compose:
                 draw(row, picture)
                 if crops.restored is not None and self._restore is not None:
                     drawn, picture = picture, picture.copy()
+                    how = replace(self._restore, strength=self._restore.strength * float(crops.strength[row]))
                     for face in np.flatnonzero(crops.restored.places == place).tolist():
-                        crops.restored.put(picture, face, self._restore, box)
+                        crops.restored.put(picture, face, how, box)
                     if (url := segment.shown_at(place)) is not None:
                         commit_row(url, (source, drawn, picture), crops.boxes[row])
             yield picture
-
-
-def faceless_frames(
-    video: VideoInfo,
-    table: str,
-    mesh: MeshTable | None,
-    chosen: tuple[int, ...],
-    rule: BoxRule,
-    frames: int,
-    loop: Loop,
-) -> int:
-    """How many of a dub's output frames have no face to draw, found from the tables alone."""
-    boxes = boxes_by(rule, read_table(table), chosen, 0, video.frames, video.width, video.height)
-    without = np.array([box is None for box in boxes])
-    if mesh is not None:
-        without |= mesh.mouths().tracks < 0
-    return int(without[source_frames(np.arange(frames), video.frames, loop)].sum())

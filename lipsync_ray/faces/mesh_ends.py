@@ -1,0 +1,42 @@
+"""Landmarks where a face is seen and the mesh is not: at the ends of a track they go on as they were, with the face."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+F32 = NDArray[np.float32]
+C128 = NDArray[np.complex128]
+I32 = NDArray[np.int32]
+
+LONGEST = 5  # frames at either end of a track that are filled in
+
+
+def extend_ends(points: F32, tracks: I32, faces: F32) -> None:
+    """Fill short runs without a mesh at the ends of tracks, in place: the nearest mesh, moved as the detector's points move.
+
+    Parameters
+    ----------
+    points : (frames, len(KEPT), 2); NaN where there is none
+    tracks : (frames,) track that each frame's face belongs to; −1 where there is no face
+    faces : (frames, 5, 2) the detector's landmarks; NaN where there is no face
+    """
+    there = ~np.isnan(points[:, 0, 0])
+    for track in np.unique(tracks[tracks >= 0]).tolist():
+        own = np.flatnonzero(tracks == track)
+        known = own[there[own]]
+        if not len(known):
+            continue
+        for nearest, run in ((known[0], own[own < known[0]]), (known[-1], own[own > known[-1]])):
+            if 0 < len(run) <= LONGEST:
+                for frame in run.tolist():
+                    points[frame] = _moved(points[nearest], faces[nearest], faces[frame])
+
+
+def _moved(points: F32, before: F32, after: F32) -> F32:
+    """Points under the similarity of least squares that takes five landmarks to others."""
+    own, target, some = (array[..., 0] + 1j * array[..., 1] for array in (before, after, points))
+    centred = own - own.mean()
+    turn = (np.conj(centred) * (target - target.mean())).sum() / max(1e-9, float((np.abs(centred) ** 2).sum()))
+    moved: C128 = turn * (some - own.mean()) + target.mean()
+    return np.stack((moved.real, moved.imag), axis=-1).astype(np.float32)

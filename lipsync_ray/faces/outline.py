@@ -1,0 +1,57 @@
+"""The face's own outline, beyond which a moved mouth moves nothing: hair, ears, what is behind."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lipsync_ray.faces.mesh import NOSE, OUTLINE, PLACE
+from lipsync_ray.media.picture import Box
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+
+_SOFT = 0.14  # eye distances inside the outline over which the movement fades
+_INSIDE = 0.03  # eye distances: so far inside it ends, as landmarks are not exact
+_FINE = 128  # columns of the grid that it is computed on
+# How far the neck may follow the jaw: times the way from the nose to the outline, from the chin's tip to either side.
+_REACH = (1.3, 1.28, 1.24, 1.16, 1.08, 1.03)
+_PLACES = [PLACE[number] for number in OUTLINE]
+_FACTORS = np.ones(len(OUTLINE))
+for _step, _factor in enumerate(_REACH):
+    _FACTORS[[len(OUTLINE) // 2 - _step, len(OUTLINE) // 2 + _step]] = _factor
+
+
+def moving_edge(points: F64) -> F64:
+    """(len(OUTLINE), 2) where a mouth's movement ends, of (len(KEPT), 2) landmarks: the face's outline, below the chin the neck."""
+    nose = points[PLACE[NOSE]]
+    return np.asarray(nose + _FACTORS[:, None] * (points[_PLACES] - nose), np.float64)
+
+
+def within(box: Box, edge: F64) -> Box | None:
+    """What of a box lies inside an edge of :func:`moving_edge`, or above it; even. None where that is nothing."""
+    low, high = np.floor(edge.min(0)).astype(int).tolist(), np.ceil(edge.max(0)).astype(int).tolist()
+    part = Box(max(box.x0, low[0]), box.y0, min(box.x1, high[0]), min(box.y1, high[1]))
+    return part.even() if min(part.width, part.height) >= 8 else None
+
+
+def outline_weight(edge: F64, eyes: float, box: Box) -> F32:
+    """(h, w) float32 how much a box's pixels may move: 1 inside an edge of :func:`moving_edge`, from it on 0.
+
+    Parameters
+    ----------
+    eyes : distance of the outer corners of the eyes, in pixels
+    """
+    up = edge[[0, -1]].mean(0) - edge[len(edge) // 2]
+    polygon = np.concatenate((edge, edge[[-1, 0]] + up))  # the forehead does not end what moves
+    scale = _FINE / box.width
+    size = _FINE, max(2, round(box.height * scale))
+    # With a rim of one cell that is outside, so that distances are told at the box's edges too.
+    mask = np.zeros((size[1] + 2, size[0] + 2), np.uint8)
+    corners = np.round(((polygon - (box.x0, box.y0)) * scale + 0.5) * 16).astype(np.int32)
+    cv2.fillPoly(mask, [corners], 1, shift=4)
+    far = cv2.distanceTransform(mask, cv2.DIST_L2, 3)[1:-1, 1:-1] / (scale * eyes)
+    t = np.clip((far - _INSIDE) / _SOFT, 0, 1)
+    weight = np.asarray(t * t * (3 - 2 * t), np.float32)
+    return np.asarray(cv2.resize(weight, (box.width, box.height), interpolation=cv2.INTER_LINEAR), np.float32)

@@ -1,0 +1,99 @@
+"""How many of a dub's frames can be drawn, found from the tables before anything is drawn, and what is said of the others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lipsync_ray.faces.box_rules import BoxRule, boxes_by
+from lipsync_ray.faces.sight import Sight
+from lipsync_ray.faces.table import read_table
+from lipsync_ray.media.probe import VideoInfo
+
+Flags = NDArray[np.bool_]
+I64 = NDArray[np.int64]
+
+LEAST_DRAWN = 0.5  # of the frames that show the speaking face: a dub of fewer is none
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Output frames of a dub.
+
+    Attributes
+    ----------
+    faced : show the speaking face
+    hidden : of these, with something before its mouth
+    lost : of these, neither hidden nor with the landmarks that the model needs
+    faceless : without a face, or without those landmarks
+    """
+
+    faced: int
+    hidden: int
+    lost: int
+    faceless: int
+
+    @property
+    def too_few(self) -> str | None:
+        """Why this is no dub; None where at least half of the frames that show the face are drawn."""
+        left = self.hidden + self.lost
+        if self.faced - left >= LEAST_DRAWN * self.faced:
+            return None
+        causes = []
+        if self.hidden:
+            causes.append(f"something is before the mouth in {self.hidden} (a hand, a microphone, a mask, a title?)")
+        if self.lost:
+            causes.append(
+                f"{self.lost} show no landmarks (the chin outside the picture, a profile, a mask, a drawing?)"
+            )
+        return (
+            f"only {self.faced - left} of {self.faced} frames with the speaking face can be dubbed, at least half have to be: "
+            f"{'; '.join(causes)}. Nothing was written; use a part or a take of the video that shows the whole mouth and chin"
+        )
+
+    @property
+    def warning(self) -> str | None:
+        """What a person should know of frames that pass through because their mouth is hidden."""
+        if not self.hidden:
+            return None
+        return f"something is before the mouth in {self.hidden} of {self.faced} frames with the speaking face; they pass through"
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """What can be drawn in each frame of a source video.
+
+    Attributes
+    ----------
+    faced : (frames,) bool: shows the speaking face
+    hidden : (frames,) bool: and something before its mouth
+    marked : (frames,) bool: and the landmarks that the model needs
+    """
+
+    faced: Flags
+    hidden: Flags
+    marked: Flags
+
+    def counts(self, shown: I64) -> Counts:
+        """Of a dub whose output frames show these source frames."""
+        faced, hidden = self.faced[shown], self.hidden[shown]
+        lost = faced & ~hidden & ~self.marked[shown]
+        return Counts(int(faced.sum()), int(hidden.sum()), int(lost.sum()), int((~faced | lost).sum()))
+
+
+def coverage_of(
+    video: VideoInfo, table: str, chosen: tuple[int, ...], rule: BoxRule, sight: Sight, marked: Flags | None = None
+) -> Coverage:
+    """Found from the tables alone.
+
+    Parameters
+    ----------
+    table : the face table; `chosen` are the tracks of the face that speaks
+    rule : what of a frame is the face
+    marked : (frames,) bool: has the landmarks that the model needs; None where it needs none
+    """
+    boxes = boxes_by(rule, read_table(table), chosen, 0, video.frames, video.width, video.height)
+    faced = np.array([box is not None for box in boxes])
+    return Coverage(faced, faced & sight.hidden, faced if marked is None else faced & marked)

@@ -1,0 +1,89 @@
+"""Whether a mouth can be seen: a small network's look at the square of a face.
+
+Trained for this project on faces with drawn hands, microphones, cups, cloth, paper and titles before them
+(``benchmarks/hidden.py``; models/data/MODEL_CARD.md).
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from lipsync_ray.media.picture import U8
+from lipsync_ray.models.batched import Batched
+from lipsync_ray.models.checkpoint import bundled
+
+F32 = NDArray[np.float32]
+
+SIDE = 64  # pixels of the picture that the network sees
+_ROWS, _COLUMNS = slice(76, 172), slice(48, 144)  # of a face's square: nose to chin, cheek to cheek
+
+
+class MouthVisibility(nn.Module):
+    """0.17 M parameters, 10 MMAC.
+
+    ``forward``: (n, 3, 64, 64) RGB in 0–1 to (n,) logits of the mouth being visible, and (n, 8, 8) logits of each cell
+    being covered, which only training uses.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trunk = nn.Sequential(
+            _layer(3, 16, 2), _layer(16, 32, 2), _layer(32, 32), _layer(32, 64, 2), _layer(64, 64), _layer(64, 64)
+        )
+        self.covered = nn.Conv2d(64, 1, 1)
+        self.visible = nn.Sequential(
+            nn.Conv2d(64, 16, 1),
+            nn.ReLU(),
+            nn.Flatten(),
+            nn.Dropout(0.3),
+            nn.Linear(16 * 64, 64),
+            nn.ReLU(),
+            nn.Linear(64, 1),
+        )
+
+    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        features = self.trunk(pictures * 2 - 1)
+        return self.visible(features)[:, 0], self.covered(features)[:, 0]
+
+
+def _layer(into: int, out: int, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(into, out, 3, stride, 1, bias=False), nn.BatchNorm2d(out), nn.ReLU())
+
+
+def shown_part(square: U8) -> U8:
+    """(64, 64, 3) uint8 RGB that the network sees of a face's (192, 192, 3) square."""
+    part = cv2.resize(square[_ROWS, _COLUMNS], (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    return np.asarray(part, np.uint8)
+
+
+class Visibility(Batched):
+    """The loaded network.
+
+    Raises
+    ------
+    WeightsError, CheckpointError
+    """
+
+    def __init__(self, device: str, batch: int | None = None) -> None:
+        super().__init__(device, batch, cpu_batch=16, gpu_batch=256)
+        self._network = bundled(MouthVisibility(), "visibility").to(self.device)
+
+    def __call__(self, squares: list[U8]) -> F32:
+        """(n,) float32 probability of the mouth being visible, of (192, 192, 3) uint8 RGB squares of faces.
+
+        A square is cut by :func:`lipsync_ray.faces.mesh.square_of`.
+        """
+        shown = (
+            np.stack([shown_part(square) for square in squares]) if squares else np.zeros((0, SIDE, SIDE, 3), np.uint8)
+        )
+        return self.passes(self._pass, shown, none=np.zeros(0, np.float32))
+
+    @torch.inference_mode()
+    def _pass(self, shown: U8) -> Tensor:
+        pictures = self.upload(shown).permute(0, 3, 1, 2).float() / 255
+        visible: Tensor = self._network(pictures)[0][: len(shown)].sigmoid().float()
+        return visible

@@ -1,0 +1,36 @@
+"""How many frames can be drawn decides whether a row is a dub, and what it says."""
+
+import numpy as np
+import pytest
+
+from lipsync_ray.jobs.dub.coverage import Counts, Coverage
+
+
+def coverage(frames=100, faced=100, hidden=0, marked=100):
+    place = np.arange(frames)
+    return Coverage(place < faced, (place < faced) & (place < hidden), place >= frames - marked)
+
+
+def test_frames_are_counted_as_the_output_shows_them():
+    counts = coverage(faced=90, hidden=20, marked=70).counts(np.r_[0:100, 0:10])
+    assert counts == Counts(faced=100, hidden=30, lost=10, faceless=20)
+    assert counts.faced - counts.hidden - counts.lost + counts.hidden + counts.faceless == 110
+
+
+@pytest.mark.parametrize(("hidden", "lost"), [(51, 0), (0, 51), (30, 21), (100, 0)])
+def test_less_than_half_is_no_dub(hidden, lost):
+    reason = Counts(100, hidden, lost, lost).too_few
+    assert reason is not None
+    assert f"only {100 - hidden - lost} of 100 frames" in reason
+    assert ("before the mouth in" in reason) == bool(hidden)
+    assert ("show no landmarks" in reason) == bool(lost)
+
+
+def test_half_is_one_and_hidden_frames_are_said():
+    assert Counts(100, 50, 0, 0).too_few is None
+    assert Counts(100, 0, 50, 50).too_few is None
+    assert Counts(0, 0, 0, 100).too_few is None, "a part of a video without a face passes through"
+    assert Counts(100, 3, 0, 0).warning == (
+        "something is before the mouth in 3 of 100 frames with the speaking face; they pass through"
+    )
+    assert Counts(100, 0, 3, 3).warning is None, "the mesh pass says that"
