@@ -17,12 +17,13 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lipsync_ray.faces.cuts import CutFinder, faces_go_on, reach
 from lipsync_ray.faces.detect import NO_FACES, Detector, Faces
 from lipsync_ray.media.picture import U8
 
@@ -34,10 +35,6 @@ GROUP = 5  # steps: a second
 SAME_FACE_IOU = 0.5
 SAME_PLACE_IOU = 0.7
 LARGEST_MOVE = 0.25  # of the face's width, over one step
-_THUMB = (64, 36)
-_CUT_DIFFERENCE = 12.0  # grey levels, mean over the thumbnail
-_CUT_CORRELATION = 0.8
-_CUT_CERTAIN = 40.0  # grey levels
 
 
 @dataclass(frozen=True)
@@ -111,12 +108,18 @@ def stretches(frames: int, rate: Fraction, seconds: float) -> list[tuple[int, in
     return [(start, min(frames, start + length)) for start in range(0, frames, length)]
 
 
+def needed(start: int, stop: int, total: int, rate: Fraction) -> tuple[int, int]:
+    """[first, last) of the frames that a scan of [start, stop) reads: also some before and after, where cuts are looked for."""
+    before, after = reach(rate)
+    return max(0, start - before), min(total, stop + 1 + after)
+
+
 def scan(frames: Iterator[U8], start: int, stop: int, total: int, rate: Fraction, detect: Detector) -> Scan:
     """Scan frames [start, stop) of a video of ``total`` frames.
 
     Parameters
     ----------
-    frames : frames start … min(stop, total − 1), the last of which belongs to the next stretch; (h, w, 3) uint8 RGB
+    frames : those of :func:`needed`; (h, w, 3) uint8 RGB
     start : a multiple of ``GROUP · step_of(rate)``
     stop : likewise, or ``total``
 
@@ -127,19 +130,23 @@ def scan(frames: Iterator[U8], start: int, stop: int, total: int, rate: Fraction
     step = step_of(rate)
     seen: dict[int, Faces] = {}
     cuts: list[int] = []
-    carried: dict[int, U8] = {}
-    numbered = enumerate(frames, start)
+    finder = CutFinder(rate, total)
+    read: dict[int, U8] = {}
+    numbered = enumerate(frames, needed(start, stop, total, rate)[0])
     for first in range(start, stop, step * GROUP):
         last = min(first + step * GROUP, total - 1)
-        held = dict(carried)
-        while last not in held:
+        ahead = min(last + reach(rate)[1], total - 1)
+        while ahead not in read:
             number, picture = next(numbered)
-            held[number] = picture
-        thumbs = {number: _thumb(picture) for number, picture in held.items()}
-        group_cuts = [n for n in range(first + 1, last + 1) if is_cut(thumbs[n - 1], thumbs[n])]
-        cuts += group_cuts
+            finder.see(number, picture)
+            read[number] = picture
+        held = {number: picture for number, picture in read.items() if first <= number <= last}
         anchors = sorted({*range(first, last + 1, step), last})
         found = {n: seen[n] for n in held if n in seen}  # the frame shared with the group before
+        group_cuts = [
+            n for n in range(first + 1, last + 1) if finder.is_cut(n, partial(_go_on, found, n, held, detect))
+        ]
+        cuts += group_cuts
         if group_cuts:
             _look(found, anchors, held, detect)
         else:
@@ -151,7 +158,8 @@ def scan(frames: Iterator[U8], start: int, stop: int, total: int, rate: Fraction
             elif not may_interpolate(found[a], found[b]):
                 _look_around(found, a, b, held, detect)
         seen |= found
-        carried = {last: held[last]}
+        read = {number: picture for number, picture in read.items() if number >= last}
+        finder.forget(last - reach(rate)[0])
     looked = sorted(n for n in seen if start <= n < stop)
     rows = [(n, seen[n]) for n in looked if len(seen[n])] or [(0, NO_FACES)]
     return Scan(
@@ -164,6 +172,12 @@ def scan(frames: Iterator[U8], start: int, stop: int, total: int, rate: Fraction
         np.concatenate([faces.landmarks for _, faces in rows]),
         np.concatenate([faces.score for _, faces in rows]),
     )
+
+
+def _go_on(found: dict[int, Faces], number: int, held: dict[int, U8], detect: Detector) -> bool | None:
+    """Whether the faces of the frame before are still there."""
+    _look(found, [number - 1, number], held, detect)
+    return faces_go_on(held[number - 1], held[number], found[number - 1], found[number])
 
 
 def _look(found: dict[int, Faces], numbers: list[int], held: dict[int, U8], detect: Detector) -> None:
@@ -219,20 +233,3 @@ def iou(a: F32, b: F32) -> F32:
     both = np.prod(np.clip(high - low, 0, None), axis=2)
     area_a, area_b = (np.prod(np.clip(boxes[:, 2:] - boxes[:, :2], 0, None), axis=1) for boxes in (a, b))
     return np.asarray(both / np.maximum(area_a[:, None] + area_b[None] - both, 1e-9), np.float32)
-
-
-def _thumb(frame: U8) -> F32:
-    small = cv2.resize(frame, _THUMB, interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.float32)
-
-
-def is_cut(before: F32, after: F32) -> bool:
-    """Whether two neighbouring frames' grey thumbnails belong to different scenes."""
-    difference = float(np.abs(before - after).mean())
-    if difference <= _CUT_DIFFERENCE:
-        return False
-    if difference > _CUT_CERTAIN:
-        return True
-    a, b = before - before.mean(), after - after.mean()
-    scale = float(np.sqrt((a * a).sum() * (b * b).sum()))
-    return scale == 0 or float((a * b).sum()) / scale < _CUT_CORRELATION

@@ -8,14 +8,14 @@ import numpy as np
 
 from lipsync_ray.faces import scan as faces_scan
 from lipsync_ray.faces.detect import detection_size, mtcnn_detector
-from lipsync_ray.faces.scan import Scan, stretches
+from lipsync_ray.faces.scan import Scan, needed, stretches
 from lipsync_ray.faces.table import write_table
 from lipsync_ray.faces.track import link
 from lipsync_ray.io import storage
 from lipsync_ray.media import decode
 from lipsync_ray.media.probe import VideoInfo
 
-VERSION = 4  # raise when the same video would get another table: every key changes
+VERSION = 5  # raise when the same video would get another table: every key changes
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,8 @@ class Detect:
         video = row.video
         width, height = detection_size(video.width, video.height)
         seen = decode.Seen()
-        frames = decode.small_rgb(video, row.start, min(row.stop + 1, video.frames), width, height, seen)
+        first, last = needed(row.start, row.stop, video.frames, video.rate)
+        frames = decode.small_rgb(video, first, last, width, height, seen)
         found = faces_scan.scan(frames, row.start, row.stop, video.frames, video.rate, self._detector)
         scale = np.array([video.width / width, video.height / height], np.float32)
         own = range(row.start, row.stop)
