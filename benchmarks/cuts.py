@@ -37,7 +37,7 @@ from reels import RATE, Reel, reels
 from rich.console import Console
 from rich.table import Table
 
-from lipsync_ray.faces.cuts import CutFinder, faces_go_on
+from lipsync_ray.faces.cuts import CutFinder, faces_alike
 from lipsync_ray.faces.detect import Detector, mtcnn_detector
 
 AROUND = 4  # frames shown on either side of a fault
@@ -65,18 +65,18 @@ def main(asked: argparse.Namespace) -> None:
     table = Table(box=None, pad_edge=False)
     for name in ("films", "cuts", "found", "frames", "false", "in 10 min", "ms a frame"):
         table.add_column(name, justify="left" if name == "films" else "right")
-    for kind, (cuts, hits, frames, false_ones, seconds) in counts.items():
+    for kind, (real, hits, frames, false_ones, seconds) in counts.items():
         a_frame = f"{1000 * seconds / frames:.2f}"
         ten = f"{false_ones * 600 * RATE / frames:.1f}"
-        table.add_row(kind, f"{cuts:.0f}", f"{hits:.0f}", f"{frames:.0f}", f"{false_ones:.0f}", ten, a_frame)
+        table.add_row(kind, f"{real:.0f}", f"{hits:.0f}", f"{frames:.0f}", f"{false_ones:.0f}", ten, a_frame)
     for name, chosen in (("real cuts", "cut:"), ("jumps", "jump:"), ("no cuts", "")):
         rows = np.array(
             [row for kind, row in counts.items() if kind.startswith(chosen) and bool(chosen) == (":" in kind)]
         )
-        cuts, hits, frames, false_ones, _ = rows.sum(axis=0)
-        share = f"{hits / cuts:.1%}" if cuts else "–"
+        real, hits, frames, false_ones, _ = rows.sum(axis=0)
+        share = f"{hits / real:.1%}" if real else "–"
         ten = f"{false_ones * 600 * RATE / frames:.1f}"
-        table.add_row(f"[bold]{name}", f"{cuts:.0f}", share, f"{frames:.0f}", f"{false_ones:.0f}", ten, "")
+        table.add_row(f"[bold]{name}", f"{real:.0f}", share, f"{frames:.0f}", f"{false_ones:.0f}", ten, "")
     Console(width=120).print(table)
 
 
@@ -85,18 +85,18 @@ def cuts_of(reel: Reel, detect: Detector) -> tuple[list[int], float]:
     finder = CutFinder(Fraction(RATE), len(reel.frames))
     detecting = 0.0
 
-    def goes_on(number: int) -> bool | None:
+    def alike(number: int) -> float | None:
         nonlocal detecting
         began = time.process_time()
         pair = reel.frames[number - 1], reel.frames[number]
-        answer = faces_go_on(*pair, *map(detect, pair))
+        answer = faces_alike(*pair, *map(detect, pair))
         detecting += time.process_time() - began
         return answer
 
     began = time.process_time()
     for number, frame in enumerate(reel.frames):
         finder.see(number, frame)
-    found = [n for n in range(1, len(reel.frames)) if finder.is_cut(n, partial(goes_on, n))]
+    found = [n for n in range(1, len(reel.frames)) if finder.is_cut(n, partial(alike, n))]
     return found, time.process_time() - began - detecting
 
 

@@ -38,7 +38,10 @@ CLEAR, STILL = (
     2.0,
     20.0,
 )  # … in the difference inside either side: of a cut; of a leap, which tells only beside stillness
-GOES_ON = 0.9  # correlation of a face with itself in the frame before
+GOES_ON, LEAPS = (
+    0.9,
+    0.8,
+)  # correlation of a face with itself in the frame before: from where it goes on; below which it leaps
 _FACE, _MARGIN = 32, 6  # pixels: side of the faces compared, and how far they may have moved
 
 
@@ -95,7 +98,7 @@ def _displaced(a: F32, b: F32) -> float:
 def _common(length: int, size: int) -> NDArray[np.float64]:
     """How many rows (or columns) overlap at each displacement, in the order of a Fourier transform of `size`."""
     place = np.arange(size)
-    return np.maximum(length - np.minimum(place, size - place), 0).astype(np.float64)
+    return np.asarray(np.maximum(length - np.minimum(place, size - place), 0), np.float64)
 
 
 class CutFinder:
@@ -121,13 +124,13 @@ class CutFinder:
         self._pictures = {number: picture for number, picture in self._pictures.items() if number >= before}
         self._known = {pair: value for pair, value in self._known.items() if pair[0] >= before}
 
-    def is_cut(self, number: int, goes_on: Callable[[], bool | None]) -> bool:
+    def is_cut(self, number: int, likeness: Callable[[], float | None]) -> bool:
         """Whether a frame begins a scene.
 
         Parameters
         ----------
         number : of the frame; those within :func:`reach` have been seen, as far as there are any
-        goes_on : asked in doubt: whether the faces of the frame before are still there; None where there are none to compare
+        likeness : asked in doubt: :func:`faces_alike` of the frame before and this one
         """
         step = self._between(number - 1, number)
         if step <= SUSPECT:
@@ -149,8 +152,10 @@ class CutFinder:
             return True
         if across <= BARE and across <= STILL * inside:
             return False
-        same = goes_on()
-        return same is False or (same is None and across > BARE)
+        alike = likeness()
+        if alike is None:
+            return across > BARE
+        return alike < (GOES_ON if across > BARE else LEAPS)
 
     def _between(self, a: int, b: int) -> float:
         if (a, b) not in self._known:
@@ -158,8 +163,8 @@ class CutFinder:
         return self._known[a, b]
 
 
-def faces_go_on(before: U8, after: U8, faces: Faces, later: Faces) -> bool | None:
-    """Whether the faces of a frame are those of the one before, pixel by pixel, little moved; None where one has none.
+def faces_alike(before: U8, after: U8, faces: Faces, later: Faces) -> float | None:
+    """Highest correlation of a frame's faces with what lies about their places in the next; None where either has none.
 
     Parameters
     ----------
@@ -169,7 +174,7 @@ def faces_go_on(before: U8, after: U8, faces: Faces, later: Faces) -> bool | Non
     if not len(faces) or not len(later):
         return None
     largest = np.argsort(-(faces.box[:, 2] - faces.box[:, 0]), kind="stable")[:2]
-    return any(_likeness(before, after, faces.box[i]) >= GOES_ON for i in largest)
+    return max(_likeness(before, after, faces.box[i]) for i in largest)
 
 
 def _likeness(before: U8, after: U8, box: F32) -> float:
@@ -177,7 +182,7 @@ def _likeness(before: U8, after: U8, box: F32) -> float:
     side = float((box[2:] - box[:2]).mean())
     centre = (box[:2] + box[2:]) / 2
     wide = _FACE + 2 * _MARGIN
-    known, there = (_patch(picture, centre, side, wide) for picture in (before, after))
+    known, there = (_patch(picture, np.asarray(centre, np.float32), side, wide) for picture in (before, after))
     inner = known[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
     if inner.std() < FLAT:
         return 0.0

@@ -23,8 +23,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lipsync_ray.faces.cuts import CutFinder, faces_go_on, reach
+from lipsync_ray.faces.appearance import PATCH, UNKNOWN, Appearance, appearances
+from lipsync_ray.faces.cuts import CutFinder, faces_alike, reach
 from lipsync_ray.faces.detect import NO_FACES, Detector, Faces
+from lipsync_ray.faces.identity import SIZE, Describer
 from lipsync_ray.media.picture import U8
 
 F32 = NDArray[np.float32]
@@ -50,6 +52,8 @@ class Scan:
     box : (n, 4) float32 x0, y0, x1, y1 in pixels of the video
     landmarks : (n, 5, 2) float32 x, y
     score : (n,) float32
+    descriptor : (n, SIZE) float16, :mod:`lipsync_ray.faces.identity`; NaN where it was not needed
+    patch : (n, PATCH, PATCH) uint8 grey, :mod:`lipsync_ray.faces.appearance`; 0 where none was kept
     resized : frames that are stored in another size than the first, and are scaled to it
     damaged : frames that the decoder says are
     """
@@ -62,6 +66,8 @@ class Scan:
     box: F32
     landmarks: F32
     score: F32
+    descriptor: NDArray[np.float16]
+    patch: U8
     resized: int = 0
     damaged: int = 0
 
@@ -90,7 +96,7 @@ class Scan:
                 raise ValueError(
                     f"stretches {before.start}–{before.stop} and {after.start}–{after.stop} are no neighbours"
                 )
-        names = ("looked", "cuts", "frame", "box", "landmarks", "score")
+        names = ("looked", "cuts", "frame", "box", "landmarks", "score", "descriptor", "patch")
         joined: dict[str, Any] = {name: np.concatenate([getattr(scan, name) for scan in scans]) for name in names}
         joined |= {name: sum(getattr(scan, name) for scan in scans) for name in ("resized", "damaged")}
         return cls(scans[0].start, scans[-1].stop, **joined)
@@ -114,7 +120,9 @@ def needed(start: int, stop: int, total: int, rate: Fraction) -> tuple[int, int]
     return max(0, start - before), min(total, stop + 1 + after)
 
 
-def scan(frames: Iterator[U8], start: int, stop: int, total: int, rate: Fraction, detect: Detector) -> Scan:
+def scan(
+    frames: Iterator[U8], start: int, stop: int, total: int, rate: Fraction, detect: Detector, describe: Describer
+) -> Scan:
     """Scan frames [start, stop) of a video of ``total`` frames.
 
     Parameters
@@ -129,6 +137,7 @@ def scan(frames: Iterator[U8], start: int, stop: int, total: int, rate: Fraction
     """
     step = step_of(rate)
     seen: dict[int, Faces] = {}
+    looks: dict[tuple[int, int], Appearance] = {}
     cuts: list[int] = []
     finder = CutFinder(rate, total)
     read: dict[int, U8] = {}
@@ -144,7 +153,7 @@ def scan(frames: Iterator[U8], start: int, stop: int, total: int, rate: Fraction
         anchors = sorted({*range(first, last + 1, step), last})
         found = {n: seen[n] for n in held if n in seen}  # the frame shared with the group before
         group_cuts = [
-            n for n in range(first + 1, last + 1) if finder.is_cut(n, partial(_go_on, found, n, held, detect))
+            n for n in range(first + 1, last + 1) if finder.is_cut(n, partial(_alike, found, n, held, detect))
         ]
         cuts += group_cuts
         if group_cuts:
@@ -157,11 +166,14 @@ def scan(frames: Iterator[U8], start: int, stop: int, total: int, rate: Fraction
                 _look(found, list(range(a + 1, b)), held, detect)
             elif not may_interpolate(found[a], found[b]):
                 _look_around(found, a, b, held, detect)
+        own = range(first, last + (last == total - 1))
+        looks |= appearances(found, held, group_cuts, own, first // (step * GROUP), step, describe)
         seen |= found
         read = {number: picture for number, picture in read.items() if number >= last}
         finder.forget(last - reach(rate)[0])
     looked = sorted(n for n in seen if start <= n < stop)
     rows = [(n, seen[n]) for n in looked if len(seen[n])] or [(0, NO_FACES)]
+    kept = [looks.get((n, place), UNKNOWN) for n, faces in rows for place in range(len(faces))]
     return Scan(
         start,
         stop,
@@ -171,13 +183,15 @@ def scan(frames: Iterator[U8], start: int, stop: int, total: int, rate: Fraction
         np.concatenate([faces.box for _, faces in rows]),
         np.concatenate([faces.landmarks for _, faces in rows]),
         np.concatenate([faces.score for _, faces in rows]),
+        np.array([one.descriptor for one in kept], np.float16).reshape(-1, SIZE),
+        np.array([one.patch for one in kept], np.uint8).reshape(-1, PATCH, PATCH),
     )
 
 
-def _go_on(found: dict[int, Faces], number: int, held: dict[int, U8], detect: Detector) -> bool | None:
-    """Whether the faces of the frame before are still there."""
+def _alike(found: dict[int, Faces], number: int, held: dict[int, U8], detect: Detector) -> float | None:
+    """How alike the faces of a frame and of the one before are."""
     _look(found, [number - 1, number], held, detect)
-    return faces_go_on(held[number - 1], held[number], found[number - 1], found[number])
+    return faces_alike(held[number - 1], held[number], found[number - 1], found[number])
 
 
 def _look(found: dict[int, Faces], numbers: list[int], held: dict[int, U8], detect: Detector) -> None:

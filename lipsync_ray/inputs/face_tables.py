@@ -57,8 +57,10 @@ class Detect:
     """Look for faces in a stretch of a source video and commit what was seen."""
 
     def __init__(self, device: str) -> None:
+        from lipsync_ray.models.face_descriptor import Describer
+
         one_thread()
-        self._detector = mtcnn_detector(device)
+        self._detector, self._describer = mtcnn_detector(device), Describer(device)
 
     def __call__(self, row: FaceRow) -> Scanned:
         video = row.video
@@ -66,7 +68,7 @@ class Detect:
         seen = decode.Seen()
         first, last = needed(row.start, row.stop, video.frames, video.rate)
         frames = decode.small_rgb(video, first, last, width, height, seen)
-        found = faces_scan.scan(frames, row.start, row.stop, video.frames, video.rate, self._detector)
+        found = faces_scan.scan(frames, row.start, row.stop, video.frames, video.rate, self._detector, self._describer)
         scale = np.array([video.width / width, video.height / height], np.float32)
         own = range(row.start, row.stop)
         found = replace(

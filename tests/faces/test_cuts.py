@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from lipsync_ray.faces.cuts import CutFinder, difference, faces_go_on, reach, small
+from lipsync_ray.faces.cuts import CutFinder, difference, faces_alike, reach, small
 from lipsync_ray.faces.detect import NO_FACES, Faces
 
 
@@ -19,11 +19,11 @@ def seen_from(room, x, y=60, width=400, height=225):
     return np.ascontiguousarray(room[y : y + height, x : x + width])
 
 
-def cuts(frames, rate=25, goes_on=lambda: None):
+def cuts(frames, rate=25, likeness=lambda: None):
     finder = CutFinder(Fraction(rate), len(frames))
     for number, frame in enumerate(frames):
         finder.see(number, frame)
-    return [n for n in range(1, len(frames)) if finder.is_cut(n, goes_on)]
+    return [n for n in range(1, len(frames)) if finder.is_cut(n, likeness)]
 
 
 ONE, OTHER = scene(0), scene(1)
@@ -92,8 +92,8 @@ def test_where_the_change_is_small_faces_decide():
     other[60:165, 120:260] = THERE[60:165, 120:260]
     frames = [HERE] * 10 + [other] * 10
     assert 0.05 < difference(small(HERE), small(other)) < 0.45
-    assert cuts(frames, goes_on=lambda: False) == [10]
-    assert cuts(frames, goes_on=lambda: True) == []
+    assert cuts(frames, likeness=lambda: 0.6) == [10]
+    assert cuts(frames, likeness=lambda: 0.95) == []
 
 
 def test_at_high_rates_frames_farther_apart_are_compared():
@@ -107,10 +107,10 @@ def faces(x, y, side=60):
     return Faces(box, np.zeros((1, 5, 2), np.float32), np.ones(1, np.float32))
 
 
-def test_a_face_goes_on_where_its_pixels_do():
+def test_a_face_that_goes_on_is_alike():
     moved = np.roll(HERE, (3, 5), (0, 1))
-    assert faces_go_on(HERE, moved, faces(100, 80), faces(105, 83))
-    assert faces_go_on(HERE, brighter(HERE, 40), faces(100, 80), faces(100, 80))
-    assert faces_go_on(HERE, THERE, faces(100, 80), faces(100, 80)) is False
-    assert faces_go_on(HERE, HERE, faces(100, 80), NO_FACES) is None
-    assert faces_go_on(HERE, HERE, NO_FACES, NO_FACES) is None
+    assert faces_alike(HERE, moved, faces(100, 80), faces(105, 83)) > 0.9
+    assert faces_alike(HERE, brighter(HERE, 40), faces(100, 80), faces(100, 80)) > 0.9
+    assert faces_alike(HERE, THERE, faces(100, 80), faces(100, 80)) < 0.8
+    assert faces_alike(HERE, HERE, faces(100, 80), NO_FACES) is None
+    assert faces_alike(HERE, HERE, NO_FACES, NO_FACES) is None

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lipsync_ray.faces.detect import NO_FACES, Faces
+from lipsync_ray.faces.identity import SIZE
 from lipsync_ray.faces.scan import Scan, iou, may_interpolate, needed, scan, step_of, stretches
 
 RATE = Fraction(25)
@@ -20,6 +21,12 @@ def face(x, y, side=40.0, score=0.99):
         points[None].astype(np.float32),
         np.array([score], np.float32),
     )
+
+
+def describe(picture, landmarks):
+    """Numbers that depend on the picture and the face, as a network's do."""
+    seed = int(picture[0, 0, 0]) + 256 * int(picture[0, 1, 0]) + int(100 * np.sum(landmarks))
+    return np.random.default_rng(seed).normal(0, 0.1, (len(landmarks), SIZE)).astype(np.float32)
 
 
 class Film:
@@ -44,7 +51,7 @@ class Film:
         out = []
         for start, stop in stretches(self.total, RATE, seconds):
             frames = map(self.frame, range(*needed(start, stop, self.total, RATE)))
-            out.append(scan(frames, start, stop, self.total, RATE, self.detect))
+            out.append(scan(frames, start, stop, self.total, RATE, self.detect, describe))
         return Scan.joined(out)
 
 
