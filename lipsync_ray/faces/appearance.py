@@ -14,18 +14,20 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lipsync_ray.faces.align import inverse
 from lipsync_ray.faces.detect import Faces
-from lipsync_ray.faces.identity import SIZE, Describer, aligned_face
+from lipsync_ray.faces.identity import SIZE, Describer, aligned_face, to_aligned
 from lipsync_ray.media.picture import U8
 
 F32 = NDArray[np.float32]
 
-LARGE = 0.5  # of the largest face's width in the group: smaller ones are linked by their place alone
+LARGE = 0.4  # of the width of the largest face in the frame: smaller ones are linked by their place alone
 MOST = 3  # faces of a frame that are described
-ALONE = 4  # groups between two descriptions of a face that is alone
+ALONE = 2  # groups between two descriptions of a face that is alone
 NEAR = 0.25  # of a face's width beyond its box: where it may be by the next look
 MEETS = 1.0  # likewise, around a meeting
 PATCH = 32  # pixels: side of the small picture of a face
+INNER = slice(33, 123), slice(30, 120)  # rows and columns of an aligned face: no hair, no background
 
 
 @dataclass(frozen=True)
@@ -71,8 +73,14 @@ def appearances(
 
 
 def small_face(picture: U8, landmarks: F32) -> U8:
-    """(PATCH, PATCH) uint8 grey of the face with those (5, 2) landmarks."""
-    face = cv2.resize(aligned_face(picture, landmarks), (PATCH, PATCH), interpolation=cv2.INTER_AREA)
+    """(PATCH, PATCH) uint8 grey, eyes to mouth, of the face with those (5, 2) landmarks; 0 where that is not all in the picture."""
+    rows, columns = INNER
+    corners = np.array([[x, y] for x in (columns.start, columns.stop) for y in (rows.start, rows.stop)])
+    back = inverse(to_aligned(landmarks))
+    places = corners @ back[:, :2].T + back[:, 2]
+    if (places < 0).any() or (places > (picture.shape[1], picture.shape[0])).any():
+        return np.zeros((PATCH, PATCH), np.uint8)
+    face = cv2.resize(aligned_face(picture, landmarks)[INNER], (PATCH, PATCH), interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.cvtColor(face, cv2.COLOR_RGB2GRAY), np.uint8)
 
 
@@ -84,8 +92,7 @@ def _wanted(
 ) -> tuple[Wanted, Wanted]:
     """Places of faces by frame: those to describe, and those of which a picture is kept."""
     frames = sorted(looks)
-    widest = max((float(_widths(faces).max(initial=0)) for faces in looks.values()), default=0.0)
-    large = {n: _large(looks[n], widest) for n in frames}
+    large = {n: _large(looks[n]) for n in frames}
     unsure: Wanted = {n: set() for n in frames}
     for a, b in itertools.pairwise(frames):
         meet = _near(looks[a].box, looks[b].box, NEAR)
@@ -122,9 +129,10 @@ def _spaced(frames: list[int], least: int) -> list[int]:
     return out
 
 
-def _large(faces: Faces, widest: float) -> list[int]:
-    order = np.argsort(-_widths(faces), kind="stable")[:MOST].tolist()
-    return [i for i in order if _widths(faces)[i] >= LARGE * widest]
+def _large(faces: Faces) -> list[int]:
+    widths = _widths(faces)
+    order = np.argsort(-widths, kind="stable")[:MOST].tolist()
+    return [i for i in order if widths[i] >= LARGE * widths.max()]
 
 
 def _widths(faces: Faces) -> F32:

@@ -29,7 +29,13 @@ class Describer(Protocol):
         """(n, SIZE) float32 of the faces with (n, 5, 2) landmarks in (h, w, 3) uint8 RGB."""
 
 
+def to_aligned(landmarks: F32) -> F64:
+    """(2, 3) map from a frame to the aligned face with those (5, 2) landmarks."""
+    return fitted(landmarks[_POINTS], _TEMPLATE)
+
+
 def aligned_face(frame: U8, landmarks: F32) -> U8:
     """(SIDE, SIDE, 3) uint8 RGB: the face with those (5, 2) landmarks, upright and of one size."""
-    matrix = fitted(landmarks[_POINTS], _TEMPLATE)
-    return np.asarray(cv2.warpAffine(frame, matrix, (SIDE, SIDE), borderMode=cv2.BORDER_REPLICATE), np.uint8)
+    return np.asarray(
+        cv2.warpAffine(frame, to_aligned(landmarks), (SIDE, SIDE), borderMode=cv2.BORDER_REPLICATE), np.uint8
+    )

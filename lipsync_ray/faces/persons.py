@@ -18,10 +18,13 @@ F64 = NDArray[np.float64]
 
 SAME_PLACE = 0.75  # of the face's width
 SAME_SIZE = 1.5
-ELSEWHERE = 0.1  # added to the distance of descriptions where a face is not found again where it was
-STILL = 0.1  # of a small picture's contrast: what changes less, when it lies as another one does, is a picture
+ELSEWHERE = 0.05  # added to the distance of descriptions where a face is not found again where it was
+STILL = 0.2  # of a small picture's contrast: what changes less is a picture (benchmarks/identity.py)
+SPOT = 5  # pixels: a change of this size counts, noise of one does not
 PICTURES = 3  # small pictures from which on that can be said
 LOOKED_AT = 24  # of them, at most, over all that is seen
+
+RIM = slice(5, -5), slice(5, -5)  # of a small picture: what may have come in from outside is left out
 
 
 @dataclass
@@ -103,30 +106,28 @@ def is_still(scan: Scan, rows: list[int], rate: Fraction) -> bool:
 
 
 def change(patches: NDArray[np.uint8]) -> float:
-    """How much small pictures of a face change, in their contrast: the 75th percentile of each beside the one before.
+    """How much small pictures of a face change, in their contrast: the 75th percentile of the largest change from one to
+    the next.
 
     Each is first laid over the other by the affine map that suits best (Evangelidis and Psarakis 2008), and brought to its
-    brightness and contrast: a camera that moves, or light that changes, is not the face's doing.
+    brightness and contrast: a camera that moves, or light that changes, is not the face's doing. A mouth and eyes change in their
+    place, noise does everywhere.
     """
     changes = [_change(before, after) for before, after in itertools.pairwise(patches)]
     return float(np.quantile(changes, 0.75)) if changes else 1.0
 
 
 def _change(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> float:
-    size = before.shape[::-1]
     turn = np.eye(2, 3, dtype=np.float32)
-    stop = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 30, 1e-4)
+    stop = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 50, 1e-4)
     try:
-        _, turn = cv2.findTransformECC(before, after, turn, cv2.MOTION_AFFINE, stop, None, 3)
+        _, turn = cv2.findTransformECC(before, after, turn, cv2.MOTION_AFFINE, stop, None, SPOT)
     except cv2.error:  # they have nothing in common
         return 1.0
-    over = cv2.warpAffine(
-        after, turn, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
-    )
-    margin = len(before) // 8
-    inside = slice(margin, -margin)
-    a, b = (cv2.GaussianBlur(x, (3, 3), 0)[inside, inside].astype(np.float64) for x in (before, over))
-    a, b = a - a.mean(), b - b.mean()
-    spread = max(float(a.std()), 1.0)
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    over = cv2.warpAffine(after, turn, before.shape[::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    a, b = (cv2.GaussianBlur(picture.astype(np.float32), (SPOT, SPOT), 0) for picture in (before, over))
+    a, b = (picture[RIM] - picture[RIM].mean() for picture in (a, b))
     gain = float((a * b).sum() / max((b * b).sum(), 1.0))
-    return float((a - gain * b).std()) / spread
+    left = cv2.blur(a - gain * b, (SPOT, SPOT), borderType=cv2.BORDER_CONSTANT)
+    return float(np.abs(left).max()) / max(float(a.std()), 1.0)
