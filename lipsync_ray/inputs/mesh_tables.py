@@ -27,7 +27,7 @@ from lipsync_ray.media import decode
 
 F32 = NDArray[np.float32]
 
-VERSION = 1  # raise when the same faces would get another table
+VERSION = 2  # raise when the same faces would get another table
 ROW_S = 8.0  # seconds of video in one row
 PRESENT = 0.95  # probability from which on a face is one: what hides a face, or turns it away, lowers it
 _ROW = len(KEPT) * 2 * 4  # bytes a frame
@@ -112,9 +112,10 @@ class MeshOrder:
 def make_mesh_table(order: MeshOrder) -> str:
     """Join a video's rows, fill short holes, commit the table and what it says of the mouth, and clear the rows away."""
     points = np.concatenate([np.load(io.BytesIO(storage.read_bytes(url))) for url in order.parts])
-    tracks = tracks_of(read_table(order.table), order.chosen, 0, len(points))
+    table = read_table(order.table)
+    tracks = tracks_of(table, order.chosen, 0, len(points))
     fill_holes(points, tracks)
-    mouths = mouths_of(points, tracks)
+    mouths = mouths_of(points, tracks, dict(zip(table.track.tolist(), table.person.tolist(), strict=True)))
     storage.commit_bytes(order.url, np.ascontiguousarray(points, "<f4").tobytes())
     storage.commit_bytes(MeshTable(order.url).mouths_url, mouths.to_bytes())
     storage.remove(order.parts[0].rpartition("/")[0])
