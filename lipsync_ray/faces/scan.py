@@ -27,6 +27,7 @@ from lipsync_ray.faces.appearance import PATCH, UNKNOWN, Appearance, appearances
 from lipsync_ray.faces.cuts import CutFinder, faces_alike, reach
 from lipsync_ray.faces.detect import NO_FACES, Detector, Faces
 from lipsync_ray.faces.identity import SIZE, Describer
+from lipsync_ray.faces.turned import UPRIGHT
 from lipsync_ray.media.picture import U8
 
 F32 = NDArray[np.float32]
@@ -54,6 +55,7 @@ class Scan:
     score : (n,) float32
     descriptor : (n, SIZE) float16, :mod:`lipsync_ray.faces.identity`; NaN where it was not needed
     patch : (n, PATCH, PATCH) uint8 grey, :mod:`lipsync_ray.faces.appearance`; 0 where none was kept
+    turned : quarter turns to the left after which faces are found that are not, upright (:mod:`lipsync_ray.faces.turned`); 0: none
     resized : frames that are stored in another size than the first, and are scaled to it
     damaged : frames that the decoder says are
     """
@@ -68,6 +70,7 @@ class Scan:
     score: F32
     descriptor: NDArray[np.float16]
     patch: U8
+    turned: int = 0
     resized: int = 0
     damaged: int = 0
 
@@ -80,7 +83,7 @@ class Scan:
     def from_bytes(cls, data: bytes) -> Scan:
         with np.load(io.BytesIO(data)) as arrays:
             values = {field.name: arrays[field.name] for field in fields(cls)}
-        values |= {name: int(values[name]) for name in ("start", "stop", "resized", "damaged")}
+        values |= {name: int(values[name]) for name in ("start", "stop", "turned", "resized", "damaged")}
         return cls(**values)
 
     @classmethod
@@ -99,6 +102,10 @@ class Scan:
         names = ("looked", "cuts", "frame", "box", "landmarks", "score", "descriptor", "patch")
         joined: dict[str, Any] = {name: np.concatenate([getattr(scan, name) for scan in scans]) for name in names}
         joined |= {name: sum(getattr(scan, name) for scan in scans) for name in ("resized", "damaged")}
+        turned = max(
+            (scan.turned for scan in scans), key=lambda turns: sum(scan.turned == turns != 0 for scan in scans)
+        )
+        joined["turned"] = 0 if (joined["score"] >= UPRIGHT).any() else turned
         return cls(scans[0].start, scans[-1].stop, **joined)
 
 

@@ -17,14 +17,14 @@ from lipsync_ray.io import storage
 from lipsync_ray.io.parquet import metadata_of, table_of
 
 ROW_GROUP = 16_384
-_NOTES = b"notes"
+_NOTES, _WITHOUT = b"notes", b"without"
 _WHO = ("frame", "track", "scene", "person", "still")
 _BOX = ("x0", "y0", "x1", "y1")
 _POINTS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 
 
-def write_table(url: str, tracks: Tracks, notes: Sequence[str] = ()) -> None:
-    """Commit a video's tracks, and sentences about its pictures that only who saw them all can say.
+def write_table(url: str, tracks: Tracks, notes: Sequence[str] = (), without: str = "") -> None:
+    """Commit a video's tracks, sentences about its pictures that only who saw them all can say, and why it has no faces.
 
     Columns: frame, track, scene, person (int32); still (bool); x0, y0, x1, y1 (float32, pixels); left_eye … mouth_right (fixed-size list of
     two float32, pixels); score (float32); detected (bool, False = interpolated). Rows are sorted by frame, then track.
@@ -36,7 +36,7 @@ def write_table(url: str, tracks: Tracks, notes: Sequence[str] = ()) -> None:
         columns[name] = pa.FixedSizeListArray.from_arrays(flat, 2)
     columns |= {"score": pa.array(tracks.score), "detected": pa.array(tracks.detected)}
     buffer = io.BytesIO()
-    table = pa.table(columns).replace_schema_metadata({_NOTES: json.dumps(list(notes))})
+    table = pa.table(columns).replace_schema_metadata({_NOTES: json.dumps(list(notes)), _WITHOUT: without})
     pq.write_table(table, buffer, row_group_size=ROW_GROUP, compression="zstd")
     storage.commit_bytes(url, buffer.getvalue())
 
@@ -44,6 +44,11 @@ def write_table(url: str, tracks: Tracks, notes: Sequence[str] = ()) -> None:
 def read_notes(url: str) -> tuple[str, ...]:
     """The sentences that were committed with a table."""
     return tuple(json.loads(metadata_of(_cached(url)).get(_NOTES, b"[]")))
+
+
+def read_without(url: str) -> str:
+    """Why a table may have no faces; "" where nothing is known."""
+    return metadata_of(_cached(url)).get(_WITHOUT, b"").decode()
 
 
 def read_table(url: str, start: int | None = None, stop: int | None = None) -> Tracks:

@@ -147,12 +147,16 @@ def gaussian(values: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
     return np.stack([np.convolve(padded[:, c], kernel, mode="valid") for c in range(values.shape[1])], axis=1)
 
 
+_NONE, _NEVER = np.zeros(0, np.int32), np.zeros(0, np.bool_)
+NO_TRACKS = Tracks(
+    _NONE, _NONE, _NONE, _NONE, _NEVER,
+    np.zeros((0, 4), np.float32), np.zeros((0, 5, 2), np.float32), np.zeros(0, np.float32), _NEVER,
+)  # fmt: skip
+
+
 def _table(tracks: list[Tracks]) -> Tracks:
     if not tracks:
-        none = np.zeros(0, np.int32)
-        nothing = np.zeros((0, 4), np.float32), np.zeros((0, 5, 2), np.float32), np.zeros(0, np.float32)
-        never = np.zeros(0, np.bool_)
-        return Tracks(none, none, none, none, never, *nothing, never)
+        return NO_TRACKS
     names = ("frame", "track", "scene", "person", "still", "box", "landmarks", "score", "detected")
     arrays = [np.concatenate([getattr(t, name) for t in tracks]) for name in names]
     order = np.lexsort((arrays[1], arrays[0]))

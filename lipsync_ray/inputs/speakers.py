@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lipsync_ray.faces.speaker import Choice, FaceChoice, choose
-from lipsync_ray.faces.table import read_notes, read_table
+from lipsync_ray.faces.table import read_notes, read_table, read_without
 
 SURE = 0.95  # of frames with prominent people that show the chosen one: below, the others' are spoken of
 
@@ -25,13 +25,14 @@ class SpeakerQuery:
 class SpeakerTracks:
     """Who speaks: tracks of the chosen face, in how many source frames it is seen, and how many tracks there are.
 
-    `notes` are what is to be said of the pictures, and of the choice where it was one.
+    `notes` are what is to be said of the pictures, and of the choice where it was one; `without`, why no face may be found.
     """
 
     chosen: tuple[int, ...]
     frames: int
     tracks: int
     notes: tuple[str, ...] = ()
+    without: str = ""
 
 
 def choose_speaker(query: SpeakerQuery) -> SpeakerTracks:
@@ -40,7 +41,7 @@ def choose_speaker(query: SpeakerQuery) -> SpeakerTracks:
     choice = choose(tracks, query.rule, query.width, query.height)
     seen = sum(int((tracks.track == track).sum()) for track in choice.tracks)
     notes = (*read_notes(query.url), *_notes(choice, query.rule, seen))
-    return SpeakerTracks(choice.tracks, seen, len(set(tracks.track.tolist())), notes)
+    return SpeakerTracks(choice.tracks, seen, len(set(tracks.track.tolist())), notes, read_without(query.url))
 
 
 def _notes(choice: Choice, rule: str, seen: int) -> list[str]:

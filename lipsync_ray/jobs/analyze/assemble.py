@@ -26,7 +26,7 @@ def build_row(known: Known, looked: Looked | None) -> Analysis:
     file = row.file
     text = _joined(heard.phrases) if heard else None
     detected, guesses = language.detect(text) if text is not None else (None, None)
-    look = look_of(looked.faces, len(looked.frames)) if looked else None
+    look = look_of(looked.faces, len(looked.frames), looked.turned) if looked else None
     # A file that was named itself is judged as what it is: as a picture where it has one, else as sound.
     roles = file.roles or (("video",) if known.video is not None else ("audio",))
     seen = of_video(known.video, look) if "video" in (file.roles or ("video",)) else None

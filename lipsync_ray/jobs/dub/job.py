@@ -137,7 +137,7 @@ def _make_dubs(run: DubRun) -> None:
                 dub.speaker = speaker
                 speaking.append(dub)
             else:
-                _end_without_face(run, dub)
+                _end_without_face(run, dub, speaker.without)
         if lead is not None and speaking:
             return lead.wanted(query.key, speaking)
         if lead is not None:
@@ -255,11 +255,11 @@ def _end_done(run: DubRun, dub: DubState, output: str) -> None:
     storage.remove(run.url("parts", dub.id))
 
 
-def _end_without_face(run: DubRun, dub: DubState) -> None:
+def _end_without_face(run: DubRun, dub: DubState, why: str) -> None:
     assert dub.info is not None
     reason = (
-        f"no face in any of {dub.info.frames} frames (MTCNN, faces from 1/18 of the frame's short side); "
-        "nothing was written"
+        f"no face in any of {dub.info.frames} frames (MTCNN, faces from 1/18 of the frame's short side)"
+        f"{f'; {why}' if why else ''}; nothing was written"
     )
     run.end(run.row_of(dub, "no_face", stage="detect", error=reason))
 
