@@ -27,7 +27,7 @@ from lipsync_ray.faces.appearance import PATCH, UNKNOWN, Appearance, appearances
 from lipsync_ray.faces.cuts import CutFinder, faces_alike, reach
 from lipsync_ray.faces.detect import NO_FACES, Detector, Faces
 from lipsync_ray.faces.identity import SIZE, Describer
-from lipsync_ray.faces.turned import UPRIGHT
+from lipsync_ray.faces.turned import UPRIGHT, surest
 from lipsync_ray.media.picture import U8
 
 F32 = NDArray[np.float32]
@@ -105,7 +105,8 @@ class Scan:
         turned = max(
             (scan.turned for scan in scans), key=lambda turns: sum(scan.turned == turns != 0 for scan in scans)
         )
-        joined["turned"] = 0 if (joined["score"] >= UPRIGHT).any() else turned
+        faces = Faces(joined["box"], joined["landmarks"], joined["score"])
+        joined["turned"] = 0 if surest(faces) >= UPRIGHT else turned
         return cls(scans[0].start, scans[-1].stop, **joined)
 
 

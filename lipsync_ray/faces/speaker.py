@@ -18,7 +18,7 @@ CENTRAL = 0.25  # of the frame's diagonal: how far from the middle a face still 
 PRESENT = 0.5  # left and right mean among the people seen at least this part of the longest-seen one's time …
 PROMINENT = 0.25  # … whose area is at least this part of the largest one's among them
 HIDDEN = 0.5  # of a frame in which somebody is seen: one between two such, behind somebody or turned away
-RIVAL = 0.25  # of the chosen one's worth: others have less at an obvious choice
+RIVAL = 0.5  # of the chosen one's worth: others have less at an obvious choice
 LARGE_ENOUGH = 0.05  # of a picture's area: who moves before it is larger, and no bystander
 
 Rows = NDArray[np.intp]
@@ -34,7 +34,7 @@ class Choice:
     rivals : other people who had come near to being chosen
     sure : 0.5–1: the chosen one's worth by the rule, in that of both this and the next one; 1 where a rule names a side
     pictures : faces that never move, and would have been chosen
-    elsewhere : frames that show other people alone
+    elsewhere : frames that show others alone, about as large
     """
 
     tracks: tuple[int, ...]
@@ -72,8 +72,10 @@ def choose(tracks: Tracks, rule: FaceChoice, width: int, height: int) -> Choice:
     rivals = [person for person in ranked[1:] if shares and able[person] >= RIVAL * able[best]]
     sure = able[best] / (able[best] + able[rivals[0]]) if rivals else 1.0
     pictures = [person for person in worth if lively and person in still and worth[person] > able[best]]
-    prominent = [row for person in rivals for row in rows[person]]
-    elsewhere = np.setdiff1d(tracks.frame[prominent], tracks.frame[rows[best]])
+    large = [person for person in lively if area[person] >= PROMINENT * area[best]]
+    elsewhere = np.setdiff1d(
+        tracks.frame[np.concatenate([rows[best], *(rows[p] for p in large)])], tracks.frame[rows[best]]
+    )
     chosen = tuple(np.unique(tracks.track[rows[best]]).tolist())
     return Choice(chosen, len(rivals), sure, len(pictures), len(elsewhere))
 

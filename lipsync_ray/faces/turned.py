@@ -31,19 +31,14 @@ def quarter_turns(pictures: Iterable[U8], detect: Detector) -> int:
     for picture in pictures:
         if surest(detect(picture)) >= UPRIGHT:
             return 0
-        turned = [_sure(detect(np.ascontiguousarray(np.rot90(picture, turns)))) for turns in (1, 2, 3)]
+        turned = [surest(detect(np.ascontiguousarray(np.rot90(picture, turns)))) for turns in (1, 2, 3)]
         votes[1 + int(np.argmax(turned)) if max(turned) >= TURNED else 0] += 1
     best = int(np.argmax(votes))  # where most show no face at all, none are turned
     return best
 
 
 def surest(faces: Faces) -> float:
-    """Probability of the surest face; 0 where there is none."""
-    return float(faces.score.max(initial=0))
-
-
-def _sure(faces: Faces) -> float:
-    """The same, of faces whose eyes lie side by side."""
+    """Probability of the surest face whose eyes lie side by side; 0 where there is none."""
     apart = (faces.landmarks[:, 1, 0] - faces.landmarks[:, 0, 0]) / (faces.box[:, 2] - faces.box[:, 0])
     return float(faces.score[apart >= EYES].max(initial=0))
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lipsync_ray.faces import scan as faces_scan
-from lipsync_ray.faces.detect import detection_size, mtcnn_detector
+from lipsync_ray.faces.detect import Faces, detection_size, mtcnn_detector
 from lipsync_ray.faces.scan import Scan, needed, stretches
 from lipsync_ray.faces.table import write_table
 from lipsync_ray.faces.track import NO_TRACKS, link
-from lipsync_ray.faces.turned import LOOKS, UPRIGHT, quarter_turns, sentence
+from lipsync_ray.faces.turned import LOOKS, UPRIGHT, quarter_turns, sentence, surest
 from lipsync_ray.io import storage
 from lipsync_ray.media import decode
 from lipsync_ray.media.picture import U8
@@ -74,13 +74,14 @@ class Detect:
         looks: list[U8] = []
         kept = _kept(frames, first, range(row.start, row.stop), looks)
         found = faces_scan.scan(kept, row.start, row.stop, video.frames, video.rate, self._detector, self._describer)
+        faces = Faces(found.box, found.landmarks, found.score)
         scale = np.array([video.width / width, video.height / height], np.float32)
         own = range(row.start, row.stop)
         found = replace(
             found,
             box=found.box * np.tile(scale, 2),
             landmarks=found.landmarks * scale,
-            turned=0 if (found.score >= UPRIGHT).any() else quarter_turns(looks, self._detector),
+            turned=quarter_turns(looks, self._detector) if surest(faces) < UPRIGHT else 0,
             resized=sum(place in own for place in seen.resized),
             damaged=sum(place in own for place in seen.damaged),
         )

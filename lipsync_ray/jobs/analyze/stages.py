@@ -12,7 +12,7 @@ import numpy as np
 from lipsync_ray.errors import MediaError, ProbeError
 from lipsync_ray.faces.crop import square_around
 from lipsync_ray.faces.detect import Detector, Faces, detection_size, mtcnn_detector
-from lipsync_ray.faces.turned import LOOKS, UPRIGHT, quarter_turns
+from lipsync_ray.faces.turned import LOOKS, UPRIGHT, quarter_turns, surest
 from lipsync_ray.inputs.face_tables import one_thread
 from lipsync_ray.io import storage
 from lipsync_ray.io.identity import check_unchanged
@@ -115,7 +115,7 @@ class SampleFaces:
         if not faces and len(chosen) < info.frames:
             chosen = choose_frames(info.frames, row.frames * MORE_FRAMES, row.seed)
             faces, thumbnail = self._scan(row, info, chosen)
-        turned = self._turned(info, chosen) if max((face.probability for face in faces), default=0.0) < UPRIGHT else 0
+        turned = self._turned(info, chosen) if surest(_as_faces(faces)) < UPRIGHT else 0
         if turned:  # eyes and mouths at wrong places
             faces = []
         name = f"{row.file.id}/thumbnail.jpg"
@@ -148,6 +148,12 @@ class SampleFaces:
         scale = np.array([picture.width / width, picture.height / height], np.float32)
         sure = faces.score >= SURE
         return Faces(faces.box[sure] * np.tile(scale, 2), faces.landmarks[sure] * scale, faces.score[sure])
+
+
+def _as_faces(found: Sequence[FoundFace]) -> Faces:
+    box = np.array([face.box for face in found], np.float32).reshape(-1, 4)
+    points = np.array([face.landmarks for face in found], np.float32).reshape(-1, 5, 2)
+    return Faces(box, points, np.array([face.probability for face in found], np.float32))
 
 
 def _small(picture: YuvFrame) -> U8:
