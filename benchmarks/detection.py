@@ -40,6 +40,7 @@ from lipsync_ray.faces.scan import iou, scan
 from lipsync_ray.media import decode
 from lipsync_ray.media.picture import U8
 from lipsync_ray.media.probe import VideoInfo, probe_video
+from lipsync_ray.models.face_descriptor import Describer
 
 LOOKS = 12  # frames of each video that single looks are measured on
 
@@ -88,7 +89,7 @@ def compared(ours: list[Faces], theirs: list[Faces]) -> tuple[float, int]:
 def main(asked: argparse.Namespace) -> None:
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    theirs, ours = published(), mtcnn_detector("cpu")
+    theirs, ours, describe = published(), mtcnn_detector("cpu"), Describer("cpu")
     table = Table(box=None, pad_edge=False)
     names = (
         "source",
@@ -125,7 +126,7 @@ def main(asked: argparse.Namespace) -> None:
 
         decoding = ms(lambda info=info, count=count: sum(1 for _ in frames_of(info, 0, count)), count)[1]  # type: ignore[misc]
         frames = itertools.islice(frames_of(info, 0, count), count)
-        passed = ms(lambda: scan(frames, 0, count, count, info.rate, counted), count)[1]  # noqa: B023
+        passed = ms(lambda: scan(frames, 0, count, count, info.rate, counted, describe), count)[1]  # noqa: B023
         size = detection_size(info.width, info.height)
         table.add_row(
             Path(url).name, f"{size[0]}×{size[1]}", f"{dear:.1f}", f"{whole:.1f}", f"{around:.1f}" if faced else "–",

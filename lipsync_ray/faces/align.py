@@ -37,9 +37,14 @@ def similarity(landmarks: F32 | F64) -> F64:
     ----------
     landmarks : (5, 2) x, y in pixels: eyes, nose, mouth corners
     """
+    return fitted(landmarks, TEMPLATE)
+
+
+def fitted(landmarks: F32 | F64, template: F64) -> F64:
+    """(2, 3) least-squares similarity of (n, 2) points to (n, 2) others."""
     source = np.asarray(landmarks, np.float64)
-    mean_s, mean_t = source.mean(axis=0), TEMPLATE.mean(axis=0)
-    s, t = source - mean_s, TEMPLATE - mean_t
+    mean_s, mean_t = source.mean(axis=0), template.mean(axis=0)
+    s, t = source - mean_s, template - mean_t
     # In the plane: the complex factor a + ib that minimises Σ |t − (a + ib) s|².
     norm = max(float((s * s).sum()), 1e-12)
     a = float((s * t).sum()) / norm

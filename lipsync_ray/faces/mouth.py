@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,12 +22,13 @@ _CLOSED, _OPEN = 0.05, 0.98  # quantiles of the opening
 _STILL = 0.012  # eye distances: a mouth that moves less was not speaking
 _USUAL = 0.038  # the same: median of 1,911 clips of 1.2 s
 _AMPLITUDES = (0.6, 1.6)
+_AS_WIDE = 0.7  # of a person's widest opening: a track that shows this is shown its own teeth
 _HOLE = 5  # frames without a mesh that are filled in
 
 
 @dataclass(frozen=True)
 class Mouth:
-    """One track's mouth, in the head's own frame (:mod:`lipsync_ray.faces.mesh`).
+    """One track's mouth, in the head's own frame (:mod:`lipsync_ray.faces.mesh`), by all that is seen of its person.
 
     Attributes
     ----------
@@ -69,7 +70,7 @@ class Mouth:
 
 
 def mouth_of(track: int, frames: NDArray[np.integer], points: NDArray[np.floating]) -> Mouth:
-    """What (n, len(KEPT), 2) landmarks of a track's frames say of the mouth; n at least 1."""
+    """What (n, len(KEPT), 2) landmarks of a person's frames say of the mouth; n at least 1."""
     heads = heads_of(points)
     inside = heads.inside(points[:, TALKING])
     nose = _nose(points, heads)
@@ -88,7 +89,7 @@ def mouth_of(track: int, frames: NDArray[np.integer], points: NDArray[np.floatin
     gaps = gap_of(inside)
     rising = np.argsort(gaps, kind="stable")
     few = rising[: max(1, int(np.ceil(_CLOSED * len(gaps))))]
-    widest = rising[int(_OPEN * (len(gaps) - 1))]
+    widest = _widest(gaps)
     return Mouth(
         track,
         pose,
@@ -161,16 +162,37 @@ def fill_holes(points: F32, tracks: I32) -> None:
                 points[frame] = points[before] + part * (points[after] - points[before])
 
 
-def mouths_of(points: F32, tracks: I32) -> Mouths:
-    """The mouths that (frames, len(KEPT), 2) landmarks show; frames whose landmarks are NaN belong to none."""
+def mouths_of(points: F32, tracks: I32, persons: Mapping[int, int]) -> Mouths:
+    """The mouths that landmarks show; each of all that is seen of its person, in whatever scenes.
+
+    Parameters
+    ----------
+    points : (frames, len(KEPT), 2); frames whose landmarks are NaN belong to none
+    tracks : (frames,) track that each frame's face belongs to; −1 where there is no face
+    persons : track → person
+    """
     shown = np.where(np.isnan(points[:, 0, 0]), -1, tracks).astype(np.int32)
-    return Mouths(shown, {track: _of_track(track, shown, points) for track in _distinct(shown)})
+    own = {track: np.flatnonzero(shown == track) for track in np.unique(shown).tolist() if track >= 0}
+    by_person: dict[int, list[int]] = {}
+    for track in own:
+        by_person.setdefault(persons[track], []).append(track)
+    by_track: dict[int, Mouth] = {}
+    for several in by_person.values():
+        frames = np.sort(np.concatenate([own[track] for track in several]))
+        mouth = mouth_of(several[0], frames, points[frames])
+        by_track |= {track: _in_own_light(mouth, track, own[track], points) for track in several}
+    return Mouths(shown, dict(sorted(by_track.items())))
 
 
-def _distinct(tracks: I32) -> Iterable[int]:
-    return (track for track in np.unique(tracks).tolist() if track >= 0)
+def _in_own_light(mouth: Mouth, track: int, frames: NDArray[np.intp], points: F32) -> Mouth:
+    """A person's mouth with a frame of this very track, where one shows it open wide, too."""
+    shows = points[frames]
+    gaps = gap_of(heads_of(shows).inside(shows[:, TALKING]))
+    widest = _widest(gaps)
+    if gaps[widest] < _AS_WIDE * mouth.open_gap:
+        return replace(mouth, track=track)
+    return replace(mouth, track=track, open_frame=int(frames[widest]), open_gap=float(gaps[widest]))
 
 
-def _of_track(track: int, shown: I32, points: F32) -> Mouth:
-    frames = np.flatnonzero(shown == track)
-    return mouth_of(track, frames, points[frames])
+def _widest(gaps: F64) -> int:
+    return int(np.argsort(gaps, kind="stable")[int(_OPEN * (len(gaps) - 1))])

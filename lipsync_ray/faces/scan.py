@@ -17,13 +17,17 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lipsync_ray.faces.appearance import PATCH, UNKNOWN, Appearance, appearances
+from lipsync_ray.faces.cuts import CutFinder, faces_alike, reach
 from lipsync_ray.faces.detect import NO_FACES, Detector, Faces
+from lipsync_ray.faces.identity import SIZE, Describer
+from lipsync_ray.faces.turned import UPRIGHT, surest
 from lipsync_ray.media.picture import U8
 
 F32 = NDArray[np.float32]
@@ -34,10 +38,6 @@ GROUP = 5  # steps: a second
 SAME_FACE_IOU = 0.5
 SAME_PLACE_IOU = 0.7
 LARGEST_MOVE = 0.25  # of the face's width, over one step
-_THUMB = (64, 36)
-_CUT_DIFFERENCE = 12.0  # grey levels, mean over the thumbnail
-_CUT_CORRELATION = 0.8
-_CUT_CERTAIN = 40.0  # grey levels
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,9 @@ class Scan:
     box : (n, 4) float32 x0, y0, x1, y1 in pixels of the video
     landmarks : (n, 5, 2) float32 x, y
     score : (n,) float32
+    descriptor : (n, SIZE) float16, :mod:`lipsync_ray.faces.identity`; NaN where it was not needed
+    patch : (n, PATCH, PATCH) uint8 grey, :mod:`lipsync_ray.faces.appearance`; 0 where none was kept
+    turned : quarter turns to the left after which faces are found that are not, upright (:mod:`lipsync_ray.faces.turned`); 0: none
     resized : frames that are stored in another size than the first, and are scaled to it
     damaged : frames that the decoder says are
     """
@@ -65,6 +68,9 @@ class Scan:
     box: F32
     landmarks: F32
     score: F32
+    descriptor: NDArray[np.float16]
+    patch: U8
+    turned: int = 0
     resized: int = 0
     damaged: int = 0
 
@@ -77,7 +83,7 @@ class Scan:
     def from_bytes(cls, data: bytes) -> Scan:
         with np.load(io.BytesIO(data)) as arrays:
             values = {field.name: arrays[field.name] for field in fields(cls)}
-        values |= {name: int(values[name]) for name in ("start", "stop", "resized", "damaged")}
+        values |= {name: int(values[name]) for name in ("start", "stop", "turned", "resized", "damaged")}
         return cls(**values)
 
     @classmethod
@@ -93,9 +99,14 @@ class Scan:
                 raise ValueError(
                     f"stretches {before.start}–{before.stop} and {after.start}–{after.stop} are no neighbours"
                 )
-        names = ("looked", "cuts", "frame", "box", "landmarks", "score")
+        names = ("looked", "cuts", "frame", "box", "landmarks", "score", "descriptor", "patch")
         joined: dict[str, Any] = {name: np.concatenate([getattr(scan, name) for scan in scans]) for name in names}
         joined |= {name: sum(getattr(scan, name) for scan in scans) for name in ("resized", "damaged")}
+        turned = max(
+            (scan.turned for scan in scans), key=lambda turns: sum(scan.turned == turns != 0 for scan in scans)
+        )
+        faces = Faces(joined["box"], joined["landmarks"], joined["score"])
+        joined["turned"] = 0 if surest(faces) >= UPRIGHT else turned
         return cls(scans[0].start, scans[-1].stop, **joined)
 
 
@@ -111,12 +122,20 @@ def stretches(frames: int, rate: Fraction, seconds: float) -> list[tuple[int, in
     return [(start, min(frames, start + length)) for start in range(0, frames, length)]
 
 
-def scan(frames: Iterator[U8], start: int, stop: int, total: int, rate: Fraction, detect: Detector) -> Scan:
+def needed(start: int, stop: int, total: int, rate: Fraction) -> tuple[int, int]:
+    """[first, last) of the frames that a scan of [start, stop) reads: also some before and after, where cuts are looked for."""
+    before, after = reach(rate)
+    return max(0, start - before), min(total, stop + 1 + after)
+
+
+def scan(
+    frames: Iterator[U8], start: int, stop: int, total: int, rate: Fraction, detect: Detector, describe: Describer
+) -> Scan:
     """Scan frames [start, stop) of a video of ``total`` frames.
 
     Parameters
     ----------
-    frames : frames start … min(stop, total − 1), the last of which belongs to the next stretch; (h, w, 3) uint8 RGB
+    frames : those of :func:`needed`; (h, w, 3) uint8 RGB
     start : a multiple of ``GROUP · step_of(rate)``
     stop : likewise, or ``total``
 
@@ -126,20 +145,25 @@ def scan(frames: Iterator[U8], start: int, stop: int, total: int, rate: Fraction
     """
     step = step_of(rate)
     seen: dict[int, Faces] = {}
+    looks: dict[tuple[int, int], Appearance] = {}
     cuts: list[int] = []
-    carried: dict[int, U8] = {}
-    numbered = enumerate(frames, start)
+    finder = CutFinder(rate, total)
+    read: dict[int, U8] = {}
+    numbered = enumerate(frames, needed(start, stop, total, rate)[0])
     for first in range(start, stop, step * GROUP):
         last = min(first + step * GROUP, total - 1)
-        held = dict(carried)
-        while last not in held:
+        ahead = min(last + reach(rate)[1], total - 1)
+        while ahead not in read:
             number, picture = next(numbered)
-            held[number] = picture
-        thumbs = {number: _thumb(picture) for number, picture in held.items()}
-        group_cuts = [n for n in range(first + 1, last + 1) if is_cut(thumbs[n - 1], thumbs[n])]
-        cuts += group_cuts
+            finder.see(number, picture)
+            read[number] = picture
+        held = {number: picture for number, picture in read.items() if first <= number <= last}
         anchors = sorted({*range(first, last + 1, step), last})
         found = {n: seen[n] for n in held if n in seen}  # the frame shared with the group before
+        group_cuts = [
+            n for n in range(first + 1, last + 1) if finder.is_cut(n, partial(_alike, found, n, held, detect))
+        ]
+        cuts += group_cuts
         if group_cuts:
             _look(found, anchors, held, detect)
         else:
@@ -150,10 +174,14 @@ def scan(frames: Iterator[U8], start: int, stop: int, total: int, rate: Fraction
                 _look(found, list(range(a + 1, b)), held, detect)
             elif not may_interpolate(found[a], found[b]):
                 _look_around(found, a, b, held, detect)
+        own = range(first, last + (last == total - 1))
+        looks |= appearances(found, held, group_cuts, own, first // (step * GROUP), step, describe)
         seen |= found
-        carried = {last: held[last]}
+        read = {number: picture for number, picture in read.items() if number >= last}
+        finder.forget(last - reach(rate)[0])
     looked = sorted(n for n in seen if start <= n < stop)
     rows = [(n, seen[n]) for n in looked if len(seen[n])] or [(0, NO_FACES)]
+    kept = [looks.get((n, place), UNKNOWN) for n, faces in rows for place in range(len(faces))]
     return Scan(
         start,
         stop,
@@ -163,7 +191,15 @@ def scan(frames: Iterator[U8], start: int, stop: int, total: int, rate: Fraction
         np.concatenate([faces.box for _, faces in rows]),
         np.concatenate([faces.landmarks for _, faces in rows]),
         np.concatenate([faces.score for _, faces in rows]),
+        np.array([one.descriptor for one in kept], np.float16).reshape(-1, SIZE),
+        np.array([one.patch for one in kept], np.uint8).reshape(-1, PATCH, PATCH),
     )
+
+
+def _alike(found: dict[int, Faces], number: int, held: dict[int, U8], detect: Detector) -> float | None:
+    """How alike the faces of a frame and of the one before are."""
+    _look(found, [number - 1, number], held, detect)
+    return faces_alike(held[number - 1], held[number], found[number - 1], found[number])
 
 
 def _look(found: dict[int, Faces], numbers: list[int], held: dict[int, U8], detect: Detector) -> None:
@@ -219,20 +255,3 @@ def iou(a: F32, b: F32) -> F32:
     both = np.prod(np.clip(high - low, 0, None), axis=2)
     area_a, area_b = (np.prod(np.clip(boxes[:, 2:] - boxes[:, :2], 0, None), axis=1) for boxes in (a, b))
     return np.asarray(both / np.maximum(area_a[:, None] + area_b[None] - both, 1e-9), np.float32)
-
-
-def _thumb(frame: U8) -> F32:
-    small = cv2.resize(frame, _THUMB, interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.float32)
-
-
-def is_cut(before: F32, after: F32) -> bool:
-    """Whether two neighbouring frames' grey thumbnails belong to different scenes."""
-    difference = float(np.abs(before - after).mean())
-    if difference <= _CUT_DIFFERENCE:
-        return False
-    if difference > _CUT_CERTAIN:
-        return True
-    a, b = before - before.mean(), after - after.mean()
-    scale = float(np.sqrt((a * a).sum() * (b * b).sum()))
-    return scale == 0 or float((a * b).sum()) / scale < _CUT_CORRELATION

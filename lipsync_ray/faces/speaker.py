@@ -1,7 +1,8 @@
-"""Which of a video's faces speaks: decided by what each did over its whole scene, never frame by frame."""
+"""Which of a video's people speaks: decided by all that is seen of each in it, never frame by frame or scene by scene."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
@@ -14,65 +15,118 @@ FACE_RULES: tuple[str, ...] = get_args(FaceRule)
 FaceChoice = FaceRule | Literal["all"]
 
 CENTRAL = 0.25  # of the frame's diagonal: how far from the middle a face still counts as central
-PRESENT = 0.5  # left and right mean among the faces seen at least this part of the longest-seen one's time …
+PRESENT = 0.5  # left and right mean among the people seen at least this part of the longest-seen one's time …
 PROMINENT = 0.25  # … whose area is at least this part of the largest one's among them
-SAME_PLACE = 0.75  # of the face's width
-SAME_SIZE = 1.5
+HIDDEN = 0.5  # of a frame in which somebody is seen: one between two such, behind somebody or turned away
+RIVAL = 0.5  # of the chosen one's worth: others have less at an obvious choice
+LARGE_ENOUGH = 0.05  # of a picture's area: who moves before it is larger, and no bystander
+
+Rows = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Who speaks.
+
+    Attributes
+    ----------
+    tracks : of the person, no two of which share a frame; every track, of "all"
+    rivals : other people who had come near to being chosen
+    sure : 0.5–1: the chosen one's worth by the rule, in that of both this and the next one; 1 where a rule names a side
+    pictures : faces that never move, and would have been chosen
+    elsewhere : frames that show others alone, about as large
+    """
+
+    tracks: tuple[int, ...]
+    rivals: int = 0
+    sure: float = 1.0
+    pictures: int = 0
+    elsewhere: int = 0
 
 
 def select_speaker(tracks: Tracks, rule: FaceChoice, width: int, height: int) -> tuple[int, ...]:
-    """The tracks of the one person who speaks in each scene; no two of them share a frame. Every track, of "all".
+    """The tracks of the one person who speaks in a video: :func:`choose`."""
+    return choose(tracks, rule, width, height).tracks
 
-    largest: most area, summed over the scene. center: most time near the middle. left, right: the outermost of the
-    faces that are large and long in view. A track that begins where and as large as the chosen one was, at another
-    time of the scene, is the same person found again.
+
+def choose(tracks: Tracks, rule: FaceChoice, width: int, height: int) -> Choice:
+    """Choose one person of a video, whose frames are (height, width).
+
+    largest: greatest width, summed over the frames; those in which the person is hidden count half. center: most
+    time near the middle. left, right: the outermost of the people who are large and long in view, where several are. What
+    never moves on its own, a poster or a photograph, is not chosen while somebody moves.
     """
     if rule == "all":
-        return tuple(np.unique(tracks.track).tolist())
-    out: list[int] = []
-    for scene in np.unique(tracks.scene):
-        inside = np.flatnonzero(tracks.scene == scene)
-        rows = {int(t): inside[tracks.track[inside] == t] for t in np.unique(tracks.track[inside])}
-        best = _best(tracks, rows, rule, width, height)
-        taken = rows.pop(best)
-        out.append(best)
-        for track, own in sorted(rows.items(), key=lambda item: (-len(item[1]), item[0])):
-            if not np.isin(tracks.frame[own], tracks.frame[taken]).any() and _same_person(tracks, own, taken):
-                out.append(track)
-                taken = np.concatenate((taken, own))
-    return tuple(sorted(out))
+        return Choice(tuple(np.unique(tracks.track).tolist()))
+    rows = {int(person): np.flatnonzero(tracks.person == person) for person in np.unique(tracks.person)}
+    if not rows:
+        return Choice(())
+    area = {person: float(np.median(_areas(tracks, own))) for person, own in rows.items()}
+    worth = _worth(tracks, rows, rule, width, height)
+    still = {person for person, own in rows.items() if tracks.still[own].any()}
+    lively = [person for person in worth if person not in still and area[person] >= LARGE_ENOUGH * max(area.values())]
+    able = {person: worth[person] for person in lively} or worth
+    ranked = sorted(able, key=lambda person: (-able[person], person))
+    best = ranked[0]
+    shares = rule in ("largest", "center")
+    rivals = [person for person in ranked[1:] if shares and able[person] >= RIVAL * able[best]]
+    sure = able[best] / (able[best] + able[rivals[0]]) if rivals else 1.0
+    pictures = [person for person in worth if lively and person in still and worth[person] > able[best]]
+    large = [person for person in lively if area[person] >= PROMINENT * area[best]]
+    elsewhere = np.setdiff1d(
+        tracks.frame[np.concatenate([rows[best], *(rows[p] for p in large)])], tracks.frame[rows[best]]
+    )
+    chosen = tuple(np.unique(tracks.track[rows[best]]).tolist())
+    return Choice(chosen, len(rivals), sure, len(pictures), len(elsewhere))
 
 
-def _best(tracks: Tracks, rows: dict[int, NDArray[np.intp]], rule: FaceRule, width: int, height: int) -> int:
-    box = {t: tracks.box[own].astype(np.float64) for t, own in rows.items()}
-    area = {t: np.prod(b[:, 2:] - b[:, :2], axis=1) for t, b in box.items()}
-    centre = {t: (b[:, :2] + b[:, 2:]) / 2 for t, b in box.items()}
+def _areas(tracks: Tracks, own: Rows) -> NDArray[np.float64]:
+    box = tracks.box[own].astype(np.float64)
+    return np.asarray(np.prod(box[:, 2:] - box[:, :2], axis=1))
+
+
+def _worth(tracks: Tracks, rows: dict[int, Rows], rule: FaceRule, width: int, height: int) -> dict[int, float]:
+    """By person; of those alone that the rule asks of."""
     if rule == "largest":
-        worth = {t: float(a.sum()) for t, a in area.items()}
-    elif rule == "center":
+        return {person: sum(_size(tracks, part) for part in _by_scene(tracks, own)) for person, own in rows.items()}
+    if rule == "center":
         reach = CENTRAL * np.hypot(width, height)
-        middle = np.array([width, height]) / 2
-        worth = {
-            t: float(np.exp(-((np.linalg.norm(c - middle, axis=1) / reach) ** 2)).sum()) for t, c in centre.items()
+        away = {
+            person: np.linalg.norm(_centres(tracks, own) - (width / 2, height / 2), axis=1)
+            for person, own in rows.items()
         }
-    else:
-        longest = max(map(len, rows.values()))
-        present = [t for t in rows if len(rows[t]) >= PRESENT * longest]
-        largest = max(float(area[t].mean()) for t in present)
-        sign = 1 if rule == "right" else -1
-        prominent = [t for t in present if area[t].mean() >= PROMINENT * largest]
-        worth = {t: sign * float(centre[t][:, 0].mean()) for t in prominent}
-    return min(worth, key=lambda t: (-worth[t], t))
+        return {person: float(np.exp(-((apart / reach) ** 2)).sum()) for person, apart in away.items()}
+    longest = max(map(len, rows.values()))
+    present = [person for person in rows if len(rows[person]) >= PRESENT * longest]
+    area = {person: float(_areas(tracks, rows[person]).mean()) for person in present}
+    prominent = [person for person in present if area[person] >= PROMINENT * max(area.values())]
+    several = _frames_of_several(tracks, [rows[person] for person in prominent])
+    sign = 1 if rule == "right" else -1
+    out = {}
+    for person in prominent:
+        together = rows[person][np.isin(tracks.frame[rows[person]], several)]
+        out[person] = sign * float(_centres(tracks, together if len(together) else rows[person])[:, 0].mean())
+    return out
 
 
-def _same_person(tracks: Tracks, own: NDArray[np.intp], taken: NDArray[np.intp]) -> bool:
-    """Whether a track begins or ends where the chosen one was at the nearest time."""
-    frames = tracks.frame[taken]
-    mine = own[[0, -1]]
-    gaps = np.abs(frames[None, :] - tracks.frame[mine][:, None])
-    end, other = np.unravel_index(int(gaps.argmin()), gaps.shape)
-    a, b = tracks.box[mine[end]].astype(np.float64), tracks.box[taken[other]].astype(np.float64)
-    size_a, size_b = a[2:] - a[:2], b[2:] - b[:2]
-    moved = np.linalg.norm((a[:2] + a[2:] - b[:2] - b[2:]) / 2)
-    ratio = float(size_a[0] / max(size_b[0], 1e-6))
-    return bool(moved <= SAME_PLACE * max(size_a[0], size_b[0]) and 1 / SAME_SIZE <= ratio <= SAME_SIZE)
+def _by_scene(tracks: Tracks, own: Rows) -> list[Rows]:
+    return [own[tracks.scene[own] == scene] for scene in np.unique(tracks.scene[own])]
+
+
+def _size(tracks: Tracks, own: Rows) -> float:
+    """Width, summed over the frames of a scene; those between the first and the last in which the face is hidden count half."""
+    frames = tracks.frame[own]
+    hidden = int(frames.max() - frames.min()) + 1 - len(own)
+    width = float(np.median(tracks.box[own, 2] - tracks.box[own, 0]))
+    return width * (len(own) + HIDDEN * min(hidden, len(own)))
+
+
+def _centres(tracks: Tracks, own: Rows) -> NDArray[np.float64]:
+    box = tracks.box[own].astype(np.float64)
+    return np.asarray((box[:, :2] + box[:, 2:]) / 2)
+
+
+def _frames_of_several(tracks: Tracks, rows: list[Rows]) -> NDArray[np.int32]:
+    """Frames in which more than one of these people is seen."""
+    frames, counts = np.unique(np.concatenate([tracks.frame[own] for own in rows]), return_counts=True)
+    return np.asarray(frames[counts > 1])

@@ -17,25 +17,26 @@ from lipsync_ray.io import storage
 from lipsync_ray.io.parquet import metadata_of, table_of
 
 ROW_GROUP = 16_384
-_NOTES = b"notes"
+_NOTES, _WITHOUT = b"notes", b"without"
+_WHO = ("frame", "track", "scene", "person", "still")
 _BOX = ("x0", "y0", "x1", "y1")
 _POINTS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 
 
-def write_table(url: str, tracks: Tracks, notes: Sequence[str] = ()) -> None:
-    """Commit a video's tracks, and sentences about its pictures that only who saw them all can say.
+def write_table(url: str, tracks: Tracks, notes: Sequence[str] = (), without: str = "") -> None:
+    """Commit a video's tracks, sentences about its pictures that only who saw them all can say, and why it has no faces.
 
-    Columns: frame, track, scene (int32); x0, y0, x1, y1 (float32, pixels); left_eye … mouth_right (fixed-size list of
+    Columns: frame, track, scene, person (int32); still (bool); x0, y0, x1, y1 (float32, pixels); left_eye … mouth_right (fixed-size list of
     two float32, pixels); score (float32); detected (bool, False = interpolated). Rows are sorted by frame, then track.
     """
-    columns: dict[str, pa.Array] = {name: pa.array(getattr(tracks, name)) for name in ("frame", "track", "scene")}
+    columns: dict[str, pa.Array] = {name: pa.array(getattr(tracks, name)) for name in _WHO}
     columns |= {name: pa.array(tracks.box[:, i]) for i, name in enumerate(_BOX)}
     for i, name in enumerate(_POINTS):
         flat = pa.array(np.ascontiguousarray(tracks.landmarks[:, i]).reshape(-1))
         columns[name] = pa.FixedSizeListArray.from_arrays(flat, 2)
     columns |= {"score": pa.array(tracks.score), "detected": pa.array(tracks.detected)}
     buffer = io.BytesIO()
-    table = pa.table(columns).replace_schema_metadata({_NOTES: json.dumps(list(notes))})
+    table = pa.table(columns).replace_schema_metadata({_NOTES: json.dumps(list(notes)), _WITHOUT: without})
     pq.write_table(table, buffer, row_group_size=ROW_GROUP, compression="zstd")
     storage.commit_bytes(url, buffer.getvalue())
 
@@ -43,6 +44,11 @@ def write_table(url: str, tracks: Tracks, notes: Sequence[str] = ()) -> None:
 def read_notes(url: str) -> tuple[str, ...]:
     """The sentences that were committed with a table."""
     return tuple(json.loads(metadata_of(_cached(url)).get(_NOTES, b"[]")))
+
+
+def read_without(url: str) -> str:
+    """Why a table may have no faces; "" where nothing is known."""
+    return metadata_of(_cached(url)).get(_WITHOUT, b"").decode()
 
 
 def read_table(url: str, start: int | None = None, stop: int | None = None) -> Tracks:
@@ -57,15 +63,13 @@ def read_table(url: str, start: int | None = None, stop: int | None = None) -> T
     landmarks = [
         table[name].combine_chunks().flatten().to_numpy(zero_copy_only=False).reshape(-1, 2) for name in _POINTS
     ]
-    frame, track, scene = (table[name].to_numpy() for name in ("frame", "track", "scene"))
+    who = {name: table[name].to_numpy() for name in _WHO}
     return Tracks(
-        frame,
-        track,
-        scene,
-        np.stack([table[name].to_numpy() for name in _BOX], axis=1).astype(np.float32),
-        np.stack(landmarks, axis=1).astype(np.float32),
-        table["score"].to_numpy(),
-        table["detected"].to_numpy(),
+        **who,
+        box=np.stack([table[name].to_numpy() for name in _BOX], axis=1).astype(np.float32),
+        landmarks=np.stack(landmarks, axis=1).astype(np.float32),
+        score=table["score"].to_numpy(),
+        detected=table["detected"].to_numpy(),
     )
 
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lipsync_ray.faces.scan import Scan, iou
+from lipsync_ray.faces.persons import is_still, persons_of
+from lipsync_ray.faces.scan import Scan
+from lipsync_ray.faces.tracklets import Tracklet, tracklets_of
 
 F32 = NDArray[np.float32]
 I32 = NDArray[np.int32]
 
-LINK_IOU = 0.3
-LOST_S = 2.0  # a face found again after longer is another track
 BRIDGE_S = 0.2  # a shorter absence from looked-at frames is the detector's, and is filled
 SURE_SCORE = 0.95  # a track none of whose detections reaches it is no face
 SHORTEST_S = 0.12  # nor is one that lasts less, unless it is all of its scene
@@ -28,7 +29,9 @@ class Tracks:
 
     Attributes
     ----------
-    frame, track, scene : (n,) int32; rows sorted by (frame, track)
+    frame, track, scene : (n,) int32; rows sorted by (frame, track). A track is one person in one scene
+    person : (n,) int32; the same for the tracks of one person in all scenes
+    still : (n,) bool; whether the person never moves but with the camera, as a poster does. False where nobody else is seen
     box : (n, 4) float32 smoothed x0, y0, x1, y1 in pixels
     landmarks : (n, 5, 2) float32 smoothed x, y
     score : (n,) float32 probability, interpolated like the box
@@ -38,16 +41,12 @@ class Tracks:
     frame: I32
     track: I32
     scene: I32
+    person: I32
+    still: NDArray[np.bool_]
     box: F32
     landmarks: F32
     score: F32
     detected: NDArray[np.bool_]
-
-
-@dataclass
-class _Track:
-    scene: int
-    rows: list[int] = field(default_factory=list)
 
 
 def link(scan: Scan, rate: Fraction) -> Tracks:
@@ -58,55 +57,39 @@ def link(scan: Scan, rate: Fraction) -> Tracks:
     scan : of all frames of the video
     rate : frames/s
     """
-    scenes = np.concatenate(([scan.start], scan.cuts))
-    tracks: list[_Track] = []
-    active: list[_Track] = []
-    scene_now = -1
-    bounds = np.searchsorted(scan.frame, scan.looked), np.searchsorted(scan.frame, scan.looked, side="right")
-    for number, low, high in zip(scan.looked.tolist(), *(b.tolist() for b in bounds), strict=True):
-        scene = int(np.searchsorted(scenes, number, side="right")) - 1
-        if scene != scene_now:
-            active, scene_now = [], scene
-        active = [t for t in active if number - scan.frame[t.rows[-1]] <= LOST_S * rate]
-        rows = list(range(low, high))
-        for track, row in _pairs(scan, active, rows):
-            track.rows.append(row)
-            rows.remove(row)
-        for row in rows:
-            active.append(_Track(scene, [row]))
-            tracks.append(active[-1])
-    lengths = np.diff(np.concatenate((scenes, [scan.stop])))
-    kept = [t for t in tracks if _is_face(t, scan, int(lengths[t.scene]), rate)]
-    return _table([_filled(t, i, scan, rate) for i, t in enumerate(kept)])
+    scenes = np.concatenate(([scan.start], scan.cuts, [scan.stop]))
+    lengths = np.diff(scenes)
+    tracklets = [one for one in tracklets_of(scan, rate) if _is_face(one, scan, int(lengths[one.scene]), rate)]
+    persons = persons_of(scan, tracklets)
+    rows: dict[int, list[int]] = {}
+    tracks: dict[tuple[int, int], list[int]] = {}
+    for tracklet, person in zip(tracklets, persons, strict=True):
+        rows.setdefault(person, []).extend(tracklet.rows)
+        tracks.setdefault((tracklet.scene, person), []).extend(tracklet.rows)
+    still = {person: is_still(scan, sorted(own), rate) for person, own in rows.items()} if len(rows) > 1 else {}
+    return _table(
+        [
+            _filled(_Track(number, scene, person, still.get(person, False), sorted(own)), scan, rate)
+            for number, ((scene, person), own) in enumerate(tracks.items())
+        ]
+    )
 
 
-def _pairs(scan: Scan, active: list[_Track], rows: list[int]) -> list[tuple[_Track, int]]:
-    """Best overlaps first, each track and detection once; ties by age of the track, then by score."""
-    if not active or not rows:
-        return []
-    overlaps = iou(scan.box[[t.rows[-1] for t in active]], scan.box[rows])
-    order = np.argsort(-overlaps, axis=None, kind="stable")
-    taken: set[int] = set()
-    out: list[tuple[_Track, int]] = []
-    used: set[int] = set()
-    for flat in order.tolist():
-        i, j = divmod(flat, len(rows))
-        if overlaps[i, j] < LINK_IOU:
-            break
-        if i not in used and j not in taken:
-            used.add(i)
-            taken.add(j)
-            out.append((active[i], rows[j]))
-    return out
+class _Track(NamedTuple):
+    number: int
+    scene: int
+    person: int
+    still: bool
+    rows: list[int]
 
 
-def _is_face(track: _Track, scan: Scan, scene_frames: int, rate: Fraction) -> bool:
+def _is_face(track: Tracklet, scan: Scan, scene_frames: int, rate: Fraction) -> bool:
     first, last = scan.frame[track.rows[0]], scan.frame[track.rows[-1]]
     lasts = last - first + 1 >= min(SHORTEST_S * rate, scene_frames)
     return bool(lasts and scan.score[track.rows].max() >= SURE_SCORE)
 
 
-def _filled(track: _Track, number: int, scan: Scan, rate: Fraction) -> Tracks:
+def _filled(track: _Track, scan: Scan, rate: Fraction) -> Tracks:
     known = scan.frame[track.rows]
     values = np.concatenate(
         (scan.box[track.rows], scan.landmarks[track.rows].reshape(-1, 10), scan.score[track.rows, None]), axis=1
@@ -125,8 +108,10 @@ def _filled(track: _Track, number: int, scan: Scan, rate: Fraction) -> Tracks:
     frame, value = np.concatenate(frames).astype(np.int32), np.concatenate(smooth).astype(np.float32)
     return Tracks(
         frame,
-        np.full(len(frame), number, np.int32),
+        np.full(len(frame), track.number, np.int32),
         np.full(len(frame), track.scene, np.int32),
+        np.full(len(frame), track.person, np.int32),
+        np.full(len(frame), track.still),
         value[:, :4],
         value[:, 4:14].reshape(-1, 5, 2),
         value[:, 14],
@@ -162,12 +147,17 @@ def gaussian(values: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
     return np.stack([np.convolve(padded[:, c], kernel, mode="valid") for c in range(values.shape[1])], axis=1)
 
 
+_NONE, _NEVER = np.zeros(0, np.int32), np.zeros(0, np.bool_)
+NO_TRACKS = Tracks(
+    _NONE, _NONE, _NONE, _NONE, _NEVER,
+    np.zeros((0, 4), np.float32), np.zeros((0, 5, 2), np.float32), np.zeros(0, np.float32), _NEVER,
+)  # fmt: skip
+
+
 def _table(tracks: list[Tracks]) -> Tracks:
     if not tracks:
-        none = np.zeros(0, np.int32)
-        nothing = np.zeros((0, 4), np.float32), np.zeros((0, 5, 2), np.float32), np.zeros(0, np.float32)
-        return Tracks(none, none, none, *nothing, np.zeros(0, np.bool_))
-    names = ("frame", "track", "scene", "box", "landmarks", "score", "detected")
+        return NO_TRACKS
+    names = ("frame", "track", "scene", "person", "still", "box", "landmarks", "score", "detected")
     arrays = [np.concatenate([getattr(t, name) for t in tracks]) for name in names]
     order = np.lexsort((arrays[1], arrays[0]))
     return Tracks(*(array[order] for array in arrays))

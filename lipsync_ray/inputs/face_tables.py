@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from lipsync_ray.faces import scan as faces_scan
-from lipsync_ray.faces.detect import detection_size, mtcnn_detector
-from lipsync_ray.faces.scan import Scan, stretches
+from lipsync_ray.faces.detect import Faces, detection_size, mtcnn_detector
+from lipsync_ray.faces.scan import Scan, needed, stretches
 from lipsync_ray.faces.table import write_table
-from lipsync_ray.faces.track import link
+from lipsync_ray.faces.track import NO_TRACKS, link
+from lipsync_ray.faces.turned import LOOKS, UPRIGHT, quarter_turns, sentence, surest
 from lipsync_ray.io import storage
 from lipsync_ray.media import decode
+from lipsync_ray.media.picture import U8
 from lipsync_ray.media.probe import VideoInfo
 
-VERSION = 4  # raise when the same video would get another table: every key changes
+VERSION = 5  # raise when the same video would get another table: every key changes
 
 
 @dataclass(frozen=True)
@@ -57,26 +60,42 @@ class Detect:
     """Look for faces in a stretch of a source video and commit what was seen."""
 
     def __init__(self, device: str) -> None:
+        from lipsync_ray.models.face_descriptor import Describer
+
         one_thread()
-        self._detector = mtcnn_detector(device)
+        self._detector, self._describer = mtcnn_detector(device), Describer(device)
 
     def __call__(self, row: FaceRow) -> Scanned:
         video = row.video
         width, height = detection_size(video.width, video.height)
         seen = decode.FrameIssues()
-        frames = decode.small_rgb(video, row.start, min(row.stop + 1, video.frames), width, height, seen)
-        found = faces_scan.scan(frames, row.start, row.stop, video.frames, video.rate, self._detector)
+        first, last = needed(row.start, row.stop, video.frames, video.rate)
+        frames = decode.small_rgb(video, first, last, width, height, seen)
+        looks: list[U8] = []
+        kept = _kept(frames, first, range(row.start, row.stop), looks)
+        found = faces_scan.scan(kept, row.start, row.stop, video.frames, video.rate, self._detector, self._describer)
+        faces = Faces(found.box, found.landmarks, found.score)
         scale = np.array([video.width / width, video.height / height], np.float32)
         own = range(row.start, row.stop)
         found = replace(
             found,
             box=found.box * np.tile(scale, 2),
             landmarks=found.landmarks * scale,
+            turned=quarter_turns(looks, self._detector) if surest(faces) < UPRIGHT else 0,
             resized=sum(place in own for place in seen.resized),
             damaged=sum(place in own for place in seen.damaged),
         )
         storage.commit_bytes(row.url, found.to_bytes())
         return Scanned(row.stop - row.start, len(found.looked))
+
+
+def _kept(frames: Iterator[U8], first: int, own: range, looks: list[U8]) -> Iterator[U8]:
+    """The frames as they come; of the stretch's own its first, its last and what lies evenly between are kept, too."""
+    places = {own[place] for place in np.linspace(0, len(own) - 1, LOOKS).round().astype(int).tolist()}
+    for number, frame in enumerate(frames, first):
+        if number in places:
+            looks.append(frame)
+        yield frame
 
 
 def one_thread() -> None:
@@ -99,7 +118,9 @@ class TableOrder:
 def make_table(order: TableOrder) -> str:
     """Link a video's detections, commit its face table, and clear the scans away."""
     scan = Scan.joined([Scan.from_bytes(storage.read_bytes(url)) for url in order.parts])
-    write_table(order.url, link(scan, order.video.rate), _notes(scan))
+    # What is found of faces that lie on their side are eyes and mouths at wrong places.
+    tracks = NO_TRACKS if scan.turned else link(scan, order.video.rate)
+    write_table(order.url, tracks, _notes(scan), sentence(scan.turned))
     storage.remove(order.parts[0].rpartition("/")[0])
     return order.url
 

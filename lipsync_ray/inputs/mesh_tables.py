@@ -153,7 +153,8 @@ def make_mesh_table(order: MeshOrder) -> str:
     fill_holes(points, tracks)
     extend_ends(points, tracks, landmarks_of(faces, order.chosen, 0, len(points)))
     # What is before a mouth says nothing of how it rests, opens, and looks inside.
-    mouths = mouths_of(np.where(sight.hidden[:, None, None], np.float32(np.nan), points), tracks)
+    visibly = np.where(sight.hidden[:, None, None], np.float32(np.nan), points)
+    mouths = mouths_of(visibly, tracks, dict(zip(faces.track.tolist(), faces.person.tolist(), strict=True)))
     table = MeshTable(order.url)
     storage.commit_bytes(table.url, np.ascontiguousarray(points, "<f4").tobytes())
     storage.commit_bytes(table.sight_url, sight.to_bytes())

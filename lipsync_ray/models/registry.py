@@ -69,12 +69,24 @@ _ECHOMIMIC = tuple(
     )
     for name, file, kind, motion in _ECHOMIMIC_FILES
 )  # fmt: skip
-_OWN_LICENCE = "Apache-2.0, made for this project (see models/data/MODEL_CARD.md)"
-_OWN_HELPERS = (
-    ("judge", 135_676, "fca2f9db17e7aa210148bd4518bd8bee162d2155d488c73a6ca628ef0a94bb7a"),
-    ("sync-judge", 2_130_194, "043fbbbc544008b00b05cf0869e99a1cde9c3c03c2c293201a338320d4f507fc"),
-    ("visibility", 352_132, "98be54d09f18d24e1a414ea25826df4b2501e9c0b0d1b01096c52dbd57eebc39"),
-)
+_MADE_HERE = "Apache-2.0, made for this project (see models/data/MODEL_CARD.md)"
+_HELPERS = (  # bundled
+    (
+        "face-mesh", 1_456_914, "28dbc706553e9647bd9a5cc7b5fa49cc84de784666d13a0baf20402ed410468c",
+        "Apache-2.0, of MediaPipe 0.10.21, converted (see models/data/MODEL_CARD.md)",
+    ),
+    (
+        "face-descriptor", 5_927_136, "1f752cdbc89aa50ac845d3223afa4daa9a4ea872663f9dd8c4ba2a223bf407ed",
+        "MIT, of face-api 1.7.15, whose weights are dlib's, in the public domain (see models/data/MODEL_CARD.md)",
+    ),
+    (
+        "voice", 620_546, "be3e4b05ca9d98241bae0c9e246adb2a9cb09376a7d5e77137cb2d00f59763a9",
+        "MIT, of silero-vad 6.2.3, in half precision (see models/data/MODEL_CARD.md)",
+    ),
+    ("judge", 135_676, "fca2f9db17e7aa210148bd4518bd8bee162d2155d488c73a6ca628ef0a94bb7a", _MADE_HERE),
+    ("sync-judge", 2_130_194, "043fbbbc544008b00b05cf0869e99a1cde9c3c03c2c293201a338320d4f507fc", _MADE_HERE),
+    ("visibility", 352_132, "98be54d09f18d24e1a414ea25826df4b2501e9c0b0d1b01096c52dbd57eebc39", _MADE_HERE),
+)  # fmt: skip
 _WHISPER = (
     ("tiny", "65147644a518d12f04e32d6f3b26facc3f8dd46e5390956a9424a650c0ce22b9"),
     ("base", "ed3a0b6b1c0edf879ad9b11b1af5a0e6ab5db9205f891f668f8b0e6c6326e34e"),
@@ -93,7 +105,7 @@ REGISTRY = (
         size=1_601_072,
         sha256="316738cb56beb655f476f8a563c61f63799781eab83b27ac327b57d17c2c474e",
         network="warp",
-        licence=_OWN_LICENCE,
+        licence=_MADE_HERE,
     ),
     Weights(
         name="mini",
@@ -102,7 +114,7 @@ REGISTRY = (
         size=4_609_444,
         sha256="222cd9a2b089a6136847f5b829820f417ac05d8a5273867b2c0542ac89150de2",
         network="mini",
-        licence=_OWN_LICENCE,
+        licence=_MADE_HERE,
     ),
     Weights(
         name="wav2lip",
@@ -185,7 +197,7 @@ REGISTRY = (
         url=None,
         size=5_809_564,
         sha256="b61ebd23bc9552c7da6e76f3fe49c0cb497e851d94d0f05f1e306c3ae88a3dd8",
-        licence=_OWN_LICENCE,
+        licence=_MADE_HERE,
         kind="scorer",
     ),
     Weights(
@@ -239,27 +251,9 @@ REGISTRY = (
         fallback_hint="--restore-mask ellipse              needs no download",
         kind="helper",
     ),
-    Weights(
-        name="face-mesh",
-        file="face_mesh.safetensors",
-        url=None,
-        size=1_456_914,
-        sha256="28dbc706553e9647bd9a5cc7b5fa49cc84de784666d13a0baf20402ed410468c",
-        kind="helper",
-        licence="Apache-2.0, of MediaPipe 0.10.21, converted (see models/data/MODEL_CARD.md)",
-    ),
-    Weights(
-        name="voice",
-        file="voice.safetensors",
-        url=None,
-        size=620_546,
-        sha256="be3e4b05ca9d98241bae0c9e246adb2a9cb09376a7d5e77137cb2d00f59763a9",
-        kind="helper",
-        licence="MIT, of silero-vad 6.2.3, in half precision (see models/data/MODEL_CARD.md)",
-    ),
     *(
-        Weights(name, f"{name.replace('-', '_')}.safetensors", None, size, sha256, _OWN_LICENCE, kind="helper")
-        for name, size, sha256 in _OWN_HELPERS
+        Weights(name, f"{name.replace('-', '_')}.safetensors", None, size, sha256, licence, kind="helper")
+        for name, size, sha256, licence in _HELPERS
     ),
     *(
         # Whisper's addresses hold the sha256 of what they give.

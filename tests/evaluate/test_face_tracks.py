@@ -23,7 +23,8 @@ from lipsync_ray.media.timeline import at_rate
 def table(frames, boxes, track=0):
     n = len(frames)
     return Tracks(
-        np.array(frames, np.int32), np.full(n, track, np.int32), np.zeros(n, np.int32), np.array(boxes, np.float32),
+        np.array(frames, np.int32), np.full(n, track, np.int32), np.zeros(n, np.int32), np.full(n, track, np.int32), np.zeros(n, np.bool_),
+        np.array(boxes, np.float32),
         np.zeros((n, 5, 2), np.float32), np.ones(n, np.float32), np.ones(n, np.bool_),
     )  # fmt: skip
 

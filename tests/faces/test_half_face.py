@@ -60,6 +60,8 @@ def test_boxes_of_a_table_by_either_rule():
         frames,
         np.array([5, 5], np.int32),
         np.zeros(2, np.int32),
+        np.zeros(2, np.int32),
+        np.zeros(2, bool),
         np.tile(np.array([400, 350, 600, 650], np.float32), (2, 1)),
         np.stack([FACE, FACE + 10]),
         np.ones(2, np.float32),

@@ -89,7 +89,9 @@ def tracks(noses, scores, sizes):
     points = np.array([[[120, 130], [160, 130], [nose, 150], [125, 170], [155, 170]] for nose in noses], np.float32)
     numbers = np.arange(count, dtype=np.int32)
     zero = np.zeros(count, np.int32)
-    return Tracks(numbers, zero, zero, box, points, np.array(scores, np.float32), np.ones(count, bool))
+    return Tracks(
+        numbers, zero, zero, zero, zero.astype(bool), box, points, np.array(scores, np.float32), np.ones(count, bool)
+    )
 
 
 def test_the_portrait_looks_at_the_camera():

@@ -1,17 +1,20 @@
 from fractions import Fraction
 
+import cv2
 import numpy as np
 
+from lipsync_ray.faces.appearance import PATCH, UNKNOWN
+from lipsync_ray.faces.identity import SIZE
 from lipsync_ray.faces.scan import Scan
-from lipsync_ray.faces.speaker import select_speaker
+from lipsync_ray.faces.speaker import choose, select_speaker
 from lipsync_ray.faces.table import boxes_of, read_table, write_table
 from lipsync_ray.faces.track import gaussian, link
 
 RATE = Fraction(25)
 
 
-def scanned(total, sightings, cuts=(), looked=None):
-    """A scan of `sightings`: (frame, x, y, side[, score])."""
+def scanned(total, sightings, cuts=(), looked=None, who=None, patches=None):
+    """A scan of `sightings`: (frame, x, y, side[, score]); `who` and `patches` tell the faces apart by their x."""
     rows = sorted(((*s, 0.99) if len(s) == 4 else s for s in sightings), key=lambda s: (s[0], -s[4]))
     box = np.array([(x, y, x + side, y + side) for _, x, y, side, _ in rows], np.float32).reshape(-1, 4)
     centres = np.array([(0.3, 0.4), (0.7, 0.4), (0.5, 0.6), (0.35, 0.8), (0.65, 0.8)])
@@ -20,7 +23,16 @@ def scanned(total, sightings, cuts=(), looked=None):
     return Scan(
         0, total, np.array(list(looks), np.int32), np.array(cuts, np.int32), np.array([s[0] for s in rows], np.int32),
         box, points.reshape(-1, 5, 2), np.array([s[4] for s in rows], np.float32),
+        np.array([described(who(*s[:2])) if who else UNKNOWN.descriptor for s in rows], np.float16).reshape(-1, SIZE),
+        np.array([patches(*s[:2]) if patches else UNKNOWN.patch for s in rows], np.uint8).reshape(-1, PATCH, PATCH),
     )  # fmt: skip
+
+
+def described(who):
+    """What a network would say of a person: far from what it says of others, and never quite the same."""
+    if who is None:
+        return UNKNOWN.descriptor
+    return np.random.default_rng(who).normal(0, 0.06, SIZE).astype(np.float16)
 
 
 def ids(tracks):
@@ -91,7 +103,7 @@ def test_the_table_is_what_was_written(tmp_path):
     )
     url = str(tmp_path / "a.parquet")
     write_table(url, tracks)
-    for name in ("frame", "track", "scene", "box", "landmarks", "score", "detected"):
+    for name in ("frame", "track", "scene", "person", "still", "box", "landmarks", "score", "detected"):
         assert np.array_equal(getattr(read_table(url), name), getattr(tracks, name)), name
     part = read_table(url, 20, 30)
     assert set(part.frame.tolist()) == set(range(20, 30))
@@ -139,7 +151,87 @@ def test_the_same_person_found_again_is_chosen_again_and_another_is_not():
     assert set(shown.tolist()) == {*range(40), *range(120, 160)}
 
 
-def test_every_scene_has_its_own_speaker():
-    sightings = [(n, 100, 100, 60) for n in range(50)] + [(n, 400, 100, 60) for n in range(50, 100)]
-    tracks = link(scanned(100, sightings, cuts=(50,)), RATE)
-    assert len(select_speaker(tracks, "left", 640, 360)) == 2
+def test_one_person_speaks_in_all_scenes_wherever_they_sit():
+    shot = [(n, 100, 100, 60) for n in range(50)]
+    counter_shot = [(n, 400, 100, 90) for n in range(50, 80)]
+    again = [(n, 300, 60, 50) for n in range(80, 140)]
+    people = {100: 0, 400: 1, 300: 0}
+    tracks = link(scanned(140, shot + counter_shot + again, cuts=(50, 80), who=lambda n, x: people[x]), RATE)
+    assert ids(tracks) == [0, 1, 2]
+    assert [int(tracks.person[tracks.track == t][0]) for t in ids(tracks)] == [0, 1, 0]
+    assert select_speaker(tracks, "largest", 640, 360) == (0, 2)
+    assert choose(tracks, "largest", 640, 360).elsewhere == 30
+
+
+def test_a_passer_by_takes_no_track_over():
+    """Somebody walks from left to right before a person who sits, and hides them for half a second."""
+    sits = [(n, 300, 100, 80) for n in range(100) if not 44 <= n < 57]
+    passes = [(n, 8 * n - 104 + 0.5, 100, 82) for n in range(13, 94)]
+    tracks = link(scanned(100, sits + passes, who=lambda n, x: int(x % 1 > 0)), RATE)
+    assert ids(tracks) == [0, 1]
+    sitting = tracks.person == 0
+    assert np.abs(tracks.box[sitting, 0] - 300).max() < 1
+    assert sitting.sum() == 87
+    assert set(tracks.frame[tracks.person == 1].tolist()) == set(range(13, 94))
+
+
+def test_who_comes_to_the_same_place_is_not_the_one_who_left():
+    first, other = [(n, 300, 100, 80) for n in range(40)], [(n, 302, 100, 80) for n in range(60, 100)]
+    scan = scanned(100, first + other, who=lambda n, x: int(x > 300))
+    tracks = link(scan, RATE)
+    assert ids(tracks) == [0, 1]
+    (chosen,) = select_speaker(tracks, "largest", 640, 360)
+    assert (tracks.track == chosen).sum() == 40
+
+
+def test_who_comes_back_at_another_place_is_the_same():
+    first, again = [(n, 300, 100, 80) for n in range(40)], [(n, 20, 60, 60) for n in range(90, 130)]
+    tracks = link(scanned(130, first + again, who=lambda n, x: 0), RATE)
+    assert ids(tracks) == [0]
+    assert len(tracks.frame) == 80  # what lies between is not filled
+
+
+def test_of_two_who_look_the_same_place_decides():
+    sightings = [(n, x, 100, 80) for n in range(100) if not 40 <= n < 60 for x in (100, 300)]
+    tracks = link(scanned(100, sightings, who=lambda n, x: 0), RATE)
+    assert ids(tracks) == [0, 1]
+    for person in (0, 1):
+        assert np.ptp(tracks.box[tracks.person == person, 0]) < 1
+
+
+def picture(n, x):
+    """Of the face at 300 always the same, as large as the camera has it; of others with a mouth that moves."""
+    patch = cv2.resize(np.random.default_rng(int(x)).integers(40, 215, (8, 8), np.uint8), (PATCH, PATCH))
+    if x != 300:
+        patch[18:27, 6:26] = 40 + 30 * (n // 5 % 5)
+    return cv2.warpAffine(
+        patch, np.float32([[1, 0, n % 2 / 2], [0, 1, 0]]), (PATCH, PATCH), borderMode=cv2.BORDER_REPLICATE
+    )
+
+
+def test_a_poster_does_not_speak_while_somebody_moves():
+    poster, person = [(n, 300, 50, 120) for n in range(0, 100, 5)], [(n, 60, 100, 70) for n in range(0, 100, 5)]
+    looked = range(0, 100, 5)
+
+    def tracks(sightings):
+        return link(scanned(96, sightings, looked=looked, who=lambda n, x: int(x), patches=picture), RATE)
+
+    both = tracks(poster + person)
+    choice = choose(both, "largest", 640, 360)
+    assert both.box[np.isin(both.track, choice.tracks), 0].max() < 70
+    assert (choice.pictures, choice.rivals) == (1, 0)
+    alone = tracks(poster)
+    assert len(select_speaker(alone, "largest", 640, 360)) == 1  # a photograph that is to speak
+    bystander = tracks(poster + [(n, 20, 20, 20) for n in range(0, 100, 5)])
+    assert bystander.box[np.isin(bystander.track, select_speaker(bystander, "largest", 640, 360)), 0].min() > 200
+
+
+def test_how_sure_a_choice_is():
+    near = link(scanned(50, [(n, x, 100, side) for n in range(50) for x, side in ((20, 60), (400, 66))]), RATE)
+    choice = choose(near, "largest", 640, 360)
+    assert choice.rivals == 1
+    assert 0.5 < choice.sure < 0.55
+    far = link(scanned(50, [(n, x, 100, side) for n in range(50) for x, side in ((20, 14), (400, 66))]), RATE)
+    assert choose(far, "largest", 640, 360).rivals == 0
+    assert choose(near, "left", 640, 360).rivals == 0
+    assert len(choose(near, "all", 640, 360).tracks) == 2

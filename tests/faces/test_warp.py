@@ -207,15 +207,29 @@ def test_mouths_survive_being_stored(points):
     frames = course_of(points, np.linspace(0, 0.2, 60))
     tracks = np.repeat([4, 7, -1], 20).astype(np.int32)
     frames[tracks < 0] = np.nan
-    mouths = mouths_of(frames, tracks)
+    mouths = mouths_of(frames, tracks, {4: 0, 7: 1})
     again = Mouths.from_bytes(mouths.to_bytes())
     assert set(again.by_track) == {4, 7}
     np.testing.assert_array_equal(again.tracks, tracks)
     for track, mouth in mouths.by_track.items():
         np.testing.assert_array_equal(again.by_track[track].rest, mouth.rest)
         assert again.by_track[track].open_frame == mouth.open_frame
-    nobody = Mouths.from_bytes(mouths_of(np.full_like(frames, np.nan), tracks).to_bytes())
+    nobody = Mouths.from_bytes(mouths_of(np.full_like(frames, np.nan), tracks, {}).to_bytes())
     assert not nobody.by_track
+
+
+def test_a_mouth_is_learnt_from_all_that_is_seen_of_a_person(points):
+    gaps = np.concatenate((np.linspace(0, 0.02, 60), np.linspace(0, 0.2, 60)))
+    frames, tracks = course_of(points, gaps), np.repeat([4, 7], 60).astype(np.int32)
+    one = mouths_of(frames, tracks, {4: 0, 7: 0}).by_track
+    np.testing.assert_array_equal(one[4].rest, one[7].rest)
+    assert one[4].speaks
+    assert min(one[4].open_frame, one[7].open_frame) >= 60  # the first scene shows no teeth of its own
+    two = mouths_of(frames, tracks, {4: 0, 7: 1}).by_track
+    assert not two[4].speaks
+    wide = np.concatenate((np.linspace(0, 0.19, 60), np.linspace(0, 0.2, 60)))
+    both = mouths_of(course_of(points, wide), tracks, {4: 0, 7: 0}).by_track
+    assert both[4].open_frame < 60 <= both[7].open_frame
 
 
 def test_short_holes_are_filled_within_a_track(points):

@@ -25,7 +25,7 @@ def build_row(known: Known, looked: Looked | None) -> Analysis:
     row, heard = known.row, known.heard
     file = row.file
     detected, guesses = _read(heard)
-    look = look_of(looked.faces, len(looked.frames)) if looked else None
+    look = look_of(looked.faces, len(looked.frames), looked.turned) if looked else None
     # A file that was named itself is judged as what it is: as a picture where it has one, else as sound.
     roles = file.roles or (("video",) if known.video is not None else ("audio",))
     seen = of_video(known.video, look) if "video" in (file.roles or ("video",)) else None

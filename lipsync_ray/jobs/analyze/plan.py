@@ -61,8 +61,9 @@ class Known:
 
 @dataclass(frozen=True)
 class Looked:
-    """The frames that were looked at, and what they show."""
+    """The frames that were looked at, and what they show; `turned`, by how many quarter turns to the left faces would stand upright."""
 
     frames: tuple[int, ...]
     faces: tuple[FoundFace, ...]
     thumbnail: str | None
+    turned: int = 0

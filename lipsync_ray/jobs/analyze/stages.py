@@ -12,6 +12,7 @@ import numpy as np
 from lipsync_ray.errors import MediaError, ProbeError
 from lipsync_ray.faces.crop import square_around
 from lipsync_ray.faces.detect import Detector, Faces, detection_size, mtcnn_detector
+from lipsync_ray.faces.turned import LOOKS, UPRIGHT, quarter_turns, surest
 from lipsync_ray.inputs.face_tables import one_thread
 from lipsync_ray.io import storage
 from lipsync_ray.io.identity import check_unchanged
@@ -114,10 +115,13 @@ class SampleFaces:
         if not faces and len(chosen) < info.frames:
             chosen = choose_frames(info.frames, row.frames * MORE_FRAMES, row.seed)
             faces, thumbnail = self._scan(row, info, chosen)
+        turned = self._turned(info, chosen) if surest(_as_faces(faces)) < UPRIGHT else 0
+        if turned:  # eyes and mouths at wrong places
+            faces = []
         name = f"{row.file.id}/thumbnail.jpg"
         storage.commit_bytes(storage.join(row.out, name), _jpeg(thumbnail))
         clips = _clips(known, {face.frame: face.frame / info.rate for face in faces})
-        return Looked(tuple(chosen), tuple(replace(face, clip=clips.get(face.frame)) for face in faces), name)
+        return Looked(tuple(chosen), tuple(replace(face, clip=clips.get(face.frame)) for face in faces), name, turned)
 
     def _scan(self, row: FileRow, info: VideoInfo, frames: Sequence[int]) -> tuple[list[FoundFace], U8]:
         """Every face of these frames, saved; and a small picture of the first frame that shows one."""
@@ -132,14 +136,31 @@ class SampleFaces:
         assert thumbnail is not None
         return found, thumbnail
 
+    def _turned(self, info: VideoInfo, frames: Sequence[int]) -> int:
+        """Quarter turns to the left that a few of these frames need."""
+        some = sorted({frames[place] for place in np.linspace(0, len(frames) - 1, LOOKS).round().astype(int)})
+        return quarter_turns(map(_small, decode.pictures_at(info, some)), self._detector)
+
     def _faces(self, picture: YuvFrame) -> Faces:
         """Sure faces of a picture, in its own pixels."""
         width, height = detection_size(picture.width, picture.height)
-        small = cv2.resize(picture.bgr(), (width, height), interpolation=cv2.INTER_AREA)
-        faces = self._detector(np.ascontiguousarray(small[..., ::-1], np.uint8))
+        faces = self._detector(_small(picture))
         scale = np.array([picture.width / width, picture.height / height], np.float32)
         sure = faces.score >= SURE
         return Faces(faces.box[sure] * np.tile(scale, 2), faces.landmarks[sure] * scale, faces.score[sure])
+
+
+def _as_faces(found: Sequence[FoundFace]) -> Faces:
+    box = np.array([face.box for face in found], np.float32).reshape(-1, 4)
+    points = np.array([face.landmarks for face in found], np.float32).reshape(-1, 5, 2)
+    return Faces(box, points, np.array([face.probability for face in found], np.float32))
+
+
+def _small(picture: YuvFrame) -> U8:
+    """(h, w, 3) uint8 RGB at the size that faces are looked for at."""
+    size = detection_size(picture.width, picture.height)
+    small = cv2.resize(picture.bgr(), size, interpolation=cv2.INTER_AREA)
+    return np.ascontiguousarray(small[..., ::-1], np.uint8)
 
 
 def choose_frames(frames: int, count: int, seed: int) -> list[int]:

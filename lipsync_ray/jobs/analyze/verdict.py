@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lipsync_ray.faces.turned import sentence
 from lipsync_ray.jobs.analyze.analysis import IMPOSSIBLE, UNKNOWN, FoundFace
 from lipsync_ray.media.details import AudioDetails, VideoDetails
 from lipsync_ray.media.languages import code_of, is_known
@@ -40,6 +41,8 @@ class FacesSeen:
     turn_deg: float | None
     rivals: float
     """Share of the frames in which a second face is nearly as large as the largest."""
+    turned: int = 0
+    """Quarter turns to the left after which faces are found that are not, upright."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +86,8 @@ def turn_of(landmarks: NDArray[np.floating]) -> float:
     return float(np.degrees(np.arctan2(shift, NOSE * distance)))
 
 
-def look_of(faces: Sequence[FoundFace], frames: int) -> FacesSeen:
-    """Sum up the faces of so many frames."""
+def look_of(faces: Sequence[FoundFace], frames: int, turned: int = 0) -> FacesSeen:
+    """Sum up the faces of so many frames, which stand upright after so many quarter turns to the left."""
     by_frame: dict[int, list[FoundFace]] = {}
     for face in faces:
         by_frame.setdefault(face.frame, []).append(face)
@@ -98,6 +101,7 @@ def look_of(faces: Sequence[FoundFace], frames: int) -> FacesSeen:
         float(np.median([face.height_px for face in largest])) if largest else None,
         float(np.median([face.turn_deg for face in largest])) if largest else None,
         rivals / len(by_frame) if by_frame else 0.0,
+        turned,
     )
 
 
@@ -112,7 +116,10 @@ def of_video(video: VideoDetails | None, look: FacesSeen | None) -> Assessment:
     if video.rate < LOW_RATE:
         warnings.append(f"only {float(video.rate):.3g} frames/s: lips need about 25")
     if not look.people:
-        return Assessment(tuple(warnings), (), (f"no face in any of the {look.frames} frames that were looked at",))
+        why = f"; {sentence(look.turned)}" if look.turned else ""
+        return Assessment(
+            tuple(warnings), (), (f"no face in any of the {look.frames} frames that were looked at{why}",)
+        )
     assert look.height_px is not None
     assert look.turn_deg is not None
     if look.share < SEEN_TOO_LITTLE:

@@ -142,7 +142,7 @@ def _make_dubs(run: DubRun) -> None:
                 dub.speaker = speaker
                 speaking.append(dub)
             else:
-                _end_without_face(run, dub)
+                _end_without_face(run, dub, speaker.without)
         if speaking:
             return lead.wanted(query.key, speaking)
         lead.drop(query.key)
@@ -259,10 +259,10 @@ def _end_done(run: DubRun, dub: DubState, made: Made) -> None:
     storage.remove(run.url("parts", dub.id))
 
 
-def _end_without_face(run: DubRun, dub: DubState) -> None:
+def _end_without_face(run: DubRun, dub: DubState, why: str) -> None:
     assert dub.info is not None
     reason = (
-        f"no face in any of {dub.info.frames} frames (MTCNN, faces from 1/18 of the frame's short side); "
-        "nothing was written"
+        f"no face in any of {dub.info.frames} frames (MTCNN, faces from 1/18 of the frame's short side)"
+        f"{f'; {why}' if why else ''}; nothing was written"
     )
     run.end(run.row_of(dub, "no_face", stage="detect", error=reason))

@@ -107,7 +107,8 @@ def _enhance(run: EnhanceRun, layout: Layout, retinaface: weights.Checkpoint | N
             state.chosen = speaker.chosen
             yield state.id
         else:
-            reason = "no face is seen in it; nothing was written"
+            why = f"; {speaker.without}" if speaker.without else ""
+            reason = f"no face is seen in it{why}; nothing was written"
             run.end(run.row_of(state, "no_face", stage="detect", error=reason))
 
     main = _restore_pass(run, layout, retinaface)

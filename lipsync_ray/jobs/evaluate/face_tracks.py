@@ -7,7 +7,7 @@ detector.
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from functools import lru_cache
 
@@ -192,7 +192,4 @@ def _scaled(table: Tracks, order: FaceTracksOrder) -> Tracks:
     scale = (np.array([order.video.width, order.video.height]) / given).astype(np.float32)
     if (scale == 1).all():
         return table
-    return Tracks(
-        table.frame, table.track, table.scene, table.box * np.tile(scale, 2), table.landmarks * scale, table.score,
-        table.detected,
-    )  # fmt: skip
+    return replace(table, box=table.box * np.tile(scale, 2), landmarks=table.landmarks * scale)

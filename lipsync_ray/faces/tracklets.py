@@ -1,0 +1,114 @@
+"""Detections that follow each other: linked by where a face should be next and, where that is known, by what it looks like."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lipsync_ray.faces.identity import DIFFERENT, SAME
+from lipsync_ray.faces.scan import Scan, iou
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+
+LINK_IOU = 0.3  # with where the face was, or should be
+LOST_S = 2.0  # a face found again after longer is another tracklet
+GOES_ON_S = 0.4  # for how long a face that is hidden moves on as it did
+PACE_S = 0.2  # over which its speed is taken
+REACH = 1.5  # of its width: how far from there a face is looked for that is known by its looks
+SIZES = 1.6  # its size then, at most, in that before
+RECENT = 5  # descriptions that a face is compared with
+_NEVER = 1e6
+
+
+@dataclass
+class Tracklet:
+    """Rows of a scan that show one face of one scene, rising by frame."""
+
+    scene: int
+    rows: list[int] = field(default_factory=list)
+
+
+def tracklets_of(scan: Scan, rate: Fraction) -> list[Tracklet]:
+    """All of a video, by their first frame."""
+    scenes = np.concatenate(([scan.start], scan.cuts))
+    known = ~np.isnan(scan.descriptor[:, 0])
+    out: list[Tracklet] = []
+    active: list[Tracklet] = []
+    scene_now = -1
+    bounds = np.searchsorted(scan.frame, scan.looked), np.searchsorted(scan.frame, scan.looked, side="right")
+    for number, low, high in zip(scan.looked.tolist(), *(b.tolist() for b in bounds), strict=True):
+        scene = int(np.searchsorted(scenes, number, side="right")) - 1
+        if scene != scene_now:
+            active, scene_now = [], scene
+        active = [one for one in active if number - scan.frame[one.rows[-1]] <= LOST_S * rate]
+        rows = list(range(low, high))
+        for tracklet, row in _pairs(scan, known, active, rows, number, rate):
+            tracklet.rows.append(row)
+            rows.remove(row)
+        for row in rows:
+            active.append(Tracklet(scene, [row]))
+            out.append(active[-1])
+    return out
+
+
+def _pairs(
+    scan: Scan, known: NDArray[np.bool_], active: list[Tracklet], rows: list[int], number: int, rate: Fraction
+) -> list[tuple[Tracklet, int]]:
+    """Tracklets and detections that go together, the sum of their costs the least there is."""
+    if not active or not rows:
+        return []
+    cost = np.full((len(active), len(rows)), _NEVER)
+    there = scan.box[rows]
+    for i, tracklet in enumerate(active):
+        last = scan.box[tracklet.rows[-1]]
+        expected = last + np.tile(_moved(scan, tracklet, number, rate), 2)
+        overlap = iou(np.stack((last, expected)), there).max(axis=0)
+        apart, near = _apart(scan, known, tracklet, rows), _near(expected, there)
+        fits = ((overlap >= LINK_IOU) & ~(apart > DIFFERENT)) | (near & (apart < SAME))
+        # Where nobody was described, place decides alone.
+        cost[i] = np.where(fits, 1 - overlap + np.where(np.isnan(apart), 0, apart - SAME), _NEVER)
+    if len(active) == 1 or len(rows) == 1:
+        flat = int(cost.argmin())
+        pairs = [divmod(flat, len(rows))]
+    else:
+        from scipy.optimize import linear_sum_assignment  # the other stages of this process do without
+
+        pairs = list(zip(*(side.tolist() for side in linear_sum_assignment(cost)), strict=True))
+    return [(active[i], rows[j]) for i, j in pairs if cost[i, j] < _NEVER]
+
+
+def _moved(scan: Scan, tracklet: Tracklet, number: int, rate: Fraction) -> F64:
+    """(2,) how far a face has come since it was last seen, if it goes on as it did; not at all where that is not known."""
+    last = tracklet.rows[-1]
+    frames = scan.frame[tracklet.rows]
+    before = int(np.searchsorted(frames, frames[-1] - PACE_S * rate, side="right")) - 1
+    passed = float(frames[-1] - frames[before]) if before >= 0 else 0.0
+    if not 0 < passed <= 2 * PACE_S * rate:
+        return np.zeros(2)
+    centres = scan.landmarks[[tracklet.rows[before], last]].mean(axis=1).astype(np.float64)
+    steps = min(number - float(frames[-1]), float(GOES_ON_S * rate))
+    return np.asarray((centres[1] - centres[0]) / passed * steps, np.float64)
+
+
+def _near(expected: F64, there: F32) -> NDArray[np.bool_]:
+    side = expected[2] - expected[0]
+    sides = there[:, 2] - there[:, 0]
+    centre, centres = (expected[:2] + expected[2:]) / 2, (there[:, :2] + there[:, 2:]) / 2
+    close = np.linalg.norm(centres - centre, axis=1) <= REACH * side
+    return np.asarray(close & (sides <= SIZES * side) & (side <= SIZES * sides))
+
+
+def _apart(scan: Scan, known: NDArray[np.bool_], tracklet: Tracklet, rows: list[int]) -> F64:
+    """(rows,) distance of each detection's description to the nearest recent one of the tracklet; NaN where one has none."""
+    out = np.full(len(rows), np.nan)
+    recent = [row for row in tracklet.rows if known[row]][-RECENT:]
+    if recent:
+        own = scan.descriptor[recent].astype(np.float64)
+        for j, row in enumerate(rows):
+            if known[row]:
+                out[j] = np.linalg.norm(own - scan.descriptor[row].astype(np.float64), axis=1).min()
+    return out
