@@ -9,12 +9,14 @@ import pytest
 from lipsync_ray.jobs.analyze.analysis import FoundFace
 from lipsync_ray.jobs.analyze.verdict import Assessment, look_of, of_audio, of_languages, of_video, tally, turn_of
 from lipsync_ray.media.details import AudioDetails, VideoDetails
+from lipsync_ray.media.sound_probe import Sound
 
 VIDEO = VideoDetails(
     "a.mp4", "mp4", "h264", "High", 640, 480, 0, "yuv420p", Fraction(25), Fraction(25), False, 100, Fraction(4),
     1_000_000, 500_000, True, False,
 )  # fmt: skip
-AUDIO = AudioDetails("a.wav", "wav", "pcm_s16le", 16000, 1, 64000, Fraction(4), 256_000, -3.0, -20.0, 0.1, -23.0)
+SOUND = Sound("pcm_s16le", 16000, 1, 64000, 0.7, loudness_lufs=-23.0)
+AUDIO = AudioDetails("a.wav", "wav", "pcm_s16le", 16000, 1, 64000, Fraction(4), 256_000, -3.0, -20.0, 0.1, -23.0, SOUND)
 FRONTAL = np.array([[100.0, 100], [160, 100], [130, 130], [105, 160], [155, 160]])
 
 
@@ -66,9 +68,13 @@ def test_sound():
     assert of_audio(AUDIO, None) == Assessment()
     assert of_audio(None, "no audio stream in it").verdict == "impossible: no audio stream in it"
     assert of_audio(replace(AUDIO, silence=1.0), None).verdict == "poor: silent: there is nothing to say"
-    warned = of_audio(replace(AUDIO, silence=0.8, peak_dbfs=0.0), None).warnings
-    assert [w.split(" ")[0] for w in warned] == ["80%", "its"]
-    assert "very quiet" in of_audio(replace(AUDIO, loudness_lufs=-50.0), None).warnings[0]
+    warned = of_audio(replace(AUDIO, silence=0.8, sound=replace(SOUND, clipped=0.2), voiced=0.25), None).warnings
+    assert [w.split(":")[0] for w in warned] == [
+        "no voice in 75 % of the sound",
+        "its sound is clipped",
+        "80% of its sound is silence",
+    ]
+    assert "very quiet" in of_audio(replace(AUDIO, sound=replace(SOUND, loudness_lufs=-50.0)), None).warnings[0]
 
 
 def test_languages():

@@ -51,7 +51,7 @@ def segment(demo_inputs, tmp_path_factory):
     make_table(TableOrder("v", video, tuple(row.url for row in rows), table))
     chosen = choose_speaker(SpeakerQuery("v", table, "largest", video.width, video.height)).chosen
     return Segment(
-        "d-0", "d", 0, FRAMES, video, speech, "pingpong", table, None, None, None, chosen, Pads(), "feather", VideoCoding(crf=0),
+        "d-0", "d", 0, FRAMES, video, speech, "pingpong", table, None, None, None, chosen, Pads(), "none", "feather", VideoCoding(crf=0),
         str(out / "0.mp4"),
     )  # fmt: skip
 

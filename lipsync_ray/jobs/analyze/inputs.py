@@ -24,7 +24,7 @@ from lipsync_ray.jobs.analyze.verdict import tally
 from lipsync_ray.models.weights import Checkpoint
 from lipsync_ray.settings import AnalyzeSettings, Workers
 
-ANALYSIS_VERSION = 1  # raise when the same file and settings would get another row
+ANALYSIS_VERSION = 2  # raise when the same file and settings would get another row
 ANALYZE = JobSpec("analyze", ANALYSES, noun="files", done="analysed", packages=("openai-whisper", "langdetect"))
 
 

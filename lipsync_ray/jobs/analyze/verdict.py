@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from lipsync_ray.jobs.analyze.analysis import IMPOSSIBLE, UNKNOWN, FoundFace
 from lipsync_ray.media.details import AudioDetails, VideoDetails
 from lipsync_ray.media.languages import code_of
+from lipsync_ray.media.notes import of_sound
 
 SMALL_FACE_PX = 64  # of its height: Wav2Lip draws 96 × 96, and there is not that much to see of it
 SOFT_FACE_PX = 400  # … and here 96 pixels are stretched to four times their size
@@ -20,8 +21,6 @@ SEEN_TOO_LITTLE = 0.5  # share of the frames
 RIVAL = 0.7  # of the largest face's height: two faces that could both be the speaker
 SILENT = 0.98  # share of silence with which a stream holds no speech
 MOSTLY_SILENT = 0.7
-FAINT_LUFS = -40.0
-CLIPPED_DBFS = -0.05
 LOW_RATE = 20  # frames/s
 NOSE = 0.6  # how far a nose stands out, in eye distances: turns the shift of its tip into an angle
 
@@ -135,16 +134,12 @@ def of_audio(audio: AudioDetails | None, error: str | None) -> Assessment:
     """What a file is worth as the sound of a dub."""
     if audio is None:
         return Assessment(impossible=(error or "no audio stream in it",))
-    warnings: list[str] = list(audio.notes)
+    warnings: list[str] = [*audio.notes, *of_sound(audio.sound, audio.voiced)]
     poor: list[str] = []
     if audio.silence >= SILENT:
         poor.append("silent: there is nothing to say")
     elif audio.silence > MOSTLY_SILENT:
         warnings.append(f"{audio.silence:.0%} of its sound is silence")
-    elif audio.loudness_lufs is not None and audio.loudness_lufs < FAINT_LUFS:
-        warnings.append(f"very quiet: {audio.loudness_lufs:.0f} LUFS, speech is usually near −23")
-    if audio.peak_dbfs > CLIPPED_DBFS:
-        warnings.append("its loudest samples are at full scale: it may be clipped")
     return Assessment(tuple(warnings), tuple(poor))
 
 
