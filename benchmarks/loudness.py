@@ -30,6 +30,7 @@ if __name__ == "__main__":
     ARGUMENTS = parsed()  # before imports that take seconds
 
 import csv
+import re
 import subprocess
 import sys
 from fractions import Fraction
@@ -73,7 +74,8 @@ F64 = NDArray[np.float64]
 def made(voice: Path, kind: str, folder: Path) -> Path | None:
     """A voice, made worse; None where this FFmpeg cannot."""
     options, suffix = KINDS[kind]
-    path = folder / f"{voice.stem}-{'-'.join(kind.replace(',', '').split())}.{suffix}"
+    name = "-".join(re.findall(r"[\w.+-]+", kind))
+    path = folder / f"{voice.stem}-{name}.{suffix}"
     if not path.exists():
         source, first = (voice, ["-t", str(SECONDS)]) if kind == "clean" else (made(voice, "clean", folder), [])
         command = ["ffmpeg", "-nostdin", "-y", "-v", "error", *first, "-i", str(source), "-vn", "-ac", "1"]
