@@ -87,9 +87,9 @@ def main(arguments: argparse.Namespace) -> None:
     from lipsync_ray.engine.session import session
     from lipsync_ray.io.manifest import Dub
     from lipsync_ray.jobs.dub import job
-    from lipsync_ray.media import audio as sound
     from lipsync_ray.media.audio import SoundTrack
     from lipsync_ray.media.probe import probe_video
+    from lipsync_ray.media.sound_probe import probe_audio
     from lipsync_ray.models import generators
     from lipsync_ray.models.wav2lip import Wav2Lip
     from lipsync_ray.settings import DubSettings, Workers
@@ -105,7 +105,7 @@ def main(arguments: argparse.Namespace) -> None:
             torch.save(Wav2Lip().state_dict(), model)
         path = generators.resolve(model).here()
         info = probe_video(video)
-        spoken = float(sound.probe_audio(SoundTrack(voice)).duration_s)
+        spoken = float(probe_audio(SoundTrack(voice)).duration_s)
         dubs = [Dub(f"d{i}", video, voice) for i in range(max(2, round(arguments.seconds / spoken)))]
         with session("local") as cluster:
             layout = allocate(cluster, Workers(), alone=False)

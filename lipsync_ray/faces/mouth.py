@@ -23,6 +23,8 @@ _STILL = 0.012  # eye distances: a mouth that moves less was not speaking
 _USUAL = 0.038  # the same: median of 1,911 clips of 1.2 s
 _AMPLITUDES = (0.6, 1.6)
 _AS_WIDE = 0.7  # of a person's widest opening: a track that shows this is shown its own teeth
+# Eye distances by which a mouth opens beyond its rest: of 155 clips the median of the widest frame, and the 0.999 quantile of all.
+_WIDEST = (0.12, 0.24)
 _HOLE = 5  # frames without a mesh that are filled in
 
 
@@ -62,6 +64,14 @@ class Mouth:
         if self.frames < _FITTED or not self.speaks:
             return 1.0
         return float(np.clip(self.spread / _USUAL, *_AMPLITUDES))
+
+    @property
+    def widest(self) -> float:
+        """How much further than at rest this person can open the mouth, in eye distances: half as much again as was seen,
+        within what people do who talk."""
+        if self.frames < _FITTED or not self.speaks:
+            return _WIDEST[1]
+        return float(np.clip(1.5 * (self.open_gap - float(gap_of(self.rest[:1].astype(np.float64))[0])), *_WIDEST))
 
     def rest_of(self, points: NDArray[np.floating], heads: Heads) -> F64:
         """(n, len(SPEAKING), 2) where the landmarks would rest in heads turned as in (n, len(KEPT), 2)."""

@@ -174,7 +174,7 @@ def scan(
                 _look(found, list(range(a + 1, b)), held, detect)
             elif not may_interpolate(found[a], found[b]):
                 _look_around(found, a, b, held, detect)
-        own = range(first, last + (last == total - 1))
+        own = range(first, min(first + step * GROUP, total))
         looks |= appearances(found, held, group_cuts, own, first // (step * GROUP), step, describe)
         seen |= found
         read = {number: picture for number, picture in read.items() if number >= last}

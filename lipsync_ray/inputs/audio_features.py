@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
@@ -19,8 +19,10 @@ from numpy.typing import NDArray
 
 from lipsync_ray.errors import DecodeError
 from lipsync_ray.io import storage
-from lipsync_ray.media import audio, mel, mfcc
-from lipsync_ray.media.audio import Sound, SoundTrack, Span
+from lipsync_ray.media import audio, mel, mfcc, speech_mel
+from lipsync_ray.media.audio import SoundTrack, Span
+from lipsync_ray.media.silence import trim_silence
+from lipsync_ray.media.sound_probe import Sound, probe_audio
 
 if TYPE_CHECKING:  # torch, which a sound's features do without
     from lipsync_ray.models.weights import Checkpoint
@@ -28,16 +30,19 @@ if TYPE_CHECKING:  # torch, which a sound's features do without
 
 F32 = NDArray[np.float32]
 Hearer = TypeVar("Hearer", bound="HiddenStates")
-FrontEnd = Literal["mel", "mfcc", "whisper", "whisper-layers"]
+FrontEnd = Literal["mel", "speech-mel", "mfcc", "whisper", "whisper-layers"]
+
+Pauses = Literal["every", "long", "none"]
+"""In which stretches without a voice a mouth closes."""
 
 FOLDER = "sources"
-FORMAT = 2  # raise when what is stored changes its meaning
-BANDS = {"mel": mel.BANDS, "mfcc": mfcc.COEFFICIENTS}
-SILENCE = {"mel": mel.SILENCE, "whisper": 0.0}  # what is heard beyond the ends of a sound
+FORMAT = 3  # raise when what is stored changes its meaning
+BANDS = {"mel": mel.BANDS, "speech-mel": mel.BANDS, "mfcc": mfcc.COEFFICIENTS}
+SILENCE = {"mel": mel.SILENCE, "speech-mel": mel.SILENCE, "whisper": 0.0}  # what is heard beyond the ends of a sound
 SILENT_PEAK = 10 ** (-60 / 20)  # full scale is 1: dither and hum lie below, no speech does
 VOICE_PER_S = Fraction(16000, 512)  # Silero's chunks
-_VOICED = 0.5
-_DILATED, _SMOOTHED = 3, 2  # chunks to either side
+_AROUND_SPEECH = {"every": (3, 2), "long": (10, 5)}  # chunks to either side that are no pause, and in which it begins
+_LONG = 62  # chunks: two seconds
 _PCM = 32768  # SyncNet hears 16-bit numbers
 
 
@@ -60,7 +65,7 @@ class AudioSource:
     def features_url(self) -> str:
         """Where its features go; those of another network are others."""
         heard_by = f"-{self.hearer.sha256[:8]}" if self.hearer else ""
-        return storage.join(self.folder, f"{self.key}.{self.front_end}{heard_by}")
+        return storage.join(self.folder, f"{self.key}-{FORMAT}.{self.front_end}{heard_by}")
 
 
 @dataclass(frozen=True)
@@ -76,6 +81,7 @@ class Speech:
     columns : of 12.5 ms (mel), 10 ms (MFCC) or 20 ms (Whisper's hidden states)
     bands : 80 (mel), 13 (MFCC) or 1,920 (five layers of 384)
     voice_url : raw float32 probability of speech in each 32 ms of the span, where that was asked for
+    voiced : share of them, 0–1, in which somebody speaks, likewise
     """
 
     track: SoundTrack
@@ -85,6 +91,7 @@ class Speech:
     columns: int
     bands: int = mel.BANDS
     voice_url: str | None = None
+    voiced: float | None = None
 
     @property
     def duration_s(self) -> Fraction:
@@ -93,7 +100,7 @@ class Speech:
     @property
     def silent(self) -> bool:
         """Whether there is nothing to hear in it, however loud it is played."""
-        return self.sound.peak < SILENT_PEAK
+        return self.sound.peak < SILENT_PEAK and not self.voiced
 
     def read(self, first: int, last: int) -> F32:
         """(n, bands) float32 columns [first, last), as far as there are any."""
@@ -104,23 +111,33 @@ class Speech:
         data = storage.read_bytes(self.features_url, first * row, (last - first) * row)
         return np.frombuffer(data, "<f4").reshape(-1, self.bands)
 
-    def silence(self, frames: NDArray[np.int64], rate: Fraction) -> F32:
+    def silence(self, frames: NDArray[np.int64], rate: Fraction, pauses: Pauses = "every") -> F32:
         """(n,) float32 how silent frames at `rate` are: 1 in a pause, 0 in speech and a tenth of a second around it.
 
         Half a tenth of a second on either side of an edge lie between. Beyond the sound is silence.
+
+        Parameters
+        ----------
+        pauses : which count: "every" one; "long" ones, of two seconds and more, with a third of a second around speech and as
+            much between; or "none"
         """
-        if self.voice_url is None or not len(frames):
+        if self.voice_url is None or pauses == "none" or not len(frames):
             return np.zeros(len(frames), np.float32)
+        dilated, smoothed = _AROUND_SPEECH[pauses]
         at = np.floor(frames * float(VOICE_PER_S / rate)).astype(np.int64)
-        reach = _DILATED + _SMOOTHED
+        reach = dilated + smoothed + (_LONG if pauses == "long" else 0)
         first, last = int(at.min()) - reach, int(at.max()) + reach + 1
         inside = max(0, first)
         data = storage.read_bytes(self.voice_url, inside * 4, max(0, last - inside) * 4)
         voiced = np.zeros(last - first, bool)
-        found = np.frombuffer(data, "<f4") >= _VOICED
+        found = np.frombuffer(data, "<f4") >= speech_mel.VOICED
         voiced[inside - first : inside - first + len(found)] = found
-        near = np.lib.stride_tricks.sliding_window_view(voiced, 2 * _DILATED + 1).any(1)
-        silent = np.lib.stride_tricks.sliding_window_view(~near, 2 * _SMOOTHED + 1).mean(1)
+        quiet: NDArray[np.bool_] = ~voiced
+        if pauses == "long":  # an opening, of mathematical morphology: what is part of a long enough run
+            runs = np.lib.stride_tricks.sliding_window_view(quiet, _LONG + 1).all(1)
+            quiet = np.asarray(np.lib.stride_tricks.sliding_window_view(runs, _LONG + 1).any(1))
+        still = np.lib.stride_tricks.sliding_window_view(quiet, 2 * dilated + 1).all(1)
+        silent = np.lib.stride_tricks.sliding_window_view(still, 2 * smoothed + 1).mean(1)
         return np.asarray(silent[at - int(at.min())], np.float32)
 
 
@@ -134,13 +151,14 @@ def extract_audio_features(source: AudioSource) -> Speech:
     speech = _features_of(source)
     if not source.voice:
         return speech
-    url = storage.join(source.folder, f"{source.key}.voice")
+    url = storage.join(source.folder, f"{source.key}-{FORMAT}.voice")
     if not storage.exists(url):
-        from lipsync_ray.models.voice import voice_blocks  # torch, which a sound's features do without
+        from lipsync_ray.models.voice import voice_of  # torch, which a sound's features do without
 
-        found = list(voice_blocks(audio.speech_blocks(source.track, speech.span, speech.sound.cancels)))
-        storage.commit_bytes(url, np.concatenate(found).astype("<f4").tobytes())
-    return replace(speech, voice_url=url)
+        found = voice_of(source.track, speech.sound, speech.span)
+        storage.commit_bytes(url, found.astype("<f4").tobytes())
+    voiced = np.frombuffer(storage.read_bytes(url), "<f4") >= speech_mel.VOICED
+    return replace(speech, voice_url=url, voiced=float(voiced.mean()) if len(voiced) else 0.0)
 
 
 def _features_of(source: AudioSource) -> Speech:
@@ -150,13 +168,13 @@ def _features_of(source: AudioSource) -> Speech:
         note = json.loads(storage.read_bytes(note_url))
         bands = note.get("bands") or BANDS[source.front_end]
         return Speech(source.track, Sound(**note["sound"]), Span(**note["span"]), features_url, note["columns"], bands)
-    sound = audio.probe_audio(source.track)
-    span = audio.trim_silence(source.track, sound) if source.trim else Span(0, sound.samples)
+    sound = probe_audio(source.track)
+    span = trim_silence(source.track, sound) if source.trim else Span(0, sound.samples)
     columns = bands = 0
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "features"
         with path.open("wb") as file:
-            for block in _features(audio.speech_blocks(source.track, span, sound.cancels), source):
+            for block in _features(source, sound, span):
                 file.write(np.ascontiguousarray(block, "<f4").tobytes())
                 columns, bands = columns + len(block), block.shape[1]
         if not columns:
@@ -167,7 +185,10 @@ def _features_of(source: AudioSource) -> Speech:
     return Speech(source.track, sound, span, features_url, columns, bands)
 
 
-def _features(blocks: Iterable[F32], source: AudioSource) -> Iterator[NDArray[Any]]:
+def _features(source: AudioSource, sound: Sound, span: Span) -> Iterator[NDArray[Any]]:
+    if source.front_end == "speech-mel":
+        return speech_mel.speech_mel(source.track, sound, span)
+    blocks = audio.speech_blocks(source.track, span, sound.cancels)
     if source.front_end == "mel":
         return mel.mel_blocks(blocks)
     if source.front_end == "whisper-layers":

@@ -1,4 +1,4 @@
-"""Audio: decode in blocks, find where the sound begins and ends, resample. Nothing holds a whole file.
+"""Audio: decode in blocks, resample. Nothing holds a whole file.
 
 Samples are float32, full scale ±1, shape (channels, n), one or two channels: more are mixed down as FFmpeg does. Blocks
 are placed by their timestamps: a gap in a stream, or a stream that starts after its video does, is silence.
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from typing import Any
 
 import av
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 
 from lipsync_ray.errors import DecodeError, ProbeError
 from lipsync_ray.io.identity import check_unchanged, is_pinned
+from lipsync_ray.media.clipping import declipped
 from lipsync_ray.media.clock import Piece, sound_pieces
 from lipsync_ray.media.container import main_stream, opened
 from lipsync_ray.media.languages import code_of
@@ -29,10 +31,6 @@ F32 = NDArray[np.float32]
 
 GAP_S = Fraction(1, 20)  # timestamps that disagree by less are rounding, not a gap
 LONGEST_GAP_S = 3600  # a larger jump is a broken timestamp
-QUIET_DBFS = -45.0  # RMS of 10 ms below which it is silence
-LEVEL_WINDOW = SAMPLE_RATE // 100  # samples: 10 ms
-TRIM_MARGIN_S = Fraction(1, 10)  # kept before and after, so that no soft consonant is cut
-_CANCELS = 0.01  # of two channels' power that is left in their mean, below which they cancel each other out
 
 
 @dataclass(frozen=True)
@@ -60,32 +58,6 @@ class Span:
 
     start: int
     stop: int
-
-
-@dataclass(frozen=True)
-class Sound:
-    """What a decoded audio stream turned out to be.
-
-    Attributes
-    ----------
-    codec : FFmpeg's name
-    sample_rate : Hz
-    channels : of the blocks: one or two
-    samples : per channel
-    peak : the largest sample's size; 1 is full scale
-    cancels : its two channels are each other's opposites, so that their mean is silent
-    """
-
-    codec: str
-    sample_rate: int
-    channels: int
-    samples: int
-    peak: float = 1.0
-    cancels: bool = False
-
-    @property
-    def duration_s(self) -> Fraction:
-        return Fraction(self.samples, self.sample_rate)
 
 
 def blocks(track: SoundTrack | str, span: Span | None = None) -> Iterator[tuple[int, F32]]:
@@ -235,34 +207,32 @@ def codec_of(track: SoundTrack | str) -> str:
         return name
 
 
-def probe_audio(track: SoundTrack | str) -> Sound:
-    """Decode a stream to its end and say what it was; exact, where a header may be wrong."""
-    rate = count = channels = 0
-    peak = power = mean_power = 0.0
-    for found, block in blocks(track):
-        rate, channels = found, block.shape[0]
-        count += block.shape[1]
-        peak = max(peak, float(np.abs(block).max()))
-        power += float(np.square(block, dtype=np.float64).mean(axis=0).sum())
-        mean_power += float(np.square(block.mean(axis=0), dtype=np.float64).sum())
-    return Sound(codec_of(track), rate, channels, count, peak, cancel_out(channels, power, mean_power))
-
-
-def cancel_out(channels: int, power: float, mean_power: float) -> bool:
-    """Whether two channels are each other's opposites, by their mean power and the power of their mean."""
-    return channels == STEREO and power > 0 and mean_power < _CANCELS * power
-
-
-def speech_blocks(track: SoundTrack | str, span: Span | None = None, cancels: bool = False) -> Iterator[F32]:
-    """The sound as 16 kHz mono, (n,) float32: what the mel front end takes.
+def mono_blocks(
+    track: SoundTrack | str, span: Span | None = None, cancels: bool = False, ceiling: float | None = None
+) -> Iterator[tuple[int, F32]]:
+    """(sample rate, (n,) float32 samples) of one channel of a sound, in pieces.
 
     Parameters
     ----------
-    cancels : as :class:`Sound` says it: take the left channel alone
+    cancels : take the left channel alone, where two are each other's opposites
+    ceiling : size of a sample from which on it is cut off and drawn anew; None where it is not
     """
+    source = _cut(_placed(_as_track(track), STEREO if cancels else 1), span)
+    if ceiling is None:
+        yield from ((rate, block[0]) for rate, block in source)
+        return
+    for rate, block in source:  # the same rate each time
+        rest = (block[0] for _, block in source)
+        yield from ((rate, part) for part in declipped(chain((block[0],), rest), ceiling))
+
+
+def speech_blocks(
+    track: SoundTrack | str, span: Span | None = None, cancels: bool = False, ceiling: float | None = None
+) -> Iterator[F32]:
+    """The sound as 16 kHz mono, (n,) float32: what the mel front end takes. Parameters as in :func:`mono_blocks`."""
     resampler: Any = None
-    for rate, block in _cut(_placed(_as_track(track), STEREO if cancels else 1), span):
-        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(block[:1]), format="fltp", layout="mono")
+    for rate, block in mono_blocks(track, span, cancels, ceiling):
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(block[None]), format="fltp", layout="mono")
         frame.sample_rate = rate
         resampler = resampler or av.AudioResampler(format="fltp", layout="mono", rate=SAMPLE_RATE)
         for out in resampler.resample(frame):
@@ -270,25 +240,3 @@ def speech_blocks(track: SoundTrack | str, span: Span | None = None, cancels: bo
     if resampler is not None:
         for out in resampler.resample(None):
             yield np.asarray(out.to_ndarray()[0], np.float32)
-
-
-def trim_silence(track: SoundTrack | str, sound: Sound) -> Span:
-    """The stream without its leading and trailing silence, a tenth of a second of which is kept on either side.
-
-    Silence is RMS below −45 dBFS over 10 ms. A stream that is silent throughout is returned whole.
-    """
-    loud: list[NDArray[np.bool_]] = []
-    rest = np.zeros(0, np.float32)
-    for block in speech_blocks(track, cancels=sound.cancels):
-        rest = np.concatenate((rest, block))
-        count = len(rest) // LEVEL_WINDOW
-        squares = rest[: count * LEVEL_WINDOW].reshape(count, LEVEL_WINDOW) ** 2
-        loud.append(squares.mean(axis=1) > 10 ** (QUIET_DBFS / 10))
-        rest = rest[count * LEVEL_WINDOW :]
-    found = np.flatnonzero(np.concatenate(loud)) if loud else np.zeros(0, int)
-    if not len(found):
-        return Span(0, sound.samples)
-    step = Fraction(LEVEL_WINDOW, SAMPLE_RATE)
-    start = max(Fraction(0), int(found[0]) * step - TRIM_MARGIN_S)
-    stop = min(sound.duration_s, (int(found[-1]) + 1) * step + TRIM_MARGIN_S)
-    return Span(int(start * sound.sample_rate), int(stop * sound.sample_rate))

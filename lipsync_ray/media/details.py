@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
-import av
-import av.error
 import numpy as np
 from numpy.typing import NDArray
 
 from lipsync_ray.io import storage
-from lipsync_ray.media.audio import QUIET_DBFS, SoundTrack, blocks, cancel_out, sound_stream
+from lipsync_ray.media.audio import SoundTrack, blocks, sound_stream
 from lipsync_ray.media.container import main_stream, opened
+from lipsync_ray.media.loudness import LoudnessMeter
+from lipsync_ray.media.notes import of_streams
 from lipsync_ray.media.probe import probe_video
+from lipsync_ray.media.silence import quiet_below
+from lipsync_ray.media.sound_probe import Sound, probe_audio
 
 F32 = NDArray[np.float32]
 
 FLOOR_DBFS = -120.0  # what digital silence is given as: its level has no logarithm
-FLOOR_LUFS = -70.0  # EBU R 128's absolute gate: quieter blocks count for nothing
 _WINDOW_S = Fraction(1, 100)  # of a level that is compared with silence
 
 
@@ -92,10 +91,11 @@ class AudioDetails:
     bit_rate : bits/s of the stream, where the file says so
     peak_dbfs : the largest sample; 0 is full scale, −120 digital silence
     rms_dbfs : root mean square over all channels
-    silence : share of it, 0–1, that is silent: RMS below −45 dBFS over 10 ms
+    silence : share of it, 0–1, that is silent: RMS over 10 ms below −45 dBFS, or below 22 dB under its loudness where that is less
     loudness_lufs : integrated loudness by EBU R 128 (FFmpeg's ebur128); None where no 0.4 s are above −70 LUFS
-    cancels : its two channels are each other's opposites, so that their mean is silent
-    notes : what a person should know of it, one sentence each
+    sound : what the jobs know of it
+    voiced : share of it, 0–1, in which somebody speaks (Silero); None where nobody has listened
+    notes : which of several streams was taken, in one sentence
     """
 
     url: str
@@ -110,7 +110,8 @@ class AudioDetails:
     rms_dbfs: float
     silence: float
     loudness_lufs: float | None
-    cancels: bool = False
+    sound: Sound
+    voiced: float | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -168,8 +169,9 @@ def get_audio_details(url: str) -> AudioDetails:
     ProbeError : missing, unreadable, or no audio stream
     DecodeError : a stream without a single decodable sample
     """
-    levels = _Levels()
     track = SoundTrack(url)
+    sound = probe_audio(track)
+    levels = _Levels()
     for rate, block in blocks(track):
         levels.add(rate, block)
     with opened(url) as container:
@@ -181,28 +183,18 @@ def get_audio_details(url: str) -> AudioDetails:
         url=url,
         container=name,
         codec=codec,
-        sample_rate=levels.rate,
+        sample_rate=sound.sample_rate,
         channels=context.channels,
-        samples=levels.samples,
-        duration_s=Fraction(levels.samples, levels.rate),
+        samples=sound.samples,
+        duration_s=sound.duration_s,
         bit_rate=bit_rate or None,
-        peak_dbfs=_dbfs(levels.peak),
-        rms_dbfs=_dbfs(math.sqrt(levels.squares / (levels.samples * levels.channels))),
-        silence=levels.silence(),
-        loudness_lufs=levels.loudness(),
-        cancels=levels.cancels,
-        notes=sound_notes(levels.cancels, streams, stream.language or f"stream {stream.index}"),
+        peak_dbfs=_dbfs(sound.peak),
+        rms_dbfs=_dbfs(math.sqrt(levels.squares / (sound.samples * sound.channels))),
+        silence=levels.silence(sound.loudness_lufs),
+        loudness_lufs=levels.meter.loudness(),
+        sound=sound,
+        notes=of_streams(streams, stream.language or f"stream {stream.index}"),
     )
-
-
-def sound_notes(cancels: bool, streams: Sequence[str], taken: str) -> tuple[str, ...]:
-    """What a person should know of a sound: that its channels cancel out, which of several streams was taken."""
-    notes = []
-    if cancels:
-        notes.append("its two channels are each other's opposites and cancel out; the left one is taken for the lips")
-    if len(streams) > 1:
-        notes.append(f"it has {len(streams)} audio streams ({', '.join(streams)}); {taken} is taken")
-    return tuple(notes)
 
 
 def _dbfs(level: float) -> float:
@@ -210,73 +202,26 @@ def _dbfs(level: float) -> float:
 
 
 class _Levels:
-    """Running sums over a stream's blocks."""
+    """Running sums over a stream's blocks, and the power of every 10 ms."""
 
     def __init__(self) -> None:
-        self.rate = self.channels = self.samples = 0
-        self.peak = self.squares = self._mean_squares = 0.0
-        self._windows = self._quiet = 0
+        self.squares = 0.0
+        self.meter = LoudnessMeter()
+        self._powers: list[F32] = []
         self._rest = np.zeros(0, np.float32)
-        self._meter: Any = None
-        self._heard = FLOOR_LUFS
 
     def add(self, rate: int, block: F32) -> None:
         """(channels, n) float32 more of the stream."""
-        self.rate, self.channels = rate, block.shape[0]
-        self.peak = max(self.peak, float(np.abs(block).max(initial=0)))
         self.squares += float(np.square(block, dtype=np.float64).sum())
-        self._mean_squares += float(np.square(block.mean(axis=0), dtype=np.float64).sum())
-        mono = np.concatenate((self._rest, np.sqrt(np.square(block).mean(axis=0))))
+        self.meter.add(rate, block)
+        powers = np.concatenate((self._rest, np.square(block).mean(axis=0)))
         length = max(1, int(_WINDOW_S * rate))
-        count = len(mono) // length
-        means = np.square(mono[: count * length]).reshape(count, length).mean(axis=1)
-        self._windows += count
-        self._quiet += int((means < 10 ** (QUIET_DBFS / 10)).sum())
-        self._rest = mono[count * length :].astype(np.float32)
-        self._weigh(block)
-        self.samples += block.shape[1]
+        count = len(powers) // length
+        self._powers.append(powers[: count * length].reshape(count, length).mean(axis=1))
+        self._rest = powers[count * length :]
 
-    @property
-    def cancels(self) -> bool:
-        """Whether two channels are each other's opposites."""
-        return cancel_out(self.channels, self.squares / max(1, self.channels), self._mean_squares)
-
-    def silence(self) -> float:
+    def silence(self, loudness_lufs: float | None) -> float:
         """Share of silent windows; of a stream shorter than one, whether it is silent."""
-        if self._windows:
-            return self._quiet / self._windows
-        return float(np.square(self._rest).mean() < 10 ** (QUIET_DBFS / 10)) if len(self._rest) else 1.0
-
-    def loudness(self) -> float | None:
-        """LUFS of all so far."""
-        return self._heard if self._heard > FLOOR_LUFS else None
-
-    def _weigh(self, block: F32) -> None:
-        layout = "mono" if len(block) == 1 else "stereo"
-        self._meter = self._meter or _meter(self.rate, layout)
-        _, source, sink = self._meter
-        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(block), format="fltp", layout=layout)
-        frame.sample_rate, frame.pts = self.rate, self.samples
-        source.push(frame)
-        for measured in _pulled(sink):
-            self._heard = float(measured.metadata["lavfi.r128.I"])
-
-
-def _meter(rate: int, layout: str) -> tuple[Any, Any, Any]:
-    """An FFmpeg graph that measures by EBU R 128, and its ends; they do not keep the graph alive."""
-    graph = av.filter.Graph()
-    source = graph.add_abuffer(sample_rate=rate, layout=layout, format="fltp", time_base=Fraction(1, rate))
-    meter = graph.add("ebur128", "metadata=1")
-    sink = graph.add("abuffersink")
-    source.link_to(meter)
-    meter.link_to(sink)
-    graph.configure()
-    return graph, source, sink
-
-
-def _pulled(sink: Any) -> Iterator[Any]:
-    while True:
-        try:
-            yield sink.pull()
-        except (av.error.BlockingIOError, av.error.EOFError):
-            return
+        threshold = 10 ** (quiet_below(loudness_lufs) / 10)
+        powers = np.concatenate((*self._powers, np.zeros(0, np.float32)))
+        return float((powers < threshold).mean()) if len(powers) else float(self._rest.mean() < threshold)

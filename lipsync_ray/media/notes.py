@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
 from lipsync_ray.media.container import ALPHA_MODE, picture_streams
 from lipsync_ray.media.picture import known_matrix
+from lipsync_ray.media.sound_probe import Sound
+from lipsync_ray.media.speech_mel import USUAL_SPEECH_LUFS
 from lipsync_ray.media.stamps import Stamps
 from lipsync_ray.media.transparency import has_alpha, shows_through
 
 _PQ, _HLG = 16, 18  # ITU-T H.273 transfer characteristics of HDR
+FAINT_LUFS = -40.0
+_CLIPPED = 0.01  # of the samples: less is not heard
+_NO_VOICE = 0.5  # of the sound
 _ENDS_EARLY_S = Fraction(3, 10)  # a header that says more by this and a twentieth is told
 
 
@@ -77,3 +84,45 @@ def of_size(stored: tuple[int, int], size: tuple[int, int]) -> tuple[str, ...]:
     if stored == size:
         return ()
     return (f"{stored[0]} × {stored[1]} pixels were shrunk to {size[0]} × {size[1]}: players show no larger video",)
+
+
+def of_sound(sound: Sound, voiced: float | None) -> tuple[str, ...]:
+    """What is odd about a sound, whatever draws the lips.
+
+    Parameters
+    ----------
+    voiced : share of it, 0–1, in which somebody speaks; None where nobody has listened
+    """
+    found = [sound.cut_off] if sound.cut_off else []
+    if sound.cancels:
+        found.append(
+            "the two channels of its sound are each other's opposites and cancel out; the lips follow the left one"
+        )
+    if sound.loudness_lufs is None:
+        return tuple(found)
+    if voiced is not None and 1 - voiced >= _NO_VOICE:
+        found.append(f"no voice in {math.floor(100 * (1 - voiced))} % of the sound")
+    if sound.loudness_lufs < FAINT_LUFS:
+        level = f"{sound.loudness_lufs:.0f}".replace("-", "−")
+        found.append(f"its sound is very quiet: {level} LUFS, speech is usually near −23")
+    if sound.clipped >= _CLIPPED:
+        found.append(f"its sound is clipped: {100 * sound.clipped:.0f} % of its samples are cut off")
+    return tuple(found)
+
+
+def of_level(sound: Sound) -> tuple[str, ...]:
+    """That speech which a model hears at the level of the file is far louder or quieter than speech usually is."""
+    low, high = USUAL_SPEECH_LUFS
+    if sound.loudness_lufs is None or low <= sound.loudness_lufs <= high:
+        return ()
+    return (
+        f"its sound has {sound.loudness_lufs:.0f} LUFS, and this model hears it as loud as it is: lips may move too much or too "
+        f"little. Speech usually has {low:.0f} to {high:.0f}".replace("-", "−"),
+    )
+
+
+def of_streams(streams: Sequence[str], taken: str) -> tuple[str, ...]:
+    """Which of several audio streams was taken."""
+    if len(streams) < 2:
+        return ()
+    return (f"it has {len(streams)} audio streams ({', '.join(streams)}); {taken} is taken",)

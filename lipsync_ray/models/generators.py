@@ -21,7 +21,7 @@ from lipsync_ray.errors import CheckpointError
 from lipsync_ray.models import echomimic, echomimic_files, extras, hear, musetalk, musetalk_files, weights
 from lipsync_ray.models.batched import Batched
 from lipsync_ray.models.checkpoint import compare, load_into, read_entries, read_state
-from lipsync_ray.models.lip_sync import AudioWindow, Build, GeneratorSpec, Sampling, alone
+from lipsync_ray.models.lip_sync import AudioWindow, Build, FrontEnd, GeneratorSpec, Pauses, Sampling, alone
 from lipsync_ray.models.mini import Mini, mini_for
 from lipsync_ray.models.precision import dtype_of
 from lipsync_ray.models.wav2lip import CROP, MEL_BANDS, MEL_STEP, Block, Wav2Lip
@@ -206,15 +206,19 @@ def _wav2lip(
     signature: str,
     build: Build,
     shift: int,
+    front_end: FrontEnd = "mel",
     reference: Reference = "current",
+    pauses: Pauses = "none",
 ) -> GeneratorSpec:
-    audio = AudioWindow("mel", 80, MEL_STEP, Fraction(shift))
-    return GeneratorSpec(name, signature, build, _load_faces, CROP, audio, reference, get_args(Reference))
+    audio = AudioWindow(front_end, 80, MEL_STEP, Fraction(shift))
+    return GeneratorSpec(
+        name, signature, build, _load_faces, CROP, audio, reference, get_args(Reference), pauses=pauses
+    )
 
 
 def _warp() -> GeneratorSpec:
     # Trained on windows centred on the frame's own time.
-    audio = AudioWindow("mel", 80, hear.COLUMNS, lead=hear.COLUMNS // 2, silent_end=True)
+    audio = AudioWindow("speech-mel", 80, hear.COLUMNS, lead=hear.COLUMNS // 2, silent_end=True)
     return GeneratorSpec(
         "warp",
         "directions",
@@ -224,7 +228,7 @@ def _warp() -> GeneratorSpec:
         audio,
         None,
         draws="lips",
-        closes=True,
+        pauses="every",
         cpu_batch=64,
         gpu_batch=512,
     )
@@ -282,7 +286,7 @@ def _echomimic(name: str, steps: int, guidance: float) -> GeneratorSpec:
 # On one CPU core a batch of 16 has 0.9 of the speed of 32, and a segment's last batch wastes less.
 GENERATORS = (
     _warp(),
-    _wav2lip("mini", "flow.weight", _mini, -1, "closed"),
+    _wav2lip("mini", "flow.weight", _mini, -1, "speech-mel", "closed", "long"),
     _wav2lip("wav2lip", "output_block.1.weight", _plain, 0),
     _musetalk(musetalk_files.V15, margin=10, blend="jaw"),
     _musetalk(musetalk_files.V1, margin=0, blend="raw"),

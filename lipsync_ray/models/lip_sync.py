@@ -21,7 +21,8 @@ U8 = NDArray[np.uint8]
 F16 = NDArray[np.float16]
 F32 = NDArray[np.float32]
 I64 = NDArray[np.int64]
-FrontEnd = Literal["mel", "mfcc", "whisper", "whisper-layers"]
+FrontEnd = Literal["mel", "speech-mel", "mfcc", "whisper", "whisper-layers"]
+Pauses = Literal["every", "long", "none"]
 Build = Callable[[dict[str, Tensor], Path], nn.Module]
 
 
@@ -147,7 +148,7 @@ class GeneratorSpec:
     reference : the frame of the person that it is shown where nobody says otherwise: "current", the one that is drawn anew,
         or that one with its mouth "closed"; None of one that is shown none
     references : what else it can be shown
-    closes : whether it closes the mouth in silence where nobody says otherwise
+    pauses : in which stretches without a voice the mouth closes where nobody says otherwise: "every" one, "long" ones, "none"
     box : what of the frame is its face: the detector's box, "padded" by the settings, or MuseTalk's "half-face"
     margin : pixels below the chin that a half-face box takes in where nobody says otherwise
     shifts : whether such a box can be moved up and down instead
@@ -169,7 +170,7 @@ class GeneratorSpec:
     reference: Reference | None = "current"
     references: tuple[Reference, ...] = ()
     draws: Literal["faces", "lips", "head"] = "faces"
-    closes: bool = False
+    pauses: Pauses = "none"
     box: Literal["padded", "half-face"] = "padded"
     margin: int = 0
     shifts: bool = False

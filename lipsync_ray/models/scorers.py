@@ -34,7 +34,7 @@ class Scorer:
     Attributes
     ----------
     name : of the weights and of the option
-    front_end : "mfcc" (100 columns/s, 13 rows) or "mel" (80 columns/s, 80 rows)
+    front_end : "mfcc" (100 columns/s, 13 rows) or "speech-mel" (80 columns/s, 80 rows)
     columns_per_s, columns, bands : rate and size of the sound that goes with five frames
     side : pixels of the square crop
     context : SyncNet's own crop, with the surroundings of the face; else Wav2Lip's crop, the face alone
@@ -44,7 +44,7 @@ class Scorer:
     """
 
     name: Literal["syncnet", "mini-sync"]
-    front_end: Literal["mfcc", "mel"]
+    front_end: Literal["mfcc", "speech-mel"]
     columns_per_s: int
     columns: int
     bands: int
@@ -61,7 +61,7 @@ SCORERS = {
     ),
     "mini-sync": Scorer(
         "mini-sync",
-        "mel",
+        "speech-mel",
         80,
         mini_sync.COLUMNS,
         MEL_BANDS,

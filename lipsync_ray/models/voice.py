@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lipsync_ray.media.audio import SoundTrack, Span
+from lipsync_ray.media.sound_probe import Sound
+from lipsync_ray.media.speech_mel import VOICE_LUFS, levelled_blocks
 from lipsync_ray.models.checkpoint import bundled
 
 F32 = NDArray[np.float32]
@@ -56,6 +59,15 @@ class VoiceActivity(nn.Module):
             out.append(state[0])
         assert state is not None
         return self.final_conv(torch.stack(out).transpose(1, 2).relu()).sigmoid().mean((1, 2)), state
+
+
+def voice_of(track: SoundTrack, sound: Sound, span: Span | None = None) -> F32:
+    """(n,) probability of speech in each 32 ms of a sound, brought to one level first.
+
+    What is cut off stays so: Silero hears a voice in it all the same, and less where it was drawn anew.
+    """
+    found = list(voice_blocks(levelled_blocks(track, sound, span, VOICE_LUFS, repair=False)))
+    return np.concatenate([np.zeros(0, np.float32), *found])
 
 
 def voice_blocks(blocks: Iterable[F32]) -> Iterator[F32]:

@@ -15,9 +15,11 @@ from lipsync_ray.jobs.analyze.page import shown_phrases, write_page
 from lipsync_ray.jobs.analyze.plan import FileRow, Known
 from lipsync_ray.jobs.analyze.rejected import read_rejected
 from lipsync_ray.media.details import AudioDetails
+from lipsync_ray.media.sound_probe import Sound
 from lipsync_ray.models.spoken import Phrase, Speech
 
-AUDIO = AudioDetails("a.wav", "wav", "pcm_s16le", 16000, 1, 64000, Fraction(4), 256_000, -3.0, -20.0, 0.1, -23.0)
+SOUND = Sound("pcm_s16le", 16000, 1, 64000, 0.7, loudness_lufs=-23.0)
+AUDIO = AudioDetails("a.wav", "wav", "pcm_s16le", 16000, 1, 64000, Fraction(4), 256_000, -3.0, -20.0, 0.1, -23.0, SOUND)
 SAID = (Phrase(0.0, 2.0, "어제 저녁에는 비가 많이 와서 우리는 집에서", -0.3, 1.1, 0.0, 0.01),)
 SALAD = (
     Phrase(0.0, 1.0, "Rain came.", -0.4, 1.0, 0.0, 0.02),
@@ -71,7 +73,7 @@ def test_another_language_than_the_tables_is_in_both_verdicts():
 
 
 def test_quiet_speech_is_heard_and_not_called_silent():
-    row = row_of(Speech("ko", 0.99, SAID, SAID, 1.5), silence=1.0, loudness_lufs=None)
+    row = row_of(Speech("ko", 0.99, SAID, SAID, 1.5), silence=1.0, sound=replace(SOUND, loudness_lufs=None))
     assert (row.verdict, len(row.warnings)) == ("good", 1)
 
 

@@ -18,13 +18,15 @@ from lipsync_ray.jobs.analyze.verdict import (
     turn_of,
 )
 from lipsync_ray.media.details import AudioDetails, VideoDetails
+from lipsync_ray.media.sound_probe import Sound
 from lipsync_ray.models.spoken import Phrase, Speech
 
 VIDEO = VideoDetails(
     "a.mp4", "mp4", "h264", "High", 640, 480, 0, "yuv420p", Fraction(25), Fraction(25), False, 100, Fraction(4),
     1_000_000, 500_000, True, False,
 )  # fmt: skip
-AUDIO = AudioDetails("a.wav", "wav", "pcm_s16le", 16000, 1, 64000, Fraction(4), 256_000, -3.0, -20.0, 0.1, -23.0)
+SOUND = Sound("pcm_s16le", 16000, 1, 64000, 0.7, loudness_lufs=-23.0)
+AUDIO = AudioDetails("a.wav", "wav", "pcm_s16le", 16000, 1, 64000, Fraction(4), 256_000, -3.0, -20.0, 0.1, -23.0, SOUND)
 SURE = Phrase(0.0, 1.0, "words")
 UNSURE = Phrase(1.0, 2.0, "sword", uncertain="sampled at temperature 1.0")
 FRONTAL = np.array([[100.0, 100], [160, 100], [130, 130], [105, 160], [155, 160]])
@@ -78,9 +80,13 @@ def test_sound():
     assert of_audio(AUDIO, None) == Assessment()
     assert of_audio(None, "no audio stream in it").verdict == "impossible: no audio stream in it"
     assert of_audio(replace(AUDIO, silence=1.0), None).verdict == "poor: silent: there is nothing to say"
-    warned = of_audio(replace(AUDIO, silence=0.8, peak_dbfs=0.0), None).warnings
-    assert [w.split(" ")[0] for w in warned] == ["80%", "its"]
-    assert "very quiet" in of_audio(replace(AUDIO, loudness_lufs=-50.0), None).warnings[0]
+    warned = of_audio(replace(AUDIO, silence=0.8, sound=replace(SOUND, clipped=0.2), voiced=0.25), None).warnings
+    assert [w.split(":")[0] for w in warned] == [
+        "no voice in 75 % of the sound",
+        "its sound is clipped",
+        "80% of its sound is silence",
+    ]
+    assert "very quiet" in of_audio(replace(AUDIO, sound=replace(SOUND, loudness_lufs=-50.0)), None).warnings[0]
 
 
 def heard(language="ko", probability=0.9, phrases=(SURE,), english=(SURE,), **values):
@@ -88,7 +94,7 @@ def heard(language="ko", probability=0.9, phrases=(SURE,), english=(SURE,), **va
 
 
 def test_quiet_speech_is_not_silence():
-    quiet = replace(AUDIO, silence=1.0, loudness_lufs=None, rms_dbfs=-75.0)
+    quiet = replace(AUDIO, silence=1.0, rms_dbfs=-75.0, sound=replace(SOUND, loudness_lufs=None))
     opinion = of_audio(quiet, None, spoken=True)
     assert opinion.verdict == "good"
     assert opinion.warnings == ("very quiet: -75 dBFS, nearly all of it below what counts as silence",)

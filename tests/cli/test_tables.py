@@ -39,7 +39,7 @@ def test_paths_and_ids_are_whole(width, name):
 
 def test_a_table_that_fits_is_one():
     text = shown(Summary([result("pan-en"), result("pan-ko")], f"{OUT}/results.parquet", 1, 3.0), 80)
-    assert text.splitlines()[0].split() == ["id", "status", "frames", "no", "face", "work", "s"]
+    assert text.splitlines()[0].split() == ["id", "status", "frames", "no", "face", "hidden", "work", "s"]
     assert all(len(line) <= 80 for line in text.splitlines()[:3])
 
 

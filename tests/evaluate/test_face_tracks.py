@@ -14,9 +14,10 @@ from lipsync_ray.inputs.audio_features import Speech
 from lipsync_ray.jobs.evaluate.face_tracks import FaceTracksOrder, build_tracks, find_tracks, read_face_tracks, squares
 from lipsync_ray.jobs.evaluate.plan import score_rows, why_not_comparable, windows_of_tracks
 from lipsync_ray.media import decode
-from lipsync_ray.media.audio import Sound, SoundTrack, Span
+from lipsync_ray.media.audio import SoundTrack, Span
 from lipsync_ray.media.picture import Colour, YuvFrame
 from lipsync_ray.media.probe import probe_video
+from lipsync_ray.media.sound_probe import Sound
 from lipsync_ray.media.timeline import at_rate
 
 

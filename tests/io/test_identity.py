@@ -13,6 +13,7 @@ from lipsync_ray.io.identity import check_unchanged, identity
 from lipsync_ray.media import audio, decode
 from lipsync_ray.media.audio import SoundTrack
 from lipsync_ray.media.probe import probe_video
+from lipsync_ray.media.sound_probe import probe_audio
 
 
 def replace(path, data):
@@ -96,7 +97,7 @@ def test_a_video_that_is_replaced_while_a_range_is_read_shows_the_first_one_to_i
 def test_sound_is_compared_too(tmp_path):
     path = write_audio(tmp_path / "a.wav", np.ones(160_000, np.float32) / 2)
     track = SoundTrack(str(path), content=identity(str(path)))
-    assert audio.probe_audio(track).samples == 160_000
+    assert probe_audio(track).samples == 160_000
     read = audio.blocks(track)
     next(read)
     written_to(path, write_audio(tmp_path / "b.wav", np.zeros(160_000, np.float32)).read_bytes())

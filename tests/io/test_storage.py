@@ -10,8 +10,9 @@ from faulty_store import faulty_store
 from lipsync_ray.errors import StorageError
 from lipsync_ray.io import bytes_read, storage
 from lipsync_ray.io.identity import identity
-from lipsync_ray.media import audio, decode
+from lipsync_ray.media import decode
 from lipsync_ray.media.probe import probe_video
+from lipsync_ray.media.sound_probe import probe_audio
 
 
 @pytest.fixture(params=["local", "memory", "s3"])
@@ -82,7 +83,7 @@ def test_media_are_read_where_they_are(root, tmp_path):
     info = probe_video(storage.join(root, "v.mp4"))
     assert info.frames == 30
     assert len(list(decode.pictures(info, 20, 30))) == 10
-    assert audio.probe_audio(storage.join(root, "a.flac")).samples == 8000
+    assert probe_audio(storage.join(root, "a.flac")).samples == 8000
 
 
 def test_what_is_fetched_is_counted_block_by_block(bucket, tmp_path):

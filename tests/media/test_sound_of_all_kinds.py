@@ -12,7 +12,9 @@ from lipsync_ray.media.audio import SoundTrack, Span
 from lipsync_ray.media.details import get_audio_details
 from lipsync_ray.media.join import AudioTrack, Part, join
 from lipsync_ray.media.mel import mel_spectrogram
+from lipsync_ray.media.notes import of_sound
 from lipsync_ray.media.probe import probe_video
+from lipsync_ray.media.sound_probe import probe_audio
 
 CENTRE = {6: 2, 8: 2}  # FL FR FC LFE …
 
@@ -78,7 +80,7 @@ def glued(path, *formats):
 )
 def test_a_format_that_changes_on_the_way_goes_on(tmp_path, name, formats):
     path = glued(tmp_path / name, *formats)
-    sound = audio.probe_audio(path)
+    sound = probe_audio(path)
     assert (sound.sample_rate, sound.channels) == (formats[0][1], formats[0][0])
     assert abs(float(sound.duration_s) - 2.0 * len(formats)) < 0.1 * len(formats)  # encoders' delays
     speech = np.concatenate(list(audio.speech_blocks(path)))
@@ -91,13 +93,13 @@ def test_a_format_that_changes_on_the_way_goes_on(tmp_path, name, formats):
 
 def test_channels_that_cancel_out_are_noticed_and_the_lips_follow_one(tmp_path, spoken):
     path = str(write_audio(tmp_path / "a.wav", np.stack((spoken, -spoken)), 48_000))
-    sound = audio.probe_audio(path)
+    sound = probe_audio(path)
     assert sound.cancels
     speech = np.concatenate(list(audio.speech_blocks(path, cancels=sound.cancels)))
     alone = np.concatenate(list(audio.speech_blocks(str(write_audio(tmp_path / "m.wav", spoken, 48_000)))))
     assert np.abs(speech - alone).max() < 1e-3
-    assert any("cancel" in note for note in get_audio_details(path).notes)
-    assert not audio.probe_audio(str(write_audio(tmp_path / "s.wav", np.stack((spoken, spoken)), 48_000))).cancels
+    assert any("cancel" in note for note in of_sound(get_audio_details(path).sound, None))
+    assert not probe_audio(str(write_audio(tmp_path / "s.wav", np.stack((spoken, spoken)), 48_000))).cancels
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +146,7 @@ def test_sound_cut_from_before_and_silence_put_in_after(tmp_path):
     """A sound of 2 s that begins with its file, asked for from half a second earlier and later."""
     path = write_both(tmp_path / "a.mkv", [barcode(n) for n in range(50)], tone(2.0, 48_000), sound_codec="flac")
     origin = probe_video(str(path)).origin_s
-    whole = audio.probe_audio(SoundTrack(str(path), begin_s=origin)).samples
+    whole = probe_audio(SoundTrack(str(path), begin_s=origin)).samples
     for shift in (Fraction(1, 2), Fraction(-1, 2)):
-        moved = audio.probe_audio(SoundTrack(str(path), begin_s=origin + shift)).samples
+        moved = probe_audio(SoundTrack(str(path), begin_s=origin + shift)).samples
         assert abs(whole - moved - shift * 48_000) <= 48

@@ -6,10 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from clips import write_audio
 
 from lipsync_ray.inputs.audio_features import AudioSource, extract_audio_features
 from lipsync_ray.media.audio import SoundTrack, speech_blocks
-from lipsync_ray.models.voice import voice_blocks
+from lipsync_ray.media.sound_probe import probe_audio
+from lipsync_ray.media.speech_mel import VOICED
+from lipsync_ray.models.voice import voice_blocks, voice_of
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "voice.npz"
 SPEECH = str(resources.files("lipsync_ray.demo") / "data" / "en.ogg")
@@ -56,3 +59,16 @@ def test_nobody_speaks_in_silence_and_beyond_the_end(tmp_path):
 def test_a_sound_that_was_not_asked_says_nothing(tmp_path):
     speech = extract_audio_features(AudioSource(SoundTrack(SPEECH), "k", False, str(tmp_path)))
     assert speech.silence(np.arange(5), Fraction(30)).tolist() == [0] * 5
+
+
+@pytest.mark.parametrize("gain", [-70, -40, 0, 30])
+def test_a_voice_is_heard_at_any_level_and_noise_at_none(tmp_path, demo_inputs, gain):
+    factor = np.float32(10 ** (gain / 20))
+    spoken = np.concatenate(list(speech_blocks(str(demo_inputs / "en.ogg"))))[:48_000]
+    hiss = np.random.default_rng(0).normal(0, 0.05, 48_000).astype(np.float32)
+    shares = []
+    for name, samples in (("voice", spoken), ("noise", hiss)):
+        track = SoundTrack(str(write_audio(tmp_path / f"{name}.wav", samples * factor, codec="pcm_f32le")))
+        shares.append(float((voice_of(track, probe_audio(track)) >= VOICED).mean()))
+    assert shares[0] > 0.6
+    assert shares[1] == 0

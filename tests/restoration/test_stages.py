@@ -54,7 +54,7 @@ def segment(demo_inputs, tmp_path_factory):
     seen = str(out / "v.sight")
     storage.commit_bytes(seen, all_visible(video.frames).to_bytes())
     return Segment(
-        "d-0", "d", 0, FRAMES, video, speech, "pingpong", table, None, None, None, seen, chosen, Pads(), "feather", VideoCoding(crf=0),
+        "d-0", "d", 0, FRAMES, video, speech, "pingpong", table, None, None, None, seen, chosen, Pads(), "none", "feather", VideoCoding(crf=0),
         str(out / "0.mp4"),
     )  # fmt: skip
 

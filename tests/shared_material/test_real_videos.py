@@ -24,10 +24,11 @@ from material import random_whisper, shift_sound
 from lipsync_ray import DubSettings, dub_table
 from lipsync_ray.jobs.analyze.analysis import read_analyses
 from lipsync_ray.jobs.evaluate.scores import SCORES
-from lipsync_ray.media import audio, decode
+from lipsync_ray.media import decode
 from lipsync_ray.media.details import get_audio_details, get_video_details
 from lipsync_ray.media.encode import VideoCoding
 from lipsync_ray.media.probe import probe_video
+from lipsync_ray.media.sound_probe import probe_audio
 from lipsync_ray.models import weights
 from lipsync_ray.models.checkpoint import load_into, read_state
 from lipsync_ray.models.mini import Mini
@@ -98,7 +99,7 @@ def test_real_videos_are_the_same_from_anywhere(corpus):
 
 def test_the_sound_of_a_video_is_on_the_videos_clock(corpus):
     """The crowd's audio begins 10 ms after its picture: within rounding of a frame, no silence is put in."""
-    sound = audio.probe_audio(str(corpus / "videos" / "crowd_1080p.mp4"))
+    sound = probe_audio(str(corpus / "videos" / "crowd_1080p.mp4"))
     assert abs(float(sound.duration_s) - 4.2) < 0.01
 
 

@@ -63,7 +63,7 @@ _VIDEO = pa.struct(
 _AUDIO = pa.struct(
     [(name, pa.string()) for name in ("container", "codec")]
     + [(name, pa.int64()) for name in ("sample_rate", "channels", "samples", "bit_rate")]
-    + [(name, pa.float64()) for name in ("duration_s", "peak_dbfs", "rms_dbfs", "silence", "loudness_lufs")]
+    + [(name, pa.float64()) for name in ("duration_s", "peak_dbfs", "rms_dbfs", "silence", "loudness_lufs", "voiced")]
 )
 
 

@@ -27,6 +27,8 @@ from lipsync_ray.media.container import main_stream, opened
 from lipsync_ray.media.details import get_audio_details, get_video_details
 from lipsync_ray.media.picture import U8, YuvFrame
 from lipsync_ray.media.probe import VideoInfo, probe_video
+from lipsync_ray.media.sound_probe import Sound
+from lipsync_ray.media.speech_mel import VOICED
 from lipsync_ray.models.weights import Checkpoint
 
 SURE = 0.9  # probability from which a detection counts as a face
@@ -58,7 +60,8 @@ class Probe:
         if not heard:
             return replace(known, audio_error="no audio stream in it")
         try:
-            return replace(known, audio=get_audio_details(url))
+            details = get_audio_details(url)
+            return replace(known, audio=replace(details, voiced=_voiced(url, details.sound)))
         except MediaError as error:
             if video is None:
                 raise
@@ -83,7 +86,9 @@ class Transcribe:
         if known.audio is None:
             return replace(known, text_error=known.audio_error)
         heard = self._transcriber(
-            speech_blocks(SoundTrack(known.row.file.url, content=known.row.identity), cancels=known.audio.cancels),
+            speech_blocks(
+                SoundTrack(known.row.file.url, content=known.row.identity), cancels=known.audio.sound.cancels
+            ),
             known.row.seed,
         )
         if not heard.speech_s and known.audio.silence >= SILENT:
@@ -161,6 +166,15 @@ def _small(picture: YuvFrame) -> U8:
     size = detection_size(picture.width, picture.height)
     small = cv2.resize(picture.bgr(), size, interpolation=cv2.INTER_AREA)
     return np.ascontiguousarray(small[..., ::-1], np.uint8)
+
+
+def _voiced(url: str, sound: Sound) -> float:
+    """Share of a sound in which somebody speaks."""
+    from lipsync_ray.models.voice import voice_of  # torch, which a probe does without
+
+    one_thread()
+    heard = voice_of(SoundTrack(url), sound)
+    return float((heard >= VOICED).mean()) if len(heard) else 0.0
 
 
 def choose_frames(frames: int, count: int, seed: int) -> list[int]:

@@ -13,6 +13,7 @@ from lipsync_ray.faces.turned import sentence
 from lipsync_ray.jobs.analyze.analysis import IMPOSSIBLE, UNKNOWN, FoundFace
 from lipsync_ray.media.details import AudioDetails, VideoDetails
 from lipsync_ray.media.languages import code_of, is_known
+from lipsync_ray.media.notes import of_sound
 from lipsync_ray.models.heard_languages import SURE
 from lipsync_ray.models.spoken import ENGLISH, Phrase, Speech, uncertain_share
 
@@ -23,9 +24,7 @@ SEEN_TOO_LITTLE = 0.5  # share of the frames
 RIVAL = 0.7  # of the largest face's height: two faces that could both be the speaker
 SILENT = 0.98  # share of silence with which a stream holds no speech
 MOSTLY_SILENT = 0.7
-FAINT_LUFS = -40.0
 MOSTLY_UNCERTAIN = 0.5  # of a transcript, from which it says little
-CLIPPED_DBFS = -0.05
 LOW_RATE = 20  # frames/s
 NOSE = 0.6  # how far a nose stands out, in eye distances: turns the shift of its tip into an angle
 
@@ -150,18 +149,14 @@ def of_audio(audio: AudioDetails | None, error: str | None, spoken: bool = False
     """
     if audio is None:
         return Assessment(impossible=(error or "no audio stream in it",))
-    warnings: list[str] = list(audio.notes)
+    warnings: list[str] = [*audio.notes, *of_sound(audio.sound, audio.voiced)]
     poor: list[str] = []
     if audio.silence >= SILENT and not spoken:
         poor.append("silent: there is nothing to say")
     elif audio.silence > MOSTLY_SILENT and audio.silence < SILENT:
         warnings.append(f"{audio.silence:.0%} of its sound is silence")
-    elif audio.silence >= SILENT:
+    elif audio.silence >= SILENT and audio.sound.loudness_lufs is None:
         warnings.append(f"very quiet: {audio.rms_dbfs:.0f} dBFS, nearly all of it below what counts as silence")
-    elif audio.loudness_lufs is not None and audio.loudness_lufs < FAINT_LUFS:
-        warnings.append(f"very quiet: {audio.loudness_lufs:.0f} LUFS, speech is usually near −23")
-    if audio.peak_dbfs > CLIPPED_DBFS:
-        warnings.append("its loudest samples are at full scale: it may be clipped")
     return Assessment(tuple(warnings), tuple(poor))
 
 

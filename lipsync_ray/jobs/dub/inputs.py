@@ -24,6 +24,7 @@ from lipsync_ray.io.manifest import Dub
 from lipsync_ray.io.results import RESULTS, Result
 from lipsync_ray.jobs.dub.head_latents import HeadLatents
 from lipsync_ray.jobs.dub.recipe import Recipe
+from lipsync_ray.media import notes
 from lipsync_ray.media.audio import SoundTrack
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.models.musetalk_files import HEARER
@@ -206,7 +207,7 @@ def _look_at_files(run: DubRun) -> None:
             _tell(run, by_audio[audio.key], "speech", speech)
     for dub in run.active.values():
         assert dub.info is not None
-        dub.warn(*dub.info.notes, *_heard(dub))
+        dub.warn(*dub.info.notes, *_heard(run, dub))
 
 
 def _source(run: DubRun, key: str, dub: DubState) -> AudioSource:
@@ -215,21 +216,22 @@ def _source(run: DubRun, key: str, dub: DubState) -> AudioSource:
     begin_s = dub.info.origin_s if own and dub.info is not None else None
     track = SoundTrack(dub.row.audio, dub.row.language, begin_s, dub.audio_content)
     folder = run.url(audio_features.FOLDER)
-    voice = bool(run.settings.close_in_silence)
     front_end = run.generator.audio.front_end
     hearer = run.recipe.checkpoint.part(HEARER) if front_end in ("whisper", "whisper-layers") else None
-    return AudioSource(track, key, run.settings.trim_silence, folder, front_end, voice, hearer)
+    return AudioSource(track, key, run.settings.trim_silence, folder, front_end, voice=True, hearer=hearer)
 
 
-def _heard(dub: DubState) -> list[str]:
+def _heard(run: DubRun, dub: DubState) -> list[str]:
     """What a person should know of a dub's sound."""
-    assert dub.speech is not None
-    said = []
-    if dub.speech.silent:
-        said.append("its audio is silent: the mouth stays as the model draws silence")
-    elif dub.speech.sound.cancels:
-        said.append("the audio's two channels cancel each other out; the lips follow the left one")
-    return said
+    speech = dub.speech
+    assert speech is not None
+    if speech.silent:
+        return [
+            *filter(None, [speech.sound.cut_off]),
+            "its audio is silent: the mouth stays as the model draws silence",
+        ]
+    level = () if run.generator.audio.front_end == "speech-mel" else notes.of_level(speech.sound)
+    return [*notes.of_sound(speech.sound, speech.voiced), *level]
 
 
 def _tell(run: DubRun, dubs: list[DubState], name: str, answer: VideoInfo | Speech | Failure) -> None:

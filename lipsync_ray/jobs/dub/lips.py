@@ -160,12 +160,15 @@ class Pose(Generating):
         for row, place in enumerate(places):
             mouth = mouths.by_track[int(tracks[place])]
             poses[row] = poses[row] * mouth.amplitude - (0.0 if mouth.speaks else self._model.closed)
+        for track in {int(tracks[place]) for place in places}:
+            own = tracks[places] == track
+            poses[own] = self._model.basis.bounded(poses[own], mouths.by_track[track])
         return Lips(
             segment,
             np.array(places, np.int64),
             np.array([boxes[place] for place in places], np.int32).reshape(-1, 4),
             poses,
-            segment.speech.silence(np.array(places, np.int64) + segment.start, video.rate),
+            segment.speech.silence(np.array(places, np.int64) + segment.start, video.rate, segment.pauses),
             strength[places],
             self._model.basis,
             notes=self._model.notes,

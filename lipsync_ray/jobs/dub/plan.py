@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from lipsync_ray.faces.blend import Blend
 from lipsync_ray.faces.box_rules import BoxRule
 from lipsync_ray.faces.parsed import ParsedBlend
-from lipsync_ray.inputs.audio_features import Speech
+from lipsync_ray.inputs.audio_features import Pauses, Speech
 from lipsync_ray.inputs.encoding_tables import EncodingTable
 from lipsync_ray.inputs.mesh_tables import MeshTable
 from lipsync_ray.media.encode import VideoCoding
@@ -50,6 +50,7 @@ class Segment:
     sight : where it is said in which frames the mouth is visible; of an edit of the source's own frames
     chosen : tracks of the face that speaks
     box : what of a frame is the face
+    pauses : in which stretches without a voice the mouth closes
     blend, coding : see :class:`~lipsync_ray.settings.DubSettings`
     url : where its part is committed
     previews : output frames that are shown before and after restoration, and where their tiles go
@@ -69,6 +70,7 @@ class Segment:
     sight: str
     chosen: tuple[int, ...]
     box: BoxRule
+    pauses: Pauses
     blend: Blend | ParsedBlend
     coding: VideoCoding
     url: str
@@ -149,6 +151,7 @@ def segments(run: DubRun, dub: DubState) -> list[Segment]:
             sight=dub.sight,
             chosen=dub.speaker.chosen if dub.speaker else (),
             box=run.recipe.box_rule,
+            pauses=run.recipe.pauses,
             blend=settings.blend or "feather",
             coding=settings.coding,
             url=run.url("parts", dub.id, f"{dub.fingerprint}-{start}-{stop}.mp4"),

@@ -12,10 +12,12 @@ from lipsync_ray.faces.box_rules import BoxRule
 from lipsync_ray.faces.half_face import HalfFace
 from lipsync_ray.faces.parsed import PARSED_BLENDS, ParsedBlend
 from lipsync_ray.inputs import audio_features, encoding_tables, face_tables, mesh_tables
+from lipsync_ray.inputs.audio_features import Pauses
 from lipsync_ray.inputs.encoding_tables import Encoding
 from lipsync_ray.io import storage
 from lipsync_ray.io.manifest import Dub
 from lipsync_ray.jobs.dub.networks import Networks
+from lipsync_ray.media import speech_mel
 from lipsync_ray.models import weights
 from lipsync_ray.models.lip_sync import GeneratorSpec
 from lipsync_ray.models.musetalk_files import VAE
@@ -57,11 +59,9 @@ class Recipe:
     def of(cls, settings: DubSettings, networks: Networks, device: str, batch: int | None) -> Recipe:
         """The recipe of settings in which some things are left open: for what suits the model and the device."""
         generator = networks.generator
-        closes = generator.closes if settings.close_in_silence is None else settings.close_in_silence
         decided = replace(
             settings,
             precision=resolved(settings.precision, device),
-            close_in_silence=closes,
             reference=settings.reference or generator.reference,
             blend=settings.blend or (generator.blend if networks.parser else "feather"),
         )
@@ -98,6 +98,14 @@ class Recipe:
         if self.generator.box == "padded":
             return self.settings.pads
         return HalfFace(self.settings.bbox_shift or 0, self.settings.extra_margin or 0)
+
+    @property
+    def pauses(self) -> Pauses:
+        """In which stretches without a voice the mouth closes."""
+        asked = self.settings.close_in_silence
+        if asked is None:
+            return self.generator.pauses
+        return "every" if asked else "none"
 
     @property
     def encoding(self) -> Encoding:
@@ -191,6 +199,9 @@ class Recipe:
         batch = self.generator.batch(self.batch, self.device)
         values = self.settings.record() | {"device": self.device, "batch": batch, "model": self.checkpoint.identity}
         del values["provenance"]
+        values["close_in_silence"] = self.pauses
+        if self.generator.audio.front_end == "speech-mel":
+            values["speech_mel"] = speech_mel.VERSION
         if self.settings.decoder == "cpu":
             del values["decoder"]
         if not self.sampled:

@@ -168,9 +168,10 @@ class Sync(Generating):
         if not len(crops.places):
             return crops
         heard = heard_by(crops.segment, crops.places, self._window)
-        if self._window.front_end == "mel":
+        if self._window.front_end in ("mel", "speech-mel"):
             segment = crops.segment
-            heard = hushed(heard, segment.speech.silence(crops.places + segment.start, segment.video.rate))
+            frames = crops.places + segment.start
+            heard = hushed(heard, segment.speech.silence(frames, segment.video.rate, segment.pauses))
         drawn = self._model(crops.faces, heard)
         return replace(crops, faces=drawn, notes=self._model.notes, gpu_mb=self._model.peak_mb)
 

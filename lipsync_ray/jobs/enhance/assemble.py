@@ -15,6 +15,7 @@ from lipsync_ray.media import audio
 from lipsync_ray.media.audio import SoundTrack, Span
 from lipsync_ray.media.join import AudioCopy, AudioTrack, join_committed, may_copy
 from lipsync_ray.media.probe import VideoInfo
+from lipsync_ray.media.sound_probe import probe_audio
 from lipsync_ray.provenance.claims import Claim
 from lipsync_ray.provenance.marking import Marking
 from lipsync_ray.restoration.previews import join_rows
@@ -91,5 +92,5 @@ def _track(video: VideoInfo) -> AudioTrack | AudioCopy | None:
     track = SoundTrack(video.url, begin_s=video.origin_s, content=video.content)
     if video.order == "stamps" and may_copy(audio.codec_of(track)):
         return AudioCopy(video.url, video.origin_s, video.content)
-    sound = audio.probe_audio(track)
+    sound = probe_audio(track)
     return AudioTrack(track, Span(0, sound.samples), min(sound.duration_s, video.duration_s))

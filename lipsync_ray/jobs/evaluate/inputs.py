@@ -33,7 +33,7 @@ from lipsync_ray.models.scorers import SCORERS
 from lipsync_ray.models.weights import Checkpoint
 from lipsync_ray.settings import EvaluateSettings, Workers
 
-SCORES_VERSION = 5  # raise when the same video and settings would get other numbers
+SCORES_VERSION = 6  # raise when the same video and settings would get other numbers
 DRAWN_ANEW = "a head drawn anew: none of its frames is one of the source's; FID alone compares their faces"
 EVALUATE = JobSpec("evaluate", SCORES, done="scored", packages=("pytorch-fid",))
 
@@ -251,7 +251,7 @@ def _hear(run: EvaluateRun) -> None:
         for key, info in ((state.video_key, state.info), (state.reference_key, state.reference)):
             if info is not None and info.has_audio:
                 track = SoundTrack(info.url, begin_s=info.origin_s, content=info.content)
-                wanted[key] = AudioSource(track, key, False, folder, "mel", voice=True)
+                wanted[key] = AudioSource(track, key, False, folder, "speech-mel", voice=True)
     heard = {
         source.key: sound
         for source, sound in run.context.map_tasks("hear", listen, list(wanted.values()))

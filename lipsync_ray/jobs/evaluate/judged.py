@@ -14,10 +14,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lipsync_ray.inputs import audio_features
 from lipsync_ray.inputs.audio_features import AudioSource, extract_audio_features
 from lipsync_ray.io import storage
 from lipsync_ray.io.formatting import number
 from lipsync_ray.jobs.evaluate.face_tracks import RATE
+from lipsync_ray.media import speech_mel
 from lipsync_ray.metrics import judges
 from lipsync_ray.models.registry import REGISTRY
 
@@ -31,9 +33,11 @@ _ALIKE = 0.3
 
 
 JUDGES = storage.digest(
-    *(entry.sha256 for entry in REGISTRY if entry.name in ("judge", "sync-judge", "face-mesh", "voice"))
+    audio_features.FORMAT,
+    speech_mel.VERSION,
+    *(entry.sha256 for entry in REGISTRY if entry.name in ("judge", "sync-judge", "face-mesh", "voice")),
 )
-"""Which judges these are."""
+"""Which judges these are, and what they hear."""
 
 
 @dataclass(frozen=True)

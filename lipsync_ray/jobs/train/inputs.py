@@ -24,7 +24,7 @@ from lipsync_ray.jobs.train.look import LookAtClip
 from lipsync_ray.jobs.train.settings import TrainSettings
 from lipsync_ray.settings import Workers
 
-CLIPS_VERSION = 3  # raise when the same clip would be seen otherwise
+CLIPS_VERSION = 4  # raise when the same clip would be seen otherwise
 FEWEST_CLIPS = 8
 TRAIN = JobSpec("train", CLIPS, noun="clips", done="looked at")
 

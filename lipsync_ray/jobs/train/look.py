@@ -19,9 +19,11 @@ from lipsync_ray.inputs.face_tables import one_thread
 from lipsync_ray.inputs.mesh_tables import PRESENT
 from lipsync_ray.io import storage
 from lipsync_ray.jobs.train.clips import ClipOrder
-from lipsync_ray.media import audio, decode, mel
+from lipsync_ray.media import decode, mel
 from lipsync_ray.media.audio import SoundTrack
 from lipsync_ray.media.probe import VideoInfo, probe_video
+from lipsync_ray.media.sound_probe import probe_audio
+from lipsync_ray.media.speech_mel import speech_mel
 
 U8 = NDArray[np.uint8]
 F32 = NDArray[np.float32]
@@ -141,10 +143,8 @@ class LookAtClip:
         pictures = zip(decode.pictures(info, 0, frames), crops, strict=True)
         faces = [_inside(info, cut_square(picture, crop, FACE))[..., ::-1] for picture, crop in pictures]
         mouths = [cut_mouth(cut, at) for cut, at in zip(squares, inside[own], strict=True)]
-        sound = np.concatenate(
-            list(audio.speech_blocks(SoundTrack(info.url, begin_s=info.origin_s, content=info.content)))
-        )
-        heard = mel.mel_spectrogram(sound[: LONGEST_S * mel.SAMPLE_RATE]).T
+        track = SoundTrack(info.url, begin_s=info.origin_s, content=info.content)
+        heard = np.concatenate(list(speech_mel(track, probe_audio(track), None)))[: LONGEST_S * mel.COLUMNS_PER_S]
         likeness = cv2.resize(squares[frames // 2], (LIKENESS, LIKENESS), interpolation=cv2.INTER_AREA)
         seen = ClipFeatures(lips, heard, np.asarray(likeness, np.uint8), info.rate, np.stack(faces), np.stack(mouths))
         storage.commit_bytes(order.url, seen.to_bytes())

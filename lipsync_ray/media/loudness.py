@@ -1,0 +1,129 @@
+"""How loud a sound is, by EBU R 128 (ITU-R BS.1770-4), measured by FFmpeg's ebur128; and what brings it to a wanted level."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from typing import Any
+
+import av
+import av.error
+import numpy as np
+from numpy.typing import NDArray
+
+F32 = NDArray[np.float32]
+
+FLOOR_LUFS = -70.0  # EBU R 128's absolute gate: quieter blocks count for nothing
+BLOCK_S = Fraction(2, 5)  # of one momentary loudness; there is one every tenth of a second
+MOST_GAIN_DB = 75.0  # what lies deeper than this under a wanted level stays quiet
+_BELOW_LOUDEST = 50.0  # LU: the absolute gate of a sound whose level may be any; speech peaks near −20 LUFS
+_RELATIVE_GATE = 10.0  # LU
+_HOP_S = Fraction(1, 10)
+
+
+class LoudnessMeter:
+    """Loudness of a sound that arrives in pieces.
+
+    Keeps one number for every tenth of a second, whatever the length.
+    """
+
+    def __init__(self) -> None:
+        self._momentary: list[float] = []
+        self._graph: tuple[Any, Any, Any] | None = None
+        self._rate = self._samples = 0
+        self._first: list[F32] = []  # of a sound that is shorter than one block
+
+    def add(self, rate: int, block: F32) -> None:
+        """(channels, n) float32 more of the sound, one or two channels; full scale is 1, and may be exceeded."""
+        if not block.shape[1]:
+            return
+        if self._samples < BLOCK_S * rate:
+            self._first.append(block)
+        self._push(rate, block)
+
+    def loudness(self, absolute: float | None = FLOOR_LUFS) -> float | None:
+        """LUFS of all so far; None where every block is below the gate.
+
+        A sound shorter than 0.4 s is measured as if it were repeated.
+
+        Parameters
+        ----------
+        absolute : the gate in LUFS; None puts it 50 LU under the loudest block, so that a recording that is turned up or
+            down by x dB has x LU more or less, however quiet it is
+        """
+        if not self._samples:
+            return None
+        if self._samples < BLOCK_S * self._rate:
+            short = np.concatenate(self._first, axis=1)
+            self._push(self._rate, np.tile(short, math.ceil(BLOCK_S * self._rate / short.shape[1])))
+        whole = np.array(self._momentary[int(BLOCK_S / _HOP_S) - 1 :])
+        loudest = float(whole.max(initial=-math.inf))
+        if loudest <= _SILENT_LUFS:
+            return None
+        return _gated(whole, loudest - _BELOW_LOUDEST if absolute is None else absolute)
+
+    def _push(self, rate: int, block: F32) -> None:
+        layout = "mono" if len(block) == 1 else "stereo"
+        self._graph, self._rate = self._graph or _graph(rate, layout), rate
+        _, source, sink = self._graph
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(block), format="fltp", layout=layout)
+        frame.sample_rate, frame.pts = rate, self._samples
+        self._samples += block.shape[1]
+        source.push(frame)
+        self._momentary += [float(measured.metadata["lavfi.r128.M"]) for measured in _pulled(sink)]
+
+
+_SILENT_LUFS = -119.0  # FFmpeg's number for digital silence is −120.7
+
+
+def loudness_of(rate: int, blocks: Iterable[F32]) -> float | None:
+    """LUFS of (n_i,) float32 pieces of a mono sound, gated relative to its own loudest moment; None of silence."""
+    meter = LoudnessMeter()
+    for block in blocks:
+        meter.add(rate, block[None])
+    return meter.loudness(absolute=None)
+
+
+def gain_db(loudness: float | None, wanted: float) -> float:
+    """Decibels that bring a sound to a level, at most :data:`MOST_GAIN_DB`; 0 for silence."""
+    return 0.0 if loudness is None else min(wanted - loudness, MOST_GAIN_DB)
+
+
+def amplified(blocks: Iterable[F32], decibels: float) -> Iterator[F32]:
+    """The sound, louder or softer; what then exceeds full scale stays as it is."""
+    factor = np.float32(10 ** (decibels / 20))
+    return (block * factor for block in blocks)
+
+
+def _gated(momentary: NDArray[np.float64], gate: float) -> float | None:
+    """Mean loudness of the blocks above the absolute and the relative gate."""
+    kept = momentary[momentary > gate]
+    if not len(kept):
+        return None
+    return _mean(kept[kept > _mean(kept) - _RELATIVE_GATE])
+
+
+def _mean(loudness: NDArray[np.float64]) -> float:
+    """Of powers, as the standard takes it; its constant −0.691 cancels out."""
+    return float(10 * np.log10(np.mean(10 ** (loudness / 10))))
+
+
+def _graph(rate: int, layout: str) -> tuple[Any, Any, Any]:
+    """An FFmpeg graph that measures, and its ends; they do not keep the graph alive."""
+    graph = av.filter.Graph()
+    source = graph.add_abuffer(sample_rate=rate, layout=layout, format="fltp", time_base=Fraction(1, rate))
+    meter = graph.add("ebur128", "metadata=1")
+    sink = graph.add("abuffersink")
+    source.link_to(meter)
+    meter.link_to(sink)
+    graph.configure()
+    return graph, source, sink
+
+
+def _pulled(sink: Any) -> Iterator[Any]:
+    while True:
+        try:
+            yield sink.pull()
+        except (av.error.BlockingIOError, av.error.EOFError):
+            return

@@ -1,0 +1,45 @@
+"""Where a sound is silent: below a level that goes down with the loudness of a quiet recording."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lipsync_ray.media.audio import SoundTrack, Span, speech_blocks
+from lipsync_ray.media.mel import SAMPLE_RATE
+from lipsync_ray.media.sound_probe import Sound
+
+QUIET_DBFS = -45.0  # RMS of 10 ms below which it is silence
+USUAL_LUFS = -23.0  # of what is as loud as this, or louder
+_WINDOW = SAMPLE_RATE // 100  # samples: 10 ms
+_MARGIN_S = Fraction(1, 10)  # kept before and after, so that no soft consonant is cut
+
+
+def quiet_below(loudness_lufs: float | None) -> float:
+    """dBFS of 10 ms below which a sound of that loudness is silent; of no loudness, −45."""
+    return QUIET_DBFS if loudness_lufs is None else QUIET_DBFS + min(0.0, loudness_lufs - USUAL_LUFS)
+
+
+def trim_silence(track: SoundTrack | str, sound: Sound) -> Span:
+    """The stream without its leading and trailing silence, a tenth of a second of which is kept on either side.
+
+    A stream that is silent throughout is returned whole.
+    """
+    loud: list[NDArray[np.bool_]] = []
+    rest = np.zeros(0, np.float32)
+    threshold = 10 ** (quiet_below(sound.loudness_lufs) / 10)
+    for block in speech_blocks(track, cancels=sound.cancels):
+        rest = np.concatenate((rest, block))
+        count = len(rest) // _WINDOW
+        squares = rest[: count * _WINDOW].reshape(count, _WINDOW) ** 2
+        loud.append(squares.mean(axis=1) > threshold)
+        rest = rest[count * _WINDOW :]
+    found = np.flatnonzero(np.concatenate(loud)) if loud else np.zeros(0, int)
+    if not len(found):
+        return Span(0, sound.samples)
+    step = Fraction(_WINDOW, SAMPLE_RATE)
+    start = max(Fraction(0), int(found[0]) * step - _MARGIN_S)
+    stop = min(sound.duration_s, (int(found[-1]) + 1) * step + _MARGIN_S)
+    return Span(int(start * sound.sample_rate), int(stop * sound.sample_rate))
