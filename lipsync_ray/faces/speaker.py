@@ -20,8 +20,10 @@ PROMINENT = 0.25  # … whose area is at least this part of the largest one's am
 HIDDEN = 0.5  # of a frame in which somebody is seen: one between two such, behind somebody or turned away
 RIVAL = 0.5  # of the chosen one's worth: others have less at an obvious choice
 LARGE_ENOUGH = 0.05  # of a picture's area: who moves before it is larger, and no bystander
+OF_THE_FRAME = 0.04  # of its area: a face as large is no bystander, however close a close-up of another shot is
 
 Rows = NDArray[np.intp]
+I32 = NDArray[np.int32]
 
 
 @dataclass(frozen=True)
@@ -72,12 +74,25 @@ def choose(tracks: Tracks, rule: FaceChoice, width: int, height: int) -> Choice:
     rivals = [person for person in ranked[1:] if shares and able[person] >= RIVAL * able[best]]
     sure = able[best] / (able[best] + able[rivals[0]]) if rivals else 1.0
     pictures = [person for person in worth if lively and person in still and worth[person] > able[best]]
-    large = [person for person in lively if area[person] >= PROMINENT * area[best]]
-    elsewhere = np.setdiff1d(
-        tracks.frame[np.concatenate([rows[best], *(rows[p] for p in large)])], tracks.frame[rows[best]]
-    )
     chosen = tuple(np.unique(tracks.track[rows[best]]).tolist())
-    return Choice(chosen, len(rivals), sure, len(pictures), len(elsewhere))
+    return Choice(chosen, len(rivals), sure, len(pictures), len(frames_of_others(tracks, chosen, width, height)))
+
+
+def frames_of_others(tracks: Tracks, chosen: tuple[int, ...], width: int, height: int) -> I32:
+    """(n,) int32, rising: frames that show others without the person of the chosen tracks; bystanders and pictures left out.
+
+    Others count who are large beside that person, or in the frame, (height, width).
+    """
+    own = np.isin(tracks.track, chosen)
+    if not own.any():
+        return np.zeros(0, np.int32)
+    least = min(PROMINENT * float(np.median(_areas(tracks, np.flatnonzero(own)))), OF_THE_FRAME * width * height)
+    seen = [np.zeros(0, np.int32)]
+    for person in np.unique(tracks.person[~own]):
+        rows = np.flatnonzero(tracks.person == person)
+        if not tracks.still[rows].any() and np.median(_areas(tracks, rows)) >= least:
+            seen.append(tracks.frame[rows])
+    return np.asarray(np.setdiff1d(np.concatenate(seen), tracks.frame[own]), np.int32)
 
 
 def _areas(tracks: Tracks, own: Rows) -> NDArray[np.float64]:

@@ -6,9 +6,11 @@ import pytest
 from lipsync_ray.jobs.dub.coverage import Counts, Coverage
 
 
-def coverage(frames=100, faced=100, hidden=0, marked=100):
+def coverage(frames=100, faced=100, hidden=0, marked=100, others=0):
     place = np.arange(frames)
-    return Coverage(place < faced, (place < faced) & (place < hidden), place >= frames - marked)
+    return Coverage(
+        place < faced, (place < faced) & (place < hidden), place >= frames - marked, place >= frames - others
+    )
 
 
 def test_frames_are_counted_as_the_output_shows_them():
@@ -29,8 +31,20 @@ def test_less_than_half_is_no_dub(hidden, lost):
 def test_half_is_one_and_hidden_frames_are_said():
     assert Counts(100, 50, 0, 0).too_few is None
     assert Counts(100, 0, 50, 50).too_few is None
-    assert Counts(0, 0, 0, 100).too_few is None, "a part of a video without a face passes through"
     assert Counts(100, 3, 0, 0).warning == (
         "something is before the mouth in 3 of 100 frames with the speaking face; they pass through"
     )
     assert Counts(100, 0, 3, 3).warning is None, "the mesh pass says that"
+
+
+@pytest.mark.parametrize(("faced", "others"), [(0, 0), (0, 60), (20, 41)])
+def test_a_dub_that_hardly_shows_the_speaker_is_none(faced, others):
+    reason = coverage(faced=faced, others=others).counts(np.arange(100)).elsewhere
+    assert reason is not None
+    assert f"of the 100 frames that this sound lasts, {faced or 'none'} show the person" in reason
+    assert ("other people alone" in reason) == bool(others)
+
+
+@pytest.mark.parametrize(("faced", "others"), [(1, 0), (20, 40), (100, 0)])
+def test_frames_without_anybody_pass_through(faced, others):
+    assert coverage(faced=faced, others=others).counts(np.arange(100)).elsewhere is None

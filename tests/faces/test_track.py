@@ -6,7 +6,7 @@ import numpy as np
 from lipsync_ray.faces.appearance import PATCH, UNKNOWN
 from lipsync_ray.faces.identity import SIZE
 from lipsync_ray.faces.scan import Scan
-from lipsync_ray.faces.speaker import choose, select_speaker
+from lipsync_ray.faces.speaker import choose, frames_of_others, select_speaker
 from lipsync_ray.faces.table import boxes_of, read_table, write_table
 from lipsync_ray.faces.track import gaussian, link
 
@@ -161,6 +161,17 @@ def test_one_person_speaks_in_all_scenes_wherever_they_sit():
     assert [int(tracks.person[tracks.track == t][0]) for t in ids(tracks)] == [0, 1, 0]
     assert select_speaker(tracks, "largest", 640, 360) == (0, 2)
     assert choose(tracks, "largest", 640, 360).elsewhere == 30
+
+
+def test_another_shot_of_somebody_is_spoken_of_however_near_a_close_up_is():
+    shot, near = [(n, 100, 80, 100) for n in range(40)], [(n, 60, 0, 300) for n in range(40, 90)]
+    bystander = [(n, 400, 100, 30) for n in range(90, 120)]
+    film = shot + near + bystander
+    tracks = link(scanned(120, film, cuts=(40, 90), who=lambda n, x: x), RATE)
+    chosen = choose(tracks, "largest", 640, 360)
+    assert tracks.frame[np.isin(tracks.track, chosen.tracks)].min() == 40
+    assert frames_of_others(tracks, chosen.tracks, 640, 360).tolist() == list(range(40))
+    assert chosen.elsewhere == 40
 
 
 def test_a_passer_by_takes_no_track_over():

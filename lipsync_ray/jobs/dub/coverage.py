@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from lipsync_ray.faces.box_rules import BoxRule, boxes_by
 from lipsync_ray.faces.sight import Sight
+from lipsync_ray.faces.speaker import frames_of_others
 from lipsync_ray.faces.table import read_table
 from lipsync_ray.media.probe import VideoInfo
 
@@ -16,6 +17,7 @@ Flags = NDArray[np.bool_]
 I64 = NDArray[np.int64]
 
 LEAST_DRAWN = 0.5  # of the frames that show the speaking face: a dub of fewer is none
+LEAST_SEEN = 1 / 3  # of the frames that show the speaking face or others alone: fewer, and another one speaks here
 
 
 @dataclass(frozen=True)
@@ -28,12 +30,26 @@ class Counts:
     hidden : of these, with something before its mouth
     lost : of these, neither hidden nor with the landmarks that the model needs
     faceless : without a face, or without those landmarks
+    others : of these, show other people alone, who are no bystanders
     """
 
     faced: int
     hidden: int
     lost: int
     faceless: int
+    others: int = 0
+
+    @property
+    def elsewhere(self) -> str | None:
+        """Why the person who was taken to speak is not the one to dub here; None where it may be."""
+        if self.faced and self.faced >= LEAST_SEEN * (self.faced + self.others):
+            return None
+        alone = f", {self.others} show other people alone" if self.others else ""
+        return (
+            f"of the {self.faced + self.faceless - self.lost} frames that this sound lasts, {self.faced or 'none'} show the person who is taken "
+            f"to speak in this video{alone}. Nothing was written; cut the video to what is dubbed, or choose another person by "
+            "--face left, right, center, largest or all"
+        )
 
     @property
     def too_few(self) -> str | None:
@@ -70,17 +86,20 @@ class Coverage:
     faced : (frames,) bool: shows the speaking face
     hidden : (frames,) bool: and something before its mouth
     marked : (frames,) bool: and the landmarks that the model needs
+    others : (frames,) bool: shows other people alone
     """
 
     faced: Flags
     hidden: Flags
     marked: Flags
+    others: Flags
 
     def counts(self, shown: I64) -> Counts:
         """Of a dub whose output frames show these source frames."""
         faced, hidden = self.faced[shown], self.hidden[shown]
         lost = faced & ~hidden & ~self.marked[shown]
-        return Counts(int(faced.sum()), int(hidden.sum()), int(lost.sum()), int((~faced | lost).sum()))
+        others = int((self.others[shown] & ~faced).sum())
+        return Counts(int(faced.sum()), int(hidden.sum()), int(lost.sum()), int((~faced | lost).sum()), others)
 
 
 def coverage_of(
@@ -94,6 +113,8 @@ def coverage_of(
     rule : what of a frame is the face
     marked : (frames,) bool: has the landmarks that the model needs; None where it needs none
     """
-    boxes = boxes_by(rule, read_table(table), chosen, 0, video.frames, video.width, video.height)
-    faced = np.array([box is not None for box in boxes])
-    return Coverage(faced, faced & sight.hidden, faced if marked is None else faced & marked)
+    tracks = read_table(table)
+    boxes = boxes_by(rule, tracks, chosen, 0, video.frames, video.width, video.height)
+    faced, others = np.array([box is not None for box in boxes]), np.zeros(video.frames, np.bool_)
+    others[frames_of_others(tracks, chosen, video.width, video.height)] = True
+    return Coverage(faced, faced & sight.hidden, faced if marked is None else faced & marked, others)

@@ -93,7 +93,7 @@ class LeadTables(ABC, Generic[Table]):
         """The table of some dubs is there: let them begin, or end."""
 
     def begin_seen(self, dubs: list[DubState], stage: str, marked: Flags | None = None) -> None:
-        """Let the dubs of a video begin whose mouth is visible in enough frames, and end the others.
+        """Let the dubs of a video begin that show the speaker, the mouth visible in enough frames, and end the others.
 
         Parameters
         ----------
@@ -108,7 +108,7 @@ class LeadTables(ABC, Generic[Table]):
         for dub in dubs:
             frames = ranges_of(self.run, dub)[-1][1]
             counts = coverage.counts(source_frames(np.arange(frames), video.frames, self.run.settings.loop))
-            if (reason := counts.too_few) is not None:
+            if (reason := counts.elsewhere or counts.too_few) is not None:
                 self.run.fail(dub, Failure(stage, reason))
                 continue
             dub.faceless, dub.hidden = counts.faceless, counts.hidden
