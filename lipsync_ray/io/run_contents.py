@@ -51,7 +51,11 @@ _FACES = _kinds(
     ("face tables: boxes and landmarks of every face of a source", "cache", rf"faces/parts/.+/{_STRETCH}\.npz"),
 )
 _SOUND = _kinds(
-    ("features of voices, and when somebody speaks", "cache", rf"sources/{_HEX}(-\d+)?\.(mel|whisper|mfcc|voice)[^/]*"),
+    (
+        "features of voices, and when somebody speaks",
+        "cache",
+        rf"sources/{_HEX}(-\d+)?\.(speech-mel|mel|whisper|mfcc|voice)[^/]*",
+    ),
 )
 _PARTS = _kinds(("parts of videos that are not finished", "cache", rf"parts/[^/]+/[^/]*{_HEX}-{_STRETCH}\.(mp4|png)"))
 _BEFORE_AFTER = _kinds(
@@ -64,9 +68,9 @@ _OF: Mapping[str, tuple[Kind, ...]] = {
         *_VIDEOS,
         *_FACES,
         *_kinds(
-            ("landmarks of speaking faces, and how their mouths move", "cache", rf"faces/meshes/{_HEX}\.mesh(\.mouths)?"),
-            ("landmarks of speaking faces, and how their mouths move", "cache", rf"faces/meshes/parts/.+/{_STRETCH}\.npy"),
-            ("encodings of speaking faces, from which they can be drawn", "cache", rf"faces/encodings/{_HEX}(\.json|/{_STRETCH}\.npz)"),
+            ("landmarks of speaking faces, and how their mouths move", "cache", rf"faces/meshes/{_HEX}\.mesh(\.mouths|\.sight)?"),
+            ("landmarks of speaking faces, and how their mouths move", "cache", rf"faces/meshes/parts/.+/{_STRETCH}\.np[yz]"),
+            ("encodings of speaking faces, from which they can be drawn", "cache", rf"faces/encodings/{_HEX}(\.json|\.sight|/{_STRETCH}\.npz)"),
             ("latents of heads, from which they can be drawn", "cache", rf"heads/{_HEX}(\.latents|/\d+)"),
         ),
         *_SOUND,
@@ -82,7 +86,7 @@ _OF: Mapping[str, tuple[Kind, ...]] = {
             ("features of voices, and when somebody speaks", "cache", rf"sources/{_HEX}(-\d+)?\.[^/]+\.npz"),
             ("face tracks, and how lips move", "cache", rf"tracks/[^/]+-{_HEX}\.npz|lips/.+\.npz"),
             ("parts of scores that are not finished", "cache", rf"parts/[^/]+-{_HEX}/{_STRETCH}\.npz"),
-            ("strips and players of the report", "preview", r"media/[^/]+-[0-9a-f]{12}(\.jpg|\.webm|-restored\.jpg)|media/cuttings/.+\.npz"),
+            ("strips and players of the report", "preview", r"media/[^/]+-[0-9a-f]{12}(\.jpg|\.webm|-restored\.jpg)|media/(preview_frames|cuttings)/.+\.npz"),
         ),
     ),
     "analyze": (

@@ -66,7 +66,7 @@ def test_a_plan_for_gpus_fetches_nothing(table, tmp_path, monkeypatch):
     monkeypatch.setenv("LIPSYNC_RAY_WEIGHTS", str(tmp_path / "empty"))
     settings = DubSettings(model="wav2lip_gan", restore=RestoreSettings())
     plan = planned(table, tmp_path / "out", settings, Cluster(64.0, 2.0, 3))
-    assert [stage for stage, _ in plan.pools] == ["detect", "crop", "sync", "restore", "compose"]
+    assert [stage for stage, _ in plan.pools] == ["detect", "mesh", "crop", "sync", "restore", "compose"]
     assert sum(pool.gpus for stage, pool in plan.pools if stage not in ("crop", "compose")) == pytest.approx(1)
     assert not (tmp_path / "empty").exists()
 

@@ -150,7 +150,12 @@ def eager_detector(path):
 
 def test_retinaface_looks_at_every_frame_itself(network, tmp_path, monkeypatch):
     detector = eager_detector(tmp_path / "detector.pth")
-    monkeypatch.setattr(weights, "ensure", lambda registered, progress=None: detector)
+    ensure = weights.ensure
+    monkeypatch.setattr(
+        weights,
+        "ensure",
+        lambda found, progress=None: detector if found.name == "retinaface" else ensure(found, progress),
+    )
     flat = write_video(tmp_path / "flat.mp4", [np.full((640, 640, 3), 90 + i, np.uint8) for i in range(3)])
     command = ("enhance", flat, "-o", tmp_path / "out", "--restore", network, "--actors", "1", "--crf", "0")
     assert lipsync_ray(*command) == 1  # the face table's detector sees nobody
