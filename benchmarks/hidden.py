@@ -243,7 +243,7 @@ def measure(faces: Any, lips: Any, names: Any, network: visibility.MouthVisibili
     rng = np.random.default_rng(1)
 
     def probabilities(squares: list[Any]) -> Any:
-        shown = np.stack([visibility.shown_part(square) for square in squares])
+        shown = np.stack([visibility.mouth_crop(square) for square in squares])
         pictures = torch.from_numpy(shown).permute(0, 3, 1, 2).float() / 255
         return torch.cat([network(some)[0].sigmoid() for some in torch.split(pictures, 64)]).numpy()
 

@@ -9,6 +9,7 @@ import av
 import numpy as np
 
 from lipsync_ray.faces.sight import Sight
+from lipsync_ray.media.loudness import LoudnessMeter
 
 BITS = 12
 CELL = 8
@@ -141,3 +142,11 @@ def click(at_s: float, seconds: float, rate: int = 48_000) -> np.ndarray:
 def noise(rng: np.random.Generator, seconds: float, rate: int = 16_000) -> np.ndarray:
     """(n,) float32 of speech-like level."""
     return (0.1 * rng.standard_normal(round(seconds * rate))).astype(np.float32)
+
+
+def loudness_of(rate: int, blocks) -> float | None:
+    """LUFS of (n_i,) float32 pieces of a mono sound, gated relative to its own loudest moment; None of silence."""
+    meter = LoudnessMeter()
+    for block in blocks:
+        meter.add(rate, block[None])
+    return meter.loudness(absolute=None)

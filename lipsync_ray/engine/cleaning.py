@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from rich.console import Console
 
 from lipsync_ray.engine import occupancy
-from lipsync_ray.engine.occupancy import held
+from lipsync_ray.engine.occupancy import run_lock
 from lipsync_ray.errors import SettingsError
 from lipsync_ray.io import storage
 from lipsync_ray.io.run_contents import JOBS, Use, cache_folders, kind_of
@@ -85,7 +85,7 @@ def clean(out: str, previews: bool, console: Console) -> list[Kept]:
     """
     out = storage.absolute(out)
     contents(out, previews)  # before anything is written there
-    with held(out, console):
+    with run_lock(out, console):
         found = contents(out, previews)
         going = [path for one in found if one.goes for path in one.files]
         with ThreadPoolExecutor(_REMOVERS) as pool:

@@ -34,7 +34,7 @@ _HELD: set[str] = set()  # ids of this process' own runs: a note that its run co
 
 
 @contextlib.contextmanager
-def held(out: str, console: Console) -> Iterator[None]:
+def run_lock(out: str, console: Console) -> Iterator[None]:
     """Hold a run's folder while the block runs, and tell there and on the console what the run waits for.
 
     Parameters

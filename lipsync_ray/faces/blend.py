@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lipsync_ray.faces.easing import smoothstep
 from lipsync_ray.media.picture import U8, Box, YuvFrame
 
 F32 = NDArray[np.float32]
@@ -99,5 +100,4 @@ def feather(width: int, height: int) -> F32:
 
 def _ramp(x: F32, begin: float, whole: float) -> F32:
     """Smoothstep from 0 at ``begin`` to 1 at ``whole``, in either direction."""
-    t = np.clip((x - begin) / (whole - begin), 0, 1)
-    return np.asarray(t * t * (3 - 2 * t), np.float32)
+    return smoothstep((x - begin) / (whole - begin))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from lipsync_ray.faces.mesh import CHIN, LIPS, LOWER_INNER, RING, SPEAKING, UPPER_INNER, Heads
+from lipsync_ray.faces.mesh import CHIN_PLACES, LIPS, LOWER_INNER, RING, SPEAKING, UPPER_INNER, Heads
 from lipsync_ray.faces.mouth_inside import halved
 from lipsync_ray.media.picture import Box
 
@@ -18,7 +18,6 @@ _LINE = 0.05  # eye distances around the line between lips that meet
 _CREASE = 0.35  # of its brightness that the line loses where the lips were apart
 _MIDDLE = np.sin(np.linspace(0, np.pi, 11)) ** 0.5  # of the mouth's corners, 0, and its middle, 1
 _OVERLAP, _APART = 0.12, 0.1  # of a gap between the lips, and eye distances beyond which a wider one overlaps no more
-_CHIN = tuple(range(len(LIPS), len(LIPS) + len(CHIN)))
 
 
 def uncrossed(own: F64, moved: F64, heads: Heads) -> F64:
@@ -48,7 +47,7 @@ def meeting(own: F64, moved: F64, heads: Heads, silence: float) -> F64:
     for ring in range(len(LIPS) // RING):
         moved[ring * RING + 1 : ring * RING + 10] -= _LOWER_PART * steps[1:-1, None] * down
         moved[ring * RING + 11 : (ring + 1) * RING] += (1 - _LOWER_PART) * steps[1:-1, None] * down
-    moved[list(_CHIN)] -= _CHIN_PART * silence * max(0.0, float(gaps[len(gaps) // 2])) * down
+    moved[list(CHIN_PLACES)] -= _CHIN_PART * silence * max(0.0, float(gaps[len(gaps) // 2])) * down
     return moved
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipsync_ray.faces.align import SIDE, TEMPLATE
+from lipsync_ray.faces.easing import smoothstep
 from lipsync_ray.media.picture import U8
 
 F32 = NDArray[np.float32]
@@ -29,8 +30,7 @@ def ellipse_mask() -> F32:
     """(512, 512) float32: the face as an ellipse that fades outwards. Costs nothing, and never leaps."""
     y, x = np.mgrid[0:SIDE, 0:SIDE].astype(np.float32)
     radius = np.hypot((x - _CENTRE[0]) / _AXES[0], (y - _CENTRE[1]) / _AXES[1])
-    t = np.clip((1 - radius) / _SOFT, 0, 1)
-    mask = np.asarray(t * t * (3 - 2 * t), np.float32)
+    mask = smoothstep((1 - radius) / _SOFT)
     assert mask[tuple(TEMPLATE.round().astype(int)[:, ::-1].T)].min() == 1  # eyes, nose and mouth are whole
     return mask
 

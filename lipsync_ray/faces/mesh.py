@@ -52,6 +52,7 @@ PLACE = {number: place for place, number in reversed(list(enumerate(KEPT)))}
 TALKING = slice(0, len(SPEAKING))
 _RIGID = [PLACE[number] for number in RIGID]
 
+CHIN_PLACES = tuple(range(len(LIPS), len(SPEAKING)))  # of SPEAKING
 LOWER_INNER = tuple(range(RING, RING + 11))  # of SPEAKING, from left to right, both corners included
 UPPER_INNER = (RING, *range(RING + 11, 2 * RING), RING + 10)
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from lipsync_ray.faces.align import fitted
+
 F32 = NDArray[np.float32]
-C128 = NDArray[np.complex128]
 I32 = NDArray[np.int32]
 
 LONGEST = 5  # frames at either end of a track that are filled in
@@ -35,8 +36,5 @@ def extend_ends(points: F32, tracks: I32, faces: F32) -> None:
 
 def _moved(points: F32, before: F32, after: F32) -> F32:
     """Points under the similarity of least squares that takes five landmarks to others."""
-    own, target, some = (array[..., 0] + 1j * array[..., 1] for array in (before, after, points))
-    centred = own - own.mean()
-    turn = (np.conj(centred) * (target - target.mean())).sum() / max(1e-9, float((np.abs(centred) ** 2).sum()))
-    moved: C128 = turn * (some - own.mean()) + target.mean()
-    return np.stack((moved.real, moved.imag), axis=-1).astype(np.float32)
+    matrix = fitted(before, after.astype(np.float64))
+    return np.asarray(points @ matrix[:, :2].T + matrix[:, 2], np.float32)

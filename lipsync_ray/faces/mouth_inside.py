@@ -46,12 +46,12 @@ class Inside:
     skin: float
 
 
-def mouth_box(points: F64, eyes: float, picture: YuvFrame) -> Box | None:
-    """What may be moved, as far as it lies in the picture; even, so that chroma can be moved along."""
+def mouth_box(points: F64, eyes: float, width: int, height: int) -> Box | None:
+    """What may be moved, as far as it lies in a picture of (height, width); even, so that chroma can be moved along."""
     centre = points[: len(LIPS)].mean(0)
     low = np.floor(centre - eyes * np.array([_SIDE, _ABOVE])).astype(int)
     high = np.ceil(centre + eyes * np.array([_SIDE, _BELOW])).astype(int)
-    box = Box(max(0, low[0]), max(0, low[1]), min(picture.width, high[0]), min(picture.height, high[1])).even()
+    box = Box(max(0, low[0]), max(0, low[1]), min(width, high[0]), min(height, high[1])).even()
     return box if min(box.width, box.height) >= 8 else None
 
 
@@ -81,7 +81,7 @@ def inside_of(picture: YuvFrame, points: F64, gap: float) -> Inside | None:
         return None
     heads = heads_of(points[None])
     eyes = float(heads.eyes[0])
-    box = mouth_box(points, eyes, picture)
+    box = mouth_box(points, eyes, picture.width, picture.height)
     if box is None:
         return None
     polygon = points[TALKING][[*UPPER_INNER, *LOWER_INNER[::-1]]]

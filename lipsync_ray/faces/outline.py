@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lipsync_ray.faces.easing import smoothstep
 from lipsync_ray.faces.mesh import NOSE, OUTLINE, PLACE
 from lipsync_ray.media.picture import Box
 
@@ -52,6 +53,5 @@ def outline_weight(edge: F64, eyes: float, box: Box) -> F32:
     corners = np.round(((polygon - (box.x0, box.y0)) * scale + 0.5) * 16).astype(np.int32)
     cv2.fillPoly(mask, [corners], 1, shift=4)
     far = cv2.distanceTransform(mask, cv2.DIST_L2, 3)[1:-1, 1:-1] / (scale * eyes)
-    t = np.clip((far - _INSIDE) / _SOFT, 0, 1)
-    weight = np.asarray(t * t * (3 - 2 * t), np.float32)
+    weight = np.asarray(smoothstep((far - _INSIDE) / _SOFT), np.float32)
     return np.asarray(cv2.resize(weight, (box.width, box.height), interpolation=cv2.INTER_LINEAR), np.float32)

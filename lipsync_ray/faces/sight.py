@@ -13,6 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lipsync_ray.faces.easing import smoothstep
+
 F32 = NDArray[np.float32]
 I32 = NDArray[np.int32]
 Flags = NDArray[np.bool_]
@@ -56,8 +58,7 @@ class Sight(NamedTuple):
                     far = np.minimum(far, place - start + 1)
                 if stop < len(able) and not able[stop] and self.scenes[stop] in (-1, self.scenes[stop - 1]):
                     far = np.minimum(far, stop - place)
-                t = far / (FADE + 1)
-                out[start:stop] = t * t * (3 - 2 * t)
+                out[start:stop] = smoothstep(far / (FADE + 1))
         return out
 
     def to_bytes(self) -> bytes:

@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipsync_ray.faces.closed_lips import PARTED, gap_between, join, line_box, meeting, uncrossed
+from lipsync_ray.faces.easing import smoothstep
 from lipsync_ray.faces.lip_basis import LipBasis
 from lipsync_ray.faces.mesh import (
-    CHIN,
+    CHIN_PLACES,
     JAW,
     KEPT,
-    LIPS,
     LOWER_INNER,
     NOSE,
     PLACE,
@@ -40,17 +40,14 @@ F64 = NDArray[np.float64]
 
 _RIM = 0.15  # of the box, over which the movement fades at its upper end
 _NODES = 40  # of the grid that a field is computed on
-_BESIDE = (
-    0.12  # eye distances beside the corners of the mouth within which what is above and below comes to move as one
-)
+_BESIDE = 0.12  # eye distances beside the mouth's corners, over which above and below come to move as one
 _BELOW_CHIN = 1.45  # of the way from the nose to the outline of the jaw: still again
 
 _CORNERS = (0, RING // 2, RING, RING + RING // 2)
 _LOWER_LIP = (*range(1, 10), *range(RING + 1, RING + 10))
 _UPPER_LIP = (*range(11, RING), *range(RING + 11, 2 * RING))
-_CHIN = tuple(range(len(LIPS), len(LIPS) + len(CHIN)))
-_MOVING_ABOVE = (*_UPPER_LIP, *_CORNERS, *_CHIN)
-_MOVING_BELOW = (*_LOWER_LIP, *_CORNERS, *_CHIN)
+_MOVING_ABOVE = (*_UPPER_LIP, *_CORNERS, *CHIN_PLACES)
+_MOVING_BELOW = (*_LOWER_LIP, *_CORNERS, *CHIN_PLACES)
 _STILL = tuple(PLACE[number] for number in STILL)
 _OUTLINE = tuple(PLACE[number] for number in (152, 148, 176, 377, 400, *JAW))
 
@@ -89,7 +86,7 @@ class LipWarp:
         at = points[None].astype(np.float64)
         heads = heads_of(at)
         eyes = float(heads.eyes[0])
-        box, edge = mouth_box(at[0], eyes, picture), moving_edge(at[0])
+        box, edge = mouth_box(at[0], eyes, picture.width, picture.height), moving_edge(at[0])
         if box is None or (box := within(box, edge)) is None:
             return
         if silence:
@@ -141,7 +138,8 @@ def _below_chin(points: F64) -> F64:
 def _field(at: F64, moved: F64, box: Box) -> F32:
     """(rows, _NODES, 2) where the content of each node of a grid over the box comes from, as a displacement.
 
-    It is −`moved` at the first of `at`, and 0 at the rest. A polyharmonic spline of r³ with a linear part (Duchon 1977), through all of them, fading to 0 at the rim.
+    It is −`moved` at the first of `at`, and 0 at the rest. A polyharmonic spline of r³ with a linear part (Duchon 1977), through all
+    of them, fading to 0 at the upper rim.
     """
     scale = float(box.width)
     known = (at - (box.x0, box.y0)) / scale
@@ -178,8 +176,7 @@ def _between_corners(target: F64, eyes: float, box: Box) -> F32:
     half = float(np.linalg.norm(right - left)) / 2
     middle = (left + right) / 2 - (box.x0, box.y0)
     far = np.abs((_nodes(box) - middle) @ along) - half
-    t = np.clip(1 - far / (_BESIDE * eyes), 0, 1)
-    return np.asarray((t * t * (3 - 2 * t)).reshape(-1, _NODES, 1), np.float32)
+    return np.asarray(smoothstep(1 - far / (_BESIDE * eyes)).reshape(-1, _NODES, 1), np.float32)
 
 
 def _cubed(a: F64, b: F64) -> F64:
@@ -189,8 +186,7 @@ def _cubed(a: F64, b: F64) -> F64:
 
 def _window(rows: int) -> F64:
     """(rows, 1, 1) smoothly from 0 at the upper rim to 1."""
-    t = np.clip((np.arange(rows) + 0.5) / rows / _RIM, 0, 1)
-    return np.asarray((t * t * (3 - 2 * t))[:, None, None], np.float64)
+    return np.asarray(smoothstep((np.arange(rows) + 0.5) / rows / _RIM)[:, None, None], np.float64)
 
 
 def _above_line(target: F64, heads: Heads) -> F64:

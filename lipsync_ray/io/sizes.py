@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 
 from lipsync_ray.io import local_files, storage
-from lipsync_ray.io.retries import with_retries
 
 
 def sizes_below(url: str) -> dict[str, int]:
@@ -19,8 +18,4 @@ def sizes_below(url: str) -> dict[str, int]:
             except FileNotFoundError:  # removed meanwhile
                 continue
         return found
-    fs, path = storage.file_system(url)
-    fs.invalidate_cache(path)
-    entries = with_retries(f"listing {url}", lambda: fs.find(path, detail=True))
-    root = fs._strip_protocol(path).rstrip("/") + "/"
-    return {fs._strip_protocol(name).removeprefix(root): int(entry["size"] or 0) for name, entry in entries.items()}
+    return {path: int(entry["size"] or 0) for path, entry in storage.remote_tree(url).items()}

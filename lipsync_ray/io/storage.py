@@ -175,13 +175,16 @@ def list_names(url: str) -> set[str]:
 
 def list_tree(url: str) -> set[str]:
     """Paths of all objects below a folder, relative to it; empty where there is none."""
-    if is_local(url):
-        return local_files.tree(absolute(url))
+    return local_files.tree(absolute(url)) if is_local(url) else set(remote_tree(url))
+
+
+def remote_tree(url: str) -> dict[str, dict[str, Any]]:
+    """Path of every object below a folder of a store, relative to it → what fsspec tells of it."""
     fs, path = file_system(url)
     fs.invalidate_cache(path)
-    found = with_retries(f"listing {url}", lambda: fs.find(path))
+    found = with_retries(f"listing {url}", lambda: fs.find(path, detail=True))
     root = fs._strip_protocol(path).rstrip("/") + "/"
-    return {entry.removeprefix(root) for entry in map(fs._strip_protocol, found)}
+    return {fs._strip_protocol(name).removeprefix(root): entry for name, entry in found.items()}
 
 
 def glob(url: str) -> list[str]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipsync_ray.io import storage
-from lipsync_ray.media.audio import SoundTrack, blocks, sound_stream
+from lipsync_ray.media.audio import SoundTrack, sound_stream
 from lipsync_ray.media.container import main_stream, opened
 from lipsync_ray.media.loudness import LoudnessMeter
 from lipsync_ray.media.notes import of_streams
@@ -170,10 +170,8 @@ def get_audio_details(url: str) -> AudioDetails:
     DecodeError : a stream without a single decodable sample
     """
     track = SoundTrack(url)
-    sound = probe_audio(track)
     levels = _Levels()
-    for rate, block in blocks(track):
-        levels.add(rate, block)
+    sound = probe_audio(track, levels.add)
     with opened(url) as container:
         stream = sound_stream(container, track)
         streams = [s.language or f"stream {s.index}" for s in container.streams.audio]

@@ -98,7 +98,7 @@ _shared: weakref.ReferenceType[FrameCache] | None = None
 _sharing = threading.Lock()
 
 
-def held_pictures() -> FrameCache:
+def shared_frame_cache() -> FrameCache:
     """What the stages of this process share; it goes with the last of them."""
     global _shared
     with _sharing:

@@ -77,14 +77,6 @@ class LoudnessMeter:
 _SILENT_LUFS = -119.0  # FFmpeg's number for digital silence is −120.7
 
 
-def loudness_of(rate: int, blocks: Iterable[F32]) -> float | None:
-    """LUFS of (n_i,) float32 pieces of a mono sound, gated relative to its own loudest moment; None of silence."""
-    meter = LoudnessMeter()
-    for block in blocks:
-        meter.add(rate, block[None])
-    return meter.loudness(absolute=None)
-
-
 def gain_db(loudness: float | None, wanted: float) -> float:
     """Decibels that bring a sound to a level, at most :data:`MOST_GAIN_DB`; 0 for silence."""
     return 0.0 if loudness is None else min(wanted - loudness, MOST_GAIN_DB)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lipsync_ray.media.audio import SoundTrack, blocks, mono_blocks, sound_stream
 from lipsync_ray.media.clipping import Clipping, Levels
@@ -13,6 +15,8 @@ from lipsync_ray.media.container import opened
 from lipsync_ray.media.endings import cut_off
 from lipsync_ray.media.loudness import LoudnessMeter
 from lipsync_ray.media.mixer import STEREO
+
+F32 = NDArray[np.float32]
 
 _CANCELS = 0.01  # of two channels' power that is left in their mean, below which they cancel each other out
 
@@ -50,8 +54,12 @@ class Sound:
         return Fraction(self.samples, self.sample_rate)
 
 
-def probe_audio(track: SoundTrack | str) -> Sound:
+def probe_audio(track: SoundTrack | str, listen: Callable[[int, F32], None] | None = None) -> Sound:
     """Decode a stream to its end and say what it was; exact, where a header may be wrong.
+
+    Parameters
+    ----------
+    listen : is given the sample rate and each block, (channels, n) float32, as they are decoded
 
     Raises
     ------
@@ -71,6 +79,8 @@ def probe_audio(track: SoundTrack | str) -> Sound:
         mean_power += float(np.square(mean, dtype=np.float64).sum())
         levels.add(mean)
         meter.add(rate, mean[None])
+        if listen is not None:
+            listen(rate, block)
     cancels = cancel_out(channels, power, mean_power)
     with opened(track.url, planned=track.content) as container:
         stream = sound_stream(container, track)

@@ -45,7 +45,7 @@ def levelled_blocks(
 
 
 def speech_mel(track: SoundTrack, sound: Sound, span: Span | None) -> Iterator[F32]:
-    """(columns, 80) float32 mel, time first, in pieces; decodes the sound twice where bands are missing.
+    """(columns, 80) float32 mel, time first, in pieces. Decodes the sound twice: which bands it lacks is known at its end.
 
     Parameters
     ----------

@@ -54,7 +54,7 @@ def _layer(into: int, out: int, stride: int = 1) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(into, out, 3, stride, 1, bias=False), nn.BatchNorm2d(out), nn.ReLU())
 
 
-def shown_part(square: U8) -> U8:
+def mouth_crop(square: U8) -> U8:
     """(64, 64, 3) uint8 RGB that the network sees of a face's (192, 192, 3) square."""
     part = cv2.resize(square[_ROWS, _COLUMNS], (SIDE, SIDE), interpolation=cv2.INTER_AREA)
     return np.asarray(part, np.uint8)
@@ -78,7 +78,7 @@ class Visibility(Batched):
         A square is cut by :func:`lipsync_ray.faces.mesh.square_of`.
         """
         shown = (
-            np.stack([shown_part(square) for square in squares]) if squares else np.zeros((0, SIDE, SIDE, 3), np.uint8)
+            np.stack([mouth_crop(square) for square in squares]) if squares else np.zeros((0, SIDE, SIDE, 3), np.uint8)
         )
         return self.passes(self._pass, shown, none=np.zeros(0, np.float32))
 

@@ -49,6 +49,20 @@ class SourceFile:
 
 
 @dataclass(frozen=True)
+class MadeFile:
+    """A video or picture that is committed.
+
+    Attributes
+    ----------
+    url : where
+    drawn : when and where pixels were drawn in it; None where nobody knows
+    """
+
+    url: str
+    drawn: tuple[Drawn, ...] | None
+
+
+@dataclass(frozen=True)
 class Claim:
     """What is said of one file.
 

@@ -15,7 +15,7 @@ from lipsync_ray.provenance.claims import Claim
 from lipsync_ray.provenance.marking import Marking, MarkOrder, mark_again
 
 
-def said_of(marking: Marking, claim: Claim) -> dict[str, Any]:
+def provenance_columns(marking: Marking, claim: Claim) -> dict[str, Any]:
     """A finished row's columns of what its file says."""
     signer = marking.signer.sha256 if marking.signer is not None else None
     return {"provenance": marking.kind, "signer": signer, "mark": marking.digest(claim)}
@@ -80,7 +80,7 @@ def _mark_finished(
         if isinstance(answer, Failure):  # the file is as it was, and so is its record: the next run tries again
             run.end(replace(row, status="failed", stage=answer.stage, error=answer.reason), recorded=False)
         else:
-            run.end(replace(row, **said_of(marking, order.claim)))
+            run.end(replace(row, **provenance_columns(marking, order.claim)))
 
 
 def _here(run: JobRun[Any, Result], row: Result) -> str:

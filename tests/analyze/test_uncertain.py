@@ -11,7 +11,7 @@ from lipsync_ray.errors import ManifestError
 from lipsync_ray.jobs.analyze.analysis import ANALYSES, read_analyses
 from lipsync_ray.jobs.analyze.assemble import build_row, report_text
 from lipsync_ray.jobs.analyze.files import File
-from lipsync_ray.jobs.analyze.page import shown_phrases, write_page
+from lipsync_ray.jobs.analyze.page import page_phrases, write_page
 from lipsync_ray.jobs.analyze.plan import FileRow, Known
 from lipsync_ray.jobs.analyze.rejected import read_rejected
 from lipsync_ray.media.details import AudioDetails
@@ -91,9 +91,9 @@ def test_report_and_page_show_the_words_with_the_reason(uncertain, wordless, tmp
 
 def test_the_page_shows_a_beginning():
     phrases = [Phrase(0.0, 1.0, "a" * 30), Phrase(1.0, 2.0, "b" * 30), Phrase(2.0, 3.0, "c" * 30, uncertain="why")]
-    assert shown_phrases(phrases, 200) == [(f"{'a' * 30} {'b' * 30}", None), ("c" * 30, "why")]
-    assert shown_phrases(phrases, 61) == [(f"{'a' * 30} {'b' * 30}", None), ("…", None)]
-    assert shown_phrases(None) == []
+    assert page_phrases(phrases, 200) == [(f"{'a' * 30} {'b' * 30}", None), ("c" * 30, "why")]
+    assert page_phrases(phrases, 61) == [(f"{'a' * 30} {'b' * 30}", None), ("…", None)]
+    assert page_phrases(None) == []
 
 
 def test_a_table_of_an_earlier_version_is_read(uncertain, tmp_path):

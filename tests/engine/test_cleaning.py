@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from lipsync_ray.cli.app import app
 from lipsync_ray.engine.cleaning import clean, contents
-from lipsync_ray.engine.occupancy import held
+from lipsync_ray.engine.occupancy import run_lock
 from lipsync_ray.errors import SettingsError
 from lipsync_ray.io import storage
 
@@ -94,7 +94,7 @@ def test_a_link_is_removed_and_not_what_it_leads_to(tmp_path):
 
 def test_a_run_that_works_there_keeps_its_files(place):
     make(place, "dub", [f"sources/{KEY}.mel"])
-    with held(place, QUIET), pytest.raises(SettingsError, match="another run works there"):
+    with run_lock(place, QUIET), pytest.raises(SettingsError, match="another run works there"):
         clean(place, False, QUIET)
     assert f"sources/{KEY}.mel" in storage.list_tree(place)
     clean(place, False, QUIET)

@@ -10,11 +10,11 @@ import pytest
 from rich.console import Console
 
 from lipsync_ray.engine import occupancy
-from lipsync_ray.engine.occupancy import FILE, held
+from lipsync_ray.engine.occupancy import FILE, run_lock
 from lipsync_ray.errors import SettingsError
 
 QUIET = Console(quiet=True)
-HOLD = "import sys\nfrom lipsync_ray.engine.occupancy import held\nfrom rich.console import Console\nwith held(sys.argv[1], Console()):\n    print('held', flush=True)\n    input()"
+HOLD = "import sys\nfrom lipsync_ray.engine.occupancy import run_lock\nfrom rich.console import Console\nwith run_lock(sys.argv[1], Console()):\n    print('held', flush=True)\n    input()"
 
 
 @pytest.fixture
@@ -30,11 +30,11 @@ def holder(tmp_path):
 
 
 def test_a_second_run_is_refused_and_may_begin_when_the_first_has_ended(holder, tmp_path):
-    with pytest.raises(SettingsError, match=f"process {holder.pid} on "), held(str(tmp_path), QUIET):
+    with pytest.raises(SettingsError, match=f"process {holder.pid} on "), run_lock(str(tmp_path), QUIET):
         pass
     holder.communicate("\n")
     assert not (tmp_path / FILE).exists()
-    with held(str(tmp_path), QUIET):
+    with run_lock(str(tmp_path), QUIET):
         assert (tmp_path / FILE).exists()
     assert not (tmp_path / FILE).exists()
 
@@ -47,7 +47,7 @@ def test_a_run_that_was_killed_here_is_over_at_once(holder, tmp_path):
             if occupancy._process(holder.pid) == f"{holder.pid}-":
                 break
             threading.Event().wait(0.02)
-        with held(str(tmp_path), QUIET):
+        with run_lock(str(tmp_path), QUIET):
             pass
 
 
@@ -67,18 +67,21 @@ def test_a_run_elsewhere_is_watched_for_a_sign_of_life(tmp_path, monkeypatch, li
     monkeypatch.setattr(occupancy.time, "monotonic", lambda: next(clock))
     said = io.StringIO()
     if lives:
-        with pytest.raises(SettingsError, match="process 7 on far"), held(str(tmp_path), Console(file=said, width=400)):
+        with (
+            pytest.raises(SettingsError, match="process 7 on far"),
+            run_lock(str(tmp_path), Console(file=said, width=400)),
+        ):
             pass
         assert said.getvalue().count("\n") == 1
     else:
-        with held(str(tmp_path), Console(file=said, width=400)):
+        with run_lock(str(tmp_path), Console(file=said, width=400)):
             pass
         assert "that run is over" in said.getvalue().splitlines()[1]
 
 
 def test_it_gives_signs_of_life(tmp_path, monkeypatch):
     monkeypatch.setattr(occupancy, "BEAT_S", 0.01)
-    with held(str(tmp_path), QUIET):
+    with run_lock(str(tmp_path), QUIET):
         for _ in range(500):
             if json.loads((tmp_path / FILE).read_text())["beat"] >= 2:
                 break
@@ -88,11 +91,11 @@ def test_it_gives_signs_of_life(tmp_path, monkeypatch):
 
 def test_a_note_that_nobody_can_read_holds_nobody_up(tmp_path):
     (tmp_path / FILE).write_text("{")
-    with held(str(tmp_path), QUIET):
+    with run_lock(str(tmp_path), QUIET):
         pass
 
 
 def test_an_error_in_the_run_gives_the_folder_back(tmp_path):
-    with pytest.raises(RuntimeError), held(str(tmp_path), QUIET):
+    with pytest.raises(RuntimeError), run_lock(str(tmp_path), QUIET):
         raise RuntimeError
     assert not (tmp_path / FILE).exists()

@@ -15,7 +15,7 @@ def scene(seed, height=360, width=640):
     return cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
 
 
-def seen_from(room, x, y=60, width=400, height=225):
+def view(room, x, y=60, width=400, height=225):
     return np.ascontiguousarray(room[y : y + height, x : x + width])
 
 
@@ -27,7 +27,7 @@ def cuts(frames, rate=25, likeness=lambda: None):
 
 
 ONE, OTHER = scene(0), scene(1)
-HERE, THERE = seen_from(ONE, 100), seen_from(OTHER, 100)
+HERE, THERE = view(ONE, 100), view(OTHER, 100)
 
 
 def brighter(frame, by=120):
@@ -46,13 +46,13 @@ def test_a_cut_after_the_first_frame_and_before_the_last():
 
 @pytest.mark.parametrize("step", [4, 20, 35])
 def test_a_pan_is_none(step):
-    assert cuts([seen_from(ONE, x) for x in range(0, 240, step)]) == []
+    assert cuts([view(ONE, x) for x in range(0, 240, step)]) == []
 
 
 def test_a_camera_that_shakes_is_none_and_a_cut_in_it_is_one():
     places = (120 + 60 * np.sin(2 * np.pi * 2 * np.arange(40) / 25)).astype(int)
-    assert cuts([seen_from(ONE, x) for x in places]) == []
-    assert cuts([seen_from(ONE if n < 20 else OTHER, x) for n, x in enumerate(places)]) == [20]
+    assert cuts([view(ONE, x) for x in places]) == []
+    assert cuts([view(ONE if n < 20 else OTHER, x) for n, x in enumerate(places)]) == [20]
 
 
 @pytest.mark.parametrize("lasts", [1, 2, 3])
@@ -61,7 +61,7 @@ def test_a_flash_is_none(lasts):
     assert cuts([HERE] * 8 + lit + [HERE] * 8) == []
 
 
-def test_a_cut_beside_a_flash_is_one():
+def test_a_cut_next_to_a_flash_is_one():
     assert cuts([HERE] * 8 + [brighter(HERE)] + [THERE] * 8) == [9]
     assert cuts([HERE] * 8 + [brighter(THERE)] + [THERE] * 8) == [8]
 

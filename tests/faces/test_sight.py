@@ -46,7 +46,7 @@ def test_scenes_do_not_take_part_in_each_other():
     assert strength[29] == 1, "beside a cut nothing pops, so nothing fades"
 
 
-def test_frames_that_nobody_looked_at_are_as_their_neighbours():
+def test_frames_without_a_look_take_the_nearest_one():
     visible = probability(range(20, 40))
     visible[38:42] = np.nan
     hidden = sight_of(visible, scenes(60)).hidden

@@ -218,7 +218,7 @@ def test_mouths_survive_being_stored(points):
     assert not nobody.by_track
 
 
-def test_a_mouth_is_learnt_from_all_that_is_seen_of_a_person(points):
+def test_a_mouth_is_learnt_from_all_frames_of_a_person(points):
     gaps = np.concatenate((np.linspace(0, 0.02, 60), np.linspace(0, 0.2, 60)))
     frames, tracks = course_of(points, gaps), np.repeat([4, 7], 60).astype(np.int32)
     one = mouths_of(frames, tracks, {4: 0, 7: 0}).by_track

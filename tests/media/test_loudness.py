@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from clips import loudness_of
 
-from lipsync_ray.media.loudness import MOST_GAIN_DB, LoudnessMeter, gain_db, loudness_of
+from lipsync_ray.media.loudness import MOST_GAIN_DB, LoudnessMeter, gain_db
 
 RATE = 48_000
 

@@ -3,11 +3,10 @@
 import av
 import numpy as np
 import pytest
-from clips import tone, write_audio
+from clips import loudness_of, tone, write_audio
 
 from lipsync_ray.media import mel, speech_bands
 from lipsync_ray.media.audio import SoundTrack, Span, speech_blocks
-from lipsync_ray.media.loudness import loudness_of
 from lipsync_ray.media.sound_probe import probe_audio
 from lipsync_ray.media.speech_mel import LEVEL_LUFS, levelled_blocks, speech_mel
 

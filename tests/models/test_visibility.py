@@ -9,7 +9,7 @@ from occluders import OTHERS
 
 from lipsync_ray.faces.mesh import cut_square, square_of
 from lipsync_ray.media.picture import Colour, YuvFrame
-from lipsync_ray.models.visibility import SIDE, Visibility, shown_part
+from lipsync_ray.models.visibility import SIDE, Visibility, mouth_crop
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +54,6 @@ def test_no_answer_depends_on_the_others(network, face_square):
 def test_it_sees_the_lower_middle_of_the_square():
     square = np.zeros((192, 192, 3), np.uint8)
     square[76:172, 48:144] = 200
-    part = shown_part(square)
+    part = mouth_crop(square)
     assert part.shape == (SIDE, SIDE, 3)
     assert (part == 200).all()

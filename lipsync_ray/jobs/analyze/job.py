@@ -12,7 +12,7 @@ from functools import partial
 
 from rich.console import Console
 
-from lipsync_ray.engine.occupancy import held
+from lipsync_ray.engine.occupancy import run_lock
 from lipsync_ray.engine.resources import Layout, allocate
 from lipsync_ray.engine.start import started
 from lipsync_ray.errors import WeightsError
@@ -74,7 +74,7 @@ def run(
     if reason and settings.whisper != "none":
         console.print(f"without text: {reason}", highlight=False, markup=False, soft_wrap=True)
     out = storage.absolute(out)
-    with held(out, console), started(workers) as runner:
+    with run_lock(out, console), started(workers) as runner:
         layout = allocate(runner.cluster, workers, alone=False)  # options that cannot be met end the run here
         run = AnalyzeRun(files, settings, workers, out, console, runner, whisper, reason)
         run.write()

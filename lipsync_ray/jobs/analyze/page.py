@@ -28,7 +28,7 @@ def write_page(analyses: Sequence[Analysis], out: str) -> str:
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"shortened": shortened, "shown_phrases": shown_phrases, "number": number, "share": share}
+    environment.filters |= {"shortened": shortened, "page_phrases": page_phrases, "number": number, "share": share}
     text = (resources.files("lipsync_ray.jobs.analyze") / _TEMPLATE).read_text(encoding="utf-8")
     order = {"impossible": 0, "poor": 1, "good": 2}
     ordered = sorted(analyses, key=lambda a: (order[a.verdict.split(":")[0]], not a.warnings))
@@ -53,7 +53,7 @@ def shortened(text: str, most: int = SHOWN_TEXT) -> str:
     return f"{head.rsplit(' ', 1)[0] if ' ' in head else head} …"
 
 
-def shown_phrases(phrases: Iterable[Phrase] | None, most: int = SHOWN_TEXT) -> list[tuple[str, str | None]]:
+def page_phrases(phrases: Iterable[Phrase] | None, most: int = SHOWN_TEXT) -> list[tuple[str, str | None]]:
     """(text, why it is uncertain) of the first phrases, so many characters in all; phrases alike are one."""
     shown: list[tuple[str, str | None]] = []
     left = most

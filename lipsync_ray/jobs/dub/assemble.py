@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from lipsync_ray.io.results import Drawn
 from lipsync_ray.jobs.dub.drawn import Drawing
 from lipsync_ray.media.join import AudioTrack, join_committed
-from lipsync_ray.provenance.claims import Claim
+from lipsync_ray.provenance.claims import Claim, MadeFile
 from lipsync_ray.provenance.marking import UNMARKED, Marking
 from lipsync_ray.restoration.previews import join_rows
 
@@ -44,15 +43,7 @@ class VideoOrder:
     drawing: Drawing | None = None
 
 
-@dataclass(frozen=True)
-class Made:
-    """A video that is committed: where, and when and where it was drawn."""
-
-    url: str
-    drawn: tuple[Drawn, ...] | None = None
-
-
-def make_video(order: VideoOrder) -> Made:
+def make_video(order: VideoOrder) -> MadeFile:
     """Join a dub's parts under its audio and commit the mp4; the parts stay until the dub is recorded as done.
 
     Raises
@@ -66,4 +57,4 @@ def make_video(order: VideoOrder) -> Made:
     join_committed(order.parts, order.frames, order.rate, order.track, order.url, order.sources, *said)
     if order.previews is not None:
         join_rows(order.previews, order.key)
-    return Made(order.url, drawn)
+    return MadeFile(order.url, drawn)

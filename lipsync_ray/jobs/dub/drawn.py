@@ -16,7 +16,7 @@ from lipsync_ray.faces.table import landmarks_of, read_table, tracks_of
 from lipsync_ray.io.results import Drawn
 from lipsync_ray.jobs.dub.animate import shown_head
 from lipsync_ray.jobs.dub.plan import Segment
-from lipsync_ray.media.picture import Box, Colour, YuvFrame
+from lipsync_ray.media.picture import Box
 from lipsync_ray.provenance.stretches import around, stretches
 from lipsync_ray.settings import HeadSettings, RestoreSettings
 
@@ -74,12 +74,11 @@ def _mouths(whole: Segment, known: list[Box | None]) -> list[Box | None]:
     video = whole.video
     points = whole.mesh.read(0, video.frames).astype(np.float64)
     there = whole.mesh.mouths().tracks >= 0
-    plane = np.broadcast_to(np.uint8(0), (video.height + video.height % 2, video.width + video.width % 2))
-    size = YuvFrame(plane, plane[::2, ::2], plane[::2, ::2], Colour())  # a picture's size is asked for, no pixel of it
+    width, height = video.width + video.width % 2, video.height + video.height % 2  # pictures have even sides
     out: list[Box | None] = [None] * len(known)
     for frame in np.flatnonzero(there).tolist():
         if known[frame] is not None:
-            out[frame] = mouth_box(points[frame], float(heads_of(points[frame][None]).eyes[0]), size)
+            out[frame] = mouth_box(points[frame], float(heads_of(points[frame][None]).eyes[0]), width, height)
     return out
 
 

@@ -19,7 +19,7 @@ from typing import Any
 from rich.console import Console
 
 from lipsync_ray.engine import meters
-from lipsync_ray.engine.occupancy import held
+from lipsync_ray.engine.occupancy import run_lock
 from lipsync_ray.engine.resources import Layout, allocate
 from lipsync_ray.engine.stages import Failure, StageSpec
 from lipsync_ray.engine.start import started
@@ -30,7 +30,7 @@ from lipsync_ray.io import storage
 from lipsync_ray.io.manifest import Dub
 from lipsync_ray.io.out_folder import check_out
 from lipsync_ray.io.results import Summary
-from lipsync_ray.jobs.dub.assemble import Made, VideoOrder, make_video
+from lipsync_ray.jobs.dub.assemble import VideoOrder, make_video
 from lipsync_ray.jobs.dub.drawn import Drawing
 from lipsync_ray.jobs.dub.head_stages import ComposeHeads, DrawHeads
 from lipsync_ray.jobs.dub.heads import Heads
@@ -45,7 +45,8 @@ from lipsync_ray.media.join import AudioTrack
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.models import weights
 from lipsync_ray.models.weights import Checkpoint
-from lipsync_ray.provenance.kept import said_of
+from lipsync_ray.provenance.claims import MadeFile
+from lipsync_ray.provenance.kept import provenance_columns
 from lipsync_ray.provenance.marking import marking_of
 from lipsync_ray.restoration import previews
 from lipsync_ray.settings import DubSettings, Reference, Workers
@@ -81,7 +82,7 @@ def run(
     marking = marking_of(settings.provenance)
     asked = networks(settings, fetching)
     out = storage.absolute(out)
-    with held(out, console), started(workers) as runner:
+    with run_lock(out, console), started(workers) as runner:
         # options that cannot be met end the run here
         device = allocate(runner.cluster, workers, alone=True, decoding=settings.decodes_on_gpus).device
         recipe = Recipe.of(settings, asked, device, workers.batch)
@@ -170,7 +171,7 @@ def _lead_tables(run: DubRun, videos: Mapping[str, VideoInfo], layout: Layout) -
     return EncodedFaces(run, videos, layout.model) if run.recipe.encoded else Meshes(run, videos, layout.model)
 
 
-def _lips_pass(run: DubRun, layout: Layout) -> VideoPass[DubState, VideoOrder, Made]:
+def _lips_pass(run: DubRun, layout: Layout) -> VideoPass[DubState, VideoOrder, MadeFile]:
     return VideoPass(
         name="lips",
         folder=run.url("parts"),
@@ -239,7 +240,7 @@ def _order(run: DubRun, dub: DubState) -> VideoOrder:
     return VideoOrder(dub.id, dub.ordered, dub.frames, rate, track, url, sources, shown, claim, run.marking, drawing)
 
 
-def _end_done(run: DubRun, dub: DubState, made: Made) -> None:
+def _end_done(run: DubRun, dub: DubState, made: MadeFile) -> None:
     assert dub.info is not None
     row = run.row_of(
         dub,
@@ -253,7 +254,7 @@ def _end_done(run: DubRun, dub: DubState, made: Made) -> None:
         duration_s=float(dub.frames / dub.info.rate),
         segments=len(dub.parts),
         reused_segments=dub.reused,
-        **said_of(run.marking, claim_of(run.recipe, dub)),
+        **provenance_columns(run.marking, claim_of(run.recipe, dub)),
     )
     run.end(row)
     storage.remove(run.url("parts", dub.id))

@@ -92,7 +92,7 @@ class LeadTables(ABC, Generic[Table]):
     def begin(self, dubs: list[DubState], table: Table) -> None:
         """The table of some dubs is there: let them begin, or end."""
 
-    def begin_seen(self, dubs: list[DubState], stage: str, marked: Flags | None = None) -> None:
+    def begin_drawable(self, dubs: list[DubState], stage: str, marked: Flags | None = None) -> None:
         """Let the dubs of a video begin that show the speaker, the mouth visible in enough frames, and end the others.
 
         Parameters
@@ -183,7 +183,7 @@ class Meshes(LeadTables[MeshTable]):
                 dub.warn(f"{lost} of {dub.speaker.frames} source frames with a face show no landmarks; {what}")
             waiting.append(dub)
         if waiting:
-            self.begin_seen(waiting, "mesh", marked if moved else None)
+            self.begin_drawable(waiting, "mesh", marked if moved else None)
 
 
 class EncodedFaces(LeadTables[EncodingTable]):
@@ -205,4 +205,4 @@ class EncodedFaces(LeadTables[EncodingTable]):
         dub.encodings, dub.sight = table, table.sight_url
 
     def begin(self, dubs: list[DubState], table: EncodingTable) -> None:
-        self.begin_seen(dubs, "encode")
+        self.begin_drawable(dubs, "encode")

@@ -22,7 +22,7 @@ from lipsync_ray.io import storage
 from lipsync_ray.jobs.dub.lips import Draw, Generating, Lips, closing, heard_by, hushed
 from lipsync_ray.jobs.dub.plan import Segment
 from lipsync_ray.media.encode import encode
-from lipsync_ray.media.frame_cache import FrameCache, held_pictures
+from lipsync_ray.media.frame_cache import FrameCache, shared_frame_cache
 from lipsync_ray.media.picture import Box, YuvFrame
 from lipsync_ray.models.weights import Checkpoint
 from lipsync_ray.restoration.faces import FaceRestorer, Restored, RestoreFiles, Target
@@ -80,7 +80,7 @@ class Crops:
 Drawn = Crops | Lips
 
 
-def shown_pictures(segment: Segment, held: FrameCache) -> Iterator[YuvFrame]:
+def source_pictures(segment: Segment, held: FrameCache) -> Iterator[YuvFrame]:
     """The source's picture for each of a segment's output frames; not to be written into."""
     return held.pictures_at(segment.table, segment.video, segment.source_frames().tolist())
 
@@ -88,7 +88,7 @@ def shown_pictures(segment: Segment, held: FrameCache) -> Iterator[YuvFrame]:
 def placed_pictures(crops: Drawn, held: FrameCache) -> Iterator[tuple[int, YuvFrame, int | None]]:
     """(place, the source's picture, row of its face) for each of a segment's output frames; None where it has no face."""
     rows = {place: row for row, place in enumerate(crops.places.tolist())}
-    for place, picture in enumerate(shown_pictures(crops.segment, held)):
+    for place, picture in enumerate(source_pictures(crops.segment, held)):
         yield place, picture, rows.get(place)
 
 
@@ -117,7 +117,7 @@ class Crop:
 
     def __init__(self, side: int, closing: Checkpoint | None = None) -> None:
         self._side = side
-        self._held = held_pictures()
+        self._held = shared_frame_cache()
         self._last: Crops | None = None
         self._basis: LipBasis | None = None
         if closing is not None:
@@ -143,7 +143,7 @@ class Crop:
         last: tuple[YuvFrame, U8] | None = None
         strength = read_sight(segment.sight).strengths()[shown]
         close = closing(segment, self._basis) if self._basis is not None else None
-        for place, (index, picture) in enumerate(zip(shown, shown_pictures(segment, self._held), strict=True)):
+        for place, (index, picture) in enumerate(zip(shown, source_pictures(segment, self._held), strict=True)):
             if (box := known[index - low]) is None or not strength[place]:
                 continue
             if last is None or last[0] is not picture or boxes[-1] != box:
@@ -201,7 +201,7 @@ class Restore:
 
     def __init__(self, files: RestoreFiles, device: str, precision: Precision) -> None:
         self._restorer = FaceRestorer(files, device, precision)
-        self._held = held_pictures()
+        self._held = shared_frame_cache()
 
     def __call__(self, crops: Drawn) -> Drawn:
         segment = crops.segment
@@ -234,7 +234,7 @@ class Compose:
 
     def __init__(self, restore: RestoreSettings | None = None) -> None:
         self._restore = restore
-        self._held = held_pictures()
+        self._held = shared_frame_cache()
 
     def __call__(self, crops: Drawn) -> Composed:
         segment = crops.segment

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from lipsync_ray.io import storage
 from lipsync_ray.io.identity import check_unchanged
-from lipsync_ray.io.results import Drawn
 from lipsync_ray.jobs.enhance.drawn import drawn_in
 from lipsync_ray.jobs.enhance.plan import EnhanceRow
 from lipsync_ray.media import audio
@@ -16,7 +15,7 @@ from lipsync_ray.media.audio import SoundTrack, Span
 from lipsync_ray.media.join import AudioCopy, AudioTrack, join_committed, may_copy
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.media.sound_probe import probe_audio
-from lipsync_ray.provenance.claims import Claim
+from lipsync_ray.provenance.claims import Claim, MadeFile
 from lipsync_ray.provenance.marking import Marking
 from lipsync_ray.restoration.previews import join_rows
 from lipsync_ray.settings import Region
@@ -49,15 +48,7 @@ class EnhancedOrder:
     region: Region
 
 
-@dataclass(frozen=True)
-class Made:
-    """A video or picture that is committed: where, and when and where faces were drawn in it."""
-
-    url: str
-    drawn: tuple[Drawn, ...] | None
-
-
-def make_enhanced(order: EnhancedOrder) -> Made:
+def make_enhanced(order: EnhancedOrder) -> MadeFile:
     """Join a video's parts under its own audio and commit the mp4; or a picture's only one.
 
     The audio is copied packet by packet where an mp4 takes its codec, else encoded to AAC.
@@ -83,7 +74,7 @@ def make_enhanced(order: EnhancedOrder) -> Made:
         source = video.url, video.content
         join_committed(order.parts, video.frames, video.rate, _track(video), order.url, [source], comment, finish)
     join_rows(order.previews, order.key)
-    return Made(order.url, drawn)
+    return MadeFile(order.url, drawn)
 
 
 def _track(video: VideoInfo) -> AudioTrack | AudioCopy | None:

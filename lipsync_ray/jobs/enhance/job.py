@@ -14,7 +14,7 @@ from typing import Any
 
 from rich.console import Console
 
-from lipsync_ray.engine.occupancy import held
+from lipsync_ray.engine.occupancy import run_lock
 from lipsync_ray.engine.resources import Layout, allocate
 from lipsync_ray.engine.stages import Failure
 from lipsync_ray.engine.start import started
@@ -24,7 +24,7 @@ from lipsync_ray.inputs.speakers import SpeakerQuery, SpeakerTracks, choose_spea
 from lipsync_ray.io import storage
 from lipsync_ray.io.out_folder import check_out
 from lipsync_ray.io.results import Summary
-from lipsync_ray.jobs.enhance.assemble import EnhancedOrder, Made, make_enhanced
+from lipsync_ray.jobs.enhance.assemble import EnhancedOrder, make_enhanced
 from lipsync_ray.jobs.enhance.inputs import ENHANCE, EnhanceRun, EnhanceState, prepare
 from lipsync_ray.jobs.enhance.plan import rows_of
 from lipsync_ray.jobs.enhance.sources import EnhanceInput
@@ -32,7 +32,8 @@ from lipsync_ray.jobs.enhance.stages import Compose, Composed, Restore
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.models import weights
 from lipsync_ray.models.precision import resolved
-from lipsync_ray.provenance.kept import said_of
+from lipsync_ray.provenance.claims import MadeFile
+from lipsync_ray.provenance.kept import provenance_columns
 from lipsync_ray.provenance.marking import marking_of
 from lipsync_ray.restoration import previews
 from lipsync_ray.restoration.weights import resolve
@@ -64,7 +65,7 @@ def run(
     restoration = resolve(settings.restore, fetching)
     retinaface = weights.by_name("retinaface", fetching) if settings.detector == "retinaface" else None
     out = storage.absolute(out)
-    with held(out, console), started(workers) as runner:
+    with run_lock(out, console), started(workers) as runner:
         layout = allocate(runner.cluster, workers, alone=False, networks=2)
         settings = replace(settings, precision=resolved(settings.precision, layout.device))
         run = EnhanceRun(items, base, settings, restoration, workers, out, console, runner, layout.device, marking)
@@ -126,7 +127,7 @@ def _query(state: EnhanceState) -> SpeakerQuery:
 
 def _restore_pass(
     run: EnhanceRun, layout: Layout, retinaface: weights.Checkpoint | None
-) -> VideoPass[EnhanceState, EnhancedOrder, Made]:
+) -> VideoPass[EnhanceState, EnhancedOrder, MadeFile]:
     settings = run.settings
     files = run.restoration.files
     make = partial(Restore, files, layout.device, settings.precision, run.workers.batch, retinaface)
@@ -163,9 +164,9 @@ def _order(run: EnhanceRun, state: EnhanceState) -> EnhancedOrder:
     )  # fmt: skip
 
 
-def _end_done(run: EnhanceRun, state: EnhanceState, made: Made) -> None:
+def _end_done(run: EnhanceRun, state: EnhanceState, made: MadeFile) -> None:
     counts = {} if state.reused else {"faceless_frames": state.faceless, "restored_frames": state.restored}
     segments = {"segments": len(state.parts), "reused_segments": state.reused}
-    said = said_of(run.marking, run.claim_of(state))
+    said = provenance_columns(run.marking, run.claim_of(state))
     run.end(run.row_of(state, "done", output=made.url, drawn=made.drawn, **segments, **counts, **said))
     storage.remove(run.url("parts", state.id))

@@ -16,7 +16,7 @@ from functools import partial
 
 from rich.console import Console
 
-from lipsync_ray.engine.occupancy import held
+from lipsync_ray.engine.occupancy import run_lock
 from lipsync_ray.engine.resources import Layout, allocate
 from lipsync_ray.engine.stages import Failure
 from lipsync_ray.engine.start import started
@@ -108,7 +108,7 @@ def run(
     scorer = scorers.resolve(settings.scorer, settings.scorer_weights, fetching)
     fid_weights = None if settings.fid == "none" else inception.resolve(settings.fid, fetching)
     out = storage.absolute(out)
-    with held(out, console), started(workers) as runner:
+    with run_lock(out, console), started(workers) as runner:
         layout = allocate(runner.cluster, workers, alone=False, networks=2 + (fid_weights is not None))
         run = EvaluateRun(items, settings, workers, out, console, runner, scorer, fid_weights)
         run.write()

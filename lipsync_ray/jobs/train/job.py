@@ -16,7 +16,7 @@ from typing import Any
 
 from rich.console import Console
 
-from lipsync_ray.engine.occupancy import held
+from lipsync_ray.engine.occupancy import run_lock
 from lipsync_ray.engine.resources import allocate
 from lipsync_ray.engine.start import started
 from lipsync_ray.engine.team import ALONE
@@ -91,7 +91,11 @@ def run(
     check(clips, settings)
     out = storage.absolute(out)
     sources = Sources.of(settings, fetching)
-    with held(out, console), started(workers) as runner, tempfile.TemporaryDirectory(prefix="lipsync-ray-") as scratch:
+    with (
+        run_lock(out, console),
+        started(workers) as runner,
+        tempfile.TemporaryDirectory(prefix="lipsync-ray-") as scratch,
+    ):
         device = allocate(runner.cluster, workers, alone=True).device
         room = int(runner.cluster.gpus if device == "cuda" else runner.cluster.cpus)
         if settings.trainers > room:

@@ -3,7 +3,7 @@ import pytest
 from clips import barcode, read_barcode, write_video
 
 from lipsync_ray.media import decode
-from lipsync_ray.media.frame_cache import FrameCache, held_pictures
+from lipsync_ray.media.frame_cache import FrameCache, shared_frame_cache
 from lipsync_ray.media.probe import probe_video
 
 FRAME = 128 * 64 * 3 // 2
@@ -86,8 +86,8 @@ def test_pictures_cannot_be_written_into(info):
 
 
 def test_stages_of_a_process_share_until_the_last_has_gone():
-    first = held_pictures()
-    assert held_pictures() is first
+    first = shared_frame_cache()
+    assert shared_frame_cache() is first
     first.marked = True
     del first
-    assert not hasattr(held_pictures(), "marked")
+    assert not hasattr(shared_frame_cache(), "marked")
