@@ -47,6 +47,12 @@ def test_lips_that_follow_their_sound(tmp_path):
     assert disagreements(found, 0) == []
 
 
+def test_lips_that_meet_in_a_pause_follow_their_sound(tmp_path):
+    resting = lips(1)
+    resting.opening[:40] = 0
+    assert verdict(resting, lips(3), Sounds(sound(tmp_path, 1))).heard == pytest.approx(1)
+
+
 def test_nothing_is_said_of_what_was_not_seen(tmp_path):
     sounds = Sounds(sound(tmp_path, 1), sound(tmp_path, 2))
     found = verdict(Lips.none(PLACES), Lips.none(PLACES), sounds)

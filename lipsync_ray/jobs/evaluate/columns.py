@@ -83,7 +83,8 @@ METRICS = (
     ),
     Metric(
         "heard", "judge: heard openness", "heard", "", "higher", 2,
-        "Correlation of the lips' opening with what a network never used to train a generator hears in the sound.", lambda s: s.heard,
+        "Correlation of the lips' opening with what a network never used to train a generator hears in the "
+        "sound, where somebody speaks.", lambda s: s.heard,
         lips=True,
     ),
     Metric(

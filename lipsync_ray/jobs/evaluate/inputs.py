@@ -33,7 +33,7 @@ from lipsync_ray.models.scorers import SCORERS
 from lipsync_ray.models.weights import Checkpoint
 from lipsync_ray.settings import EvaluateSettings, Workers
 
-SCORES_VERSION = 6  # raise when the same video and settings would get other numbers
+SCORES_VERSION = 7  # raise when the same video and settings would get other numbers
 DRAWN_ANEW = "a head drawn anew: none of its frames is one of the source's; FID alone compares their faces"
 EVALUATE = JobSpec("evaluate", SCORES, done="scored", packages=("pytorch-fid",))
 

@@ -86,6 +86,11 @@ class _Sound(NamedTuple):
     silent: NDArray[np.bool_]
     points: F32
 
+    @property
+    def spoken(self) -> F32:
+        """(n,) the opening; NaN where nobody speaks: of a pause, in which lips meet, the judge was taught nothing."""
+        return np.where(self.silent, np.float32(np.nan), self.opening)
+
 
 def _read(url: str) -> _Sound:
     with np.load(io.BytesIO(storage.read_bytes(url))) as arrays:
@@ -174,23 +179,23 @@ def verdict(lips: Lips, reference: Lips, sounds: Sounds) -> Verdict:
     if sounds.own is not None:
         sound = _read(sounds.own.url)
         for name, right in (
-            ("heard", judges.heard(ours, sound.opening)),
+            ("heard", judges.heard(ours, sound.spoken)),
             ("agrees", judges.agreed(shown, sound.points)),
         ):
             if right is not None:
                 found |= {name: right.r, f"{name}_best": right.best, f"{name}_lag": right.lag}
-        found["heard_undubbed"] = judges.correlation(theirs, sound.opening)
+        found["heard_undubbed"] = judges.correlation(theirs, sound.spoken)
         found["agrees_undubbed"] = judges.agreement(was_shown, sound.points)
         found["silent_lips"] = judges.restlessness(ours, sound.silent)
     if sounds.other is not None:
         other = _read(sounds.other.url)
-        found["heard_other"] = judges.correlation(ours, other.opening)
+        found["heard_other"] = judges.correlation(ours, other.spoken)
         found["agrees_other"] = judges.agreement(shown, other.points)
     if sounds.reference is not None:
         sound = _read(sounds.reference.url)
         own_time = slice(0, int(sounds.reference_s * RATE))  # after that a shorter reference is looped
         for name, real in (
-            ("heard_real", judges.heard(theirs[own_time], sound.opening)),
+            ("heard_real", judges.heard(theirs[own_time], sound.spoken)),
             ("agrees_real", judges.agreed(was_shown[own_time], sound.points)),
         ):
             found[name] = real.best if real is not None else None

@@ -50,7 +50,7 @@ class Score:
     jitter, jitter_reference : mean second difference of the landmarks, in parts of the eyes' distance
     compared_frames : that those are means of
     reference_error : why nothing was compared
-    heard : correlation of the lips' opening with the one that a judge hears in the video's sound
+    heard : correlation of the lips' opening with the one that a judge hears in the video's sound, where somebody speaks
     heard_best, heard_lag : the highest within ±8 frames of 40 ms, and where; positive where the lips come late
     heard_other : of the same lips with another sound of the evaluation
     heard_undubbed : of the reference's lips with the video's sound
