@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from lipsync_ray.errors import CheckpointError
-from lipsync_ray.models import echomimic, echomimic_files, extras, hear, musetalk, musetalk_files, weights
+from lipsync_ray.models import echomimic, echomimic_files, extras, lip_poses, musetalk, musetalk_files, weights
 from lipsync_ray.models.batched import Batched
 from lipsync_ray.models.checkpoint import compare, load_into, read_entries, read_state
 from lipsync_ray.models.lip_sync import AudioWindow, Build, FrontEnd, GeneratorSpec, Pauses, Sampling, alone
@@ -190,15 +190,15 @@ def _mini(state: dict[str, Tensor], path: Path) -> nn.Module:
 
 
 def _listener(state: dict[str, Tensor], path: Path) -> nn.Module:
-    return hear.listener_for(state)
+    return lip_poses.ensemble_for(state)
 
 
 def _load_faces(checkpoint: Checkpoint, device: str, precision: Precision, batch: int | None) -> LipModel:
     return LipModel(checkpoint.here(), device, precision, batch)
 
 
-def _load_poses(checkpoint: Checkpoint, device: str, precision: Precision, batch: int | None) -> hear.LipPoses:
-    return hear.LipPoses(checkpoint.here(), device, batch)  # always in float32
+def _load_poses(checkpoint: Checkpoint, device: str, precision: Precision, batch: int | None) -> lip_poses.LipPoses:
+    return lip_poses.LipPoses(checkpoint.here(), device, batch)  # always in float32
 
 
 def _wav2lip(
@@ -218,7 +218,7 @@ def _wav2lip(
 
 def _warp() -> GeneratorSpec:
     # Trained on windows centred on the frame's own time.
-    audio = AudioWindow("speech-mel", 80, hear.COLUMNS, lead=hear.COLUMNS // 2, silent_end=True)
+    audio = AudioWindow("speech-mel", 80, lip_poses.COLUMNS, lead=lip_poses.COLUMNS // 2, silent_end=True)
     return GeneratorSpec(
         "warp",
         "directions",

@@ -140,7 +140,7 @@ class GeneratorSpec:
     signature : a state-dict entry that only this network has, by which a checkpoint is known
     build : (entries of a checkpoint, its file) → the network that it is of, without its numbers
     load : (checkpoint, device, precision, batch) → the loaded model: a :class:`Generator` of faces, or of lip poses
-        :class:`~lipsync_ray.models.hear.LipPoses`
+        :class:`~lipsync_ray.models.lip_poses.LipPoses`
     draws : "faces", square crops that are pasted; "lips", poses that the frame's own pixels are moved to; or a "head", a video of
         its own
     crop_side : pixels: side of the square that it is shown and draws

@@ -182,7 +182,7 @@ def prepare(run: DubRun) -> None:
             run.fail(dub, Failure("analysis", "; ".join(reasons)))
         elif isinstance(video, Exception) or isinstance(audio, Exception):
             gone = row.video if isinstance(video, Exception) else row.audio
-            run.fail(dub, Failure("look", f"{gone}: {video if isinstance(video, Exception) else audio}"))
+            run.fail(dub, Failure("probe", f"{gone}: {video if isinstance(video, Exception) else audio}"))
         else:
             keys = run.recipe.keys(row, video, audio)
             dub.content, dub.audio_content, dub.own_sound = video, audio, audio == video
@@ -202,7 +202,7 @@ def _look_at_files(run: DubRun) -> None:
             progress.advance(0, isinstance(info, Failure))
             _tell(run, by_video[video.key], "info", info)
         audios = [_source(run, key, dubs[0]) for key, dubs in by_audio.items()]
-        for audio, speech in run.context.map_tasks("listen", extract_audio_features, audios):
+        for audio, speech in run.context.map_tasks("audio features", extract_audio_features, audios):
             progress.advance(0, isinstance(speech, Failure))
             _tell(run, by_audio[audio.key], "speech", speech)
     for dub in run.active.values():

@@ -121,10 +121,10 @@ class Crop:
         self._last: Crops | None = None
         self._basis: LipBasis | None = None
         if closing is not None:
-            from lipsync_ray.models.hear import listener_of
+            from lipsync_ray.models.lip_poses import load_ensemble
 
             one_thread()
-            self._basis = listener_of(closing.here()).basis()
+            self._basis = load_ensemble(closing.here()).basis()
 
     def __call__(self, segment: Segment) -> Crops:
         if self._last is None or self._last.segment.seen != segment.seen:
