@@ -83,6 +83,7 @@ LIGHT = (
     "inputs.speakers",
     "jobs.analyze.stages",
     "jobs.dub.assemble",
+    "jobs.dub.methods.registry",
     "jobs.dub.stages",
     "jobs.enhance.assemble",
     "jobs.enhance.stages",

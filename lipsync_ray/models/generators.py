@@ -21,7 +21,7 @@ from lipsync_ray.errors import CheckpointError
 from lipsync_ray.models import echomimic, echomimic_files, extras, hear, musetalk, musetalk_files, weights
 from lipsync_ray.models.batched import Batched
 from lipsync_ray.models.checkpoint import compare, load_into, read_entries, read_state
-from lipsync_ray.models.lip_sync import AudioWindow, Build, FrontEnd, GeneratorSpec, Pauses, Sampling, alone
+from lipsync_ray.models.lip_sync import AudioWindow, Build, FrontEnd, GeneratorSpec, Latents, Pauses, Sampling, alone
 from lipsync_ray.models.mini import Mini, mini_for
 from lipsync_ray.models.precision import dtype_of
 from lipsync_ray.models.wav2lip import CROP, MEL_BANDS, MEL_STEP, Block, Wav2Lip
@@ -51,7 +51,7 @@ def resolve(model: str, progress: weights.Progress | None = None, fetch: bool = 
     spec = spec_of(checkpoint)
     if registered is None and spec.parts is not alone:  # its file has the name that every such file has
         folders = Path(checkpoint.given).parents
-        checkpoint = replace(checkpoint, name=f"{spec.name}-{folders[0 if spec.sampling else 1].name}")
+        checkpoint = replace(checkpoint, name=f"{spec.name}-{folders[0 if spec.method == 'head' else 1].name}")
     return replace(checkpoint, parts=spec.parts(checkpoint, progress, fetch))
 
 
@@ -212,51 +212,29 @@ def _wav2lip(
 ) -> GeneratorSpec:
     audio = AudioWindow(front_end, 80, MEL_STEP, Fraction(shift))
     return GeneratorSpec(
-        name, signature, build, _load_faces, CROP, audio, reference, get_args(Reference), pauses=pauses
-    )
+        name, "paste", audio, signature, build, _load_faces, crop_side=CROP, reference=reference,
+        references=get_args(Reference), pauses=pauses, taught_by="generator",
+    )  # fmt: skip
 
 
 def _warp() -> GeneratorSpec:
     # Trained on windows centred on the frame's own time.
     audio = AudioWindow("speech-mel", 80, hear.COLUMNS, lead=hear.COLUMNS // 2, silent_end=True)
     return GeneratorSpec(
-        "warp",
-        "directions",
-        _listener,
-        _load_poses,
-        0,
-        audio,
-        None,
-        draws="lips",
-        pauses="every",
-        cpu_batch=64,
-        gpu_batch=512,
-    )
+        "warp", "warp", audio, "directions", _listener, _load_poses, reference=None, pauses="every",
+        taught_by="pose", cpu_batch=64, gpu_batch=512,
+    )  # fmt: skip
 
 
 def _musetalk(name: str, margin: int, blend: Literal["jaw", "raw"]) -> GeneratorSpec:
     # Two frames before, each rounded up to whole columns; beyond both ends of the sound are zeros.
     audio = AudioWindow("whisper", 50, musetalk.COLUMNS, lead_frames=2, silent_end=True)
     return GeneratorSpec(
-        name,
-        musetalk.SIGNATURE,
-        musetalk.build_for,
-        musetalk.MuseTalk,
-        musetalk.CROP,
-        audio,
-        "current",
-        ("current",),
-        box="half-face",
-        margin=margin,
-        shifts=not margin,
-        blend=blend,
-        encode=musetalk.LatentEncoder,
-        channels=8,
-        parts=musetalk_files.parts,
-        extra="musetalk",
-        cpu_batch=musetalk.CPU_BATCH,
-        gpu_batch=musetalk.GPU_BATCH,
-    )
+        name, "latent", audio, musetalk.SIGNATURE, musetalk.build_for, musetalk.MuseTalk,
+        how=Latents(musetalk.LatentEncoder, margin, blend, shifts=not margin), crop_side=musetalk.CROP,
+        references=("current",), channels=8, parts=musetalk_files.parts, extra="musetalk",
+        cpu_batch=musetalk.CPU_BATCH, gpu_batch=musetalk.GPU_BATCH,
+    )  # fmt: skip
 
 
 def _load_animator(checkpoint: Checkpoint, device: str, precision: Precision, batch: int | None) -> echomimic.Animator:
@@ -264,22 +242,12 @@ def _load_animator(checkpoint: Checkpoint, device: str, precision: Precision, ba
 
 
 def _echomimic(name: str, steps: int, guidance: float) -> GeneratorSpec:
+    sampling = Sampling(steps, guidance, echomimic.HeadDecoder, sums=name == echomimic_files.NORMAL)
     return GeneratorSpec(
-        name,
-        echomimic.SIGNATURE,
-        echomimic.build_for,
-        _load_animator,
-        echomimic.SIDE,
-        AudioWindow("whisper-layers", 50, echomimic.ROWS, lead=4),
-        None,
-        draws="head",
-        sampling=Sampling(steps, guidance, echomimic.HeadDecoder, sums=name == echomimic_files.NORMAL),
-        channels=4,
-        parts=echomimic.parts,
-        extra="echomimic",
-        cpu_batch=echomimic.CPU_BATCH,
-        gpu_batch=echomimic.GPU_BATCH,
-    )
+        name, "head", AudioWindow("whisper-layers", 50, echomimic.ROWS, lead=4), echomimic.SIGNATURE, echomimic.build_for,
+        _load_animator, how=sampling, crop_side=echomimic.SIDE, reference=None, channels=4, parts=echomimic.parts,
+        extra="echomimic", cpu_batch=echomimic.CPU_BATCH, gpu_batch=echomimic.GPU_BATCH,
+    )  # fmt: skip
 
 
 # The shift is 0 as the published Wav2Lip infers, −1 as it was trained (``inference.py`` against ``wav2lip_train.py``).

@@ -28,7 +28,7 @@ from lipsync_ray.jobs.enhance.assemble import EnhancedOrder, make_enhanced
 from lipsync_ray.jobs.enhance.inputs import ENHANCE, EnhanceRun, EnhanceState, prepare
 from lipsync_ray.jobs.enhance.plan import rows_of
 from lipsync_ray.jobs.enhance.sources import EnhanceInput
-from lipsync_ray.jobs.enhance.stages import Compose, Composed, Restore
+from lipsync_ray.jobs.enhance.stages import Restore
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.models import weights
 from lipsync_ray.models.precision import resolved
@@ -36,6 +36,7 @@ from lipsync_ray.provenance.claims import MadeFile
 from lipsync_ray.provenance.kept import provenance_columns
 from lipsync_ray.provenance.marking import marking_of
 from lipsync_ray.restoration import previews
+from lipsync_ray.restoration.compose import Compose, Composed
 from lipsync_ray.restoration.weights import resolve
 from lipsync_ray.settings import EnhanceSettings, Workers
 
@@ -149,7 +150,7 @@ def _restore_pass(
 
 
 def _take_row(state: EnhanceState, composed: Composed) -> None:
-    state.faceless += composed.faceless
+    state.faceless += composed.frames - composed.drawn
     state.restored += composed.restored
     state.warnings |= dict.fromkeys(composed.notes)
 
