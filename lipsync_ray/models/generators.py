@@ -1,6 +1,7 @@
 """Lip-sync models as the pipeline calls them: crops and windows of sound in, crops that say it out.
 
-A network joins by an entry in :data:`GENERATORS` and its weights in :mod:`lipsync_ray.models.registry` (docs/add-a-model.md).
+A network of the package joins by an entry in :data:`GENERATORS` and its weights in :mod:`lipsync_ray.models.registry`, others by
+:func:`lipsync_ray.jobs.dub.methods.registry.register` (docs/add-a-model.md).
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ from lipsync_ray.settings import Precision, Reference
 U8 = NDArray[np.uint8]
 F32 = NDArray[np.float32]
 
+_ADDED: dict[str, Checkpoint] = {}  # of :func:`add`
+
 
 def resolve(model: str, progress: weights.Progress | None = None, fetch: bool = True) -> Checkpoint:
     """What `--model` says: a registered name, fetched where it must be and `fetch` says so, a file, or a published folder.
@@ -41,6 +44,8 @@ def resolve(model: str, progress: weights.Progress | None = None, fetch: bool = 
     CheckpointError : a given file holds no known generator
     ModelError : packages that it needs are not installed
     """
+    if model in _ADDED:
+        return _ADDED[model]
     folder = Path(model).expanduser().absolute()
     registered = weights.find(model)
     if (registered is None or registered.kind != "lips") and folder.is_dir():
@@ -55,6 +60,12 @@ def resolve(model: str, progress: weights.Progress | None = None, fetch: bool = 
     return replace(checkpoint, parts=spec.parts(checkpoint, progress, fetch))
 
 
+def add(spec: GeneratorSpec, checkpoint: Checkpoint) -> None:
+    """Add a model of somebody else, or replace it."""
+    GENERATORS[:] = [*(known for known in GENERATORS if known.name != spec.name), spec]
+    _ADDED[spec.name] = checkpoint
+
+
 def spec_of(checkpoint: Checkpoint) -> GeneratorSpec:
     """The spec of a checkpoint. One that is registered has its entry's; another's file is read, and checked.
 
@@ -63,6 +74,8 @@ def spec_of(checkpoint: Checkpoint) -> GeneratorSpec:
     WeightsError, CheckpointError : a given file holds no known generator
     ModelError : packages that it needs are not installed
     """
+    if _ADDED.get(checkpoint.name) == checkpoint:
+        return _by_network(checkpoint.name)
     registered = checkpoint.registered
     return _by_network(registered.network) if registered else _verified(checkpoint.here(), checkpoint.sha256)
 
@@ -252,7 +265,7 @@ def _echomimic(name: str, steps: int, guidance: float) -> GeneratorSpec:
 
 # The shift is 0 as the published Wav2Lip infers, −1 as it was trained (``inference.py`` against ``wav2lip_train.py``).
 # On one CPU core a batch of 16 has 0.9 of the speed of 32, and a segment's last batch wastes less.
-GENERATORS = (
+GENERATORS = [
     _warp(),
     _wav2lip("mini", "flow.weight", _mini, -1, "speech-mel", "closed", "long"),
     _wav2lip("wav2lip", "output_block.1.weight", _plain, 0),
@@ -260,4 +273,4 @@ GENERATORS = (
     _musetalk(musetalk_files.V1, margin=0, blend="raw"),
     _echomimic(echomimic_files.NORMAL, steps=30, guidance=2.5),
     _echomimic(echomimic_files.ACCELERATED, steps=6, guidance=1.0),
-)
+]
