@@ -10,7 +10,7 @@ scans and parts. A dub that cannot go on becomes a row that says why, and the ot
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
 from functools import partial
@@ -18,12 +18,13 @@ from functools import partial
 from rich.console import Console
 
 from lipsync_ray.engine import meters
+from lipsync_ray.engine.graph import Ask
 from lipsync_ray.engine.occupancy import run_lock
 from lipsync_ray.engine.resources import Layout, allocate
 from lipsync_ray.engine.stages import Failure
 from lipsync_ray.engine.start import started
 from lipsync_ray.engine.video_pass import VideoPass
-from lipsync_ray.inputs.face_pass import FaceTable, FollowUp, run_with_faces
+from lipsync_ray.inputs.face_pass import FacePass, FaceTable
 from lipsync_ray.inputs.speakers import SpeakerQuery, SpeakerTracks, choose_speaker
 from lipsync_ray.io import storage
 from lipsync_ray.io.manifest import Dub
@@ -112,9 +113,8 @@ def _make_dubs(run: DubRun) -> None:
         networks=run.recipe.network_stages,
         decoding=run.settings.decodes_on_gpus,
     )
-    lead = run.recipe.method.lead(run, videos, layout)
 
-    def on_table(key: str, table: FaceTable) -> Iterable[SpeakerQuery]:
+    def on_table(key: str, table: FaceTable) -> None:
         run.detected_videos += table.fresh
         for dub in by_video[key]:
             dub.table = table.url
@@ -122,9 +122,10 @@ def _make_dubs(run: DubRun) -> None:
             if table.failure:
                 run.fail(dub, table.failure)
         if table.failure is None:
-            yield SpeakerQuery(key, table.url, run.settings.face, videos[key].width, videos[key].height)
+            video = videos[key]
+            choose.ready.append(SpeakerQuery(key, table.url, run.settings.face, video.width, video.height))
 
-    def on_speaker(query: SpeakerQuery, speaker: SpeakerTracks | Failure) -> Iterable[str]:
+    def on_speaker(query: SpeakerQuery, speaker: SpeakerTracks | Failure) -> None:
         speaking = []
         for dub in by_video[query.key]:
             if isinstance(speaker, Failure):
@@ -137,23 +138,16 @@ def _make_dubs(run: DubRun) -> None:
             else:
                 _end_without_face(run, dub, speaker.without)
         if speaking:
-            return lead.wanted(query.key, speaking)
-        lead.drop(query.key)
-        return ()
+            source.spec.ready.extend(source.wanted(query.key, speaking))
+        else:
+            source.drop(query.key)
 
-    users = f"{len(run.dubs)} dubs"
-    lips = _lips_pass(run, layout)
-    follow_up = FollowUp("choose", choose_speaker, on_table, on_speaker)
-    run_with_faces(
-        run.context,
-        videos,
-        run.url("faces"),
-        layout.model,
-        follow_up,
-        lips,
-        users,
-        lead=lead.lead,
-    )
+    # faces ► who speaks ► what the model needs of the source ► segments
+    faces = FacePass(videos, run.url("faces"), layout.model, on_table)
+    choose = Ask(name="choose", task=choose_speaker, on_answer=on_speaker, after=(faces.spec,))
+    source = run.recipe.method.lead(run, videos, layout, after=(choose,))
+    lips = replace(_lips_pass(run, layout), after=(source.spec,), ready=source.ready)
+    faces.run_before(run.context, [choose, source.spec, lips], f"{len(run.dubs)} dubs")
 
 
 def _lips_pass(run: DubRun, layout: Layout) -> VideoPass[DubState, VideoOrder, MadeFile]:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lipsync_ray.engine.graph import Node
 from lipsync_ray.engine.resources import Pool
 from lipsync_ray.engine.stages import Failure
 from lipsync_ray.engine.video_pass import VideoPass
 from lipsync_ray.faces.speaker import FaceRule
 from lipsync_ray.inputs import mesh_tables
-from lipsync_ray.inputs.face_pass import Lead
 from lipsync_ray.inputs.faced_videos import FacedVideo
 from lipsync_ray.inputs.mesh_tables import MeshTable, mesh_pass
 from lipsync_ray.inputs.sights import read_sight
@@ -46,8 +48,12 @@ class LeadPass(Protocol):
     """What a method makes of a source, or of a dub, between its faces and its segments."""
 
     @property
-    def lead(self) -> Lead:
+    def spec(self) -> VideoPass[Any, Any, Any]:
         """Its pass."""
+
+    @property
+    def ready(self) -> deque[str]:
+        """Dubs that it has let begin."""
 
     def wanted(self, key: str, dubs: list[DubState]) -> Iterable[str]:
         """Dubs of a video whose speaker is known; the ids that the pass can begin, where something is not there yet."""
@@ -73,9 +79,12 @@ class LeadTables(ABC, Generic[Table]):
     videos : key → the video; the face that speaks in it is the settings' choice
     pool : that makes them
     folder : where they are
+    after : what its pass comes after
     """
 
-    def __init__(self, run: DubRun, videos: Mapping[str, VideoInfo], pool: Pool, folder: str) -> None:
+    def __init__(
+        self, run: DubRun, videos: Mapping[str, VideoInfo], pool: Pool, folder: str, after: tuple[Node, ...]
+    ) -> None:
         self.run = run
         there = storage.list_names(folder)
         self._tables: dict[str, Table] = {}
@@ -86,7 +95,8 @@ class LeadTables(ABC, Generic[Table]):
             table = self._tables[key] = self.table(url)
             if not table.is_among(there):
                 self._active[key] = FacedVideo(key=key, video=video, url=url)
-        self.lead = Lead(self.make_pass(self._active, pool, folder))
+        self.spec = replace(self.make_pass(self._active, pool, folder), after=after)
+        self.ready: deque[str] = deque()
 
     @abstractmethod
     def name(self, key: str) -> str:
@@ -126,7 +136,7 @@ class LeadTables(ABC, Generic[Table]):
             dub.faceless, dub.hidden = counts.faceless, counts.hidden
             if counts.warning:
                 dub.warn(counts.warning)
-            self.lead.ready.append(dub.id)
+            self.ready.append(dub.id)
 
     def wanted(self, key: str, dubs: list[DubState]) -> Iterable[str]:
         """Dubs of a video whose speaker is known; key of the video where its table has to be made first."""
@@ -167,10 +177,16 @@ class Meshes(LeadTables[MeshTable]):
     """
 
     def __init__(
-        self, run: DubRun, videos: Mapping[str, VideoInfo], pool: Pool, needed: bool, unmarked: str | None
+        self,
+        run: DubRun,
+        videos: Mapping[str, VideoInfo],
+        pool: Pool,
+        after: tuple[Node, ...],
+        needed: bool,
+        unmarked: str | None,
     ) -> None:
         self._needed, self._unmarked = needed, unmarked
-        super().__init__(run, videos, pool, run.url(*MESH_FOLDER))
+        super().__init__(run, videos, pool, run.url(*MESH_FOLDER), after)
 
     def name(self, key: str) -> str:
         return mesh_name(key, self.run.settings.face)

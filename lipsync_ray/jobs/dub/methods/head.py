@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lipsync_ray.engine.graph import Node
 from lipsync_ray.engine.resources import Layout
 from lipsync_ray.engine.stages import StageSpec
 from lipsync_ray.errors import SettingsError
@@ -203,10 +204,10 @@ class Head(Method):
         file = f"{self.latents_name(video, audio, frames, source.rate)}.latents"
         return Prepared(self.source_stage, FOLDER, file, frames * (self.how.steps or 0), alone=True)
 
-    def lead(self, run: DubRun, videos: Mapping[str, VideoInfo], layout: Layout) -> LeadPass:
+    def lead(self, run: DubRun, videos: Mapping[str, VideoInfo], layout: Layout, after: tuple[Node, ...]) -> LeadPass:
         from lipsync_ray.jobs.dub.methods.head_pass import Heads  # torch, which its workers load as they need it
 
-        return Heads(run, layout, self)
+        return Heads(run, layout, after, self)
 
     def draw_stages(self, layout: Layout) -> list[StageSpec]:
         return [layout.model.stage("draw", partial(DrawHeads, *self.loading, self.how))]

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from lipsync_ray.engine.graph import Node
 from lipsync_ray.engine.progress import time_left
 from lipsync_ray.engine.resources import Layout
 from lipsync_ray.engine.stages import Failure
 from lipsync_ray.engine.video_pass import Parts, VideoPass, VideoState, once
 from lipsync_ray.inputs.audio_features import Speech
-from lipsync_ray.inputs.face_pass import Lead
 from lipsync_ray.io import storage
 from lipsync_ray.jobs.dub.methods.head_steps import FOLDER, Animate, HeadLatents, HeadPlan, Stepped, StepRow, shown_head
 from lipsync_ray.jobs.dub.plan import output_frames
@@ -54,7 +54,7 @@ class HeadState(VideoState):
 class Heads:
     """Latents of a run's heads: which are there, and the pass that makes the others; as :class:`LeadTables` are used."""
 
-    def __init__(self, run: DubRun, layout: Layout, method: Head) -> None:
+    def __init__(self, run: DubRun, layout: Layout, after: tuple[Node, ...], method: Head) -> None:
         self.run, self._method = run, method
         self._folder = run.url(*FOLDER)
         there = storage.list_tree(self._folder)
@@ -71,7 +71,8 @@ class Heads:
                 storage.remove(storage.join(self._folder, head.key))
             dub.begun_before = head.key not in active or head.begun is not None
         self._active = active
-        self.lead = Lead(self._pass(active, layout))
+        self.spec = replace(self._pass(active, layout), after=after)
+        self.ready: deque[str] = deque()
 
     def _of(self, dub: DubState, last_steps: Mapping[str, int]) -> HeadState:
         assert dub.info is not None
@@ -115,7 +116,7 @@ class Heads:
             if head.key in self._active:
                 fresh.append(head.key)
             else:
-                self.lead.ready.extend(dub.id for dub in mine)
+                self.ready.extend(dub.id for dub in mine)
         return fresh
 
     def drop(self, key: str) -> None:
@@ -130,7 +131,7 @@ class Heads:
             if failure is not None:
                 self.run.fail(dub, failure)
         if failure is None:
-            self.lead.ready.extend(dub.id for dub in head.dubs)
+            self.ready.extend(dub.id for dub in head.dubs)
 
     def _pass(self, active: dict[str, HeadState], layout: Layout) -> VideoPass[HeadState, Parts, str]:
         loading = self._method.loading[:-1]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 
+from lipsync_ray.engine.graph import Node
 from lipsync_ray.engine.resources import Layout, Pool
 from lipsync_ray.engine.stages import StageSpec
 from lipsync_ray.engine.video_pass import VideoPass
@@ -66,9 +67,11 @@ class SyncEncoded(Generating):
 class EncodedFaces(LeadTables[EncodingTable]):
     """Encodings: of a model that is not shown pictures, but what another network makes of them."""
 
-    def __init__(self, run: DubRun, videos: Mapping[str, VideoInfo], pool: Pool, method: Latent) -> None:
+    def __init__(
+        self, run: DubRun, videos: Mapping[str, VideoInfo], pool: Pool, after: tuple[Node, ...], method: Latent
+    ) -> None:
         self._method = method
-        super().__init__(run, videos, pool, run.url(*FOLDER))
+        super().__init__(run, videos, pool, run.url(*FOLDER), after)
 
     def name(self, key: str) -> str:
         return self._method.table_name(key)
@@ -159,8 +162,8 @@ class Latent(Method):
     def prepared(self, video: str, audio: str, frames: int, source: Sized) -> Prepared:
         return Prepared(self.source_stage, FOLDER, self.table_name(video), source.frames)
 
-    def lead(self, run: DubRun, videos: Mapping[str, VideoInfo], layout: Layout) -> LeadPass:
-        return EncodedFaces(run, videos, layout.model, self)
+    def lead(self, run: DubRun, videos: Mapping[str, VideoInfo], layout: Layout, after: tuple[Node, ...]) -> LeadPass:
+        return EncodedFaces(run, videos, layout.model, after, self)
 
     def draw_stages(self, layout: Layout) -> list[StageSpec]:
         return [layout.model.stage("sync", partial(SyncEncoded, *self.loading))]

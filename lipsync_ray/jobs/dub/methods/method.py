@@ -9,6 +9,7 @@ from fractions import Fraction
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from lipsync_ray.engine.graph import Node
 from lipsync_ray.engine.resources import Layout
 from lipsync_ray.engine.stages import StageSpec
 from lipsync_ray.errors import SettingsError
@@ -226,9 +227,9 @@ class Method(ABC):
         """
         return Prepared(self.source_stage, MESH_FOLDER, mesh_name(video, self.settings.face), source.frames)
 
-    def lead(self, run: DubRun, videos: Mapping[str, VideoInfo], layout: Layout) -> LeadPass:
+    def lead(self, run: DubRun, videos: Mapping[str, VideoInfo], layout: Layout, after: tuple[Node, ...]) -> LeadPass:
         """The pass between faces and segments; it gives every dub its ``method_input``, and lets it begin."""
-        return Meshes(run, videos, layout.model, self.marked, self.unmarked)
+        return Meshes(run, videos, layout.model, after, self.marked, self.unmarked)
 
     @abstractmethod
     def draw_stages(self, layout: Layout) -> list[StageSpec]:
