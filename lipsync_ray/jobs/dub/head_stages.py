@@ -92,11 +92,11 @@ class ComposeHeads:
             base, box = replace(source, y=np.zeros((side, side), np.uint8), u=half, v=half), Box(0, 0, side, side)
         weight = _rimmed(box, base.width, base.height)
         how = cv2.INTER_AREA if box.width < side else cv2.INTER_CUBIC
-        for face in drawn.faces:
+        for frame, face in enumerate(drawn.faces, segment.start):
             picture = base.copy()
             fitted = cv2.resize(face, (box.width, box.height), interpolation=how)
             mix(picture, box, np.asarray(fitted, np.float32), weight)
-            yield picture
+            yield segment.marks.put(picture, frame, drawn=True)
 
 
 def _rimmed(box: Box, width: int, height: int) -> F32:

@@ -20,6 +20,7 @@ from lipsync_ray.inputs.mesh_tables import MeshTable
 from lipsync_ray.media.encode import VideoCoding
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.media.timeline import Loop, source_frames, split
+from lipsync_ray.provenance.frame_marks import NO_MARKS, FrameMarks
 from lipsync_ray.restoration import previews
 from lipsync_ray.restoration.faces import PARSE_EVERY, ROW_S
 from lipsync_ray.settings import SEGMENT_S, Length
@@ -54,6 +55,7 @@ class Segment:
     blend, coding : see :class:`~lipsync_ray.settings.DubSettings`
     url : where its part is committed
     previews : output frames that are shown before and after restoration, and where their tiles go
+    marks : what frames get besides what is drawn
     """
 
     key: str
@@ -75,6 +77,7 @@ class Segment:
     coding: VideoCoding
     url: str
     previews: tuple[tuple[int, str], ...] = ()
+    marks: FrameMarks = NO_MARKS
 
     @property
     def near(self) -> str:
@@ -125,6 +128,11 @@ def ranges_of(run: DubRun, dub: DubState) -> list[tuple[int, int]]:
     return ranges(run.recipe, run.workers.segment_s, frames, dub.info.rate)
 
 
+def marks_of(run: DubRun, dub: DubState) -> FrameMarks:
+    """What a dub's frames get besides what is drawn."""
+    return run.recipe.marks.on(dub.id, dub.fingerprint, dub.label)
+
+
 def segments(run: DubRun, dub: DubState) -> list[Segment]:
     """The rows of a dub; who speaks may not be known yet, where they are only counted."""
     assert dub.info is not None
@@ -135,6 +143,7 @@ def segments(run: DubRun, dub: DubState) -> list[Segment]:
     folder = run.url(previews.FOLDER)
     frames = previews.preview_frames(dub.frames) if settings.restore else ()
     shown = [(frame, previews.row_url(folder, dub.id, frame)) for frame in frames]
+    marks = marks_of(run, dub)
     return [
         Segment(
             key=f"{dub.id}-{start}",
@@ -156,6 +165,7 @@ def segments(run: DubRun, dub: DubState) -> list[Segment]:
             coding=settings.coding,
             url=run.url("parts", dub.id, f"{dub.fingerprint}-{start}-{stop}.mp4"),
             previews=tuple((frame, url) for frame, url in shown if start <= frame < stop),
+            marks=marks,
         )
         for start, stop in bounds
     ]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 from typing import Any, cast
@@ -23,6 +24,7 @@ from lipsync_ray.models.lip_sync import GeneratorSpec
 from lipsync_ray.models.musetalk_files import VAE
 from lipsync_ray.models.precision import resolved
 from lipsync_ray.models.weights import Checkpoint
+from lipsync_ray.provenance.frame_marks import FrameMarking, frame_marking_of
 from lipsync_ray.restoration.weights import Restoration
 from lipsync_ray.settings import DubSettings, HeadSettings
 
@@ -48,16 +50,34 @@ class Recipe:
     networks : that draw, and that help
     device : "cpu" or "cuda": what the networks run on
     batch : frames a pass of the generator, where that is asked for
+    marks : what frames get besides what is drawn
     """
 
     settings: DubSettings
     networks: Networks
     device: str
     batch: int | None = None
+    marks: FrameMarking = field(default_factory=FrameMarking)
 
     @classmethod
-    def of(cls, settings: DubSettings, networks: Networks, device: str, batch: int | None) -> Recipe:
-        """The recipe of settings in which some things are left open: for what suits the model and the device."""
+    def of(
+        cls,
+        settings: DubSettings,
+        networks: Networks,
+        device: str,
+        batch: int | None,
+        languages: Iterable[str | None] = (),
+    ) -> Recipe:
+        """The recipe of settings in which some things are left open: for what suits the model and the device.
+
+        Parameters
+        ----------
+        languages : of the rows
+
+        Raises
+        ------
+        SettingsError : frames cannot be marked as asked for
+        """
         generator = networks.generator
         decided = replace(
             settings,
@@ -78,7 +98,14 @@ class Recipe:
                     guidance=taught.guidance if head.guidance is None else head.guidance,
                 ),
             )
-        return cls(decided, networks, device, batch)
+        generated = cls(decided, networks, device, batch).generated
+        marks = frame_marking_of(settings.marks, languages, generated)
+        return cls(decided, networks, device, batch, marks)
+
+    @property
+    def generated(self) -> bool:
+        """Whether every pixel of the output is a computer's."""
+        return self.sampled and not self.head.paste_back
 
     @property
     def generator(self) -> GeneratorSpec:
@@ -165,7 +192,7 @@ class Recipe:
 
     def megapixels(self, source: float) -> float:
         """Of an output frame, of a source whose frames have so many."""
-        return self.head.side**2 / 1e6 if self.sampled and not self.head.paste_back else source
+        return self.head.side**2 / 1e6 if self.generated else source
 
     @property
     def network_stages(self) -> int:
@@ -198,7 +225,7 @@ class Recipe:
         """What goes into every fingerprint; models by their content instead of their names."""
         batch = self.generator.batch(self.batch, self.device)
         values = self.settings.record() | {"device": self.device, "batch": batch, "model": self.checkpoint.identity}
-        del values["provenance"]
+        del values["provenance"], values["marks"]  # the latter by row
         values["close_in_silence"] = self.pauses
         if self.generator.audio.front_end == "speech-mel":
             values["speech_mel"] = speech_mel.VERSION
@@ -251,4 +278,5 @@ class Recipe:
         video_key = storage.digest(video, str(self.settings.still_rate), face_tables.VERSION)
         own = audio == video
         audio_key = storage.digest(audio, self.settings.trim_silence, row.language, own, audio_features.FORMAT)
-        return Keys(video_key, audio_key, storage.digest(FRAMES_VERSION, video_key, audio_key, self._asked))
+        made = FRAMES_VERSION, video_key, audio_key, self._asked, *self.marks.identity(row.language)
+        return Keys(video_key, audio_key, storage.digest(*made))

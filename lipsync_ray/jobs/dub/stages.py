@@ -259,4 +259,4 @@ class Compose:
                         crops.restored.put(picture, face, how, box)
                     if (url := segment.shown_at(place)) is not None:
                         commit_row(url, (source, drawn, picture), crops.boxes[row])
-            yield picture
+            yield segment.marks.put(picture, segment.start + place, drawn=row is not None)

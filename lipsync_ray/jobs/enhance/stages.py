@@ -152,7 +152,7 @@ class Compose:
             url = dict(row.previews).get(row.start + place)
             if low < high and url is not None:
                 self._show(url, ready, place, source, picture)
-            yield picture
+            yield row.marks.put(picture, row.start + place, drawn=low < high)
 
     @staticmethod
     def _show(url: str, ready: RestoredRow, place: int, source: YuvFrame, picture: YuvFrame) -> None:
