@@ -67,11 +67,12 @@ def draw_label(text: str, font: Font, language: str | None, width: int, height: 
     shown = float(width * aspect)
     room = shown * (1 - 2 * _MARGIN)
     size = max(_LEAST, round(_SIZE * min(shown, height)))
-    for letter in range(size, _LEAST - 1, -1):
+    alone = [(letter, 1) for letter in range(size, max(_LEAST, round(0.75 * size)) - 1, -1)]
+    for letter, most in (*alone, *((letter, _LINES) for letter in range(size, _LEAST - 1, -1))):
         face = ImageFont.truetype(font.path, letter)
         lines = _lines(text, face, room - 2 * round(_INNER * letter), language)
         tall = len(lines) * _line_height(face) + 2 * round(_INNER * letter)
-        if 0 < len(lines) <= (1 if letter > 0.75 * size else _LINES) and tall <= height * (1 - 2 * _MARGIN):
+        if 0 < len(lines) <= most and tall <= height * (1 - 2 * _MARGIN):
             return _drawn(lines, face, letter, language, aspect)
     raise SettingsError(
         f"--label “{text}”: too long to be read in a picture of {width}×{height}; expected a shorter text"

@@ -40,9 +40,9 @@ F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
 FALSE_ALARM = 1e-6  # a file
-_SMALLEST, _LARGEST = 0.3, 2.2  # of a tile's size in a picture that nobody has scaled
+_SMALLEST, _LARGEST = 0.4, 2.2  # of a tile's size in a picture that nobody has scaled
 _NEAR = (1.0, 1 / 2, 2 / 3, 3 / 4, 3 / 2, 2.0)  # what is tried first
-_SLIP = 0.6  # samples of a tile by which the farthest ones may lie wrong at the nearest scale that is tried
+_SLIP = 0.7  # samples of a tile by which the farthest ones may lie wrong at the nearest scale that is tried
 _GROUP = 1.25  # scales that share a smoothed picture
 _CLIP, _NOISE = 2.0, 0.1  # of the picture brought to one level: most of a pixel; levels that are taken for noise
 _LOUD = 1.5  # most weight of a frequency beside the mean of its neighbours

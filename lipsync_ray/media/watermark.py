@@ -21,7 +21,8 @@ F32 = NDArray[np.float32]
 
 VERSION = 1  # raise when the same frame, key and id would give other pixels
 LEAST_SIDE = 192  # pixels: what smaller pictures say is lost in coding
-_CALM, _BUSY, _GAIN = 0.8, 3.0, 0.15  # levels where nothing moves in the picture; at most; a level of its own contrast
+# Levels where the picture is plain, by the most that is added to it; least and most of these; at most; a level of its own contrast.
+_CALM, _CALM_RANGE, _BUSY, _GAIN = 0.42, (0.65, 0.82), 3.0, 0.2
 _DARK, _LIGHT = 16.0, 64.0  # levels of luminance: in the dark the same step is seen better, and is halved
 # Root mean square of what is added: 42.2 dB of PSNR in pictures of so many pixels or less, and less of it in larger ones.
 _MOST, _ENOUGH, _MOST_PIXELS = 1.95, 1.1, 300 * 300
@@ -50,9 +51,10 @@ def strength(luma: U8) -> F32:
     grain = cv2.resize(cv2.absdiff(luma, cv2.blur(luma, (3, 3))), size, interpolation=cv2.INTER_AREA)
     mean = cv2.blur(small, (5, 5))
     spread = np.sqrt(np.maximum(cv2.blur(small * small, (5, 5)) - mean * mean, 0))
-    # Of the calmest place near by: beside an edge there may be a plain wall.
-    busy = cv2.erode(spread + 2 * grain, np.ones((3, 3), np.uint8))
-    levels = np.clip(_CALM + _GAIN * busy, _CALM, _BUSY)
+    # Of the calmest place near by: an edge is no busy place, and beside it there may be a plain wall.
+    busy = cv2.erode(spread + 2 * grain, np.ones((5, 5), np.uint8))
+    calm = np.clip(_CALM * most_added(width, height), *_CALM_RANGE)
+    levels = np.clip(calm + _GAIN * busy, calm, _BUSY)
     levels *= 0.5 + 0.5 * np.clip((mean - _DARK) / (_LIGHT - _DARK), 0, 1)
     levels = cv2.blur(levels, (3, 3))
     added = float(np.sqrt(np.mean(levels * levels)))
