@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from clips import tone, write_audio
 from material import random_gfpgan
+from PIL import features
 
 sys.path.insert(0, str(Path(__file__).parent))
 from commands import frame_digests, lipsync_ray
@@ -20,6 +21,9 @@ from lipsync_ray.media import decode
 from lipsync_ray.media.probe import probe_video
 from lipsync_ray.provenance.inspection import inspect_file
 
+pytestmark = pytest.mark.skipif(
+    not features.check("fribidi"), reason="needs FriBidi, which orders letters (apt-get install libfribidi0)"
+)
 KEY = "a key of these tests, which is long enough"
 
 
@@ -109,7 +113,7 @@ def test_a_run_goes_on_and_another_mark_is_another_dub(table, marked, tmp_path, 
     assert dub(table, out, "--watermark", "--label", "auto", "--label-seconds", "1") == 0
     assert "2 of 2 dubs were finished before" in capsys.readouterr().out
     settings = DubSettings(
-        model="warp", coding=VideoCoding(0), marks=MarkSettings(True, label="auto", label_seconds=1.0)
+        model="warp", coding=VideoCoding(0.0), marks=MarkSettings(True, label="auto", label_seconds=1.0)
     )
     assert quote_table(table, out, settings=settings, workers=Workers(engine="inline")).before == 2
     assert dub(table, out, "--watermark") == 0

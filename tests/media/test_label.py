@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, features
 
 from lipsync_ray.errors import SettingsError
 from lipsync_ray.media import fonts
@@ -13,6 +13,9 @@ from lipsync_ray.media.label import Label, draw_label, labelled, place_of
 from lipsync_ray.media.picture import RGB_AS, Colour, YuvFrame
 from lipsync_ray.media.wordings import LANGUAGES, wording_of
 
+pytestmark = pytest.mark.skipif(
+    not features.check("fribidi"), reason="needs FriBidi, which orders letters (apt-get install libfribidi0)"
+)
 SQUARE = Fraction(1)
 OTHERS = (
     "bn",
@@ -84,8 +87,6 @@ def test_a_font_without_the_letters_is_refused_naming_them(tmp_path):
 
 @pytest.mark.parametrize(("missing", "said"), [("raqm", "without Raqm"), ("fribidi", "apt-get install libfribidi0")])
 def test_letters_that_cannot_be_joined_are_refused(missing, said, monkeypatch):
-    from PIL import features
-
     monkeypatch.setattr(features, "check", lambda name: name != missing)
     assert font_for("Vidéo modifiée").path
     with pytest.raises(SettingsError, match=said):

@@ -7,6 +7,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from PIL import features
 from typer.testing import CliRunner
 
 from lipsync_ray.cli.app import app
@@ -19,6 +20,9 @@ from lipsync_ray.provenance.frame_marks import NO_MARKS, FrameMarking, frame_mar
 from lipsync_ray.provenance.inspection import inspect_file
 from lipsync_ray.provenance.mark_keys import PUBLIC, VARIABLE, key_of, read_key
 
+pytestmark = pytest.mark.skipif(
+    not features.check("fribidi"), reason="needs FriBidi, which orders letters (apt-get install libfribidi0)"
+)
 OWN = "a key of these tests, which is long enough"
 SQUARE, RATE = Fraction(1), Fraction(25)
 
