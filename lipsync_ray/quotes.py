@@ -62,7 +62,7 @@ def quote_table(
     check_owner(folder, DUB.name)
     cluster = cluster or cluster_of(workers)
     device = allocate(cluster, workers, alone=True).device
-    recipe = Recipe.of(settings, networks(settings, fetch=False), device, workers.batch)
+    recipe = Recipe.of(settings, networks(settings, fetch=False), device, workers.batch, [row.language for row in rows])
     known = _rates(None if rates is None else os.fspath(rates), folder, recipe.work)
     return quote(rows, recipe, workers, folder, cluster, known, prices)
 

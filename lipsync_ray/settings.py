@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from typing import Any, Literal, get_args
 
+from lipsync_ray.analyze_settings import AnalyzeSettings as AnalyzeSettings
 from lipsync_ray.errors import SettingsError
 from lipsync_ray.faces.blend import BLENDS, Blend
 from lipsync_ray.faces.crop import Pads
@@ -14,6 +15,7 @@ from lipsync_ray.faces.masks import MASKS, MaskKind
 from lipsync_ray.faces.parsed import PARSED_BLENDS, ParsedBlend
 from lipsync_ray.faces.speaker import FACE_RULES, FaceChoice, FaceRule
 from lipsync_ray.head_settings import HeadSettings as HeadSettings
+from lipsync_ray.mark_settings import MarkSettings as MarkSettings
 from lipsync_ray.media.container import DECODERS, Decoder
 from lipsync_ray.media.encode import PRESETS, VideoCoding
 from lipsync_ray.media.timeline import LOOPS, Loop
@@ -66,6 +68,7 @@ class DubSettings:
     restore : how the drawn faces are restored; None leaves them as the generator drew them
     head : how a head is animated, by a model that does that; None for what suits it
     provenance : what the output says of itself; changes no frame
+    marks : what is put into frames to say so
     """
 
     model: str = DEFAULT_MODEL
@@ -86,6 +89,7 @@ class DubSettings:
     restore: RestoreSettings | None = None
     head: HeadSettings | None = None
     provenance: ProvenanceSettings = field(default_factory=ProvenanceSettings)
+    marks: MarkSettings = field(default_factory=MarkSettings)
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -113,7 +117,8 @@ class DubSettings:
 
     def record(self) -> dict[str, Any]:
         """The settings as JSON values."""
-        return asdict(self) | {"still_rate": str(self.still_rate), "provenance": self.provenance.record()}
+        said = {"provenance": self.provenance.record(), "marks": self.marks.record()}
+        return asdict(self) | {"still_rate": str(self.still_rate)} | said
 
 
 @dataclass(frozen=True)
@@ -154,6 +159,7 @@ class EnhanceSettings:
     coding : how the output is encoded
     precision : arithmetic of the networks
     provenance : what the output says of itself; changes no frame
+    marks : what is put into frames to say so
     """
 
     restore: RestoreSettings = field(default_factory=RestoreSettings)
@@ -163,6 +169,7 @@ class EnhanceSettings:
     coding: VideoCoding = field(default_factory=VideoCoding)
     precision: Precision = "auto"
     provenance: ProvenanceSettings = field(default_factory=ProvenanceSettings)
+    marks: MarkSettings = field(default_factory=MarkSettings)
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -175,7 +182,7 @@ class EnhanceSettings:
 
     def record(self) -> dict[str, Any]:
         """The settings as JSON values."""
-        return asdict(self) | {"provenance": self.provenance.record()}
+        return asdict(self) | {"provenance": self.provenance.record(), "marks": self.marks.record()}
 
 
 @dataclass(frozen=True)
@@ -221,32 +228,6 @@ class EvaluateSettings:
                 raise SettingsError(f"{option} {value}: expected 0 or more")
         if self.fid_every < 1:
             raise SettingsError(f"--fid-every {self.fid_every}: expected at least 1")
-
-    def record(self) -> dict[str, Any]:
-        """The settings as JSON values."""
-        return asdict(self)
-
-
-@dataclass(frozen=True)
-class AnalyzeSettings:
-    """What is looked at in a file. Two analyses with equal settings and inputs look at the same frames.
-
-    Attributes
-    ----------
-    whisper : a registered name, a checkpoint's path, or "none"
-    frames : of each video that are looked at for faces
-    seed : of their choice, and of Whisper's samples
-    """
-
-    whisper: str = "small"
-    frames: int = 10
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        check_types(self)
-        within("--frames", self.frames, 1, 1000)
-        if self.seed < 0:
-            raise SettingsError(f"--seed {self.seed}: expected 0 or more")
 
     def record(self) -> dict[str, Any]:
         """The settings as JSON values."""

@@ -14,6 +14,7 @@ from lipsync_ray.settings import (
     EnhanceSettings,
     EvaluateSettings,
     HeadSettings,
+    MarkSettings,
     RestoreSettings,
     Workers,
 )
@@ -101,7 +102,7 @@ def test_a_wrong_type_names_field_value_and_what_was_expected(kind, values, said
     assert str(caught.value).startswith(said)
 
 
-ALL = (DubSettings, HeadSettings, RestoreSettings, EnhanceSettings, EvaluateSettings, AnalyzeSettings, TrainSettings, Workers)  # fmt: skip
+ALL = (DubSettings, HeadSettings, MarkSettings, RestoreSettings, EnhanceSettings, EvaluateSettings, AnalyzeSettings, TrainSettings, Workers)  # fmt: skip
 
 
 @pytest.mark.parametrize(("kind", "name"), [(kind, field.name) for kind in ALL for field in fields(kind)])

@@ -16,7 +16,8 @@ from typer.core import TyperGroup
 from lipsync_ray import addresses
 from lipsync_ray.cli.analyze import analyze
 from lipsync_ray.cli.clean import clean
-from lipsync_ray.cli.dub import demo, dub
+from lipsync_ray.cli.demo import demo
+from lipsync_ray.cli.dub import dub
 from lipsync_ray.cli.enhance import enhance
 from lipsync_ray.cli.evaluate import evaluate, report
 from lipsync_ray.cli.inspect import inspect

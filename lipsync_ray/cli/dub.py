@@ -1,9 +1,8 @@
-"""``lipsync-ray dub`` and ``lipsync-ray demo``: a table of dubs, one pair, or the built-in corpus."""
+"""``lipsync-ray dub``: a table of dubs, or one pair."""
 
 from __future__ import annotations
 
 from fractions import Fraction
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
@@ -11,6 +10,15 @@ from rich.markup import escape
 
 from lipsync_ray.cli.head_options import Guidance, HeadSide, Parity, PasteBack, Seed, Steps, head_settings
 from lipsync_ray.cli.logs import LogFile, Verbose, log_to
+from lipsync_ray.cli.mark_options import (
+    LabelCorner,
+    LabelFont,
+    LabelOption,
+    LabelSeconds,
+    WatermarkKey,
+    WatermarkOption,
+    mark_settings,
+)
 from lipsync_ray.cli.options import (
     Actors,
     Address,
@@ -178,6 +186,12 @@ def dub(
     tsa: Tsa = None,
     consent_in_manifest: ConsentInManifest = "hashed",
     require_consent: RequireConsent = False,
+    watermark: WatermarkOption = False,
+    watermark_key: WatermarkKey = None,
+    label: LabelOption = None,
+    label_seconds: LabelSeconds = "5",
+    label_corner: LabelCorner = "top-left",
+    label_font: LabelFont = None,
     actors: Actors = None,
     gpus_per_actor: Gpus = None,
     batch: Batch = None,
@@ -238,6 +252,7 @@ def dub(
         restore=restore_settings(restore, restore_mask, restore_region, restore_strength),
         head=head_settings(steps, guidance, seed, head_side, paste_back, parity),
         provenance=provenance_settings(provenance, sign_cert, sign_key, sign_command, tsa, consent_in_manifest),
+        marks=mark_settings(watermark, watermark_key, label, label_seconds, label_corner, label_font),
     )
     kind = engine_of(engine, address, None if audio is None else (source, audio))
     workers = workers_of(profile, actors, gpus_per_actor, batch, segment, attempts, address, kind)
@@ -269,27 +284,6 @@ def dub(
         ),
         exit_zero,
     )
-
-
-def demo(
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the demo's inputs and results.")] = Path(
-        "lipsync-demo"
-    ),
-    engine: EngineOption = "auto",
-    log_file: LogFile = None,
-    verbose: Verbose = False,
-) -> None:
-    """Dub a small built-in corpus with the bundled weights: no arguments, no network."""
-    from lipsync_ray import api
-    from lipsync_ray.demo.corpus import make_corpus
-    from lipsync_ray.io.out_folder import check_out
-    from lipsync_ray.settings import Workers
-
-    log_to(log_file, verbose)
-    check_out(str(out), "dub")
-    console_for().print(f"making the demo's inputs in {escape(str(out))}/inputs", highlight=False, soft_wrap=True)
-    table = make_corpus(out / "inputs")
-    exit_with(api.dub_table(table, out, model="warp", workers=Workers(engine=engine_of(engine, None))))
 
 
 def exit_with(summary: Summary, exit_zero: bool = False) -> NoReturn:

@@ -8,6 +8,15 @@ import typer
 
 from lipsync_ray.cli.dub import exit_with
 from lipsync_ray.cli.logs import LogFile, Verbose, log_to
+from lipsync_ray.cli.mark_options import (
+    LabelCorner,
+    LabelFont,
+    LabelOption,
+    LabelSeconds,
+    WatermarkKey,
+    WatermarkOption,
+    mark_settings,
+)
 from lipsync_ray.cli.options import (
     Actors,
     Address,
@@ -69,6 +78,12 @@ def enhance(
     sign_command: SignCommand = None,
     tsa: Tsa = None,
     consent_in_manifest: ConsentInManifest = "hashed",
+    watermark: WatermarkOption = False,
+    watermark_key: WatermarkKey = None,
+    label: LabelOption = None,
+    label_seconds: LabelSeconds = "5",
+    label_corner: LabelCorner = "top-left",
+    label_font: LabelFont = None,
     actors: Actors = None,
     gpus_per_actor: Gpus = None,
     batch: Batch = None,
@@ -102,6 +117,7 @@ def enhance(
         VideoCoding(crf, preset),
         precision,  # type: ignore[arg-type]
         provenance_settings(provenance, sign_cert, sign_key, sign_command, tsa, consent_in_manifest),
+        mark_settings(watermark, watermark_key, label, label_seconds, label_corner, label_font),
     )
     workers = workers_of(profile, actors, gpus_per_actor, batch, segment, attempts, address, engine_of(engine, address))
     exit_with(api.enhance(sources, out, settings=settings, workers=workers), exit_zero)

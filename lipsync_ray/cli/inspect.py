@@ -17,9 +17,20 @@ def inspect(
         str | None,
         typer.Option(help="PEM file of certificates that are trusted; a manifest by anybody else is then no mark."),
     ] = None,
+    watermark_key: Annotated[
+        str | None,
+        typer.Option(
+            help="File of the key that marks in the pixels were made by. Default: $LIPSYNC_WATERMARK_KEY, and always the key "
+            "that everybody has."
+        ),
+    ] = None,
+    pixels: Annotated[
+        bool, typer.Option("--pixels/--no-pixels", help="Look for marks in the pixels, which takes seconds a video.")
+    ] = True,
     as_json: Annotated[bool, typer.Option("--json", help="A JSON object a line, with all that is known.")] = False,
 ) -> None:
-    """Tell what files say of themselves: manifest and whether it holds, IPTC's source type, comment; a line a file.
+    """Tell what files say of themselves: manifest and whether it holds, IPTC's source type, mark in the pixels, comment; a line a
+    file.
 
     Exit status 0 where every file says that a computer made or drew in it, 1 where one does not or its manifest does not hold,
     2 where one cannot be read.
@@ -30,7 +41,7 @@ def inspect(
     console = console_for()
     found = []
     for file in files:
-        found.append(addresses.cleaned(inspect_file(file, trust)))
+        found.append(addresses.cleaned(inspect_file(file, trust, watermark_key, pixels)))
         said = json.dumps(asdict(found[-1]), ensure_ascii=False) if as_json else found[-1].line
         console.print(said, highlight=False, markup=False, soft_wrap=True)
     raise typer.Exit(status_of(found))

@@ -66,6 +66,8 @@ class Result:
     signer : sha256 of the certificate by which it is signed
     mark : changes with all that it says of itself
     drawn : when and where pixels were drawn anew; None where nobody knows
+    watermark : what the mark in its pixels says; None where it has none
+    label : what is written over its frames; None where nothing is
     """
 
     id: str
@@ -101,6 +103,8 @@ class Result:
     signer: str | None = None
     mark: str | None = None
     drawn: tuple[Drawn, ...] | None = None
+    watermark: str | None = None
+    label: str | None = None
 
     @property
     def drawn_per_s(self) -> float | None:

@@ -62,7 +62,10 @@ _BEFORE_AFTER = _kinds(
     ("faces before and after restoration", "preview", r"pictures/[^/]+\.png|pictures/[^/]+-strip\.jpg"),
     ("faces before and after restoration", "preview", r"pictures/parts/[^/]+/\d+\.png"),
 )
-_VIDEOS = _kinds(("videos and pictures", "result", r"videos/[^/]+\.mp4|images/[^/]+\.png"))
+_VIDEOS = _kinds(
+    ("videos and pictures", "result", r"videos/[^/]+\.mp4|images/[^/]+\.png"),
+    ("labels that frames show", "result", rf"labels/{_HEX}\.png"),
+)
 _OF: Mapping[str, tuple[Kind, ...]] = {
     "dub": (
         *_VIDEOS,

@@ -1,4 +1,4 @@
-"""What a file says of itself: its manifest and whether that holds, and its tags. Works on files of others, too."""
+"""What a file says of itself: its manifest and whether that holds, its tags, and the mark in its pixels. Works on files of others, too."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from lipsync_ray.io import storage
 from lipsync_ray.media.container import opened
 from lipsync_ray.provenance.claims import MARKED
 from lipsync_ray.provenance.credentials import reading
+from lipsync_ray.provenance.mark_keys import key_of, read_key
 from lipsync_ray.provenance.tags import has_manifest, kind_of, read_packet, sentence_in, source_type_in
+from lipsync_ray.provenance.watermarks import Watermark, find_watermark
 
 State = Literal["Trusted", "Valid", "Invalid", "unchecked"]
 _LONGEST = 300  # characters of somebody else's words
@@ -60,6 +62,7 @@ class Inspection:
     manifest : None where it has none
     source_type : IPTC's digital source type in its XMP packet; empty where there is none
     comment : for people
+    watermark : the mark in its pixels; None where none was found, or looked for
     error : why it cannot be read; empty where it can
     """
 
@@ -68,6 +71,7 @@ class Inspection:
     manifest: Manifest | None = None
     source_type: str = ""
     comment: str = ""
+    watermark: Watermark | None = None
     error: str = ""
 
     @property
@@ -80,11 +84,18 @@ class Inspection:
             said.append(_line_of(self.manifest))
         if self.source_type:
             said.append(f"IPTC {self.source_type.rpartition('/')[2]}")
+        if self.watermark is not None:
+            said.append(_line_of_mark(self.watermark))
         if self.comment:
             said.append(f'"{self.comment}"')
         if len(said) == 1:
-            said.append("no manifest, no tag")
+            said.append("no manifest, no tag, no mark in the pixels")
         return f"{self.file}: {'; '.join(said)}"
+
+
+def _line_of_mark(mark: Watermark) -> str:
+    says = "which is too faint to be read" if mark.id is None else f"which says {mark.id}"
+    return f"a mark in the pixels, {says}"
 
 
 def _line_of(manifest: Manifest) -> str:
@@ -104,28 +115,34 @@ def status_of(found: Sequence[Inspection]) -> int:
     return 2 if any(one.error for one in found) else int(not all(one.marked for one in found))
 
 
-def inspect_file(file: str | os.PathLike[str], trust: str | None = None) -> Inspection:
+def inspect_file(
+    file: str | os.PathLike[str], trust: str | None = None, watermark_key: str | None = None, pixels: bool = True
+) -> Inspection:
     """Look at a file.
 
     Parameters
     ----------
     file : path or URL
     trust : PEM file of certificates that are trusted: a manifest by anybody else is then no mark
+    watermark_key : file of the key that marks in the pixels were made by, besides the one that everybody has; None for
+        $LIPSYNC_WATERMARK_KEY
+    pixels : whether these are looked at, for which up to 20 seconds of a video are decoded
 
     Raises
     ------
-    SettingsError : `trust` cannot be used
+    SettingsError : `trust` or the key cannot be used
     """
     name = os.fspath(file)
     anchors = read_anchors(trust) if trust is not None else None
+    secrets = tuple({read_key(None), read_key(key_of(watermark_key).path)}) if pixels else ()
     url = storage.absolute(name)
     try:
         if storage.is_local(url):
-            return _look(name, storage.local_path(url), anchors)
+            return _look(name, storage.local_path(url), anchors, secrets)
         with TemporaryDirectory() as scratch:
             local = Path(scratch) / storage.name_of(url)
             storage.copy(url, str(local))
-            return _look(name, local, anchors)
+            return _look(name, local, anchors, secrets)
     except FileNotFoundError:
         return Inspection(name, error="no such file")
     except IsADirectoryError:
@@ -154,17 +171,18 @@ def read_anchors(url: str) -> str:
     return text
 
 
-def _look(name: str, path: Path, anchors: str | None) -> Inspection:
+def _look(name: str, path: Path, anchors: str | None, secrets: Sequence[bytes]) -> Inspection:
     with path.open("rb") as file:
         packet = read_packet(file, path.stat().st_size)
         signed = has_manifest(file, path.stat().st_size)
     manifest = read_manifest_of(path, anchors, signed)
-    comment = sentence_in(packet)
+    comment, readable = sentence_in(packet), True
     try:
         with opened(str(path)) as container:
             told = {key.lower(): value for key, value in container.metadata.items()}
             comment = told.get("comment") or told.get("description") or comment
     except LipsyncError as error:
+        readable = False
         if not packet and manifest is None:
             return Inspection(name, error=str(error).removeprefix(f"{path}: "))
     source_type = source_type_in(packet)
@@ -172,7 +190,9 @@ def _look(name: str, path: Path, anchors: str | None) -> Inspection:
         ("Trusted",) if anchors is not None else ("Trusted", "Valid", "unchecked")
     )
     says = {source_type, *(manifest.source_types if manifest is not None else ())}
-    return Inspection(name, good and bool(says & set(MARKED)), manifest, source_type, comment)
+    mark = find_watermark(path, secrets) if secrets and readable else None
+    marked = good and (bool(says & set(MARKED)) or mark is not None)
+    return Inspection(name, marked, manifest, source_type, comment, mark)
 
 
 def read_manifest_of(path: Path, anchors: str | None, signed: bool) -> Manifest | None:

@@ -16,6 +16,7 @@ from lipsync_ray.media.encode import VideoCoding, encode
 from lipsync_ray.media.frame_cache import FrameCache, shared_frame_cache
 from lipsync_ray.media.picture import Box, YuvFrame
 from lipsync_ray.media.probe import VideoInfo
+from lipsync_ray.provenance.frame_marks import FrameMarks
 from lipsync_ray.restoration.faces import Restored
 from lipsync_ray.restoration.previews import commit_row
 from lipsync_ray.settings import RestoreSettings
@@ -36,6 +37,8 @@ class Row(Protocol):
     def coding(self) -> VideoCoding: ...
     @property
     def previews(self) -> tuple[tuple[int, str], ...]: ...
+    @property
+    def marks(self) -> FrameMarks: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +139,9 @@ class Compose:
         """The frames as they are encoded."""
         for place, source in enumerate(segment.sources(self._cache)):
             drawn = segment.draw(place, source)
-            yield self._with_restored(segment, place, source, drawn)
+            picture = self._with_restored(segment, place, source, drawn)
+            changed = picture is not drawn or (drawn is not source and segment.upscale == 1)
+            yield segment.row.marks.put(picture, segment.row.start + place, drawn=changed)
 
     def _with_restored(self, segment: DrawnSegment, place: int, source: YuvFrame, drawn: YuvFrame) -> YuvFrame:
         restored, row = segment.restored, segment.row

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from fractions import Fraction
 from typing import Any
 
 from rich.console import Console
@@ -13,6 +14,7 @@ from lipsync_ray.engine.progress import ProgressReporter
 from lipsync_ray.engine.runners import Runner
 from lipsync_ray.engine.stages import Failure
 from lipsync_ray.engine.video_pass import VideoState
+from lipsync_ray.errors import SettingsError
 from lipsync_ray.inputs import audio_features
 from lipsync_ray.inputs.audio_features import AudioSource, Speech, extract_audio_features
 from lipsync_ray.inputs.content_ids import content_ids
@@ -26,6 +28,7 @@ from lipsync_ray.media.audio import SoundTrack
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.models.musetalk_files import HEARER
 from lipsync_ray.provenance.claims import Claim, Network, SourceFile
+from lipsync_ray.provenance.frame_marks import PlacedLabel
 from lipsync_ray.provenance.kept import keep_and_mark
 from lipsync_ray.provenance.marking import UNMARKED, Marking
 from lipsync_ray.settings import Workers
@@ -53,6 +56,7 @@ class DubState(VideoState):
     restored : frames whose face was restored, of segments made in this run
     gpu_mb : most memory that a process which drew them had of its GPU
     begun_before : its head was sampled, wholly or in part, by an earlier run: what it cost is not known
+    label : what is written over its frames
     warnings : what a person should know of it
     """
 
@@ -74,6 +78,7 @@ class DubState(VideoState):
     restored: int = 0
     gpu_mb: int | None = None
     begun_before: bool = False
+    label: PlacedLabel | None = None
     warnings: list[str] = field(default_factory=list)
 
     @property
@@ -183,7 +188,9 @@ def prepare(run: DubRun) -> None:
             dub.content, dub.audio_content, dub.own_sound = video, audio, audio == video
             dub.video_key, dub.audio_key, dub.fingerprint = keys.video, keys.audio, keys.fingerprint
     claims = {name: claim_of(run.recipe, dub) for name, dub in run.active.items()}
-    keep_and_mark(run, claims, run.marking, ["videos"], lambda dub: (dub.row.video, dub.row.audio))
+    keep_and_mark(
+        run, claims, run.marking, ["videos"], lambda dub: (dub.row.video, dub.row.audio, *run.recipe.marks.files)
+    )
     if run.active:
         _look_at_files(run)
 
@@ -203,6 +210,21 @@ def _look_at_files(run: DubRun) -> None:
     for dub in run.active.values():
         assert dub.info is not None
         dub.warn(*dub.info.notes, *_heard(run, dub))
+    for dub in list(run.active.values()):
+        _mark(run, dub)
+
+
+def _mark(run: DubRun, dub: DubState) -> None:
+    """Draw the label of a dub, where it gets one, in the size of its frames."""
+    assert dub.info is not None
+    recipe, info = run.recipe, dub.info
+    side = recipe.method.side
+    width, height, aspect = (side, side, Fraction(1)) if side else (info.width, info.height, info.pixel_aspect)
+    try:
+        dub.label = recipe.marks.label(dub.row.language, width, height, aspect, info.rate, run.out)
+        dub.warn(*recipe.marks.notes(dub.row.language, width, height))
+    except SettingsError as error:
+        run.fail(dub, Failure("label", str(error)))
 
 
 def _source(run: DubRun, key: str, dub: DubState) -> AudioSource:

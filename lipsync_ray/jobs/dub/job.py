@@ -33,11 +33,12 @@ from lipsync_ray.io.results import Summary
 from lipsync_ray.jobs.dub.assemble import VideoOrder, make_video
 from lipsync_ray.jobs.dub.inputs import DUB, DubRun, DubState, Use, claim_of, prepare
 from lipsync_ray.jobs.dub.networks import networks
-from lipsync_ray.jobs.dub.plan import ranges_of, segments
+from lipsync_ray.jobs.dub.plan import marks_of, ranges_of, segments
 from lipsync_ray.jobs.dub.recipe import Recipe
 from lipsync_ray.media.join import AudioTrack
 from lipsync_ray.models import weights
 from lipsync_ray.provenance.claims import MadeFile
+from lipsync_ray.provenance.frame_marks import mark_columns
 from lipsync_ray.provenance.kept import provenance_columns
 from lipsync_ray.provenance.marking import marking_of
 from lipsync_ray.restoration import previews
@@ -78,7 +79,7 @@ def run(
     with run_lock(out, console), started(workers) as runner:
         # options that cannot be met end the run here
         device = allocate(runner.cluster, workers, alone=True, decoding=settings.decodes_on_gpus).device
-        recipe = Recipe.of(settings, asked, device, workers.batch)
+        recipe = Recipe.of(settings, asked, device, workers.batch, [dub.language for dub in dubs])
         run = DubRun(dubs, recipe, workers, out, console, runner, rejected, marking)
         run.write()
         prepare(run)
@@ -204,6 +205,7 @@ def _end_done(run: DubRun, dub: DubState, made: MadeFile) -> None:
         segments=len(dub.parts),
         reused_segments=dub.reused,
         **provenance_columns(run.marking, claim_of(run.recipe, dub)),
+        **mark_columns(marks_of(run, dub)),
     )
     run.end(row)
     storage.remove(run.url("parts", dub.id))

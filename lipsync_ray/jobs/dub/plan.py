@@ -18,6 +18,7 @@ from lipsync_ray.inputs.audio_features import Pauses, Speech
 from lipsync_ray.media.encode import VideoCoding
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.media.timeline import Loop, source_frames, split
+from lipsync_ray.provenance.frame_marks import NO_MARKS, FrameMarks
 from lipsync_ray.restoration import previews
 from lipsync_ray.restoration.faces import PARSE_EVERY, ROW_S
 from lipsync_ray.settings import SEGMENT_S, Length
@@ -51,6 +52,7 @@ class Segment:
     blend, coding : see :class:`~lipsync_ray.settings.DubSettings`
     url : where its part is committed
     previews : output frames that are shown before and after restoration, and where their tiles go
+    marks : what frames get besides what is drawn
     """
 
     key: str
@@ -70,6 +72,7 @@ class Segment:
     coding: VideoCoding
     url: str
     previews: tuple[tuple[int, str], ...] = ()
+    marks: FrameMarks = NO_MARKS
 
     @property
     def near(self) -> str:
@@ -116,6 +119,11 @@ def ranges_of(run: DubRun, dub: DubState) -> list[tuple[int, int]]:
     return ranges(run.recipe, run.workers.segment_s, frames, dub.info.rate)
 
 
+def marks_of(run: DubRun, dub: DubState) -> FrameMarks:
+    """What a dub's frames get besides what is drawn."""
+    return run.recipe.marks.on(dub.id, dub.fingerprint, dub.label)
+
+
 def segments(run: DubRun, dub: DubState) -> list[Segment]:
     """The rows of a dub; who speaks may not be known yet, where they are only counted."""
     assert dub.info is not None
@@ -126,6 +134,7 @@ def segments(run: DubRun, dub: DubState) -> list[Segment]:
     folder = run.url(previews.FOLDER)
     frames = previews.preview_frames(dub.frames) if settings.restore else ()
     shown = [(frame, previews.row_url(folder, dub.id, frame)) for frame in frames]
+    marks = marks_of(run, dub)
     return [
         Segment(
             key=f"{dub.id}-{start}",
@@ -145,6 +154,7 @@ def segments(run: DubRun, dub: DubState) -> list[Segment]:
             coding=settings.coding,
             url=run.url("parts", dub.id, f"{dub.fingerprint}-{start}-{stop}.mp4"),
             previews=tuple((frame, url) for frame, url in shown if start <= frame < stop),
+            marks=marks,
         )
         for start, stop in bounds
     ]

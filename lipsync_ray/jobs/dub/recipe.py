@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -17,6 +18,7 @@ from lipsync_ray.media import speech_mel
 from lipsync_ray.models.lip_sync import GeneratorSpec
 from lipsync_ray.models.precision import resolved
 from lipsync_ray.models.weights import Checkpoint
+from lipsync_ray.provenance.frame_marks import FrameMarking, frame_marking_of
 from lipsync_ray.restoration.weights import Restoration
 from lipsync_ray.settings import DubSettings
 
@@ -42,18 +44,37 @@ class Recipe:
     networks : that draw, and that help
     device : "cpu" or "cuda": what the networks run on
     batch : frames a pass of the generator, where that is asked for
+    marks : what frames get besides what is drawn
     """
 
     settings: DubSettings
     networks: Networks
     device: str
     batch: int | None = None
+    marks: FrameMarking = field(default_factory=FrameMarking)
 
     @classmethod
-    def of(cls, settings: DubSettings, networks: Networks, device: str, batch: int | None) -> Recipe:
-        """The recipe of settings in which some things are left open: for what suits the model and the device."""
+    def of(
+        cls,
+        settings: DubSettings,
+        networks: Networks,
+        device: str,
+        batch: int | None,
+        languages: Iterable[str | None] = (),
+    ) -> Recipe:
+        """The recipe of settings in which some things are left open: for what suits the model and the device.
+
+        Parameters
+        ----------
+        languages : of the rows
+
+        Raises
+        ------
+        SettingsError : frames cannot be marked as asked for
+        """
         settings = replace(settings, precision=resolved(settings.precision, device))
-        return cls(method_of(networks.generator).decided(settings, networks), networks, device, batch)
+        recipe = cls(method_of(networks.generator).decided(settings, networks), networks, device, batch)
+        return replace(recipe, marks=frame_marking_of(settings.marks, languages, recipe.method.side is not None))
 
     @cached_property
     def method(self) -> Method:
@@ -103,7 +124,7 @@ class Recipe:
         """What goes into every fingerprint; models by their content instead of their names."""
         values = self.settings.record()
         values |= {"device": self.device, "batch": self.method.frames_a_pass, "model": self.checkpoint.identity}
-        del values["provenance"]
+        del values["provenance"], values["marks"]  # the latter by row
         values["close_in_silence"] = self.pauses
         if self.generator.audio.front_end == "speech-mel":
             values["speech_mel"] = speech_mel.VERSION
@@ -133,4 +154,5 @@ class Recipe:
         video_key = storage.digest(video, str(self.settings.still_rate), face_tables.VERSION)
         own = audio == video
         audio_key = storage.digest(audio, self.settings.trim_silence, row.language, own, audio_features.FORMAT)
-        return Keys(video_key, audio_key, storage.digest(FRAMES_VERSION, video_key, audio_key, self._asked))
+        made = FRAMES_VERSION, video_key, audio_key, self._asked, *self.marks.identity(row.language)
+        return Keys(video_key, audio_key, storage.digest(*made))

@@ -14,6 +14,7 @@ from lipsync_ray.engine.job import JobRun, JobSpec
 from lipsync_ray.engine.runners import Runner
 from lipsync_ray.engine.stages import Failure
 from lipsync_ray.engine.video_pass import VideoState
+from lipsync_ray.errors import SettingsError
 from lipsync_ray.inputs import face_tables
 from lipsync_ray.inputs.content_ids import content_ids
 from lipsync_ray.inputs.probe import VideoSource, probe
@@ -22,6 +23,7 @@ from lipsync_ray.io.results import RESULTS, Result
 from lipsync_ray.jobs.enhance.sources import EnhanceInput
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.provenance.claims import Claim, Network, SourceFile
+from lipsync_ray.provenance.frame_marks import FrameMarking, FrameMarks, PlacedLabel
 from lipsync_ray.provenance.kept import keep_and_mark
 from lipsync_ray.provenance.marking import UNMARKED, Marking
 from lipsync_ray.restoration.weights import Restoration
@@ -43,6 +45,7 @@ class EnhanceState(VideoState):
     source : of which a dub's face table is
     content, source_content : identities of both, compared whenever they are opened
     table, chosen : whose faces; no table where every frame is looked at anew
+    label : what is written over its frames, where it is by this run
     faceless, restored : frames without a face, and with one that was restored, of parts made in this run
     warnings : what a person should know of it, each once
     """
@@ -55,6 +58,7 @@ class EnhanceState(VideoState):
     source_content: str = ""
     table: str | None = None
     chosen: tuple[int, ...] = ()
+    label: PlacedLabel | None = None
     faceless: int = 0
     restored: int = 0
     warnings: dict[str, None] = field(default_factory=dict)
@@ -79,6 +83,7 @@ class EnhanceRun(JobRun[EnhanceState, Result]):
         runner: Runner,
         device: str,
         marking: Marking = UNMARKED,
+        marks: FrameMarking | None = None,
     ) -> None:
         # An evaluation reads this run like the dub run that it is of.
         whole: dict[str, Any] = {"face": "all", "loop": "pingpong", "still_rate": "25", "pads": asdict(items[0].pads)}
@@ -87,12 +92,25 @@ class EnhanceRun(JobRun[EnhanceState, Result]):
         whole["enhance"] = settings.record()
         super().__init__(ENHANCE, [item.id for item in items], whole, workers, out, console, runner)
         self.items, self.settings, self.restoration, self.device = items, settings, restoration, device
-        self.marking = marking
+        self.marking, self._marks = marking, marks or FrameMarking()
         head: Mapping[str, Any] = base.get("head") or {}
         self._heads = bool(head) and not head.get("paste_back")
 
     def more(self) -> Mapping[str, Any]:
         return {"model": {"name": self.restoration.name, "sha256": self.restoration.digest}}
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """What every node has to see besides the videos."""
+        return self._marks.files
+
+    def marking_of(self, row: Result) -> FrameMarking:
+        """How a video's frames are marked: a dub keeps the mark and the label that it has, and gets no second one."""
+        return self._marks.besides(row.watermark is not None, row.label is not None, self._heads)
+
+    def marks_of(self, video: EnhanceState) -> FrameMarks:
+        """What a video's frames get besides what is drawn."""
+        return self.marking_of(video.item.row).on(video.id, video.fingerprint, video.label)
 
     def claim_of(self, video: EnhanceState) -> Claim:
         """What a video says of itself; when and where its faces were drawn is not known yet."""
@@ -135,7 +153,7 @@ def prepare(run: EnhanceRun) -> None:
     """Identify every video, drop what is done, look at the rest."""
     batch = run.workers.batch
     values = run.settings.record() | {"device": run.device, "batch": batch}
-    del values["provenance"]
+    del values["provenance"], values["marks"]  # the latter by row
     values["restore"]["model"] = run.restoration.digest
     asked = json.dumps(values, sort_keys=True)
     found = content_ids(url for item in run.items for url in (item.video, item.row.video) if url)
@@ -155,9 +173,10 @@ def prepare(run: EnhanceRun) -> None:
             source = found.get(item.row.video)
             state.source_content = source if isinstance(source, str) else ""
             state.content, state.key = video, storage.digest(video, face_tables.VERSION)
-            state.fingerprint = storage.digest(ENHANCE_VERSION, video, faces, asked)
+            marks = run.marking_of(item.row).identity(item.row.language)
+            state.fingerprint = storage.digest(ENHANCE_VERSION, video, faces, asked, *marks)
     claims = {name: run.claim_of(state) for name, state in run.active.items()}
-    keep_and_mark(run, claims, run.marking, ["videos", "images"], lambda state: (state.item.video,))
+    keep_and_mark(run, claims, run.marking, ["videos", "images"], lambda state: (state.item.video, *run.files))
     _look(run)
 
 
@@ -178,3 +197,18 @@ def _look(run: EnhanceRun) -> None:
             state.info = info
         else:
             state.source = info
+    for state in list(run.active.values()):
+        _mark(run, state)
+
+
+def _mark(run: EnhanceRun, state: EnhanceState) -> None:
+    """Draw the label of a video, where it gets one, in the size of its frames."""
+    info, language = state.info, state.item.row.language
+    assert info is not None
+    marking, upscale = run.marking_of(state.item.row), run.settings.upscale
+    width, height = info.width * upscale, info.height * upscale
+    try:
+        state.label = marking.label(language, width, height, info.pixel_aspect, info.rate, run.out)
+        state.warnings |= dict.fromkeys(marking.notes(language, width, height))
+    except SettingsError as error:
+        run.fail(state, Failure("label", str(error)))

@@ -35,6 +35,7 @@ from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.models import weights
 from lipsync_ray.models.precision import resolved
 from lipsync_ray.provenance.claims import MadeFile
+from lipsync_ray.provenance.frame_marks import frame_marking_of, mark_columns
 from lipsync_ray.provenance.kept import provenance_columns
 from lipsync_ray.provenance.marking import marking_of
 from lipsync_ray.restoration import previews
@@ -66,12 +67,15 @@ def run(
     check_out(out, ENHANCE.name)
     marking = marking_of(settings.provenance)
     restoration = resolve(settings.restore, fetching)
+    marks = frame_marking_of(settings.marks, [item.row.language for item in items])
     retinaface = weights.by_name("retinaface", fetching) if settings.detector == "retinaface" else None
     out = storage.absolute(out)
     with run_lock(out, console), started(workers) as runner:
         layout = allocate(runner.cluster, workers, alone=False, networks=2)
         settings = replace(settings, precision=resolved(settings.precision, layout.device))
-        run = EnhanceRun(items, base, settings, restoration, workers, out, console, runner, layout.device, marking)
+        run = EnhanceRun(
+            items, base, settings, restoration, workers, out, console, runner, layout.device, marking, marks
+        )
         run.write()
         prepare(run)
         _enhance(run, layout, retinaface)
@@ -172,5 +176,6 @@ def _end_done(run: EnhanceRun, state: EnhanceState, made: MadeFile) -> None:
     counts = {} if state.reused else {"faceless_frames": state.faceless, "restored_frames": state.restored}
     segments = {"segments": len(state.parts), "reused_segments": state.reused}
     said = provenance_columns(run.marking, run.claim_of(state))
-    run.end(run.row_of(state, "done", output=made.url, drawn=made.drawn, **segments, **counts, **said))
+    columns = {name: value for name, value in mark_columns(run.marks_of(state)).items() if value is not None}
+    run.end(run.row_of(state, "done", output=made.url, drawn=made.drawn, **segments, **counts, **said, **columns))
     storage.remove(run.url("parts", state.id))

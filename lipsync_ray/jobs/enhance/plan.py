@@ -12,6 +12,7 @@ from lipsync_ray.faces.crop import Pads
 from lipsync_ray.media.encode import VideoCoding
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.media.timeline import Loop, source_frames, split
+from lipsync_ray.provenance.frame_marks import NO_MARKS, FrameMarks
 from lipsync_ray.restoration import previews
 from lipsync_ray.restoration.faces import PARSE_EVERY, ROW_S
 
@@ -39,6 +40,7 @@ class EnhanceRow:
     url : where its part is committed
     previews : frames that are shown before and after, and where their tiles go
     source : the video of which a dub's table is, shown beside it
+    marks : what frames get besides what is drawn
     """
 
     key: str
@@ -56,6 +58,7 @@ class EnhanceRow:
     url: str
     previews: tuple[tuple[int, str], ...] = ()
     source: VideoInfo | None = None
+    marks: FrameMarks = NO_MARKS
 
     def seen(self) -> NDArray[np.int64]:
         """(stop − start,) frame of the table for each frame."""
@@ -76,7 +79,7 @@ def rows_of(run: EnhanceRun, state: EnhanceState) -> list[EnhanceRow]:
         EnhanceRow(
             f"{item.id}-{start}", item.id, start, stop, info, state.table, state.chosen, loop, scale, item.pads,
             run.settings.coding, run.settings.upscale, run.url("parts", item.id, f"{state.fingerprint}-{start}-{stop}.{kind}"),
-            tuple((frame, url) for frame, url in shown if start <= frame < stop), source,
+            tuple((frame, url) for frame, url in shown if start <= frame < stop), source, run.marks_of(state),
         )
         for start, stop in split(info.frames, info.rate, run.workers.segment_s or ROW_S, multiple=PARSE_EVERY)
     ]  # fmt: skip

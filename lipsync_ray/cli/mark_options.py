@@ -1,0 +1,64 @@
+"""Options of what is put into frames to tell that a computer drew in them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lipsync_ray.errors import SettingsError
+
+if TYPE_CHECKING:
+    from lipsync_ray.mark_settings import MarkSettings
+
+_PANEL = "Provenance"
+
+WatermarkOption = Annotated[
+    bool,
+    typer.Option(
+        "--watermark",
+        help="Put a mark into the pixels of drawn frames, which is not seen, and which lipsync-ray inspect finds.",
+        rich_help_panel=_PANEL,
+    ),
+]
+WatermarkKey = Annotated[
+    str | None,
+    typer.Option(
+        help="File of a key of your own for it, on every node. Default: $LIPSYNC_WATERMARK_KEY, else the key that everybody has.",
+        rich_help_panel=_PANEL,
+    ),
+]
+LabelOption = Annotated[
+    str | None,
+    typer.Option(
+        help="A text that is shown in a corner; auto: that AI was used, in the row's language.", rich_help_panel=_PANEL
+    ),
+]
+LabelSeconds = Annotated[
+    str, typer.Option(help="How long it is shown, from the first frame on: seconds, or all.", rich_help_panel=_PANEL)
+]
+LabelCorner = Annotated[
+    str, typer.Option(help="Where: top-left, top-right, bottom-left, bottom-right.", rich_help_panel=_PANEL)
+]
+LabelFont = Annotated[
+    str | None,
+    typer.Option(help="Font file. Default: one that is found here and has the letters.", rich_help_panel=_PANEL),
+]
+
+
+def mark_settings(
+    watermark: bool, key: str | None, label: str | None, seconds: str, corner: str, font: str | None
+) -> MarkSettings:
+    """What the options say.
+
+    Raises
+    ------
+    SettingsError : a value that cannot work, or options that do not belong together
+    """
+    from lipsync_ray.mark_settings import MarkSettings
+
+    try:
+        shown = None if seconds == "all" else float(seconds)
+    except ValueError:
+        raise SettingsError(f"--label-seconds {seconds}: expected a number of seconds, or all") from None
+    return MarkSettings(watermark, key, label, shown, corner, font)  # type: ignore[arg-type]
