@@ -170,7 +170,7 @@ def test_videos_and_pictures_that_are_enhanced_are_marked(demo_inputs, plain, tm
         (("--watermark-key", "gone.key"), "--watermark-key is for --watermark"),
         (("--label", "auto", "--label-font", "gone.ttf"), "--label-font gone.ttf: no such file"),
         (("--label", "auto", "--label-seconds", "some"), "--label-seconds some: expected a number of seconds, or all"),
-        (("--label", "\U00013000"), "no one font here has all of its letters"),
+        (("--label", "\U00013000 あ"), "no one font here has all of its letters"),
     ],
 )
 def test_what_cannot_be_marked_starts_nothing(more, said, table, tmp_path, capsys):
