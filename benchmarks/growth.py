@@ -109,7 +109,7 @@ def plan(rows: int) -> tuple[int, float, float]:
         made += [
             Segment(
                 f"v{video}-{start}", f"v{video}", start, stop, info, speech, "pingpong", f"s3://bucket/out/faces/{video}",
-                None, None, None, "", (0,), Pads(), "none", "feather", VideoCoding(), f"{folder}/0123456789abcdef-{start}-{stop}.mp4",
+                None, "", (0,), Pads(), "none", "feather", VideoCoding(), f"{folder}/0123456789abcdef-{start}-{stop}.mp4",
             )
             for start, stop in split(info.frames, info.rate, 4.0, 16)
         ]  # fmt: skip

@@ -43,20 +43,20 @@ from lipsync_ray.models.weights import by_name
 from lipsync_ray.settings import Reference
 
 COLUMNS = (
-    "heard",
-    "heard_other",
-    "agrees",
-    "agrees_other",
+    "openness_corr",
+    "openness_corr_other",
+    "sync_cosine",
+    "sync_cosine_other",
     "leak",
     "lip_motion",
     "silent_lips",
     "sharpness_ratio",
     "mini_sync_c",
 )
-JUDGES = ("heard", "agrees")
+JUDGES = ("openness_corr", "sync_cosine")
 WHAT = ("own before another", "lag ≤ 1")
 TITLES = (
-    "heard",
+    "openness_corr",
     "another sound",
     "agree",
     "another sound",

@@ -48,7 +48,7 @@ from lipsync_ray.media.audio import SoundTrack
 from lipsync_ray.media.sound_probe import probe_audio
 from lipsync_ray.media.speech_mel import speech_mel
 from lipsync_ray.models.generators import GENERATORS
-from lipsync_ray.models.hear import LipPoses
+from lipsync_ray.models.lip_poses import LipPoses
 from lipsync_ray.models.weights import by_name
 
 SECONDS, RATE = 8, Fraction(25)

@@ -38,7 +38,7 @@ from lipsync_ray.media.probe import probe_video
 from lipsync_ray.metrics import judges
 from lipsync_ray.models import sync_judge
 from lipsync_ray.models.face_mesh import Mesher
-from lipsync_ray.models.judge import heard_openings
+from lipsync_ray.models.judge import expected_openings
 
 PIECE, STEP = 125, 62  # places of 40 ms
 ALIKE = 0.3  # correlation of what is heard in two sounds from which on they are one
@@ -68,7 +68,7 @@ def looked_at(url: str, mesher: Mesher) -> Dub:
     columns = mel.mel_spectrogram(samples).T
     opening = gap_of(speaking_of(points)).astype(np.float32)
     lips = sync_judge.follow(sync_judge.see(mouths))
-    return Dub(opening, lips, heard_openings(columns), sync_judge.hear(columns))
+    return Dub(opening, lips, expected_openings(columns), sync_judge.hear(columns))
 
 
 def row(run: str) -> list[str]:
@@ -80,8 +80,8 @@ def row(run: str) -> list[str]:
         others = [o for o in dubs if (judges.correlation(dub.heard, o.heard) or 0.0) < ALIKE]
         for start in range(0, len(dub.opening) - PIECE + 1, STEP):
             at = slice(start, start + PIECE)
-            heard = judges.heard(dub.opening[at], dub.heard[at])
-            agree = judges.agreed(dub.lips[at], dub.sound[at])
+            heard = judges.openness_at_lags(dub.opening[at], dub.heard[at])
+            agree = judges.sync_at_lags(dub.lips[at], dub.sound[at])
             for name, own in (("heard", heard), ("agree", agree)):
                 if own is not None:
                     near[name].append(abs(own.lag) <= 1)
@@ -89,7 +89,7 @@ def row(run: str) -> list[str]:
                 if len(other.heard) < start + PIECE:
                     continue
                 r = judges.correlation(dub.opening[at], other.heard[at])
-                cosine = judges.agreement(dub.lips[at], other.sound[at])
+                cosine = judges.sync_cosine(dub.lips[at], other.sound[at])
                 if heard is not None and r is not None:
                     first["heard"].append(heard.r > r)
                 if agree is not None and cosine is not None:

@@ -67,7 +67,7 @@ def test_errors_failures_and_rows_hold_addresses():
         str(pickle.loads(pickle.dumps(AccessError(f"reading {url}: 403")))),
         str(ManifestError(url, [f"row 1: {url}: gone"])),
         repr(ManifestError(url, [f"row 1: {url}: gone"]).problems),
-        repr(Failure("look", f"{url}: gone", f"Traceback … {url}")),
+        repr(Failure("probe", f"{url}: gone", f"Traceback … {url}")),
         repr(addresses.cleaned(row)),
         repr(addresses.cleaned({"settings": {"weights": [url], "n": 1}})),
     ]

@@ -1,6 +1,7 @@
 """Rules of the layout that a reader relies on."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -42,7 +43,7 @@ ALLOWED = {
         "errors",
         "addresses",
     },
-    "restoration": {"restoration", "inputs", "faces", "media", "models", "settings", "io", "errors"},
+    "restoration": {"restoration", "provenance", "inputs", "faces", "media", "models", "settings", "io", "errors"},
     "report": {"report", "jobs.evaluate", "metrics", "io", "errors"},
     "demo": set(),
     **{f"jobs.{name}": {f"jobs.{name}", *JOBS_USE} for name in ("dub", "evaluate", "enhance", "analyze")},
@@ -82,6 +83,62 @@ def test_modules_say_what_they_are_and_stay_small(path):
     assert len(text.splitlines()) <= MOST_LINES
 
 
+# What knows which kind a model is: the ways to draw, and the networks with what they declare.
+KNOWS_KINDS = ("jobs/dub/methods", "models")
+KINDS = ("paste", "latent", "warp", "head")
+
+
+def kinds_asked(tree, methods):
+    """Lines of a module that ask how a model draws: what its spec declares, or what is drawn of it."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
+            owner = ast.unparse(node.value).rpartition(".")[2]
+            if owner in ("spec", "generator") and node.attr in ("method", "how"):
+                yield node.lineno
+        if isinstance(node, ast.Compare):
+            sides = [ast.unparse(side) for side in (node.left, *node.comparators)]
+            asks = any(re.search(r"(method|spec|generator)(\.name|\.task)?$", side) for side in sides)
+            if asks and any(re.search(f"['\"]({'|'.join(KINDS)})['\"]", side) for side in sides):
+                yield node.lineno
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("isinstance", "issubclass"):
+            kinds = {part.id for part in ast.walk(node.args[1]) if isinstance(part, ast.Name)}
+            yield from [node.lineno] * bool(kinds & methods)
+        if isinstance(node, ast.ImportFrom):
+            room, _, name = (node.module or "").rpartition(".")
+            yield from [node.lineno] * (room.endswith("jobs.dub.methods") and name not in ("method", "registry"))
+
+
+def method_classes():
+    files = (PACKAGE / "jobs/dub/methods").glob("*.py")
+    bodies = [ast.parse(path.read_text(encoding="utf-8")).body for path in files]
+    return {node.name for body in bodies for node in body if isinstance(node, ast.ClassDef)}
+
+
+def test_nothing_asks_how_a_model_draws_but_the_ways_to_draw():
+    methods, found = method_classes(), []
+    for path in MODULES:
+        place = path.relative_to(PACKAGE).as_posix()
+        if not place.startswith(KNOWS_KINDS):
+            found += [f"{place}:{line}" for line in kinds_asked(ast.parse(path.read_text(encoding="utf-8")), methods)]
+    assert not found
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "x = spec.how.steps",
+        "run.generator.method",
+        "if run.recipe.method.name == 'warp': pass",
+        "if recipe.method.task in ('head',): pass",
+        "isinstance(recipe.method, Head)",
+        "isinstance(drawn, (Crops, Lips))",
+        "from lipsync_ray.jobs.dub.methods.head import Head",
+    ],
+)
+def test_a_line_that_asks_is_found(line):
+    assert list(kinds_asked(ast.parse(line), method_classes()))
+
+
 # What runs where no network does: on processes of their own beside a GPU, and in small tasks.
 LIGHT = (
     "engine.ray_data",
@@ -92,6 +149,7 @@ LIGHT = (
     "inputs.speakers",
     "jobs.analyze.stages",
     "jobs.dub.assemble",
+    "jobs.dub.methods.registry",
     "jobs.dub.stages",
     "jobs.enhance.assemble",
     "jobs.enhance.stages",

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
+from lipsync_ray.engine.graph import run_graph
 from lipsync_ray.engine.job import JobRun, JobSpec
 from lipsync_ray.engine.stages import StageSpec
 from lipsync_ray.engine.start import started
-from lipsync_ray.engine.video_pass import VideoPass, VideoState, run_pass
+from lipsync_ray.engine.video_pass import VideoPass, VideoState
 from lipsync_ray.inputs.segments import video_segments
 from lipsync_ray.io import storage
 from lipsync_ray.io.identity import identity
@@ -54,7 +55,6 @@ def run(videos, workers, out, console):  # videos: id → URL
             job.active[name] = State(name, probe_video(url), fingerprint=identity(url))
         job.keep(lambda row: row.status == "done")
         done = lambda state, luma: job.end(job.row_of(state, "done", luma=luma))  # noqa: E731
-        parts_of = lambda state: video_segments(job, state, state.video)  # noqa: E731
-        run_pass(job.context, VideoPass(name="brightness", folder=job.url("parts"), active=job.active, parts_of=parts_of, stages=[StageSpec("measure", Measure)], assemble=("mean", mean), on_done=done, fail=job.fail))  # fmt: skip
+        run_graph(job.context, [VideoPass(name="brightness", folder=job.url("parts"), active=job.active, parts_of=lambda state: video_segments(job, state, state.video), stages=[StageSpec("measure", Measure)], assemble=("mean", mean), on_done=done, fail=job.fail)])  # fmt: skip
         job.finish()
         return job.rows

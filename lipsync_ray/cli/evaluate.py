@@ -39,7 +39,7 @@ _IN_TERMINAL = (
     "mini_sync_d",
     "mini_sync_c",
     "offset",
-    "heard",
+    "openness_corr",
     "leak",
     "psnr_db",
 )  # as wide as one is; the page has all

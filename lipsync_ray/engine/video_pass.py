@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import queue
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
 from lipsync_ray.engine.context import RunContext
-from lipsync_ray.engine.flows import Flow
 from lipsync_ray.engine.progress import ProgressReporter
-from lipsync_ray.engine.runners import Feed, Tasks
+from lipsync_ray.engine.runners import Tasks
 from lipsync_ray.engine.stages import Failure, Keyed, Outcome, StageSpec
 from lipsync_ray.io import storage
 
@@ -97,6 +95,9 @@ class VideoPass(Generic[Video, Order, Made]):
     fail : told why a video cannot be made
     on_part : told what the last stage returned for a row of a video
     assemble_args : what `assemble` is given, keyed by the video's id
+    after : passes and questions (:class:`~lipsync_ray.engine.graph.Ask`) that put ids of this one's videos into `ready`; where
+        there are none, all videos begin at once
+    ready : ids of videos that can begin
     unit : what a row is called in the progress line
     in_turn : a video's rows are made one after another, each when the one before it is committed
     """
@@ -111,6 +112,8 @@ class VideoPass(Generic[Video, Order, Made]):
     fail: Callable[[Video, Failure], None]
     on_part: Callable[[Video, Any], None] = _nothing
     assemble_args: Callable[[Video], Order] = parts_of_video
+    after: tuple[Any, ...] = ()
+    ready: deque[str] = field(default_factory=deque)
     unit: str = "segments"
     in_turn: bool = False
 
@@ -186,114 +189,3 @@ class PassState(Generic[Video, Order, Made]):
     def settled(self) -> bool:
         """Whether every complete video has been put together."""
         return self._joining.idle
-
-
-def run_pass(context: RunContext, spec: VideoPass[Video, Order, Made]) -> None:
-    """Run a pass whose videos are all there from the beginning."""
-    books = PassState(context, spec)
-    rows = [part for name in list(spec.active) for part in books.add(name)]
-    with ProgressReporter(context.console, spec.name, len(rows), _frames(rows)) as progress:
-        for outcome in context.runner.run(rows, spec.stages, context.ledger):
-            books.take(outcome, progress)
-            books.settle()
-        books.settle(wait=True)
-
-
-class StreamedPass(PassState[Video, Order, Made]):
-    """A pass that runs on a thread of its own. Everything else happens where :meth:`poll` is called.
-
-    Parameters
-    ----------
-    coming : its videos, for how much work there will be
-    ready : they can all begin at once; else each waits for :meth:`begin`
-    wake : called from the thread whenever there is something to poll; :meth:`end` ends the thread
-    """
-
-    def __init__(
-        self,
-        context: RunContext,
-        spec: VideoPass[Video, Order, Made],
-        coming: Mapping[str, Video],
-        phases: Callable[[str, int, int, str], ProgressReporter],
-        wake: Callable[[], None],
-        ready: bool = False,
-    ) -> None:
-        super().__init__(context, spec)
-        rows = [part for name, video in coming.items() for part in (self.add(name) if ready else self.missing(video))]
-        self.progress = phases(spec.name, len(rows), _frames(rows), spec.unit)
-        self._later: dict[str, deque[Part]] = {}  # what is not given out yet, where rows are made in turn
-        self._closing = False
-        self._events: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
-        self._wake = wake
-        self._broken: Failure | None = None
-        self._feed: Feed | None = None
-        self._flow: Flow | None = None
-        if not rows:
-            return
-        runner, most, ledger = context.runner, len(rows), context.ledger
-        if ready:
-            self._flow = Flow(spec.name, lambda stop: runner.run(rows, spec.stages, ledger, stop), self._come)
-        else:
-            self._feed = feed = runner.feed()
-            self._flow = Flow(spec.name, lambda stop: runner.run_fed(feed, most, spec.stages, ledger, stop), self._come)
-
-    def _come(self, outcome: Outcome | Failure) -> None:
-        if isinstance(outcome, Failure):
-            self._broken = outcome
-        else:
-            self._events.put(outcome)
-        self._wake()
-
-    def begin(self, name: str) -> None:
-        """A video is ready."""
-        rows = self.add(name)
-        if self.spec.in_turn:
-            self._later[name] = deque(rows[1:])
-            rows = rows[:1]
-        if rows and self._feed is not None:
-            self._feed.add(rows)
-
-    def take(self, outcome: Outcome, progress: ProgressReporter) -> None:
-        """A row has come back; where rows are made in turn, it is the next one's."""
-        name = self.of[outcome.key][0]
-        super().take(outcome, progress)
-        later = self._later.get(name)
-        if not later:
-            return
-        if name in self.spec.active and self._feed is not None and self._broken is None:
-            self._feed.add([later.popleft()])
-        else:  # the video has ended: nor will these come
-            while later:
-                super().take(Outcome(later.popleft().key, None, outcome.failure), progress)
-        if self._closing:
-            self.close()
-
-    def close(self) -> None:
-        """No video comes any more."""
-        self._closing = True
-        if self._feed is not None and not any(self._later.values()):
-            self._feed.close()
-
-    def poll(self) -> None:
-        """Take in what has come back since the last call."""
-        while not self._events.empty():
-            self.take(self._events.get(), self.progress)
-        if self._broken is not None and self._events.empty():
-            for key in sorted(self.of):
-                if key in self.of:
-                    self.take(Outcome(key, None, self._broken), self.progress)
-        self.settle()
-
-    def end(self) -> None:
-        """Leave the pass, whatever is under way; its processes are free for others."""
-        if self._flow is not None:
-            self._flow.end()
-
-    @property
-    def done(self) -> bool:
-        """Whether nothing is under way; more may come until it is closed."""
-        return not self.of and self._events.empty() and self.settled
-
-
-def _frames(rows: Sequence[Part]) -> int:
-    return sum(part.stop - part.start for part in rows)

@@ -52,7 +52,7 @@ def read_without(url: str) -> str:
 
 
 def read_table(url: str, start: int | None = None, stop: int | None = None) -> Tracks:
-    """The tracks of frames [start, stop), or of all.
+    """The tracks of frames [start, stop), or of all. In a table of an older version, every track is a person, and nothing a picture.
 
     Raises
     ------
@@ -63,6 +63,10 @@ def read_table(url: str, start: int | None = None, stop: int | None = None) -> T
     landmarks = [
         table[name].combine_chunks().flatten().to_numpy(zero_copy_only=False).reshape(-1, 2) for name in _POINTS
     ]
+    if "person" not in table.column_names:
+        table = table.append_column("person", table["track"])
+    if "still" not in table.column_names:
+        table = table.append_column("still", pa.array(np.zeros(len(table), bool)))
     who = {name: table[name].to_numpy() for name in _WHO}
     return Tracks(
         **who,

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, Generic, TypeVar
 
 from lipsync_ray.engine.context import RunContext
-from lipsync_ray.engine.progress import Wake, phases
+from lipsync_ray.engine.graph import Node, run_graph
 from lipsync_ray.engine.resources import Pool
-from lipsync_ray.engine.runners import Tasks
 from lipsync_ray.engine.stages import Failure
-from lipsync_ray.engine.video_pass import StreamedPass, VideoPass, VideoState, once
+from lipsync_ray.engine.video_pass import VideoPass, VideoState, once
 from lipsync_ray.inputs.face_tables import Detect, FaceRow, Scanned, TableOrder, face_rows, make_table
 from lipsync_ray.io import storage
 from lipsync_ray.media.probe import VideoInfo
 
 SCAN_S = 6.0  # seconds of video in one row: short, so that a single video is work for several workers
-POLL_S = 0.2  # between two looks at small tasks that have ended
-
-Query = TypeVar("Query")
-Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -58,100 +50,36 @@ class _Wanted(VideoState):
         return self.key
 
 
-@dataclass(frozen=True)
-class Lead:
-    """A pass between faces and the main one: `active` are its videos, `ready` ids of the main pass that it has let begin.
-
-    The answers of a :class:`FollowUp` then begin rows of this pass.
-    """
-
-    spec: VideoPass[Any, Any, Any]
-    ready: deque[str] = field(default_factory=deque)
-
-
-@dataclass(frozen=True)
-class FollowUp(Generic[Query, Answer]):
-    """A small task between a video's face table and the pass that needs it: who speaks, which tracks are scored.
-
-    Attributes
-    ----------
-    name, task : run on any worker
-    on_table : told of a video's table; what is to be asked of it
-    on_answer : told of the answer; ids of the pass that can begin
-    at_once : what can be asked before any table is made
-    """
-
-    name: str
-    task: Callable[[Query], Answer]
-    on_table: Callable[[str, FaceTable], Iterable[Query]]
-    on_answer: Callable[[Query, Answer | Failure], Iterable[str]]
-    at_once: Sequence[Query] = ()
-
-
-def run_with_faces(
-    context: RunContext,
-    videos: Mapping[str, VideoInfo],
-    folder: str,
-    pool: Pool,
-    follow_up: FollowUp[Any, Any],
-    main: VideoPass[Any, Any, Any],
-    users: str,
-    ready: Sequence[str] = (),
-    lead: Lead | None = None,
-) -> None:
-    """Find faces while the pass that needs them runs: a video waits for its own faces only.
+class FacePass:
+    """Finds faces while the passes that need them run: a video waits for its own faces only.
 
     Parameters
     ----------
     videos : key, which changes with a video's content → the video
     folder : of the tables
     pool : that detects
-    follow_up : between table and pass
-    main : the pass; its pools load from the beginning
-    users : for the log line: "40 dubs"
-    ready : ids of `main` that need no faces
-    lead : a pass that goes before `main`
+    on_table : told of each video's table
     """
-    found, wanted = _divide(videos, folder)
-    wake = Wake()
-    with phases(context.console) as progress_of, ExitStack() as passes:
-        asking: Tasks[Any, Any] = context.tasks(follow_up.name, follow_up.task)
 
-        def ask(key: str, table: FaceTable) -> None:
-            for query in follow_up.on_table(key, table):
-                asking.submit(query)
+    def __init__(
+        self, videos: Mapping[str, VideoInfo], folder: str, pool: Pool, on_table: Callable[[str, FaceTable], None]
+    ) -> None:
+        self._found, self._wanted = _divide(videos, folder)
+        self._on_table = on_table
+        self.spec = _face_pass(dict(self._wanted), pool, folder, on_table)
 
-        face_pass = _face_pass(dict(wanted), pool, folder, ask)
-        faces = StreamedPass(context, face_pass, wanted, progress_of, wake.up, ready=True)
-        leading = StreamedPass(context, lead.spec, lead.spec.active, progress_of, wake.up) if lead else None
-        following = StreamedPass(context, main, main.active, progress_of, wake.up)
-        for one in filter(None, (faces, leading, following)):
-            passes.callback(one.end)
-        for key, table in found.items():
-            ask(key, table)
-        for query in follow_up.at_once:
-            asking.submit(query)
-        for name in ready:
-            following.begin(name)
-        while not (faces.done and asking.idle and (leading is None or leading.done) and following.done):
-            wake.wait(POLL_S)
-            faces.poll()
-            for query, answer in asking.finished():
-                for name in follow_up.on_answer(query, answer):
-                    (leading or following).begin(name)
-            asked = faces.done and asking.idle
-            if lead is not None and leading is not None:
-                if asked:
-                    leading.close()
-                leading.poll()
-                while lead.ready:
-                    following.begin(lead.ready.popleft())
-                asked = asked and leading.done
-            if asked:
-                following.close()
-            following.poll()
-    if wanted:
-        context.console.print(_said_of(wanted.values(), users), highlight=False)
+    def run_before(self, context: RunContext, nodes: Sequence[Node], users: str) -> None:
+        """Run it, and the graph that comes after it.
+
+        Parameters
+        ----------
+        users : for the log line: "40 dubs"
+        """
+        for key, table in self._found.items():
+            self._on_table(key, table)
+        run_graph(context, [self.spec, *nodes])
+        if self._wanted:
+            context.console.print(_said_of(self._wanted.values(), users), highlight=False)
 
 
 def table_name(url: str, key: str) -> str:

@@ -143,3 +143,8 @@ def _above(folder: str) -> Iterator[str]:
     while "/" in inside.lstrip("/"):
         inside = inside.rpartition("/")[0]
         yield f"{root}{sign}{inside}"
+
+
+def drawn_anew(settings: Mapping[str, Any]) -> bool:
+    """Whether a dub run of these settings made videos of its own: their faces are not where their sources' are."""
+    return settings.get("head") is not None

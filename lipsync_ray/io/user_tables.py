@@ -58,7 +58,7 @@ def read_rows(url: str, columns: Sequence[Column], source_of: Callable[[Row], na
     ------
     ManifestError : with every problem found
     """
-    raw = _read(url, [column.name for column in columns])
+    raw = read_raw(url, [column.name for column in columns])
     problems = raw.problems
     required = [column.name for column in columns if column.required]
     optional = [column.name for column in columns if not column.required]
@@ -73,7 +73,7 @@ def read_rows(url: str, columns: Sequence[Column], source_of: Callable[[Row], na
     problems += [f"column {name!r}: missing" for name in missing]
     if missing or not raw.rows:
         raise ManifestError(url, problems)
-    resolve = _resolver(url)
+    resolve = resolver(url)
     rows: list[Row] = []
     for number, values in enumerate(raw.rows, 1):
         row: Row = {column.name: values.get(column.name) for column in columns}
@@ -96,24 +96,44 @@ def read_rows(url: str, columns: Sequence[Column], source_of: Callable[[Row], na
     return rows
 
 
-def _read(url: str, columns: Sequence[str]) -> table_files.Raw:
+def read_raw(url: str, columns: Sequence[str]) -> table_files.Raw:
+    """What a table file holds, unchecked.
+
+    Raises
+    ------
+    ManifestError : no such file, or no table
+    """
     if not is_table(url):
         raise ManifestError(url, [f"unknown kind of table; expected a name ending in {table_files.READABLE}"])
+    return table_files.parse(url, read_file(url, "table"), columns)
+
+
+def read_file(url: str, what: str) -> bytes:
+    """The bytes of a file that a user wrote.
+
+    Parameters
+    ----------
+    what : was expected there, in errors
+
+    Raises
+    ------
+    ManifestError : not there, not readable, or empty
+    """
     try:
         data = storage.read_bytes(url)
     except FileNotFoundError:
         raise ManifestError(url, [f"no such file{windows.hint(url)}"]) from None
     except IsADirectoryError:
-        raise ManifestError(url, [f"{_A_FOLDER}; expected a table"]) from None
+        raise ManifestError(url, [f"{_A_FOLDER}; expected a {what}"]) from None
     except (OSError, LipsyncError, ValueError, ImportError) as error:
         raise ManifestError(url, [f"cannot be read: {error}"]) from error
     if not data.strip():
-        raise ManifestError(url, ["the table is empty"])
-    return table_files.parse(url, data, columns)
+        raise ManifestError(url, [f"the {what} is empty"])
+    return data
 
 
-def _resolver(table: str) -> Callable[[str], str]:
-    """Makes a path of this table absolute."""
+def resolver(table: str) -> Callable[[str], str]:
+    """Makes a path that stands in a table absolute: from the table's folder, or from the current one where it is there."""
     folder = storage.parent(storage.absolute(table))
     here = storage.is_local(table)
 

@@ -21,12 +21,12 @@ _FEWEST_SILENT = 10
 
 
 @dataclass(frozen=True)
-class Heard:
-    """How lips follow a sound.
+class AtLags:
+    """How lips follow a sound, at several lags.
 
     Attributes
     ----------
-    r : correlation of the opening with the one that is heard, or mean cosine of a sync expert's points, at no lag
+    r : correlation of the opening with the expected one, or mean cosine of a sync expert's points, at no lag
     best, lag : the highest within ±8 places, and where; positive where the lips come late
     """
 
@@ -45,8 +45,8 @@ def correlation(a: Course, b: Course) -> float | None:
     return float(np.corrcoef(a[known], b[known])[0, 1])
 
 
-def heard(opening: Course, expected: Course) -> Heard | None:
-    """How an opening follows what is heard; None where too little is known."""
+def openness_at_lags(opening: Course, expected: Course) -> AtLags | None:
+    """How an opening follows the one that a sound asks for; None where too little is known."""
     return _over_lags(correlation, opening, expected)
 
 
@@ -69,23 +69,23 @@ def restlessness(opening: Course, silent: NDArray[np.bool_]) -> float | None:
     return float(steps[quiet].mean()) if quiet.sum() >= _FEWEST_SILENT else None
 
 
-def agreement(seen: Course, heard: Course) -> float | None:
+def sync_cosine(lips: Course, sound: Course) -> float | None:
     """Mean cosine of (n, d) points of frames and (m, d) of a sound, each of length one, at the same places.
 
     Points are NaN where nothing is known; None of fewer than fifty places.
     """
-    length = min(len(seen), len(heard))
-    cosines = np.einsum("nd,nd->n", seen[:length], heard[:length], dtype=np.float64)
+    length = min(len(lips), len(sound))
+    cosines = np.einsum("nd,nd->n", lips[:length], sound[:length], dtype=np.float64)
     known = ~np.isnan(cosines)
     return float(cosines[known].mean()) if known.sum() >= FEWEST else None
 
 
-def agreed(seen: Course, heard: Course) -> Heard | None:
+def sync_at_lags(lips: Course, sound: Course) -> AtLags | None:
     """How far frames agree with a sound: at once, and at the best lag; None where too little is known."""
-    return _over_lags(agreement, seen, heard)
+    return _over_lags(sync_cosine, lips, sound)
 
 
-def _over_lags(measure: Callable[[Course, Course], float | None], lips: Course, sound: Course) -> Heard | None:
+def _over_lags(measure: Callable[[Course, Course], float | None], lips: Course, sound: Course) -> AtLags | None:
     at_once = measure(lips, sound)
     if at_once is None:
         return None
@@ -95,4 +95,4 @@ def _over_lags(measure: Callable[[Course, Course], float | None], lips: Course, 
         if found is not None:
             lagged[lag] = found
     lag = max(lagged, key=lambda at: (lagged[at], -abs(at)))
-    return Heard(at_once, lagged[lag], lag)
+    return AtLags(at_once, lagged[lag], lag)

@@ -43,10 +43,12 @@ ABILITIES = {
 
 
 def ability_of(model: str) -> Ability | None:
-    """Of a result's model: a registered name, or one that begins with its network's; None of any other, such as a restorer."""
+    """Of a result's model: a registered name, or an added one, or one that begins with its network's; None of any other, such as a restorer."""
     registered = find(model)
     if registered is not None:
         return ABILITIES.get(registered.network)
+    if model in ABILITIES:
+        return ABILITIES[model]
     return next(
         (ABILITIES[name] for name in sorted(ABILITIES, key=len, reverse=True) if model.startswith(f"{name}-")), None
     )

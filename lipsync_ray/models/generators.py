@@ -1,6 +1,7 @@
 """Lip-sync models as the pipeline calls them: crops and windows of sound in, crops that say it out.
 
-A network joins by an entry in :data:`GENERATORS` and its weights in :mod:`lipsync_ray.models.registry` (docs/add-a-model.md).
+A network of the package joins by an entry in :data:`GENERATORS` and its weights in :mod:`lipsync_ray.models.registry`, others by
+:func:`lipsync_ray.jobs.dub.methods.registry.register` (docs/add-a-model.md).
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from lipsync_ray.errors import CheckpointError
-from lipsync_ray.models import echomimic, echomimic_files, extras, hear, musetalk, musetalk_files, weights
+from lipsync_ray.models import echomimic, echomimic_files, extras, lip_poses, musetalk, musetalk_files, weights
 from lipsync_ray.models.batched import Batched
 from lipsync_ray.models.checkpoint import compare, load_into, read_entries, read_state
-from lipsync_ray.models.lip_sync import AudioWindow, Build, FrontEnd, GeneratorSpec, Pauses, Sampling, alone
+from lipsync_ray.models.lip_sync import AudioWindow, Build, FrontEnd, GeneratorSpec, Latents, Pauses, Sampling, alone
 from lipsync_ray.models.mini import Mini, mini_for
 from lipsync_ray.models.precision import dtype_of
 from lipsync_ray.models.wav2lip import CROP, MEL_BANDS, MEL_STEP, Block, Wav2Lip
@@ -30,6 +31,8 @@ from lipsync_ray.settings import Precision, Reference
 
 U8 = NDArray[np.uint8]
 F32 = NDArray[np.float32]
+
+_ADDED: dict[str, Checkpoint] = {}  # of :func:`add`
 
 
 def resolve(model: str, progress: weights.Progress | None = None, fetch: bool = True) -> Checkpoint:
@@ -41,6 +44,8 @@ def resolve(model: str, progress: weights.Progress | None = None, fetch: bool = 
     CheckpointError : a given file holds no known generator
     ModelError : packages that it needs are not installed
     """
+    if model in _ADDED:
+        return _ADDED[model]
     folder = Path(model).expanduser().absolute()
     registered = weights.find(model)
     if (registered is None or registered.kind != "lips") and folder.is_dir():
@@ -51,8 +56,14 @@ def resolve(model: str, progress: weights.Progress | None = None, fetch: bool = 
     spec = spec_of(checkpoint)
     if registered is None and spec.parts is not alone:  # its file has the name that every such file has
         folders = Path(checkpoint.given).parents
-        checkpoint = replace(checkpoint, name=f"{spec.name}-{folders[0 if spec.sampling else 1].name}")
+        checkpoint = replace(checkpoint, name=f"{spec.name}-{folders[0 if spec.method == 'head' else 1].name}")
     return replace(checkpoint, parts=spec.parts(checkpoint, progress, fetch))
+
+
+def add(spec: GeneratorSpec, checkpoint: Checkpoint) -> None:
+    """Add a model of somebody else, or replace it."""
+    GENERATORS[:] = [*(known for known in GENERATORS if known.name != spec.name), spec]
+    _ADDED[spec.name] = checkpoint
 
 
 def spec_of(checkpoint: Checkpoint) -> GeneratorSpec:
@@ -63,6 +74,8 @@ def spec_of(checkpoint: Checkpoint) -> GeneratorSpec:
     WeightsError, CheckpointError : a given file holds no known generator
     ModelError : packages that it needs are not installed
     """
+    if _ADDED.get(checkpoint.name) == checkpoint:
+        return _by_network(checkpoint.name)
     registered = checkpoint.registered
     return _by_network(registered.network) if registered else _verified(checkpoint.here(), checkpoint.sha256)
 
@@ -190,15 +203,15 @@ def _mini(state: dict[str, Tensor], path: Path) -> nn.Module:
 
 
 def _listener(state: dict[str, Tensor], path: Path) -> nn.Module:
-    return hear.listener_for(state)
+    return lip_poses.ensemble_for(state)
 
 
 def _load_faces(checkpoint: Checkpoint, device: str, precision: Precision, batch: int | None) -> LipModel:
     return LipModel(checkpoint.here(), device, precision, batch)
 
 
-def _load_poses(checkpoint: Checkpoint, device: str, precision: Precision, batch: int | None) -> hear.LipPoses:
-    return hear.LipPoses(checkpoint.here(), device, batch)  # always in float32
+def _load_poses(checkpoint: Checkpoint, device: str, precision: Precision, batch: int | None) -> lip_poses.LipPoses:
+    return lip_poses.LipPoses(checkpoint.here(), device, batch)  # always in float32
 
 
 def _wav2lip(
@@ -212,51 +225,29 @@ def _wav2lip(
 ) -> GeneratorSpec:
     audio = AudioWindow(front_end, 80, MEL_STEP, Fraction(shift))
     return GeneratorSpec(
-        name, signature, build, _load_faces, CROP, audio, reference, get_args(Reference), pauses=pauses
-    )
+        name, "paste", audio, signature, build, _load_faces, crop_side=CROP, reference=reference,
+        references=get_args(Reference), pauses=pauses, taught_by="generator",
+    )  # fmt: skip
 
 
 def _warp() -> GeneratorSpec:
     # Trained on windows centred on the frame's own time.
-    audio = AudioWindow("speech-mel", 80, hear.COLUMNS, lead=hear.COLUMNS // 2, silent_end=True)
+    audio = AudioWindow("speech-mel", 80, lip_poses.COLUMNS, lead=lip_poses.COLUMNS // 2, silent_end=True)
     return GeneratorSpec(
-        "warp",
-        "directions",
-        _listener,
-        _load_poses,
-        0,
-        audio,
-        None,
-        draws="lips",
-        pauses="every",
-        cpu_batch=64,
-        gpu_batch=512,
-    )
+        "warp", "warp", audio, "directions", _listener, _load_poses, reference=None, pauses="every",
+        taught_by="pose", cpu_batch=64, gpu_batch=512,
+    )  # fmt: skip
 
 
 def _musetalk(name: str, margin: int, blend: Literal["jaw", "raw"]) -> GeneratorSpec:
     # Two frames before, each rounded up to whole columns; beyond both ends of the sound are zeros.
     audio = AudioWindow("whisper", 50, musetalk.COLUMNS, lead_frames=2, silent_end=True)
     return GeneratorSpec(
-        name,
-        musetalk.SIGNATURE,
-        musetalk.build_for,
-        musetalk.MuseTalk,
-        musetalk.CROP,
-        audio,
-        "current",
-        ("current",),
-        box="half-face",
-        margin=margin,
-        shifts=not margin,
-        blend=blend,
-        encode=musetalk.LatentEncoder,
-        channels=8,
-        parts=musetalk_files.parts,
-        extra="musetalk",
-        cpu_batch=musetalk.CPU_BATCH,
-        gpu_batch=musetalk.GPU_BATCH,
-    )
+        name, "latent", audio, musetalk.SIGNATURE, musetalk.build_for, musetalk.MuseTalk,
+        how=Latents(musetalk.LatentEncoder, margin, blend, shifts=not margin), crop_side=musetalk.CROP,
+        references=("current",), channels=8, parts=musetalk_files.parts, extra="musetalk",
+        cpu_batch=musetalk.CPU_BATCH, gpu_batch=musetalk.GPU_BATCH,
+    )  # fmt: skip
 
 
 def _load_animator(checkpoint: Checkpoint, device: str, precision: Precision, batch: int | None) -> echomimic.Animator:
@@ -264,27 +255,17 @@ def _load_animator(checkpoint: Checkpoint, device: str, precision: Precision, ba
 
 
 def _echomimic(name: str, steps: int, guidance: float) -> GeneratorSpec:
+    sampling = Sampling(steps, guidance, echomimic.HeadDecoder, sums=name == echomimic_files.NORMAL)
     return GeneratorSpec(
-        name,
-        echomimic.SIGNATURE,
-        echomimic.build_for,
-        _load_animator,
-        echomimic.SIDE,
-        AudioWindow("whisper-layers", 50, echomimic.ROWS, lead=4),
-        None,
-        draws="head",
-        sampling=Sampling(steps, guidance, echomimic.HeadDecoder, sums=name == echomimic_files.NORMAL),
-        channels=4,
-        parts=echomimic.parts,
-        extra="echomimic",
-        cpu_batch=echomimic.CPU_BATCH,
-        gpu_batch=echomimic.GPU_BATCH,
-    )
+        name, "head", AudioWindow("whisper-layers", 50, echomimic.ROWS, lead=4), echomimic.SIGNATURE, echomimic.build_for,
+        _load_animator, how=sampling, crop_side=echomimic.SIDE, reference=None, channels=4, parts=echomimic.parts,
+        extra="echomimic", cpu_batch=echomimic.CPU_BATCH, gpu_batch=echomimic.GPU_BATCH,
+    )  # fmt: skip
 
 
 # The shift is 0 as the published Wav2Lip infers, −1 as it was trained (``inference.py`` against ``wav2lip_train.py``).
 # On one CPU core a batch of 16 has 0.9 of the speed of 32, and a segment's last batch wastes less.
-GENERATORS = (
+GENERATORS = [
     _warp(),
     _wav2lip("mini", "flow.weight", _mini, -1, "speech-mel", "closed", "long"),
     _wav2lip("wav2lip", "output_block.1.weight", _plain, 0),
@@ -292,4 +273,4 @@ GENERATORS = (
     _musetalk(musetalk_files.V1, margin=0, blend="raw"),
     _echomimic(echomimic_files.NORMAL, steps=30, guidance=2.5),
     _echomimic(echomimic_files.ACCELERATED, steps=6, guidance=1.0),
-)
+]

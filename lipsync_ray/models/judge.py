@@ -25,7 +25,7 @@ RATE = 25  # answers a second
 _BATCH = 256
 
 
-class Hearing(nn.Module):
+class OpeningNet(nn.Module):
     """60 thousand parameters. ``forward``: (n, 80, 40) mel in ±4 to (n, 2): opening and width of the lips, without unit."""
 
     def __init__(self) -> None:
@@ -48,9 +48,9 @@ class Hearing(nn.Module):
         return out
 
 
-def heard_openings(columns: F32) -> F32:
+def expected_openings(columns: F32) -> F32:
     """(n,) float32 course of the opening that goes with a sound of (c, 80) float32 mel, 25 a second."""
-    network = bundled(Hearing(), "judge")
+    network = bundled(OpeningNet(), "judge")
     with torch.inference_mode():
         answers = [network(torch.from_numpy(some))[:count, 0].numpy() for some, count in sound_batches(columns, _BATCH)]
     return np.concatenate([np.zeros(0, np.float32), *answers])

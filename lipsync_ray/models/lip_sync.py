@@ -110,6 +110,10 @@ def alone(checkpoint: Checkpoint, progress: Progress | None, fetch: bool) -> tup
     return ()
 
 
+def nothing(*_: Any) -> Any:
+    """What is built and loaded of a model without a network."""
+
+
 @dataclass(frozen=True)
 class Sampling:
     """How a model draws that samples a whole video from noise.
@@ -131,54 +135,64 @@ class Sampling:
 
 
 @dataclass(frozen=True)
+class Latents:
+    """How a model draws that is shown what another network makes of half a face.
+
+    Attributes
+    ----------
+    encode : loads its :class:`Encoder`, as a generator's `load` does
+    margin : pixels below the chin that its box takes in where nobody says otherwise
+    blend : how its faces go back into the frame where nobody says otherwise, and a face parser is here
+    shifts : its box can be moved up and down instead of further down
+    """
+
+    encode: Callable[[Checkpoint, str, Precision, int | None], Encoder]
+    margin: int
+    blend: Literal["jaw", "raw"]
+    shifts: bool = False
+
+
+@dataclass(frozen=True)
 class GeneratorSpec:
     """A lip-sync model as it declares itself.
 
     Attributes
     ----------
     name : of the network
-    signature : a state-dict entry that only this network has, by which a checkpoint is known
+    signature : a state-dict entry that only this network has, by which a checkpoint is known; empty of one without a network
     build : (entries of a checkpoint, its file) → the network that it is of, without its numbers
     load : (checkpoint, device, precision, batch) → the loaded model: a :class:`Generator` of faces, or of lip poses
-        :class:`~lipsync_ray.models.hear.LipPoses`
-    draws : "faces", square crops that are pasted; "lips", poses that the frame's own pixels are moved to; or a "head", a video of
-        its own
+        :class:`~lipsync_ray.models.lip_poses.LipPoses`
+    method : the way in which it draws, of :mod:`lipsync_ray.jobs.dub.methods.registry`: "paste", "latent", "warp", "head", or another
+        that was registered
+    how : what that method has to know besides: :class:`Latents`, :class:`Sampling`
     crop_side : pixels: side of the square that it is shown and draws
     audio : which sound it is drawn by
     reference : the frame of the person that it is shown where nobody says otherwise: "current", the one that is drawn anew,
         or that one with its mouth "closed"; None of one that is shown none
     references : what else it can be shown
     pauses : in which stretches without a voice the mouth closes where nobody says otherwise: "every" one, "long" ones, "none"
-    box : what of the frame is its face: the detector's box, "padded" by the settings, or MuseTalk's "half-face"
-    margin : pixels below the chin that a half-face box takes in where nobody says otherwise
-    shifts : whether such a box can be moved up and down instead
-    blend : how its faces go back into the frame where nobody says otherwise
-    encode : loads its :class:`Encoder`, as `load` does; None of one that is shown pictures
-    sampling : how a model draws a head; None of any other
     channels : that its first convolution takes, where another network has the same entries
     parts : (checkpoint, progress, fetch) → (role, checkpoint) of the other networks that it works with
+    taught_by : the kind of `lipsync-ray train` that teaches it; empty of one that is not taught here
     extra : name of the optional packages that it needs
     cpu_batch, gpu_batch : frames a pass, where nobody asks for another number
     """
 
     name: str
-    signature: str
-    build: Build
-    load: Callable[[Checkpoint, str, Precision, int | None], Any]
-    crop_side: int
+    method: str
     audio: AudioWindow
+    signature: str = ""
+    build: Build = nothing
+    load: Callable[[Checkpoint, str, Precision, int | None], Any] = nothing
+    how: Any = None
+    crop_side: int = 0
     reference: Reference | None = "current"
     references: tuple[Reference, ...] = ()
-    draws: Literal["faces", "lips", "head"] = "faces"
     pauses: Pauses = "none"
-    box: Literal["padded", "half-face"] = "padded"
-    margin: int = 0
-    shifts: bool = False
-    blend: Literal["feather", "jaw", "raw"] = "feather"
-    encode: Callable[[Checkpoint, str, Precision, int | None], Encoder] | None = None
-    sampling: Sampling | None = None
     channels: int | None = None
     parts: Callable[[Checkpoint, Progress | None, bool], tuple[tuple[str, Checkpoint], ...]] = alone
+    taught_by: str = ""
     extra: str = ""
     cpu_batch: int = 16
     gpu_batch: int = 128
@@ -187,7 +201,7 @@ class GeneratorSpec:
         """Whether a checkpoint's entries are this network's, as far as a glance tells."""
         first = state.get("conv_in.weight")
         known = self.channels is None or (first is not None and first.shape[1] == self.channels)
-        return self.signature in state and known
+        return bool(self.signature) and self.signature in state and known
 
     def batch(self, asked: int | None, device: str) -> int:
         """Frames a pass: what was asked for, or the device's default."""

@@ -28,11 +28,11 @@ class Row:
     [
         ([Row(status="done")], False, 0),
         ([Row(status="done")], True, 0),
-        ([Row(status="done"), Row(stage="look")], False, 1),
-        ([Row(status="done"), Row(stage="look")], True, 0),
+        ([Row(status="done"), Row(stage="probe")], False, 1),
+        ([Row(status="done"), Row(stage="probe")], True, 0),
         ([Row(status="no_face", stage="detect")], True, 0),
         ([Row(stage=ENGINE)], True, 1),
-        ([Row(stage="look"), Row(stage=ENGINE)], True, 1),
+        ([Row(stage="probe"), Row(stage=ENGINE)], True, 1),
     ],
 )
 def test_rows_that_cannot_be_made_are_results_and_a_broken_engine_is_none(rows, exit_zero, status):
@@ -66,7 +66,7 @@ def dub_of(monkeypatch, outcome):
 @pytest.mark.parametrize(("words", "status"), [((), 1), (("--exit-zero",), 0)])
 @pytest.mark.parametrize("what", ["table", "pair", "enhance"])
 def test_a_bad_row_and_a_run_that_ended(what, words, status, tmp_path, demo_inputs, monkeypatch):
-    bad = Result("a", "v", "a", None, "failed", stage="look", error="cut off")
+    bad = Result("a", "v", "a", None, "failed", stage="probe", error="cut off")
     dub_of(monkeypatch, bad)
     monkeypatch.setattr(lipsync_ray.api, "enhance", lambda *a, **o: Summary([bad], "out/results.parquet", 0, 1.0))
     given = {

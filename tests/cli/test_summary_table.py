@@ -130,9 +130,9 @@ def test_a_report_page_is_made(tmp_path, score, bare):
 
 
 def test_controls_are_drawn_beside_what_they_control():
-    own = next(metric for metric in METRICS if metric.name == "agrees")
-    controls = [metric for metric in METRICS if metric.control_of == "agrees"]
-    assert [metric.name for metric in controls] == ["agrees_other", "agrees_undubbed", "agrees_real"]
+    own = next(metric for metric in METRICS if metric.name == "sync_cosine")
+    controls = [metric for metric in METRICS if metric.control_of == "sync_cosine"]
+    assert [metric.name for metric in controls] == ["sync_cosine_other", "sync_cosine_undubbed", "sync_cosine_real"]
     row = GroupRow("ko", "warp", 3, 3, {m.name: Stat(0.3, 0.1, 0.2, 0.4, 3) for m in (own, *controls)}, None)
     alone = figures.bars([row], own, {"warp": "#000000"})
     beside = figures.bars([row], own, {"warp": "#000000"}, controls)

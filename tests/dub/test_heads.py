@@ -1,4 +1,4 @@
-from lipsync_ray.jobs.dub.heads import _last_steps
+from lipsync_ray.jobs.dub.methods.head_pass import _last_steps
 
 
 def test_the_last_committed_step_of_each_head():

@@ -10,12 +10,12 @@ from lipsync_ray.engine.inline_runner import InlineRunner
 from lipsync_ray.io.manifest import Dub
 from lipsync_ray.jobs.dub import job
 from lipsync_ray.jobs.dub.inputs import DubRun, DubState
-from lipsync_ray.jobs.dub.networks import Networks
+from lipsync_ray.jobs.dub.methods.method import Networks
 from lipsync_ray.jobs.dub.plan import segments
 from lipsync_ray.jobs.dub.recipe import Recipe
-from lipsync_ray.jobs.dub.stages import Composed
 from lipsync_ray.models import generators
 from lipsync_ray.models.weights import by_name
+from lipsync_ray.restoration.compose import Composed
 from lipsync_ray.settings import DubSettings, RestoreSettings, Workers
 
 DUB = Dub("d", "v.mp4", "a.wav", None)
@@ -68,5 +68,5 @@ def test_a_segment_is_as_long_as_asked(tmp_path, restore, asked, seconds):
 
 def test_a_batch_that_was_halved_is_a_warning_of_the_row(tmp_path):
     run, dub = run_of(tmp_path), DubState(DUB)
-    job._take_segment(dub, Composed("d", 0, 10, 10, 0, ("no memory for 16",)))
+    job._take_segment(dub, Composed(10, 10, 0, ("no memory for 16",)))
     assert run.row_of(dub, "done").warnings == ("no memory for 16",)

@@ -18,8 +18,8 @@ from lipsync_ray.inputs.speakers import SpeakerQuery, choose_speaker
 from lipsync_ray.io import storage
 from lipsync_ray.jobs.dub.assemble import VideoOrder, make_video
 from lipsync_ray.jobs.dub.coverage import coverage_of
+from lipsync_ray.jobs.dub.methods.paste import Crop, Sync
 from lipsync_ray.jobs.dub.plan import Segment
-from lipsync_ray.jobs.dub.stages import Compose, Crop, Sync
 from lipsync_ray.media import decode, mel
 from lipsync_ray.media.audio import Span
 from lipsync_ray.media.encode import VideoCoding
@@ -28,6 +28,7 @@ from lipsync_ray.media.probe import probe_video
 from lipsync_ray.media.timeline import source_frames
 from lipsync_ray.models import generators
 from lipsync_ray.models.weights import by_name
+from lipsync_ray.restoration.compose import Compose
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +47,7 @@ def prepared(demo_inputs, tmp_path_factory):
     seen = storage.join(out, "v.sight")
     storage.commit_bytes(seen, all_visible(video.frames).to_bytes())
     segment = Segment(
-        "d-0", "d", 0, 40, video, speech, "pingpong", table, None, None, None, seen, speaker.chosen, Pads(), "none", "feather",
+        "d-0", "d", 0, 40, video, speech, "pingpong", table, None, seen, speaker.chosen, Pads(), "none", "feather",
         VideoCoding(crf=0), storage.join(out, "parts", "d", "0.mp4"),
     )  # fmt: skip
     return out, segment
@@ -218,7 +219,7 @@ def test_another_language_of_a_segment_decodes_and_crops_nothing(prepared, monke
     second = crop(other)
     compose(second)
     assert len(read) == 1
-    assert second.segment is other
+    assert second.row is other
     assert second.faces is first.faces
     assert storage.read_bytes(other.url) == storage.read_bytes(segment.url)
     assert other.near == segment.near != replace(segment, stop=39).near

@@ -120,7 +120,7 @@ def test_damaged_files_are_rows_with_their_reason_and_stop_nobody(inputs, tmp_pa
         "cut": ("probe", "damaged, cut off"),
         "text": ("probe", "another kind"),
         "empty": ("probe", "0 bytes"),
-        "mute": ("listen", "no audio stream"),
+        "mute": ("audio features", "no audio stream"),
         "rotten": ("", "damaged"),
     }
     for name, (stage, reason) in expected.items():

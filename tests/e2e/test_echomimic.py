@@ -24,8 +24,8 @@ from lipsync_ray.faces.head import head_of, portrait_of
 from lipsync_ray.faces.table import read_table
 from lipsync_ray.inputs.audio_features import AudioSource, extract_audio_features
 from lipsync_ray.io.results import read_results
-from lipsync_ray.jobs.dub import animate as animating
-from lipsync_ray.jobs.dub.animate import Animate, HeadPlan, StepRow
+from lipsync_ray.jobs.dub.methods import head_steps
+from lipsync_ray.jobs.dub.methods.head_steps import Animate, HeadPlan, StepRow
 from lipsync_ray.media.audio import SoundTrack
 from lipsync_ray.media.probe import probe_video
 from lipsync_ray.models import generators, weights
@@ -267,7 +267,7 @@ def test_long_sounds_are_read_window_by_window(plan, tmp_path, monkeypatch):
     of, animate = plan
     made = []
     for held in (30_000, 0):
-        monkeypatch.setattr(animating, "_HELD_COLUMNS", held)
+        monkeypatch.setattr(head_steps, "_HELD_COLUMNS", held)
         folder = tmp_path / str(held)
         for row in steps_of(of(), folder):
             animate(row)

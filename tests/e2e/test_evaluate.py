@@ -47,7 +47,7 @@ def test_a_run_is_scored_and_its_tables_are_written(demo_scores):
     assert len(pan.curve) == 31
     assert len(pan.confidence) == pan.windows > 50
     assert pan.psnr_db > 30  # its chin moves, below the crop
-    assert pan.heard > 0.3 > (pan.heard_other or 0)
+    assert pan.openness_corr > 0.3 > (pan.openness_corr_other or 0)
     assert pan.leak is None  # the source holds still
     assert 0.9 < pan.ssim <= 1
     assert 0 < pan.sharpness_ratio < 1.5

@@ -71,8 +71,8 @@ def test_the_whole_chain_over_a_store_that_fails(s3_server, cluster, demo_inputs
         assert (rough.status, rough.frames, rough.warnings) == ("done", calm.frames, calm.warnings)
         assert frame_digests(rough.output) == frame_digests(calm.output)
     calm, rough = (SCORES.read_table(f"s3://{bucket}/scores") for bucket in ("calm", "rough"))
-    assert [(one.status, one.heard, one.agrees, one.mini_sync_c) for one in rough] == [
-        (one.status, one.heard, one.agrees, one.mini_sync_c) for one in calm
+    assert [(one.status, one.openness_corr, one.sync_cosine, one.mini_sync_c) for one in rough] == [
+        (one.status, one.openness_corr, one.sync_cosine, one.mini_sync_c) for one in calm
     ]
     # Everything that was read of a source, by eight segments, two looks for faces, landmarks and two jobs.
     assert 0 < passes["lips"]["bytes"] < sum(sent.values())

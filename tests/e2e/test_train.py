@@ -19,7 +19,7 @@ from lipsync_ray.jobs.train.look import FACE, ClipFeatures
 from lipsync_ray.media import audio, decode
 from lipsync_ray.media.probe import probe_video
 from lipsync_ray.models.checkpoint import read_state
-from lipsync_ray.models.hear import listener_of
+from lipsync_ray.models.lip_poses import load_ensemble
 from lipsync_ray.models.weights import by_name
 
 COUNT, FRAMES = 9, 30
@@ -61,7 +61,7 @@ def test_clips_become_a_model_that_dubs(clips, demo_inputs, tmp_path, capsys):
     used = [row for row in rows.values() if row.status == "used"]
     assert len(used) == COUNT
     assert {row.person for row in used if row.held_out} != {row.person for row in used if not row.held_out}
-    assert len(listener_of(out / "model.safetensors").networks) == 1
+    assert len(load_ensemble(out / "model.safetensors").networks) == 1
     seen = ClipFeatures.from_bytes((out / "clips" / f"{used[0].fingerprint}.npz").read_bytes(), "faces")
     assert seen.faces.shape == (FRAMES, FACE, FACE, 3)
     assert seen.lips.shape == (FRAMES, len(SPEAKING), 2)

@@ -10,11 +10,12 @@ from lipsync_ray.engine import ray_data
 from lipsync_ray.engine.attempts import Ledger
 from lipsync_ray.engine.context import RunContext
 from lipsync_ray.engine.feed import Feed
+from lipsync_ray.engine.graph import Ask, StreamedPass, run_graph
 from lipsync_ray.engine.inline_runner import InlineRunner
 from lipsync_ray.engine.progress import Wake, phases
 from lipsync_ray.engine.ray_runner import RayRunner
 from lipsync_ray.engine.stages import Failure, StageSpec
-from lipsync_ray.engine.video_pass import StreamedPass, VideoPass, VideoState, run_pass
+from lipsync_ray.engine.video_pass import VideoPass, VideoState
 from lipsync_ray.errors import ProbeError
 from lipsync_ray.settings import Workers
 
@@ -78,6 +79,7 @@ def work_of(clips, tmp_path, ended):
 
     return VideoPass(
         name="test",
+        after=("others",),
         folder=str(tmp_path / "parts"),
         active=active,
         parts_of=lambda clip: [
@@ -161,8 +163,31 @@ def test_a_pass_with_nothing_to_do_starts_nothing(crew, tmp_path):
         streamed.close()
         streamed.poll()
         assert streamed.done
-    run_pass(crew, work)
+    run_graph(crew, [replace(work, after=())])
     assert ended == {}
+
+
+def test_a_graph_ends_when_all_of_its_passes_have(crew, tmp_path):
+    """Of the first pass comes a question, of its answer a video of the second; what nothing comes of is not waited for."""
+    ended, asked = {}, []
+    first = work_of([Clip(name=name) for name in ("a", "b", "bad")], tmp_path / "1", ended)
+    second = work_of([Clip(name=name) for name in ("a", "b", "bad")], tmp_path / "2", ended)
+
+    def on_first(clip, value):
+        if first.active.pop(clip.name, None) is not None and not isinstance(value, Failure):
+            question.ready.append(clip.name)
+
+    def on_answer(name, answer):
+        asked.append(name)
+        if answer == "A":
+            after.ready.append(name)
+
+    before = replace(first, after=(), on_done=on_first, fail=on_first)
+    question = Ask(name="ask", task=str.upper, on_answer=on_answer, after=(before,))
+    after = replace(second, after=(question,))
+    run_graph(crew, [before, question, after])
+    assert sorted(asked) == ["a", "b"]
+    assert ended == {"a": "a: 2"}
 
 
 def test_a_pass_that_ray_gives_up_fails_what_is_under_way_and_what_still_comes(crew, tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 from fractions import Fraction
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from clips import write_video
 from hypothesis import given
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.signal import medfilt
 
 from lipsync_ray.faces.crop import Pads, crop_context
-from lipsync_ray.faces.table import write_table
+from lipsync_ray.faces.table import read_table, write_table
 from lipsync_ray.faces.track import Tracks
 from lipsync_ray.inputs.audio_features import Speech
 from lipsync_ray.jobs.evaluate.face_tracks import FaceTracksOrder, build_tracks, find_tracks, read_face_tracks, squares
@@ -140,6 +141,14 @@ def pair(tmp_path_factory):
     source = probe_video(str(write_video(folder / "source.mp4", [picture] * 40)))
     write_table(str(folder / "t.parquet"), table(range(40), [[i, 20, i + 120, 160] for i in range(40)]))
     return folder, dub, source
+
+
+def test_a_table_of_an_older_version_names_no_people(pair):
+    url = str(pair[0] / "older.parquet")
+    pq.write_table(pq.read_table(pair[0] / "t.parquet").drop_columns(["person", "still"]), url)
+    older = read_table(url, 3, 5)
+    assert older.person.tolist() == older.track.tolist() == [0, 0]
+    assert older.still.tolist() == [False, False]
 
 
 def test_a_dub_uses_the_table_of_its_source(pair):

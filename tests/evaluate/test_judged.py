@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lipsync_ray.io import storage
-from lipsync_ray.jobs.evaluate.judged import HeardSound, Lips, Sounds, Verdict, disagreements, verdict
+from lipsync_ray.jobs.evaluate.judged import JudgedSound, Lips, Sounds, Verdict, disagreements, verdict
 from lipsync_ray.models import sync_judge
 
 PLACES = 120
@@ -25,7 +25,7 @@ def sound(folder, seed):
         buffer, opening=course(seed), silent=np.arange(PLACES) < 40, points=np.nan_to_num(points).astype(np.float16)
     )
     storage.commit_bytes(url, buffer.getvalue())
-    return HeardSound(url, ())
+    return JudgedSound(url, ())
 
 
 def lips(seed):
@@ -36,15 +36,21 @@ def lips(seed):
 def test_lips_that_follow_their_sound(tmp_path):
     sounds = Sounds(sound(tmp_path, 1), sound(tmp_path, 2), sound(tmp_path, 3), PLACES / 25)
     found = verdict(lips(1), lips(3), sounds)
-    assert (found.heard, found.heard_lag) == (pytest.approx(1), 0)
-    assert found.agrees == pytest.approx(1, abs=0.01)
-    assert found.agrees_lag == 0
-    assert abs(found.heard_other) < 0.4
-    assert found.agrees_other < 0.5
-    assert found.agrees_undubbed < 0.5
-    assert (found.heard_real, found.agrees_real) == (pytest.approx(1), pytest.approx(1, abs=0.01))
+    assert (found.openness_corr, found.openness_corr_lag) == (pytest.approx(1), 0)
+    assert found.sync_cosine == pytest.approx(1, abs=0.01)
+    assert found.sync_cosine_lag == 0
+    assert abs(found.openness_corr_other) < 0.4
+    assert found.sync_cosine_other < 0.5
+    assert found.sync_cosine_undubbed < 0.5
+    assert (found.openness_corr_real, found.sync_cosine_real) == (pytest.approx(1), pytest.approx(1, abs=0.01))
     assert found.silent_lips > 0
     assert disagreements(found, 0) == []
+
+
+def test_lips_that_meet_in_a_pause_follow_their_sound(tmp_path):
+    resting = lips(1)
+    resting.opening[:40] = 0
+    assert verdict(resting, lips(3), Sounds(sound(tmp_path, 1))).openness_corr == pytest.approx(1)
 
 
 def test_nothing_is_said_of_what_was_not_seen(tmp_path):
@@ -57,17 +63,29 @@ def test_nothing_is_said_of_what_was_not_seen(tmp_path):
 @pytest.mark.parametrize(
     ("values", "offset", "said"),
     [
-        ({"heard": 0.2, "heard_other": 0.15}, 0, "follow its own sound (r 0.20) no more than another one (r 0.15)"),
-        ({"heard": 0.2, "heard_other": 0.15}, 4, None),
-        ({"heard": 0.4, "heard_other": 0.1}, 0, None),
-        ({"agrees": 0.08, "agrees_other": 0.06}, 1, "(cosine 0.08) no more than with another one (0.06)"),
-        ({"agrees": 0.3, "agrees_other": 0.06}, 1, None),
-        ({"agrees": 0.3, "agrees_other": 0.0, "agrees_lag": 1}, -6, "scorer finds sound and picture 6 frames apart"),
-        ({"agrees": 0.3, "agrees_other": 0.0, "agrees_lag": 4}, -6, None),
-        ({"agrees": 0.03, "agrees_other": 0.0, "agrees_lag": 0}, -6, None),
+        (
+            {"openness_corr": 0.2, "openness_corr_other": 0.15},
+            0,
+            "follow its own sound (r 0.20) no more than another one (r 0.15)",
+        ),
+        ({"openness_corr": 0.2, "openness_corr_other": 0.15}, 4, None),
+        ({"openness_corr": 0.4, "openness_corr_other": 0.1}, 0, None),
+        ({"sync_cosine": 0.08, "sync_cosine_other": 0.06}, 1, "(cosine 0.08) no more than with another one (0.06)"),
+        ({"sync_cosine": 0.3, "sync_cosine_other": 0.06}, 1, None),
+        (
+            {"sync_cosine": 0.3, "sync_cosine_other": 0.0, "sync_cosine_lag": 1},
+            -6,
+            "scorer finds sound and picture 6 frames apart",
+        ),
+        ({"sync_cosine": 0.3, "sync_cosine_other": 0.0, "sync_cosine_lag": 4}, -6, None),
+        ({"sync_cosine": 0.03, "sync_cosine_other": 0.0, "sync_cosine_lag": 0}, -6, None),
         ({"leak": 0.8}, None, "repeat the source's (r 0.80)"),
         ({"leak": 0.3}, None, None),
-        ({"heard": 0.7, "heard_other": 0.0, "heard_real": 0.4}, 0, "more regular than people are"),
+        (
+            {"openness_corr": 0.7, "openness_corr_other": 0.0, "openness_corr_real": 0.4},
+            0,
+            "more regular than people are",
+        ),
     ],
 )
 def test_where_a_score_and_a_judge_disagree(values, offset, said):

@@ -15,7 +15,7 @@ from lipsync_ray.faces.outline import moving_edge
 from lipsync_ray.faces.warp import LipWarp
 from lipsync_ray.media.picture import Colour, YuvFrame
 from lipsync_ray.models.face_mesh import Mesher
-from lipsync_ray.models.hear import listener_of
+from lipsync_ray.models.lip_poses import load_ensemble
 from lipsync_ray.models.weights import by_name
 
 FACE = np.array([[205, 195], [323, 188], [262, 240], [215, 290], [318, 285]], np.float32)  # eyes, nose, mouth corners
@@ -51,7 +51,7 @@ def points(picture, mesher):
 
 @pytest.fixture(scope="module")
 def basis():
-    return listener_of(by_name("warp").here()).basis()
+    return load_ensemble(by_name("warp").here()).basis()
 
 
 @pytest.fixture(scope="module")

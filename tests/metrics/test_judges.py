@@ -16,7 +16,7 @@ def course(seed, length=300):
 def test_a_delay_is_found_whatever_the_scale(lag, scale, offset):
     sound = course(1, 400)
     lips = scale * np.roll(sound, lag) + offset
-    found = judges.heard(lips[20:380], sound[20:380])
+    found = judges.openness_at_lags(lips[20:380], sound[20:380])
     assert found.lag == lag
     assert found.best == pytest.approx(1)
     assert found.r <= found.best + 1e-9
@@ -33,7 +33,7 @@ def test_holes_do_not_matter():
 def test_nothing_is_said_of_little_or_of_what_does_not_move():
     sound = course(3)
     assert judges.correlation(sound[:49], sound) is None
-    assert judges.heard(np.zeros(300), sound) is None
+    assert judges.openness_at_lags(np.zeros(300), sound) is None
     assert judges.motion(sound, np.zeros(300)) is None
     assert judges.restlessness(sound, np.zeros(300, bool)) is None
 
@@ -55,14 +55,14 @@ def test_agreement_is_the_mean_cosine_where_both_are_known():
     rng = np.random.default_rng(5)
     points = rng.normal(size=(120, 8))
     points /= np.linalg.norm(points, axis=1, keepdims=True)
-    assert judges.agreement(points, points) == pytest.approx(1)
-    assert judges.agreement(points, -points[:100]) == pytest.approx(-1)
+    assert judges.sync_cosine(points, points) == pytest.approx(1)
+    assert judges.sync_cosine(points, -points[:100]) == pytest.approx(-1)
     holes = points.copy()
     holes[30:100] = np.nan
-    assert judges.agreement(holes, points) == pytest.approx(1)
+    assert judges.sync_cosine(holes, points) == pytest.approx(1)
     holes[10:100] = np.nan
-    assert judges.agreement(holes, points) is None
-    assert judges.agreed(holes, points) is None
-    late = judges.agreed(points[:-5], points[5:])
+    assert judges.sync_cosine(holes, points) is None
+    assert judges.sync_at_lags(holes, points) is None
+    late = judges.sync_at_lags(points[:-5], points[5:])
     assert (late.lag, late.best) == (5, pytest.approx(1))
     assert late.r < 0.5

@@ -171,7 +171,7 @@ def test_a_folder_is_known_by_its_files(models, copy, tmp_path):
     assert {role for role, _ in found.parts} == {"reference", "locator", "vae", "hearer", "motion"}
     assert len(set(found.identity)) == 6
     normal = small_echomimic.write(tmp_path / "normal", accelerated=False)
-    assert generators.spec_of(generators.resolve(str(normal))).sampling.steps == 30
+    assert generators.spec_of(generators.resolve(str(normal))).how.steps == 30
     shutil.copy(normal / "denoising_unet.pth", copy)
     with pytest.raises(WeightsError, match="holds both"):
         generators.resolve(str(copy))

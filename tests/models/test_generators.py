@@ -8,7 +8,7 @@ from filled import difference, fill, golden
 from lipsync_ray.models import weights
 from lipsync_ray.models.checkpoint import load_into, read_state
 from lipsync_ray.models.generators import LipModel, prepared, spec_of_state
-from lipsync_ray.models.hear import Listener
+from lipsync_ray.models.lip_poses import LipPoseEnsemble
 from lipsync_ray.models.mini import Mini, scaled
 from lipsync_ray.models.wav2lip import Wav2Lip
 
@@ -116,7 +116,7 @@ def test_when_memory_does_not_do_the_batch_is_halved(monkeypatch, crops):
 
 
 def test_the_network_is_told_by_its_entries():
-    for kind in (Mini, Wav2Lip, Listener):
+    for kind in (Mini, Wav2Lip, LipPoseEnsemble):
         state = kind().state_dict()
         assert type(spec_of_state(state, "x").build(state, Path("x"))) is kind
 

@@ -160,7 +160,7 @@ def test_other_numbers_of_any_part_are_another_identity(models, tmp_path):
 def test_version_one_is_known_by_its_file(tmp_path):
     folder = small_musetalk.write(tmp_path, version="musetalk")
     spec = generators.spec_of(generators.resolve(str(folder)))
-    assert (spec.name, spec.margin, spec.shifts, spec.blend) == ("musetalk-v1", 0, True, "raw")
+    assert (spec.name, spec.how.margin, spec.how.shifts, spec.how.blend) == ("musetalk-v1", 0, True, "raw")
 
 
 def test_what_is_wrong_with_a_folder_is_said(models, tmp_path):
@@ -242,7 +242,7 @@ def test_nothing_of_it_is_imported_before_it_is_asked_for():
         [
             sys.executable,
             "-c",
-            "import sys; from lipsync_ray.jobs.dub import job, stages; from lipsync_ray.models import generators; "
+            "import sys; from lipsync_ray.jobs.dub import job; from lipsync_ray.models import generators; "
             "from lipsync_ray.models import weights; generators.spec_of(generators.resolve('warp')); "
             "print([name for name in ('diffusers', 'transformers') if name in sys.modules])",
         ],

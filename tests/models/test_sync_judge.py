@@ -54,8 +54,8 @@ def talking(corpus, tmp_path_factory):
 @pytest.mark.slow
 def test_people_agree_with_their_own_sound(talking):
     for name, (lips, sound) in talking.items():
-        own = judges.agreed(lips, sound)
-        others = [judges.agreed(lips, other).best for key, (_, other) in talking.items() if key != name]
+        own = judges.sync_at_lags(lips, sound)
+        others = [judges.sync_at_lags(lips, other).best for key, (_, other) in talking.items() if key != name]
         assert own.best > max(others), name
 
 
@@ -63,6 +63,6 @@ def test_people_agree_with_their_own_sound(talking):
 @pytest.mark.parametrize("shift", [2, -3])
 def test_a_sound_that_comes_late_is_found_out(talking, shift):
     for lips, sound in talking.values():
-        at = judges.agreed(lips, sound).lag
+        at = judges.sync_at_lags(lips, sound).lag
         moved = np.roll(sound, -shift, 0)
-        assert judges.agreed(lips, moved).lag == at + shift
+        assert judges.sync_at_lags(lips, moved).lag == at + shift

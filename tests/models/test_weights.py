@@ -10,6 +10,7 @@ import pytest
 from lipsync_ray.errors import UsageError, WeightsError
 from lipsync_ray.jobs.analyze import stages as analyze_stages
 from lipsync_ray.jobs.dub import stages as dub_stages
+from lipsync_ray.jobs.dub.methods.paste import Sync
 from lipsync_ray.jobs.enhance import stages as enhance_stages
 from lipsync_ray.jobs.evaluate import fid
 from lipsync_ray.jobs.evaluate import stages as evaluate_stages
@@ -158,7 +159,7 @@ def test_a_path_that_a_node_lacks_or_has_otherwise_is_refused(tmp_path):
 @pytest.mark.parametrize(
     "stage",
     [
-        lambda weights: partial(dub_stages.Sync, generators.GENERATORS[0], weights, "cpu", "fp32", None),
+        lambda weights: partial(Sync, generators.GENERATORS[0], weights, "cpu", "fp32", None),
         lambda weights: partial(dub_stages.Restore, RestoreFiles(weights), "cpu", "fp32"),
         lambda weights: partial(enhance_stages.Restore, RestoreFiles(weights), "cpu", "fp32"),
         lambda weights: partial(evaluate_stages.Embed, "syncnet", weights, "cpu", None),

@@ -15,8 +15,9 @@ from lipsync_ray.inputs.face_tables import Detect, TableOrder, face_rows, make_t
 from lipsync_ray.inputs.probe import VideoSource, probe
 from lipsync_ray.inputs.speakers import SpeakerQuery, choose_speaker
 from lipsync_ray.io import storage
+from lipsync_ray.jobs.dub.methods.paste import Crop
 from lipsync_ray.jobs.dub.plan import Segment
-from lipsync_ray.jobs.dub.stages import Compose, Crop, Restore
+from lipsync_ray.jobs.dub.stages import Restore
 from lipsync_ray.jobs.enhance import stages as enhance
 from lipsync_ray.jobs.enhance.plan import EnhanceRow
 from lipsync_ray.media import decode
@@ -24,6 +25,7 @@ from lipsync_ray.media.encode import VideoCoding
 from lipsync_ray.media.probe import probe_video
 from lipsync_ray.media.timeline import split
 from lipsync_ray.models.weights import Checkpoint
+from lipsync_ray.restoration.compose import Compose
 from lipsync_ray.restoration.faces import PARSE_EVERY, RestoreFiles
 from lipsync_ray.restoration.previews import preview_frames
 from lipsync_ray.settings import RestoreSettings
@@ -54,7 +56,7 @@ def segment(demo_inputs, tmp_path_factory):
     seen = str(out / "v.sight")
     storage.commit_bytes(seen, all_visible(video.frames).to_bytes())
     return Segment(
-        "d-0", "d", 0, FRAMES, video, speech, "pingpong", table, None, None, None, seen, chosen, Pads(), "none", "feather", VideoCoding(crf=0),
+        "d-0", "d", 0, FRAMES, video, speech, "pingpong", table, None, seen, chosen, Pads(), "none", "feather", VideoCoding(crf=0),
         str(out / "0.mp4"),
     )  # fmt: skip
 
@@ -140,8 +142,8 @@ def test_enhancing_without_a_table_row_leaves_the_frame_alone(segment, files, tm
         str(tmp_path / "e.mp4"),
     )  # fmt: skip
     ready = enhance.Restore(replace(files, parsenet=None), "cpu", "auto")(row)
-    composed = enhance.Compose(RestoreSettings())(ready)
-    assert (composed.restored, composed.faceless) == (0, 4)
+    composed = Compose(RestoreSettings())(ready)
+    assert (composed.restored, composed.drawn) == (0, 0)
     source = [p.bgr().astype(int) for p in decode.pictures(segment.video, 0, 4)]
     assert all(np.array_equal(a, b) for a, b in zip(pictures(row.url), source, strict=True))
 
@@ -160,7 +162,7 @@ def test_a_face_is_put_back_where_it_was_when_enlarged(segment, files, tmp_path)
             return faces
 
     stage._restorer._restorer = Same()  # what comes out is what went in: only the geometry is seen
-    enhance.Compose(RestoreSettings())(stage(row))
+    Compose(RestoreSettings())(stage(row))
     once = [enhance.enlarged(p, 2).bgr().astype(int) for p in decode.pictures(segment.video, 0, 4)]
     for found, wanted in zip(pictures(row.url), once, strict=True):
         assert found.shape == (768, 768, 3)

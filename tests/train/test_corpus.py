@@ -14,7 +14,7 @@ from lipsync_ray.jobs.train.corpus import (
     why_none_is_held_out,
 )
 from lipsync_ray.jobs.train.look import ClipFeatures, fill_gaps
-from lipsync_ray.models.hear import POSES
+from lipsync_ray.models.lip_poses import POSES
 
 CLIPS, PEOPLE = 30, 5
 

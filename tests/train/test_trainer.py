@@ -19,8 +19,8 @@ from lipsync_ray.jobs.train.generator_task import GeneratorTask
 from lipsync_ray.jobs.train.trainer import Trainer
 from lipsync_ray.models.checkpoint import load_into, read_state
 from lipsync_ray.models.generators import LipModel, verify
-from lipsync_ray.models.hear import POSES, listener_of
-from lipsync_ray.models.judge import Hearing
+from lipsync_ray.models.judge import OpeningNet
+from lipsync_ray.models.lip_poses import POSES, load_ensemble
 from lipsync_ray.models.mini import Mini
 from lipsync_ray.models.mini_sync import MiniSync
 from lipsync_ray.models.sync_judge import SyncJudge
@@ -51,7 +51,7 @@ def test_the_judge_learns_what_goes_together(corpus_of, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("kind", "steps", "every"), [("hear", 15, 5), ("draw", 4, 1), ("expert", 4, 1), ("judge", 4, 1)]
+    ("kind", "steps", "every"), [("opening", 15, 5), ("draw", 4, 1), ("expert", 4, 1), ("judge", 4, 1)]
 )
 def test_killed_and_started_again_it_follows_the_same_curve(kind, steps, every, corpus_of, tmp_path, monkeypatch):
     monkeypatch.setattr(trainers, "TEST_EVERY", every)
@@ -89,7 +89,7 @@ def test_time_ends_a_lesson_after_a_step_at_least(corpus, tmp_path):
 
 def trainer_of(kind, corpus_of, url, steps, clips=8):
     task = {
-        "hear": lambda: Openings(corpus_of()),
+        "opening": lambda: Openings(corpus_of()),
         "pose": lambda: Poses(corpus_of()),
         "draw": lambda: draws(corpus_of, adversarial=0.1),
         "expert": lambda: Expert(corpus_of("faces")),
@@ -112,7 +112,7 @@ def interrupted(function, call):
     return wrapped
 
 
-@pytest.mark.parametrize("kind", ["hear", "pose", "draw", "expert", "judge"])
+@pytest.mark.parametrize("kind", ["opening", "pose", "draw", "expert", "judge"])
 @pytest.mark.parametrize("during", ["a step", "a measurement"])
 def test_stopped_it_keeps_every_step_and_follows_the_same_curve(kind, during, corpus_of, tmp_path, monkeypatch):
     monkeypatch.setattr(trainers, "TEST_EVERY", 2)
@@ -141,7 +141,7 @@ def test_a_driver_that_stops_is_obeyed_after_the_step_in_work(corpus, tmp_path):
     assert Trainer(Openings(corpus), 0, 1000, str(tmp_path / "c.pt"), "cpu").step == 2
 
 
-@pytest.mark.parametrize("kind", ["hear", "pose", "draw", "expert", "judge"])
+@pytest.mark.parametrize("kind", ["opening", "pose", "draw", "expert", "judge"])
 def test_one_clip_held_out_has_no_control(kind, corpus_of, tmp_path):
     trainer = trainer_of(kind, corpus_of, str(tmp_path / "c.pt"), 1, clips=2)
     alone = np.zeros(len(trainer._task.corpus.person), bool)
@@ -150,7 +150,7 @@ def test_one_clip_held_out_has_no_control(kind, corpus_of, tmp_path):
     (line,) = trainer.run()
     trainer._task.finish([trainer.average])
     without = {name for name, value in line.figures.items() if value is None}
-    wanted = {"hear": {"r_other", "right_first"}, "pose": {"r_other", "right_first"}, "draw": {"mouth_l1_other"}}
+    wanted = {"opening": {"r_other", "right_first"}, "pose": {"r_other", "right_first"}, "draw": {"mouth_l1_other"}}
     assert without == wanted.get(kind, set())
     assert trainer._task.control == bool(without)
     assert (NO_CONTROL in trainer._task.measured.values()) == bool(without)
@@ -180,17 +180,17 @@ def test_poses_become_a_model_that_loads(corpus, tmp_path):
     task.finish([trainer.average for trainer in made])
     path = tmp_path / "model.safetensors"
     path.write_bytes(task.to_bytes())
-    listener = listener_of(path)
-    assert len(listener.networks) == 3
-    assert (listener.gain >= 1).all()
-    steps = listener.basis().read(listener.basis().steps(np.eye(POSES)[:1]))
+    ensemble = load_ensemble(path)
+    assert len(ensemble.networks) == 3
+    assert (ensemble.gain >= 1).all()
+    steps = ensemble.basis().read(ensemble.basis().steps(np.eye(POSES)[:1]))
     np.testing.assert_allclose(steps, np.eye(POSES)[:1], atol=2e-3)
     assert "people held out" in task.card(30, 6, 5, {"kind": "pose"}, "2 steps")
 
 
 @pytest.mark.parametrize(
     ("make", "pictures", "network"),
-    [(Openings, None, Hearing), (Expert, "faces", MiniSync), (Judge, "mouths", SyncJudge)],
+    [(Openings, None, OpeningNet), (Expert, "faces", MiniSync), (Judge, "mouths", SyncJudge)],
 )
 def test_judges_and_experts_become_weights_that_load(make, pictures, network, corpus_of, tmp_path):
     task = make(corpus_of(pictures))

@@ -94,5 +94,5 @@ def prepare(run: AnalyzeRun) -> None:
         )
         state = run.active[file.id] = FileState(row, fingerprint=fingerprint)
         if isinstance(identity, Exception):
-            run.fail(state, Failure("look", f"{file.url}: {identity}"))
+            run.fail(state, Failure("probe", f"{file.url}: {identity}"))
     run.keep(lambda analysis: analysis.status == "done", lambda state: (state.row.file.url,))

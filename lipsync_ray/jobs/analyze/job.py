@@ -100,10 +100,10 @@ def _work(run: AnalyzeRun, layout: Layout) -> None:
     """Every file through the stages; its row is recorded as soon as it is there."""
     stages = [
         layout.read.stage("measure", Probe),
-        layout.write.stage("look", SampleFaces),
+        layout.write.stage("sample faces", SampleFaces),
     ]
     if run.whisper is not None:
-        stages.insert(1, layout.model.stage("hear", partial(Transcribe, run.whisper, layout.device)))
+        stages.insert(1, layout.model.stage("transcribe", partial(Transcribe, run.whisper, layout.device)))
     todo = [state.row for state in run.active.values()]
     for row, outcome in run.context.run_rows("analysis", "files", todo, stages, lambda row: 0):
         state = run.active[row.key]

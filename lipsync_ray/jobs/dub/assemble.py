@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from lipsync_ray.jobs.dub.drawn import Drawing
+from lipsync_ray.errors import LipsyncError
+from lipsync_ray.io.results import Drawn
 from lipsync_ray.media.join import AudioTrack, join_committed
 from lipsync_ray.provenance.claims import Claim, MadeFile
 from lipsync_ray.provenance.marking import UNMARKED, Marking
@@ -27,7 +29,7 @@ class VideoOrder:
     sources : (URL, identity when the run was planned) of the files it is made of
     previews : the folder of its before-and-after, where it has one
     claim, marking : what it says of itself, and how
-    drawing : by which is found when and where it was drawn; None where nobody asks
+    drawing : finds when and where it was drawn; None where nobody asks
     """
 
     key: str
@@ -40,7 +42,7 @@ class VideoOrder:
     previews: str | None = None
     claim: Claim | None = None
     marking: Marking = UNMARKED
-    drawing: Drawing | None = None
+    drawing: Callable[[], tuple[Drawn, ...]] | None = None
 
 
 def make_video(order: VideoOrder) -> MadeFile:
@@ -52,9 +54,17 @@ def make_video(order: VideoOrder) -> MadeFile:
     SigningError : it cannot be signed
     ChangedError : a source is not the one any more that the parts were made of
     """
-    drawn = order.drawing.drawn() if order.drawing is not None else None
+    drawn = _drawn(order)
     said = order.marking.on(replace(order.claim, drawn=drawn) if order.claim is not None else None)
     join_committed(order.parts, order.frames, order.rate, order.track, order.url, order.sources, *said)
     if order.previews is not None:
         join_rows(order.previews, order.key)
     return MadeFile(order.url, drawn)
+
+
+def _drawn(order: VideoOrder) -> tuple[Drawn, ...] | None:
+    """When and where it was drawn; None where its tables are gone."""
+    try:
+        return order.drawing() if order.drawing is not None else None
+    except (OSError, LipsyncError):
+        return None

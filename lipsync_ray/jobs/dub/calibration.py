@@ -29,6 +29,7 @@ from lipsync_ray.io.results import read_results
 from lipsync_ray.io.run_folder import record_of
 from lipsync_ray.jobs.dub import job
 from lipsync_ray.jobs.dub.inputs import DUB
+from lipsync_ray.jobs.dub.methods.registry import METHODS
 from lipsync_ray.media import decode
 from lipsync_ray.media.probe import probe_video
 from lipsync_ray.models import weights
@@ -45,9 +46,6 @@ _GRAIN = 1.5  # levels, standard deviation: with it, encoding costs what it does
 _BUSY = 0.88
 _COMMAND_S = 4.5  # of Python's imports before a run, and of Ray's end after it
 _ON_CPUS = frozenset({"crop", "compose"})  # whatever the networks run on
-# Of a frame of 512 × 512, the part of a stage's cost that does not grow with it, where a run tells one size alone.
-_SHARES = {"detect": 0.9, "mesh": 0.9, "pose": 1.0, "crop": 0.5, "sync": 1.0, "restore": 0.95, "compose": 0.6,
-           "animate": 1.0, "draw": 1.0}  # fmt: skip
 
 
 def calibrate(
@@ -121,7 +119,8 @@ def rates_of(runs: Sequence[str]) -> Rates:
                 seen[stage].append(Seen(one["frames_done"], megapixels, seconds, gpu))
         lasted = record["ended"] - record["began"] + record["opened_s"] + _COMMAND_S
         spans.append((work / record["cluster"]["cpus"], lasted))
-    stages = {stage: fitted(some, _SHARES.get(stage, 0.5)) for stage, some in seen.items()}
+    shares = {stage: share for method in METHODS for stage, share in method.shares.items()}
+    stages = {stage: fitted(some, shares.get(stage, 0.5)) for stage, some in seen.items()}
     start, busy = line_through(spans, _BUSY)
     return Rates(record["work"], stages, {}, start, busy, record["cluster"]["cpus"])
 

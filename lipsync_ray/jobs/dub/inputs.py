@@ -18,13 +18,10 @@ from lipsync_ray.errors import SettingsError
 from lipsync_ray.inputs import audio_features
 from lipsync_ray.inputs.audio_features import AudioSource, Speech, extract_audio_features
 from lipsync_ray.inputs.content_ids import content_ids
-from lipsync_ray.inputs.encoding_tables import EncodingTable
-from lipsync_ray.inputs.mesh_tables import MeshTable
 from lipsync_ray.inputs.probe import VideoSource, probe
 from lipsync_ray.inputs.speakers import SpeakerTracks
 from lipsync_ray.io.manifest import Dub
 from lipsync_ray.io.results import RESULTS, Result
-from lipsync_ray.jobs.dub.head_latents import HeadLatents
 from lipsync_ray.jobs.dub.recipe import Recipe
 from lipsync_ray.media import notes
 from lipsync_ray.media.audio import SoundTrack
@@ -52,7 +49,7 @@ class DubState(VideoState):
     video_key, audio_key : of the distinct files it is made of
     content, audio_content : identities of the files, compared whenever they are opened
     own_sound : whether they are one file
-    info, speech, speaker, table, mesh, encodings, head : what was found in them, or made of them
+    info, speech, speaker, table, method_input : what was found in them, or made of them
     frames : of the output
     sight : where it is said in which source frames the mouth is visible
     faceless, hidden : output frames that pass through: without a face, with something before its mouth
@@ -73,9 +70,7 @@ class DubState(VideoState):
     speech: Speech | None = None
     speaker: SpeakerTracks | None = None
     table: str = ""
-    mesh: MeshTable | None = None
-    encodings: EncodingTable | None = None
-    head: HeadLatents | None = None
+    method_input: Any = None
     frames: int = 0
     sight: str = ""
     faceless: int = 0
@@ -135,7 +130,7 @@ class DubRun(JobRun[DubState, Result]):
 
     def row_of(self, video: DubState, status: Any, **values: Any) -> Result:
         info, speaker = video.info, video.speaker
-        drawn = self.recipe.head.side if self.recipe.generated else None
+        side = self.recipe.method.side
         return Result(
             **asdict(video.row),
             status=status,
@@ -143,8 +138,8 @@ class DubRun(JobRun[DubState, Result]):
             tracks=speaker.tracks if speaker else None,
             seconds=None if video.begun_before else round(video.seconds, 3),
             rate=str(info.rate) if info else None,
-            width=drawn or (info.width if info else None),
-            height=drawn or (info.height if info else None),
+            width=side or (info.width if info else None),
+            height=side or (info.height if info else None),
             attempts=video.attempts,
             face_table=video.table or None,
             fingerprint=video.fingerprint,
@@ -162,7 +157,7 @@ def claim_of(recipe: Recipe, dub: DubState) -> Claim:
         networks.append((recipe.restoration.name, recipe.restoration.files.gfpgan))
     return Claim(
         f"{dub.id}.mp4",
-        "head" if recipe.sampled else "lips",
+        recipe.method.task,
         recipe.model,
         tuple(Network(name, one.sha256, one.licence) for name, one in networks),
         (
@@ -171,7 +166,7 @@ def claim_of(recipe: Recipe, dub: DubState) -> Claim:
         ),
         consent=dub.row.consent,
         rights=dub.row.rights,
-        whole=recipe.generated,
+        whole=recipe.method.side is not None,
     )
 
 
@@ -187,7 +182,7 @@ def prepare(run: DubRun) -> None:
             run.fail(dub, Failure("analysis", "; ".join(reasons)))
         elif isinstance(video, Exception) or isinstance(audio, Exception):
             gone = row.video if isinstance(video, Exception) else row.audio
-            run.fail(dub, Failure("look", f"{gone}: {video if isinstance(video, Exception) else audio}"))
+            run.fail(dub, Failure("probe", f"{gone}: {video if isinstance(video, Exception) else audio}"))
         else:
             keys = run.recipe.keys(row, video, audio)
             dub.content, dub.audio_content, dub.own_sound = video, audio, audio == video
@@ -209,7 +204,7 @@ def _look_at_files(run: DubRun) -> None:
             progress.advance(0, isinstance(info, Failure))
             _tell(run, by_video[video.key], "info", info)
         audios = [_source(run, key, dubs[0]) for key, dubs in by_audio.items()]
-        for audio, speech in run.context.map_tasks("listen", extract_audio_features, audios):
+        for audio, speech in run.context.map_tasks("audio features", extract_audio_features, audios):
             progress.advance(0, isinstance(speech, Failure))
             _tell(run, by_audio[audio.key], "speech", speech)
     for dub in run.active.values():
@@ -223,7 +218,7 @@ def _mark(run: DubRun, dub: DubState) -> None:
     """Draw the label of a dub, where it gets one, in the size of its frames."""
     assert dub.info is not None
     recipe, info = run.recipe, dub.info
-    side = recipe.head.side if recipe.generated else None
+    side = recipe.method.side
     width, height, aspect = (side, side, Fraction(1)) if side else (info.width, info.height, info.pixel_aspect)
     try:
         dub.label = recipe.marks.label(dub.row.language, width, height, aspect, info.rate, run.out)
@@ -238,8 +233,8 @@ def _source(run: DubRun, key: str, dub: DubState) -> AudioSource:
     begin_s = dub.info.origin_s if own and dub.info is not None else None
     track = SoundTrack(dub.row.audio, dub.row.language, begin_s, dub.audio_content)
     folder = run.url(audio_features.FOLDER)
+    hearer = dict(run.recipe.checkpoint.parts).get(HEARER)
     front_end = run.generator.audio.front_end
-    hearer = run.recipe.checkpoint.part(HEARER) if front_end in ("whisper", "whisper-layers") else None
     return AudioSource(track, key, run.settings.trim_silence, folder, front_end, voice=True, hearer=hearer)
 
 

@@ -10,47 +10,40 @@ scans and parts. A dub that cannot go on becomes a row that says why, and the ot
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
 from functools import partial
-from typing import Any
 
 from rich.console import Console
 
 from lipsync_ray.engine import meters
+from lipsync_ray.engine.graph import Ask
 from lipsync_ray.engine.occupancy import run_lock
 from lipsync_ray.engine.resources import Layout, allocate
-from lipsync_ray.engine.stages import Failure, StageSpec
+from lipsync_ray.engine.stages import Failure
 from lipsync_ray.engine.start import started
 from lipsync_ray.engine.video_pass import VideoPass
-from lipsync_ray.inputs.face_pass import FaceTable, FollowUp, run_with_faces
+from lipsync_ray.inputs.face_pass import FacePass, FaceTable
 from lipsync_ray.inputs.speakers import SpeakerQuery, SpeakerTracks, choose_speaker
 from lipsync_ray.io import storage
 from lipsync_ray.io.manifest import Dub
 from lipsync_ray.io.out_folder import check_out
 from lipsync_ray.io.results import Summary
 from lipsync_ray.jobs.dub.assemble import VideoOrder, make_video
-from lipsync_ray.jobs.dub.drawn import Drawing
-from lipsync_ray.jobs.dub.head_stages import ComposeHeads, DrawHeads
-from lipsync_ray.jobs.dub.heads import Heads
 from lipsync_ray.jobs.dub.inputs import DUB, DubRun, DubState, Use, claim_of, prepare
-from lipsync_ray.jobs.dub.lead_tables import EncodedFaces, LeadTables, Meshes
-from lipsync_ray.jobs.dub.lips import Pose
 from lipsync_ray.jobs.dub.networks import networks
 from lipsync_ray.jobs.dub.plan import marks_of, ranges_of, segments
 from lipsync_ray.jobs.dub.recipe import Recipe
-from lipsync_ray.jobs.dub.stages import Compose, Composed, Crop, Restore, Sync, SyncEncoded
 from lipsync_ray.media.join import AudioTrack
-from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.models import weights
-from lipsync_ray.models.weights import Checkpoint
 from lipsync_ray.provenance.claims import MadeFile
 from lipsync_ray.provenance.frame_marks import mark_columns
 from lipsync_ray.provenance.kept import provenance_columns
 from lipsync_ray.provenance.marking import marking_of
 from lipsync_ray.restoration import previews
-from lipsync_ray.settings import DubSettings, Reference, Workers
+from lipsync_ray.restoration.compose import Composed
+from lipsync_ray.settings import DubSettings, Workers
 
 # Segments that are made at a time. Each takes the driver some 17 KB while its pass runs, of which most are Ray Data's
 # (benchmarks/growth.py): not a gigabyte for these.
@@ -121,9 +114,8 @@ def _make_dubs(run: DubRun) -> None:
         networks=run.recipe.network_stages,
         decoding=run.settings.decodes_on_gpus,
     )
-    lead = _lead_tables(run, videos, layout)
 
-    def on_table(key: str, table: FaceTable) -> Iterable[SpeakerQuery]:
+    def on_table(key: str, table: FaceTable) -> None:
         run.detected_videos += table.fresh
         for dub in by_video[key]:
             dub.table = table.url
@@ -131,9 +123,10 @@ def _make_dubs(run: DubRun) -> None:
             if table.failure:
                 run.fail(dub, table.failure)
         if table.failure is None:
-            yield SpeakerQuery(key, table.url, run.settings.face, videos[key].width, videos[key].height)
+            video = videos[key]
+            choose.ready.append(SpeakerQuery(key, table.url, run.settings.face, video.width, video.height))
 
-    def on_speaker(query: SpeakerQuery, speaker: SpeakerTracks | Failure) -> Iterable[str]:
+    def on_speaker(query: SpeakerQuery, speaker: SpeakerTracks | Failure) -> None:
         speaking = []
         for dub in by_video[query.key]:
             if isinstance(speaker, Failure):
@@ -146,30 +139,16 @@ def _make_dubs(run: DubRun) -> None:
             else:
                 _end_without_face(run, dub, speaker.without)
         if speaking:
-            return lead.wanted(query.key, speaking)
-        lead.drop(query.key)
-        return ()
+            source.spec.ready.extend(source.wanted(query.key, speaking))
+        else:
+            source.drop(query.key)
 
-    users = f"{len(run.dubs)} dubs"
-    lips = _lips_pass(run, layout)
-    follow_up = FollowUp("choose", choose_speaker, on_table, on_speaker)
-    run_with_faces(
-        run.context,
-        videos,
-        run.url("faces"),
-        layout.model,
-        follow_up,
-        lips,
-        users,
-        lead=lead.lead,
-    )
-
-
-def _lead_tables(run: DubRun, videos: Mapping[str, VideoInfo], layout: Layout) -> LeadTables[Any] | Heads:
-    """What the model needs of a source video besides its faces; or a head of it, which is sampled as a whole."""
-    if run.recipe.sampled:
-        return Heads(run, layout)
-    return EncodedFaces(run, videos, layout.model) if run.recipe.encoded else Meshes(run, videos, layout.model)
+    # faces ► who speaks ► what the model needs of the source ► segments
+    faces = FacePass(videos, run.url("faces"), layout.model, on_table)
+    choose = Ask(name="choose", task=choose_speaker, on_answer=on_speaker, after=(faces.spec,))
+    source = run.recipe.method.lead(run, videos, layout, after=(choose,))
+    lips = replace(_lips_pass(run, layout), after=(source.spec,), ready=source.ready)
+    faces.run_before(run.context, [choose, source.spec, lips], f"{len(run.dubs)} dubs")
 
 
 def _lips_pass(run: DubRun, layout: Layout) -> VideoPass[DubState, VideoOrder, MadeFile]:
@@ -178,42 +157,13 @@ def _lips_pass(run: DubRun, layout: Layout) -> VideoPass[DubState, VideoOrder, M
         folder=run.url("parts"),
         active=run.active,
         parts_of=partial(segments, run),
-        stages=_stages(run, layout),
+        stages=run.recipe.method.stages(layout),
         on_part=_take_segment,
         assemble_args=partial(_order, run),
         assemble=("join", make_video),
         on_done=partial(_end_done, run),
         fail=run.fail,
     )
-
-
-def _stages(run: DubRun, layout: Layout) -> list[StageSpec]:
-    settings, generator = run.settings, run.generator
-    loading = (generator, run.recipe.checkpoint, layout.device, settings.precision, run.workers.batch)
-    if run.recipe.sampled:
-        head = run.recipe.head
-        return [
-            layout.model.stage("draw", partial(DrawHeads, *loading, head.parity)),
-            layout.write.stage("compose", partial(ComposeHeads, head.paste_back)),
-        ]
-    if generator.draws == "lips":
-        stages = [layout.model.stage("pose", partial(Pose, *loading))]
-    elif run.recipe.encoded:
-        stages = [layout.model.stage("sync", partial(SyncEncoded, *loading))]
-    else:
-        stages = [
-            layout.read.stage("crop", partial(Crop, generator.crop_side, _closing(settings.reference))),
-            layout.model.stage("sync", partial(Sync, *loading)),
-        ]
-    if run.recipe.restoration is not None:
-        restore = partial(Restore, run.recipe.restoration.files, layout.device, settings.precision)
-        stages.append(layout.model.stage("restore", restore))
-    return [*stages, layout.write.stage("compose", partial(Compose, settings.restore))]
-
-
-def _closing(reference: Reference | None) -> Checkpoint | None:
-    """What closes the mouth that a generator is shown; None where it is shown as it is."""
-    return weights.by_name("warp") if reference == "closed" else None
 
 
 def _take_segment(dub: DubState, composed: Composed) -> None:
@@ -235,8 +185,7 @@ def _order(run: DubRun, dub: DubState) -> VideoOrder:
     url = run.url("videos", f"{dub.id}.mp4")
     shown = run.url(previews.FOLDER) if run.settings.restore else None
     sources = (dub.row.video, dub.content), (dub.row.audio, dub.audio_content)
-    lips, head = run.generator.draws == "lips", run.recipe.head if run.recipe.sampled else None
-    drawing = Drawing(replace(segments(run, dub)[0], stop=dub.frames), lips, head, run.settings.restore)
+    drawing = partial(run.recipe.method.where, replace(segments(run, dub)[0], stop=dub.frames))
     claim = claim_of(run.recipe, dub)
     return VideoOrder(dub.id, dub.ordered, dub.frames, rate, track, url, sources, shown, claim, run.marking, drawing)
 

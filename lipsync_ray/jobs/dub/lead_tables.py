@@ -1,33 +1,35 @@
-"""What a run's model needs of its source videos besides faces: which tables there are, and the pass that makes the others."""
+"""What a run's method needs of its source videos besides faces: which tables there are, and the pass that makes the others."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Iterable, Mapping
-from typing import Any, Generic, Protocol, TypeVar
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lipsync_ray.engine.graph import Node
 from lipsync_ray.engine.resources import Pool
 from lipsync_ray.engine.stages import Failure
 from lipsync_ray.engine.video_pass import VideoPass
 from lipsync_ray.faces.speaker import FaceRule
 from lipsync_ray.inputs import mesh_tables
-from lipsync_ray.inputs.encoding_tables import EncodingTable, encoding_pass
-from lipsync_ray.inputs.face_pass import Lead
 from lipsync_ray.inputs.faced_videos import FacedVideo
 from lipsync_ray.inputs.mesh_tables import MeshTable, mesh_pass
 from lipsync_ray.inputs.sights import read_sight
 from lipsync_ray.io import storage
 from lipsync_ray.jobs.dub.coverage import coverage_of
-from lipsync_ray.jobs.dub.inputs import DubRun, DubState
 from lipsync_ray.jobs.dub.plan import ranges_of
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.media.timeline import source_frames
 
+if TYPE_CHECKING:  # the run, of which methods need not know
+    from lipsync_ray.jobs.dub.inputs import DubRun, DubState
+
 MESH_FOLDER = ("faces", "meshes")
-ENCODING_FOLDER = ("faces", "encodings")
 Flags = NDArray[np.bool_]
 
 
@@ -42,7 +44,27 @@ def mesh_name(key: str, face: FaceRule) -> str:
     return f"{storage.digest(key, face, mesh_tables.VERSION)}.mesh"
 
 
+class LeadPass(Protocol):
+    """What a method makes of a source, or of a dub, between its faces and its segments."""
+
+    @property
+    def spec(self) -> VideoPass[Any, Any, Any]:
+        """Its pass."""
+
+    @property
+    def ready(self) -> deque[str]:
+        """Dubs that it has let begin."""
+
+    def wanted(self, key: str, dubs: list[DubState]) -> Iterable[str]:
+        """Dubs of a video whose speaker is known; the ids that the pass can begin, where something is not there yet."""
+
+    def drop(self, key: str) -> None:
+        """A video in which nobody is to speak."""
+
+
 class _Table(Protocol):
+    @property
+    def sight_url(self) -> str: ...
     def is_among(self, names: set[str]) -> bool: ...
 
 
@@ -57,9 +79,12 @@ class LeadTables(ABC, Generic[Table]):
     videos : key → the video; the face that speaks in it is the settings' choice
     pool : that makes them
     folder : where they are
+    after : what its pass comes after
     """
 
-    def __init__(self, run: DubRun, videos: Mapping[str, VideoInfo], pool: Pool, folder: str) -> None:
+    def __init__(
+        self, run: DubRun, videos: Mapping[str, VideoInfo], pool: Pool, folder: str, after: tuple[Node, ...]
+    ) -> None:
         self.run = run
         there = storage.list_names(folder)
         self._tables: dict[str, Table] = {}
@@ -70,7 +95,8 @@ class LeadTables(ABC, Generic[Table]):
             table = self._tables[key] = self.table(url)
             if not table.is_among(there):
                 self._active[key] = FacedVideo(key=key, video=video, url=url)
-        self.lead = Lead(self.make_pass(self._active, pool, folder))
+        self.spec = replace(self.make_pass(self._active, pool, folder), after=after)
+        self.ready: deque[str] = deque()
 
     @abstractmethod
     def name(self, key: str) -> str:
@@ -83,10 +109,6 @@ class LeadTables(ABC, Generic[Table]):
     @abstractmethod
     def make_pass(self, active: dict[str, FacedVideo], pool: Pool, folder: str) -> VideoPass[FacedVideo, Any, str]:
         """The pass that makes those which are not there, and tells :meth:`ended` of each."""
-
-    @abstractmethod
-    def give(self, dub: DubState, table: Table) -> None:
-        """Let a dub know its table."""
 
     @abstractmethod
     def begin(self, dubs: list[DubState], table: Table) -> None:
@@ -103,7 +125,7 @@ class LeadTables(ABC, Generic[Table]):
         video, speaker = dubs[0].info, dubs[0].speaker
         assert video is not None
         assert speaker is not None
-        rule, sight = self.run.recipe.box_rule, read_sight(dubs[0].sight)
+        rule, sight = self.run.recipe.method.box, read_sight(dubs[0].sight)
         coverage = coverage_of(video, dubs[0].table, speaker.chosen, rule, sight, marked)
         for dub in dubs:
             frames = ranges_of(self.run, dub)[-1][1]
@@ -114,13 +136,13 @@ class LeadTables(ABC, Generic[Table]):
             dub.faceless, dub.hidden = counts.faceless, counts.hidden
             if counts.warning:
                 dub.warn(counts.warning)
-            self.lead.ready.append(dub.id)
+            self.ready.append(dub.id)
 
     def wanted(self, key: str, dubs: list[DubState]) -> Iterable[str]:
         """Dubs of a video whose speaker is known; key of the video where its table has to be made first."""
         table = self._tables[key]
         for dub in dubs:
-            self.give(dub, table)
+            dub.method_input, dub.sight = table, table.sight_url
         if key not in self._active:
             self.begin(dubs, table)
             return ()
@@ -146,10 +168,25 @@ class LeadTables(ABC, Generic[Table]):
 
 
 class Meshes(LeadTables[MeshTable]):
-    """Landmarks: of a model that moves lips, or that is shown a closed mouth."""
+    """Landmarks of faces, and where their mouths are visible.
 
-    def __init__(self, run: DubRun, videos: Mapping[str, VideoInfo], pool: Pool) -> None:
-        super().__init__(run, videos, pool, run.url(*MESH_FOLDER))
+    Parameters
+    ----------
+    needed : only frames with landmarks can be drawn
+    unmarked : what is said of frames that show none; None where nothing is
+    """
+
+    def __init__(
+        self,
+        run: DubRun,
+        videos: Mapping[str, VideoInfo],
+        pool: Pool,
+        after: tuple[Node, ...],
+        needed: bool,
+        unmarked: str | None,
+    ) -> None:
+        self._needed, self._unmarked = needed, unmarked
+        super().__init__(run, videos, pool, run.url(*MESH_FOLDER), after)
 
     def name(self, key: str) -> str:
         return mesh_name(key, self.run.settings.face)
@@ -160,49 +197,24 @@ class Meshes(LeadTables[MeshTable]):
     def make_pass(self, active: dict[str, FacedVideo], pool: Pool, folder: str) -> VideoPass[FacedVideo, Any, str]:
         return mesh_pass(active, pool, folder, self.ended)
 
-    def give(self, dub: DubState, table: MeshTable) -> None:
-        dub.mesh, dub.sight = table, table.sight_url
-
     def begin(self, dubs: list[DubState], table: MeshTable) -> None:
         """Let the dubs of a video begin whose table is there, and say where it has no landmarks."""
         marked = table.mouths().tracks >= 0
         there = int((marked | read_sight(table.sight_url).hidden).sum())
-        moved = self.run.generator.draws == "lips"
         waiting = []
         for dub in dubs:
             assert dub.speaker is not None
             lost = dub.speaker.frames - there
-            if not there and moved:
+            if not there and self._needed:
                 reason = (
                     f"a face, but landmarks in none of its {dub.speaker.frames} frames: a profile, a mask, a drawing?"
                 )
                 self.run.end(self.run.row_of(dub, "no_face", stage="mesh", error=f"{reason} Nothing was written"))
                 continue
-            if lost > 0 and self.run.recipe.marked:
-                what = "they pass through" if moved else "the model saw them with the source's own mouth"
-                dub.warn(f"{lost} of {dub.speaker.frames} source frames with a face show no landmarks; {what}")
+            if lost > 0 and self._unmarked is not None:
+                dub.warn(
+                    f"{lost} of {dub.speaker.frames} source frames with a face show no landmarks; {self._unmarked}"
+                )
             waiting.append(dub)
         if waiting:
-            self.begin_drawable(waiting, "mesh", marked if moved else None)
-
-
-class EncodedFaces(LeadTables[EncodingTable]):
-    """Encodings: of a model that is not shown pictures, but what another network makes of them."""
-
-    def __init__(self, run: DubRun, videos: Mapping[str, VideoInfo], pool: Pool) -> None:
-        super().__init__(run, videos, pool, run.url(*ENCODING_FOLDER))
-
-    def name(self, key: str) -> str:
-        return self.run.recipe.encoding_name(key)
-
-    def table(self, url: str) -> EncodingTable:
-        return EncodingTable(url)
-
-    def make_pass(self, active: dict[str, FacedVideo], pool: Pool, folder: str) -> VideoPass[FacedVideo, Any, str]:
-        return encoding_pass(active, pool, folder, self.run.recipe.encoding, self.ended)
-
-    def give(self, dub: DubState, table: EncodingTable) -> None:
-        dub.encodings, dub.sight = table, table.sight_url
-
-    def begin(self, dubs: list[DubState], table: EncodingTable) -> None:
-        self.begin_drawable(dubs, "encode")
+            self.begin_drawable(waiting, "mesh", marked if self._needed else None)

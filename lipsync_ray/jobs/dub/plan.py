@@ -6,7 +6,7 @@ Everything here is arithmetic on frame numbers; nothing is opened.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +15,6 @@ from lipsync_ray.faces.blend import Blend
 from lipsync_ray.faces.box_rules import BoxRule
 from lipsync_ray.faces.parsed import ParsedBlend
 from lipsync_ray.inputs.audio_features import Pauses, Speech
-from lipsync_ray.inputs.encoding_tables import EncodingTable
-from lipsync_ray.inputs.mesh_tables import MeshTable
 from lipsync_ray.media.encode import VideoCoding
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.media.timeline import Loop, source_frames, split
@@ -28,7 +26,6 @@ from lipsync_ray.settings import SEGMENT_S, Length
 if TYPE_CHECKING:  # the run, of which workers need not know
     from fractions import Fraction
 
-    from lipsync_ray.jobs.dub.head_latents import HeadLatents
     from lipsync_ray.jobs.dub.inputs import DubRun, DubState
     from lipsync_ray.jobs.dub.recipe import Recipe
     from lipsync_ray.media.headers import Header
@@ -47,7 +44,7 @@ class Segment:
     speech : what is said
     loop : which source frame an output frame shows
     table : the video's face table
-    mesh, encodings, head : its mesh table, what its faces are shown by, its head's latents, where the model needs them
+    method_input : what the method has made for it: a table of its video, its head's latents
     sight : where it is said in which frames the mouth is visible; of an edit of the source's own frames
     chosen : tracks of the face that speaks
     box : what of a frame is the face
@@ -66,9 +63,7 @@ class Segment:
     speech: Speech
     loop: Loop
     table: str
-    mesh: MeshTable | None
-    encodings: EncodingTable | None
-    head: HeadLatents | None
+    method_input: Any
     sight: str
     chosen: tuple[int, ...]
     box: BoxRule
@@ -87,15 +82,11 @@ class Segment:
     @property
     def seen(self) -> tuple[object, ...]:
         """All that decides which faces are cropped: another language shows the same ones."""
-        return self.table, self.mesh, self.sight, self.chosen, self.box, self.loop, self.start, self.stop
+        return self.table, self.method_input, self.sight, self.chosen, self.box, self.loop, self.start, self.stop
 
     def source_frames(self) -> NDArray[np.int64]:
         """(stop − start,) source frame of each output frame."""
         return source_frames(np.arange(self.start, self.stop), self.video.frames, self.loop)
-
-    def shown_at(self, place: int) -> str | None:
-        """Where the tiles of a frame go, counted from the segment's start; None of one that is not shown."""
-        return dict(self.previews).get(self.start + place)
 
 
 def output_frames(video: VideoInfo | Header, spoken_s: Fraction, length: Length) -> int:
@@ -154,12 +145,10 @@ def segments(run: DubRun, dub: DubState) -> list[Segment]:
             speech=dub.speech,
             loop=settings.loop,
             table=dub.table,
-            mesh=dub.mesh,
-            encodings=dub.encodings,
-            head=dub.head,
+            method_input=dub.method_input,
             sight=dub.sight,
             chosen=dub.speaker.chosen if dub.speaker else (),
-            box=run.recipe.box_rule,
+            box=run.recipe.method.box,
             pauses=run.recipe.pauses,
             blend=settings.blend or "feather",
             coding=settings.coding,

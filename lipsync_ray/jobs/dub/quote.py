@@ -23,17 +23,13 @@ from lipsync_ray.inputs.face_pass import table_name
 from lipsync_ray.io import storage
 from lipsync_ray.io.manifest import Dub
 from lipsync_ray.io.results import RESULTS, has_output
-from lipsync_ray.jobs.dub.heads import FOLDER as HEAD_FOLDER
 from lipsync_ray.jobs.dub.inputs import DUB
-from lipsync_ray.jobs.dub.lead_tables import ENCODING_FOLDER, MESH_FOLDER, mesh_name
 from lipsync_ray.jobs.dub.plan import output_frames, ranges
 from lipsync_ray.jobs.dub.recipe import Keys, Recipe
 from lipsync_ray.media.headers import Header, read_sound, read_video
 from lipsync_ray.settings import Workers
 
 _LOOKERS = 16
-# How often a stage decodes each of its frames, of whatever codec.
-DECODES = {"detect": 1, "mesh": 1, "encode": 1, "crop": 1, "restore": 1, "compose": 1}
 _PART = re.compile(r"(.+)-(\d+)-(\d+)\.mp4")  # its dub and fingerprint, its first frame, and the one after its last
 
 Found = TypeVar("Found")
@@ -128,12 +124,17 @@ def quote(
             keys[dub.id] = recipe.keys(dub, str(ids[dub.video]), str(ids[dub.audio]))
     prints = {name: key.fingerprint for name, key in keys.items()}
     kept = RESULTS.kept(out, prints, has_output(out, ["videos"]), DUB.name)
-    work = _Work(recipe, out, rates)
+    stages = recipe.method.stages(layout)
+    work = _Work(recipe, [stage.name for stage in stages], out, rates)
     for dub in dubs:
         header, sound = headers[dub.video], sounds[dub.audio]
         if dub.id in keys and dub.id not in kept and isinstance(header, Header) and isinstance(sound, Fraction):
             work.add(dub, keys[dub.id], header, sound, workers)
-    pools = _pools(recipe, layout.model, layout.read, layout.write)
+    pools = (
+        ("detect", layout.model),
+        (recipe.method.source_stage, layout.model),
+        *((stage.name, Pool(stage.workers, stage.cpus, stage.gpus)) for stage in stages),
+    )
     gpus = layout.model.workers * min(1.0, sum(pool.gpus for _, pool in pools)) if recipe.device == "cuda" else 0.0
     seconds = None
     if rates is not None and work.loads:
@@ -148,17 +149,15 @@ def quote(
 class _Work:
     """What is left to do, added up."""
 
-    def __init__(self, recipe: Recipe, out: str, rates: Rates | None) -> None:
-        self.recipe, self.rates = recipe, rates
+    def __init__(self, recipe: Recipe, stages: Sequence[str], out: str, rates: Rates | None) -> None:
+        self.recipe, self.rates, self._stages, self._out = recipe, rates, stages, out
         self.loads: dict[str, Load] = defaultdict(Load)
         self.videos: set[str] = set()
         self.fresh: set[str] = set()
         self.source_s = self.output_s = 0.0
         self.frames = self.segments = 0
         self._tables = storage.list_names(storage.join(out, "faces"))
-        self._meshes = storage.list_names(storage.join(out, *MESH_FOLDER))
-        self._encodings = storage.list_names(storage.join(out, *ENCODING_FOLDER))
-        self._heads = storage.list_names(storage.join(out, HEAD_FOLDER))
+        self._there: dict[tuple[str, ...], set[str]] = {}  # folder → names in it
         self.longest_s = 0.0  # of what one worker alone does
         self._parts: Counter[str] = Counter()  # folder and fingerprint → frames that are committed
         self._part_counts: Counter[str] = Counter()
@@ -177,49 +176,38 @@ class _Work:
                 self.fresh.add(keys.video)
                 self.source_s += header.frames / rate
                 self._load("detect", header.frames, header)
-            if self.recipe.meshed and mesh_name(keys.video, settings.face) not in self._meshes:
-                self._load("mesh", header.frames, header)
-            if self.recipe.encoded and self.recipe.encoding_name(keys.video) not in self._encodings:
-                self._load("encode", header.frames, header)
         frames = output_frames(header, sound_s, settings.length)
-        if self.recipe.sampled:
-            self._add_head(keys, frames, header)
+        self._prepare(keys, frames, header)
         parts = ranges(self.recipe, workers.segment_s, frames, header.rate)
         made = f"{dub.id}/{keys.fingerprint}"
         left = max(0, frames - self._parts[made])
         self.segments += max(0, len(parts) - self._part_counts[made])
         self.frames += left
         self.output_s += left / rate
-        for stage in self.recipe.stages:
+        for stage in self._stages:
             self._load(stage, left, header)
 
-    def _add_head(self, keys: Keys, frames: int, header: Header) -> None:
-        latents = f"{self.recipe.latents_name(keys.video, keys.audio, frames, header.rate)}.latents"
-        if latents in self._heads:
+    def _prepare(self, keys: Keys, frames: int, header: Header) -> None:
+        """What is made before the dub is drawn, once."""
+        wanted = self.recipe.method.prepared(keys.video, keys.audio, frames, header)
+        if wanted.folder not in self._there:
+            self._there[wanted.folder] = set(storage.list_names(storage.join(self._out, *wanted.folder)))
+        if wanted.file in self._there[wanted.folder]:
             return
-        self._heads.add(latents)
-        steps = frames * (self.recipe.head.steps or 0)
-        self._load("animate", steps, header)
-        if self.rates is not None and (rate := self.rates.stages.get("animate")) is not None:
-            self.longest_s = max(self.longest_s, max(rate.cpu(steps, 0), rate.gpu * steps))
+        self._there[wanted.folder].add(wanted.file)
+        self._load(wanted.stage, wanted.frames, header)
+        if wanted.alone and self.rates is not None and (rate := self.rates.stages.get(wanted.stage)) is not None:
+            self.longest_s = max(self.longest_s, max(rate.cpu(wanted.frames, 0), rate.gpu * wanted.frames))
 
     def _load(self, stage: str, frames: int, header: Header) -> None:
         before, rate = self.loads[stage], self.rates.stages.get(stage) if self.rates else None
         cpu = gpu = 0.0
         if rate is not None and self.rates is not None:
-            sampled, source = self.recipe.sampled, header.megapixels
-            decodes = DECODES.get(stage, 0) if not sampled or stage == "detect" else 0
-            more = self.rates.decode.get(header.codec, 0.0) * decodes
+            source = header.megapixels
+            more = self.rates.decode.get(header.codec, 0.0) * self.recipe.method.decodes.get(stage, 0)
             made = self.recipe.megapixels(source) if stage == "compose" else source
             cpu, gpu = rate.cpu(frames, made) + more * source * frames, rate.gpu * frames
         self.loads[stage] = Load(before.frames + frames, before.cpu + cpu, before.gpu + gpu)
-
-
-def _pools(recipe: Recipe, model: Pool, read: Pool, write: Pool) -> tuple[tuple[str, Pool], ...]:
-    of = {"crop": read, "compose": write}
-    first = ["detect", *(["mesh"] if recipe.meshed else []), *(["encode"] if recipe.encoded else [])]
-    first += ["animate"] if recipe.sampled else []
-    return tuple((stage, of.get(stage, model)) for stage in [*first, *recipe.stages])
 
 
 def _looked_at(urls: Iterable[str], look: Callable[[str], Found]) -> dict[str, Found | Exception]:

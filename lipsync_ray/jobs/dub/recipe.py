@@ -5,28 +5,22 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
 from functools import cached_property
-from typing import Any, cast
+from typing import Any
 
-from lipsync_ray.faces.box_rules import BoxRule
-from lipsync_ray.faces.half_face import HalfFace
-from lipsync_ray.faces.parsed import PARSED_BLENDS, ParsedBlend
-from lipsync_ray.inputs import audio_features, encoding_tables, face_tables, mesh_tables
+from lipsync_ray.inputs import audio_features, face_tables
 from lipsync_ray.inputs.audio_features import Pauses
-from lipsync_ray.inputs.encoding_tables import Encoding
 from lipsync_ray.io import storage
 from lipsync_ray.io.manifest import Dub
-from lipsync_ray.jobs.dub.networks import Networks
+from lipsync_ray.jobs.dub.methods.method import Method, Networks
+from lipsync_ray.jobs.dub.methods.registry import method_of
 from lipsync_ray.media import speech_mel
-from lipsync_ray.models import weights
 from lipsync_ray.models.lip_sync import GeneratorSpec
-from lipsync_ray.models.musetalk_files import VAE
 from lipsync_ray.models.precision import resolved
 from lipsync_ray.models.weights import Checkpoint
 from lipsync_ray.provenance.frame_marks import FrameMarking, frame_marking_of
 from lipsync_ray.restoration.weights import Restoration
-from lipsync_ray.settings import DubSettings, HeadSettings
+from lipsync_ray.settings import DubSettings
 
 FRAMES_VERSION = 4  # raise when the same inputs and settings would give other frames: every fingerprint changes
 
@@ -78,34 +72,15 @@ class Recipe:
         ------
         SettingsError : frames cannot be marked as asked for
         """
-        generator = networks.generator
-        decided = replace(
-            settings,
-            precision=resolved(settings.precision, device),
-            reference=settings.reference or generator.reference,
-            blend=settings.blend or (generator.blend if networks.parser else "feather"),
-        )
-        if generator.box == "half-face":
-            margin = generator.margin if settings.extra_margin is None else settings.extra_margin
-            decided = replace(decided, bbox_shift=settings.bbox_shift or 0, extra_margin=margin)
-        if generator.sampling is not None:
-            head, taught = settings.head or HeadSettings(), generator.sampling
-            decided = replace(
-                decided,
-                head=replace(
-                    head,
-                    steps=taught.steps if head.steps is None else head.steps,
-                    guidance=taught.guidance if head.guidance is None else head.guidance,
-                ),
-            )
-        generated = cls(decided, networks, device, batch).generated
-        marks = frame_marking_of(settings.marks, languages, generated)
-        return cls(decided, networks, device, batch, marks)
+        settings = replace(settings, precision=resolved(settings.precision, device))
+        recipe = cls(method_of(networks.generator).decided(settings, networks), networks, device, batch)
+        marks = frame_marking_of(settings.marks, languages, generated=recipe.method.side is not None)
+        return replace(recipe, marks=marks)
 
-    @property
-    def generated(self) -> bool:
-        """Whether every pixel of the output is a computer's."""
-        return self.sampled and not self.head.paste_back
+    @cached_property
+    def method(self) -> Method:
+        """How the model draws."""
+        return method_of(self.generator)(self.settings, self.networks, self.device, self.batch)
 
     @property
     def generator(self) -> GeneratorSpec:
@@ -120,13 +95,6 @@ class Recipe:
         return self.networks.restoration
 
     @property
-    def box_rule(self) -> BoxRule:
-        """What of a frame is the face that is drawn anew."""
-        if self.generator.box == "padded":
-            return self.settings.pads
-        return HalfFace(self.settings.bbox_shift or 0, self.settings.extra_margin or 0)
-
-    @property
     def pauses(self) -> Pauses:
         """In which stretches without a voice the mouth closes."""
         asked = self.settings.close_in_silence
@@ -134,78 +102,14 @@ class Recipe:
             return self.generator.pauses
         return "every" if asked else "none"
 
-    @property
-    def encoding(self) -> Encoding:
-        """How faces are encoded, where the model is shown encodings."""
-        blend = self.settings.blend
-        settings, parsed = self.settings, cast(ParsedBlend, blend) if blend in PARSED_BLENDS else None
-        return Encoding(
-            self.generator,
-            self.checkpoint,
-            self.device,
-            settings.precision,
-            self.batch,
-            self.box_rule,
-            self.networks.parser if parsed else None,
-            parsed,
-        )
-
-    def encoding_name(self, video: str) -> str:
-        """The file name of a video's encoding table.
-
-        Parameters
-        ----------
-        video : its key, which changes with its content
-        """
-        how = self.encoding
-        parser = how.parser.sha256 if how.parser else None
-        encoder = dict(self.checkpoint.parts)[VAE].sha256
-        batch = self.generator.batch(self.batch, self.device)
-        asked = (encoder, how.device, how.precision, batch, how.rule, parser, how.blend, encoding_tables.VERSION)
-        return f"{storage.digest(video, self.settings.face, *asked)}.json"
-
-    @property
-    def marked(self) -> bool:
-        """Whether landmarks are needed: the model moves lips, or is shown a closed mouth."""
-        return self.generator.draws == "lips" or self.settings.reference == "closed"
-
-    @property
-    def meshed(self) -> bool:
-        """Whether mesh tables are made, which also say where the mouth is visible; encodings say it themselves."""
-        return not (self.sampled or self.encoded)
-
-    @property
-    def encoded(self) -> bool:
-        """Whether the model is shown encodings of faces."""
-        return self.generator.encode is not None
-
-    @property
-    def sampled(self) -> bool:
-        """Whether the model samples a head of its own."""
-        return self.generator.sampling is not None
-
-    @property
-    def head(self) -> HeadSettings:
-        """How, where it does."""
-        assert self.settings.head is not None
-        return self.settings.head
-
     def megapixels(self, source: float) -> float:
         """Of an output frame, of a source whose frames have so many."""
-        return self.head.side**2 / 1e6 if self.generated else source
+        return self.method.side**2 / 1e6 if self.method.side is not None else source
 
     @property
     def network_stages(self) -> int:
-        """Stages that run one, those of the passes before included."""
-        return 2 + self.meshed + self.encoded + self.sampled + (self.restoration is not None)
-
-    @property
-    def stages(self) -> tuple[str, ...]:
-        """Names of what is done to a segment, in order."""
-        if self.sampled:
-            return "draw", "compose"
-        drawn = ("pose",) if self.generator.draws == "lips" else ("sync",) if self.encoded else ("crop", "sync")
-        return (*drawn, *(["restore"] if self.restoration else []), "compose")
+        """Stages that run one: that find faces, prepare, draw, and restore."""
+        return 3 + (self.restoration is not None)
 
     @property
     def model(self) -> str:
@@ -215,49 +119,22 @@ class Recipe:
     @property
     def work(self) -> str:
         """The way to work, as tables of rates call it."""
-        how = ""
-        if self.sampled:
-            twice = ", guided" if (self.head.guidance or 0) > 1 else ""
-            how = f" at {self.head.side} pixels{twice}"
-        return f"{self.model}{how} on {self.device}"
+        return f"{self.model}{self.method.way} on {self.device}"
 
     def fingerprinted(self) -> dict[str, Any]:
         """What goes into every fingerprint; models by their content instead of their names."""
-        batch = self.generator.batch(self.batch, self.device)
-        values = self.settings.record() | {"device": self.device, "batch": batch, "model": self.checkpoint.identity}
+        values = self.settings.record()
+        values |= {"device": self.device, "batch": self.method.frames_a_pass, "model": self.checkpoint.identity}
         del values["provenance"], values["marks"]  # the latter by row
         values["close_in_silence"] = self.pauses
         if self.generator.audio.front_end == "speech-mel":
             values["speech_mel"] = speech_mel.VERSION
         if self.settings.decoder == "cpu":
             del values["decoder"]
-        if not self.sampled:
-            del values["head"]
-        if self.generator.box == "padded":
-            del values["bbox_shift"], values["extra_margin"]
-        if self.encoded:
-            values["encodings"] = [
-                encoding_tables.VERSION,
-                self.encoding.parser.sha256 if self.encoding.parser else None,
-                weights.by_name("visibility").sha256,
-            ]
-        if self.meshed:  # landmarks decide pixels, and so do what closes a mouth, and what says that it is visible
-            bundled = [weights.by_name(name).sha256 for name in ("face-mesh", "warp", "visibility")]
-            values["mesh"] = [mesh_tables.VERSION, *bundled]
+        self.method.fingerprint(values)
         if self.restoration:
             values["restore"]["model"] = self.restoration.digest
         return values
-
-    def latents_name(self, video: str, audio: str, frames: int, rate: Fraction) -> str:
-        """The name of a head's latents: of all that decides them, and nothing that decides how they are shown.
-
-        Parameters
-        ----------
-        video, audio : keys of the files
-        """
-        drawn = json.dumps(self.head.sampled(), sort_keys=True)
-        how = drawn, self.checkpoint.identity, self.device, self.settings.precision, self.settings.face
-        return storage.digest(video, audio, *how, frames, rate)
 
     @cached_property
     def _asked(self) -> str:

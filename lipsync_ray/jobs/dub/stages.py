@@ -1,199 +1,144 @@
-"""What is done to a segment: crop, sync, restore, compose. Plain classes; no Ray."""
+"""What is done to a segment whatever its model: find its faces, hear its sound, restore. Plain classes; no Ray."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import compress
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeVar
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lipsync_ray.faces.blend import fade, paste
 from lipsync_ray.faces.box_rules import boxes_by
-from lipsync_ray.faces.crop import crop_face
-from lipsync_ray.faces.lip_basis import LipBasis
-from lipsync_ray.faces.parsed import paste_parsed
 from lipsync_ray.faces.table import landmarks_of, read_table
+from lipsync_ray.inputs import audio_features
 from lipsync_ray.inputs.face_tables import one_thread
 from lipsync_ray.inputs.sights import read_sight
-from lipsync_ray.io import storage
-from lipsync_ray.jobs.dub.lips import Draw, Generating, Lips, closing, heard_by, hushed
 from lipsync_ray.jobs.dub.plan import Segment
-from lipsync_ray.media.encode import encode
+from lipsync_ray.media import mel
 from lipsync_ray.media.frame_cache import FrameCache, shared_frame_cache
 from lipsync_ray.media.picture import Box, YuvFrame
-from lipsync_ray.models.weights import Checkpoint
-from lipsync_ray.restoration.faces import FaceRestorer, Restored, RestoreFiles, Target
-from lipsync_ray.restoration.previews import commit_row
-from lipsync_ray.settings import Precision, RestoreSettings
+from lipsync_ray.restoration.compose import DrawnSegment
+from lipsync_ray.restoration.faces import FaceRestorer, RestoreFiles, Target
+from lipsync_ray.settings import Precision
 
-U8 = NDArray[np.uint8]
+if TYPE_CHECKING:  # torch, which the other stages do without
+    from lipsync_ray.models.lip_sync import AudioWindow, GeneratorSpec
+    from lipsync_ray.models.weights import Checkpoint
+
 F32 = NDArray[np.float32]
+I32 = NDArray[np.int32]
+I64 = NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class Crops:
-    """A segment and the faces in it.
+@dataclass(frozen=True, kw_only=True)
+class DrawnFaces(DrawnSegment):
+    """A segment whose faces are drawn into the source's own frames.
 
     Attributes
     ----------
-    segment : the row
-    places : (m,) int64 output frames, counted from the segment's start, that have a face
-    boxes : (m, 4) int32 x0, y0, x1, y1 that were cropped
-    faces : (m, side, side, 3) uint8 BGR: of the source after crop, drawn anew after sync
-    strength : (m,) float32 how much of each goes into its frame: less beside frames whose mouth is hidden
-    restored : after restore, where that is asked for
-    masks : of what may be drawn, as PNG, empty where a parser saw no face; none of them where none has looked
-    notes : what a person should know of how they were drawn
-    gpu_mb : most memory that the generator's process has had of its GPU; None on a CPU
+    places : (m,) int64 output frames, counted from the segment's start, that have a face to draw
+    boxes : (m, 4) int32 x0, y0, x1, y1 of these faces
+    strength : (m,) float32 how much of each is drawn, 0 to 1: less beside frames whose mouth is hidden
     """
 
-    segment: Segment
-    places: NDArray[np.int64]
-    boxes: NDArray[np.int32]
-    faces: U8
+    row: Segment
+    places: I64
+    boxes: I32
     strength: F32
-    restored: Restored | None = None
-    masks: tuple[bytes, ...] = ()
-    notes: tuple[str, ...] = ()
-    gpu_mb: int | None = None
 
-    def drawing(self) -> Draw:
-        """How they come into their frames."""
+    @abstractmethod
+    def paint(self, face: int, picture: YuvFrame) -> None:
+        """Draw one of the m faces into its picture, in place."""
 
-        def draw(row: int, picture: YuvFrame) -> None:
-            box, strength = Box(*self.boxes[row].tolist()), float(self.strength[row])
-            before = picture.copy() if strength < 1 else picture
-            if self.masks and self.masks[row]:
-                mask = cv2.imdecode(np.frombuffer(self.masks[row], np.uint8), cv2.IMREAD_GRAYSCALE)
-                paste_parsed(picture, box, self.faces[row], np.asarray(mask, np.uint8))
-            else:
-                paste(picture, box, self.faces[row], "hard" if self.segment.blend == "hard" else "feather")
-            if strength < 1:
-                fade(picture, before, strength)
+    @property
+    def drawn(self) -> int:
+        return len(self.places)
 
-        return draw
+    @cached_property
+    def _face_of(self) -> dict[int, int]:
+        return {place: face for face, place in enumerate(self.places.tolist())}
+
+    def sources(self, cache: FrameCache) -> Iterator[YuvFrame]:
+        return source_pictures(self.row, cache)
+
+    def draw(self, place: int, source: YuvFrame) -> YuvFrame:
+        if (face := self._face_of.get(place)) is None:
+            return source
+        picture = source.copy()
+        self.paint(face, picture)
+        return picture
+
+    def box_at(self, place: int) -> Box | None:
+        face = self._face_of.get(place)
+        return None if face is None else Box(*self.boxes[face].tolist())
+
+    def strength_at(self, place: int) -> float:
+        face = self._face_of.get(place)
+        return 0.0 if face is None else float(self.strength[face])
 
 
-Drawn = Crops | Lips
+Faces = TypeVar("Faces", bound=DrawnFaces)
 
 
-def source_pictures(segment: Segment, held: FrameCache) -> Iterator[YuvFrame]:
+def source_pictures(segment: Segment, cache: FrameCache) -> Iterator[YuvFrame]:
     """The source's picture for each of a segment's output frames; not to be written into."""
-    return held.pictures_at(segment.table, segment.video, segment.source_frames().tolist())
+    return cache.pictures_at(segment.table, segment.video, segment.source_frames().tolist())
 
 
-def placed_pictures(crops: Drawn, held: FrameCache) -> Iterator[tuple[int, YuvFrame, int | None]]:
-    """(place, the source's picture, row of its face) for each of a segment's output frames; None where it has no face."""
-    rows = {place: row for row, place in enumerate(crops.places.tolist())}
-    for place, picture in enumerate(source_pictures(crops.segment, held)):
-        yield place, picture, rows.get(place)
-
-
-@dataclass(frozen=True)
-class Composed:
-    """A segment whose part is committed: its frames, those that were drawn, those whose face was restored, notes, and the memory
-    that its generator had of a GPU."""
-
-    dub: str
-    start: int
-    frames: int
-    drawn: int
-    restored: int
-    notes: tuple[str, ...] = ()
-    gpu_mb: int | None = None
-
-
-class Crop:
-    """Decode a segment's range and cut out the speaking face of every frame; once for all the languages that come together.
+def drawable(segment: Segment, marked: NDArray[np.bool_] | None = None) -> tuple[I64, I32, F32]:
+    """Where a segment shows a face to draw: `places`, `boxes` and `strength` of :class:`DrawnFaces`.
 
     Parameters
     ----------
-    side : pixels of the square crop
-    closing : the checkpoint whose basis closes the mouth before it is cropped; None crops it as it is
+    marked : (source frames,) bool: has what the model needs besides a face; None where it needs nothing
+    """
+    video, shown = segment.video, segment.source_frames()
+    low, high = int(shown.min()), int(shown.max()) + 1
+    strength = read_sight(segment.sight).strengths(marked)[shown]
+    table = read_table(segment.table, low, high)
+    known = boxes_by(segment.box, table, segment.chosen, low, high, video.width, video.height)
+    boxes = [known[index] for index in (shown - low).tolist()]
+    places = [place for place, box in enumerate(boxes) if box is not None and strength[place] > 0]
+    boxes_array = np.array([boxes[place] for place in places], np.int32).reshape(-1, 4)
+    return np.array(places, np.int64), boxes_array, strength[places]
+
+
+def heard_by(segment: Segment, places: I64, window: AudioWindow) -> F32:
+    """(m, bands, columns) float32 windows of sound of a segment's frames."""
+    rate, speech = segment.video.rate, segment.speech
+    starts = np.array([window.first(frame, rate) for frame in (places + segment.start).tolist()], np.int64)
+    if not len(starts):
+        return np.zeros((0, speech.bands, window.columns), np.float32)
+    first = min(int(starts.min()), speech.columns - window.columns)
+    columns = speech.read(first, int(starts.max()) + window.columns)
+    silence = audio_features.SILENCE[window.front_end]
+    return mel.windows(columns, starts, max(0, first), speech.columns, window.columns, window.silent_end, silence)
+
+
+def pauses_in(segment: Segment, places: I64) -> F32:
+    """(m,) float32 how far the mouth of each frame is to be closed, 0 to 1."""
+    return segment.speech.silence(places + segment.start, segment.video.rate, segment.pauses)
+
+
+class Generating:
+    """A stage that keeps a generator loaded.
+
+    Parameters
+    ----------
+    generator : which model
+    checkpoint : its weights
+    batch : frames a pass; None for the device's default
     """
 
-    def __init__(self, side: int, closing: Checkpoint | None = None) -> None:
-        self._side = side
-        self._held = shared_frame_cache()
-        self._last: Crops | None = None
-        self._basis: LipBasis | None = None
-        if closing is not None:
-            from lipsync_ray.models.hear import listener_of
-
-            one_thread()
-            self._basis = listener_of(closing.here()).basis()
-
-    def __call__(self, segment: Segment) -> Crops:
-        if self._last is None or self._last.segment.seen != segment.seen:
-            self._last = self._cropped(segment)
-        return replace(self._last, segment=segment)
-
-    def _cropped(self, segment: Segment) -> Crops:
-        video = segment.video
-        shown = segment.source_frames()
-        low, high = int(shown.min()), int(shown.max()) + 1
-        table = read_table(segment.table, low, high)
-        known = boxes_by(segment.box, table, segment.chosen, low, high, video.width, video.height)
-        places: list[int] = []
-        boxes: list[Box] = []
-        faces: list[U8] = []
-        last: tuple[YuvFrame, U8] | None = None
-        strength = read_sight(segment.sight).strengths()[shown]
-        close = closing(segment, self._basis) if self._basis is not None else None
-        for place, (index, picture) in enumerate(zip(shown, source_pictures(segment, self._held), strict=True)):
-            if (box := known[index - low]) is None or not strength[place]:
-                continue
-            if last is None or last[0] is not picture or boxes[-1] != box:
-                seen = close(int(index), picture) if close is not None else picture
-                last = (picture, crop_face(seen, box, self._side))
-            places.append(place)
-            boxes.append(box)
-            faces.append(last[1])
-        return Crops(
-            segment,
-            np.array(places, np.int64),
-            np.array(boxes, np.int32).reshape(-1, 4),
-            np.stack(faces) if faces else np.zeros((0, self._side, self._side, 3), np.uint8),
-            strength[places],
-        )
-
-
-class Sync(Generating):
-    """Make the cropped faces say the audio."""
-
-    def __call__(self, crops: Crops) -> Crops:
-        if not len(crops.places):
-            return crops
-        heard = heard_by(crops.segment, crops.places, self._window)
-        if self._window.front_end in ("mel", "speech-mel"):
-            segment = crops.segment
-            frames = crops.places + segment.start
-            heard = hushed(heard, segment.speech.silence(frames, segment.video.rate, segment.pauses))
-        drawn = self._model(crops.faces, heard)
-        return replace(crops, faces=drawn, notes=self._model.notes, gpu_mb=self._model.peak_mb)
-
-
-class SyncEncoded(Generating):
-    """Draw faces that say the audio, of encodings that were made for all languages."""
-
-    def __call__(self, segment: Segment) -> Crops:
-        assert segment.encodings is not None
-        shown = segment.source_frames()
-        seen = segment.encodings.read(shown)
-        strength = read_sight(segment.sight).strengths()[shown]
-        known = np.flatnonzero(np.isin(shown, seen.frames))
-        drawn = strength[known] > 0
-        places = known[drawn]
-        faces = self._model(seen.shown[drawn], heard_by(segment, places, self._window))
-        notes = tuple(dict.fromkeys((*seen.notes, *self._model.notes)))
-        masks = tuple(compress(seen.masks, drawn.tolist()))
-        gpu_mb = self._model.peak_mb
-        return Crops(
-            segment, places, seen.boxes[drawn], faces, strength[places], masks=masks, notes=notes, gpu_mb=gpu_mb
-        )
+    def __init__(
+        self, generator: GeneratorSpec, checkpoint: Checkpoint, device: str, precision: Precision, batch: int | None
+    ) -> None:
+        one_thread()
+        self._window = generator.audio
+        self._model = generator.load(checkpoint, device, precision, batch)
 
 
 class Restore:
@@ -201,62 +146,21 @@ class Restore:
 
     def __init__(self, files: RestoreFiles, device: str, precision: Precision) -> None:
         self._restorer = FaceRestorer(files, device, precision)
-        self._held = shared_frame_cache()
+        self._cache = shared_frame_cache()
 
-    def __call__(self, crops: Drawn) -> Drawn:
-        segment = crops.segment
+    def __call__(self, faces: Faces) -> Faces:
+        segment = faces.row
         shown = segment.source_frames()
         low, high = int(shown.min()), int(shown.max()) + 1
         known = landmarks_of(read_table(segment.table, low, high), segment.chosen, low, high)[shown - low]
         targets: list[list[Target]] = [[] for _ in shown]
-        for place in crops.places.tolist():
+        for place in faces.places.tolist():
             targets[place].append(Target(0, known[place]))
-        restored = self._restorer(self._drawn(crops), targets, segment.start)
-        return replace(crops, restored=restored, notes=(*crops.notes, *self._restorer.notes))
+        restored = self._restorer(self._drawn(faces), targets, segment.start)
+        return replace(faces, restored=restored, notes=(*faces.notes, *self._restorer.notes))
 
-    def _drawn(self, crops: Drawn) -> Iterator[tuple[int, YuvFrame]]:
-        """(place, frame) with the generator's faces in them."""
-        draw = crops.drawing()
-        for place, picture, row in placed_pictures(crops, self._held):
-            if row is not None:
-                drawn = picture.copy()
-                draw(row, drawn)
-                yield place, drawn
-
-
-class Compose:
-    """Decode a segment's range again, put the faces in, encode it and commit the part.
-
-    Parameters
-    ----------
-    restore : how restored faces are mixed in
-    """
-
-    def __init__(self, restore: RestoreSettings | None = None) -> None:
-        self._restore = restore
-        self._held = shared_frame_cache()
-
-    def __call__(self, crops: Drawn) -> Composed:
-        segment = crops.segment
-        part = encode(self._pictures(crops), segment.video.rate, segment.video.pixel_aspect, segment.coding)
-        storage.commit_bytes(segment.url, part)
-        frames = segment.stop - segment.start
-        restored = len(crops.restored.places) if crops.restored else 0
-        return Composed(segment.dub, segment.start, frames, len(crops.places), restored, crops.notes, crops.gpu_mb)
-
-    def _pictures(self, crops: Drawn) -> Iterator[YuvFrame]:
-        segment = crops.segment
-        draw = crops.drawing()
-        for place, picture, row in placed_pictures(crops, self._held):
-            if row is not None:
-                box = Box(*crops.boxes[row].tolist())
-                source, picture = picture, picture.copy()
-                draw(row, picture)
-                if crops.restored is not None and self._restore is not None:
-                    drawn, picture = picture, picture.copy()
-                    how = replace(self._restore, strength=self._restore.strength * float(crops.strength[row]))
-                    for face in np.flatnonzero(crops.restored.places == place).tolist():
-                        crops.restored.put(picture, face, how, box)
-                    if (url := segment.shown_at(place)) is not None:
-                        commit_row(url, (source, drawn, picture), crops.boxes[row])
-            yield segment.marks.put(picture, segment.start + place, drawn=row is not None)
+    def _drawn(self, faces: DrawnFaces) -> Iterator[tuple[int, YuvFrame]]:
+        """(place, frame) with the model's faces in them."""
+        for place, source in enumerate(faces.sources(self._cache)):
+            if (picture := faces.draw(place, source)) is not source:
+                yield place, picture

@@ -165,7 +165,7 @@ def prepare(run: EnhanceRun) -> None:
         elif isinstance(video, Exception):
             run.end(
                 replace(
-                    item.row, status="failed", stage="look", error=f"{item.video}: {video}", output=None, run=run.id
+                    item.row, status="failed", stage="probe", error=f"{item.video}: {video}", output=None, run=run.id
                 )
             )
         else:

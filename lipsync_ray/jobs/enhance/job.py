@@ -7,19 +7,21 @@ What an earlier run committed under the same fingerprint is kept: finished video
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import deque
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from rich.console import Console
 
+from lipsync_ray.engine.graph import Ask
 from lipsync_ray.engine.occupancy import run_lock
 from lipsync_ray.engine.resources import Layout, allocate
 from lipsync_ray.engine.stages import Failure
 from lipsync_ray.engine.start import started
 from lipsync_ray.engine.video_pass import VideoPass
-from lipsync_ray.inputs.face_pass import FaceTable, FollowUp, run_with_faces
+from lipsync_ray.inputs.face_pass import FacePass, FaceTable
 from lipsync_ray.inputs.speakers import SpeakerQuery, SpeakerTracks, choose_speaker
 from lipsync_ray.io import storage
 from lipsync_ray.io.out_folder import check_out
@@ -28,7 +30,7 @@ from lipsync_ray.jobs.enhance.assemble import EnhancedOrder, make_enhanced
 from lipsync_ray.jobs.enhance.inputs import ENHANCE, EnhanceRun, EnhanceState, prepare
 from lipsync_ray.jobs.enhance.plan import rows_of
 from lipsync_ray.jobs.enhance.sources import EnhanceInput
-from lipsync_ray.jobs.enhance.stages import Compose, Composed, Restore
+from lipsync_ray.jobs.enhance.stages import Restore
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.models import weights
 from lipsync_ray.models.precision import resolved
@@ -37,6 +39,7 @@ from lipsync_ray.provenance.frame_marks import frame_marking_of, mark_columns
 from lipsync_ray.provenance.kept import provenance_columns
 from lipsync_ray.provenance.marking import marking_of
 from lipsync_ray.restoration import previews
+from lipsync_ray.restoration.compose import Compose, Composed
 from lipsync_ray.restoration.weights import resolve
 from lipsync_ray.settings import EnhanceSettings, Workers
 
@@ -95,31 +98,32 @@ def _enhance(run: EnhanceRun, layout: Layout, retinaface: weights.Checkpoint | N
             wanted.setdefault(state.key, []).append(state)
     videos: dict[str, VideoInfo] = {key: states[0].info for key, states in wanted.items() if states[0].info}
 
-    def on_table(key: str, table: FaceTable) -> Iterable[SpeakerQuery]:
+    def on_table(key: str, table: FaceTable) -> None:
         for state in wanted[key]:
             state.table = table.url
             state.attempts = max(state.attempts, table.attempts)
             if table.failure:
                 run.fail(state, table.failure)
             else:
-                yield _query(state)
+                choose.ready.append(_query(state))
 
-    def on_speaker(query: SpeakerQuery, speaker: SpeakerTracks | Failure) -> Iterable[str]:
+    def on_speaker(query: SpeakerQuery, speaker: SpeakerTracks | Failure) -> None:
         state = run.active[query.key]
         if isinstance(speaker, Failure):
             run.fail(state, speaker)
         elif speaker.chosen:
             state.chosen = speaker.chosen
-            yield state.id
+            main.ready.append(state.id)
         else:
             why = f"; {speaker.without}" if speaker.without else ""
             reason = f"no face is seen in it{why}; nothing was written"
             run.end(run.row_of(state, "no_face", stage="detect", error=reason))
 
-    main = _restore_pass(run, layout, retinaface)
-    users = f"{sum(map(len, wanted.values()))} videos"
-    follow_up = FollowUp("choose", choose_speaker, on_table, on_speaker, queries)
-    run_with_faces(run.context, videos, run.url("faces"), layout.model, follow_up, main, users, ready)
+    # faces ► whose ► segments
+    faces = FacePass(videos, run.url("faces"), layout.model, on_table)
+    choose = Ask(name="choose", task=choose_speaker, on_answer=on_speaker, after=(faces.spec,), ready=deque(queries))
+    main = replace(_restore_pass(run, layout, retinaface), after=(choose,), ready=deque(ready))
+    faces.run_before(run.context, [choose, main], f"{sum(map(len, wanted.values()))} videos")
 
 
 def _query(state: EnhanceState) -> SpeakerQuery:
@@ -153,7 +157,7 @@ def _restore_pass(
 
 
 def _take_row(state: EnhanceState, composed: Composed) -> None:
-    state.faceless += composed.faceless
+    state.faceless += composed.frames - composed.drawn
     state.restored += composed.restored
     state.warnings |= dict.fromkeys(composed.notes)
 

@@ -14,7 +14,7 @@ from lipsync_ray.faces.speaker import FaceChoice
 from lipsync_ray.io import storage, user_tables
 from lipsync_ray.io.names import Source, tell_apart
 from lipsync_ray.io.results import FILE, Result, read_results
-from lipsync_ray.io.run_folder import record_of
+from lipsync_ray.io.run_folder import drawn_anew, record_of
 from lipsync_ray.media.probe import DEFAULT_STILL_RATE
 from lipsync_ray.media.timeline import Loop
 
@@ -83,9 +83,9 @@ def _of_run(folder: str, face: FaceChoice | None) -> tuple[list[EnhanceInput], d
         items = [
             EnhanceInput(
                 row,
-                None if settings.get("head") else row.face_table,  # a head that was drawn anew has faces of its own
+                None if drawn_anew(settings) else row.face_table,  # a head that was drawn anew has faces of its own
                 face or settings["face"],
-                None if settings.get("head") else settings["loop"],
+                None if drawn_anew(settings) else settings["loop"],
                 Fraction(settings["still_rate"]),
                 Pads(**settings["pads"]),
             )

@@ -1,4 +1,4 @@
-"""What is done to a range of a finished video: restore, compose. Plain classes; no Ray."""
+"""What is done to a range of a finished video: restore. Plain classes; no Ray."""
 
 from __future__ import annotations
 
@@ -11,49 +11,60 @@ from numpy.typing import NDArray
 
 from lipsync_ray.faces.crop import crop_box
 from lipsync_ray.faces.table import read_table
-from lipsync_ray.io import storage
 from lipsync_ray.jobs.enhance.plan import EnhanceRow
 from lipsync_ray.media import decode
-from lipsync_ray.media.encode import encode
+from lipsync_ray.media.frame_cache import FrameCache
 from lipsync_ray.media.picture import Box, YuvFrame
 from lipsync_ray.models.weights import Checkpoint
+from lipsync_ray.restoration.compose import DrawnSegment
 from lipsync_ray.restoration.faces import FaceRestorer, Restored, RestoreFiles, Target
-from lipsync_ray.restoration.previews import commit_row
-from lipsync_ray.settings import Precision, RestoreSettings
+from lipsync_ray.settings import Precision
 
 F32 = NDArray[np.float32]
 
 
-@dataclass(frozen=True)
-class RestoredRow:
+@dataclass(frozen=True, kw_only=True)
+class RestoredRow(DrawnSegment):
     """A range whose faces are restored.
 
     Attributes
     ----------
-    row : the range
-    restored : its faces
-    crops : for each of them the crop that lip-sync drew
-    faces : frames that show any of the chosen faces, however small
-    notes : what a person should know of how they were restored
+    crops : for each restored face the crop that lip-sync drew
+    faced : frames that show any of the chosen faces, however small
     """
 
     row: EnhanceRow
     restored: Restored
     crops: tuple[Box | None, ...]
-    faces: int
-    notes: tuple[str, ...] = ()
+    faced: int
 
+    @property
+    def drawn(self) -> int:
+        return self.faced
 
-@dataclass(frozen=True)
-class Composed:
-    """A range whose part is committed: its frames, those without a face, those with a restored one."""
+    @property
+    def upscale(self) -> int:
+        return self.row.upscale
 
-    item: str
-    start: int
-    frames: int
-    faceless: int
-    restored: int
-    notes: tuple[str, ...] = ()
+    def sources(self, cache: FrameCache) -> Iterator[YuvFrame]:
+        return decode.pictures(self.row.video, self.row.start, self.row.stop)
+
+    def draw(self, place: int, source: YuvFrame) -> YuvFrame:
+        return enlarged(source, self.upscale) if self.upscale > 1 else source
+
+    def box_at(self, place: int) -> Box | None:
+        low, high = np.searchsorted(self.restored.places, (place, place + 1)).tolist()
+        return self.crops[low] if low < high else None
+
+    def mouth_of(self, place: int, face: int) -> Box | None:
+        return self.crops[face]
+
+    def before(self, place: int, source: YuvFrame, drawn: YuvFrame) -> tuple[YuvFrame, ...]:
+        """The frame, and of a dub the one that it was made of."""
+        if self.row.source is None:
+            return (source,)
+        number = int(self.row.seen()[place])
+        return next(decode.pictures(self.row.source, number, number + 1)), source
 
 
 class Restore:
@@ -91,7 +102,8 @@ class Restore:
             crop_box(boxes[place, track], row.pads, row.video.width, row.video.height)
             for place, track in zip(restored.places.tolist(), restored.tracks.tolist(), strict=True)
         )
-        return RestoredRow(row, restored, crops, sum(map(bool, targets)), self._restorer.notes)
+        faced = sum(map(bool, targets))
+        return RestoredRow(row=row, restored=restored, crops=crops, faced=faced, notes=self._restorer.notes)
 
     def _looked(
         self, row: EnhanceRow, targets: list[list[Target]], boxes: dict[tuple[int, int], F32]
@@ -119,55 +131,6 @@ class Restore:
                 track = int(table.track[index])
                 targets[place].append(Target(track, table.landmarks[index] * scale))
                 boxes[place, track] = table.box[index] * np.tile(scale, 2)
-
-
-class Compose:
-    """Decode a range again, enlarge it where that is asked for, put the faces in, encode it and commit the part."""
-
-    def __init__(self, settings: RestoreSettings) -> None:
-        self._settings = settings
-
-    def __call__(self, ready: RestoredRow) -> Composed:
-        row = ready.row
-        if row.video.picture:
-            (picture,) = self._pictures(ready)
-            height, width = row.video.height * row.upscale, row.video.width * row.upscale  # as they were, even or odd
-            part = cv2.imencode(".png", picture.bgr()[:height, :width])[1].tobytes()
-        else:
-            part = encode(self._pictures(ready), row.video.rate, row.video.pixel_aspect, row.coding)
-        storage.commit_bytes(row.url, part)
-        frames = row.stop - row.start
-        restored = len(np.unique(ready.restored.places))
-        return Composed(row.item, row.start, frames, frames - ready.faces, restored, ready.notes)
-
-    def _pictures(self, ready: RestoredRow) -> Iterator[YuvFrame]:
-        row, restored = ready.row, ready.restored
-        for place, source in enumerate(decode.pictures(row.video, row.start, row.stop)):
-            low, high = np.searchsorted(restored.places, (place, place + 1)).tolist()
-            picture = enlarged(source, row.upscale) if row.upscale > 1 else source
-            if low < high and picture is source:
-                picture = source.copy()
-            for face in range(low, high):
-                restored.put(picture, face, self._settings, ready.crops[face], row.upscale)
-            url = dict(row.previews).get(row.start + place)
-            if low < high and url is not None:
-                self._show(url, ready, place, source, picture)
-            yield row.marks.put(picture, row.start + place, drawn=low < high)
-
-    @staticmethod
-    def _show(url: str, ready: RestoredRow, place: int, source: YuvFrame, picture: YuvFrame) -> None:
-        """Commit before and after; of a dub, the frame it was made of too."""
-        row = ready.row
-        first = int(np.searchsorted(ready.restored.places, place))
-        box = ready.crops[first]
-        if box is None:
-            return
-        states = [source, picture]
-        if row.source is not None:
-            number = int(row.seen()[place])
-            states.insert(0, next(decode.pictures(row.source, number, number + 1)))
-        scale = states[0].width / source.width
-        commit_row(url, states, np.array(box, np.float64) * scale)
 
 
 def enlarged(picture: YuvFrame, times: int) -> YuvFrame:

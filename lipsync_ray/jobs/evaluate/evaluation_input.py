@@ -12,7 +12,7 @@ from lipsync_ray.faces.speaker import FaceChoice
 from lipsync_ray.io import storage
 from lipsync_ray.io.names import Source
 from lipsync_ray.io.results import FILE, read_results
-from lipsync_ray.io.run_folder import record_of
+from lipsync_ray.io.run_folder import drawn_anew, record_of
 from lipsync_ray.io.user_tables import ID, Column, Row, is_table, read_rows
 from lipsync_ray.media.probe import DEFAULT_STILL_RATE
 from lipsync_ray.media.timeline import Loop
@@ -104,7 +104,7 @@ def read_inputs(source: str, face: FaceChoice | None) -> list[EvaluationInput]:
     except (OSError, LipsyncError, ValueError) as error:
         raise ManifestError(source, [f"cannot be read: {error}"]) from error
     settings = record["settings"]
-    drawn_anew = settings.get("head") is not None
+    own_faces = drawn_anew(settings)
     return [
         EvaluationInput(
             id=result.id,
@@ -112,8 +112,8 @@ def read_inputs(source: str, face: FaceChoice | None) -> list[EvaluationInput]:
             reference=result.video,
             language=result.language,
             model=result.model or record["model"]["name"],
-            face_table=None if drawn_anew else result.face_table,
-            source_table=result.face_table if drawn_anew else None,
+            face_table=None if own_faces else result.face_table,
+            source_table=result.face_table if own_faces else None,
             face=face or settings["face"],
             loop=settings["loop"],
             still_rate=Fraction(settings["still_rate"]),

@@ -23,7 +23,7 @@ from lipsync_ray.inputs.probe import VideoSource, probe
 from lipsync_ray.io import storage
 from lipsync_ray.jobs.evaluate.evaluation_input import EvaluationInput, consents
 from lipsync_ray.jobs.evaluate.face_tracks import FaceTracksOrder, TrackIndex
-from lipsync_ray.jobs.evaluate.judged import JUDGES, NO_SOUNDS, HeardSound, Sounds, listen
+from lipsync_ray.jobs.evaluate.judged import JUDGES, NO_SOUNDS, JudgedSound, Sounds, judge_sound
 from lipsync_ray.jobs.evaluate.likeness import leave_other_scenes
 from lipsync_ray.jobs.evaluate.plan import why_not_comparable
 from lipsync_ray.jobs.evaluate.scores import SCORES, Score
@@ -33,7 +33,7 @@ from lipsync_ray.models.scorers import SCORERS
 from lipsync_ray.models.weights import Checkpoint
 from lipsync_ray.settings import EvaluateSettings, Workers
 
-SCORES_VERSION = 6  # raise when the same video and settings would get other numbers
+SCORES_VERSION = 7  # raise when the same video and settings would get other numbers
 DRAWN_ANEW = "a head drawn anew: none of its frames is one of the source's; FID alone compares their faces"
 EVALUATE = JobSpec("evaluate", SCORES, done="scored", packages=("pytorch-fid",))
 
@@ -163,7 +163,7 @@ def prepare(run: EvaluateRun) -> None:
             run.fail(state, Failure("dub", item.skip_reason))
             continue
         if isinstance(video, Exception):
-            run.fail(state, Failure("look", f"{item.video}: {video}"))
+            run.fail(state, Failure("probe", f"{item.video}: {video}"))
             continue
         table = found.get(item.face_table or "")
         state.content, state.video_key = video, storage.digest(video, face_tables.VERSION)
@@ -233,7 +233,7 @@ def _listen(run: EvaluateRun) -> None:
         else:
             for state in states:
                 state.silent = "the video has no audio stream"
-    for source, speech in run.context.map_tasks("listen", extract_audio_features, sources):
+    for source, speech in run.context.map_tasks("audio features", extract_audio_features, sources):
         for state in by_video[source.key]:
             if isinstance(speech, Failure):
                 state.silent = speech.reason
@@ -252,20 +252,20 @@ def _hear(run: EvaluateRun) -> None:
             if info is not None and info.has_audio:
                 track = SoundTrack(info.url, begin_s=info.origin_s, content=info.content)
                 wanted[key] = AudioSource(track, key, False, folder, "speech-mel", voice=True)
-    heard = {
+    judged = {
         source.key: sound
-        for source, sound in run.context.map_tasks("hear", listen, list(wanted.values()))
-        if isinstance(sound, HeardSound)
+        for source, sound in run.context.map_tasks("judge sound", judge_sound, list(wanted.values()))
+        if isinstance(sound, JudgedSound)
     }
-    ring = [heard[key] for key in sorted({state.video_key for state in known} & heard.keys())]
+    ring = [judged[key] for key in sorted({state.video_key for state in known} & judged.keys())]
     for state in known:
-        own = heard.get(state.video_key) if state.speech is not None else None
+        own = judged.get(state.video_key) if state.speech is not None else None
         other = None
         if own is not None:
             at = ring.index(own)
             other = next((sound for sound in (*ring[at + 1 :], *ring[:at]) if sound.differs(own)), None)
         length = state.reference.frames / state.reference.rate if state.reference is not None else Fraction(0)
-        state.sounds = Sounds(own, other, heard.get(state.reference_key), length)
+        state.sounds = Sounds(own, other, judged.get(state.reference_key), length)
 
 
 def tables_wanted(run: EvaluateRun) -> tuple[list[EvaluateState], dict[str, list[EvaluateState]]]:

@@ -9,19 +9,19 @@ What an earlier run committed under the same fingerprint is kept: scores, face t
 from __future__ import annotations
 
 import json
-from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections import Counter, defaultdict, deque
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 
 from rich.console import Console
 
+from lipsync_ray.engine.graph import Ask
 from lipsync_ray.engine.occupancy import run_lock
 from lipsync_ray.engine.resources import Layout, allocate
 from lipsync_ray.engine.stages import Failure
 from lipsync_ray.engine.start import started
 from lipsync_ray.engine.video_pass import VideoPass
-from lipsync_ray.inputs.face_pass import FaceTable, FollowUp, run_with_faces
+from lipsync_ray.inputs.face_pass import FacePass, FaceTable
 from lipsync_ray.io import storage
 from lipsync_ray.io.out_folder import check_out
 from lipsync_ray.jobs.evaluate import PREVIEWS, distances
@@ -165,16 +165,16 @@ def _score_videos(run: EvaluateRun, layout: Layout, shown: Previews) -> None:
     at_hand, wanted = tables_wanted(run)
     videos = {key: states[0].info for key, states in wanted.items() if states[0].info is not None}
 
-    def on_table(key: str, table: FaceTable) -> Iterable[FaceTracksOrder]:
+    def on_table(key: str, table: FaceTable) -> None:
         for state in wanted[key]:
             state.attempts = max(state.attempts, table.attempts)
             if table.failure:
                 run.fail(state, table.failure)
             else:
                 state.table = table.url
-                yield tracks_order(run, state)
+                tracks_of.ready.append(tracks_order(run, state))
 
-    def on_tracks(order: FaceTracksOrder, tracks: TrackIndex | Failure) -> Iterable[str]:
+    def on_tracks(order: FaceTracksOrder, tracks: TrackIndex | Failure) -> None:
         state = run.known[order.key]
         if isinstance(tracks, Failure):
             run.fail(state, tracks)
@@ -182,12 +182,13 @@ def _score_videos(run: EvaluateRun, layout: Layout, shown: Previews) -> None:
         state.tracks, state.tracks_url = tracks, order.url
         state.windows = windows_of_tracks(tracks, state.speech)
         if state.id in run.active:  # else an earlier run scored it, and FID alone needs to know its faces
-            yield state.id
+            scores.ready.append(state.id)
 
-    queries = [tracks_order(run, state) for state in at_hand]
-    follow_up = FollowUp("tracks", build_tracks, on_table, on_tracks, queries)
-    users = f"{sum(map(len, wanted.values()))} videos"
-    run_with_faces(run.context, videos, run.url("faces"), layout.model, follow_up, spec, users)
+    faces = FacePass(videos, run.url("faces"), layout.model, on_table)
+    queries = deque(tracks_order(run, state) for state in at_hand)
+    tracks_of = Ask(name="tracks", task=build_tracks, on_answer=on_tracks, after=(faces.spec,), ready=queries)
+    scores = replace(spec, after=(tracks_of,))
+    faces.run_before(run.context, [tracks_of, scores], f"{sum(map(len, wanted.values()))} videos")
     storage.remove(run.url(LIPS_FOLDER))
 
 

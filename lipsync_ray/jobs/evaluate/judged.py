@@ -1,4 +1,4 @@
-"""Judges beside the scores: what is heard in every sound of an evaluation, and what the lips make of it.
+"""Judges beside the scores: what is expected of every sound of an evaluation, and what the lips make of it.
 
 A scorer may have taught the generator that it scores. These never did, and each stands beside its controls: another
 sound, the undubbed source with the new sound, and the real video with its own.
@@ -41,8 +41,8 @@ JUDGES = storage.digest(
 
 
 @dataclass(frozen=True)
-class HeardSound:
-    """What is heard in a sound.
+class JudgedSound:
+    """What lips are expected to do in a sound.
 
     Attributes
     ----------
@@ -53,38 +53,43 @@ class HeardSound:
     url: str
     beginning: tuple[float, ...]
 
-    def differs(self, other: HeardSound) -> bool:
+    def differs(self, other: JudgedSound) -> bool:
         """Whether another sound is another one: not the same speech, cut elsewhere or coded anew."""
         alike = judges.correlation(np.array(self.beginning), np.array(other.beginning))
         return alike is not None and alike < _ALIKE
 
 
-def listen(source: AudioSource) -> HeardSound:
-    """Hear a sound as the judge does, and where somebody speaks in it; at once where that was done before.
+def judge_sound(source: AudioSource) -> JudgedSound:
+    """What the judges expect of lips in a sound, and where somebody speaks in it; at once where that was done before.
 
     Raises
     ------
     ProbeError, DecodeError : no usable audio in it
     """
     from lipsync_ray.models import sync_judge
-    from lipsync_ray.models.judge import heard_openings
+    from lipsync_ray.models.judge import expected_openings
 
     speech = extract_audio_features(source)
     url = storage.join(source.folder, f"{source.key}.{JUDGES}.npz")
     if not storage.exists(url):
         columns = speech.read(0, speech.columns)
-        opening, points = heard_openings(columns), sync_judge.hear(columns)
+        opening, points = expected_openings(columns), sync_judge.hear(columns)
         silent = speech.silence(np.arange(len(opening)), RATE) >= 1
         buffer = io.BytesIO()
         np.savez(buffer, opening=opening, silent=silent, points=points.astype(np.float16))
         storage.commit_bytes(url, buffer.getvalue())
-    return HeardSound(url, tuple(_read(url).opening[: 10 * RATE.numerator].tolist()))
+    return JudgedSound(url, tuple(_read(url).opening[: 10 * RATE.numerator].tolist()))
 
 
 class _Sound(NamedTuple):
     opening: F32
     silent: NDArray[np.bool_]
     points: F32
+
+    @property
+    def spoken(self) -> F32:
+        """(n,) the opening; NaN where nobody speaks: of a pause, in which lips meet, the judge was taught nothing."""
+        return np.where(self.silent, np.float32(np.nan), self.opening)
 
 
 def _read(url: str) -> _Sound:
@@ -125,9 +130,9 @@ class Sounds:
     reference_s : how long the reference lasts
     """
 
-    own: HeardSound | None = None
-    other: HeardSound | None = None
-    reference: HeardSound | None = None
+    own: JudgedSound | None = None
+    other: JudgedSound | None = None
+    reference: JudgedSound | None = None
     reference_s: Fraction = Fraction(0)
 
 
@@ -138,18 +143,18 @@ NO_SOUNDS = Sounds()
 class Verdict:
     """What the judges say; fields as in :class:`~lipsync_ray.jobs.evaluate.scores.Score`."""
 
-    heard: float | None = None
-    heard_best: float | None = None
-    heard_lag: int | None = None
-    heard_other: float | None = None
-    heard_undubbed: float | None = None
-    heard_real: float | None = None
-    agrees: float | None = None
-    agrees_best: float | None = None
-    agrees_lag: int | None = None
-    agrees_other: float | None = None
-    agrees_undubbed: float | None = None
-    agrees_real: float | None = None
+    openness_corr: float | None = None
+    openness_corr_best: float | None = None
+    openness_corr_lag: int | None = None
+    openness_corr_other: float | None = None
+    openness_corr_undubbed: float | None = None
+    openness_corr_real: float | None = None
+    sync_cosine: float | None = None
+    sync_cosine_best: float | None = None
+    sync_cosine_lag: int | None = None
+    sync_cosine_other: float | None = None
+    sync_cosine_undubbed: float | None = None
+    sync_cosine_real: float | None = None
     leak: float | None = None
     lip_motion: float | None = None
     silent_lips: float | None = None
@@ -162,7 +167,7 @@ def verdict(lips: Lips, reference: Lips, sounds: Sounds) -> Verdict:
     Parameters
     ----------
     lips, reference : of the video and of the reference, at the same places
-    sounds : what is heard
+    sounds : what they are judged by
     """
     from lipsync_ray.models.sync_judge import follow
 
@@ -174,24 +179,24 @@ def verdict(lips: Lips, reference: Lips, sounds: Sounds) -> Verdict:
     if sounds.own is not None:
         sound = _read(sounds.own.url)
         for name, right in (
-            ("heard", judges.heard(ours, sound.opening)),
-            ("agrees", judges.agreed(shown, sound.points)),
+            ("openness_corr", judges.openness_at_lags(ours, sound.spoken)),
+            ("sync_cosine", judges.sync_at_lags(shown, sound.points)),
         ):
             if right is not None:
                 found |= {name: right.r, f"{name}_best": right.best, f"{name}_lag": right.lag}
-        found["heard_undubbed"] = judges.correlation(theirs, sound.opening)
-        found["agrees_undubbed"] = judges.agreement(was_shown, sound.points)
+        found["openness_corr_undubbed"] = judges.correlation(theirs, sound.spoken)
+        found["sync_cosine_undubbed"] = judges.sync_cosine(was_shown, sound.points)
         found["silent_lips"] = judges.restlessness(ours, sound.silent)
     if sounds.other is not None:
         other = _read(sounds.other.url)
-        found["heard_other"] = judges.correlation(ours, other.opening)
-        found["agrees_other"] = judges.agreement(shown, other.points)
+        found["openness_corr_other"] = judges.correlation(ours, other.spoken)
+        found["sync_cosine_other"] = judges.sync_cosine(shown, other.points)
     if sounds.reference is not None:
         sound = _read(sounds.reference.url)
         own_time = slice(0, int(sounds.reference_s * RATE))  # after that a shorter reference is looped
         for name, real in (
-            ("heard_real", judges.heard(theirs[own_time], sound.opening)),
-            ("agrees_real", judges.agreed(was_shown[own_time], sound.points)),
+            ("openness_corr_real", judges.openness_at_lags(theirs[own_time], sound.spoken)),
+            ("sync_cosine_real", judges.sync_at_lags(was_shown[own_time], sound.points)),
         ):
             found[name] = real.best if real is not None else None
         found["silent_lips_reference"] = judges.restlessness(theirs[own_time], sound.silent)
@@ -200,31 +205,31 @@ def verdict(lips: Lips, reference: Lips, sounds: Sounds) -> Verdict:
 
 def disagreements(verdict: Verdict, offset: int | None) -> list[str]:
     """Where a score and a judge disagree, or a number is too good to be true."""
-    said = []
-    heard, other = verdict.heard, verdict.heard_other or 0.0
-    agrees, another, lag = verdict.agrees, verdict.agrees_other or 0.0, verdict.agrees_lag or 0
+    found = []
+    corr, other = verdict.openness_corr, verdict.openness_corr_other or 0.0
+    cosine, another, lag = verdict.sync_cosine, verdict.sync_cosine_other or 0.0, verdict.sync_cosine_lag or 0
     in_sync = offset is not None and abs(offset) <= 1
-    together = agrees is not None and agrees >= max(0.0, another) + AGREES
-    if heard is not None and in_sync and heard < max(0.0, other) + FOLLOWS:
-        said.append(
-            f"the scorer finds it in sync (offset {offset}), but its lips follow its own sound (r {number(heard, 2)}) no more "
-            f"than another one (r {number(verdict.heard_other, 2)})"
+    together = cosine is not None and cosine >= max(0.0, another) + AGREES
+    if corr is not None and in_sync and corr < max(0.0, other) + FOLLOWS:
+        found.append(
+            f"the scorer finds it in sync (offset {offset}), but its lips follow its own sound (r {number(corr, 2)}) no more "
+            f"than another one (r {number(verdict.openness_corr_other, 2)})"
         )
-    if agrees is not None and in_sync and not together:
-        said.append(
+    if cosine is not None and in_sync and not together:
+        found.append(
             f"the scorer finds it in sync (offset {offset}); a sync expert that took part in no training finds that its lips go "
-            f"with its own sound (cosine {number(agrees, 2)}) no more than with another one ({number(verdict.agrees_other, 2)})"
+            f"with its own sound (cosine {number(cosine, 2)}) no more than with another one ({number(verdict.sync_cosine_other, 2)})"
         )
     if offset is not None and not in_sync and together and abs(lag) <= 1:
-        said.append(
+        found.append(
             f"the scorer finds sound and picture {abs(offset)} frames apart; a sync expert that took part in no training finds "
-            f"them together (lag {lag}, cosine {number(agrees, 2)}; with another sound {number(another, 2)})"
+            f"them together (lag {lag}, cosine {number(cosine, 2)}; with another sound {number(another, 2)})"
         )
     if verdict.leak is not None and verdict.leak > LEAKS:
-        said.append(f"its lips repeat the source's (r {number(verdict.leak, 2)}): it still says what the source says")
-    if heard is not None and verdict.heard_real is not None and heard > verdict.heard_real + FLATTERED:
-        said.append(
-            f"its lips follow the sound more closely (r {number(heard, 2)}) than the real video's do their own "
-            f"(r {number(verdict.heard_real, 2)}): more regular than people are"
+        found.append(f"its lips repeat the source's (r {number(verdict.leak, 2)}): it still says what the source says")
+    if corr is not None and verdict.openness_corr_real is not None and corr > verdict.openness_corr_real + FLATTERED:
+        found.append(
+            f"its lips follow the sound more closely (r {number(corr, 2)}) than the real video's do their own "
+            f"(r {number(verdict.openness_corr_real, 2)}): more regular than people are"
         )
-    return said
+    return found

@@ -50,13 +50,13 @@ class Score:
     jitter, jitter_reference : mean second difference of the landmarks, in parts of the eyes' distance
     compared_frames : that those are means of
     reference_error : why nothing was compared
-    heard : correlation of the lips' opening with the one that a judge hears in the video's sound
-    heard_best, heard_lag : the highest within ±8 frames of 40 ms, and where; positive where the lips come late
-    heard_other : of the same lips with another sound of the evaluation
-    heard_undubbed : of the reference's lips with the video's sound
-    heard_real : of the reference's lips with its own sound, at best lag
-    agrees : mean cosine of lips and sound for a sync expert that took part in no training, frame by frame
-    agrees_best, agrees_lag, agrees_other, agrees_undubbed, agrees_real : as of `heard`
+    openness_corr : correlation of the lips' opening with the one that a judge hears in the video's sound, where somebody speaks
+    openness_corr_best, openness_corr_lag : the highest within ±8 frames of 40 ms, and where; positive where the lips come late
+    openness_corr_other : of the same lips with another sound of the evaluation
+    openness_corr_undubbed : of the reference's lips with the video's sound
+    openness_corr_real : of the reference's lips with its own sound, at best lag
+    sync_cosine : mean cosine of lips and sound for a sync expert that took part in no training, frame by frame
+    sync_cosine_best, sync_cosine_lag, sync_cosine_other, sync_cosine_undubbed, sync_cosine_real : as of `openness_corr`
     leak : correlation of the opening with the reference's, frame by frame
     lip_motion : standard deviation of the opening beside the reference's
     silent_lips, silent_lips_reference : mean change of the opening a frame in silence, in parts of the eyes' distance
@@ -112,18 +112,18 @@ class Score:
     seconds: float | None = None
     attempts: int | None = None
     fingerprint: str | None = None
-    heard: float | None = None
-    heard_best: float | None = None
-    heard_lag: int | None = None
-    heard_other: float | None = None
-    heard_undubbed: float | None = None
-    heard_real: float | None = None
-    agrees: float | None = None
-    agrees_best: float | None = None
-    agrees_lag: int | None = None
-    agrees_other: float | None = None
-    agrees_undubbed: float | None = None
-    agrees_real: float | None = None
+    openness_corr: float | None = None
+    openness_corr_best: float | None = None
+    openness_corr_lag: int | None = None
+    openness_corr_other: float | None = None
+    openness_corr_undubbed: float | None = None
+    openness_corr_real: float | None = None
+    sync_cosine: float | None = None
+    sync_cosine_best: float | None = None
+    sync_cosine_lag: int | None = None
+    sync_cosine_other: float | None = None
+    sync_cosine_undubbed: float | None = None
+    sync_cosine_real: float | None = None
     leak: float | None = None
     lip_motion: float | None = None
     silent_lips: float | None = None

@@ -18,8 +18,8 @@ from lipsync_ray.jobs.train.curve import NO_CONTROL
 from lipsync_ray.jobs.train.samples import column_of, sound_windows
 from lipsync_ray.jobs.train.training_task import I64, TrainingTask, halved
 from lipsync_ray.media import mel
-from lipsync_ray.models.hear import COLUMNS, POSES, Hear, Listener
-from lipsync_ray.models.judge import Hearing
+from lipsync_ray.models.judge import OpeningNet
+from lipsync_ray.models.lip_poses import COLUMNS, POSES, LipPoseEnsemble, LipPoseNet
 
 F32 = NDArray[np.float32]
 
@@ -139,31 +139,31 @@ class Poses(AudioRegressionTask):
         super().__init__(corpus, np.einsum("nsc,ksc->nk", corpus.lips, self.readers).astype(np.float32))
 
     def make(self) -> nn.Module:
-        return Hear()
+        return LipPoseNet()
 
     @torch.inference_mode()
     def finish(self, networks: Sequence[nn.Module]) -> None:
-        listener = Listener(len(networks), len(SPEAKING))
-        for own, network in zip(listener.networks, networks, strict=True):
+        ensemble = LipPoseEnsemble(len(networks), len(SPEAKING))
+        for own, network in zip(ensemble.networks, networks, strict=True):
             own.load_state_dict(network.state_dict())
         batch = self.batch(self.corpus.clips(held_out=True))
-        alike, other, spread = measure(listener.eval(), batch, torch.device("cpu"))  # its gain is 1 as yet
+        alike, other, spread = measure(ensemble.eval(), batch, torch.device("cpu"))  # its gain is 1 as yet
         # A mean is cautious: each number is brought to the spread it has in people, as far as it is heard at all.
         heard = alike.mean(0)
-        listener.gain.copy_((heard / _SURE).clamp(0, 1) / spread.clamp_min(0.05))
-        listener.gain.clamp_(1, _MOST)
-        listener.closed.copy_(torch.from_numpy(self._closed()))
-        listener.directions.copy_(torch.from_numpy(self.directions))
-        listener.readers.copy_(torch.from_numpy(self.readers))
+        ensemble.gain.copy_((heard / _SURE).clamp(0, 1) / spread.clamp_min(0.05))
+        ensemble.gain.clamp_(1, _MOST)
+        ensemble.closed.copy_(torch.from_numpy(self._closed()))
+        ensemble.directions.copy_(torch.from_numpy(self.directions))
+        ensemble.readers.copy_(torch.from_numpy(self.readers))
         exact = ("readers", "gain", "closed")
-        self.state = halved(listener) | {name: listener.state_dict()[name] for name in exact}
+        self.state = halved(ensemble) | {name: ensemble.state_dict()[name] for name in exact}
         self.measured = {
             "correlation of each number, own sound": _told(heard),
             "with another clip's sound": NO_CONTROL if other is None else _told(other.mean(0)),
             "clips whose own sound fits the first number better": NO_CONTROL
             if other is None
             else f"{_nearer(alike, other):.0%}",
-            "gain": _told(listener.gain),
+            "gain": _told(ensemble.gain),
         }
 
     def _closed(self) -> F32:
@@ -188,7 +188,7 @@ class Openings(AudioRegressionTask):
         super().__init__(corpus, corpus.gaps)
 
     def make(self) -> nn.Module:
-        return Hearing()
+        return OpeningNet()
 
     def finish(self, networks: Sequence[nn.Module]) -> None:
         batch = self.batch(self.held_out(_TESTED))

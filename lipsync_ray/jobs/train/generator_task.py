@@ -219,8 +219,8 @@ def generator_spec(init: Path | None) -> GeneratorSpec:
     if init is None:
         return next(spec for spec in generators.GENERATORS if spec.name == "mini")
     spec = generators.verify(init)
-    if spec.draws != "faces":
-        raise SettingsError(f"{init}: `{spec.name}` draws no faces; `lipsync-ray train pose` teaches it")
-    if spec.encode is not None:
-        raise SettingsError(f"{init}: `{spec.name}` is not taught here; expected Wav2Lip's or mini's weights")
+    if spec.taught_by != "generator":
+        elsewhere = f"draws no faces; `lipsync-ray train {spec.taught_by}` teaches it"
+        here = "is not taught here; expected Wav2Lip's or mini's weights"
+        raise SettingsError(f"{init}: `{spec.name}` {elsewhere if spec.taught_by else here}")
     return spec

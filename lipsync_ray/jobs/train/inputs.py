@@ -104,7 +104,7 @@ def look(run: TrainRun) -> list[ClipRow]:
         state = run.active[clip.id] = ClipState(clip=clip)
         content = found[clip.url]
         if isinstance(content, Exception):
-            run.fail(state, Failure("look", f"{clip.url}: {content}"))
+            run.fail(state, Failure("probe", f"{clip.url}: {content}"))
         else:
             state.content, state.fingerprint = content, storage.digest(CLIPS_VERSION, content)
     there = storage.list_names(run.url("clips"))
@@ -114,7 +114,7 @@ def look(run: TrainRun) -> list[ClipRow]:
             run.ended[clip.id] = replace(row, video=clip.url, person=clip.person)
     orders = [ClipOrder(s.id, s.clip, s.content, run.seen_url(s.fingerprint)) for s in run.active.values()]
     pool = allocate(run.context.cluster, run.workers, alone=True).model
-    stages = [pool.stage("look", partial(LookAtClip, "cuda" if pool.gpus else "cpu"))]
+    stages = [pool.stage("clip features", partial(LookAtClip, "cuda" if pool.gpus else "cpu"))]
     for order, outcome in run.context.run_rows("clips", "clips", orders, stages, lambda order: 0):
         state = run.active[order.key]
         state.seconds, state.attempts = sum(outcome.seconds.values()), outcome.attempts

@@ -21,7 +21,6 @@ from lipsync_ray.faces.table import read_table
 from lipsync_ray.inputs.audio_features import Speech
 from lipsync_ray.inputs.face_tables import one_thread
 from lipsync_ray.io import storage
-from lipsync_ray.jobs.dub.head_latents import HeadLatents
 from lipsync_ray.media import decode
 from lipsync_ray.media.picture import YuvFrame
 from lipsync_ray.media.probe import VideoInfo
@@ -30,14 +29,38 @@ from lipsync_ray.settings import HeadSettings, Precision
 if TYPE_CHECKING:  # torch, which the driver does without
     from lipsync_ray.models.context_windows import Sampler
     from lipsync_ray.models.echomimic import Portrait
-    from lipsync_ray.models.lip_sync import GeneratorSpec
+    from lipsync_ray.models.lip_sync import GeneratorSpec, Sampling
     from lipsync_ray.models.weights import Checkpoint
 
 I64 = NDArray[np.int64]
 F32 = NDArray[np.float32]
 
+FOLDER = ("heads",)
+CHANNELS = 4  # of a latent
+SHRINKS = 8  # pixels a side of a latent
 _PORTRAITS = 4  # that a worker holds: videos take turns
 _HELD_COLUMNS = 30_000  # of sound that a worker holds: ten minutes, 230 MB
+
+
+@dataclass(frozen=True)
+class HeadLatents:
+    """The latents of a video's frames: raw little-endian float32 (frames, 4, side / 8, side / 8), so that a worker reads just those
+    of its segment."""
+
+    url: str
+    frames: int
+    side: int
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of one frame's."""
+        return CHANNELS, self.side // SHRINKS, self.side // SHRINKS
+
+    def read(self, start: int, stop: int) -> F32:
+        """(stop − start, 4, side / 8, side / 8) float32 of frames [start, stop)."""
+        one = int(np.prod(self.shape)) * 4
+        data = storage.read_bytes(self.url, start * one, (stop - start) * one)
+        return np.frombuffer(bytearray(data), "<f4").reshape(stop - start, *self.shape)  # torch wants to write there
 
 
 @dataclass(frozen=True)
@@ -126,8 +149,8 @@ class Animate:
 
     def __init__(self, generator: GeneratorSpec, checkpoint: Checkpoint, device: str, precision: Precision) -> None:
         one_thread()
-        assert generator.sampling is not None
-        self._window, self._sums = generator.audio, generator.sampling.sums
+        sampling: Sampling = generator.how
+        self._window, self._sums = generator.audio, sampling.sums
         self._model = generator.load(checkpoint, device, precision, None)
         self._portraits: OrderedDict[str, Portrait] = OrderedDict()
         self._heard: tuple[str, F32] = "", np.zeros((0, 0), np.float32)

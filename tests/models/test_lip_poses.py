@@ -9,8 +9,8 @@ from safetensors.torch import save_file
 from lipsync_ray.errors import CheckpointError
 from lipsync_ray.media.mel import mel_spectrogram
 from lipsync_ray.models import generators
-from lipsync_ray.models.hear import COLUMNS, POSES, LipPoses, listener_of
-from lipsync_ray.models.judge import heard_openings
+from lipsync_ray.models.judge import expected_openings
+from lipsync_ray.models.lip_poses import COLUMNS, POSES, LipPoses, load_ensemble
 from lipsync_ray.models.weights import by_name
 
 
@@ -28,7 +28,7 @@ def test_a_pose_does_not_depend_on_those_beside_it(poses):
 
 
 def test_readers_read_what_directions_say():
-    basis = listener_of(by_name("warp").here()).basis()
+    basis = load_ensemble(by_name("warp").here()).basis()
     lips = np.random.default_rng(1).normal(0, 0.1, (5, POSES))
     np.testing.assert_allclose(basis.read(basis.steps(lips)), lips, atol=2e-3)
 
@@ -47,7 +47,7 @@ def test_another_checkpoint_is_refused(tmp_path):
     path = tmp_path / "other.safetensors"
     save_file({"networks.0.conv.0.weight": torch.zeros(2)}, path)
     with pytest.raises(CheckpointError, match="directions"):
-        listener_of(path)
+        load_ensemble(path)
 
 
 def test_the_judge_hears_a_beat():
@@ -55,7 +55,7 @@ def test_the_judge_hears_a_beat():
     rng = np.random.default_rng(0)
     time_s = np.arange(8 * 16000) / 16000
     sound = (rng.normal(0, 0.1, len(time_s)) * (np.sin(2 * np.pi * 2 * time_s) > 0)).astype(np.float32)
-    opening = heard_openings(mel_spectrogram(sound).T)
+    opening = expected_openings(mel_spectrogram(sound).T)
     assert len(opening) == pytest.approx(200, abs=2)
     spectrum = np.abs(np.fft.rfft(opening - opening.mean()))
     hertz = np.fft.rfftfreq(len(opening), 1 / 25)

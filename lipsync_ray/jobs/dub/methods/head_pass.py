@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import TYPE_CHECKING
 
+from lipsync_ray.engine.graph import Node
 from lipsync_ray.engine.progress import time_left
 from lipsync_ray.engine.resources import Layout
 from lipsync_ray.engine.stages import Failure
 from lipsync_ray.engine.video_pass import Parts, VideoPass, VideoState, once
 from lipsync_ray.inputs.audio_features import Speech
-from lipsync_ray.inputs.face_pass import Lead
 from lipsync_ray.io import storage
-from lipsync_ray.jobs.dub.animate import Animate, HeadPlan, Stepped, StepRow, shown_head
-from lipsync_ray.jobs.dub.head_latents import HeadLatents
-from lipsync_ray.jobs.dub.inputs import DubRun, DubState
+from lipsync_ray.jobs.dub.methods.head_steps import FOLDER, Animate, HeadLatents, HeadPlan, Stepped, StepRow, shown_head
 from lipsync_ray.jobs.dub.plan import output_frames
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.models.context_windows import CONTEXT, count_windows
 
-FOLDER = "heads"
+if TYPE_CHECKING:  # the run, of which methods need not know
+    from lipsync_ray.jobs.dub.inputs import DubRun, DubState
+    from lipsync_ray.jobs.dub.methods.head import Head
 
 
 @dataclass
@@ -53,9 +54,9 @@ class HeadState(VideoState):
 class Heads:
     """Latents of a run's heads: which are there, and the pass that makes the others; as :class:`LeadTables` are used."""
 
-    def __init__(self, run: DubRun, layout: Layout) -> None:
-        self.run = run
-        self._folder = run.url(FOLDER)
+    def __init__(self, run: DubRun, layout: Layout, after: tuple[Node, ...], method: Head) -> None:
+        self.run, self._method = run, method
+        self._folder = run.url(*FOLDER)
         there = storage.list_tree(self._folder)
         last_steps = _last_steps(there)
         self._heads: dict[str, HeadState] = {}
@@ -70,15 +71,16 @@ class Heads:
                 storage.remove(storage.join(self._folder, head.key))
             dub.begun_before = head.key not in active or head.begun is not None
         self._active = active
-        self.lead = Lead(self._pass(active, layout))
+        self.spec = replace(self._pass(active, layout), after=after)
+        self.ready: deque[str] = deque()
 
     def _of(self, dub: DubState, last_steps: Mapping[str, int]) -> HeadState:
         assert dub.info is not None
         assert dub.speech is not None
         frames = output_frames(dub.info, dub.speech.duration_s, self.run.settings.length)
-        key = self.run.recipe.latents_name(dub.video_key, dub.audio_key, frames, dub.info.rate)
+        key = self._method.latents_name(dub.video_key, dub.audio_key, frames, dub.info.rate)
         if key not in self._heads:
-            latents = HeadLatents(storage.join(self._folder, f"{key}.latents"), frames, self.run.recipe.head.side)
+            latents = HeadLatents(storage.join(self._folder, f"{key}.latents"), frames, self._method.how.side)
             self._heads[key] = HeadState(
                 key=key, video=dub.info, speech=dub.speech, frames=frames, latents=latents, begun=last_steps.get(key)
             )
@@ -88,7 +90,7 @@ class Heads:
 
     def wanted(self, key: str, dubs: list[DubState]) -> Iterable[str]:
         """Dubs of a video whose speaker is known; keys of the heads that have to be sampled first."""
-        least, most = self._rates()
+        least, most = self._method.sampling.rates
         fresh, speaking = [], {dub.id for dub in dubs}
         for head in self._of_video[key].values():
             mine = [dub for dub in head.dubs if dub.id in speaking]
@@ -99,7 +101,7 @@ class Heads:
             head.table, head.chosen = mine[0].table, speaker.chosen
             number, shown = shown_head(head.table, head.chosen, head.video)
             for dub in mine:
-                dub.head = head.latents
+                dub.method_input = head.latents
                 dub.warn(
                     f"a head drawn anew from frame {number} of the source: an animation of it, not an edit of the video"
                 )
@@ -107,20 +109,15 @@ class Heads:
                     dub.warn(
                         f"its motion was taught at 24 frames/s; at {float(head.video.rate):g} the head moves at another pace"
                     )
-                if min(shown.square.width, shown.square.height) * 2 < self.run.recipe.head.side:
+                if min(shown.square.width, shown.square.height) * 2 < self._method.how.side:
                     dub.warn(
-                        f"the head is {shown.square.width} pixels wide in the source and is drawn {self.run.recipe.head.side} wide"
+                        f"the head is {shown.square.width} pixels wide in the source and is drawn {self._method.how.side} wide"
                     )
             if head.key in self._active:
                 fresh.append(head.key)
             else:
-                self.lead.ready.extend(dub.id for dub in mine)
+                self.ready.extend(dub.id for dub in mine)
         return fresh
-
-    def _rates(self) -> tuple[int, int]:
-        sampling = self.run.generator.sampling
-        assert sampling is not None
-        return sampling.rates
 
     def drop(self, key: str) -> None:
         """A video in which nobody is to speak."""
@@ -134,11 +131,10 @@ class Heads:
             if failure is not None:
                 self.run.fail(dub, failure)
         if failure is None:
-            self.lead.ready.extend(dub.id for dub in head.dubs)
+            self.ready.extend(dub.id for dub in head.dubs)
 
     def _pass(self, active: dict[str, HeadState], layout: Layout) -> VideoPass[HeadState, Parts, str]:
-        recipe = self.run.recipe
-        loading = recipe.generator, recipe.checkpoint, layout.device, recipe.settings.precision
+        loading = self._method.loading[:-1]
         end = once(active, self._ended)
         return VideoPass(
             name="animate",
@@ -156,7 +152,7 @@ class Heads:
 
     def _rows(self, head: HeadState) -> list[StepRow]:
         """The steps that are left; each begins where the one before it was committed."""
-        how = self.run.recipe.head
+        how = self._method.how
         assert how.steps is not None
         looked = min(head.frames, CONTEXT)  # what the first row is: about a window's pass
         plan = HeadPlan(head.key, head.video, head.table, head.chosen, head.speech, head.frames, how)
@@ -181,7 +177,7 @@ class Heads:
         for dub in head.dubs:
             if stepped.gpu_mb is not None:
                 dub.gpu_mb = max(dub.gpu_mb or 0, stepped.gpu_mb)
-        how = self.run.recipe.head
+        how = self._method.how
         if stepped.pace_s is None or how.steps is None:
             return
         windows, asked = count_windows(head.frames, how.steps, how.parity), 2 if (how.guidance or 0) > 1 else 1

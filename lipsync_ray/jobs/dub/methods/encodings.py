@@ -168,9 +168,8 @@ class Encode:
         from lipsync_ray.models.visibility import Visibility
 
         one_thread()
-        assert how.generator.encode is not None
         self._how = how
-        self._encoder = how.generator.encode(how.checkpoint, how.device, how.precision, how.batch)
+        self._encoder = how.generator.how.encode(how.checkpoint, how.device, how.precision, how.batch)
         self._visibility = Visibility(how.device)
         self._parse: Any = None
         if how.parser is not None:

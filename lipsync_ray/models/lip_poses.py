@@ -1,4 +1,4 @@
-"""Hear how lips move: from half a second of mel to lip poses, in the basis that was trained with it.
+"""Lip poses of speech: from half a second of mel to numbers that say how lips are, in the basis that was trained with it.
 
 The audio half of the split that FlashLips made (arXiv 2512.20033): what is drawn knows the sound only as the place
 of the lips. Several networks of different seeds are averaged.
@@ -27,7 +27,7 @@ POSES = 8  # numbers of a lip pose
 _WIDTH = 128
 
 
-class Hear(nn.Module):
+class LipPoseNet(nn.Module):
     """0.4 M parameters. ``forward``: (n, 80, 40) mel in ±4 to (n, 8) lip pose."""
 
     def __init__(self, poses: int = POSES) -> None:
@@ -51,7 +51,7 @@ class Hear(nn.Module):
         return out
 
 
-class Listener(nn.Module):
+class LipPoseEnsemble(nn.Module):
     """Networks of several seeds, and the gain that brings their mean, which is cautious, back to what people do.
 
     Parameters
@@ -72,7 +72,7 @@ class Listener(nn.Module):
 
     def __init__(self, seeds: int = 2, points: int = len(SPEAKING)) -> None:
         super().__init__()
-        self.networks = nn.ModuleList(Hear() for _ in range(seeds))
+        self.networks = nn.ModuleList(LipPoseNet() for _ in range(seeds))
         self.register_buffer("gain", torch.ones(POSES))
         self.register_buffer("closed", torch.zeros(POSES))
         self.register_buffer("directions", torch.zeros(POSES, points, 2))
@@ -86,13 +86,15 @@ class Listener(nn.Module):
         return LipBasis(self.directions.float().numpy(), self.readers.float().numpy())
 
 
-def listener_for(state: dict[str, Tensor]) -> Listener:
+def ensemble_for(state: dict[str, Tensor]) -> LipPoseEnsemble:
     """The networks that a checkpoint with these entries holds, untrained; as many as there are in it."""
     numbers = {name.split(".")[1] for name in state if name.startswith("networks.")}
-    return Listener(max(1, len(numbers)), int(state["directions"].shape[1]) if "directions" in state else len(SPEAKING))
+    return LipPoseEnsemble(
+        max(1, len(numbers)), int(state["directions"].shape[1]) if "directions" in state else len(SPEAKING)
+    )
 
 
-def listener_of(path: Path) -> Listener:
+def load_ensemble(path: Path) -> LipPoseEnsemble:
     """The networks of a checkpoint; as many as it holds.
 
     Raises
@@ -102,13 +104,13 @@ def listener_of(path: Path) -> Listener:
     state = read_state(path)
     if "directions" not in state:
         raise CheckpointError(f"{path}: no audio-to-lips checkpoint (directions, readers, networks.… are expected)")
-    listener = listener_for(state)
-    load_into(listener, state, str(path))
-    return listener.eval().requires_grad_(False)
+    ensemble = ensemble_for(state)
+    load_into(ensemble, state, str(path))
+    return ensemble.eval().requires_grad_(False)
 
 
 class LipPoses(Batched):
-    """A loaded :class:`Listener`, in float32: it is small, and its numbers decide where pixels go.
+    """A loaded :class:`LipPoseEnsemble`, in float32: it is small, and its numbers decide where pixels go.
 
     Attributes
     ----------
@@ -122,7 +124,7 @@ class LipPoses(Batched):
 
     def __init__(self, path: Path, device: str, batch: int | None = None) -> None:
         super().__init__(device, batch, cpu_batch=64, gpu_batch=512)
-        network = listener_of(path)
+        network = load_ensemble(path)
         self.basis = network.basis()
         self.closed: F32 = network.closed.numpy()
         self._network = network.to(self.device)

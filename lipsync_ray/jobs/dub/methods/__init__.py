@@ -1,0 +1,1 @@
+"""The ways in which lip-sync models draw, one a file."""

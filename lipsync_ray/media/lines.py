@@ -1,0 +1,198 @@
+"""The sound of a dub that is written line by line: each line in its slot, all of them mixed to one track.
+
+A line that lasts longer than its slot is cut, spoken faster, or runs on. Faster is FFmpeg's atempo, which keeps the pitch.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Literal
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from lipsync_ray.media import audio
+from lipsync_ray.media.audio import SoundTrack, Span
+from lipsync_ray.media.mixer import STEREO
+
+F32 = NDArray[np.float32]
+
+Fit = Literal["cut", "stretch", "overlap"]
+"""What becomes of a line that is longer than its slot."""
+
+PEAK = 10 ** (-1 / 20)  # of a mix whose lines together would exceed full scale: −1 dB
+_FADE_S = Fraction(1, 50)  # at the end of what is cut: no click
+_BLOCK = 1 << 16  # samples
+_MOST_TEMPO = 100.0  # of one atempo
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line and its slot.
+
+    Attributes
+    ----------
+    sound : whose `span`, in its own samples, is said
+    rate : Hz of that
+    start_s, end_s : the slot
+    """
+
+    sound: SoundTrack
+    span: Span
+    rate: int
+    start_s: Fraction
+    end_s: Fraction
+
+    @property
+    def lasts_s(self) -> Fraction:
+        """How long it is, as recorded."""
+        return Fraction(self.span.stop - self.span.start, self.rate)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """How a line is said.
+
+    Attributes
+    ----------
+    tempo : times its own; 1 or more
+    end_s : when it is over
+    cut_s : how much of its end is not said, at that tempo
+    """
+
+    tempo: float
+    end_s: Fraction
+    cut_s: Fraction
+
+
+def fitted(line: Line, fit: Fit, most: float) -> Fitted:
+    """How a line comes into its slot; one that is no longer is said as it is.
+
+    Parameters
+    ----------
+    most : tempo of "stretch"; what is longer even so is cut
+    """
+    slot = line.end_s - line.start_s
+    if line.lasts_s <= slot:
+        return Fitted(1.0, line.start_s + line.lasts_s, Fraction(0))
+    if fit == "overlap":
+        return Fitted(1.0, line.start_s + line.lasts_s, Fraction(0))
+    tempo = min(float(line.lasts_s / slot), most) if fit == "stretch" else 1.0
+    lasts = line.lasts_s / Fraction(tempo)
+    return Fitted(tempo, line.end_s, max(Fraction(0), lasts - slot))
+
+
+def mixed(lines: Sequence[Line], how: Sequence[Fitted], lasts_s: Fraction) -> Iterator[tuple[int, F32]]:
+    """(sample rate, (channels, n) float32) of the mix, in pieces; silence where nobody speaks, and up to its end.
+
+    Where lines overlap they are added. A mix that would exceed full scale by that is turned down as a whole, to −1 dB; a
+    recording that is beyond full scale alone is left as it is.
+
+    Parameters
+    ----------
+    how : of each line
+
+    Raises
+    ------
+    ProbeError, DecodeError, ChangedError : of a line's file
+    """
+    rate = max((line.rate for line in lines), default=48_000)
+    length = math.ceil(lasts_s * rate)
+    with tempfile.TemporaryFile() as file:  # a feature film is 1.4 GB in memory
+        whole = np.memmap(file, np.float32, "w+", shape=(max(1, length), STEREO))
+        loudest = 0.0
+        for line, one in zip(lines, how, strict=True):
+            at, end = round(line.start_s * rate), min(round(one.end_s * rate), length)
+            for block in _said(line, one, rate, end - at):
+                loudest = max(loudest, float(np.abs(block).max(initial=0)))
+                whole[at : at + block.shape[1]] += block.T
+                at += block.shape[1]
+        together = max(float(np.abs(whole[at : at + _BLOCK]).max(initial=0)) for at in range(0, max(1, length), _BLOCK))
+        gain = PEAK / together if together > max(1.0, loudest) else 1.0
+        for at in range(0, length, _BLOCK):
+            yield rate, np.ascontiguousarray((whole[at : min(length, at + _BLOCK)] * np.float32(gain)).T)
+
+
+def _said(line: Line, how: Fitted, rate: int, most: int) -> Iterator[F32]:
+    """(2, n) float32 of a line at a sample rate, `most` samples of it, faded where that cuts it off."""
+    fade = min(round(_FADE_S * rate), most) if how.cut_s else 0
+    ramp = np.linspace(1, 0, fade, endpoint=False, dtype=np.float32)
+    at = 0
+    for block in _at_tempo(line, how.tempo, rate):
+        part = block[:, : max(0, most - at)]
+        if not part.shape[1]:
+            return
+        low = max(at, most - fade)
+        if fade and low < at + part.shape[1]:
+            part = part.copy()
+            part[:, low - at :] *= ramp[low - (most - fade) : at + part.shape[1] - (most - fade)]
+        yield part
+        at += part.shape[1]
+
+
+def _at_tempo(line: Line, tempo: float, rate: int) -> Iterator[F32]:
+    blocks = audio.blocks(line.sound, line.span)
+    first = next(blocks, None)
+    if first is None:
+        return
+    graph, source, sink = _graph(line.rate, first[1].shape[0], tempo, rate)
+    for _, block in itertools.chain((first,), blocks):
+        frame = av.AudioFrame.from_ndarray(
+            np.ascontiguousarray(block), format="fltp", layout="stereo" if block.shape[0] == STEREO else "mono"
+        )
+        frame.sample_rate = line.rate
+        source.push(frame)
+        yield from _pulled(sink)
+    source.push(None)
+    yield from _pulled(sink)
+    del graph
+
+
+def _graph(rate: int, channels: int, tempo: float, wanted: int) -> tuple[Any, Any, Any]:
+    graph = av.filter.Graph()
+    layout = "stereo" if channels == STEREO else "mono"
+    chain = [graph.add_abuffer(sample_rate=rate, format="fltp", layout=layout, time_base=Fraction(1, rate))]
+    if tempo != 1:
+        chain.append(graph.add("atempo", f"{min(tempo, _MOST_TEMPO)!r}"))
+    chain.append(graph.add("aformat", f"sample_fmts=fltp:sample_rates={wanted}:channel_layouts={layout}"))
+    chain.append(graph.add("abuffersink"))
+    graph.link_nodes(*chain).configure()
+    return graph, chain[0], chain[-1]
+
+
+def _pulled(sink: Any) -> Iterator[F32]:
+    while True:
+        try:
+            frame = sink.pull()
+        except (av.error.BlockingIOError, av.error.EOFError):
+            return
+        block = np.asarray(frame.to_ndarray(), np.float32)
+        yield np.repeat(block, STEREO // len(block), axis=0)  # at its level, which FFmpeg would lower by 3 dB
+
+
+def write_mix(lines: Sequence[Line], how: Sequence[Fitted], lasts_s: Fraction, path: Path) -> None:
+    """Write the mix as a WAV file of 32-bit floats, which no sum of lines clips.
+
+    Raises
+    ------
+    ProbeError, DecodeError, ChangedError : of a line's file
+    """
+    with av.open(str(path), "w", format="wav") as out:
+        stream: Any = None
+        for rate, block in mixed(lines, how, lasts_s):
+            if stream is None:
+                stream = out.add_stream("pcm_f32le", rate=rate, layout="stereo")
+            frame = av.AudioFrame.from_ndarray(
+                np.ascontiguousarray(block.T.reshape(1, -1)), format="flt", layout="stereo"
+            )
+            frame.sample_rate = rate
+            out.mux(stream.encode(frame))
+        if stream is not None:
+            out.mux(stream.encode(None))

@@ -1,0 +1,161 @@
+"""The last stage of every job that draws faces: put them into their frames, encode these, commit the part. Plain; no Ray."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Protocol
+
+import cv2
+import numpy as np
+
+from lipsync_ray.io import storage
+from lipsync_ray.media.encode import VideoCoding, encode
+from lipsync_ray.media.frame_cache import FrameCache, shared_frame_cache
+from lipsync_ray.media.picture import Box, YuvFrame
+from lipsync_ray.media.probe import VideoInfo
+from lipsync_ray.provenance.frame_marks import FrameMarks
+from lipsync_ray.restoration.faces import Restored
+from lipsync_ray.restoration.previews import commit_row
+from lipsync_ray.settings import RestoreSettings
+
+
+class Row(Protocol):
+    """Output frames [start, stop) that become a part at `url`: a picture where that ends in ".png", else video."""
+
+    @property
+    def start(self) -> int: ...
+    @property
+    def stop(self) -> int: ...
+    @property
+    def url(self) -> str: ...
+    @property
+    def video(self) -> VideoInfo: ...
+    @property
+    def coding(self) -> VideoCoding: ...
+    @property
+    def previews(self) -> tuple[tuple[int, str], ...]: ...
+    @property
+    def marks(self) -> FrameMarks: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrawnSegment(ABC):
+    """A row and all that decides its pixels. Frames are counted from the row's start.
+
+    Attributes
+    ----------
+    row : what is composed
+    restored : its restored faces, where that was asked for
+    notes : what a person should know of how it was drawn
+    gpu_mb : most memory that the process which drew it has had of its GPU; None on a CPU
+    """
+
+    row: Row
+    restored: Restored | None = None
+    notes: tuple[str, ...] = ()
+    gpu_mb: int | None = None
+
+    @property
+    @abstractmethod
+    def drawn(self) -> int:
+        """Frames that show a face to draw."""
+
+    @property
+    def aspect(self) -> Fraction:
+        """Of the output's pixels, width over height."""
+        return self.row.video.pixel_aspect
+
+    @property
+    def upscale(self) -> int:
+        """Size of the output over that of the source."""
+        return 1
+
+    @abstractmethod
+    def sources(self, cache: FrameCache) -> Iterator[YuvFrame]:
+        """The picture that each output frame is made of; not to be written into."""
+
+    @abstractmethod
+    def draw(self, place: int, source: YuvFrame) -> YuvFrame:
+        """A frame with its face drawn, in a picture of its own; `source` itself where nothing is drawn."""
+
+    def box_at(self, place: int) -> Box | None:
+        """What of a source frame its before-and-after shows; None of a frame that has none."""
+        return None
+
+    def mouth_of(self, place: int, face: int) -> Box | None:
+        """The crop whose mouth a restored face keeps to, where only that is restored."""
+        return self.box_at(place)
+
+    def strength_at(self, place: int) -> float:
+        """How much of a frame's restored faces goes into it, 0 to 1."""
+        return 1.0
+
+    def before(self, place: int, source: YuvFrame, drawn: YuvFrame) -> tuple[YuvFrame, ...]:
+        """The states of a frame that its before-and-after shows beside the restored one."""
+        return source, drawn
+
+
+@dataclass(frozen=True)
+class Composed:
+    """A row whose part is committed: its frames, those that show a face to draw, those whose face was restored, notes, and
+    the memory that its network had of a GPU."""
+
+    frames: int
+    drawn: int
+    restored: int
+    notes: tuple[str, ...] = ()
+    gpu_mb: int | None = None
+
+
+class Compose:
+    """Make a row's frames, encode them and commit the part.
+
+    Parameters
+    ----------
+    restore : how restored faces are mixed in
+    """
+
+    def __init__(self, restore: RestoreSettings | None = None) -> None:
+        self._restore = restore
+        self._cache = shared_frame_cache()
+
+    def __call__(self, segment: DrawnSegment) -> Composed:
+        row = segment.row
+        pictures = self._pictures(segment)
+        if row.url.endswith(".png"):
+            (picture,) = pictures
+            height, width = row.video.height * segment.upscale, row.video.width * segment.upscale  # even or odd
+            part = cv2.imencode(".png", picture.bgr()[:height, :width])[1].tobytes()
+        else:
+            part = encode(pictures, row.video.rate, segment.aspect, row.coding)
+        storage.commit_bytes(row.url, part)
+        restored = len(np.unique(segment.restored.places)) if segment.restored is not None else 0
+        return Composed(row.stop - row.start, segment.drawn, restored, segment.notes, segment.gpu_mb)
+
+    def _pictures(self, segment: DrawnSegment) -> Iterator[YuvFrame]:
+        """The frames as they are encoded."""
+        for place, source in enumerate(segment.sources(self._cache)):
+            drawn = segment.draw(place, source)
+            shown, row = self._with_restored(segment, place, source, drawn), segment.row
+            new = shown is not drawn or (drawn is not source and segment.upscale == 1)  # what is only enlarged is not
+            yield row.marks.put(shown, row.start + place, drawn=new)
+
+    def _with_restored(self, segment: DrawnSegment, place: int, source: YuvFrame, drawn: YuvFrame) -> YuvFrame:
+        restored, row = segment.restored, segment.row
+        if restored is None or self._restore is None:
+            return drawn
+        low, high = np.searchsorted(restored.places, (place, place + 1)).tolist()
+        picture = drawn
+        if low < high:
+            picture = drawn.copy()
+            how = replace(self._restore, strength=self._restore.strength * segment.strength_at(place))
+            for face in range(low, high):
+                restored.put(picture, face, how, segment.mouth_of(place, face), segment.upscale)
+        url, box = dict(row.previews).get(row.start + place), segment.box_at(place)
+        if url is not None and box is not None:
+            states = (*segment.before(place, source, drawn), picture)
+            commit_row(url, states, np.array(box, np.float64) * (states[0].width / source.width))
+        return picture
