@@ -139,9 +139,9 @@ class Compose:
         """The frames as they are encoded."""
         for place, source in enumerate(segment.sources(self._cache)):
             drawn = segment.draw(place, source)
-            shown, row = self._with_restored(segment, place, source, drawn), segment.row
-            new = shown is not drawn or (drawn is not source and segment.upscale == 1)  # what is only enlarged is not
-            yield row.marks.put(shown, row.start + place, drawn=new)
+            picture = self._with_restored(segment, place, source, drawn)
+            changed = picture is not drawn or (drawn is not source and segment.upscale == 1)
+            yield segment.row.marks.put(picture, segment.row.start + place, drawn=changed)
 
     def _with_restored(self, segment: DrawnSegment, place: int, source: YuvFrame, drawn: YuvFrame) -> YuvFrame:
         restored, row = segment.restored, segment.row

@@ -74,8 +74,7 @@ class Recipe:
         """
         settings = replace(settings, precision=resolved(settings.precision, device))
         recipe = cls(method_of(networks.generator).decided(settings, networks), networks, device, batch)
-        marks = frame_marking_of(settings.marks, languages, generated=recipe.method.side is not None)
-        return replace(recipe, marks=marks)
+        return replace(recipe, marks=frame_marking_of(settings.marks, languages, recipe.method.side is not None))
 
     @cached_property
     def method(self) -> Method:
