@@ -17,7 +17,7 @@ from commands import frame_digests, lipsync_ray
 from lipsync_ray import DubSettings, MarkSettings, VideoCoding, Workers, quote_table
 from lipsync_ray.engine.cleaning import contents
 from lipsync_ray.io.results import read_results
-from lipsync_ray.media import decode
+from lipsync_ray.media import decode, fonts
 from lipsync_ray.media.probe import probe_video
 from lipsync_ray.provenance.inspection import inspect_file
 
@@ -171,6 +171,7 @@ def test_videos_and_pictures_that_are_enhanced_are_marked(demo_inputs, plain, tm
         (("--label", "auto", "--label-font", "gone.ttf"), "--label-font gone.ttf: no such file"),
         (("--label", "auto", "--label-seconds", "some"), "--label-seconds some: expected a number of seconds, or all"),
         (("--label", "\U00013000 あ"), "no one font here has all of its letters"),
+        (("--label", "字", "--label-font", fonts._own()), "DejaVuSans.ttf: it has no “字”"),
     ],
 )
 def test_what_cannot_be_marked_starts_nothing(more, said, table, tmp_path, capsys):
