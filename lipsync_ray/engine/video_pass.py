@@ -1,4 +1,4 @@
-"""A pass of a job: parts of videos through stages, and each video put together as soon as it has all of its parts."""
+"""A pass of a job: runs parts of videos through stages and joins each video as soon as all of its parts are there."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from lipsync_ray.io import storage
 
 @dataclass(kw_only=True)
 class VideoState:
-    """What a pass keeps of a video, whatever the job.
+    """State of a video in a pass.
 
     Attributes
     ----------
     fingerprint : of its files, the settings and the weights
     parts : first frame → URL of every part
     missing : first frames of the parts that are not committed yet
-    reused : parts that an earlier run committed
+    reused : number of parts that an earlier run committed
     seconds : of work
-    attempts : most processes that one of its rows needed
+    attempts : largest number of processes that one of its rows needed
     """
 
     fingerprint: str = ""
@@ -37,11 +37,11 @@ class VideoState:
     seconds: float = 0.0
     attempts: int = 1
 
-    if TYPE_CHECKING:  # a field or a property, as the job likes
+    if TYPE_CHECKING:  # jobs define it as a field or as a property
 
         @property
         def id(self) -> str:
-            """Of its row."""
+            """Id of its row."""
 
     @property
     def ordered(self) -> tuple[tuple[int, str], ...]:
@@ -50,7 +50,7 @@ class VideoState:
 
 
 class Part(Keyed, Protocol):
-    """A row of work whose product is committed: frames start … stop - 1 of a video, at url."""
+    """A row of work: frames start … stop - 1 of a video, committed at url."""
 
     @property
     def start(self) -> int: ...
@@ -66,7 +66,7 @@ Made = TypeVar("Made")
 
 
 class Parts(NamedTuple):
-    """What is put together where a job says nothing else: (first frame, URL) of a video's parts, in order."""
+    """Default input of `assemble`: (first frame, URL) of a video's parts, in order."""
 
     key: str
     parts: tuple[tuple[int, str], ...]
@@ -83,22 +83,22 @@ def _nothing(video: VideoState, value: Any) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class VideoPass(Generic[Video, Order, Made]):
-    """What a pass does, as its job tells it.
+    """A pass, as its job declares it.
 
     Attributes
     ----------
     name : for its progress line
-    folder : where parts are committed; those that are there already are not made again
-    active : id → video that has not ended; `fail` and `on_done` take theirs out
-    parts_of : the rows of a video
-    stages : that they go through
-    assemble : (name, function) that puts a complete video together, on a worker
-    on_done : told what came of it
-    fail : told why a video cannot be made
-    on_part : told what the last stage returned for a row of a video
-    assemble_args : what `assemble` is given, keyed by the video's id
-    unit : what a row is called in the progress line
-    in_turn : a video's rows are made one after another, each when the one before it is committed
+    folder : where parts are committed; existing parts are reused
+    active : id → video that has not ended; `fail` and `on_done` remove theirs
+    parts_of : returns the rows of a video
+    stages : process each row
+    assemble : (name, function) that joins a complete video, on a worker
+    on_done : called with the result of `assemble`
+    fail : called with the reason why a video cannot be made
+    on_part : called with the last stage's result for a row of a video
+    assemble_args : returns the input of `assemble`, keyed by the video's id
+    unit : name of a row in the progress line
+    sequential : process a video's rows in order, each after the previous one is committed
     """
 
     name: str
@@ -112,21 +112,21 @@ class VideoPass(Generic[Video, Order, Made]):
     on_part: Callable[[Video, Any], None] = _nothing
     assemble_args: Callable[[Video], Order] = parts_of_video
     unit: str = "segments"
-    in_turn: bool = False
+    sequential: bool = False
 
 
-def once(active: dict[str, Video], tell: Callable[[Video, Failure | None], None]) -> Callable[..., None]:
-    """For `fail` of a pass, and for its end: takes a video out of `active` and tells of it, at its first end alone."""
+def once(active: dict[str, Video], on_end: Callable[[Video, Failure | None], None]) -> Callable[..., None]:
+    """Make a callback that removes a video from `active` and calls `on_end`, only the first time."""
 
     def end(video: Video, failure: Failure | None = None) -> None:
         if active.pop(video.id, None) is not None:
-            tell(video, failure)
+            on_end(video, failure)
 
     return end
 
 
 class PassState(Generic[Video, Order, Made]):
-    """The books of a pass: which part belongs to which video, and which videos are complete."""
+    """Tracks which part belongs to which video, and which videos are complete."""
 
     def __init__(self, context: RunContext, spec: VideoPass[Video, Order, Made]) -> None:
         self.spec = spec
@@ -139,7 +139,7 @@ class PassState(Generic[Video, Order, Made]):
         return [part for part in self.spec.parts_of(video) if part.url not in self._there]
 
     def add(self, name: str) -> list[Part]:
-        """Begin a video; the rows to be done for it."""
+        """Start a video; return the rows to process."""
         video = self.spec.active[name]
         rows = []
         for part in self.spec.parts_of(video):
@@ -154,12 +154,11 @@ class PassState(Generic[Video, Order, Made]):
             self._joining.submit(self.spec.assemble_args(video))
         return rows
 
-    def take(self, outcome: Outcome, progress: ProgressReporter) -> None:
-        """A row has come back."""
+    def on_outcome(self, outcome: Outcome, progress: ProgressReporter) -> None:
+        """Handle the outcome of a row."""
         name, part = self.of.pop(outcome.key)
-        progress.advance(
-            part.stop - part.start, outcome.failure is not None, outcome.seconds, outcome.fetched, outcome.cpu
-        )
+        failed = outcome.failure is not None
+        progress.advance(part.stop - part.start, failed, outcome.seconds, outcome.fetched, outcome.cpu)
         video = self.spec.active.get(name)
         if video is None:
             return  # ended by another of its parts
@@ -174,7 +173,7 @@ class PassState(Generic[Video, Order, Made]):
             self._joining.submit(self.spec.assemble_args(video))
 
     def settle(self, wait: bool = False) -> None:
-        """Tell of the videos that have been put together since the last call; with ``wait``, of all."""
+        """Report the videos that were joined since the last call; with ``wait``, wait for all."""
         for order, answer in self._joining.finished(wait):
             video = self.spec.active[order.key]
             if isinstance(answer, Failure):
@@ -184,29 +183,29 @@ class PassState(Generic[Video, Order, Made]):
 
     @property
     def settled(self) -> bool:
-        """Whether every complete video has been put together."""
+        """Whether every complete video has been joined."""
         return self._joining.idle
 
 
 def run_pass(context: RunContext, spec: VideoPass[Video, Order, Made]) -> None:
-    """Run a pass whose videos are all there from the beginning."""
+    """Run a pass whose videos are all known from the beginning."""
     books = PassState(context, spec)
     rows = [part for name in list(spec.active) for part in books.add(name)]
     with ProgressReporter(context.console, spec.name, len(rows), _frames(rows)) as progress:
         for outcome in context.runner.run(rows, spec.stages, context.ledger):
-            books.take(outcome, progress)
+            books.on_outcome(outcome, progress)
             books.settle()
         books.settle(wait=True)
 
 
 class StreamedPass(PassState[Video, Order, Made]):
-    """A pass that runs on a thread of its own. Everything else happens where :meth:`poll` is called.
+    """A pass that runs in its own thread. Callbacks run in the thread that calls :meth:`poll`.
 
     Parameters
     ----------
-    coming : its videos, for how much work there will be
-    ready : they can all begin at once; else each waits for :meth:`begin`
-    wake : called from the thread whenever there is something to poll; :meth:`end` ends the thread
+    coming : its videos, to estimate the amount of work
+    ready : all can start at once; else each waits for :meth:`begin`
+    wake : called from the thread when there is something to poll; :meth:`end` ends the thread
     """
 
     def __init__(
@@ -221,7 +220,7 @@ class StreamedPass(PassState[Video, Order, Made]):
         super().__init__(context, spec)
         rows = [part for name, video in coming.items() for part in (self.add(name) if ready else self.missing(video))]
         self.progress = phases(spec.name, len(rows), _frames(rows), spec.unit)
-        self._later: dict[str, deque[Part]] = {}  # what is not given out yet, where rows are made in turn
+        self._later: dict[str, deque[Part]] = {}  # rows not handed out yet, of a sequential pass
         self._closing = False
         self._events: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
         self._wake = wake
@@ -232,12 +231,14 @@ class StreamedPass(PassState[Video, Order, Made]):
             return
         runner, most, ledger = context.runner, len(rows), context.ledger
         if ready:
-            self._flow = Flow(spec.name, lambda stop: runner.run(rows, spec.stages, ledger, stop), self._come)
+            self._flow = Flow(spec.name, lambda stop: runner.run(rows, spec.stages, ledger, stop), self._receive)
         else:
             self._feed = feed = runner.feed()
-            self._flow = Flow(spec.name, lambda stop: runner.run_fed(feed, most, spec.stages, ledger, stop), self._come)
+            self._flow = Flow(
+                spec.name, lambda stop: runner.run_fed(feed, most, spec.stages, ledger, stop), self._receive
+            )
 
-    def _come(self, outcome: Outcome | Failure) -> None:
+    def _receive(self, outcome: Outcome | Failure) -> None:
         if isinstance(outcome, Failure):
             self._broken = outcome
         else:
@@ -245,53 +246,53 @@ class StreamedPass(PassState[Video, Order, Made]):
         self._wake()
 
     def begin(self, name: str) -> None:
-        """A video is ready."""
+        """Start a video that is ready."""
         rows = self.add(name)
-        if self.spec.in_turn:
+        if self.spec.sequential:
             self._later[name] = deque(rows[1:])
             rows = rows[:1]
         if rows and self._feed is not None:
             self._feed.add(rows)
 
-    def take(self, outcome: Outcome, progress: ProgressReporter) -> None:
-        """A row has come back; where rows are made in turn, it is the next one's."""
+    def on_outcome(self, outcome: Outcome, progress: ProgressReporter) -> None:
+        """Handle the outcome of a row; a sequential pass then hands out the video's next row."""
         name = self.of[outcome.key][0]
-        super().take(outcome, progress)
+        super().on_outcome(outcome, progress)
         later = self._later.get(name)
         if not later:
             return
         if name in self.spec.active and self._feed is not None and self._broken is None:
             self._feed.add([later.popleft()])
-        else:  # the video has ended: nor will these come
+        else:  # the video has ended: drop its remaining rows
             while later:
-                super().take(Outcome(later.popleft().key, None, outcome.failure), progress)
+                super().on_outcome(Outcome(later.popleft().key, None, outcome.failure), progress)
         if self._closing:
             self.close()
 
     def close(self) -> None:
-        """No video comes any more."""
+        """Declare that no further video will start."""
         self._closing = True
         if self._feed is not None and not any(self._later.values()):
             self._feed.close()
 
     def poll(self) -> None:
-        """Take in what has come back since the last call."""
+        """Handle the outcomes since the last call."""
         while not self._events.empty():
-            self.take(self._events.get(), self.progress)
+            self.on_outcome(self._events.get(), self.progress)
         if self._broken is not None and self._events.empty():
             for key in sorted(self.of):
                 if key in self.of:
-                    self.take(Outcome(key, None, self._broken), self.progress)
+                    self.on_outcome(Outcome(key, None, self._broken), self.progress)
         self.settle()
 
     def end(self) -> None:
-        """Leave the pass, whatever is under way; its processes are free for others."""
+        """Stop the pass and free its processes, whatever is still running."""
         if self._flow is not None:
             self._flow.end()
 
     @property
     def done(self) -> bool:
-        """Whether nothing is under way; more may come until it is closed."""
+        """Whether nothing is running; more may come until it is closed."""
         return not self.of and self._events.empty() and self.settled
 
 

@@ -51,7 +51,7 @@ class _Wanted(VideoState):
     key: str
     video: VideoInfo
     url: str
-    looked: int = 0
+    detected: int = 0
 
     @property
     def id(self) -> str:
@@ -151,7 +151,7 @@ def run_with_faces(
                 following.close()
             following.poll()
     if wanted:
-        context.console.print(_said_of(wanted.values(), users), highlight=False)
+        context.console.print(_summary(wanted.values(), users), highlight=False)
 
 
 def table_name(url: str, key: str) -> str:
@@ -179,11 +179,11 @@ def _divide(videos: Mapping[str, VideoInfo], folder: str) -> tuple[dict[str, Fac
     return found, wanted
 
 
-def _said_of(wanted: Iterable[_Wanted], users: str) -> str:
+def _summary(wanted: Iterable[_Wanted], users: str) -> str:
     """The log line of tables that were made."""
     ended = list(wanted)
-    looked, frames = sum(w.looked for w in ended), sum(w.video.frames for w in ended)
-    return f"faces detected in {len(ended)} videos for {users} ({looked} of {frames} frames looked at)"
+    detected, frames = sum(w.detected for w in ended), sum(w.video.frames for w in ended)
+    return f"faces detected in {len(ended)} videos for {users} ({detected} of {frames} frames looked at)"
 
 
 def _face_pass(
@@ -203,7 +203,7 @@ def _face_pass(
         return face_rows(video.key, video.video, storage.join(parts, video.key), SCAN_S)
 
     def on_part(video: _Wanted, scanned: Scanned) -> None:
-        video.looked += scanned.looked
+        video.detected += scanned.detected
 
     def table_order(video: _Wanted) -> TableOrder:
         return TableOrder(video.key, video.video, tuple(url for _, url in video.ordered), video.url)

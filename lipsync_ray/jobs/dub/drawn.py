@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 
 from lipsync_ray.errors import LipsyncError
-from lipsync_ray.faces.align import reach, similarity
+from lipsync_ray.faces.align import extent, similarity
 from lipsync_ray.faces.box_rules import boxes_by
 from lipsync_ray.faces.mesh import heads_of
 from lipsync_ray.faces.mouth_inside import mouth_box
@@ -17,7 +17,7 @@ from lipsync_ray.io.results import Drawn
 from lipsync_ray.jobs.dub.animate import shown_head
 from lipsync_ray.jobs.dub.plan import Segment
 from lipsync_ray.media.picture import Box
-from lipsync_ray.provenance.stretches import around, stretches
+from lipsync_ray.provenance.drawn_ranges import around, drawn_ranges
 from lipsync_ray.settings import HeadSettings, RestoreSettings
 
 
@@ -52,7 +52,7 @@ def _head(whole: Segment, head: HeadSettings) -> tuple[Drawn, ...]:
     _, shown = shown_head(whole.table, whole.chosen, whole.video)
     box = shown.square if head.paste_back else Box(0, 0, head.side, head.side)
     frames = whole.stop - whole.start
-    return stretches([box] * frames, [0] * frames, whole.video.rate)
+    return drawn_ranges([box] * frames, [0] * frames, whole.video.rate)
 
 
 def _faces(whole: Segment, lips: bool, restored: list[Box | None] | None) -> tuple[Drawn, ...]:
@@ -65,7 +65,7 @@ def _faces(whole: Segment, lips: bool, restored: list[Box | None] | None) -> tup
         known = [a and b and around(a, b) for a, b in zip(known, restored, strict=True)]
     scenes = tracks_of(tracks, whole.chosen, 0, video.frames)
     shown = whole.source_frames().tolist()
-    return stretches([known[frame] for frame in shown], scenes[shown].tolist(), Fraction(video.rate))
+    return drawn_ranges([known[frame] for frame in shown], scenes[shown].tolist(), Fraction(video.rate))
 
 
 def _mouths(whole: Segment, known: list[Box | None]) -> list[Box | None]:
@@ -86,4 +86,4 @@ def _restored(whole: Segment) -> list[Box | None]:
     """What a restored face may cover of each source frame."""
     video = whole.video
     points = landmarks_of(read_table(whole.table), whole.chosen, 0, video.frames)
-    return [None if np.isnan(one).any() else reach(similarity(one), video.width, video.height) for one in points]
+    return [None if np.isnan(one).any() else extent(similarity(one), video.width, video.height) for one in points]
