@@ -95,7 +95,7 @@ def cuts_of(reel: Reel, detect: Detector) -> tuple[list[int], float]:
 
     began = time.process_time()
     for number, frame in enumerate(reel.frames):
-        finder.see(number, frame)
+        finder.add(number, frame)
     found = [n for n in range(1, len(reel.frames)) if finder.is_cut(n, partial(alike, n))]
     return found, time.process_time() - began - detecting
 

@@ -84,7 +84,7 @@ def of_window(model: Animator, side: int) -> tuple[Any, Any]:
     portrait = model.portrait(picture, mask)
     latents = model.start(CONTEXT, side, 0)
     heard = RNG.standard_normal((CONTEXT, 10, 5 * 384)).astype(np.float32)
-    return (lambda: model.portrait(picture, mask)), (lambda: model.look(latents, heard, portrait))
+    return (lambda: model.portrait(picture, mask)), (lambda: model.denoise_once(latents, heard, portrait))
 
 
 def main(asked: argparse.Namespace) -> None:

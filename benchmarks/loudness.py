@@ -41,8 +41,8 @@ from numpy.typing import NDArray
 import lipsync_ray
 from lipsync_ray.faces.mesh import SPEAKING, gap_of
 from lipsync_ray.io import storage
+from lipsync_ray.jobs.train.clip_features import ClipFeatures, ExtractClipFeatures
 from lipsync_ray.jobs.train.clips import Clip, ClipOrder
-from lipsync_ray.jobs.train.look import ClipFeatures, LookAtClip
 from lipsync_ray.media import mel
 from lipsync_ray.media.audio import SoundTrack
 from lipsync_ray.media.sound_probe import probe_audio
@@ -112,7 +112,7 @@ def drawn(video: Path, sounds: list[Path], model: str, folder: Path) -> dict[Pat
         csv.writer(file).writerows([("id", "video", "audio"), *((s.name, video.absolute(), s) for s in sounds)])
     settings = lipsync_ray.DubSettings(model=model, length="audio", loop="pingpong")
     run = lipsync_ray.dub_table(table, folder / "run", settings=settings, workers=lipsync_ray.Workers(engine="inline"))
-    look, found = LookAtClip("cpu"), {}
+    look, found = ExtractClipFeatures("cpu"), {}
     for result in run.results:
         url = str(folder / "seen" / f"{result.id}-{result.fingerprint}.npz")
         assert result.output is not None, result.error

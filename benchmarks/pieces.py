@@ -67,8 +67,8 @@ def looked_at(url: str, mesher: Mesher) -> Dub:
     samples = np.concatenate(list(audio.speech_blocks(SoundTrack(url, begin_s=info.origin_s))))
     columns = mel.mel_spectrogram(samples).T
     opening = gap_of(speaking_of(points)).astype(np.float32)
-    lips = sync_judge.follow(sync_judge.see(mouths))
-    return Dub(opening, lips, expected_openings(columns), sync_judge.hear(columns))
+    lips = sync_judge.follow(sync_judge.encode_mouths(mouths))
+    return Dub(opening, lips, expected_openings(columns), sync_judge.encode_sound(columns))
 
 
 def row(run: str) -> list[str]:

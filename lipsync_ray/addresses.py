@@ -1,7 +1,7 @@
-"""The address of a file, and what is none of it: passwords, signatures and tokens, which open the file but do not name it.
+"""Addresses of files: URLs without passwords, signatures and tokens, which give access but do not name the file.
 
-The address, never the URL as it was given, is what ids, file names, logs and records are made of: a URL that is signed anew
-is the same file. All of a query is taken for secret but the parameters known to name a file (:data:`NAMING`).
+Ids, file names, logs and records use the address, never the given URL: a URL that is signed again is the same file. All
+query parameters count as secret except those known to name a file (:data:`NAMING`).
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ NAMING = frozenset({
     "language", "locale", "quality", "format", "fmt", "ext", "type", "v", "ver", "version", "versionid", "rev",
     "revision", "generation", "width", "height", "w", "h", "raw", "download", "dl", "export", "alt",
 })  # fmt: skip
-"""Parameters of a web address that say which file is meant, in lower case. ``key`` and ``t`` are not among them: they are
-tokens as often."""
+"""Query parameters that name a file, in lower case. ``key`` and ``t`` are left out: they are often tokens."""
 _WEB = ("http", "https")
 _LINK = re.compile(r"::(?=[a-z][a-z0-9+.-]*(?:://|::))")  # between the links of a chain: simplecache::https://…
 _SCHEME = "[a-z][a-z0-9+.-]*://"
-# In a sentence; one between quotes ends with them, another may have them in it; a comma may be in one, or begin the next.
+# URLs in text. A quoted URL ends at the quote, an unquoted one may contain quotes; a comma may be part of a URL, or
+# separate two.
 _IN_TEXT = re.compile(rf"(?i)(?<![\"'])\b{_SCHEME}(?:(?![,;|]{_SCHEME})\S)+|(?<=[\"']){_SCHEME}[^\s\"']+")
-_STOPS = ".,:;!…)]}'\""  # what ends a sentence, not a URL
+_STOPS = ".,:;!…)]}'\""  # punctuation that ends a sentence, not a URL
 
 
 def address(url: str) -> str:
@@ -33,12 +33,12 @@ def address(url: str) -> str:
 
 
 def without_secrets(text: str) -> str:
-    """A text in which every URL is its address."""
-    return _IN_TEXT.sub(_shown, text) if "://" in text else text
+    """The text with every URL replaced by its address."""
+    return _IN_TEXT.sub(_address_in_text, text) if "://" in text else text
 
 
 def cleaned(value: Any) -> Any:
-    """A value in which every text is :func:`without_secrets`, in dataclasses, mappings, lists and tuples too."""
+    """Apply :func:`without_secrets` to every string in a value, also in dataclasses, mappings, lists and tuples."""
     if isinstance(value, str):
         return without_secrets(value)
     if is_dataclass(value) and not isinstance(value, type):
@@ -51,16 +51,16 @@ def cleaned(value: Any) -> Any:
 
 
 def without_query(url: str) -> str:
-    """The URL up to its query, whose slashes and dots are no part of the file's name."""
+    """The URL up to its query, whose slashes and dots do not belong to the file's name."""
     return re.split(r"[?#]", url, maxsplit=1)[0] if is_web(url) else url
 
 
 def is_web(url: str) -> bool:
-    """Whether the file, at the end of a chain too, is asked of a web server."""
+    """Whether the file, also at the end of a chain, is on a web server."""
     return "://" in url and _LINK.split(url)[-1].partition("://")[0].lower() in _WEB
 
 
-def _shown(found: re.Match[str]) -> str:
+def _address_in_text(found: re.Match[str]) -> str:
     text = found[0]
     url = text.rstrip(_STOPS)
     return address(url) + text[len(url) :]
@@ -77,7 +77,7 @@ def _address(url: str) -> str:
         rest, _, query = rest.partition("?")
     host, slash, path = rest.partition("/")
     user, at, host = host.rpartition("@")
-    user = "" if web else user.partition(":")[0]  # abfs://container@account is no password
+    user = "" if web else user.partition(":")[0]  # abfs://container@account is not a password
     named = "&".join(filter(_names_a_file, query.split("&")))
     return f"{scheme}{mark}{user + at if user else ''}{host}{slash}{path}{'?' + named if named else ''}"
 

@@ -135,7 +135,7 @@ def _dub(
 
     rejected = read_rejected(os.fspath(analysis)) if analysis is not None else None
     console = console_for(progress)
-    _say_licence(settings.model, console)
+    _print_licence(settings.model, console)
     return run(rows, settings, workers, out, console, download_line(console), rejected)
 
 
@@ -162,7 +162,7 @@ def enhance(
     workers = _workers(workers)
     items, base = read_items(_several(sources), settings.face)
     console = console_for(progress)
-    _say_licence(settings.restore.model, console)
+    _print_licence(settings.restore.model, console)
     return run(items, base, settings, workers, os.fspath(out), console, download_line(console))
 
 
@@ -223,7 +223,7 @@ def analyze(
     workers = _workers(workers)
     files = read_files(_several(sources))
     console = console_for(progress)
-    _say_licence(settings.whisper, console)
+    _print_licence(settings.whisper, console)
     return run(files, settings, workers, os.fspath(out), console, download_line(console))
 
 
@@ -251,7 +251,7 @@ def train(
     found = read_clips(os.fspath(clips))
     console = console_for(progress)
     if settings.init is not None:
-        _say_licence(settings.init, console)
+        _print_licence(settings.init, console)
     return run(found, settings, workers, os.fspath(out), console, download_line(console))
 
 
@@ -275,7 +275,7 @@ def _workers(asked: Workers | None, pair: tuple[str, str] | None = None) -> Work
     return given("workers", asked, Workers) or Workers(engine=auto_engine(None, pair))
 
 
-def _say_licence(name: str, console: Console) -> None:
+def _print_licence(name: str, console: Console) -> None:
     from lipsync_ray.models import weights
 
     found = weights.find(name)
@@ -285,13 +285,13 @@ def _say_licence(name: str, console: Console) -> None:
 
 def download_line(console: Console) -> Callable[[int, int | None], None]:
     """A callback that says, each tenth of a download, how far it is."""
-    said = -1
+    printed = -1
 
     def progress(done: int, total: int | None) -> None:
-        nonlocal said
+        nonlocal printed
         tenth = done * 10 // total if total else done // (64 << 20)
-        if tenth != said:
-            said = tenth
+        if tenth != printed:
+            printed = tenth
             of = f" of {total >> 20} MiB" if total else " MiB"
             console.print(f"fetching weights: {done >> 20}{of}", highlight=False)
 

@@ -1,26 +1,26 @@
-"""Everything lipsync_ray raises on purpose.
+"""Exceptions of lipsync_ray.
 
     LipsyncError
     ├── UsageError              the arguments are unusable; nothing was started (exit status 2)
     │   ├── ManifestError       every problem of a table, one line each
     │   ├── SettingsError       an option has a value that cannot work
-    │   └── ClusterError        Ray does not start, or nobody answers at its address
+    │   └── ClusterError        Ray does not start, or does not answer at its address
     ├── MediaError              a file cannot be used
     │   ├── ProbeError          … not a readable video or audio file
-    │   ├── DecodeError         … opened, but frames or samples cannot be had from it
+    │   ├── DecodeError         … opened, but its frames or samples cannot be decoded
     │   ├── EncodeError         … cannot be written
     │   ├── SigningError        … is written, but cannot be signed
-    │   └── ChangedError        … is not the one any more that was planned with
+    │   └── ChangedError        … changed since planning
     ├── ModelError
-    │   ├── WeightsError        a checkpoint is missing, damaged or not the file it should be (exit status 2)
+    │   ├── WeightsError        a checkpoint is missing, damaged or the wrong file (exit status 2)
     │   └── CheckpointError     a checkpoint's entries are not those of the network
     ├── StageError              a stage cannot be set up in its worker
-    ├── WorkerDiedError         a segment ended its process every time it was tried
+    ├── WorkerDiedError         a segment crashed its process in every attempt
     ├── TrainError              a training ended before its last step
     └── StorageError            a store did not answer, after retries
-        └── AccessError         … does not let us: credentials, clock, region, account
+        └── AccessError         … denies access: credentials, clock, region, account
 
-A message names the file, row or option, what was expected, and what to do next.
+Messages name the file, row or option, what was expected, and what to do next.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ from typing import Any
 
 from lipsync_ray import addresses
 
-SHOWN_PROBLEMS = 40
+MAX_PROBLEMS = 40
 
 
 class LipsyncError(Exception):
-    """Base of the tree. URLs in its message are without passwords, signatures and tokens."""
+    """Base class. Passwords, signatures and tokens are removed from URLs in the message."""
 
     retryable = False
     """Whether the same call may succeed later, on the same input."""
     detail = ""
-    """The traceback of what it stands for, where nobody expected that."""
+    """Traceback of an unexpected cause, else empty."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*addresses.cleaned(args))
@@ -59,10 +59,10 @@ class ManifestError(UsageError):
     def __init__(self, url: str, problems: list[str]) -> None:
         self.problems = problems = addresses.cleaned(problems)
         noun = "problem" if len(problems) == 1 else "problems"
-        shown = problems[:SHOWN_PROBLEMS]
-        if len(problems) > len(shown):
-            shown = [*shown, f"… and {len(problems) - len(shown)} more"]
-        super().__init__("\n  ".join([f"{url}: {len(problems)} {noun}; nothing was started.", *shown]))
+        listed = problems[:MAX_PROBLEMS]
+        if len(problems) > len(listed):
+            listed = [*listed, f"… and {len(problems) - len(listed)} more"]
+        super().__init__("\n  ".join([f"{url}: {len(problems)} {noun}; nothing was started.", *listed]))
 
 
 class SettingsError(UsageError):
@@ -70,7 +70,7 @@ class SettingsError(UsageError):
 
 
 class ClusterError(UsageError):
-    """Ray does not start here, or nobody answers at its address."""
+    """Ray does not start, or does not answer at its address."""
 
 
 class MediaError(LipsyncError):
@@ -98,11 +98,11 @@ class ChangedError(MediaError):
 
 
 class ModelError(LipsyncError):
-    """A network cannot be had or run."""
+    """A network cannot be loaded or run."""
 
 
 class WeightsError(ModelError, UsageError):
-    """A checkpoint is missing, damaged, or not the file it should be."""
+    """A checkpoint is missing, damaged, or the wrong file."""
 
 
 class CheckpointError(ModelError):
@@ -114,11 +114,11 @@ class StageError(LipsyncError):
 
 
 class WorkerDiedError(LipsyncError):
-    """A segment ended its worker process every time it was tried.
+    """A segment crashed its worker process in every attempt.
 
     Attributes
     ----------
-    attempts : how often that was
+    attempts : number of attempts
     """
 
     def __init__(self, message: str, attempts: int) -> None:
@@ -140,6 +140,6 @@ class StorageError(LipsyncError):
 
 
 class AccessError(StorageError, PermissionError):
-    """A store does not let us: credentials are missing, wrong or out of date, or the clock, the region or the account is wrong."""
+    """A store denies access: credentials are missing, wrong or expired, or the clock, region or account is wrong."""
 
     retryable = False

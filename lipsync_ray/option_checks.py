@@ -36,7 +36,7 @@ def given(name: str, value: T | None, kind: type[T]) -> T | None:
     SettingsError : it is something else, or something in it is
     """
     if value is not None and not isinstance(value, kind):
-        raise SettingsError(f"{name}={_shown(value)}: expected {_words(kind)}, or None")
+        raise SettingsError(f"{name}={_quoted(value)}: expected {_words(kind)}, or None")
     if value is not None:
         check_types(value)
     return value
@@ -49,7 +49,7 @@ def _check_fields(place: str, values: Any) -> None:
         value, hint = getattr(values, field.name), hints[field.name]
         where = f"{place}.{field.name}"
         if not _fits(value, hint):
-            raise SettingsError(f"{where}={_shown(value)}: expected {_words(hint)}")
+            raise SettingsError(f"{where}={_quoted(value)}: expected {_words(hint)}")
         if is_dataclass(value):
             _check_fields(where, value)
 
@@ -81,7 +81,7 @@ def _words(hint: Any) -> str:
     return _WORDS.get(hint, f"a {hint.__name__}")
 
 
-def _shown(value: object) -> str:
+def _quoted(value: object) -> str:
     text = repr(value)
     return text if len(text) <= _MOST else f"{text[:_MOST]}…"
 

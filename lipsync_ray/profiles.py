@@ -40,11 +40,11 @@ def workers_of(
     """
     if profile is not None and profile not in PROFILES:
         raise SettingsError(f"--profile {profile}: expected one of {', '.join(PROFILES)}")
-    said = {
+    given = {
         "actors": actors, "gpus_per_actor": gpus_per_actor, "batch": batch, "segment_s": segment_s, "attempts": attempts,
         "address": address,
     }  # fmt: skip
-    values = {**_values(profile, engine), **{name: value for name, value in said.items() if value is not None}}
+    values = {**_values(profile, engine), **{name: value for name, value in given.items() if value is not None}}
     return Workers(**values, engine=engine)
 
 
@@ -72,10 +72,10 @@ def _work_s(video: str, audio: str) -> float:
     from lipsync_ray.media.headers import read_sound, read_video
 
     try:
-        shown, heard_s = read_video(video, Fraction(25)), read_sound(audio)
+        video_header, sound_s = read_video(video, Fraction(25)), read_sound(audio)
     except LipsyncError:
         return 0.0
-    return float(heard_s * shown.rate) * shown.megapixels * _MEGAPIXEL_S
+    return float(sound_s * video_header.rate) * video_header.megapixels * _MEGAPIXEL_S
 
 
 def _values(profile: str | None, engine: EngineKind) -> dict[str, Any]:

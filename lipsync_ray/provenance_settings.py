@@ -47,9 +47,11 @@ class ProvenanceSettings:
             "--tsa": self.tsa,
             "--consent-in-manifest": None if self.consent == "hashed" else self.consent,
         }
-        said = next((option for option, value in given.items() if value is not None), None)
-        if said and self.kind != "c2pa":
-            raise SettingsError(f"{said} is for --provenance c2pa, which signs; add that, or leave the option out")
+        option_given = next((option for option, value in given.items() if value is not None), None)
+        if option_given and self.kind != "c2pa":
+            raise SettingsError(
+                f"{option_given} is for --provenance c2pa, which signs; add that, or leave the option out"
+            )
         if self.key is not None and self.command is not None:
             raise SettingsError("--sign-key and --sign-command: expected one of them")
         if self.tsa is not None and not self.tsa.startswith(("http://", "https://")):

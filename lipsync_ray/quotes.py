@@ -96,9 +96,9 @@ def calibrate(
 
     settings = given("settings", settings, DubSettings) or DubSettings()
     workers = given("workers", workers, Workers) or Workers(engine="ray")
-    url = storage.absolute(os.fspath(rates) if rates is not None else tables.default_place())
+    url = storage.absolute(os.fspath(rates) if rates is not None else tables.default_rates_url())
     check_writable(storage.parent(url))
-    tables.check_place(url)
+    tables.check_rates_url(url)
     with tempfile.TemporaryDirectory() as folder:
         make_corpus(Path(folder))
         found = calibration.calibrate(
@@ -136,8 +136,8 @@ def _rates(given: str | None, out: str, work: str) -> Rates | None:
                 return found
         except SettingsError:
             pass  # a run that made nothing, or is not over: the table may know
-    place = rates.default_place()
+    url = rates.default_rates_url()
     try:
-        return rates.load(place, work) if storage.exists(place) else None
+        return rates.load(url, work) if storage.exists(url) else None
     except SettingsError:
         return None

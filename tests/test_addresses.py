@@ -7,7 +7,7 @@ import pytest
 from lipsync_ray import addresses
 from lipsync_ray.engine.stages import Failure
 from lipsync_ray.errors import AccessError, ManifestError, StorageError
-from lipsync_ray.io.names import Source, stem_of, tell_apart
+from lipsync_ray.io.names import Source, stem_of, unique_ids
 from lipsync_ray.io.results import Result
 from lipsync_ray.io.table_files import kind_of
 
@@ -81,7 +81,7 @@ def test_ids_and_kinds_follow_the_address():
     assert kind_of(first) == kind_of(again) == "CSV"
     assert Source(first) == Source(again)
     two = [Source(f"https://h/get?id={n}&token=SECRET{n}") for n in (1, 2)]
-    ids = tell_apart(two)
+    ids = unique_ids(two)
     assert len(set(ids)) == 2
-    assert ids == tell_apart(two[::-1])[::-1] == tell_apart([Source(f"https://h/get?id={n}&token=new") for n in (1, 2)])
+    assert ids == unique_ids(two[::-1])[::-1] == unique_ids([Source(f"https://h/get?id={n}&token=new") for n in (1, 2)])
     assert "SECRET" not in "".join(ids)

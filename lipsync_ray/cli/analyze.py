@@ -23,14 +23,14 @@ from lipsync_ray.cli.options import (
     end,
     engine_of,
 )
-from lipsync_ray.cli.tables import show_rows
+from lipsync_ray.cli.tables import print_rows
 from lipsync_ray.io.console import console_for
 
 if TYPE_CHECKING:
     from lipsync_ray.jobs.analyze.analysis import Analysis
     from lipsync_ray.jobs.analyze.job import Analysed
 
-SHOWN_ROWS = 50
+MAX_ROWS = 50
 
 
 def analyze(
@@ -73,11 +73,11 @@ def analyze(
         profile, actors, gpus_per_actor, attempts=attempts, address=address, engine=engine_of(engine, address)
     )
     analysed = api.analyze(sources, out, settings=settings, workers=workers)
-    _show(analysed, console_for())
+    _print(analysed, console_for())
     end(analysed.complete, analysed.analyses, exit_zero)
 
 
-def _show(analysed: Analysed, console: Console) -> None:
+def _print(analysed: Analysed, console: Console) -> None:
     """Print what was found, what cannot be dubbed first."""
     from lipsync_ray.jobs.analyze.verdict import tally
 
@@ -86,19 +86,19 @@ def _show(analysed: Analysed, console: Console) -> None:
         table.add_column(name, no_wrap=bool(name))
     lines = []
     order = ("impossible", "poor", "good")
-    shown = sorted(analysed.analyses, key=lambda analysis: order.index(analysis.verdict.split(":")[0]))
-    for analysis in shown[:SHOWN_ROWS]:
+    listed = sorted(analysed.analyses, key=lambda analysis: order.index(analysis.verdict.split(":")[0]))
+    for analysis in listed[:MAX_ROWS]:
         kind, _, reasons = analysis.verdict.partition(": ")
         colour = {"good": "green", "poor": "yellow", "impossible": "red"}[kind]
-        said = reasons or "; ".join(analysis.warnings)
-        table.add_row(escape(analysis.id), f"[{colour}]{kind}[/]", escape(_language(analysis)), escape(said))
-        lines.append("; ".join(filter(None, (f"{analysis.id}: {kind}", _language(analysis), said))))
-    show_rows(console, table, lines)
-    if len(shown) > SHOWN_ROWS:
-        console.print(f"… and {len(shown) - SHOWN_ROWS} more, all in the table below", highlight=False)
+        text = reasons or "; ".join(analysis.warnings)
+        table.add_row(escape(analysis.id), f"[{colour}]{kind}[/]", escape(_language(analysis)), escape(text))
+        lines.append("; ".join(filter(None, (f"{analysis.id}: {kind}", _language(analysis), text))))
+    print_rows(console, table, lines)
+    if len(listed) > MAX_ROWS:
+        console.print(f"… and {len(listed) - MAX_ROWS} more, all in the table below", highlight=False)
     counts = tally([analysis.verdict for analysis in analysed.analyses])
-    said = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
-    console.print(f"{said}; {analysed.seconds:.0f} s; {escape(analysed.url)}", highlight=False, soft_wrap=True)
+    text = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+    console.print(f"{text}; {analysed.seconds:.0f} s; {escape(analysed.url)}", highlight=False, soft_wrap=True)
     console.print(escape(analysed.page), highlight=False, soft_wrap=True)
 
 

@@ -71,8 +71,8 @@ def _run() -> None:
     except LipsyncError as error:
         _end(f"error: {error}", 1)
     except OSError as error:
-        said = f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
-        _end(f"error: {addresses.without_secrets(said)}", 1)
+        text = f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
+        _end(f"error: {addresses.without_secrets(text)}", 1)
     except Stopped as stopped:
         _end("stopped. What was finished is kept: run the same command again to go on.", stopped.status)
     except Exception:
@@ -82,9 +82,9 @@ def _run() -> None:
         end_logs()
 
 
-def _end(said: str, status: int) -> NoReturn:
-    _LOG.info("%s", said, exc_info=True)
-    print(said, file=sys.stderr)
+def _end(text: str, status: int) -> NoReturn:
+    _LOG.info("%s", text, exc_info=True)
+    print(text, file=sys.stderr)
     sys.exit(status)
 
 

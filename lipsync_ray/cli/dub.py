@@ -288,7 +288,7 @@ def dub(
 
 def exit_with(summary: Summary, exit_zero: bool = False) -> NoReturn:
     """Show what a run came to, and end the command with its status."""
-    from lipsync_ray.cli.summary_table import show
+    from lipsync_ray.cli.summary_table import print_summary
 
-    show(summary, console_for())
+    print_summary(summary, console_for())
     end(summary.complete, summary.results, exit_zero)

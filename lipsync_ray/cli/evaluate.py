@@ -130,7 +130,7 @@ def evaluate(
 
     log_to(log_file, verbose)
     protocols.allow(allow_protocols)
-    shown = _count(previews)
+    preview_count = _count(previews)
     settings = EvaluateSettings(
         scorer=scorer,  # type: ignore[arg-type]
         scorer_weights=scorer_weights,
@@ -144,8 +144,8 @@ def evaluate(
         judges=judges,
     )
     workers = workers_of(profile, actors, gpus_per_actor, batch, segment, attempts, address, engine_of(engine, address))
-    evaluated = api.evaluate(source, out, settings=settings, workers=workers, previews=shown)
-    _show(evaluated, storage.join(evaluated.out, FILE), console_for())
+    evaluated = api.evaluate(source, out, settings=settings, workers=workers, previews=preview_count)
+    _print(evaluated, storage.join(evaluated.out, FILE), console_for())
     end(evaluated.complete, evaluated.scores, exit_zero)
 
 
@@ -178,12 +178,12 @@ def _count(previews: str) -> int | None:
     return int(previews)
 
 
-def _show(evaluated: Evaluated, page: str, console: Console) -> None:
+def _print(evaluated: Evaluated, page: str, console: Console) -> None:
     from lipsync_ray.io.formatting import number
-    from lipsync_ray.jobs.evaluate.summary import groups, shown_metrics
+    from lipsync_ray.jobs.evaluate.summary import groups, listed_metrics
 
     rows = groups(evaluated.scores, evaluated.fids)
-    metrics = [metric for metric in shown_metrics(rows) if metric.name in _IN_TERMINAL]
+    metrics = [metric for metric in listed_metrics(rows) if metric.name in _IN_TERMINAL]
     table = Table(box=None, pad_edge=False)
     for name in ("language", "model", "videos"):
         table.add_column(name)
@@ -197,9 +197,9 @@ def _show(evaluated: Evaluated, page: str, console: Console) -> None:
     console.print(table, highlight=False)
     for note in sorted({fid.note for fid in evaluated.fids if fid.note}):
         console.print(f"FID: {note}", style="yellow", highlight=False, markup=False, soft_wrap=True)
-    doubted = [(score.id, said) for score in evaluated.scores for said in score.warnings or ()]
-    for name, said in doubted[:_MOST_NAMED]:
-        console.print(f"{name}: {said}", style="yellow", highlight=False, markup=False, soft_wrap=True)
+    doubted = [(score.id, warning) for score in evaluated.scores for warning in score.warnings or ()]
+    for name, warning in doubted[:_MOST_NAMED]:
+        console.print(f"{name}: {warning}", style="yellow", highlight=False, markup=False, soft_wrap=True)
     if len(doubted) > _MOST_NAMED:
         console.print(f"… and {len(doubted) - _MOST_NAMED} more warnings, in the tables", highlight=False)
     alone = Counter(score.reference_error for score in evaluated.scores if score.reference and score.reference_error)
@@ -220,7 +220,7 @@ def _show(evaluated: Evaluated, page: str, console: Console) -> None:
         )
     if len(missing) > _MOST_NAMED:
         console.print(f"… and {len(missing) - _MOST_NAMED} more, in the tables", highlight=False)
-    said = (
+    warning = (
         f"{len(evaluated.scores) - len(missing)} of {len(evaluated.scores)} videos scored in {evaluated.seconds:.0f} s"
     )
-    console.print(f"{said}; {escape(page)}", highlight=False, soft_wrap=True)
+    console.print(f"{warning}; {escape(page)}", highlight=False, soft_wrap=True)

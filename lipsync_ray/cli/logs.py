@@ -40,11 +40,11 @@ class _Terminal(logging.StreamHandler[TextIO]):
 class _File(logging.FileHandler):
     """A file that may stop taking lines: a full disk is told of once, and is no reason to stop the work."""
 
-    _told = False
+    _reported = False
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
-        if not self._told:
-            self._told = True
+        if not self._reported:
+            self._reported = True
             print(
                 f"--log-file {self.baseFilename}: {sys.exc_info()[1]}. The work goes on; the log has gaps",
                 file=sys.stderr,

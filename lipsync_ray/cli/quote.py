@@ -82,7 +82,7 @@ def dry_run(
         table, out, settings=settings, workers=workers, cluster=cluster, rates=rates, prices=prices
     )  # fmt: skip
     console = console_for()
-    _show(plan, cluster, console)
+    _print(plan, cluster, console)
     console.print(
         f"planned in {time.monotonic() - began:.1f} s, with {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MB "
         "of memory; nothing was started",
@@ -90,7 +90,7 @@ def dry_run(
     )
 
 
-def _show(plan: Quote, cluster: Cluster, console: Console) -> None:
+def _print(plan: Quote, cluster: Cluster, console: Console) -> None:
     left = plan.dubs - plan.before - len(plan.unreadable)
     before = f"; {plan.before:,} are done" if plan.before else ""
     lines = [
@@ -160,7 +160,7 @@ def calibrate(
 
     Once for each model, restoration and kind of machine; about two minutes.
     """
-    from lipsync_ray.engine.rates import default_place
+    from lipsync_ray.engine.rates import default_rates_url
     from lipsync_ray.errors import SettingsError
     from lipsync_ray.quotes import calibrate as measure
     from lipsync_ray.settings import DubSettings, Workers
@@ -188,6 +188,6 @@ def calibrate(
     codecs = ", ".join(f"{codec} {1000 * seconds:+.1f}" for codec, seconds in found.decode.items())
     console.print(f"decoding a megapixel, to H.264: {codecs or 'no other encoder to compare'} ms", highlight=False)
     console.print(
-        f"a run's start and end {found.start_s:.0f} s; CPUs busy {found.busy:.0%}; {escape(rates or default_place())}",
+        f"a run's start and end {found.start_s:.0f} s; CPUs busy {found.busy:.0%}; {escape(rates or default_rates_url())}",
         highlight=False, soft_wrap=True,
     )  # fmt: skip

@@ -44,10 +44,10 @@ def _headline(found: RunStatus) -> str:
     left = found.rows - sum(found.counts.values())
     rows = ", ".join(filter(None, (counts, f"{left} left" if left else "")))
     where = f" (process {found.process} on {found.host})" if found.process else ""
-    said = {"running": "runs", "ended": "has ended", "killed": "was ended from outside: run the same command again"}
+    states = {"running": "runs", "ended": "has ended", "killed": "was ended from outside: run the same command again"}
     since = f", {time_left(found.seconds)} so far" if found.state == "running" else f" after {time_left(found.seconds)}"
     since = "" if found.state == "killed" else since
-    return f"{found.job} {escape(found.run)}: {said[found.state]}{since}{escape(where)}; {found.rows} rows: {rows or 'none'}"
+    return f"{found.job} {escape(found.run)}: {states[found.state]}{since}{escape(where)}; {found.rows} rows: {rows or 'none'}"
 
 
 def _cells(state: dict[str, Any], running: bool) -> tuple[str, ...]:

@@ -6,15 +6,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from lipsync_ray.cli.tables import show_rows
+from lipsync_ray.cli.tables import print_rows
 from lipsync_ray.io import storage
 from lipsync_ray.io.formatting import number, text_or_dash
 from lipsync_ray.io.results import Result, Summary, line_of
 
-SHOWN_ROWS = 50
+MAX_ROWS = 50
 
 
-def show(summary: Summary, console: Console) -> None:
+def print_summary(summary: Summary, console: Console) -> None:
     """Print what became of every row, what did not become a video first."""
     table = Table(box=None, pad_edge=False)
     for name, justify in (
@@ -28,20 +28,20 @@ def show(summary: Summary, console: Console) -> None:
     ):
         table.add_column(name, justify=justify, no_wrap=bool(name))  # type: ignore[arg-type]
     lines: list[str] = []
-    shown = sorted(summary.results, key=lambda result: (result.status == "done", not result.warnings))[:SHOWN_ROWS]
-    for result in shown:
+    listed = sorted(summary.results, key=lambda result: (result.status == "done", not result.warnings))[:MAX_ROWS]
+    for result in listed:
         colour = {"done": "green", "failed": "red", "no_face": "yellow"}[result.status]
         output = (
             [] if result.output is None else [result.output.removeprefix(f"{storage.parent(summary.results_url)}/")]
         )
         warnings = [f"! {warning}" for warning in result.warnings]
-        told = (output or [f"{text_or_dash(result.stage)}: {text_or_dash(result.error)}"]) + warnings
+        texts = (output or [f"{text_or_dash(result.stage)}: {text_or_dash(result.error)}"]) + warnings
         lines += [line_of(result), *(f"  {text}" for text in output + warnings)]
         numbers = (number(value, digits) for value, digits in _numbers(result))
-        table.add_row(escape(result.id), f"[{colour}]{result.status}[/]", *numbers, escape("\n".join(told)))
-    show_rows(console, table, lines)
-    if len(summary.results) > len(shown):
-        console.print(f"… and {len(summary.results) - len(shown)} more, all in the table below", highlight=False)
+        table.add_row(escape(result.id), f"[{colour}]{result.status}[/]", *numbers, escape("\n".join(texts)))
+    print_rows(console, table, lines)
+    if len(summary.results) > len(listed):
+        console.print(f"… and {len(summary.results) - len(listed)} more, all in the table below", highlight=False)
     counts = {status: sum(r.status == status for r in summary.results) for status in ("done", "failed", "no_face")}
     counted = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
     warned = sum(bool(result.warnings) for result in summary.results)

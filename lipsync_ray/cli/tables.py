@@ -9,7 +9,7 @@ from rich.measure import Measurement
 from rich.table import Table
 
 
-def show_rows(console: Console, table: Table, lines: Sequence[str]) -> None:
+def print_rows(console: Console, table: Table, lines: Sequence[str]) -> None:
     """Print the table; the lines instead, where the terminal is too narrow for the table's words.
 
     Parameters

@@ -11,7 +11,7 @@ from lipsync_ray.cli.logs import LogFile, Verbose, log_to
 from lipsync_ray.cli.options import Actors, Address, Attempts, EngineOption, ExitZero, Gpus, end, engine_of
 from lipsync_ray.io.console import console_for
 
-SHOWN = 5
+MAX_ROWS = 5
 
 
 def train(
@@ -99,9 +99,9 @@ def train(
     console = console_for()
     lost = [row for row in trained.rows if row.status != "used"]
     warned = [row for row in trained.rows if row.warnings]
-    for row in lost[:SHOWN]:
+    for row in lost[:MAX_ROWS]:
         console.print(f"{row.id}: {row.error}", style="yellow", highlight=False, markup=False, soft_wrap=True)
-    for row in warned[:SHOWN]:
+    for row in warned[:MAX_ROWS]:
         text = "; ".join(row.warnings)
         console.print(f"{row.id}: {text}", style="yellow", highlight=False, markup=False, soft_wrap=True)
     for name, value in trained.measured.items():

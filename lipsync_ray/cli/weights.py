@@ -8,7 +8,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from lipsync_ray.cli.tables import show_rows
+from lipsync_ray.cli.tables import print_rows
 from lipsync_ray.io.console import console_for
 
 if TYPE_CHECKING:
@@ -33,13 +33,13 @@ def weights_list() -> None:
     for entry in weights.REGISTRY:
         path = weights.location(entry)
         here = "bundled" if entry.bundled else ("yes" if path.is_file() else "no")
-        held = entry.size or (path.stat().st_size if path.is_file() else None)
-        size = f"{held / 1e6:.1f} MB" if held else "not known"
+        size_bytes = entry.size or (path.stat().st_size if path.is_file() else None)
+        size = f"{size_bytes / 1e6:.1f} MB" if size_bytes else "not known"
         names = line.join([entry.name, *(f"(= {alias})" for alias in entry.aliases)])
         table.add_row(names, here, size, entry.licence, str(path))
         lines += [f"{', '.join((entry.name, *entry.aliases))}: {here}, {size}; {entry.licence}", f"  {path}"]
     if console.is_terminal:
-        show_rows(console, table, lines)
+        print_rows(console, table, lines)
     else:
         console.width = console.measure(table, options=console.options.update(width=_ANY_WIDTH)).maximum
         console.print(table, highlight=False)
@@ -55,8 +55,8 @@ def weights_fetch(names: Annotated[list[str], typer.Argument(help="Names from `w
     console = console_for()
     lost = []
     asked = [entry.name for entry in _entries(names)]
-    beside = [name for entry in _entries(names) for name in entry.beside]
-    for entry in _entries(list(dict.fromkeys((*asked, *beside)))):
+    companions = [name for entry in _entries(names) for name in entry.companions]
+    for entry in _entries(list(dict.fromkeys((*asked, *companions)))):
         console.print(f"{entry.name}, licence: {entry.licence}", highlight=False, soft_wrap=True)
         try:
             console.print(str(weights.fetch(entry, download_line(console))), highlight=False, soft_wrap=True)

@@ -1,8 +1,9 @@
-"""The attempt ledger: how often a row has ended the process that worked on it.
+"""The attempt ledger: counts how often a row has crashed the process that worked on it.
 
-Ray replaces a worker that dies and gives it the same row again, for ever (Ray Data's actor pools have no limit of
-restarts). A marker in storage is written when a stage begins a row and removed when it ends it, well or not; one that is
-left behind is a death. Attempts belong to one run: a row whose driver died is not to blame.
+Ray replaces a dead worker and retries the same row without limit (Ray Data's actor pools have no limit of restarts). A
+stage writes a marker to storage before it works on a row and removes it afterwards, whether the row succeeded or
+failed. A marker that is left behind counts as a death. Attempts belong to one run: the death of a driver is not charged
+to a row.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ class Ledger:
 
     Attributes
     ----------
-    url : a folder of one run
+    url : folder of one run
     limit : deaths after which a row is given up
     """
 
@@ -31,11 +32,11 @@ class Ledger:
     limit: int
 
     def begin(self, key: str, stage: str) -> Attempt:
-        """Note that this process begins a row.
+        """Record that this process starts a row.
 
         Raises
         ------
-        WorkerDiedError : it has already ended `limit` processes in this stage
+        WorkerDiedError : the row has already ended `limit` processes in this stage
         """
         folder = storage.join(self.url, key)
         deaths = sum(name.startswith(f"{stage}-") for name in storage.list_names(folder))
@@ -53,17 +54,17 @@ class Ledger:
 
 @dataclass(frozen=True)
 class Attempt:
-    """One begun attempt.
+    """An attempt that has started.
 
     Attributes
     ----------
     number : 1 for the first
-    marker : its note in storage
+    marker : URL of its marker
     """
 
     number: int
     marker: str
 
     def end(self) -> None:
-        """The process has survived it."""
+        """Remove the marker: the process survived."""
         storage.remove(self.marker)

@@ -1,4 +1,4 @@
-"""Remove from a run's folder what it keeps of people, and what a next run makes again where it needs it."""
+"""Removes personal data and caches from a run's folder; a later run recreates what it needs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lipsync_ray.engine.occupancy import run_lock
 from lipsync_ray.errors import SettingsError
 from lipsync_ray.io import storage
 from lipsync_ray.io.run_contents import JOBS, Use, cache_folders, kind_of
-from lipsync_ray.io.run_folder import REPORT, UNKNOWN, holds, owner_of
+from lipsync_ray.io.run_folder import REPORT, UNKNOWN, describe_owner, owner_of
 from lipsync_ray.io.sizes import sizes_below
 
 _REMOVERS = 32
@@ -25,9 +25,9 @@ class Kept:
 
     Attributes
     ----------
-    what, use : see :class:`~lipsync_ray.io.run_contents.Kind`; use is None of files that no run of the job made
+    what, use : see :class:`~lipsync_ray.io.run_contents.Kind`; use is None for files that no run of the job made
     files : their paths in the folder
-    size : bytes
+    size : in bytes
     goes : whether they are removed
     """
 
@@ -39,16 +39,16 @@ class Kept:
 
 
 def contents(out: str, previews: bool) -> list[Kept]:
-    """What lies in a run's folder, what goes first.
+    """List what a run's folder contains, files to remove first.
 
     Parameters
     ----------
     out : path or URL
-    previews : whether they go, too
+    previews : whether previews are removed, too
 
     Raises
     ------
-    SettingsError : no run's folder
+    SettingsError : not the folder of a run
     """
     out = storage.absolute(out)
     job = _job_of(out)
@@ -69,19 +69,19 @@ def contents(out: str, previews: bool) -> list[Kept]:
 def _job_of(out: str) -> str:
     found = owner_of(out)
     if found is None:
-        raise SettingsError(f"{out}: no run in it; expected the folder of one")
+        raise SettingsError(f"{out}: contains no run; expected the folder of a run")
     job = found.partition(" ")[0]
     if found in (UNKNOWN, REPORT) or job not in JOBS:
-        raise SettingsError(f"{out}: {holds(found)}; expected the folder of a run of {', '.join(JOBS)}")
+        raise SettingsError(f"{out}: {describe_owner(found)}; expected the folder of a run of {', '.join(JOBS)}")
     return job
 
 
 def clean(out: str, previews: bool, console: Console) -> list[Kept]:
-    """Remove it; what was there before.
+    """Remove the files; return what the folder contained before.
 
     Raises
     ------
-    SettingsError : no run's folder, or a run works there
+    SettingsError : not the folder of a run, or a run is working there
     """
     out = storage.absolute(out)
     contents(out, previews)  # before anything is written there

@@ -1,4 +1,4 @@
-"""Whether a Ray cluster answers at an address, before Ray itself asks: it would for a quarter of an hour."""
+"""Checks that a Ray cluster answers at an address, because Ray itself would retry for a quarter of an hour."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ _CLIENT_PORT = 10001
 
 
 def check_address(address: str, option: str) -> None:
-    """Look whether a cluster is there.
+    """Check that a cluster answers.
 
     Parameters
     ----------
     address : ``host:port`` of a head node, ``ray://host:port``, or ``auto`` for a cluster on this machine
-    option : where it was said, for the message
+    option : where the address was given, for the message
 
     Raises
     ------
-    ClusterError : nobody listens there, or what does is no Ray cluster
+    ClusterError : nothing listens there, or it is not a healthy Ray cluster
     """
     if address == "auto":
         _check_any(option)
@@ -35,24 +35,24 @@ def check_address(address: str, option: str) -> None:
         socket.create_connection((host, port), timeout=CONNECT_S).close()
     except OSError as error:
         raise ClusterError(
-            f"{option} {address}: no Ray cluster answers there ({error.strerror or error}); start it, or leave "
-            "it out to work on this machine alone"
+            f"{option} {address}: no Ray cluster answers there ({error.strerror or error}); start it, or omit the "
+            "address to run on this machine"
         ) from error
     with suppress_stderr():
         well = client or _within(ANSWER_S, lambda: _healthy(f"{host}:{port}"))
     if not well:
-        raise ClusterError(f"{option} {address}: something listens there, but it is no Ray cluster that is well")
+        raise ClusterError(f"{option} {address}: something listens there, but it is not a healthy Ray cluster")
 
 
 def _check_any(option: str) -> None:
     from ray._private.services import find_gcs_addresses
 
     if not find_gcs_addresses():
-        raise ClusterError(f"{option} auto: no Ray cluster runs on this machine; start it, or leave it out")
+        raise ClusterError(f"{option} auto: no Ray cluster runs on this machine; start it, or omit the address")
 
 
 def _parts(address: str, option: str) -> tuple[str, int, bool]:
-    """(host, port, whether it is that of a Ray client server)."""
+    """(host, port, whether it is a Ray client server)."""
     client = address.startswith("ray://")
     if "://" in address and not client:
         raise ClusterError(f"{option} {address}: expected host:port of a Ray head node, or ray://host:port")
@@ -69,12 +69,12 @@ def _parts(address: str, option: str) -> tuple[str, int, bool]:
 def _healthy(address: str) -> bool:
     from ray._raylet import GcsClient  # type: ignore[attr-defined]
 
-    GcsClient(address=address)  # connects, and says so if nobody answers
+    GcsClient(address=address)  # connects, or raises
     return True
 
 
 def _within(seconds: float, call: Callable[[], bool]) -> bool:
-    """What a call says; False where it takes longer, or fails."""
+    """Result of a call; False if it takes longer than `seconds`, or fails."""
     answers: list[bool] = []
 
     def ask() -> None:

@@ -1,4 +1,4 @@
-"""Who does a job's work: the runner, how it is divided, where attempts are noted, where progress is told."""
+"""What a job's passes need to run: the runner, worker settings, the attempt ledger, the console."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ Row = TypeVar("Row", bound=Keyed)
 
 @dataclass(frozen=True)
 class RunContext:
-    """What a pass needs to run.
+    """Resources of a run's passes.
 
     Attributes
     ----------
-    runner : takes rows through stages
+    runner : runs rows through stages
     workers : how much of it to use
     console : for progress lines
-    ledger : of attempts, of this run
-    failures : told, in the log and to the console
+    ledger : of this run's attempts
+    failures : reports failures in the log and on the console
     """
 
     runner: Runner
@@ -48,11 +48,11 @@ class RunContext:
 
     @property
     def cluster(self) -> Cluster:
-        """What there is to work with."""
+        """Resources of the runner."""
         return self.runner.cluster
 
     def tasks(self, name: str, function: Callable[[Item], Result]) -> Tasks[Item, Result]:
-        """Small jobs, a few at a time: on one small machine no more than it has CPUs, each is a process there."""
+        """Small jobs, a few at a time: on one machine at most as many as CPUs, since each is a process."""
         nodes = self.cluster.nodes
         most = TASKS_PER_NODE * nodes
         limit = max(2, min(most, int(self.cluster.cpus))) if nodes == 1 else most
@@ -66,19 +66,19 @@ class RunContext:
         for item in items:
             tasks.submit(item)
         for item, answer in tasks.finished(wait=True):
-            if isinstance(answer, Failure) and answer.detail:  # of an expected one its row tells
-                self.failures.tell(getattr(item, "key", name), answer)
+            if isinstance(answer, Failure) and answer.detail:  # expected failures are in their rows
+                self.failures.report(getattr(item, "key", name), answer)
             yield item, answer
 
     def run_rows(
         self, name: str, unit: str, rows: Sequence[Row], stages: Sequence[StageSpec], frames: Callable[[Row], int]
     ) -> Iterator[tuple[Row, Outcome]]:
-        """(row, outcome) of rows that belong to no video, in the order in which they end, with progress.
+        """Run rows that belong to no video, with progress; yield (row, outcome) in the order in which they end.
 
         Parameters
         ----------
-        name, unit : of the progress line, and what a row is called in it
-        frames : how much work a row is
+        name, unit : of the progress line; name of a row in it
+        frames : number of frames of a row
         """
         yield from self._follow(name, unit, rows, self.runner.run(rows, stages, self.ledger), frames)
 
@@ -93,11 +93,11 @@ class RunContext:
                     frames(row), outcome.failure is not None, outcome.seconds, outcome.fetched, outcome.cpu
                 )
                 if outcome.failure is not None:
-                    self.failures.tell(outcome.key, outcome.failure)
+                    self.failures.report(outcome.key, outcome.failure)
                 yield row, outcome
 
     def late_rows(self, name: str, unit: str, most: int, stages: Sequence[StageSpec]) -> LateRows:
-        """A pool that loads now, for rows (at most so many) that come when an earlier pass has ended."""
+        """A pool that loads now, for up to `most` rows that are known when an earlier pass has ended."""
         return LateRows(self, name, unit, most, stages)
 
 
@@ -117,7 +117,7 @@ class LateRows:
             )
 
     def run(self, rows: Sequence[Row], frames: Callable[[Row], int]) -> Iterator[tuple[Row, Outcome]]:
-        """(row, outcome) of every row, in the order in which they end; once."""
+        """Run the rows; yield (row, outcome) in the order in which they end. Call once."""
         try:
             yield from self._context._follow(self._name, self._unit, rows, self._answers(rows), frames)
         finally:
@@ -125,7 +125,7 @@ class LateRows:
                 self._flow.end()
 
     def _answers(self, rows: Sequence[Row]) -> Iterator[Outcome]:
-        """What becomes of every row, also of those that do not come back."""
+        """Outcomes of all rows, including those that the engine lost."""
         left = {row.key for row in rows}
         lost = Failure(ENGINE, "nothing was started")
         if self._flow is not None:

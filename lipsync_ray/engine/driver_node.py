@@ -1,4 +1,4 @@
-"""Actors that a whole run hangs on: they live on the driver's node, so that no other node's loss takes them along."""
+"""Places actors that a whole run depends on on the driver's node, so that they survive the loss of other nodes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def options() -> dict[str, Any]:
-    """How Ray places such an actor; it needs no CPU, so the driver's node may have none."""
+    """Ray options of such an actor. It reserves no CPU, since the driver's node may have none."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 

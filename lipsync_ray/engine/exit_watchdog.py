@@ -1,7 +1,7 @@
-"""Tells of a driver that is killed, or ended by Ray's own code, and clears Ray's folder away.
+"""Explains the end of a driver that is killed, or ended by Ray's own code, and removes Ray's folder.
 
-When the head of a Ray cluster is lost, Ray ends the process that drives it, without an exception; so does the system
-when memory runs out. A small process beside this one then says so. Of a process that ends by itself it says nothing.
+When the head of a Ray cluster is lost, Ray ends the driver without an exception; the system does so when memory runs
+out. A small companion process then prints a message. It prints nothing if the driver ends by itself.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import os
 import subprocess
 import sys
 
-# Run alone, without this package: it has to be there at once. It reads one line a pattern of folders to clear away, "ends" and "done".
-# On a busy machine Ray's processes write into their folder for a while yet: it is removed until it stays away.
+# Runs without this package, to start at once. Each line it reads is a pattern of folders to remove, "ends" or "done".
+# On a busy machine Ray's processes still write into their folder for a while: it is removed until it stays away.
 _PROGRAM = """
 import glob, os, shutil, signal, sys, time
 for name in ("SIGINT", "SIGTERM", "SIGHUP"):
@@ -31,8 +31,7 @@ if not (ends or done):
 sys.stderr.close(); sys.stdout.close(); os.close(2); os.close(1)
 if not done:
     time.sleep(float(sys.argv[2]))
-away = 0
-for turn in range(60):
+away = 0 for attempt in range(60):
     there = [folder for pattern in patterns for folder in glob.glob(pattern)]
     for folder in there:
         shutil.rmtree(folder, ignore_errors=True)
@@ -41,15 +40,15 @@ for turn in range(60):
         break
     time.sleep(0.5)
 """
-_LINGER_S = 5.0  # in which Ray's processes notice that their driver is gone
+_LINGER_S = 5.0  # for Ray's processes to notice that their driver is gone
 
 
 class ExitWatchdog:
-    """Kept while a session is open.
+    """A companion process, kept while a session is open.
 
     Parameters
     ----------
-    text : what is said if this process ends before :meth:`ends` or :meth:`done`, and not by an exception or ``sys.exit``
+    text : printed if this process ends before :meth:`ends` or :meth:`done`, and not by an exception or ``sys.exit``
     """
 
     def __init__(self, text: str) -> None:
@@ -64,31 +63,31 @@ class ExitWatchdog:
         atexit.register(self.ends)
 
     def clear(self, folder: str, name: str) -> None:
-        """Have folders removed when this process has ended, whichever way.
+        """Remove folders after this process has ended, in whatever way.
 
         Parameters
         ----------
-        folder : in which they are
-        name : a pattern, as of a shell
+        folder : their parent
+        name : a glob pattern
         """
-        self._tell(os.path.join(glob.escape(folder), name))
+        self._send(os.path.join(glob.escape(folder), name))
 
     def ends(self) -> None:
-        """The work is over, well or not: from here on this process ends by itself."""
-        self._tell("ends")
+        """Declare that the work is over, well or not: from now on this process ends by itself."""
+        self._send("ends")
 
     def done(self) -> None:
-        """Nothing is left to clear away later."""
+        """End the companion process: nothing is left to remove."""
         atexit.unregister(self.ends)
-        self._tell("done")
+        self._send("done")
         assert self._process.stdin is not None
         try:
             self._process.stdin.close()
         except BrokenPipeError:
-            pass  # somebody has ended it; then nothing is cleared away
+            pass  # the companion process was ended; nothing is removed
         self._process.wait()
 
-    def _tell(self, line: str) -> None:
+    def _send(self, line: str) -> None:
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(f"{line}\n")

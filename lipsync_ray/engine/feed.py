@@ -1,8 +1,8 @@
-"""Rows for a flow that has begun already: handed out one by one as they become known.
+"""Rows for a pipeline that already runs: handed out one by one as they become known.
 
-A flow on Ray Data has a fixed number of blocks. Where its rows are not known yet, the blocks are places in a queue, and
-the first stage asks here what its place stands for. A place means the same row each time, so that Ray may try a block
-again; what is left when the feed is closed stands for nothing.
+A Ray Data pipeline has a fixed number of blocks. If its rows are not known yet, each block is a slot, and the first
+stage asks here which row belongs to its slot. A slot always gives the same row, so that Ray may retry a block. Slots
+that are left when the feed is closed are empty.
 """
 
 from __future__ import annotations
@@ -27,13 +27,14 @@ class RowSlot:
 
     @property
     def key(self) -> str:
-        return f"place-{self.number}"
+        return f"slot-{self.number}"
 
 
 class _RowQueueActor(BarrierActor):
-    """The rows, in one actor, which keeps the pass's roll too. They are kept as bytes: this process need not import what they are made of.
+    """Holds the rows in one actor, which is also the pass's startup barrier. Rows are bytes, so that this process need
+    not import their classes.
 
-    Calls of an actor that waits may overtake one another: the feed is closed when as many rows are there as were sent.
+    Calls of an async actor may overtake one another: the feed is closed when all rows that were sent have arrived.
     """
 
     def __init__(self) -> None:
@@ -56,47 +57,47 @@ class _RowQueueActor(BarrierActor):
             self._all = rows
             self._changed.notify_all()
 
-    async def take(self, place: int, last: str | None) -> tuple[str, bytes] | None:
+    async def assign(self, slot: int, last: str | None) -> tuple[str, bytes] | None:
         async with self._changed:
-            if place not in self._given:
+            if slot not in self._given:
                 await self._changed.wait_for(lambda: self._waiting or self._added == self._all)
-                self._given[place] = self._waiting.take(last) if self._waiting else None
-            return self._given[place]
+                self._given[slot] = self._waiting.pop(last) if self._waiting else None
+            return self._given[slot]
 
 
 class Feed:
-    """A handle that travels to the first stage's actors; the rows end with the last one who holds it."""
+    """A handle for the first stage's actors; the rows are freed with its last copy."""
 
     def __init__(self) -> None:
         import ray
 
-        self._basket: Any = ray.remote(_RowQueueActor).options(**driver_node.options()).remote()
+        self._queue: Any = ray.remote(_RowQueueActor).options(**driver_node.options()).remote()
         self._sent = 0
-        self._last: str | None = None  # what this process was given
+        self._last: str | None = None  # input of the last row that this process received
 
     def add(self, rows: Sequence[Keyed]) -> None:
-        """More rows are known."""
+        """Add rows."""
         self._sent += len(rows)
-        self._basket.add.remote(
+        self._queue.add.remote(
             [(neighbourhood(row), pickle.dumps(row, protocol=pickle.HIGHEST_PROTOCOL)) for row in rows]
         )
 
     def close(self) -> None:
-        """There will be no more."""
-        self._basket.close.remote(self._sent)
+        """Declare that no more rows come."""
+        self._queue.close.remote(self._sent)
 
-    def roll(self) -> StartupBarrier:
-        """The roll of the pass that these rows are for."""
-        return StartupBarrier(self._basket)
+    def barrier(self) -> StartupBarrier:
+        """The startup barrier of the pass that these rows belong to."""
+        return StartupBarrier(self._queue)
 
-    def take(self, place: RowSlot) -> Any:
-        """The row that a place stands for, as soon as it is known; None where there is none.
+    def row_for(self, slot: RowSlot) -> Any:
+        """Wait for the row of a slot; None if the slot is empty.
 
-        Of the rows that wait, one that reads what this process has read last, where there is one.
+        Prefers a waiting row with the same input as this process's last row.
         """
         import ray
 
-        given = ray.get(self._basket.take.remote(place.number, self._last))
+        given = ray.get(self._queue.assign.remote(slot.number, self._last))
         if given is None:
             return None
         self._last, data = given

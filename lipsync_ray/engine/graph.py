@@ -133,12 +133,14 @@ class StreamedPass(PassState[Video, Order, Made]):
             return
         runner, most, ledger = context.runner, len(rows), context.ledger
         if ready:
-            self._flow = Flow(spec.name, lambda stop: runner.run(rows, spec.stages, ledger, stop), self._come)
+            self._flow = Flow(spec.name, lambda stop: runner.run(rows, spec.stages, ledger, stop), self._receive)
         else:
             self._feed = feed = runner.feed()
-            self._flow = Flow(spec.name, lambda stop: runner.run_fed(feed, most, spec.stages, ledger, stop), self._come)
+            self._flow = Flow(
+                spec.name, lambda stop: runner.run_fed(feed, most, spec.stages, ledger, stop), self._receive
+            )
 
-    def _come(self, outcome: Outcome | Failure) -> None:
+    def _receive(self, outcome: Outcome | Failure) -> None:
         if isinstance(outcome, Failure):
             self._broken = outcome
         else:
@@ -148,16 +150,16 @@ class StreamedPass(PassState[Video, Order, Made]):
     def begin(self, name: str) -> None:
         """A video is ready."""
         rows = self.add(name)
-        if self.spec.in_turn:
+        if self.spec.sequential:
             self._later[name] = deque(rows[1:])
             rows = rows[:1]
         if rows and self._feed is not None:
             self._feed.add(rows)
 
-    def take(self, outcome: Outcome, progress: ProgressReporter) -> None:
+    def on_outcome(self, outcome: Outcome, progress: ProgressReporter) -> None:
         """A row has come back; where rows are made in turn, it is the next one's."""
         name = self.of[outcome.key][0]
-        super().take(outcome, progress)
+        super().on_outcome(outcome, progress)
         later = self._later.get(name)
         if not later:
             return
@@ -165,7 +167,7 @@ class StreamedPass(PassState[Video, Order, Made]):
             self._feed.add([later.popleft()])
         else:  # the video has ended: nor will these come
             while later:
-                super().take(Outcome(later.popleft().key, None, outcome.failure), progress)
+                super().on_outcome(Outcome(later.popleft().key, None, outcome.failure), progress)
         if self._closing:
             self.close()
 
@@ -180,11 +182,11 @@ class StreamedPass(PassState[Video, Order, Made]):
         while self.spec.ready:
             self.begin(self.spec.ready.popleft())
         while not self._events.empty():
-            self.take(self._events.get(), self.progress)
+            self.on_outcome(self._events.get(), self.progress)
         if self._broken is not None and self._events.empty():
             for key in sorted(self.of):
                 if key in self.of:
-                    self.take(Outcome(key, None, self._broken), self.progress)
+                    self.on_outcome(Outcome(key, None, self._broken), self.progress)
         self.settle()
 
     def end(self) -> None:

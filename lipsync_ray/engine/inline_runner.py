@@ -1,7 +1,7 @@
-"""The engine that is this process: stages on threads, which decoders, OpenCV, torch and the encoder let run side by side.
+"""The inline engine: stages run on threads of this process. Decoders, OpenCV, torch and the encoder release the GIL.
 
-Nothing is started, so the first frame is drawn at once: for one pair, a notebook, a test. What would end a worker's
-process ends this one: there is nobody who tries again.
+Nothing has to start, so the first frame is drawn at once: for one pair, a notebook, a test. A crash that would end a
+worker's process ends this one, without a retry.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeVar
 from lipsync_ray.cpus import MOST_THREADS, usable_cpus
 from lipsync_ray.engine import runners
 from lipsync_ray.engine.attempts import Ledger
-from lipsync_ray.engine.flows import PATIENCE_S
+from lipsync_ray.engine.flows import JOIN_TIMEOUT_S
 from lipsync_ray.engine.locality_queue import LocalityQueue, neighbourhood
 from lipsync_ray.engine.runners import Cluster
 from lipsync_ray.engine.stages import Failure, Keyed, Outcome, StageSpec, build_stage, guarded, pools, run_stage
@@ -27,20 +27,20 @@ from lipsync_ray.errors import SettingsError
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-_BUILDING = threading.Lock()  # libraries' loaders were not made for two at a time
-WAITING = 1  # rows that wait for a stage
-POLL_S = 0.2  # between two looks whether the pass has been left
+_BUILDING = threading.Lock()  # loaders of libraries are not thread-safe
+WAITING = 1  # rows that may wait for a stage
+POLL_S = 0.2  # between two checks whether the pass was stopped
 
 
 def inline_cluster() -> Cluster:
-    """What this process works with: one GPU where there is one."""
+    """Resources of this process, with at most one GPU."""
     import torch
 
     return Cluster(min(usable_cpus(), float(MOST_THREADS)), float(min(1, torch.cuda.device_count())), 1)
 
 
 class InlineRunner:
-    """Threads of this process, on one GPU where there is one."""
+    """Runs stages on threads of this process, with at most one GPU."""
 
     opened_s = 0.0
 
@@ -48,7 +48,7 @@ class InlineRunner:
         self.cluster = inline_cluster()
 
     def open(self, urls: Iterable[str] = ()) -> None:
-        pass  # there is nothing to be opened
+        pass  # nothing to open
 
     def run(
         self, rows: Sequence[Keyed], stages: Sequence[StageSpec], ledger: Ledger, stop: threading.Event | None = None
@@ -74,14 +74,14 @@ class InlineRunner:
     ) -> runners.Tasks[Item, Result]:
         return _Tasks(name, function, limit)
 
-    def together(self, body: Body, count: int, gpu: bool, attempts: int, tell: Callable[[Any], None]) -> None:
+    def together(self, body: Body, count: int, gpu: bool, attempts: int, notify: Callable[[Any], None]) -> None:
         if count > 1:
-            raise SettingsError(f"{count} processes were asked for: --engine inline trains in this one alone")
-        body(ALONE, tell)
+            raise SettingsError(f"{count} processes were requested: --engine inline trains in this process only")
+        body(ALONE, notify)
 
 
 class _Feed:
-    """Rows from one thread to another, those that share their input together."""
+    """Passes rows from one thread to another; rows that share their input come together."""
 
     def __init__(self) -> None:
         self._rows: LocalityQueue[Keyed] = LocalityQueue()
@@ -106,12 +106,12 @@ class _Feed:
                 self._changed.wait_for(lambda: self._rows or self._closed)
                 if not self._rows:
                     return
-                last, row = self._rows.take(last)
+                last, row = self._rows.pop(last)
             yield row
 
 
 class _Line:
-    """A short queue between stages that both sides leave when the pass is left."""
+    """A short queue between stages; both sides give up when the pass is stopped."""
 
     def __init__(self, left: threading.Event) -> None:
         self._items: queue.Queue[Outcome | None] = queue.Queue(WAITING)
@@ -126,7 +126,7 @@ class _Line:
                 continue
 
     def get(self) -> Outcome | None:
-        """The next row; None where no more comes."""
+        """The next row; None after the last."""
         while not self._left.is_set():
             try:
                 return self._items.get(timeout=POLL_S)
@@ -179,8 +179,8 @@ def _run(
             yield outcome
     finally:
         left.set()
-        for thread in threads[1:]:  # the first one may wait for rows that never come
-            thread.join(PATIENCE_S)
+        for thread in threads[1:]:  # the first thread may wait for rows that never come
+            thread.join(JOIN_TIMEOUT_S)
 
 
 class _Tasks(Generic[Item, Result]):

@@ -1,7 +1,7 @@
-"""One run of a job, whatever the job: its id, its folder, what is under way, what has ended, and run.json.
+"""One run of any job: its id, its folder, active and ended rows, and run.json.
 
-A job subclasses :class:`JobRun`, declares itself by a :class:`JobSpec`, and says how a row of its table is made of what is
-known of a video. Keeping what an earlier run ended, failing, ending, counting and recording are here, once.
+A job subclasses :class:`JobRun`, declares itself with a :class:`JobSpec`, and defines how a video becomes a row of its
+table. Reuse of an earlier run's rows, failures, counts and records are handled here.
 """
 
 from __future__ import annotations
@@ -42,15 +42,15 @@ R = TypeVar("R", bound=Row)
 
 @dataclass(frozen=True)
 class JobSpec(Generic[R]):
-    """What a job declares of itself.
+    """Declaration of a job.
 
     Attributes
     ----------
     name : in run.json
     records : its rows and their table
-    noun : what a row is called in the log: "dubs"
-    done : how one that needs no more work is called: "finished"
-    packages : whose versions run.json names besides those of every job
+    noun : name of rows in the log, such as "dubs"
+    done : participle for a completed row, such as "finished"
+    packages : added to the packages whose versions run.json lists for every job
     """
 
     name: str
@@ -61,7 +61,7 @@ class JobSpec(Generic[R]):
 
 
 def grouped(videos: Iterable[Video], key: str) -> dict[str, list[Video]]:
-    """Videos by an attribute, which is a text."""
+    """Group videos by a string attribute."""
     out: dict[str, list[Video]] = defaultdict(list)
     for video in videos:
         out[getattr(video, key)].append(video)
@@ -73,20 +73,20 @@ class JobRun(ABC, Generic[Video, R]):
 
     Parameters
     ----------
-    spec : the job
-    ids : of the rows that were asked for, in the order of the table
-    settings : what was asked for, as JSON values
+    spec : of the job
+    ids : of the requested rows, in the order of the table
+    settings : of the run, as JSON values
     out : the run's folder, absolute
 
     Raises
     ------
-    SettingsError : the folder is another job's, or another kind of training's; nothing in it is touched
+    SettingsError : the folder belongs to another job or another kind of training; nothing in it is touched
 
     Attributes
     ----------
-    context : who does the work
+    context : runner, console and ledger
     active : id → video that has not ended
-    ended : id → row of one that has
+    ended : id → row of an ended video
     """
 
     def __init__(
@@ -107,36 +107,36 @@ class JobRun(ABC, Generic[Video, R]):
         self.context = RunContext(runner, workers, console, Ledger(self.url(_ATTEMPTS, self.id), workers.attempts))
         self.active: dict[str, Video] = {}
         self.ended: dict[str, R] = {}
-        storage.remove(self.url(_ATTEMPTS))  # of a run whose driver died: its rows are not to blame
+        storage.remove(self.url(_ATTEMPTS))  # left by a run whose driver died; not charged to the rows
 
     @abstractmethod
     def row_of(self, video: Video, status: Any, **values: Any) -> R:
-        """The row of a video, with all that is known of it."""
+        """Make the row of a video, with everything known about it."""
 
     def more(self) -> Mapping[str, Any]:
-        """What this job's run.json says besides what every job's does."""
+        """Further fields of this job's run.json."""
         return {}
 
     def url(self, *names: str) -> str:
-        """A place in the run's folder."""
+        """URL of a path in the run's folder."""
         return storage.join(self.out, *names)
 
-    def say(self, line: str) -> None:
-        """A line of the terminal and of the log."""
+    def log(self, line: str) -> None:
+        """Write a line to the terminal and to the log."""
         _LOG.info("%s", line)
         self.context.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     def by(self, key: str) -> dict[str, list[Video]]:
-        """The videos under way, grouped by an attribute."""
+        """Group the active videos by an attribute."""
         return grouped(self.active.values(), key)
 
     def keep(self, usable: Callable[[R], bool], inputs: Callable[[Video], Iterable[str | None]] = lambda _: ()) -> None:
-        """Take what an earlier run ended under the same fingerprint for ended, and open the runner for what is left.
+        """Reuse rows that an earlier run ended under the same fingerprint, and open the runner for the rest.
 
         Parameters
         ----------
-        usable : whether what a record says still holds
-        inputs : files that are read for a video, which every node has to see
+        usable : whether a recorded row is still valid
+        inputs : files that are read for a video, which every node must see
 
         Raises
         ------
@@ -148,24 +148,24 @@ class JobRun(ABC, Generic[Video, R]):
         for name in kept:
             del self.active[name]
         if kept:
-            self.say(f"{len(kept)} of {len(self.ids)} {self.spec.noun} were {self.spec.done} before")
+            self.log(f"{len(kept)} of {len(self.ids)} {self.spec.noun} were {self.spec.done} before")
         if self.active:
             read = (url for video in self.active.values() for url in inputs(video) if url)
             self.context.runner.open(chain([self.url(RUN_FILE)], read))
 
     def fail(self, video: Video, failure: Failure) -> None:
-        """End a video with a reason; a second reason for the same one changes nothing."""
+        """End a video as failed; does nothing if it has already ended."""
         if video.id not in self.active:
             return
-        self.context.failures.tell(video.id, failure)
+        self.context.failures.report(video.id, failure)
         self.end(self.row_of(video, "failed", stage=failure.stage, error=failure.reason))
 
     def end(self, row: R, recorded: bool = True) -> None:
-        """Record what became of a row, its URLs as addresses; from here on a run that starts anew knows it.
+        """Record a row that has ended, without secrets in its URLs; later runs reuse it.
 
         Parameters
         ----------
-        recorded : else what an earlier run recorded of it stays, to be gone on from
+        recorded : False leaves an earlier run's record in place, to resume from
         """
         row = addresses.cleaned(row)
         if recorded:
@@ -175,7 +175,7 @@ class JobRun(ABC, Generic[Video, R]):
 
     @property
     def rows(self) -> list[R]:
-        """All rows, in the order of the table; each has ended."""
+        """All rows, in the order of the table. Call only after all have ended."""
         return [self.ended[name] for name in self.ids]
 
     @property
@@ -184,14 +184,14 @@ class JobRun(ABC, Generic[Video, R]):
         return time.time() - self.began
 
     def finish(self) -> str:
-        """Write the table and close the run; the table's URL."""
+        """Write the table and close the run; return the table's URL."""
         url = self.spec.records.write_table(self.out, self.rows)
         storage.remove(self.url(_ATTEMPTS))
         self.write(time.time())
         return url
 
     def write(self, ended: float | None = None) -> None:
-        """Commit run.json: what was asked for, with what, and how it went."""
+        """Commit run.json: settings, resources, versions and counts."""
         record = {
             "run": self.id,
             "job": self.spec.name,

@@ -1,4 +1,4 @@
-"""In which order waiting rows are handed out: those that share their input one after another to the same worker."""
+"""Orders waiting rows: rows that share their input go one after another to the same worker."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ Row = TypeVar("Row")
 
 
 def neighbourhood(row: Keyed) -> str:
-    """What a row reads, as its `near` says; its own key, where it says nothing: it shares with none."""
+    """Key of a row's input: its `near`; by default its own key, which it shares with none."""
     return str(getattr(row, "near", row.key))
 
 
 class LocalityQueue(Generic[Row]):
-    """Rows that wait, by what they read."""
+    """Waiting rows, grouped by their input."""
 
     def __init__(self) -> None:
         self._waiting: dict[str, deque[Row]] = {}  # in order of arrival; none of them empty
@@ -26,18 +26,18 @@ class LocalityQueue(Generic[Row]):
         return bool(self._waiting)
 
     def add(self, near: str, row: Row) -> None:
-        """A row that reads `near`."""
+        """Add a row whose input is `near`."""
         self._waiting.setdefault(near, deque()).append(row)
 
-    def take(self, last: str | None) -> tuple[str, Row]:
-        """The next row for a worker, and what it reads.
+    def pop(self, last: str | None) -> tuple[str, Row]:
+        """Remove the next row for a worker; return its input and the row.
 
-        One that reads what the worker read `last`; else the first of those with which nobody has begun; else, near the
-        end, one of another worker's.
+        Prefers a row with the input that the worker read `last`, then one whose input no worker has started, then, near
+        the end, one of another worker's input.
         """
         near = last if last in self._waiting else None
         if near is None:
-            # Those begun that still have rows are no more than there are workers: this looks at few.
+            # There are at most as many started inputs with rows as workers: this loop is short.
             fresh = (name for name in self._waiting if name not in self._begun)
             near = next(fresh, None) or next(iter(self._waiting))
         rows = self._waiting[near]

@@ -1,13 +1,13 @@
-"""What a run's passes do, as Ray's metrics: for Prometheus, where a cluster is watched (cluster/monitoring).
+"""Progress of a run's passes as Ray metrics, for Prometheus (see cluster/monitoring).
 
     lipsync_rows_total{pass, outcome}         rows that ended: "done" or "failed"
-    lipsync_rows_left{pass}                   rows that have not
-    lipsync_frames_total{pass}                frames of rows that ended well
+    lipsync_rows_left{pass}                   rows that have not ended
+    lipsync_frames_total{pass}                frames of rows that succeeded
     lipsync_fetched_bytes_total{pass}         bytes that rows have read from object stores
-    lipsync_faces_total{kind}                 faces of rows that ended well: "drawn", "restored"
+    lipsync_faces_total{kind}                 faces of rows that succeeded: "drawn", "restored"
     lipsync_stage_seconds_total{pass, stage}  seconds of work
 
-The driver counts, as outcomes come back: a row that was tried twice counts once. Without Ray nothing is counted.
+The driver counts outcomes as they come back, so a retried row counts once. Without Ray nothing is counted.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 
 
 def count(name: str, frames: int, failed: bool, seconds: Mapping[str, float], fetched: int = 0) -> None:
-    """A row of the pass of that name has ended."""
+    """Count one ended row of the pass `name`."""
     meters = _meters()
     if meters is None:
         return
@@ -34,21 +34,21 @@ def count(name: str, frames: int, failed: bool, seconds: Mapping[str, float], fe
 
 
 def faces(kind: str, number: int) -> None:
-    """So many faces were drawn, or restored."""
+    """Count `number` faces of a kind: "drawn" or "restored"."""
     meters = _meters()
     if meters is not None and number:
         meters["faces_total"].inc(number, {"kind": kind})
 
 
 def left(name: str, rows: int) -> None:
-    """So many rows of the pass have not ended."""
+    """Set the number of rows of a pass that have not ended."""
     meters = _meters()
     if meters is not None:
         meters["rows_left"].set(rows, {"pass": name})
 
 
 def _meters() -> dict[str, Any] | None:
-    ray = sys.modules.get("ray")  # where nobody has imported it, nothing runs on it
+    ray = sys.modules.get("ray")  # not imported: nothing runs on Ray
     return _made() if ray is not None and ray.is_initialized() else None
 
 
@@ -56,13 +56,15 @@ def _meters() -> dict[str, Any] | None:
 def _made() -> dict[str, Any]:
     from ray.util.metrics import Counter, Gauge
 
-    told = {
+    definitions = {
         "rows_total": ("Rows of work that ended.", ("pass", "outcome")),
-        "frames_total": ("Frames of rows that ended well.", ("pass",)),
+        "frames_total": ("Frames of rows that succeeded.", ("pass",)),
         "fetched_bytes_total": ("Bytes that rows have read from object stores.", ("pass",)),
-        "faces_total": ("Faces of rows that ended well.", ("kind",)),
+        "faces_total": ("Faces of rows that succeeded.", ("kind",)),
         "stage_seconds_total": ("Seconds of work.", ("pass", "stage")),
     }
-    meters: dict[str, Any] = {name: Counter(f"lipsync_{name}", text, tags) for name, (text, tags) in told.items()}
+    meters: dict[str, Any] = {
+        name: Counter(f"lipsync_{name}", text, tags) for name, (text, tags) in definitions.items()
+    }
     meters["rows_left"] = Gauge("lipsync_rows_left", "Rows of work that have not ended.", ("pass",))
     return meters

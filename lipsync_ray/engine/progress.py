@@ -1,4 +1,4 @@
-"""What a person sees while a job runs: a live line in a terminal, a line now and then in a log."""
+"""Progress of a job: live lines in a terminal, or a log line every :data:`LOG_EVERY_S` seconds."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ from lipsync_ray.engine import meters
 
 LOG_EVERY_S = 10.0
 _LOG = logging.getLogger(__name__)
-_SHOWN: weakref.WeakKeyDictionary[Console, list[ProgressReporter]] = weakref.WeakKeyDictionary()
+_REPORTERS: weakref.WeakKeyDictionary[Console, list[ProgressReporter]] = weakref.WeakKeyDictionary()
 
 
 def passes_of(console: Console) -> list[dict[str, Any]]:
-    """The passes that were or are shown on a console, as JSON values, for who looks from elsewhere; one that was begun several
-    times, for a long table, is one."""
+    """States of all passes of a console, as JSON values. A pass that was started several times, for a long table,
+    counts as one.
+    """
     found: dict[tuple[str, str], dict[str, Any]] = {}
-    for reporter in list(_SHOWN.get(console, ())):
+    for reporter in list(_REPORTERS.get(console, ())):
         state = reporter.state()
         key = state["name"], state["unit"]
         found[key] = _added(found[key], state) if key in found else state
@@ -34,7 +35,7 @@ def passes_of(console: Console) -> list[dict[str, Any]]:
 
 
 def _added(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
-    """Two states of a pass as one: numbers added, by stage too."""
+    """Merge two states of a pass: add their numbers, also by stage."""
     out = dict(one)
     for name, value in other.items():
         if isinstance(value, dict):
@@ -45,17 +46,18 @@ def _added(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
 
 
 def seconds_left(state: Mapping[str, Any]) -> float | None:
-    """What the rest of a pass takes at its pace so far: by frames, or by rows where they have none; no more than its limit.
+    """Seconds that the rest of a pass takes at its rate so far, by frames, or by rows without frames; at most its
+    limit.
 
     Parameters
     ----------
-    state : of :meth:`ProgressReporter.state`, as JSON values
+    state : from :meth:`ProgressReporter.state`, as JSON values
 
     Returns
     -------
-    None before anything was measured
+    None if nothing was measured yet
     """
-    before = 0 if state["frames"] else state.get("before", 0)  # of rows that an earlier run has done
+    before = 0 if state["frames"] else state.get("before", 0)  # rows that an earlier run finished
     total, done = ("frames", "frames_done") if state["frames"] else ("rows", "done")
     found = []
     if (own := state[done] - before) > 0:
@@ -66,7 +68,7 @@ def seconds_left(state: Mapping[str, Any]) -> float | None:
 
 
 def time_left(seconds: float | None) -> str:
-    """``1:02:03`` or ``2:03``; ``-:--`` where it is not known yet."""
+    """``1:02:03`` or ``2:03``; ``-:--`` for None."""
     if seconds is None:
         return "-:--"
     minutes, rest = divmod(round(seconds), 60)
@@ -75,7 +77,7 @@ def time_left(seconds: float | None) -> str:
 
 
 def progress_bar(console: Console) -> Progress | None:
-    """The live lines of a terminal; None where there is none."""
+    """Live lines of a terminal; None if the console is not a terminal."""
     if not console.is_terminal:
         return None
     return Progress(
@@ -83,7 +85,7 @@ def progress_bar(console: Console) -> Progress | None:
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[said]}"),
+        TextColumn("{task.fields[status]}"),
         TimeElapsedColumn(),
         console=console,
         transient=True,
@@ -92,7 +94,7 @@ def progress_bar(console: Console) -> Progress | None:
 
 @contextmanager
 def phases(console: Console) -> Iterator[Callable[[str, int, int, str], ProgressReporter]]:
-    """Makes phases (name, rows, frames, unit) that are shown beside one another, and ends them all."""
+    """Yield a function (name, rows, frames, unit) that makes reporters, displayed together; ends them all."""
     bar = progress_bar(console)
     with ExitStack() as stack:
         if bar is not None:
@@ -103,7 +105,7 @@ def phases(console: Console) -> Iterator[Callable[[str, int, int, str], Progress
 
 
 class Wake:
-    """Lets one thread sleep until another has something for it."""
+    """Lets one thread sleep until another wakes it."""
 
     def __init__(self) -> None:
         self._event = threading.Event()
@@ -112,24 +114,24 @@ class Wake:
         self._event.set()
 
     def wait(self, seconds: float) -> None:
-        """Until somebody calls, at most so long."""
+        """Sleep until :meth:`up` is called, at most `seconds`."""
         self._event.wait(seconds)
         self._event.clear()
 
 
 class ProgressReporter:
-    """One pass of a job: how far it is, how fast, how many rows have failed.
+    """Progress of one pass of a job: rows done, rate, failures.
 
     Parameters
     ----------
-    console : where to
+    console : to print on
     name : of the pass
-    rows : of work in all
-    frames : in all those rows; 0 where they have none, then rows tell the rate and the time left
-    unit : what a row is called
-    bar : of several passes at a time; without it the phase shows one of its own
-    before : rows that an earlier run has done
-    limit_s : after which the pass ends, whatever is left
+    rows : number of rows in all
+    frames : in all rows; 0 for rows without frames, whose rate and time left are by row
+    unit : name of a row
+    bar : shared by several passes; None for a bar of its own
+    before : rows that an earlier run finished
+    limit_s : seconds after which the pass ends, whatever is left
     """
 
     def __init__(
@@ -153,11 +155,11 @@ class ProgressReporter:
         self._seconds: Counter[str] = Counter()
         self._cpu: Counter[str] = Counter()
         self._fetched = 0
-        _SHOWN.setdefault(console, []).append(self)
+        _REPORTERS.setdefault(console, []).append(self)
         meters.left(name, rows - before)
         self._task: TaskID | None = None
         if self._bar is not None:
-            self._task = self._bar.add_task(name, total=rows, completed=before, said=unit)
+            self._task = self._bar.add_task(name, total=rows, completed=before, status=unit)
 
     def __enter__(self) -> Self:
         if self._bar and not self._shared:
@@ -172,15 +174,16 @@ class ProgressReporter:
             self._bar.stop()
         meters.left(self._name, 0)
         if kind is None and self._rows:
-            self._tell()
+            self._log_line()
 
     @property
     def frames_per_s(self) -> float:
         return self._done_frames / max(1e-9, time.monotonic() - self._began)
 
     def state(self) -> dict[str, Any]:
-        """Name, unit, rows and frames in all and done, rows done before, failures, seconds since it began, bytes fetched; seconds
-        of work and CPU seconds, by stage; where it has one, the limit in seconds."""
+        """The pass as JSON values: name, unit, rows and frames (all and done), rows done before, failures, seconds
+        since the start, bytes fetched, seconds of work and CPU seconds by stage, and the limit in seconds, if any.
+        """
         limit = {} if self._limit_s is None else {"limit": self._limit_s}
         return limit | {
             "name": self._name,
@@ -205,12 +208,12 @@ class ProgressReporter:
         fetched: int = 0,
         cpu: Mapping[str, float] | None = None,
     ) -> None:
-        """A row has ended.
+        """Count an ended row.
 
         Parameters
         ----------
         seconds : of work, by stage
-        fetched : bytes, from object stores
+        fetched : bytes read from object stores
         cpu : seconds, by stage
         """
         self._fetched += fetched
@@ -222,53 +225,53 @@ class ProgressReporter:
         meters.left(self._name, self._rows - self._done_rows)
         self._done_frames += frames
         self.failures += failed
-        self._show()
+        self._update()
 
-    def reach(self, rows: int) -> None:
-        """So many rows are done, those of before among them; fewer than once where work was lost."""
+    def set_done(self, rows: int) -> None:
+        """Set the number of rows done, including those of earlier runs; may decrease when work was lost."""
         self._last = time.monotonic()
         self._done_rows = rows
         meters.left(self._name, self._rows - rows)
-        self._show()
+        self._update()
 
     @property
     def done(self) -> int:
-        """Rows that are done, those of before among them."""
+        """Number of rows done, including those of earlier runs."""
         return self._done_rows
 
-    def _show(self) -> None:
+    def _update(self) -> None:
         if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, completed=self._done_rows, said=self._said())
+            self._bar.update(self._task, completed=self._done_rows, status=self._status())
         elif self._done_rows < self._rows and time.monotonic() - self._logged >= LOG_EVERY_S:
             self._logged = time.monotonic()
-            self._tell()
+            self._log_line()
 
-    def _tell(self) -> None:
+    def _log_line(self) -> None:
         _LOG.info("%s", self.line())
         self._console.print(self.line(), highlight=False, soft_wrap=True)
 
     def line(self) -> str:
         """``lips: segments 12/40, 310 frames/s, 1 failed, 0:32 left``; ``clips: clips 3/9, 0.8 clips/s, 0:07 left``.
 
-        Neither a rate nor a time is told before a row has ended.
+        Omits rate and time left before the first row has ended.
         """
-        return ", ".join(filter(None, (f"{self._name}: {self._unit} {self._done_rows}/{self._rows}", self._said())))
+        return ", ".join(filter(None, (f"{self._name}: {self._unit} {self._done_rows}/{self._rows}", self._status())))
 
     def left_s(self) -> float | None:
-        """Seconds to the end, at the rate so far; None where nothing tells."""
+        """Seconds to the end at the rate so far; None if unknown."""
         return seconds_left(self.state() | {"seconds": time.monotonic() - self._began})
 
-    def _said(self) -> str:
+    def _status(self) -> str:
         elapsed = time.monotonic() - self._began
-        said = []
+        status = []
         if self._done_frames:
-            said.append(f"{self.frames_per_s:.0f} frames/s")
+            status.append(f"{self.frames_per_s:.0f} frames/s")
         elif not self._frames and (own := self._done_rows - self._before) > 0:
-            said.append(f"{own / max(1e-9, elapsed):.1f} {self._unit}/s")
-        said += [f"{self.failures} failed"] if self.failures else []
+            status.append(f"{own / max(1e-9, elapsed):.1f} {self._unit}/s")
+        status += [f"{self.failures} failed"] if self.failures else []
         left = self.left_s()
         if self._over or self._done_rows == self._rows:
-            said.append(f"{elapsed:.0f} s")
+            status.append(f"{elapsed:.0f} s")
         elif left is not None:
-            said.append(f"{time_left(left)} left")
-        return ", ".join(said)
+            status.append(f"{time_left(left)} left")
+        return ", ".join(status)

@@ -1,8 +1,8 @@
-"""What a frame costs, stage by stage, as it was measured: by ``lipsync-ray calibrate``, or in an earlier run.
+"""Measured cost of a frame, by stage: from ``lipsync-ray calibrate`` or from an earlier run.
 
-Costs are CPU seconds, of all threads of a stage's process: unlike seconds on a clock they do not depend on what else the
-machine does meanwhile. A run's time follows from them by two numbers that are measured, too: what it takes whatever its
-rows, and how much of the CPUs they keep busy.
+Costs are CPU seconds of all threads of a stage's process. Unlike wall time they do not depend on other load of the
+machine. Two more measured numbers give a run's time: its fixed start time, and the share of the CPUs that rows keep
+busy.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ RATES_FILE = "rates.json"
 
 @dataclass(frozen=True)
 class Rate:
-    """What a stage costs: frames · (frame + megapixel · megapixels of a frame).
+    """Cost of a stage: frames · (frame + megapixel · megapixels of a frame).
 
     Attributes
     ----------
     frame, megapixel : CPU seconds
-    gpu : seconds of a GPU a frame, by the clock; 0 of a stage that has none
+    gpu : wall seconds of a GPU per frame; 0 for a stage without one
     """
 
     frame: float
@@ -44,16 +44,16 @@ class Rate:
 
 @dataclass(frozen=True)
 class Rates:
-    """The costs of one way to work: a model, a restorer, a device.
+    """Costs of one configuration: a model, a restorer, a device.
 
     Attributes
     ----------
-    work : the way, such as "warp on cpu"
+    work : name of the configuration, such as "warp on cpu"
     stages : name → cost
-    decode : codec → CPU seconds a frame and megapixel that decoding it costs more than H.264
-    start_s : seconds of a run whatever its rows: processes that start and load
+    decode : codec → CPU seconds per frame and megapixel that decoding costs more than for H.264
+    start_s : fixed seconds of a run: its processes start and load
     busy : part of the CPUs' time, 0 to 1, that rows use
-    cpus : of the machine that was measured
+    cpus : CPUs of the measured machine
     """
 
     work: str
@@ -64,13 +64,13 @@ class Rates:
     cpus: float = 1.0
 
     def seconds(self, cpu: float, gpu: float, cpus: float, gpus: float) -> float:
-        """How long so much work takes on so many CPUs and GPUs: as long as what has most to do."""
+        """Seconds that this work takes on these CPUs and GPUs: those of the bottleneck."""
         return self.start_s + max(cpu / (max(1.0, cpus) * self.busy), gpu / gpus if gpus else 0.0)
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What a run spent in a stage: frames, their mean size in megapixels, CPU seconds, and seconds by the clock on a GPU."""
+class Measurement:
+    """What a run spent in a stage: frames, their mean size in megapixels, CPU seconds, and wall seconds on a GPU."""
 
     frames: int
     megapixels: float
@@ -78,19 +78,19 @@ class Seen:
     gpu: float = 0.0
 
 
-def fitted(seen: Sequence[Seen], share: float) -> Rate:
-    """The cost that goes through what was seen of a stage.
+def fitted(measured: Sequence[Measurement], share: float) -> Rate:
+    """Fit a stage's cost to measurements.
 
     Parameters
     ----------
-    seen : of one run, or of two with frames of different sizes
-    share : of a frame of 512 × 512, the part of the cost that does not grow with it, where one size alone was seen
+    measured : of one run, or of two with frames of different sizes
+    share : for measurements of one size: the part of the cost of a 512 × 512 frame that does not grow with size
     """
-    small, large = min(seen, key=lambda one: one.megapixels), max(seen, key=lambda one: one.megapixels)
-    gpu = sum(one.gpu for one in seen) / sum(one.frames for one in seen)
+    small, large = min(measured, key=lambda one: one.megapixels), max(measured, key=lambda one: one.megapixels)
+    gpu = sum(one.gpu for one in measured) / sum(one.frames for one in measured)
     low, high = small.cpu / small.frames, large.cpu / large.frames
     if large.megapixels <= small.megapixels * 1.2:
-        mean = sum(one.cpu for one in seen) / sum(one.frames for one in seen)
+        mean = sum(one.cpu for one in measured) / sum(one.frames for one in measured)
         slope = (1 - share) / _SQUARE
         unit = mean / (share + slope * small.megapixels)
         return Rate(unit * share, unit * slope, gpu)
@@ -99,12 +99,12 @@ def fitted(seen: Sequence[Seen], share: float) -> Rate:
 
 
 def line_through(runs: Sequence[tuple[float, float]], usual: float) -> tuple[float, float]:
-    """(seconds outside of the work, part of the CPUs' time that the work uses): T = start + work / busy.
+    """Fit T = start + work / busy; return (start in seconds, busy as a part of the CPUs' time).
 
     Parameters
     ----------
-    runs : (CPU seconds of work over the number of CPUs; seconds that the run lasted)
-    usual : part that is taken where the runs do not tell: one alone, or several of about the same work
+    runs : (CPU seconds of work / number of CPUs, wall seconds of the run)
+    usual : `busy` to use for a single run, or for several with about the same work
     """
     (low, short), (high, long) = min(runs), max(runs)
     busy = usual
@@ -119,18 +119,18 @@ def work_of(passes: Sequence[Mapping[str, Any]]) -> float:
     return float(sum(sum(one.get("cpu", {}).values()) for one in passes))
 
 
-def default_place() -> str:
-    """Where ``calibrate`` leaves its table: ``$XDG_CACHE_HOME/lipsync_ray/rates.json``."""
+def default_rates_url() -> str:
+    """Default location of the table of ``calibrate``: ``$XDG_CACHE_HOME/lipsync_ray/rates.json``."""
     cache = os.environ.get("XDG_CACHE_HOME")
     return str((Path(cache) if cache else home() / ".cache") / "lipsync_ray" / RATES_FILE)
 
 
-def check_place(url: str) -> None:
-    """Check that a table of rates can be put there: nothing is there yet, or one that others are added to.
+def check_rates_url(url: str) -> None:
+    """Check that a table of rates can be written there: nothing exists yet, or a table to add to.
 
     Raises
     ------
-    SettingsError : something else is
+    SettingsError : something else is there
     """
     found = storage.what_is(url)
     if found == "folder":
@@ -140,18 +140,18 @@ def check_place(url: str) -> None:
 
 
 def save(url: str, rates: Rates) -> None:
-    """Put a way to work into a table; others in it stay."""
+    """Save a configuration's costs in a table; its other entries stay."""
     table = _table(url) if storage.exists(url) else {}
     table[rates.work] = asdict(rates)
     storage.commit_bytes(url, json.dumps({"format": FORMAT, "rates": table}, indent=1).encode())
 
 
 def load(url: str, work: str) -> Rates:
-    """The costs of a way to work.
+    """Load the costs of a configuration.
 
     Raises
     ------
-    SettingsError : no such table, or the way is not in it
+    SettingsError : no such table, or it lacks the configuration
     """
     try:
         table = _table(url)
@@ -159,7 +159,7 @@ def load(url: str, work: str) -> Rates:
         raise SettingsError(f"--rates {url}: no such file; `lipsync-ray calibrate` measures one") from None
     if work not in table:
         raise SettingsError(
-            f"--rates {url}: nothing was measured for {work!r}, only for {', '.join(sorted(table)) or 'nothing'}; run "
+            f"--rates {url}: no measurement of {work!r}, only of {', '.join(sorted(table)) or 'nothing'}; run "
             "`lipsync-ray calibrate` with the same model, restoration and device"
         )
     values = dict(table[work])

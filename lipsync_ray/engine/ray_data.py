@@ -1,7 +1,7 @@
-"""Rows through stages on Ray Data, outcomes back as they come.
+"""Runs rows through stages on Ray Data and yields outcomes as they come.
 
-One row is one block and one batch: a description, later with the crops it has grown. Rows and what becomes of them
-travel pickled in one binary column, because their arrays differ in shape from row to row.
+A row is one block and one batch: first a description, later with crops. Rows and outcomes travel pickled in one binary
+column, because the shapes of their arrays differ between rows.
 """
 
 from __future__ import annotations
@@ -24,57 +24,59 @@ from lipsync_ray.engine.startup_barrier import StartupBarrier
 from lipsync_ray.errors import LipsyncError
 
 COLUMN = "row"
-# Ray's guard against a flow that hangs. Its default of 30 minutes ends runs that wait for a GPU node to come up.
+# Ray's guard against a pipeline that hangs. Its default of 30 minutes ends runs that wait for a GPU node to start.
 NO_PROGRESS_S = 4 * 3600
-INIT_DEATHS = 3  # in a row, of a stage's actors while they load, before the flow is given up (Ray's default is none)
-# What may wait for a stage, in units of what it has in work. Without it a cheap stage runs ahead of a dear one over the
-# whole video: 229 MiB of crops for ten minutes, where 54 do.
+INIT_DEATHS = (
+    3  # consecutive deaths of a stage's actors while they load, before Ray gives up (Ray's default: unlimited)
+)
+# Limit of what waits for a stage, relative to what it has in work. Without it a cheap stage runs ahead of an expensive
+# one over the whole video: 229 MiB of crops for ten minutes, where 54 suffice.
 RUN_AHEAD = 0.5
-# Rows an actor holds. On a GPU a row is done in less time than the next one takes to arrive: one in work, one that waits.
-# On a CPU it takes a second, and a row that waits is only memory.
+# Rows in flight per actor. On a GPU a row takes less time than the next one's arrival: one in work, one waiting. On a
+# CPU a row takes a second, and a waiting one only uses memory.
 IN_FLIGHT_GPU, IN_FLIGHT_CPU = 2, 1
 
 
-# What Ray asks of a node, and what it settles for where no node of the cluster has the label.
+# The node label to prefer, and the fallback if no node of the cluster has it.
 _SPOT_FIRST = {"label_selector": {"ray.io/market-type": "spot"}, "fallback_strategy": [{"label_selector": {}}]}
 
-_NOTHING = Failure("", "a place for which no row came")
+_NOTHING = Failure("", "a slot for which no row came")
 
 
 class FlowError(LipsyncError):
-    """Ray has given a flow up."""
+    """Ray has given up a pipeline."""
 
 
 class _StageActor:
-    """The Ray Data side of a pool: its stages are built once in each of its actors, then called for one row at a time.
+    """An actor of a pool: builds its stages once, then runs them on one row at a time.
 
     Parameters
     ----------
-    specs : neighbouring stages that share the process; each keeps its own name in the ledger and in the timings
-    awaited : stages one of whose actors has to be up before this one begins its first row
-    feed : of the first stage, where its rows are not known yet
+    specs : consecutive stages that share the process; each keeps its own name in the ledger and in the timings
+    awaited : stages that must have a loaded actor before this one starts its first row
+    feed : for the first stage, if its rows are not known yet
     """
 
     def __init__(
         self,
         specs: Sequence[StageSpec],
         ledger: Ledger,
-        roll: StartupBarrier | None,
+        barrier: StartupBarrier | None,
         awaited: tuple[str, ...],
         feed: Feed | None,
     ) -> None:
-        self._ledger, self._roll, self._awaited, self._feed = ledger, roll, awaited, feed
+        self._ledger, self._barrier, self._awaited, self._feed = ledger, barrier, awaited, feed
         self._stages = [(spec.name, build_stage(spec)) for spec in specs]
-        if roll is not None:
-            roll.arrive(specs[0].name)
+        if barrier is not None:
+            barrier.arrive(specs[0].name)
 
     def __call__(self, batch: pa.Table) -> pa.Table:
-        if self._awaited and self._roll is not None:
-            self._roll.wait_for(self._awaited, NO_PROGRESS_S)
+        if self._awaited and self._barrier is not None:
+            self._barrier.wait_for(self._awaited, NO_PROGRESS_S)
             self._awaited = ()
         outcome = _opened(batch)
         if self._feed is not None and isinstance(outcome.value, RowSlot):
-            row = self._feed.take(outcome.value)
+            row = self._feed.row_for(outcome.value)
             outcome = Outcome(row.key, row) if row is not None else replace(outcome, value=None, failure=_NOTHING)
         for name, stage in self._stages:
             outcome = run_stage(name, stage, outcome, self._ledger, time.process_time)
@@ -84,13 +86,13 @@ class _StageActor:
 def run(
     rows: Sequence[Keyed], stages: Sequence[StageSpec], ledger: Ledger, stop: threading.Event | None = None
 ) -> Iterator[Outcome]:
-    """Take every row through the stages; outcomes in the order in which they end.
+    """Run every row through the stages; yield outcomes in the order in which they end.
 
     A session must be open (:func:`lipsync_ray.engine.session.session`).
 
     Parameters
     ----------
-    stop : no more outcomes come when it is set
+    stop : when set, no more outcomes come
     """
     left = {row.key for row in rows}
     try:
@@ -106,20 +108,20 @@ def run(
 def run_fed(
     feed: Feed, most: int, stages: Sequence[StageSpec], ledger: Ledger, stop: threading.Event | None = None
 ) -> Iterator[Outcome]:
-    """Take rows through the stages that become known while the flow runs.
+    """Run rows through the stages that become known while the pipeline runs.
 
     Parameters
     ----------
-    feed : hands them out; it is closed by who fills it
-    most : rows that there may be
-    stop : no more outcomes come when it is set
+    feed : hands out the rows; closed by its producer
+    most : largest number of rows
+    stop : when set, no more outcomes come
 
     Raises
     ------
-    FlowError : Ray has given up; what has not come back will not
+    FlowError : Ray has given up; the remaining outcomes are lost
     """
-    places = [RowSlot(number) for number in range(most)]
-    outcomes = _outcomes(places, stages, ledger, feed, stop or threading.Event())
+    slots = [RowSlot(number) for number in range(most)]
+    outcomes = _outcomes(slots, stages, ledger, feed, stop or threading.Event())
     return (outcome for outcome in outcomes if outcome.failure != _NOTHING)
 
 
@@ -140,29 +142,29 @@ def _outcomes(
     context.max_consecutive_actor_init_deaths = INIT_DEATHS
     context.downstream_capacity_backpressure_ratio = RUN_AHEAD
     groups = pools(stages)
-    # A pool that is alone waits for nobody, and every actor is a process to start.
-    roll = None if len(groups) == 1 else feed.roll() if feed is not None else StartupBarrier()
+    # A single pool needs no barrier, whose actor would be one more process to start.
+    barrier = None if len(groups) == 1 else feed.barrier() if feed is not None else StartupBarrier()
     names = ["/".join(stage.name for stage in group) for group in groups]
     with preparing(names):
         dataset: Any = ray.data.from_arrow(blocks)
     for number, group in enumerate(groups):
-        # Nothing holds the first stage back while the others' actors load: it would run over the whole video by then.
-        # Ray can wait for a pool before it starts the next one; here all of them load at the same time.
+        # Without the barrier the first stage would run over the whole video while the others load. Ray can wait for one
+        # pool before it starts the next; here all load at the same time.
         awaited = tuple(later[0].name for later in groups[1:]) if number == 0 else ()
         size = max(stage.workers for stage in group)
         gpus = max(stage.gpus for stage in group)
         # Actors for every stage, also for one that loads nothing: Ray ends a task's process a second after it falls
-        # idle, and a new one's imports cost seconds of CPU, row after row.
+        # idle, and the imports of a new one cost seconds of CPU for each row.
         dataset = dataset.map_batches(
             _StageActor,
-            fn_constructor_args=(group, ledger, roll, awaited, feed if number == 0 else None),
+            fn_constructor_args=(group, ledger, barrier, awaited, feed if number == 0 else None),
             batch_size=1,
             batch_format="pyarrow",
             num_cpus=sum(stage.workers * stage.cpus for stage in group) / size,
             num_gpus=gpus or None,
             **(_SPOT_FIRST if group[0].spot else {}),
             compute=ActorPoolStrategy(
-                # A pool that may shrink does so while it waits for its first row, and does not grow again.
+                # A pool that may shrink would shrink while it waits for its first row, and not grow again.
                 size=min(size, len(blocks)),
                 max_tasks_in_flight_per_actor=IN_FLIGHT_GPU if gpus else IN_FLIGHT_CPU,
             ),
@@ -175,13 +177,13 @@ def _outcomes(
     except ExecutionStoppedError:
         return
     except (ray.exceptions.RayError, ray.data.exceptions.RayDataUserCodeException) as error:
-        raise FlowError(f"Ray gave the pass up: {_last_line(error)}") from error
+        raise FlowError(f"Ray gave up the pass: {_last_line(error)}") from error
 
 
 def _last_line(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     hint = next((number for number, line in enumerate(lines) if line.startswith("To change retry")), len(lines))
-    lines = lines[:hint] or lines  # what Ray advises its own users to set
+    lines = lines[:hint] or lines  # without Ray's advice to its users
     return lines[-1] if lines else type(error).__name__
 
 

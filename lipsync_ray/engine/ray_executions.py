@@ -1,7 +1,7 @@
-"""Executions of Ray Data, and how they are stopped from outside: Ray itself offers no way.
+"""Executions of Ray Data that can be stopped from outside, which Ray itself does not offer.
 
-An execution has a thread of its own, which asks Ray for what has come, ten times a second. Ray Data calls :class:`Watch`
-in each of these turns; what it raises ends the execution, and with it the thread that takes its blocks.
+An execution polls Ray ten times a second in its own thread. Ray Data calls :class:`Watch` in each poll. An exception
+raised there ends the execution, and with it the thread that reads its blocks.
 """
 
 from __future__ import annotations
@@ -12,41 +12,41 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from lipsync_ray.engine.flows import PATIENCE_S
+from lipsync_ray.engine.flows import JOIN_TIMEOUT_S
 
 _KEY = "lipsync_ray_execution"
 _NUMBERS = itertools.count()
 _OPEN: dict[int, Execution] = {}
 _PREPARED: dict[int, Sequence[str]] = {}
-PREPARING = {"CPU": 1.0}  # what the tasks ask for by which Ray Data takes its rows in
+PREPARING = {"CPU": 1.0}  # what Ray Data's tasks that load the rows reserve
 
 
 class ExecutionStoppedError(Exception):
-    """An execution was stopped on purpose."""
+    """The execution was stopped on purpose."""
 
 
 class Execution:
-    """One that is under way.
+    """An execution that is running.
 
     Parameters
     ----------
-    stop : set, when it is to end
-    pools : names of its pools of actors, in their order
+    stop : set to end it
+    pools : names of its actor pools, in order
 
     Attributes
     ----------
-    idle : pools that are not done and have no actor that is up
+    idle : unfinished pools without a running actor
     """
 
     def __init__(self, stop: threading.Event, pools: Sequence[str] = ()) -> None:
         self._stop, self._pools = stop, pools
         self.idle: list[str] = []
-        self._over = threading.Event()  # nobody takes its blocks any more
+        self._over = threading.Event()  # its blocks are no longer read
         self._blocks: Generator[Any] | None = None
         self.executor: Any = None
 
-    def look(self) -> None:
-        """Note which pools have no actor that is up."""
+    def update_idle(self) -> None:
+        """Update :attr:`idle`."""
         operators = [each for each in self.executor._topology if type(each).__name__ == "ActorPoolMapOperator"]
         self.idle = [
             name
@@ -55,11 +55,11 @@ class Execution:
         ]
 
     def check(self) -> None:
-        """Go on.
+        """Return while the execution should go on.
 
         Raises
         ------
-        ExecutionStoppedError : it is to end
+        ExecutionStoppedError : it should end
         """
         if self._stop.is_set():
             raise ExecutionStoppedError
@@ -75,7 +75,7 @@ class Execution:
         return blocks
 
     def _gotten(self, dataset: Any) -> Generator[Any]:
-        # Not iter_batches: it has threads of its own, which still ask Ray for something when the iteration has been left.
+        # Not iter_batches: its own threads still query Ray after the iteration has been left.
         import ray
 
         try:
@@ -85,7 +85,7 @@ class Execution:
         finally:
             if self.executor is not None:
                 self._stop.set()
-                self.executor.join(PATIENCE_S)
+                self.executor.join(JOIN_TIMEOUT_S)
                 self.executor.shutdown(force=False)
             self._over.set()
 
@@ -94,9 +94,9 @@ class Execution:
         self._stop.set()
         try:
             if self._blocks is not None:
-                self._blocks.close()  # left by who took them
-        except ValueError:  # its thread waits for the next one, which does not come
-            self._over.wait(PATIENCE_S)
+                self._blocks.close()  # no longer read
+        except ValueError:  # its thread still waits for the next block
+            self._over.wait(JOIN_TIMEOUT_S)
 
 
 class Watch:
@@ -111,7 +111,7 @@ class Watch:
     def on_execution_step(self, executor: Any) -> None:
         if self._execution is not None:
             self._execution.check()
-            self._execution.look()
+            self._execution.update_idle()
 
     def after_execution_succeeds(self, executor: Any) -> None:
         pass
@@ -122,7 +122,7 @@ class Watch:
 
 @contextmanager
 def execution(dataset: Any, stop: threading.Event, pools: Sequence[str]) -> Iterator[Execution]:
-    """An execution of a dataset, which is ended with the block."""
+    """Register an execution of a dataset; it ends with the block."""
     number = next(_NUMBERS)
     dataset.context.set_config(_KEY, number)
     dataset.context.custom_execution_callback_classes = [Watch]
@@ -130,19 +130,19 @@ def execution(dataset: Any, stop: threading.Event, pools: Sequence[str]) -> Iter
     try:
         yield one
     finally:
-        one.end()  # what holds its blocks is a circle, which Python would not free before Ray has shut down
+        one.end()  # its blocks are in a reference cycle, which Python would free only after Ray has shut down
         del _OPEN[number]
 
 
 def end_all() -> None:
-    """End every execution that is left, those among them whose blocks nobody takes any more."""
+    """End every remaining execution, including those whose blocks are no longer read."""
     for one in list(_OPEN.values()):
         one.end()
 
 
 @contextmanager
 def preparing(pools: Sequence[str]) -> Iterator[None]:
-    """For the block in which Ray Data takes the rows for these pools in: it waits for a CPU."""
+    """Register these pools while Ray Data loads their rows, which waits for a CPU."""
     number = next(_NUMBERS)
     _PREPARED[number] = pools
     try:
@@ -152,11 +152,11 @@ def preparing(pools: Sequence[str]) -> Iterator[None]:
 
 
 def prepared() -> int:
-    """How many datasets are being taken in."""
+    """How many datasets are being loaded."""
     return len(_PREPARED)
 
 
 def idle() -> list[str] | None:
-    """Pools that have rows and no actor that is up; None where nothing is executed."""
+    """Pools that have rows and no running actor; None if nothing is being executed."""
     there = [one.idle for one in list(_OPEN.values())] + [list(pools) for pools in list(_PREPARED.values())]
     return [name for names in there for name in names] if there else None

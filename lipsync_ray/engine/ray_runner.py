@@ -1,4 +1,4 @@
-"""The engine that is Ray."""
+"""The Ray engine."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from lipsync_ray.engine import ray_data, ray_team, runners, shared_places
+from lipsync_ray.engine import ray_data, ray_team, runners, shared_files
 from lipsync_ray.engine.attempts import Ledger
 from lipsync_ray.engine.feed import Feed
 from lipsync_ray.engine.runners import Cluster
@@ -21,18 +21,18 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class RayRunner:
-    """Stages are pools of actors under Ray Data, small jobs are tasks. A session must be open.
+    """Runs stages as actor pools of Ray Data, and small jobs as Ray tasks. A session must be open.
 
     Attributes
     ----------
-    opened_s : seconds that it took to open before the run began
+    opened_s : seconds spent on opening before the run began
     """
 
     cluster: Cluster
     opened_s: float = 0.0
 
     def open(self, urls: Iterable[str] = ()) -> None:
-        shared_places.check(shared_places.samples(urls))
+        shared_files.check(shared_files.samples(urls))
 
     def run(
         self, rows: Sequence[Keyed], stages: Sequence[StageSpec], ledger: Ledger, stop: threading.Event | None = None
@@ -58,5 +58,5 @@ class RayRunner:
     ) -> runners.Tasks[Item, Result]:
         return Tasks(name, function, limit, attempts)
 
-    def together(self, body: Body, count: int, gpu: bool, attempts: int, tell: Callable[[Any], None]) -> None:
-        ray_team.together(body, count, gpu, attempts, tell)
+    def together(self, body: Body, count: int, gpu: bool, attempts: int, notify: Callable[[Any], None]) -> None:
+        ray_team.together(body, count, gpu, attempts, notify)

@@ -1,4 +1,4 @@
-"""Train together on a cluster: Ray Train starts the processes, joins them, and starts them again when one is lost."""
+"""Distributed training on a cluster: Ray Train starts the processes, connects them, and restarts them when one is lost."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from lipsync_ray.engine.team import Body, Team
 from lipsync_ray.errors import LipsyncError, TrainError
 
 _POLL_S = 0.5
-_STOP_S = 25.0  # for the step in work and its checkpoint, once the driver is to stop: schedulers kill after 30
+_STOP_S = 25.0  # to finish the current step and its checkpoint when the driver is stopped: schedulers kill after 30
 
 
-def together(body: Body, count: int, gpu: bool, attempts: int, tell: Callable[[Any], None]) -> None:
-    """Run `body` in so many processes of a Torch process group; a session must be open.
+def together(body: Body, count: int, gpu: bool, attempts: int, notify: Callable[[Any], None]) -> None:
+    """Run `body` in `count` processes of a Torch process group; a session must be open.
 
-    Ctrl-C and SIGTERM reach the processes as :attr:`~lipsync_ray.engine.team.Team.stopping`, and go on from here once these
-    have ended.
+    Ctrl-C and SIGTERM reach the processes as :attr:`~lipsync_ray.engine.team.Team.stopping`; they are raised here again
+    after the processes have ended.
 
     Parameters
     ----------
-    body : called with its place in the team and a function that brings what it is given to `tell`; has to be picklable, and
-        to go on from what it has kept when it is started again
-    gpu : each process has one
-    attempts : starts in all
-    tell : called in this thread
+    body : called with its :class:`Team` and a function that passes its argument to `notify`; must be picklable, and
+        resume from its checkpoint when it is restarted
+    gpu : each process gets one GPU
+    attempts : number of starts in all
+    notify : called in this thread
 
     Raises
     ------
-    TrainError : given up
+    TrainError : the training was given up
     """
     import ray
     from ray.train import FailureConfig, RunConfig, ScalingConfig
@@ -40,7 +40,7 @@ def together(body: Body, count: int, gpu: bool, attempts: int, tell: Callable[[A
 
     wire: Any = ray.remote(_Wire).options(**driver_node.options()).remote()
     failed: list[Exception] = []
-    over = threading.Event()  # no join: CPython takes a thread for ended whose join a signal interrupts
+    over = threading.Event()  # no join: if a signal interrupts it, CPython takes the thread for ended
     begun = False
 
     def fit() -> None:
@@ -58,24 +58,24 @@ def together(body: Body, count: int, gpu: bool, attempts: int, tell: Callable[[A
         finally:
             over.set()
 
-    def bring() -> None:
+    def deliver() -> None:
         nonlocal begun
-        for said in ray.get(wire.take.remote()):
+        for message in ray.get(wire.receive.remote()):
             begun = True
-            tell(said)
+            notify(message)
 
-    # In a thread of its own: in the main one Ray takes Ctrl-C for itself, and a training that it ended looks finished.
+    # Not in the main thread: there Ray handles Ctrl-C itself, and a training ended that way looks finished.
     threading.Thread(target=fit, name="train", daemon=True).start()
     try:
         while not over.wait(_POLL_S):
-            bring()
+            deliver()
     except BaseException:
         wire.stop.remote()
-        if begun:  # else there is nothing to keep yet
+        if begun:  # else there is no checkpoint to write yet
             over.wait(_STOP_S)
-            bring()
+            deliver()
         raise
-    bring()
+    deliver()
     ray.kill(wire)
     if failed:
         _raise(failed[0], attempts)
@@ -85,27 +85,28 @@ def _raise(error: Exception, attempts: int) -> None:
     cause = _cause(error)
     if isinstance(cause, LipsyncError):
         raise cause from None
-    said = str(cause).strip().splitlines()
+    message = str(cause).strip().splitlines()
     raise TrainError(
-        f"the training was given up after {attempts} starts ({type(cause).__name__}: {said[-1] if said else ''}); "
-        "what was learnt up to the last checkpoint is kept: the same command goes on from there"
+        f"the training was given up after {attempts} starts ({type(cause).__name__}: "
+        f"{message[-1] if message else ''}); "
+        "the last checkpoint is kept: the same command resumes from it"
     ) from error
 
 
 class _Wire:
-    """An actor between the driver and its processes: what they tell, and whether they are to stop."""
+    """An actor between the driver and its processes: carries their messages and the request to stop."""
 
     def __init__(self) -> None:
-        self._told: list[Any] = []
+        self._messages: list[Any] = []
         self._stop = False
 
-    def put(self, said: Any) -> None:
-        self._told.append(said)
+    def put(self, message: Any) -> None:
+        self._messages.append(message)
 
-    def take(self) -> list[Any]:
-        """What was told since the last call."""
-        told, self._told = self._told, []
-        return told
+    def receive(self) -> list[Any]:
+        """Messages since the last call."""
+        messages, self._messages = self._messages, []
+        return messages
 
     def stop(self) -> None:
         self._stop = True
@@ -124,21 +125,21 @@ def _member(config: dict[str, Any]) -> None:
         torch.set_num_threads(1)
     stopping = threading.Event()
 
-    def listen() -> None:
+    def poll_stop() -> None:
         while not stopping.is_set():
             if ray.get(wire.stopping.remote()):
                 stopping.set()
             time.sleep(_POLL_S)
 
-    threading.Thread(target=listen, daemon=True).start()
+    threading.Thread(target=poll_stop, daemon=True).start()
     body: Body = ray.get(config["body"])
     team = Team(context.get_world_rank(), context.get_world_size(), stopping.is_set)
-    body(team, lambda said: ray.get(wire.put.remote(said)))
-    stopping.set()  # nothing is left to listen for
+    body(team, lambda message: ray.get(wire.put.remote(message)))
+    stopping.set()  # ends the polling thread
 
 
 def _cause(error: BaseException) -> BaseException:
-    """The innermost reason: of a worker, where there is one."""
+    """The innermost cause, of a worker if there is one."""
     failures = getattr(error, "worker_failures", None)
     if failures:
         error = next(iter(failures.values()))

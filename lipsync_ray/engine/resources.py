@@ -1,4 +1,4 @@
-"""How a machine or cluster is divided among the stages of a job."""
+"""Divides a machine or cluster among the stages of a job."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from lipsync_ray.engine.stages import Stage, StageSpec
 from lipsync_ray.errors import SettingsError
 from lipsync_ray.settings import Workers
 
-_DECODING = 0.1  # of every GPU, for the processes that decode on it
-_SPARE_CPUS = 0.1  # of a CPU, left unreserved: a pool that takes all of them stops what feeds it
+_DECODING = 0.1  # share of each GPU for the processes that decode on it
+_SPARE_CPUS = 0.1  # CPUs left unreserved: a pool that reserves all of them blocks the stages that feed it
 
 
 @dataclass(frozen=True)
 class Pool:
-    """Processes of one stage, what Ray reserves for each, whether neighbouring stages may share them, whether they go to spot
-    nodes first."""
+    """Processes of a stage: what Ray reserves for each, whether consecutive stages may share them, whether to prefer
+    spot nodes.
+    """
 
     workers: int
     cpus: float
@@ -26,13 +27,13 @@ class Pool:
     spot: bool = False
 
     def stage(self, name: str, make: Callable[[], Stage]) -> StageSpec:
-        """A stage that runs in these processes."""
+        """Make a stage that runs in these processes."""
         return StageSpec(name, make, self.workers, self.cpus, self.gpus, self.shares, self.spot)
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Pools for stages that run a network, and for those that read before and write after it."""
+    """Pools for stages that run a network, for readers before it and for writers after it."""
 
     model: Pool
     read: Pool
@@ -40,7 +41,7 @@ class Layout:
 
     @property
     def device(self) -> str:
-        """ "cuda" where the model's actors have a GPU."""
+        """ "cuda" if the model's actors have a GPU, else "cpu"."""
         return "cuda" if self.model.gpus else "cpu"
 
 
@@ -50,29 +51,31 @@ def allocate(cluster: Cluster, workers: Workers, alone: bool, networks: int = 1,
     Parameters
     ----------
     alone : the network's stage is the job's only one, and may use every CPU
-    networks : stages that run one; each gets `Layout.model`, and they share a GPU
-    decoding : readers and writers decode on GPUs, and get a part of them
+    networks : number of stages that run a network; each gets `Layout.model`, and they share a GPU
+    decoding : readers and writers decode on GPUs, and reserve a part of them
 
     Raises
     ------
-    SettingsError : more GPUs asked for than there are, or than one node has; none to decode on
+    SettingsError : more GPUs requested than the cluster or its largest node has; or none to decode on
     """
     gpus = workers.gpus_per_actor
     if gpus is None:
         gpus = min(1.0, cluster.gpus)
     if gpus > cluster.gpus:
         raise SettingsError(
-            f"--gpus-per-actor {gpus:g}: the cluster has {cluster.gpus:g} GPUs. Leave the option out to use what is there."
+            f"--gpus-per-actor {gpus:g}: the cluster has {cluster.gpus:g} GPUs. Omit the option to use what there is."
         )
     if cluster.node_gpus is not None and gpus > cluster.node_gpus:
         raise SettingsError(
-            f"--gpus-per-actor {gpus:g}: no node of the cluster has more than {cluster.node_gpus:g} GPUs, and an actor lives on "
-            "one. Ask for no more, or leave the option out."
+            f"--gpus-per-actor {gpus:g}: no node of the cluster has more than {cluster.node_gpus:g} GPUs, and an "
+            "actor runs on one node. Request no more, or omit the option."
         )
     if decoding and not gpus:
-        raise SettingsError("--decoder cuda: the cluster has no GPU. Leave the option out to decode on CPUs.")
+        raise SettingsError("--decoder cuda: the cluster has no GPU. Omit the option to decode on CPUs.")
     cpus = max(1.0, cluster.cpus) - _SPARE_CPUS
-    spot = workers.placement == "spot"  # with GPUs, of the networks alone: a GPU node is no place for others' decoders
+    spot = (
+        workers.placement == "spot"
+    )  # with GPUs, only network stages: other runs' decoders should not occupy GPU nodes
     if gpus:
         count = workers.actors or max(1, int(cluster.gpus / gpus))
         rest = max(cpus - count, cpus / 2)
@@ -80,23 +83,23 @@ def allocate(cluster: Cluster, workers: Workers, alone: bool, networks: int = 1,
         part = gpus / networks if gpus <= 1 else max(1.0, gpus // networks)
         read, write = _around(rest * 0.9)
         if decoding:
-            # What Ray reserves is only what it hides from a process else: NVDEC does not take from the networks' cores.
+            # The reservation only makes the GPU visible to the process: NVDEC does not use the networks' cores.
             each = _DECODING * cluster.gpus / (read.workers + write.workers)
             read, write = replace(read, gpus=each), replace(write, gpus=each)
             part *= 1 - _DECODING
         return Layout(Pool(count, share / networks, part, spot=spot), read, write)
-    # An actor on CPUs computes in one thread: the last bits of a float32 product depend on how many share it, and a
-    # dub must not depend on the machine's size. Stages share the CPUs; which one needs them, the system sees best.
+    # An actor on CPUs computes in one thread: the last bits of a float32 product depend on the number of threads, and a
+    # dub must not depend on the machine's size. Stages share the CPUs; the operating system schedules them.
     count = workers.actors or max(1, int(cluster.cpus))
     share = cpus if alone else cpus / 2
-    # Where there is an actor a CPU, more processes give nothing: each costs the imports of its libraries, and crops would
-    # travel between them. With fewer, as asked for, the other stages need processes of their own.
+    # With one actor per CPU, further processes only add import time and transfers of crops. With fewer actors, the
+    # other stages need their own processes.
     shares = count >= int(cluster.cpus)
     pools = (Pool(count, min(1.0, share / count) / networks), *_around(cpus / 2))
     return Layout(*(replace(pool, shares=shares, spot=spot) for pool in pools))
 
 
 def _around(cpus: float) -> tuple[Pool, Pool]:
-    """Readers and writers in ``cpus`` CPUs. Writing decodes again and encodes: three times a reader's work."""
+    """Split ``cpus`` CPUs between readers and writers. A writer decodes again and encodes: three times a reader's work."""
     readers, writers = max(1, int(cpus / 4)), max(1, int(cpus * 3 / 4))
     return Pool(readers, min(1.0, cpus / 4 / readers)), Pool(writers, min(1.0, cpus * 3 / 4 / writers))

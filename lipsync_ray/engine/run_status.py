@@ -1,4 +1,4 @@
-"""How a run goes or went, by what lies in its folder: its record, its sign of life, the records of its rows."""
+"""Status of a run, from the files in its folder: run.json, its heartbeat, the records of its rows."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from lipsync_ray.io.run_folder import RUN_FILE, record_of
 
 @dataclass(frozen=True)
 class RunStatus:
-    """A run, seen from outside.
+    """Status of a run.
 
     Attributes
     ----------
-    job, run : which
-    state : "running"; "ended"; "killed", where its process ended before it did
-    rows : that were asked for
-    counts : status → rows that have ended, those of earlier runs among them
-    passes : of :meth:`lipsync_ray.engine.progress.ProgressReporter.state`
-    seconds : since it began, or from begin to end
-    host, process : where it works, or worked; empty where it has ended
+    job, run : name of the job, id of the run
+    state : "running"; "ended"; "killed" if its process ended before the run did
+    rows : number requested
+    counts : status → rows that have ended, including those of earlier runs
+    passes : from :meth:`lipsync_ray.engine.progress.ProgressReporter.state`
+    seconds : since the start, or from start to end
+    host, process : where it runs or ran; empty if it has ended
     waiting : what it waits for; empty while it works
     """
 
@@ -42,21 +42,21 @@ class RunStatus:
 
 
 def read_status(out: str) -> RunStatus:
-    """Of the newest run in a folder.
+    """Read the status of the newest run in a folder.
 
     Raises
     ------
-    ManifestError : no run has begun there, or it is something else
+    ManifestError : not the folder of a run
     """
     try:
         record = record_of(out)
         job, run, rows, began, ended = (record[key] for key in ("job", "run", "rows", "began", "ended"))
     except FileNotFoundError:
         raise ManifestError(
-            out, [f"no run has begun here (no {RUN_FILE} in it); expected the folder of a run"]
+            out, [f"no run was started here (it has no {RUN_FILE}); expected the folder of a run"]
         ) from None
     except (ValueError, KeyError, TypeError) as error:
-        raise ManifestError(out, [f"{RUN_FILE} is not that of a run of this version: {error!r}"]) from error
+        raise ManifestError(out, [f"{RUN_FILE} was not written by this version: {error!r}"]) from error
     life, note = life_of(out)
     if ended is not None and life != "lives":
         return RunStatus(job, run, "ended", rows, record["status"], record["passes"], ended - began)

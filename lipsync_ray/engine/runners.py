@@ -1,6 +1,6 @@
-"""What takes rows through stages: Ray, on a cluster or on this machine, or threads of this process.
+"""Interface of runners, which run rows through stages: Ray, on a cluster or locally, or threads of this process.
 
-Both do the same things in the same order of a row's life: same stages, outcomes, ledger and progress, same frames.
+Both use the same stages, outcomes, ledger and progress, and make the same frames.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from lipsync_ray.engine.team import Body
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-Told = TypeVar("Told", covariant=True)
+Returned = TypeVar("Returned", covariant=True)
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """What there is to work with.
+    """Resources of a cluster or machine.
 
     Attributes
     ----------
     cpus, gpus : of all nodes
     nodes : number of them
-    node_gpus : of the node that has most; None where every node has as many as there are
+    node_gpus : of the node with most GPUs; None if one node has them all
     """
 
     cpus: float
@@ -37,36 +37,36 @@ class Cluster:
 
 
 class Feed(Protocol):
-    """Rows for stages that run already."""
+    """Rows for stages that already run."""
 
     def add(self, rows: Sequence[Keyed]) -> None:
-        """More rows are known."""
+        """Add rows."""
 
     def close(self) -> None:
-        """There will be no more."""
+        """Declare that no more rows come."""
 
 
-class Tasks(Protocol[Item, Told]):
-    """Small jobs, a bounded number at a time; the others wait."""
+class Tasks(Protocol[Item, Returned]):
+    """Small jobs, a bounded number at a time."""
 
     def submit(self, item: Item) -> None:
-        """Run the function on an item, when its turn comes."""
+        """Queue an item for the function."""
 
-    def finished(self, wait: bool = False) -> Iterator[tuple[Item, Told | Failure]]:
-        """Items that have ended since the last call; with ``wait``, all there are, until none is left."""
+    def finished(self, wait: bool = False) -> Iterator[tuple[Item, Returned | Failure]]:
+        """Items that have ended since the last call; with ``wait``, all items, as they end."""
 
     @property
     def idle(self) -> bool:
-        """Whether every item that was submitted has been told of."""
+        """Whether :meth:`finished` has returned every submitted item."""
 
 
 class Runner(Protocol):
-    """Takes rows through stages.
+    """Runs rows through stages.
 
     Attributes
     ----------
-    cluster : what it has, or will have
-    opened_s : seconds that it took to open before the run began
+    cluster : resources that it has, or will have
+    opened_s : seconds spent on opening before the run began
     """
 
     @property
@@ -75,11 +75,11 @@ class Runner(Protocol):
     def opened_s(self) -> float: ...
 
     def open(self, urls: Iterable[str] = ()) -> None:
-        """Be ready for work, of which there will be some.
+        """Start, because there is work.
 
         Parameters
         ----------
-        urls : of files that it reads and writes
+        urls : files that the run reads and writes
 
         Raises
         ------
@@ -89,10 +89,12 @@ class Runner(Protocol):
     def run(
         self, rows: Sequence[Keyed], stages: Sequence[StageSpec], ledger: Ledger, stop: threading.Event | None = None
     ) -> Iterator[Outcome]:
-        """Every row through the stages; outcomes in the order in which they end, and no more when `stop` is set."""
+        """Run every row through the stages. Yields outcomes in the order in which they end, and none after `stop` is
+        set.
+        """
 
     def feed(self) -> Feed:
-        """For :meth:`run_fed`."""
+        """Make a feed for :meth:`run_fed`."""
 
     def run_fed(
         self,
@@ -102,23 +104,24 @@ class Runner(Protocol):
         ledger: Ledger,
         stop: threading.Event | None = None,
     ) -> Iterator[Outcome]:
-        """Rows that become known while the stages run, at most so many; no more outcomes when `stop` is set.
+        """Run up to `most` rows that become known while the stages run. Yields no outcome after `stop` is set.
 
         Raises
         ------
-        LipsyncError : the engine has given up; what has not come back will not
+        LipsyncError : the engine has given up; the remaining outcomes are lost
         """
 
     def tasks(
         self, name: str, function: Callable[[Item], Result], limit: int, attempts: int = 1
     ) -> Tasks[Item, Result]:
-        """Calls of one function, so many at a time. What it raises becomes a Failure of that name, and so does an item that
-        has ended the process of each attempt."""
+        """Calls of one function, up to `limit` at a time. An exception becomes a Failure of that name, and so does an
+        item that crashed its process in every attempt.
+        """
 
-    def together(self, body: Body, count: int, gpu: bool, attempts: int, tell: Callable[[Any], None]) -> None:
-        """Train in so many processes, each on a GPU of its own where `gpu` says so; what they tell comes to `tell`.
+    def together(self, body: Body, count: int, gpu: bool, attempts: int, notify: Callable[[Any], None]) -> None:
+        """Train in `count` processes, each with its own GPU if `gpu`; their messages go to `notify`.
 
         Raises
         ------
-        LipsyncError : as the body has it, or given up after so many starts
+        LipsyncError : raised by the body, or the training was given up after `attempts` starts
         """

@@ -1,4 +1,4 @@
-"""A connection to Ray: the cluster this process was submitted to, or this machine alone."""
+"""A connection to Ray: to the cluster this process was submitted to, or to a local Ray."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from lipsync_ray.cpus import whole_cpus
-from lipsync_ray.engine import flows, ray_executions, ray_sight
+from lipsync_ray.engine import cluster_state, flows, ray_executions
 from lipsync_ray.engine.cluster_check import check_address
 from lipsync_ray.engine.exit_watchdog import ExitWatchdog
 from lipsync_ray.engine.runners import Cluster
@@ -22,26 +22,26 @@ from lipsync_ray.engine.stderr import suppress_stderr
 from lipsync_ray.errors import ClusterError
 from lipsync_ray.home import home
 
-LOCAL_STORE_BYTES = 512 << 20  # rows carry crops at most: 5 MB for 8 s
+LOCAL_STORE_BYTES = 512 << 20  # rows carry at most crops: 5 MB for 8 s
 STARTS = 2
 PAUSE_S = 5.0  # between two starts
-NODES_S = 30.0  # for the first node that has a CPU
+NODES_S = 30.0  # wait for the first node with a CPU
 
 _ENVIRONMENT = {
     # Local workers run in this very environment: no upload of the folder, no `uv run` of their own.
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
-    # A thread that still works when the session has ended must not start another one.
+    # A thread that still runs after the session has ended must not start another one.
     "RAY_ENABLE_AUTO_CONNECT": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    # Hold a stage back by how much waits for the next one, however empty the object store is (see ray_data.RUN_AHEAD).
+    # Throttle a stage by what waits for the next one, however empty the object store is (see ray_data.RUN_AHEAD).
     "RAY_DATA_DOWNSTREAM_CAPACITY_OBJECT_STORE_BUDGET_UTIL_THRESHOLD": "0",
-    # Frames come and go on decoder and encoder threads; with an arena for each, freed memory is not given back.
+    # Decoder and encoder threads allocate and free frames; with an arena per thread, freed memory is not returned.
     "MALLOC_ARENA_MAX": "2",
-    # What a job says is said by the job; Ray's own notes are in its log files.
+    # The job prints its own messages; Ray's are in its log files.
     "RAY_DATA_LOG_LEVEL": "CRITICAL",
     "RAY_BACKEND_LOG_LEVEL": "fatal",
-    # A machine that is busy with other work starts processes slowly, which is no reason to give up.
+    # A busy machine starts processes slowly, which is no reason to give up.
     "RAY_worker_register_timeout_seconds": "600",
     "RAY_agent_register_timeout_ms": "600000",
     "RAY_gcs_server_request_timeout_seconds": "120",
@@ -49,30 +49,29 @@ _ENVIRONMENT = {
     "RAY_idle_worker_killing_time_threshold_ms": "600000",
 }
 _LOGGERS = {"ray": logging.WARNING, "ray._private.authentication.authentication_token_setup": logging.ERROR}
-_LAST_WORDS = (
-    "error: this process was ended in the middle of its work: it was killed, or memory ran out, or Ray's head process was "
-    "lost, or a library crashed. "
-    "What was finished is kept: run the same command again to go on."
+_KILLED_MESSAGE = (
+    "error: this process ended in the middle of its work: it was killed, memory ran out, Ray's head process was "
+    "lost, or a library crashed. Finished work is kept: run the same command again to resume."
 )
 
 
 def is_elsewhere(address: str | None) -> bool:
-    """Whether a cluster is named, by this address or ``$RAY_ADDRESS``, rather than this machine alone."""
+    """Whether this address or ``$RAY_ADDRESS`` names a cluster."""
     return (address or os.environ.get("RAY_ADDRESS") or "local") != "local"
 
 
 @contextmanager
 def session(address: str | None = None, gpus: int | None = None) -> Iterator[Cluster]:
-    """An open connection; one that was open before is used and left open.
+    """Open a connection. One that is already open is used and left open.
 
     Parameters
     ----------
-    address : of a cluster; None for the one in ``$RAY_ADDRESS`` (as inside ``ray job submit``), else a new one here
-    gpus : of a new one here; None for all that Ray finds
+    address : of a cluster; None for the one in ``$RAY_ADDRESS`` (as inside ``ray job submit``), else a new local one
+    gpus : of a new local one; None for all that Ray finds
 
     Raises
     ------
-    ClusterError : nobody answers at the address, Ray does not start, or no node has a CPU
+    ClusterError : no cluster answers at the address, Ray does not start, or no node has a CPU
     """
     where = address or os.environ.get("RAY_ADDRESS")
     here = not is_elsewhere(address)
@@ -92,54 +91,56 @@ def session(address: str | None = None, gpus: int | None = None) -> Iterator[Clu
         finally:
             _end_threads()
         return
-    words = ExitWatchdog(_LAST_WORDS)
+    watchdog = ExitWatchdog(_KILLED_MESSAGE)
     try:
-        if here:  # its name is known before there is one: a start can be killed, too
-            words.clear(ray._common.utils.get_default_ray_temp_dir(), f"session_*_{os.getpid()}")
+        if here:  # before the start, which can be killed, too
+            watchdog.clear(ray._common.utils.get_default_ray_temp_dir(), f"session_*_{os.getpid()}")
         _open(None if here else where, gpus)
         yield _cluster()
     finally:
-        words.ends()
+        watchdog.ends()
         try:
             _end_threads()
         finally:
-            with suppress_stderr(), ray_sight.nobody_looks():
+            with suppress_stderr(), cluster_state.no_queries():
                 ray.shutdown()
-            words.done()
+            watchdog.done()
 
 
 def _end_threads() -> None:
-    """End what still asks Ray for something on a thread of its own."""
+    """End the threads that still query Ray."""
     with suppress_stderr():
         flows.end_all()
         ray_executions.end_all()
 
 
 def _have_token() -> None:
-    """A secret for the new cluster where Ray cannot keep its own, at ~/.ray/auth_token: a home that is missing or read-only."""
+    """Set a secret for the new cluster if Ray cannot store its own at ~/.ray/auth_token, in a missing or read-only
+    home.
+    """
     if any(os.environ.get(name) for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")):
         return
-    place = home() / ".ray" / "auth_token"
-    nearest = next(folder for folder in place.parents if folder.exists())
-    if not place.exists() and not os.access(nearest, os.W_OK):
+    token_file = home() / ".ray" / "auth_token"
+    nearest = next(folder for folder in token_file.parents if folder.exists())
+    if not token_file.exists() and not os.access(nearest, os.W_OK):
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
 
 
 def _cluster() -> Cluster:
-    """What the open connection reaches.
+    """Resources of the connected cluster.
 
     Raises
     ------
-    ClusterError : no node has a CPU, and none will come
+    ClusterError : no node has a CPU, and no autoscaler will add one
     """
     import ray
 
     until = time.monotonic() + NODES_S
-    while not (total := ray.cluster_resources()).get("CPU") and not ray_sight.grows():
+    while not (total := ray.cluster_resources()).get("CPU") and not cluster_state.has_autoscaler():
         if time.monotonic() > until:
             raise ClusterError(
-                "the cluster has no CPU for anybody's work, and no autoscaler that adds some: Ray counts 0 where a node may use "
-                "less than one. Add a node (`ray start --address HEAD`), or start one with `--num-cpus 1`."
+                "the cluster has no CPU, and no autoscaler to add one. Ray counts 0 for a node that may use less "
+                "than one CPU. Add a node (`ray start --address HEAD`), or start one with `--num-cpus 1`."
             )
         time.sleep(1.0)
     alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
@@ -148,7 +149,7 @@ def _cluster() -> Cluster:
 
 
 def _open(address: str | None, gpus: int | None) -> None:
-    """Connect, or start Ray here; a second time where the first one fails."""
+    """Connect, or start a local Ray; up to :data:`STARTS` times."""
     import ray
 
     on_term = signal.getsignal(signal.SIGTERM)
@@ -175,24 +176,24 @@ def _open(address: str | None, gpus: int | None) -> None:
             if cause := known_cause(error, address):
                 raise ClusterError(cause) from error
             if attempt == STARTS - 1:
-                said = str(error).strip().splitlines()
+                lines = str(error).strip().splitlines()
                 place = f"at {address}" if address else "on this machine"
                 raise ClusterError(
-                    f"Ray does not start {place} ({said[0] if said else type(error).__name__}). It was tried {STARTS} "
-                    "times; if the machine is very busy, try again when it is less so."
+                    f"Ray does not start {place} ({lines[0] if lines else type(error).__name__}). It was tried "
+                    f"{STARTS} times; if the machine is very busy, try again later."
                 ) from error
             time.sleep(PAUSE_S)
-    ray._private.worker.print_to_stdstream = lambda *_, **__: None  # what raylets say is in their log files
+    ray._private.worker.print_to_stdstream = lambda *_, **__: None  # raylets' messages are in their log files
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, on_term)  # Ray has put its own there, which ends in a dump
+        signal.signal(signal.SIGTERM, on_term)  # Ray's own handler dumps a stack
 
 
 @contextmanager
 def _given_ports() -> Iterator[None]:
-    """Have Ray start its helpers on ports that are chosen here.
+    """Make Ray start its helpers on ports chosen here.
 
-    Otherwise its raylet waits 15 seconds for each to write down its own, and then gives up: on a busy machine a helper
-    takes a minute. `ray.init` has no argument for it, and Ray passes one of the ports on to the helper alone.
+    Otherwise its raylet waits 15 seconds for each helper to write down its port, then gives up: on a busy machine a
+    helper takes a minute. `ray.init` has no argument for it, and Ray passes one of the ports only to the helper.
     """
     from ray._private import parameter, ray_constants, services
 
@@ -219,10 +220,10 @@ def _given_ports() -> Iterator[None]:
 
 @contextmanager
 def _loopback() -> Iterator[None]:
-    """Have Ray's processes listen to this machine alone.
+    """Make Ray's processes listen on the loopback address only.
 
-    It takes an address that others reach for its node's even where 127.0.0.1 is asked for, and listens on every one, unless
-    it believes that it cannot form a cluster. No argument of `ray.init` says so, and the variable that does is read once.
+    Even with 127.0.0.1 Ray picks a reachable address for its node and listens on all addresses, unless it believes that
+    it cannot form a cluster. `ray.init` has no argument for that, and the variable for it is read only once.
     """
     from ray._private import ray_constants
 

@@ -1,4 +1,4 @@
-"""What travels through a flow, and one stage's turn at it. Plain Python: a test needs no Ray."""
+"""Outcomes that travel through a pipeline, and how one stage processes one. Plain Python: tests need no Ray."""
 
 from __future__ import annotations
 
@@ -18,34 +18,32 @@ from lipsync_ray.io import bytes_read
 
 RETRIES = 3
 PAUSE_S = 2.0
-ENGINE = (
-    "engine"  # the stage of rows that did not come back since what takes them through stages broke; no row is to blame
-)
+ENGINE = "engine"  # stage of rows that are lost because the engine failed, not because of the row
 
 
 class Keyed(Protocol):
-    """A row of work: anything with a key that is unique in its flow and safe in a file name."""
+    """A row of work: has a key that is unique in its pipeline and safe in a file name."""
 
     @property
     def key(self) -> str: ...
 
 
 Stage = Callable[[Any], Any]
-"""Takes what the stage before it returned (the first one: the row) and returns what the next one takes."""
+"""Maps the previous stage's result (for the first stage: the row) to the next stage's input."""
 
 
 @dataclass(frozen=True)
 class StageSpec:
-    """A stage of a flow.
+    """A stage of a pipeline.
 
     Attributes
     ----------
     name : short, for messages and timings
-    make : builds the stage in its worker, loading what it keeps loaded; must be picklable
+    make : builds the stage in its worker and loads its network; must be picklable
     workers : processes
-    cpus, gpus : what Ray reserves for each
-    shares : its processes may be those of its neighbours too
-    spot : they are to be on spot nodes, where there are any
+    cpus, gpus : reserved by Ray for each process
+    shares : it may share its processes with the stages before and after it
+    spot : prefer spot nodes for its processes
     """
 
     name: str
@@ -58,7 +56,7 @@ class StageSpec:
 
 
 def pools(stages: Sequence[StageSpec]) -> list[tuple[StageSpec, ...]]:
-    """The stages, those together that share their processes: neighbours that may, and need no GPU."""
+    """Group the stages into pools: consecutive stages that may share processes and need no GPU share one."""
     together = groupby(enumerate(stages), key=lambda at: -1 if at[1].shares and not at[1].gpus else at[0])
     return [tuple(stage for _, stage in group) for _, group in together]
 
@@ -69,11 +67,11 @@ class Failure:
 
     Attributes
     ----------
-    stage : where
+    stage : name of the stage that failed
     reason : one line, for the results table
-    detail : the traceback where the reason was not expected, else empty
+    detail : traceback of an unexpected error, else empty
 
-    URLs in them are without passwords, signatures and tokens.
+    Passwords, signatures and tokens are removed from URLs in both texts.
     """
 
     stage: str
@@ -87,17 +85,17 @@ class Failure:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A row on its way, and in the end what became of it.
+    """A row in the pipeline, and finally its result.
 
     Attributes
     ----------
-    key : the row's
+    key : of the row
     value : what the last stage returned; None after a failure
-    failure : None where all went well
+    failure : None after success
     seconds : stage → seconds of work
-    cpu : stage → CPU seconds, of all its threads, where the process has nothing else to do
-    fetched : bytes that were read from object stores
-    attempts : most processes that any stage needed
+    cpu : stage → CPU seconds of all its threads, where the process does nothing else
+    fetched : bytes read from object stores
+    attempts : largest number of processes that a stage needed
     """
 
     key: str
@@ -112,13 +110,13 @@ class Outcome:
 def run_stage(
     name: str, stage: Stage, outcome: Outcome, ledger: Ledger, clock: Callable[[], float] | None = None
 ) -> Outcome:
-    """Run one stage on one row. Every exception becomes the row's failure; a lost GPU ends the process.
+    """Run one stage on one row. Every exception becomes the row's failure. A lost GPU ends the process.
 
-    A failed row passes through. A retryable error is tried again here, a few times.
+    A failed row passes through unchanged. A retryable error is retried up to :data:`RETRIES` times.
 
     Parameters
     ----------
-    clock : of CPU seconds, where what this process spends meanwhile is the stage's
+    clock : returns CPU seconds, where this process does nothing but the stage
     """
     if outcome.failure is not None:
         return outcome
@@ -150,13 +148,13 @@ def run_stage(
 
 
 def _end_process(name: str, key: str, error: Exception) -> NoReturn:
-    """Its CUDA context is broken for good, and only a new process gets another (ray#60145).
+    """End the process: its CUDA context is broken, and only a new process gets a working one (ray#60145).
 
-    The attempt stays begun in the ledger, so that a row that breaks every GPU is given up like one that kills.
+    The attempt stays open in the ledger, so a row that breaks every GPU is given up like one that crashes the process.
     """
-    said = str(error).splitlines()[0]
+    message = str(error).splitlines()[0]
     print(
-        f"{name}: the GPU was lost at {key} ({said}). Another process has to go on: Ray starts one; without Ray, give "
+        f"{name}: the GPU was lost at {key} ({message}). A new process is needed: Ray starts one; without Ray, run "
         "the same command again.",
         file=sys.stderr,
         flush=True,
@@ -165,20 +163,20 @@ def _end_process(name: str, key: str, error: Exception) -> NoReturn:
 
 
 def build_stage(spec: StageSpec) -> Stage:
-    """The spec's stage; one that fails each row with the reason, where it cannot be made.
+    """Build the spec's stage. If that fails, return a stage that fails each row with the reason.
 
-    A constructor's exception would end the whole flow (and be tried again first): a broken checkpoint on one node is
-    a reason for the rows that came there, and the run still ends with a results table.
+    An exception in an actor's constructor would end the whole pipeline after retries. This way a broken checkpoint on
+    one node fails the rows on that node, and the run still ends with a results table.
     """
     try:
         return spec.make()
     except LipsyncError as error:
-        said, detail = str(error), error.detail
+        message, detail = str(error), error.detail
     except Exception as error:
-        said, detail = f"{type(error).__name__}: {error}".splitlines()[0], traceback.format_exc()
+        message, detail = f"{type(error).__name__}: {error}".splitlines()[0], traceback.format_exc()
 
     def refuse(value: Any) -> Any:
-        refusal = StageError(f"{spec.name} cannot start: {said}")
+        refusal = StageError(f"{spec.name} cannot start: {message}")
         refusal.detail = detail
         raise refusal
 
@@ -186,7 +184,7 @@ def build_stage(spec: StageSpec) -> Stage:
 
 
 def guarded(name: str, function: Callable[[Any], Any], item: Any) -> Any:
-    """What a small job returns, or the Failure of what it raises."""
+    """Return the function's result, or a Failure with the exception it raised."""
     try:
         return function(item)
     except LipsyncError as error:

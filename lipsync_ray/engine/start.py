@@ -1,4 +1,4 @@
-"""The runner that is asked for, open while it is used."""
+"""Opens the requested runner for the duration of a run."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ Result = TypeVar("Result")
 
 
 def cluster_of(workers: Workers) -> Cluster:
-    """What there would be to work with; nothing is started on this machine.
+    """Resources that a run would have; starts nothing on this machine.
 
     Raises
     ------
-    ClusterError : nobody answers at the address
+    ClusterError : no cluster answers at the address
     """
     from lipsync_ray.engine import session
 
@@ -44,14 +44,14 @@ def cluster_of(workers: Workers) -> Cluster:
 
 @contextlib.contextmanager
 def started(workers: Workers) -> Iterator[Runner]:
-    """The runner that is asked for, until the work is done.
+    """Open the requested runner until the work is done.
 
-    Ray on this machine starts with the first work, so that a run that finds everything made starts nothing. A cluster that is
-    named, and one that the caller has opened, are asked at once what they have.
+    Local Ray starts with the first work, so a run that finds everything finished starts nothing. A named cluster, or
+    one that the caller has opened, is queried at once.
 
     Raises
     ------
-    ClusterError : nobody answers at the address; of Ray on this machine from the first work on: it does not start
+    ClusterError : no cluster answers at the address; or, at the first work, local Ray does not start
     """
     if workers.engine == "inline":
         from lipsync_ray.engine.inline_runner import InlineRunner
@@ -81,15 +81,15 @@ def started(workers: Workers) -> Iterator[Runner]:
 
 
 class LateRunner:
-    """A runner that starts with the first row, item or training that it is given.
+    """A runner that starts with its first row, item or training.
 
     Parameters
     ----------
-    cluster : what it will have
-    start : starts it, once
+    cluster : resources that it will have
+    start : called once, to start it
     """
 
-    opened_s = 0.0  # it opens while the run runs, whose own time this is then
+    opened_s = 0.0  # it opens during the run, which counts that time
 
     def __init__(self, cluster: Cluster, start: Callable[[], Runner]) -> None:
         self.cluster, self._start = cluster, start
@@ -128,12 +128,12 @@ class LateRunner:
     ) -> Tasks[Item, Result]:
         return _LateTasks(lambda: self._open().tasks(name, function, limit, attempts))
 
-    def together(self, body: Body, count: int, gpu: bool, attempts: int, tell: Callable[[Any], None]) -> None:
-        self._open().together(body, count, gpu, attempts, tell)
+    def together(self, body: Body, count: int, gpu: bool, attempts: int, notify: Callable[[Any], None]) -> None:
+        self._open().together(body, count, gpu, attempts, notify)
 
 
 class _LateTasks(Generic[Item, Result]):
-    """Small jobs that need nobody before the first of them comes."""
+    """Small jobs whose runner starts with the first of them."""
 
     def __init__(self, make: Callable[[], Tasks[Item, Result]]) -> None:
         self._make = make

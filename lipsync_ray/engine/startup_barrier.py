@@ -1,4 +1,4 @@
-"""Who is up: a pass does not begin its first row before every stage has an actor that has loaded."""
+"""Delays a pass's first row until every stage has a loaded actor."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 
 from lipsync_ray.engine import driver_node
 
-# The roll is an actor and not a note in storage: an actor that comes up after the pass has ended, as a second one of a
-# pool may, would write its note into a folder that has been cleared.
+# The barrier is an actor, not a file in storage: an actor that loads after the pass has ended, such as a second one of
+# a pool, would write its file into a folder that has been cleared.
 
 
 class BarrierActor:
-    """Stages that have called; lives in an actor."""
+    """Stages that have a loaded actor; lives in a Ray actor."""
 
     def __init__(self) -> None:
         self._present: set[str] = set()
@@ -30,27 +30,27 @@ class BarrierActor:
 
 
 class StartupBarrier:
-    """A handle that travels to the actors of a pass; the roll ends with the last one who holds it.
+    """A handle for the actors of a pass; the barrier is freed with its last copy.
 
     Parameters
     ----------
-    actor : that is a :class:`BarrierActor` among other things; None for one of its own
+    actor : an actor derived from :class:`BarrierActor`; None to start one
     """
 
     def __init__(self, actor: Any = None) -> None:
         import ray
 
-        self._roll: Any = actor or ray.remote(BarrierActor).options(**driver_node.options()).remote()
+        self._actor: Any = actor or ray.remote(BarrierActor).options(**driver_node.options()).remote()
 
     def arrive(self, stage: str) -> None:
-        """An actor of this stage has loaded."""
-        self._roll.arrive.remote(stage)
+        """Declare that an actor of this stage has loaded."""
+        self._actor.arrive.remote(stage)
 
     def wait_for(self, stages: Sequence[str], seconds: float) -> None:
-        """Wait until each of these stages has an actor, at most so long; a roll that is lost is not waited for."""
+        """Wait until each stage has a loaded actor, at most `seconds`; do not wait for a lost barrier."""
         import ray
 
         try:
-            ray.get(self._roll.gather.remote(tuple(stages)), timeout=seconds)
+            ray.get(self._actor.gather.remote(tuple(stages)), timeout=seconds)
         except (ray.exceptions.GetTimeoutError, ray.exceptions.RayActorError):
             return

@@ -1,4 +1,4 @@
-"""What Ray's own code writes to the terminal, kept away from it."""
+"""Keeps output of Ray's own code away from the terminal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def suppress_stderr() -> Iterator[None]:
-    """Nothing that is written to the process's standard error arrives there, whoever writes it."""
+    """Discard everything that this process writes to standard error, from any library."""
     kept = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     try:

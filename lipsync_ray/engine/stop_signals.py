@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM that wait for work which must not be left half done."""
+"""Delays Ctrl-C and SIGTERM during work that must not stop half done."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from types import FrameType
 
 @contextmanager
 def put_off() -> Iterator[None]:
-    """Handle SIGINT and SIGTERM when the block has ended; a second signal is handled at once.
+    """Handle SIGINT and SIGTERM after the block; a second signal is handled at once.
 
-    Outside the main thread, which alone gets signals, and where no Python function handles them, nothing is changed.
+    Does nothing outside the main thread, which alone gets signals, or if no Python function handles them.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -1,7 +1,7 @@
-"""Small jobs on any worker, a bounded number at a time: probe a file, put a video together.
+"""Small jobs on any worker, a bounded number at a time: probe a file, join a video.
 
-They reserve no CPU. A task that did would wait for a running flow to end, since that holds all of them. How often one has
-ended its process is counted here: Ray would try one that its memory monitor ends for ever, and say nothing.
+They reserve no CPU: otherwise a task would wait for the running pipeline, which reserves all of them. Crashes of a
+task's process are counted here: Ray would silently retry for ever a task that its memory monitor ends.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from lipsync_ray.engine.stages import Failure, guarded
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-MEMORY_PAUSE_S = 5.0  # before an item is tried again whose process was ended because memory was short
+MEMORY_PAUSE_S = 5.0  # before a retry, if the item's process was ended because memory was short
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -26,10 +26,10 @@ class Tasks(Generic[Item, Result]):
 
     Parameters
     ----------
-    name : of what it does, for failures
-    function : picklable; a :class:`LipsyncError` it raises becomes a Failure, and so does any other
-    limit : calls at a time; the others wait here
-    attempts : processes that an item may end before it is given up
+    name : of the job, for failures
+    function : picklable; any exception that it raises becomes a Failure
+    limit : concurrent calls; the others wait here
+    attempts : processes that an item may crash before it is given up
     """
 
     def __init__(self, name: str, function: Callable[[Item], Result], limit: int, attempts: int = 1) -> None:
@@ -39,23 +39,23 @@ class Tasks(Generic[Item, Result]):
         self._limit, self._attempts = limit, attempts
         self._remote: Any = ray.remote(num_cpus=0, max_retries=0)(guarded).options(name=name)
         self._function = ray.put(function)
-        # With every item, how many processes it has ended.
+        # (item, number of processes that it has crashed)
         self._waiting: deque[tuple[Item, int]] = deque()
-        self._later: deque[tuple[float, Item, int]] = deque()  # and at first, when it is tried again
+        self._later: deque[tuple[float, Item, int]] = deque()  # (time of the retry, item, crashes)
         self._running: dict[Any, tuple[Item, int]] = {}
 
     def submit(self, item: Item) -> None:
-        """Run the function on an item, when its turn comes."""
+        """Queue an item for the function."""
         self._waiting.append((item, 0))
         self._start()
 
     @property
     def idle(self) -> bool:
-        """Whether every item that was submitted has been told of."""
+        """Whether :meth:`finished` has returned every submitted item."""
         return not self._running and not self._waiting and not self._later
 
     def finished(self, wait: bool = False) -> Iterator[tuple[Item, Result | Failure]]:
-        """Items that have ended since the last call; with ``wait``, all there are, until none is left."""
+        """Items that have ended since the last call; with ``wait``, all items, as they end."""
         import ray
 
         self._start()
@@ -75,7 +75,7 @@ class Tasks(Generic[Item, Result]):
                 self._start()
                 try:
                     yield item, ray.get(reference)
-                except ray.exceptions.RayTaskError as error:  # before the function: it could not be loaded there
+                except ray.exceptions.RayTaskError as error:  # the function could not be loaded on the worker
                     reason = f"cannot run on a worker: {_last_line(error)}"
                     yield item, Failure(self._name, reason, _COLOUR.sub("", str(error)))
                 except ray.exceptions.RayError as error:

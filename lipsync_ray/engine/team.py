@@ -8,38 +8,38 @@ from typing import Any
 
 
 def never() -> bool:
-    """Nobody asks for an early end."""
+    """Never stop early."""
     return False
 
 
 @dataclass(frozen=True)
 class Team:
-    """A process' place among those that train together.
+    """One process's rank among those that train together.
 
     Attributes
     ----------
-    rank : its number
-    of : how many there are
-    stopping : whether the driver was told to stop, and waits for what is to be kept
+    rank : its number, from 0
+    world_size : number of processes
+    stopping : whether the driver is stopping, and waits for the checkpoint
     """
 
     rank: int = 0
     world_size: int = 1
     stopping: Callable[[], bool] = field(default=never, compare=False)
 
-    def broadcast(self, said: bool) -> bool:
-        """What the first process says, in all of them; each has to ask."""
+    def broadcast(self, value: bool) -> bool:
+        """Return the first process's value in all of them; each process has to call."""
         if self.world_size == 1:
-            return said
+            return value
         import torch
         import torch.distributed as dist
 
         device = "cuda" if dist.get_backend() == "nccl" else "cpu"
-        flag = torch.tensor([int(said)], device=device)
+        flag = torch.tensor([int(value)], device=device)
         dist.broadcast(flag, 0)
         return bool(flag.item())
 
 
 ALONE = Team()
 Body = Callable[[Team, Callable[[Any], None]], None]
-"""What a member of a team does: with its place, and a function that tells the driver something."""
+"""Runs in each process of a team, with its :class:`Team` and a function that sends a message to the driver."""

@@ -1,4 +1,4 @@
-"""A pass of a job: parts of videos through stages, and each video put together as soon as it has all of its parts."""
+"""A pass of a job: runs parts of videos through stages and joins each video as soon as all of its parts are there."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from lipsync_ray.io import storage
 
 @dataclass(kw_only=True)
 class VideoState:
-    """What a pass keeps of a video, whatever the job.
+    """State of a video in a pass.
 
     Attributes
     ----------
     fingerprint : of its files, the settings and the weights
     parts : first frame → URL of every part
     missing : first frames of the parts that are not committed yet
-    reused : parts that an earlier run committed
+    reused : number of parts that an earlier run committed
     seconds : of work
-    attempts : most processes that one of its rows needed
+    attempts : largest number of processes that one of its rows needed
     """
 
     fingerprint: str = ""
@@ -35,11 +35,11 @@ class VideoState:
     seconds: float = 0.0
     attempts: int = 1
 
-    if TYPE_CHECKING:  # a field or a property, as the job likes
+    if TYPE_CHECKING:  # jobs define it as a field or as a property
 
         @property
         def id(self) -> str:
-            """Of its row."""
+            """Id of its row."""
 
     @property
     def ordered(self) -> tuple[tuple[int, str], ...]:
@@ -48,7 +48,7 @@ class VideoState:
 
 
 class Part(Keyed, Protocol):
-    """A row of work whose product is committed: frames start … stop - 1 of a video, at url."""
+    """A row of work: frames start … stop - 1 of a video, committed at url."""
 
     @property
     def start(self) -> int: ...
@@ -64,7 +64,7 @@ Made = TypeVar("Made")
 
 
 class Parts(NamedTuple):
-    """What is put together where a job says nothing else: (first frame, URL) of a video's parts, in order."""
+    """Default input of `assemble`: (first frame, URL) of a video's parts, in order."""
 
     key: str
     parts: tuple[tuple[int, str], ...]
@@ -81,25 +81,25 @@ def _nothing(video: VideoState, value: Any) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class VideoPass(Generic[Video, Order, Made]):
-    """What a pass does, as its job tells it.
+    """A pass, as its job declares it.
 
     Attributes
     ----------
     name : for its progress line
-    folder : where parts are committed; those that are there already are not made again
-    active : id → video that has not ended; `fail` and `on_done` take theirs out
-    parts_of : the rows of a video
-    stages : that they go through
-    assemble : (name, function) that puts a complete video together, on a worker
-    on_done : told what came of it
-    fail : told why a video cannot be made
-    on_part : told what the last stage returned for a row of a video
-    assemble_args : what `assemble` is given, keyed by the video's id
-    after : passes and questions (:class:`~lipsync_ray.engine.graph.Ask`) that put ids of this one's videos into `ready`; where
-        there are none, all videos begin at once
-    ready : ids of videos that can begin
-    unit : what a row is called in the progress line
-    in_turn : a video's rows are made one after another, each when the one before it is committed
+    folder : where parts are committed; existing parts are reused
+    active : id → video that has not ended; `fail` and `on_done` remove theirs
+    parts_of : returns the rows of a video
+    stages : process each row
+    assemble : (name, function) that joins a complete video, on a worker
+    on_done : called with the result of `assemble`
+    fail : called with the reason why a video cannot be made
+    on_part : called with the last stage's result for a row of a video
+    assemble_args : returns the input of `assemble`, keyed by the video's id
+    after : passes and questions (:class:`~lipsync_ray.engine.graph.Ask`) that put ids of this one's videos into `ready`; if
+        there are none, all videos start at once
+    ready : ids of videos that can start
+    unit : name of a row in the progress line
+    sequential : process a video's rows in order, each after the previous one is committed
     """
 
     name: str
@@ -115,21 +115,21 @@ class VideoPass(Generic[Video, Order, Made]):
     after: tuple[Any, ...] = ()
     ready: deque[str] = field(default_factory=deque)
     unit: str = "segments"
-    in_turn: bool = False
+    sequential: bool = False
 
 
-def once(active: dict[str, Video], tell: Callable[[Video, Failure | None], None]) -> Callable[..., None]:
-    """For `fail` of a pass, and for its end: takes a video out of `active` and tells of it, at its first end alone."""
+def once(active: dict[str, Video], on_end: Callable[[Video, Failure | None], None]) -> Callable[..., None]:
+    """Make a callback that removes a video from `active` and calls `on_end`, only the first time."""
 
     def end(video: Video, failure: Failure | None = None) -> None:
         if active.pop(video.id, None) is not None:
-            tell(video, failure)
+            on_end(video, failure)
 
     return end
 
 
 class PassState(Generic[Video, Order, Made]):
-    """The books of a pass: which part belongs to which video, and which videos are complete."""
+    """Tracks which part belongs to which video, and which videos are complete."""
 
     def __init__(self, context: RunContext, spec: VideoPass[Video, Order, Made]) -> None:
         self.spec = spec
@@ -142,7 +142,7 @@ class PassState(Generic[Video, Order, Made]):
         return [part for part in self.spec.parts_of(video) if part.url not in self._there]
 
     def add(self, name: str) -> list[Part]:
-        """Begin a video; the rows to be done for it."""
+        """Start a video; return the rows to process."""
         video = self.spec.active[name]
         rows = []
         for part in self.spec.parts_of(video):
@@ -157,12 +157,11 @@ class PassState(Generic[Video, Order, Made]):
             self._joining.submit(self.spec.assemble_args(video))
         return rows
 
-    def take(self, outcome: Outcome, progress: ProgressReporter) -> None:
-        """A row has come back."""
+    def on_outcome(self, outcome: Outcome, progress: ProgressReporter) -> None:
+        """Handle the outcome of a row."""
         name, part = self.of.pop(outcome.key)
-        progress.advance(
-            part.stop - part.start, outcome.failure is not None, outcome.seconds, outcome.fetched, outcome.cpu
-        )
+        failed = outcome.failure is not None
+        progress.advance(part.stop - part.start, failed, outcome.seconds, outcome.fetched, outcome.cpu)
         video = self.spec.active.get(name)
         if video is None:
             return  # ended by another of its parts
@@ -177,7 +176,7 @@ class PassState(Generic[Video, Order, Made]):
             self._joining.submit(self.spec.assemble_args(video))
 
     def settle(self, wait: bool = False) -> None:
-        """Tell of the videos that have been put together since the last call; with ``wait``, of all."""
+        """Report the videos that were joined since the last call; with ``wait``, wait for all."""
         for order, answer in self._joining.finished(wait):
             video = self.spec.active[order.key]
             if isinstance(answer, Failure):
@@ -187,5 +186,5 @@ class PassState(Generic[Video, Order, Made]):
 
     @property
     def settled(self) -> bool:
-        """Whether every complete video has been put together."""
+        """Whether every complete video has been joined."""
         return self._joining.idle

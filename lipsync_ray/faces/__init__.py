@@ -1,1 +1,1 @@
-"""Faces in frames: detect, track, choose, crop and blend. Numpy, OpenCV and torch; no Ray, no files but the table's."""
+"""Faces in frames: detect, track, select, crop and blend. Numpy, OpenCV and torch; no Ray, no files except tables."""

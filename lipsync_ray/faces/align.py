@@ -1,4 +1,4 @@
-"""Aligned faces: from a frame to GFPGAN's 512 × 512 template, and the way back.
+"""Aligns faces to GFPGAN's 512 × 512 template, and maps them back.
 
 The similarity is the least-squares one (Umeyama 1991) of five landmarks that are smoothed over time: the original's fit
 on single-frame landmarks (least median of squares) leaps from frame to frame.
@@ -16,7 +16,7 @@ F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
 SIDE = 512  # pixels of an aligned face
-LEAST_EYE_DISTANCE = 5.0  # pixels: GFPGANer leaves a face alone whose eyes are nearer
+LEAST_EYE_DISTANCE = 5.0  # pixels: GFPGANer skips faces with a smaller eye distance
 TEMPLATE = np.array(  # eyes, nose, mouth corners (facexlib's FFHQ template)
     [
         [192.98138, 239.94708],
@@ -26,8 +26,8 @@ TEMPLATE = np.array(  # eyes, nose, mouth corners (facexlib's FFHQ template)
         [313.08905, 371.15118],
     ]
 )
-BEYOND = (135, 133, 132)  # BGR that the network sees outside the frame
-MARGIN = 2  # pixels around what a warp reads, so that its interpolation sees no edge
+BEYOND = (135, 133, 132)  # BGR outside the frame, in the network's input
+MARGIN = 2  # pixels around the area that a warp reads, so that interpolation meets no edge
 
 
 def similarity(landmarks: F32 | F64) -> F64:
@@ -54,7 +54,7 @@ def fitted(landmarks: F32 | F64, template: F64) -> F64:
 
 
 def similarity_lmeds(landmarks: F32 | F64) -> F64:
-    """The same by least median of squares, as GFPGAN's own helper fits a single picture: for parity with it."""
+    """The same by least median of squares, as in GFPGAN's helper for single pictures; for parity tests."""
     points = np.asarray(landmarks, np.float64)
     return np.asarray(cv2.estimateAffinePartial2D(points, TEMPLATE, method=cv2.LMEDS)[0], np.float64)
 
@@ -64,8 +64,8 @@ def inverse(matrix: F64) -> F64:
     return np.asarray(cv2.invertAffineTransform(matrix), np.float64)
 
 
-def reach(matrix: F64, width: int, height: int) -> Box | None:
-    """The part of a frame that an aligned face shows; None where it lies outside.
+def extent(matrix: F64, width: int, height: int) -> Box | None:
+    """The part of a frame that an aligned face covers; None if it is outside the frame.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def reach(matrix: F64, width: int, height: int) -> Box | None:
 
 def aligned(picture: YuvFrame, matrix: F64) -> U8:
     """(512, 512, 3) uint8 BGR face, cut out of its frame; :data:`BEYOND` outside it."""
-    box = reach(matrix, picture.width, picture.height)
+    box = extent(matrix, picture.width, picture.height)
     if box is None:
         return np.full((SIDE, SIDE, 3), BEYOND, np.uint8)
     return aligned_bgr(picture.bgr(box), matrix, box)

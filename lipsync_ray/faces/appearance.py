@@ -1,7 +1,8 @@
-"""What faces look like, where that decides something: who goes on behind a passer-by, who comes back, and what is but a picture.
+"""Describes faces where linking needs it: after occlusions, for people who return, and to detect still pictures.
 
-A steady face that nobody is beside is described every few seconds. Where several are, each is once a second; where faces meet, come
-or go, at every look around. Decisions are made inside a group of :mod:`lipsync_ray.faces.scan`, so a stretch decides as a whole video.
+A single steady face is described every few seconds, each of several faces once a second, and faces that meet, appear or
+disappear at every detection. Decisions depend only on a group of :mod:`lipsync_ray.faces.scan`, so a range of a video
+gives the same result as the whole.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ from lipsync_ray.media.picture import U8
 
 F32 = NDArray[np.float32]
 
-LARGE = 0.4  # of the width of the largest face in the frame: smaller ones are linked by their place alone
+LARGE = 0.4  # of the width of the largest face in the frame: smaller ones are linked by position only
 MOST = 3  # faces of a frame that are described
-ALONE = 2  # groups between two descriptions of a face that is alone
-NEAR = 0.25  # of a face's width beyond its box: where it may be by the next look
+ALONE = 2  # groups between two descriptions of a single face
+NEAR = 0.25  # of a face's width beyond its box: where it may be at the next detection
 MEETS = 1.0  # likewise, around a meeting
 PATCH = 32  # pixels: side of the small picture of a face
 INNER = slice(33, 123), slice(30, 120)  # rows and columns of an aligned face: no hair, no background
@@ -32,7 +33,9 @@ INNER = slice(33, 123), slice(30, 120)  # rows and columns of an aligned face: n
 
 @dataclass(frozen=True)
 class Appearance:
-    """Of one detection: `patch` (PATCH, PATCH) uint8 grey, upright; `descriptor` (SIZE,) float16, NaN where only a picture is kept."""
+    """Appearance of a detection: `patch` (PATCH, PATCH) uint8 grey, upright; `descriptor` (SIZE,) float16, NaN if only
+    the patch is kept.
+    """
 
     descriptor: NDArray[np.float16]
     patch: U8
@@ -42,7 +45,7 @@ UNKNOWN = Appearance(np.full(SIZE, np.nan, np.float16), np.zeros((PATCH, PATCH),
 
 
 def appearances(
-    looks: Mapping[int, Faces],
+    detected: Mapping[int, Faces],
     pictures: Mapping[int, U8],
     cuts: Collection[int],
     own: range,
@@ -50,30 +53,32 @@ def appearances(
     step: int,
     describe: Describer,
 ) -> dict[tuple[int, int], Appearance]:
-    """What is kept of a group's faces: (frame, place in the frame) → appearance.
+    """Appearances of a group's faces: (frame, index in the frame) → appearance.
 
     Parameters
     ----------
-    looks : frames that were looked at → their faces, the group's first and last among them
-    pictures : likewise → (h, w, 3) uint8 RGB
+    detected : frame → its faces, for frames with detection, including the group's first and last
+    pictures : frame → (h, w, 3) uint8 RGB, for the same frames
     cuts : frames that begin a scene
     own : frames of the group; its last belongs to the next one
     number : of the group in its video
-    step : frames between two looks
+    step : frames between two detections
     """
-    described, pictured = _wanted(looks, cuts, own, number, step)
+    described, pictured = _wanted(detected, cuts, own, number, step)
     out = {}
     for frame, places in sorted(pictured.items()):
-        for place in sorted(places):
-            points = looks[frame].landmarks[place]
-            known = place in described.get(frame, ())
+        for row in sorted(places):
+            points = detected[frame].landmarks[row]
+            known = row in described.get(frame, ())
             descriptor = describe(pictures[frame], points[None])[0] if known else np.full(SIZE, np.nan)
-            out[frame, place] = Appearance(descriptor.astype(np.float16), small_face(pictures[frame], points))
+            out[frame, row] = Appearance(descriptor.astype(np.float16), small_face(pictures[frame], points))
     return out
 
 
 def small_face(picture: U8, landmarks: F32) -> U8:
-    """(PATCH, PATCH) uint8 grey, eyes to mouth, of the face with those (5, 2) landmarks; 0 where that is not all in the picture."""
+    """(PATCH, PATCH) uint8 grey, eyes to mouth, of the face with these (5, 2) landmarks; 0 if it is not entirely in the
+    picture.
+    """
     rows, columns = INNER
     corners = np.array([[x, y] for x in (columns.start, columns.stop) for y in (rows.start, rows.stop)])
     back = inverse(to_aligned(landmarks))
@@ -88,25 +93,25 @@ Wanted = dict[int, set[int]]
 
 
 def _wanted(
-    looks: Mapping[int, Faces], cuts: Collection[int], own: range, number: int, step: int
+    detected: Mapping[int, Faces], cuts: Collection[int], own: range, number: int, step: int
 ) -> tuple[Wanted, Wanted]:
-    """Places of faces by frame: those to describe, and those of which a picture is kept."""
-    frames = sorted(looks)
-    large = {n: _large(looks[n]) for n in frames}
+    """Indices of faces by frame: those to describe, and those whose patch is kept."""
+    frames = sorted(detected)
+    large = {n: _large(detected[n]) for n in frames}
     unsure: Wanted = {n: set() for n in frames}
     for a, b in itertools.pairwise(frames):
-        meet = _near(looks[a].box, looks[b].box, NEAR)
+        meet = _near(detected[a].box, detected[b].box, NEAR)
         if any(a < cut <= b for cut in cuts):
             meet[:] = False
         alone_a, alone_b = meet.sum(1) == 1, meet.sum(0) == 1
         unsure[a] |= {i for i in large[a] if not (alone_a[i] and alone_b[meet[i].argmax()])}
         unsure[b] |= {j for j in large[b] if not (alone_b[j] and alone_a[meet[:, j].argmax()])}
-    described: Wanted = {n: set() for n in own if n in looks}
+    described: Wanted = {n: set() for n in own if n in detected}
     spaced = _spaced(sorted(described), max(1, step // 2))
     for n, places in unsure.items():
         for other in {n, *spaced} & set(described) if places else ():
             if abs(other - n) <= step:
-                around = np.flatnonzero(_near(looks[n].box[sorted(places)], looks[other].box, MEETS).any(0))
+                around = np.flatnonzero(_near(detected[n].box[sorted(places)], detected[other].box, MEETS).any(0))
                 described[other] |= set(large[other]) & set(around.tolist())
     several = any(len(places) > 1 for places in large.values())
     first = own[0]
@@ -121,7 +126,7 @@ def _wanted(
 
 
 def _spaced(frames: list[int], least: int) -> list[int]:
-    """Frames that far from each other, at least."""
+    """A subset of frames at least `least` apart."""
     out: list[int] = []
     for n in frames:
         if not out or n - out[-1] >= least:
@@ -140,7 +145,7 @@ def _widths(faces: Faces) -> F32:
 
 
 def _near(a: F32, b: F32, beyond: float) -> NDArray[np.bool_]:
-    """(n, m) whether boxes touch, each taken larger by that part of its width on every side."""
+    """(n, m) whether boxes touch, each enlarged by `beyond` of its width on every side."""
     grown_a, grown_b = (
         boxes + (boxes[:, 2:3] - boxes[:, :1]) * np.array([-beyond, -beyond, beyond, beyond], np.float32)
         for boxes in (a, b)

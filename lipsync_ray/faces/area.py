@@ -1,7 +1,7 @@
-"""A picture at other sizes by the mean of what each pixel covers, out of one table of sums (Crow 1984).
+"""Resizes a picture by area averages, from one summed-area table (Crow 1984).
 
-Every window is whole pixels: row i of m rows of n covers ⌊i·n/m⌋ … ⌈(i + 1)·n/m⌉ − 1, as torch's "area" interpolation does, whose
-means these equal. The sums are whole numbers, so nothing is rounded before the division.
+Every window is whole pixels: row i of m rows of n covers ⌊i·n/m⌋ … ⌈(i + 1)·n/m⌉ − 1, as in torch's "area"
+interpolation, with equal results. The sums are integers, so nothing is rounded before the division.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from lipsync_ray.media.picture import U8
 F32 = NDArray[np.float32]
 I64 = NDArray[np.int64]
 
-_LARGEST = 2**31 // 255 - 1  # pixels whose sum is sure to fit 32 bits
+_LARGEST = 2**31 // 255 - 1  # pixels whose sum always fits 32 bits
 
 
 class AreaSums:
-    """The sums of a picture.
+    """Summed-area table of a picture.
 
     Parameters
     ----------
@@ -28,16 +28,16 @@ class AreaSums:
 
     def __init__(self, picture: U8) -> None:
         self.height, self.width = picture.shape[:2]
-        # Beyond what 32 bits hold the numbers are floats, which are exact to 2⁵³.
+        # Larger sums are floats, which are exact up to 2⁵³.
         depth = cv2.CV_32S if self.height * self.width <= _LARGEST else cv2.CV_64F
         self._sums = cv2.integral(np.ascontiguousarray(picture), sdepth=depth)
 
     def resized(self, height: int, width: int, rows: slice, columns: slice) -> F32:
-        """(r, c, 3) float32 of a stretch of rows and columns of the picture at a size.
+        """(r, c, 3) float32: a range of rows and columns of the resized picture.
 
         Parameters
         ----------
-        height, width : of the whole of it
+        height, width : of the whole resized picture
         rows, columns : with a start and a stop
         """
         top, bottom = _windows(np.arange(rows.start, rows.stop), self.height, height)
@@ -53,7 +53,7 @@ class AreaSums:
 
         Parameters
         ----------
-        low, high : (n, 2) x, y of their first pixels, and of those after their last ones; inside the picture
+        low, high : (n, 2) x, y of their first pixels and one past their last; inside the picture
         """
         steps = np.arange(side)
         size = high - low
@@ -70,5 +70,5 @@ class AreaSums:
 
 
 def _windows(numbers: I64, whole: int | I64, parts: int) -> tuple[I64, I64]:
-    """First pixels of some of so many parts of a row, and the pixels after their last ones."""
+    """(first pixel, one past the last) of the given parts of a row divided into `parts`."""
     return numbers * whole // parts, -(-(numbers + 1) * whole // parts)

@@ -1,7 +1,7 @@
-"""Put a generated face back into its frame, plane by plane.
+"""Blends a generated face into its frame, plane by plane.
 
-The generated pixels are brought to the frame's own Y, U, V and mixed there: a weighted mean means the same in either
-space, and every pixel whose weight is zero keeps the decoder's value.
+Generated pixels are converted to the frame's Y, U, V and mixed there. Weighted means are equal in both spaces, and
+every pixel with weight zero keeps the decoder's value.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ F32 = NDArray[np.float32]
 Blend = Literal["feather", "hard"]
 BLENDS: tuple[str, ...] = get_args(Blend)
 
-# The lower face in units of the crop's sides: Wav2Lip draws anew from the middle down. Each pair is where the weight
-# begins to rise and where it is whole; the sides and the bottom mirror it.
+# The lower face in units of the crop's sides: Wav2Lip generates from the middle down. Each pair is where the weight
+# starts to rise and where it reaches 1; sides and bottom mirror it.
 UPPER_EDGE = (0.48, 0.62)
 LOWER_EDGE = (0.99, 0.90)
 SIDES = (0.02, 0.16)
-LARGEST_SHIFT = 20.0  # levels: a larger difference in colour is not lighting but content
+LARGEST_SHIFT = 20.0  # levels: a larger colour difference is content, not lighting
 
 
 def paste(picture: YuvFrame, box: Box, face: U8, blend: Blend) -> None:
@@ -33,7 +33,7 @@ def paste(picture: YuvFrame, box: Box, face: U8, blend: Blend) -> None:
 
     Parameters
     ----------
-    picture : written to within ``box`` only (for "hard", and odd edges, within its even surroundings' chroma)
+    picture : modified within ``box`` only (chroma: within the next even box)
     box : where the face was cropped
     face : (side, side, 3) uint8 BGR
     blend : "feather" mixes the lower face in, its colour matched to the skin around it; "hard" replaces the
@@ -47,14 +47,14 @@ def paste(picture: YuvFrame, box: Box, face: U8, blend: Blend) -> None:
 
 
 def mix(picture: YuvFrame, box: Box, bgr: F32, weight: F32, match: bool = False) -> None:
-    """Mix pixels into ``picture``, in place, plane by plane; where the weight is zero a plane keeps its value.
+    """Mix pixels into ``picture``, in place, plane by plane; values with weight zero are unchanged.
 
     Parameters
     ----------
     box : where
     bgr : (h, w, 3) float32 in 0–255
     weight : (h, w) float32 in [0, 1]
-    match : bring the new pixels' colour to that of the old ones where both are seen
+    match : shift the new pixels' colour to that of the old ones in the transition
     """
     new = picture.planes_of(bgr)
     around = box.even()
@@ -74,7 +74,7 @@ def mix(picture: YuvFrame, box: Box, bgr: F32, weight: F32, match: bool = False)
 def _mix(target: U8, new: F32, weight: F32, match: bool) -> None:
     old = target.astype(np.float32)
     if match:
-        # The rim, where both are seen at once, is skin on either side: its mean difference is the shift in colour.
+        # Both pictures show skin in the transition: their mean difference there is the colour shift.
         rim = weight * (1 - weight)
         total = float(rim.sum())
         shift = float((rim * (old - new)).sum()) / total if total else 0.0
@@ -84,7 +84,7 @@ def _mix(target: U8, new: F32, weight: F32, match: bool) -> None:
 
 
 def fade(picture: YuvFrame, before: YuvFrame, strength: float) -> None:
-    """Take a picture that was drawn on back towards what it was before, in place; a strength of 1 leaves it."""
+    """Blend a drawn picture back towards the original, in place; strength 1 leaves it as drawn."""
     for plane, old in ((picture.y, before.y), (picture.u, before.u), (picture.v, before.v)):
         cv2.addWeighted(plane, strength, old, 1 - strength, 0, dst=plane)
 

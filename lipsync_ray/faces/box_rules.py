@@ -1,4 +1,4 @@
-"""Which pixels of a frame a generator is shown of its face: by the detector's box, or by the half-face rule."""
+"""Crop box of a generator's input: from the detector's box, or by the half-face rule."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BoxRule = Pads | HalfFace
 def boxes_by(
     rule: BoxRule, tracks: Tracks, chosen: tuple[int, ...], start: int, stop: int, width: int, height: int
 ) -> list[Box | None]:
-    """The box of the chosen tracks' face in each of the frames [start, stop); None where there is none to crop."""
+    """The crop box of the chosen tracks' face in each frame [start, stop); None without a face."""
     if isinstance(rule, Pads):
         return [crop_box(box, rule, width, height) for box in boxes_of(tracks, chosen, start, stop)]
     return [half_face_box(points, rule, width, height) for points in landmarks_of(tracks, chosen, start, stop)]

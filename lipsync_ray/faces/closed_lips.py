@@ -1,27 +1,27 @@
-"""Lips that meet: how they are moved for it, and what is seen along the line between them."""
+"""Closes lips: displacements that make them meet, and rendering of the line between them."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lipsync_ray.faces.mesh import CHIN_PLACES, LIPS, LOWER_INNER, RING, SPEAKING, UPPER_INNER, Heads
+from lipsync_ray.faces.mesh import CHIN_INDICES, LIPS, LOWER_INNER, RING, SPEAKING, UPPER_INNER, Heads
 from lipsync_ray.faces.mouth_inside import halved
 from lipsync_ray.media.picture import Box
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
-PARTED = 0.012  # eye distances between the lips from which on the whole of their inside is seen
-_LOWER_PART, _CHIN_PART = 0.7, 0.35  # of the way that lips which meet go, by the lower lip and the chin
-_LINE = 0.05  # eye distances around the line between lips that meet
-_CREASE = 0.35  # of its brightness that the line loses where the lips were apart
+PARTED = 0.012  # lip gap in eye distances, from which the inside of the mouth is fully visible
+_LOWER_PART, _CHIN_PART = 0.7, 0.35  # share of the closing movement by the lower lip, and by the chin
+_LINE = 0.05  # eye distances around the line between closed lips
+_CREASE = 0.35  # brightness that the line loses if the lips were apart
 _MIDDLE = np.sin(np.linspace(0, np.pi, 11)) ** 0.5  # of the mouth's corners, 0, and its middle, 1
-_OVERLAP, _APART = 0.12, 0.1  # of a gap between the lips, and eye distances beyond which a wider one overlaps no more
+_OVERLAP, _APART = 0.12, 0.1  # overlap as a part of the gap, and largest gap, in eye distances, that counts
 
 
 def uncrossed(own: F64, moved: F64, heads: Heads) -> F64:
-    """Displacements after which the lower lip's inner edge does not lie above the upper one's: they meet halfway."""
+    """Correct displacements so that the lower lip's inner edge is not above the upper one's: they meet halfway."""
     down = _down(heads)
     target = own + moved
     upper, lower = list(UPPER_INNER)[1:-1], list(LOWER_INNER)[1:-1]
@@ -33,10 +33,10 @@ def uncrossed(own: F64, moved: F64, heads: Heads) -> F64:
 
 
 def meeting(own: F64, moved: F64, heads: Heads, silence: float) -> F64:
-    """Displacements after which the lips' inner edges are as much nearer to each other as it is silent; in silence they meet.
+    """Add displacements that bring the lips' inner edges together in proportion to `silence`; at 1 they meet.
 
-    The lower lip and the chin go most of the way, as a jaw does. Lips that were apart overlap a little in the end: landmarks are
-    not exact, and no tooth is to be left between.
+    The lower lip and the chin move most, as with a jaw. Lips that were apart overlap slightly at the end, because
+    landmarks are inexact and no teeth should remain visible.
     """
     down, eyes = _down(heads), float(heads.eyes[0])
     target = own + moved
@@ -47,24 +47,24 @@ def meeting(own: F64, moved: F64, heads: Heads, silence: float) -> F64:
     for ring in range(len(LIPS) // RING):
         moved[ring * RING + 1 : ring * RING + 10] -= _LOWER_PART * steps[1:-1, None] * down
         moved[ring * RING + 11 : (ring + 1) * RING] += (1 - _LOWER_PART) * steps[1:-1, None] * down
-    moved[list(CHIN_PLACES)] -= _CHIN_PART * silence * max(0.0, float(gaps[len(gaps) // 2])) * down
+    moved[list(CHIN_INDICES)] -= _CHIN_PART * silence * max(0.0, float(gaps[len(gaps) // 2])) * down
     return moved
 
 
 def gap_between(target: F64, heads: Heads) -> float:
-    """How far the lips are apart at their middle, in eye distances; below 0 where they overlap."""
+    """Gap between the lips at their middle, in eye distances; negative if they overlap."""
     apart = target[SPEAKING.index(14)] - target[SPEAKING.index(13)]
     return float(apart @ _down(heads)) / float(heads.eyes[0])
 
 
 def _down(heads: Heads) -> F64:
-    """(2,) of length 1: towards the chin, in the picture."""
+    """(2,) unit vector towards the chin, in the picture."""
     down = np.array([(1j / heads.turn[0]).real, (1j / heads.turn[0]).imag])
     return np.asarray(down / np.linalg.norm(down), np.float64)
 
 
 def line_box(target: F64, eyes: float, box: Box) -> Box:
-    """What lies around the line between the lips; even, in the box."""
+    """Even box around the line between the lips, inside `box`."""
     line = target[[*UPPER_INNER, *LOWER_INNER]]
     low, high = np.floor(line.min(0) - _LINE * eyes).astype(int), np.ceil(line.max(0) + _LINE * eyes).astype(int)
     return Box(max(box.x0, low[0]), max(box.y0, low[1]), min(box.x1, high[0]), min(box.y1, high[1])).even()
@@ -74,29 +74,30 @@ def _between(corners: F64, box: Box) -> F32:
     """(h, w) 1 in the middle between two corners, 0 at them and beyond."""
     along = (corners[1] - corners[0]) / max(1e-6, float(((corners[1] - corners[0]) ** 2).sum()))
     x, y = np.arange(box.x0, box.x1) + 0.5, np.arange(box.y0, box.y1) + 0.5
-    place = (x - corners[0, 0]) * along[0] + ((y - corners[0, 1]) * along[1])[:, None]
-    return np.asarray(np.clip(6 * np.minimum(place, 1 - place), 0, 1), np.float32)
+    position = (x - corners[0, 0]) * along[0] + ((y - corners[0, 1]) * along[1])[:, None]
+    return np.asarray(np.clip(6 * np.minimum(position, 1 - position), 0, 1), np.float32)
 
 
 def join(
     planes: list[F32], two: list[list[F32]], above: F32, strip: Box, box: Box, part: float, was: float, corners: F64
 ) -> None:
-    """Let the upper and the lower lip meet in a strip of the planes: each side's own pixels up to the line, none of the inside.
+    """Join the upper and lower lip in a strip of the planes: each side's own pixels up to the line, nothing of the
+    inside.
 
     Parameters
     ----------
-    two : the strip's planes as the field above the line moves them, and as the one below does
+    two : the strip's planes warped by the field above the line, and by the one below
     above : (h, w) weight of the first
-    part : how much of this is taken
-    was : how far the lips were apart, in eye distances: the line is darkened, as it is between lips that touch
-    corners : (2, 2) of the mouth, inner ones, where they are now
+    part : strength of the effect
+    was : previous gap between the lips, in eye distances; the line is darkened accordingly
+    corners : (2, 2) current inner corners of the mouth
     """
     crease = float(np.clip(was / _APART, 0, 1)) * _between(corners, strip)
     line = 1 - crease * _CREASE * 4 * above * (1 - above)
-    for place, (plane, up, down) in enumerate(zip(planes, *two, strict=True)):
-        step = 1 if place == 0 else 2
+    for position, (plane, up, down) in enumerate(zip(planes, *two, strict=True)):
+        step = 1 if position == 0 else 2
         rows = slice((strip.y0 - box.y0) // step, (strip.y1 - box.y0) // step)
         target = plane[rows, (strip.x0 - box.x0) // step : (strip.x1 - box.x0) // step]
-        weight = above if place == 0 else halved(above)
+        weight = above if position == 0 else halved(above)
         joined = down + weight * (up - down)
-        target += part * ((joined * line if place == 0 else joined) - target)
+        target += part * ((joined * line if position == 0 else joined) - target)

@@ -1,4 +1,4 @@
-"""Cut a face out of a picture for a network."""
+"""Crops faces for networks."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 from lipsync_ray.media.picture import U8, Box, YuvFrame
 
 CONTEXT = 0.4  # of the face's half side: SyncNet's crop_scale
-OUTSIDE = 110  # grey level that it sees beyond the frame
-SMALLEST = 8  # pixels: a face narrower than this is passed through as if it were none
+OUTSIDE = 110  # grey level outside the frame, for SyncNet
+SMALLEST = 8  # pixels: a narrower face is treated as no face
 
 
 @dataclass(frozen=True)
 class Pads:
-    """How much of its own height a face box grows before it is cropped; negative values shrink it.
+    """Growth of a face box before cropping, relative to its height; negative values shrink it.
 
-    The 5 % below bring the chin inside: Wav2Lip's ten pixels on its usual face, but for any resolution.
+    The 5 % below include the chin: Wav2Lip's ten pixels for a typical face, at any resolution.
     """
 
     top: float = 0.0
@@ -31,7 +31,7 @@ class Pads:
 def crop_box(box: NDArray[np.float32], pads: Pads, width: int, height: int) -> Box | None:
     """The pixels to crop for a face box (x0, y0, x1, y1), inside a picture of the given size.
 
-    None where the box is NaN (no face) or too little of it is inside.
+    None if the box is NaN (no face) or too little of it is inside.
     """
     if np.isnan(box).any():
         return None
@@ -46,7 +46,7 @@ def crop_box(box: NDArray[np.float32], pads: Pads, width: int, height: int) -> B
 
 
 def crop_context(picture: YuvFrame, square: NDArray[np.float64], side: int) -> U8:
-    """SyncNet's crop: the face with its surroundings, reaching s above, 1.8 s below and 1.4 s to either side of the centre.
+    """SyncNet's crop: s above, 1.8 s below and 1.4 s to either side of the face's centre.
 
     As the published ``run_pipeline.py`` cuts it: grey 110 beyond the frame, the same rounding, bilinear.
 
@@ -76,7 +76,9 @@ def crop_face(picture: YuvFrame, box: Box, side: int) -> U8:
 
 
 def square_around(box: NDArray[np.floating], times: float, width: int, height: int) -> Box:
-    """A square ``times`` as large as a face box about its centre, moved and shrunk to lie inside the frame: to look at."""
+    """A square ``times`` as large as a face box, about its centre, moved and shrunk to lie inside the frame; for
+    previews.
+    """
     centre = (box[:2] + box[2:]) / 2
     side = int(max(8, min(float((box[2:] - box[:2]).max()) * times, width, height)))
     left, top = (int(np.clip(c - side / 2, 0, limit - side)) for c, limit in zip(centre, (width, height), strict=True))

@@ -1,13 +1,13 @@
-"""Where a new scene begins: two pictures that no movement of the camera, no change of light and no face that goes on explains.
+"""Detects scene cuts: changes that neither camera motion, lighting nor a continuing face explains.
 
-Frames are compared as small grey pictures, by normalised correlation over what overlaps at the displacement that suits best
-(masked, in the Fourier domain: Padfield, "Masked Object Registration in the Fourier Domain", 2012). Correlation takes no notice of
-brightness and contrast, the displacement none of pans and of hand-held cameras. As in PySceneDetect's AdaptiveDetector a frame
-has to differ much more than the frames around it do, so that people who walk through are no cut; and the nearest pair of frames
-across the cut is what counts, so that neither a photographer's flash nor a frame that is damaged is one.
+Frames are compared as small grey pictures, by normalised correlation over the overlap at the best displacement (masked,
+in the Fourier domain: Padfield, "Masked Object Registration in the Fourier Domain", 2012). Correlation ignores
+brightness and contrast; the displacement compensates pans and hand-held cameras. As in PySceneDetect's AdaptiveDetector
+a frame has to differ much more than the frames around it, so that people who walk through make no cut. The most similar
+pair of frames across the cut counts, so that neither a camera flash nor a damaged frame makes one.
 
-Where that is not beyond doubt, faces decide: the same face before and after, pixel by pixel, is no cut. Decisions look
-:func:`reach` frames back and ahead, and no further.
+In doubtful cases faces decide: the same face before and after, by pixel correlation, is no cut. Decisions depend on
+:func:`window` frames before and after.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from lipsync_ray.media.picture import U8
 F32 = NDArray[np.float32]
 
 SIDE = 32  # pixels: the longer side of the small pictures
-AROUND = 4  # frames on either side that are compared, a 25th of a second apart
+AROUND = 4  # frames compared on either side, a 25th of a second apart
 OVERLAP = 0.45  # of the picture, at least, at any displacement
-ALIKE = 0.97  # correlation in place from which on no displacement is looked for
+ALIKE = 0.97  # correlation without displacement, above which none is searched
 FLAT = 2.0  # grey levels of deviation below which a picture has nothing to correlate
 SAME_GREY = 12.0  # levels between two flat pictures that are the same
 # Differences are 1 − correlation.
@@ -55,8 +55,8 @@ def small(frame: U8) -> F32:
     )
 
 
-def reach(rate: Fraction) -> tuple[int, int]:
-    """Frames before a group and after it that its cuts depend on."""
+def window(rate: Fraction) -> tuple[int, int]:
+    """Number of frames before and after a group that its cuts depend on."""
     return 1 + (AROUND - 1) * _stride(rate), (AROUND - 1) * _stride(rate)
 
 
@@ -65,19 +65,19 @@ def _stride(rate: Fraction) -> int:
 
 
 def difference(a: F32, b: F32) -> float:
-    """How much of one small picture the other one does not explain: 1 − correlation, at the displacement that suits best."""
+    """Difference of two small pictures: 1 − correlation at the best displacement."""
     flat = [float(picture.std()) < FLAT for picture in (a, b)]
     if all(flat):
         return 0.0 if abs(float(a.mean()) - float(b.mean())) < SAME_GREY else 1.0
     if any(flat):
         return 1.0
     a, b = a - a.mean(), b - b.mean()
-    in_place = float((a * b).sum() / np.sqrt((a * a).sum() * (b * b).sum()))
-    return 1 - (in_place if in_place > ALIKE else max(in_place, _displaced(a, b)))
+    unmoved = float((a * b).sum() / np.sqrt((a * a).sum() * (b * b).sum()))
+    return 1 - (unmoved if unmoved > ALIKE else max(unmoved, _displaced(a, b)))
 
 
 def _displaced(a: F32, b: F32) -> float:
-    """Highest correlation of what two pictures without a mean have in common, over all displacements."""
+    """Highest correlation over the overlap of two zero-mean pictures, over all displacements."""
     height, width = a.shape
     shape = cv2.getOptimalDFTSize(2 * height - 1), cv2.getOptimalDFTSize(2 * width - 1)
     planes = np.zeros((5, *shape), np.float32)
@@ -97,12 +97,12 @@ def _displaced(a: F32, b: F32) -> float:
 
 def _common(length: int, size: int) -> NDArray[np.float64]:
     """How many rows (or columns) overlap at each displacement, in the order of a Fourier transform of `size`."""
-    place = np.arange(size)
-    return np.asarray(np.maximum(length - np.minimum(place, size - place), 0), np.float64)
+    offset = np.arange(size)
+    return np.asarray(np.maximum(length - np.minimum(offset, size - offset), 0), np.float64)
 
 
 class CutFinder:
-    """Cuts of a video, told of its frames in order.
+    """Finds cuts of a video whose frames are added in order.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ class CutFinder:
         self._pictures: dict[int, F32] = {}
         self._known: dict[tuple[int, int], float] = {}
 
-    def see(self, number: int, frame: U8) -> None:
+    def add(self, number: int, frame: U8) -> None:
         """Keep a small picture of (h, w, 3) uint8 RGB."""
         self._pictures[number] = small(frame)
 
@@ -129,8 +129,8 @@ class CutFinder:
 
         Parameters
         ----------
-        number : of the frame; those within :func:`reach` have been seen, as far as there are any
-        likeness : asked in doubt: :func:`faces_alike` of the frame before and this one
+        number : of the frame; all existing frames within :func:`window` must have been added
+        likeness : called in doubtful cases: :func:`faces_alike` of the previous frame and this one
         """
         step = self._between(number - 1, number)
         if step <= SUSPECT:
@@ -164,7 +164,7 @@ class CutFinder:
 
 
 def faces_alike(before: U8, after: U8, faces: Faces, later: Faces) -> float | None:
-    """Highest correlation of a frame's faces with what lies about their places in the next; None where either has none.
+    """Highest correlation of a frame's faces with their surroundings in the next frame; None if either has no face.
 
     Parameters
     ----------
@@ -178,7 +178,7 @@ def faces_alike(before: U8, after: U8, faces: Faces, later: Faces) -> float | No
 
 
 def _likeness(before: U8, after: U8, box: F32) -> float:
-    """Highest correlation of a face with what lies about its place in the next frame."""
+    """Highest correlation of a face with the surroundings of its position in the next frame."""
     side = float((box[2:] - box[:2]).mean())
     centre = (box[:2] + box[2:]) / 2
     wide = _FACE + 2 * _MARGIN
@@ -190,7 +190,7 @@ def _likeness(before: U8, after: U8, box: F32) -> float:
 
 
 def _patch(picture: U8, centre: F32, side: float, pixels: int) -> F32:
-    """(pixels, pixels) grey about a face of that side, which takes _FACE of them."""
+    """(pixels, pixels) grey around a face, scaled so that its side is _FACE pixels."""
     scale = side / _FACE
     corner = centre - scale * pixels / 2
     turn = np.array([[scale, 0, corner[0]], [0, scale, corner[1]]])

@@ -1,4 +1,4 @@
-"""Faces of single frames, on frames scaled down to what a detector needs."""
+"""Detects faces in single, downscaled frames."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ class Faces:
     Attributes
     ----------
     box : (n, 4) float32: x0, y0, x1, y1 in pixels; may reach outside the frame
-    landmarks : (n, 5, 2) float32 x, y: left eye, right eye, nose, left and right mouth corner, as seen in the picture
+    landmarks : (n, 5, 2) float32 x, y: left eye, right eye, nose, left and right mouth corner, left and right in the
+        picture
     score : (n,) float32 probability
     """
 
@@ -40,15 +41,15 @@ NO_FACES = Faces(np.zeros((0, 4), np.float32), np.zeros((0, 5, 2), np.float32), 
 
 
 class Detector(Protocol):
-    """Finds the faces of one frame. The same frame gives the same faces, whatever came before."""
+    """Finds the faces of one frame. The result does not depend on earlier frames."""
 
     def __call__(self, frame: U8, near: F32 | None = None, /) -> Faces:
-        """The faces of (h, w, 3) uint8 RGB: of the whole frame, or those around (k, 4) boxes."""
+        """Detect faces in (h, w, 3) uint8 RGB, in the whole frame or around (k, 4) boxes."""
 
 
 def mtcnn_detector(device: str) -> Detector:
-    """A loaded MTCNN."""
-    from lipsync_ray.faces.mtcnn import Mtcnn  # torch, which readers of face tables do without
+    """Load MTCNN."""
+    from lipsync_ray.faces.mtcnn import Mtcnn  # imports torch, which readers of face tables do not need
 
     cascade = Mtcnn(device, SMALLEST_FACE)
 
@@ -61,7 +62,7 @@ def mtcnn_detector(device: str) -> Detector:
 
 
 def detection_size(width: int, height: int) -> tuple[int, int]:
-    """(width, height) at which a frame is looked at: the short side 360 pixels, or less where it has less."""
+    """(width, height) of a frame for detection: short side at most 360 pixels."""
     scale = min(1.0, SHORT_SIDE / min(width, height))
     if min(width, height) * scale < _SMALLEST_FRAME:
         scale = _SMALLEST_FRAME / min(width, height)

@@ -1,4 +1,4 @@
-"""How weights rise from 0 to 1 without a corner."""
+"""Smooth transition of weights from 0 to 1."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Real = TypeVar("Real", np.float32, np.float64)
 
 
 def smoothstep(part: NDArray[Real]) -> NDArray[Real]:
-    """3t² − 2t³ of each t, clipped to 0–1 before: 0 and 1 stay, and the slope is 0 at both. Keeps shape and dtype."""
+    """3t² − 2t³ with t clipped to 0–1; the slope is 0 at both ends. Keeps shape and dtype."""
     t = part.clip(0, 1)
     eased: NDArray[Real] = t * t * (3 - 2 * t)
     return eased

@@ -1,8 +1,9 @@
-"""MuseTalk's box of a face: as far above the bridge of the nose as the chin is below it.
+"""MuseTalk's face box: the bridge of the nose is midway between its top and the chin.
 
-The published code takes it from 68 landmarks of a whole-body pose network (DWPose): left and right from the outline, the
-bottom from the chin, the top so that landmark 29, on the bridge of the nose just above its tip, lies in the middle, which is
-where the network begins to draw. Here these four numbers are linear in the face table's five smoothed landmarks.
+The published code takes it from 68 landmarks of a whole-body pose network (DWPose): left and right from the outline,
+the bottom from the chin, the top so that landmark 29, on the bridge of the nose just above its tip, lies in the middle,
+where the network starts to draw. Here these four numbers are linear functions of the face table's five smoothed
+landmarks.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ from lipsync_ray.media.picture import Box
 
 F64 = NDArray[np.float64]
 
-# Least squares against MediaPipe's landmarks (5 for DWPose's 29, 152 for the chin, the outline's extremes) on 1,048 faces of
-# 269 videos, mirrored ones added. On videos that were left out of it, half of the boxes differ by less than 1.4 % of their
-# height at the chin, 0.7 % at the bridge and 1.6 % at the sides (95 %: 4.3, 3.1 and 5.3 %); their overlap (IoU) is 0.92 at the
-# median. Each row: weights of x, y of left eye, right eye, nose, left and right corner of the mouth, about their mean.
-# fmt: off
+# Least squares against MediaPipe's landmarks (5 for DWPose's 29, 152 for the chin, the outline's extremes) on 1,048
+# faces of 269 videos, mirrored ones added. On held-out videos, half of the boxes differ by less than 1.4 % of their
+# height at the chin, 0.7 % at the bridge and 1.6 % at the sides (95 %: 4.3, 3.1 and 5.3 %); their overlap (IoU) is 0.92
+# at the median. Each row: weights of x, y of left eye, right eye, nose, left and right corner of the mouth, about their
+# mean. fmt: off
 _LEFT = np.array(((0.835, 0.060), (0.134, 0.486), (-1.420, 0.011), (0.436, -0.074), (0.015, -0.483)))
 _BRIDGE = np.array(((0.045, -0.082), (-0.045, -0.082), (0.0, 0.600), (-0.013, -0.218), (0.013, -0.218)))
 _CHIN = np.array(((-0.008, -0.363), (0.008, -0.363), (0.0, -0.326), (-0.342, 0.526), (0.342, 0.526)))
@@ -31,12 +32,12 @@ _RIGHT = _LEFT[[1, 0, 2, 4, 3]] * (1, -1)  # of the mirrored face
 
 @dataclass(frozen=True)
 class HalfFace:
-    """How the box is moved.
+    """Adjustment of the box.
 
     Attributes
     ----------
-    shift : pixels by which the bridge's landmark is taken to lie lower; the mouth opens more where it does
-    margin : pixels that are added below the chin
+    shift : pixels added to the y of the bridge's landmark; a larger value opens the mouth more
+    margin : pixels added below the chin
     """
 
     shift: int = 0
@@ -52,7 +53,7 @@ def half_face_box(landmarks: NDArray[np.floating], rule: HalfFace, width: int, h
 
     Returns
     -------
-    None where there is no face (NaN), or too little of it is inside
+    None if there is no face (NaN), or too little of it is inside
     """
     if np.isnan(landmarks).any():
         return None

@@ -1,7 +1,8 @@
-"""A head, cut out for a network that animates it: which frame of a video, which square of it, and where in that the face is.
+"""Selects a portrait for a network that animates heads: the frame, its square, and the face in it.
 
-The geometry is that of antgroup/echomimic: half a box of surroundings on every side, the largest square within them, a mask a tenth
-larger than the box. A mask that would begin outside the picture begins at its edge (there it was empty).
+The geometry is that of antgroup/echomimic: half a box of surroundings on every side, the largest square within them, a
+mask a tenth larger than the box. A mask that would start outside the picture starts at its edge (in the original it was
+empty).
 """
 
 from __future__ import annotations
@@ -17,18 +18,18 @@ from lipsync_ray.faces.track import Tracks
 from lipsync_ray.media.picture import U8, Box, YuvFrame
 
 SURROUNDINGS = 0.5  # of the face's box, on every side
-BEYOND = 0.1  # of the box, that the mask reaches further
-SURE = 0.8  # a detector's score: a frame whose face it doubts is no portrait while there are others
-NEAR_LARGEST = 0.8  # of the area of the large faces: smaller ones are no portrait either
+BEYOND = 0.1  # of the box, added to the mask
+SURE = 0.8  # detector score required of a portrait, if any frame has it
+NEAR_LARGEST = 0.8  # of the area of the large faces: smaller ones are not used as portraits
 
 
 @dataclass(frozen=True)
 class Head:
-    """What of a picture is animated.
+    """The part of a picture to animate.
 
     Attributes
     ----------
-    square : pixels that are cut out: a square on the screen
+    square : pixels to crop: a square on the screen
     face : pixels of the mask
     """
 
@@ -58,29 +59,29 @@ class Head:
 
 
 def surroundings(box: NDArray[np.floating], width: int, height: int) -> Box:
-    """The pixels around a face's box (x0, y0, x1, y1), as far as the picture reaches."""
+    """The pixels around a face's box (x0, y0, x1, y1), inside the picture."""
     x0, y0, x1, y1 = _rounded(box)
     across, down = int(SURROUNDINGS * (x1 - x0)), int(SURROUNDINGS * (y1 - y0))
     return Box(max(0, x0 - across), max(0, y0 - down), min(width, x1 + across), min(height, y1 + down))
 
 
 def head_of(box: NDArray[np.floating], width: int, height: int, pixel_aspect: Fraction = Fraction(1)) -> Head:
-    """The head of a face's box (x0, y0, x1, y1) in a picture of that size; the box may leave it.
+    """The head of a face's box (x0, y0, x1, y1) in a picture of the given size; the box may extend beyond it.
 
     Parameters
     ----------
-    pixel_aspect : width of a pixel over its height: the square is one on the screen, and as many pixels as make it one
+    pixel_aspect : width of a pixel over its height; the crop is a square on the screen, not in pixels
     """
     if pixel_aspect == 1:
         return _head(box, width, height)
     wide = float(pixel_aspect)
-    shown = _head(np.asarray(box) * (wide, 1, wide, 1), max(1, round(width * wide)), height)
+    square_head = _head(np.asarray(box) * (wide, 1, wide, 1), max(1, round(width * wide)), height)
 
     def stored(on_screen: Box) -> Box:
         left, right = (round(edge / wide) for edge in (on_screen.x0, on_screen.x1))
         return Box(left, on_screen.y0, min(width, max(left + 1, right)), on_screen.y1)
 
-    return Head(stored(shown.square), stored(shown.face))
+    return Head(stored(square_head.square), stored(square_head.face))
 
 
 def _head(box: NDArray[np.floating], width: int, height: int) -> Head:

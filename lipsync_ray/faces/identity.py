@@ -1,4 +1,4 @@
-"""Who a face is: how it is cut out for the network that describes it, and how far apart two descriptions are."""
+"""Crops of faces for the descriptor network, and distances between descriptors."""
 
 from __future__ import annotations
 
@@ -16,26 +16,29 @@ F64 = NDArray[np.float64]
 
 SIDE = 150  # pixels of an aligned face
 SIZE = 128  # numbers that describe it
-SAME, DIFFERENT = 0.45, 0.6  # distances below, above which two faces are one person's, or two (benchmarks/identity.py)
+SAME, DIFFERENT = (
+    0.45,
+    0.6,
+)  # distances below which two faces are the same person, above which they are not (benchmarks/identity.py)
 # Eyes and mouth corners in dlib's aligned faces (its mean shape, a quarter of it as margin), in parts of the side.
 _TEMPLATE = np.array([[0.318, 0.314], [0.668, 0.314], [0.347, 0.685], [0.653, 0.685]]) * SIDE
-_POINTS = [0, 1, 3, 4]  # the tip of the nose moves most as a head turns
+_POINTS = [0, 1, 3, 4]  # without the nose tip, which moves most as a head turns
 
 
 class Describer(Protocol):
-    """Describes faces of one frame. The same face of the same frame gives the same numbers, whoever else is there."""
+    """Describes faces of one frame. A descriptor does not depend on other faces."""
 
     def __call__(self, frame: U8, landmarks: F32, /) -> F32:
         """(n, SIZE) float32 of the faces with (n, 5, 2) landmarks in (h, w, 3) uint8 RGB."""
 
 
 def to_aligned(landmarks: F32) -> F64:
-    """(2, 3) map from a frame to the aligned face with those (5, 2) landmarks."""
+    """(2, 3) map from a frame to the aligned face with these (5, 2) landmarks."""
     return fitted(landmarks[_POINTS], _TEMPLATE)
 
 
 def aligned_face(frame: U8, landmarks: F32) -> U8:
-    """(SIDE, SIDE, 3) uint8 RGB: the face with those (5, 2) landmarks, upright and of one size."""
+    """(SIDE, SIDE, 3) uint8 RGB: the face with these (5, 2) landmarks, upright and of one size."""
     return np.asarray(
         cv2.warpAffine(frame, to_aligned(landmarks), (SIDE, SIDE), borderMode=cv2.BORDER_REPLICATE), np.uint8
     )

@@ -1,4 +1,4 @@
-"""Landmarks of faces whose place is known: MTCNN's third network alone."""
+"""Landmarks of faces with known boxes, by MTCNN's third network only."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BATCH = 32
 
 
 class Landmarks:
-    """The loaded network. Crops are collected and looked at together, in passes of one shape."""
+    """The loaded network; processes crops in batches of fixed shape."""
 
     def __init__(self, device: str) -> None:
         self._network = LandmarkNet(device)
@@ -25,12 +25,12 @@ class Landmarks:
 
         Parameters
         ----------
-        crops : (48, 48, 3) uint8 RGB of each frame's face (:func:`face_square`); None where there is none
-        boxes : where each was cut
+        crops : (48, 48, 3) uint8 RGB of each frame's face (:func:`face_square`); None without a face
+        boxes : of the crops
 
         Returns
         -------
-        (n, 5, 2) x, y in pixels of the frame: eyes, nose, mouth corners; NaN where there is no face
+        (n, 5, 2) x, y in pixels of the frame: eyes, nose, mouth corners; NaN without a face
         """
         out = np.full((len(crops), 5, 2), np.nan)
         there = [i for i, crop in enumerate(crops) if crop is not None]
@@ -46,7 +46,7 @@ class Landmarks:
 
 
 def face_square(box: NDArray[np.float32], width: int, height: int) -> Box | None:
-    """The square around a face box, as far as it lies inside the frame; None where little does."""
+    """The square around a face box, clipped to the frame; None if too little remains."""
     centre, half = (box[:2] + box[2:]) / 2, float((box[2:] - box[:2]).max()) / 2
     edges = np.rint(np.concatenate((centre - half, centre + half))).astype(int)
     inside = Box(max(0, edges[0]), max(0, edges[1]), min(width, edges[2]), min(height, edges[3]))

@@ -1,4 +1,4 @@
-"""How much of a restored face goes into the frame: weights in [0, 1] on the 512 × 512 template."""
+"""Blend weights of a restored face, in [0, 1] on the 512 × 512 template."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ _BLUR, _SIGMA, _BORDER = 101, 11, 10  # pixels: as GFPGAN's helper shapes a pars
 
 @lru_cache(maxsize=1)
 def ellipse_mask() -> F32:
-    """(512, 512) float32: the face as an ellipse that fades outwards. Costs nothing, and never leaps."""
+    """(512, 512) float32: an ellipse that fades outwards. Constant, so it costs nothing and never flickers."""
     y, x = np.mgrid[0:SIDE, 0:SIDE].astype(np.float32)
     radius = np.hypot((x - _CENTRE[0]) / _AXES[0], (y - _CENTRE[1]) / _AXES[1])
     mask = smoothstep((1 - radius) / _SOFT)
-    assert mask[tuple(TEMPLATE.round().astype(int)[:, ::-1].T)].min() == 1  # eyes, nose and mouth are whole
+    assert mask[tuple(TEMPLATE.round().astype(int)[:, ::-1].T)].min() == 1  # eyes, nose and mouth have full weight
     return mask
 
 
 def parsing_mask(labels: U8, outside: Sequence[int]) -> F32:
-    """(512, 512) float32 from the class of each pixel, shaped as GFPGAN's helper shapes it.
+    """(512, 512) float32 from the class of each pixel, smoothed as in GFPGAN's helper.
 
     Parameters
     ----------

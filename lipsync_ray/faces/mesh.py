@@ -1,7 +1,7 @@
-"""The face mesh as the lips' stages use it: which landmarks are kept, how a head lies, where the network's square is.
+"""Geometry of the face mesh: landmarks to keep, head pose, the network's square.
 
-Numbers are those of MediaPipe's face mesh. A head's own frame is that of :data:`TEMPLATE`: upright, the middle between
-the outer corners of the eyes at the origin, their distance 1.
+Landmark numbers are MediaPipe's. A head's own coordinate frame is that of :data:`TEMPLATE`: upright, origin midway
+between the outer eye corners, whose distance is 1.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 C128 = NDArray[np.complex128]
 
-SQUARE = 192  # pixels of the square that the network sees
+SQUARE = 192  # pixels: side of the network's input
 
 # Four rings of twenty, outermost first: each from the corner at the picture's left along the lower lip to the other corner
 # (eleven), then along the upper lip from left to right (nine).
@@ -36,7 +36,7 @@ CHIN = (  # what moves with the lips
     202, 422, 204, 424, 208, 428, 171, 396, 140, 369,
 )
 RIGID = (33, 133, 263, 362, 168, 6, 197, 195, 5, 8, 9, 55, 285, 27, 257, 130, 359, 243, 463)  # moves with the skull
-STILL = (1, 2, 98, 327, 4, 50, 280, 205, 425, 117, 346, 234, 454, 129, 358, 64, 294, 165, 391, 92, 322)  # and nearly does
+STILL = (1, 2, 98, 327, 4, 50, 280, 205, 425, 117, 346, 234, 454, 129, 358, 64, 294, 165, 391, 92, 322)  # moves almost with the skull
 # fmt: on
 JAW = (149, 378, 150, 379, 136, 365)  # outline to either side of the chin
 # fmt: off
@@ -48,16 +48,16 @@ NOSE = 4  # its tip
 
 SPEAKING = (*LIPS, *CHIN)
 KEPT = tuple(dict.fromkeys((*SPEAKING, *RIGID, *STILL, *JAW, *OUTLINE)))  # a mesh table's points, in this order
-PLACE = {number: place for place, number in reversed(list(enumerate(KEPT)))}
+INDEX_OF = {number: place for place, number in reversed(list(enumerate(KEPT)))}
 TALKING = slice(0, len(SPEAKING))
-_RIGID = [PLACE[number] for number in RIGID]
+_RIGID = [INDEX_OF[number] for number in RIGID]
 
-CHIN_PLACES = tuple(range(len(LIPS), len(SPEAKING)))  # of SPEAKING
+CHIN_INDICES = tuple(range(len(LIPS), len(SPEAKING)))  # of SPEAKING
 LOWER_INNER = tuple(range(RING, RING + 11))  # of SPEAKING, from left to right, both corners included
 UPPER_INNER = (RING, *range(RING + 11, 2 * RING), RING + 10)
 
-# Of a face's size, beside MTCNN's points: a face; near enough not to be looked for again; found when looked for again, as MTCNN's
-# points are far off where a face leaves the picture.
+# Largest distance from MTCNN's points, in parts of the face's size: to accept a mesh; to accept it without a retry; to
+# accept a retry, since MTCNN's points are far off where a face leaves the picture.
 AGREED, SURE, NEAR = 0.33, 0.2, 1.0
 _EYES_AND_MOUTH = ((33, 133), (263, 362), (NOSE,), (61,), (291,))
 _CENTRE = 0.45  # from between the eyes towards the mouth, in their distance
@@ -77,7 +77,7 @@ TEMPLATE = np.array((
 
 
 class Heads(NamedTuple):
-    """Where heads lie: z ↦ turn · z + shift takes x + iy in pixels into the head's own frame. (n,) complex128 each."""
+    """Poses of heads: z ↦ turn · z + shift maps x + iy in pixels to the head's own frame. (n,) complex128 each."""
 
     turn: C128
     shift: C128
@@ -92,12 +92,12 @@ class Heads(NamedTuple):
 
     @property
     def eyes(self) -> F64:
-        """(n,) distance of the outer corners of the eyes in pixels, as the whole of the rigid landmarks says."""
+        """(n,) distance of the outer eye corners in pixels, estimated from all rigid landmarks."""
         return np.asarray(1 / np.abs(self.turn), np.float64)
 
 
 def heads_of(points: NDArray[np.floating]) -> Heads:
-    """How heads lie: the similarity of least squares from (n, len(KEPT), 2) landmarks' rigid ones to the template's."""
+    """Poses of heads: least-squares similarity from the rigid ones of (n, len(KEPT), 2) landmarks to the template's."""
     own = _complex(points[:, _RIGID])
     target = _complex(TEMPLATE)
     own_mean, target_mean = own.mean(1), target.mean()
@@ -107,7 +107,7 @@ def heads_of(points: NDArray[np.floating]) -> Heads:
 
 
 def speaking_of(points: NDArray[np.floating]) -> F64:
-    """(n, len(SPEAKING), 2) what moves in speech, in the heads' own frames, of (n, len(KEPT), 2) landmarks."""
+    """(n, len(SPEAKING), 2) speech landmarks, in the heads' own frames, of (n, len(KEPT), 2) landmarks."""
     return heads_of(points).inside(points[:, TALKING])
 
 
@@ -130,7 +130,7 @@ def square_of(landmarks: F32) -> F64:
 
 
 def square_of_box(box: NDArray[np.floating]) -> F64:
-    """The same by a face's box (x0, y0, x1, y1) alone: upright."""
+    """The same from a face's box (x0, y0, x1, y1) only: upright."""
     tall = float(box[3] - box[1])
     centre = np.array([(box[0] + box[2]) / 2, (box[1] + box[3]) / 2 + _BOX_CENTRE * tall])
     scale = _BOX_SIZE * tall / SQUARE
@@ -138,28 +138,29 @@ def square_of_box(box: NDArray[np.floating]) -> F64:
 
 
 def five_of(points: NDArray[np.floating]) -> F64:
-    """(5, 2) what MTCNN looks for, of (len(KEPT), 2) landmarks."""
-    return np.stack([points[[PLACE[number] for number in some]].mean(0) for some in _EYES_AND_MOUTH])
+    """(5, 2) MTCNN's landmarks, computed from (len(KEPT), 2) landmarks."""
+    return np.stack([points[[INDEX_OF[number] for number in some]].mean(0) for some in _EYES_AND_MOUTH])
 
 
 def agrees(points: NDArray[np.floating], landmarks: NDArray[np.floating], within: float = AGREED) -> bool:
-    """Whether (len(KEPT), 2) landmarks show the face of MTCNN's five: eyes and mouth `within` a part of its size.
+    """Whether (len(KEPT), 2) landmarks agree with MTCNN's five: eyes and mouth `within` a part of the face's size.
 
-    They do not where something passes before the face, or it is turned away: the network then makes one up.
+    They disagree if the face is occluded or turned away: the network then invents one.
     """
     eyes, mouth = landmarks[:2], landmarks[3:5].mean(0)
     size = max(np.linalg.norm(eyes[1] - eyes[0]), np.linalg.norm(mouth - eyes.mean(0)))
-    seen = [points[[PLACE[number] for number in corners]].mean(0) for corners in ((33, 133), (263, 362), (61, 291))]
-    return bool(np.linalg.norm(np.array(seen) - [*eyes, mouth], axis=1).max() <= within * size)
+    means = [points[[INDEX_OF[number] for number in corners]].mean(0) for corners in ((33, 133), (263, 362), (61, 291))]
+    return bool(np.linalg.norm(np.array(means) - [*eyes, mouth], axis=1).max() <= within * size)
 
 
 def cut_square(picture: YuvFrame, square: F64, side: int = SQUARE) -> U8 | None:
-    """A square of a face as (side, side, 3) uint8 RGB; beyond the frame its edge goes on. None outside it.
+    """A square of a face as (side, side, 3) uint8 RGB; the frame's edge is replicated outside. None if entirely
+    outside.
 
     Parameters
     ----------
     square : (2, 3) affine from the square to the frame's pixels, as of :func:`square_of`; its axes may differ in scale
-    side : pixels; the square that the network sees, if nothing else is said
+    side : pixels; by default the network's input size
     """
     corners = square[:, :2] @ np.array([[0, side, 0, side], [0, 0, side, side]]) + square[:, 2:]
     low, high = np.floor(corners.min(1)).astype(int), np.ceil(corners.max(1)).astype(int)
@@ -176,7 +177,7 @@ def cut_square(picture: YuvFrame, square: F64, side: int = SQUARE) -> U8 | None:
     centres[:, 2] += to_near[:, :2] @ (0.5, 0.5) - 0.5
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     cut = cv2.warpAffine(near, centres, (side, side), flags=flags, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(cv2.cvtColor(cut, cv2.COLOR_BGR2RGB), np.uint8)  # numpy takes thirty times as long to turn them
+    return np.asarray(cv2.cvtColor(cut, cv2.COLOR_BGR2RGB), np.uint8)  # numpy takes thirty times as long
 
 
 def gap_of(inside: F64) -> F64:

@@ -1,4 +1,4 @@
-"""Landmarks where a face is seen and the mesh is not: at the ends of a track they go on as they were, with the face."""
+"""Extends mesh landmarks to the ends of a track, where there is a face but no mesh: they move with the face."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from lipsync_ray.faces.align import fitted
 F32 = NDArray[np.float32]
 I32 = NDArray[np.int32]
 
-LONGEST = 5  # frames at either end of a track that are filled in
+LONGEST = 5  # frames filled in at either end of a track
 
 
 def extend_ends(points: F32, tracks: I32, faces: F32) -> None:
-    """Fill short runs without a mesh at the ends of tracks, in place: the nearest mesh, moved as the detector's points move.
+    """Fill short runs without a mesh at the ends of tracks, in place: the nearest mesh, moved with the detector's
+    points.
 
     Parameters
     ----------
@@ -35,6 +36,6 @@ def extend_ends(points: F32, tracks: I32, faces: F32) -> None:
 
 
 def _moved(points: F32, before: F32, after: F32) -> F32:
-    """Points under the similarity of least squares that takes five landmarks to others."""
+    """Transform points by the least-squares similarity between two sets of five landmarks."""
     matrix = fitted(before, after.astype(np.float64))
     return np.asarray(points @ matrix[:, :2].T + matrix[:, 2], np.float32)

@@ -1,4 +1,4 @@
-"""A person's mouth as a whole video shows it: how it rests at each turn of the head, how it closes, how far it opens."""
+"""A person's mouth, measured over a whole video: rest shape by head pose, closed shape, widest opening."""
 
 from __future__ import annotations
 
@@ -10,38 +10,38 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lipsync_ray.faces.mesh import NOSE, PLACE, SPEAKING, TALKING, Heads, gap_of, heads_of
+from lipsync_ray.faces.mesh import INDEX_OF, NOSE, SPEAKING, TALKING, Heads, gap_of, heads_of
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 I32 = NDArray[np.int32]
 
-_FITTED = 50  # frames from which on the turn of the head is taken into account
+_FITTED = 50  # frames needed to model the effect of the head's pose
 _RIDGE = 1e-3
 _CLOSED, _OPEN = 0.05, 0.98  # quantiles of the opening
-_STILL = 0.012  # eye distances: a mouth that moves less was not speaking
+_STILL = 0.012  # eye distances: a mouth that moves less is not speaking
 _USUAL = 0.038  # the same: median of 1,911 clips of 1.2 s
 _AMPLITUDES = (0.6, 1.6)
-_AS_WIDE = 0.7  # of a person's widest opening: a track that shows this is shown its own teeth
-# Eye distances by which a mouth opens beyond its rest: of 155 clips the median of the widest frame, and the 0.999 quantile of all.
+_AS_WIDE = 0.7  # of a person's widest opening: a track that reaches it uses its own frame for the teeth
+# Opening beyond rest in eye distances, over 155 clips: median of the widest frame, and 0.999 quantile of all frames.
 _WIDEST = (0.12, 0.24)
 _HOLE = 5  # frames without a mesh that are filled in
 
 
 @dataclass(frozen=True)
 class Mouth:
-    """One track's mouth, in the head's own frame (:mod:`lipsync_ray.faces.mesh`), by all that is seen of its person.
+    """A track's mouth, in the head's own frame (:mod:`lipsync_ray.faces.mesh`), from all frames of its person.
 
     Attributes
     ----------
     track : of the face table
-    pose : (2,) median place of the tip of the nose, which tells how the head is turned
-    rest : (4, len(SPEAKING), 2) float32: where the landmarks rest, as coefficients of 1, yaw, pitch, yaw²
-    closed : (len(SPEAKING), 2) float32 displacements from there of its most closed frames
-    open_frame : a frame with the lips far apart
-    open_gap : their distance there, in eye distances
-    spread : standard deviation of that distance
-    frames : that say so
+    pose : (2,) median position of the tip of the nose, which depends on the head's rotation
+    rest : (4, len(SPEAKING), 2) float32 rest positions of the landmarks, as coefficients of 1, yaw, pitch, yaw²
+    closed : (len(SPEAKING), 2) float32 displacements from rest in its most closed frames
+    open_frame : a frame with the mouth wide open
+    open_gap : gap between the lips there, in eye distances
+    spread : standard deviation of the gap
+    frames : number of measured frames
     """
 
     track: int
@@ -55,32 +55,31 @@ class Mouth:
 
     @property
     def speaks(self) -> bool:
-        """Whether it moved: it then rests in the middle of speech, else as it was held, most often closed."""
+        """Whether the mouth moved: its rest is then the mean of speech, else its constant, mostly closed, shape."""
         return self.spread >= _STILL
 
     @property
     def amplitude(self) -> float:
-        """How far this person opens the mouth when speaking, in that of most; 1 where too little of it was seen."""
+        """How far this person opens the mouth in speech, relative to most people; 1 with too few frames."""
         if self.frames < _FITTED or not self.speaks:
             return 1.0
         return float(np.clip(self.spread / _USUAL, *_AMPLITUDES))
 
     @property
     def widest(self) -> float:
-        """How much further than at rest this person can open the mouth, in eye distances: half as much again as was seen,
-        within what people do who talk."""
+        """Largest opening beyond rest, in eye distances: 1.5 × the measured one, within the range of people who talk."""
         if self.frames < _FITTED or not self.speaks:
             return _WIDEST[1]
         return float(np.clip(1.5 * (self.open_gap - float(gap_of(self.rest[:1].astype(np.float64))[0])), *_WIDEST))
 
     def rest_of(self, points: NDArray[np.floating], heads: Heads) -> F64:
-        """(n, len(SPEAKING), 2) where the landmarks would rest in heads turned as in (n, len(KEPT), 2)."""
+        """(n, len(SPEAKING), 2) rest positions for the head poses of (n, len(KEPT), 2) landmarks."""
         turned = _terms(_nose(points, heads) - self.pose)
         return np.asarray(np.einsum("nk,ksc->nsc", turned, self.rest.astype(np.float64)), np.float64)
 
 
 def mouth_of(track: int, frames: NDArray[np.integer], points: NDArray[np.floating]) -> Mouth:
-    """What (n, len(KEPT), 2) landmarks of a person's frames say of the mouth; n at least 1."""
+    """Measure a mouth from (n, len(KEPT), 2) landmarks of a person's frames; n at least 1."""
     heads = heads_of(points)
     inside = heads.inside(points[:, TALKING])
     nose = _nose(points, heads)
@@ -90,7 +89,7 @@ def mouth_of(track: int, frames: NDArray[np.integer], points: NDArray[np.floatin
     if len(points) >= _FITTED:
         turned = terms[:, 1:] - terms[:, 1:].mean(0)
         moment = turned.T @ turned
-        # A head that is held still tells nothing of how its mouth turns: the ridge then leaves nothing over.
+        # A head that does not move gives no pose dependence: the ridge then makes it zero.
         scale = moment + (_RIDGE * np.trace(moment) / 3 + 1e-9 * len(points)) * np.eye(3)
         flat = (inside - inside.mean(0)).reshape(len(points), -1)
         rest[1:] = np.linalg.solve(scale, turned.T @ flat).reshape(3, len(SPEAKING), 2)
@@ -114,7 +113,7 @@ def mouth_of(track: int, frames: NDArray[np.integer], points: NDArray[np.floatin
 
 def _nose(points: NDArray[np.floating], heads: Heads) -> F64:
     """(n, 2) tip of the nose in the head's own frame: right of the middle as the head turns, down as it nods."""
-    return heads.inside(points[:, [PLACE[NOSE]]])[:, 0]
+    return heads.inside(points[:, [INDEX_OF[NOSE]]])[:, 0]
 
 
 def _terms(turned: F64) -> F64:
@@ -123,7 +122,7 @@ def _terms(turned: F64) -> F64:
 
 
 class Mouths(NamedTuple):
-    """The mouths of a dub's chosen tracks, and which of them each source frame shows.
+    """The mouths of a dub's chosen tracks, and the track of each source frame.
 
     Attributes
     ----------
@@ -173,16 +172,16 @@ def fill_holes(points: F32, tracks: I32) -> None:
 
 
 def mouths_of(points: F32, tracks: I32, persons: Mapping[int, int]) -> Mouths:
-    """The mouths that landmarks show; each of all that is seen of its person, in whatever scenes.
+    """Measure mouths; each from all frames of its person, in all scenes.
 
     Parameters
     ----------
-    points : (frames, len(KEPT), 2); frames whose landmarks are NaN belong to none
+    points : (frames, len(KEPT), 2); frames with NaN belong to no mouth
     tracks : (frames,) track that each frame's face belongs to; −1 where there is no face
     persons : track → person
     """
-    shown = np.where(np.isnan(points[:, 0, 0]), -1, tracks).astype(np.int32)
-    own = {track: np.flatnonzero(shown == track) for track in np.unique(shown).tolist() if track >= 0}
+    tracks_at = np.where(np.isnan(points[:, 0, 0]), -1, tracks).astype(np.int32)
+    own = {track: np.flatnonzero(tracks_at == track) for track in np.unique(tracks_at).tolist() if track >= 0}
     by_person: dict[int, list[int]] = {}
     for track in own:
         by_person.setdefault(persons[track], []).append(track)
@@ -191,13 +190,13 @@ def mouths_of(points: F32, tracks: I32, persons: Mapping[int, int]) -> Mouths:
         frames = np.sort(np.concatenate([own[track] for track in several]))
         mouth = mouth_of(several[0], frames, points[frames])
         by_track |= {track: _in_own_light(mouth, track, own[track], points) for track in several}
-    return Mouths(shown, dict(sorted(by_track.items())))
+    return Mouths(tracks_at, dict(sorted(by_track.items())))
 
 
 def _in_own_light(mouth: Mouth, track: int, frames: NDArray[np.intp], points: F32) -> Mouth:
-    """A person's mouth with a frame of this very track, where one shows it open wide, too."""
-    shows = points[frames]
-    gaps = gap_of(heads_of(shows).inside(shows[:, TALKING]))
+    """A person's mouth with the open frame of this track, if it opens wide there, too."""
+    visible = points[frames]
+    gaps = gap_of(heads_of(visible).inside(visible[:, TALKING]))
     widest = _widest(gaps)
     if gaps[widest] < _AS_WIDE * mouth.open_gap:
         return replace(mouth, track=track)

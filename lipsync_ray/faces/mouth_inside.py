@@ -1,4 +1,4 @@
-"""The inside of a mouth: taken from a frame of the person with the mouth open, and shown between lips that part."""
+"""The inside of a mouth: copied from a frame of the person with an open mouth, and drawn between parting lips."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from lipsync_ray.media.picture import FULL_RANGE, Box, YuvFrame
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
-# In eye distances around the middle of the lips: what a mouth may move.
+# Area that a mouth may move, in eye distances around the middle of the lips.
 _SIDE, _ABOVE, _BELOW = 0.95, 0.75, 1.15
 _EDGE = 1 / 160  # eye distances: softness of the lips' inner edge
-_SHADE = 0.55  # of the inside's brightness where the lips begin to part
+_SHADE = 0.55  # brightness of the inside when the lips start to part
 _LIGHTER, _DARKER = 1.3, 0.75
-_WIDEST_BLUR = 16.0  # pixels of standard deviation; a wider one is made on a smaller picture
+_WIDEST_BLUR = 16.0  # pixels of standard deviation; a wider blur is computed on a smaller picture
 _OUTER = tuple(range(RING))
-_GAPING = 0.05  # eye distances: a mouth that never opens so far shows nothing of its inside
+_GAPING = 0.05  # eye distances: a mouth that never opens this far has no usable inside
 
 
 @dataclass(frozen=True)
 class Inside:
-    """The inside of a mouth: planes of the picture that shows it, what is not inside filled with what is.
+    """The inside of a mouth: planes of its source picture, with the outside filled from the inside.
 
     Attributes
     ----------
     y, u, v : float32, of the box
-    box : where, in that picture
-    heads : how its head lies
-    gap : distance of the lips, in eye distances
+    box : in the source picture
+    heads : pose of its head
+    gap : between the lips, in eye distances
     skin : mean luma of the lips' outline
     """
 
@@ -47,7 +47,7 @@ class Inside:
 
 
 def mouth_box(points: F64, eyes: float, width: int, height: int) -> Box | None:
-    """What may be moved, as far as it lies in a picture of (height, width); even, so that chroma can be moved along."""
+    """The movable area, clipped to a picture of (height, width); even, because of chroma."""
     centre = points[: len(LIPS)].mean(0)
     low = np.floor(centre - eyes * np.array([_SIDE, _ABOVE])).astype(int)
     high = np.ceil(centre + eyes * np.array([_SIDE, _BELOW])).astype(int)
@@ -70,12 +70,12 @@ def halved(plane: F32) -> F32:
 
 
 def inside_of(picture: YuvFrame, points: F64, gap: float) -> Inside | None:
-    """The inside of an open mouth, and around it its own edge, further and further blurred.
+    """Extract the inside of an open mouth, surrounded by its increasingly blurred edge.
 
     Parameters
     ----------
     points : (len(KEPT), 2) landmarks, in pixels
-    gap : distance of the lips, in eye distances; None is returned where it is too small to show anything
+    gap : between the lips, in eye distances; if it is too small, the result is None
     """
     if gap < _GAPING:
         return None
@@ -95,10 +95,10 @@ def inside_of(picture: YuvFrame, points: F64, gap: float) -> Inside | None:
 
 
 def _spread(plane: F32, mask: F32, eyes: float) -> F32:
-    """`plane` where the mask is whole; elsewhere the mean of what is near and inside, of as near as there is."""
+    """`plane` where the mask is 1; elsewhere the mean of the nearest inside pixels."""
     out, done = plane * mask, mask.copy()
-    for reach in (0.012, 0.03, 0.08, 0.2, 0.5):
-        sigma = max(0.5, reach * eyes)
+    for spread in (0.012, 0.03, 0.08, 0.2, 0.5):
+        sigma = max(0.5, spread * eyes)
         weight = _blurred(mask, sigma)
         mean = _blurred(plane * mask, sigma) / np.maximum(weight, 1e-6)
         more = (1 - done) * np.clip(weight * 8, 0, 1)
@@ -107,7 +107,7 @@ def _spread(plane: F32, mask: F32, eyes: float) -> F32:
 
 
 def _blurred(plane: F32, sigma: float) -> F32:
-    """`plane` under a Gaussian, at a cost that grows with the plane's pixels alone, however wide the Gaussian is."""
+    """Gaussian blur of `plane` at a cost independent of the blur's width."""
     factor = 1
     while sigma / factor > _WIDEST_BLUR:
         factor *= 2
@@ -125,45 +125,45 @@ def _skin(picture: YuvFrame, points: F64) -> float:
     return float(picture.y[at[:, 1], at[:, 0]].mean())
 
 
-def show_inside(
-    planes: list[F32], picture: YuvFrame, inside: Inside, seen: F32, box: Box, heads: Heads, points: F64, gap: float
+def draw_inside(
+    planes: list[F32], picture: YuvFrame, inside: Inside, opening: F32, box: Box, heads: Heads, points: F64, gap: float
 ) -> None:
-    """Mix the inside of the mouth into the planes: moved with the skull, in this frame's light, darker in a slit."""
+    """Mix the inside of the mouth into the planes: moved with the skull, relit to this frame, darker for a small gap."""
     light = np.clip(_skin(picture, points) / max(inside.skin, 1.0), _DARKER, _LIGHTER)
     shade = light * (_SHADE + (1 - _SHADE) * min(1.0, gap / inside.gap))
     turn = heads.turn[0] / inside.heads.turn[0]
     shift = (heads.shift[0] - inside.heads.shift[0]) / inside.heads.turn[0]
     black = 0.0 if picture.colour.range == FULL_RANGE else 16.0
-    area = _extent(seen)
+    area = _extent(opening)
     if area is None:
         return
-    seen = seen[area.y0 : area.y1, area.x0 : area.x1]
-    for place, (plane, source) in enumerate(zip(planes, (inside.y, inside.u, inside.v), strict=True)):
-        step = 1 if place == 0 else 2
+    opening = opening[area.y0 : area.y1, area.x0 : area.x1]
+    for channel, (plane, source) in enumerate(zip(planes, (inside.y, inside.u, inside.v), strict=True)):
+        step = 1 if channel == 0 else 2
         # z ↦ turn · z + shift, of the centres of this plane's pixels, to those of the other's.
         corner = complex(box.x0 + area.x0 + step / 2, box.y0 + area.y0 + step / 2)
         origin = (turn * corner + shift - complex(inside.box.x0, inside.box.y0)) / step - (0.5 + 0.5j)
         affine = np.array([[turn.real, -turn.imag, origin.real], [turn.imag, turn.real, origin.imag]])
-        weight = seen if place == 0 else halved(seen)
+        weight = opening if channel == 0 else halved(opening)
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         moved = cv2.warpAffine(source, affine, weight.shape[::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE)
-        if place == 0:
+        if channel == 0:
             moved = black + (moved - black) * shade
         part = plane[area.y0 // step : area.y1 // step, area.x0 // step : area.x1 // step]
         part += weight * (moved - part)
 
 
-def _extent(seen: F32) -> Box | None:
-    """The even box in which a weight is not zero."""
-    rows, columns = np.flatnonzero(seen.any(1)), np.flatnonzero(seen.any(0))
+def _extent(opening: F32) -> Box | None:
+    """The even box around non-zero weights."""
+    rows, columns = np.flatnonzero(opening.any(1)), np.flatnonzero(opening.any(0))
     if not len(rows):
         return None
     return Box(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1).even()
 
 
-def darken(planes: list[F32], seen: F32) -> None:
-    """The inside of a mouth that nobody has seen open: the lips' own colour, dark."""
-    for place, plane in enumerate(planes):
-        weight = seen if place == 0 else halved(seen)
-        dark = 0.3 * plane if place == 0 else 128 + 0.6 * (plane - 128)
+def darken(planes: list[F32], opening: F32) -> None:
+    """Draw the inside of a mouth that is never open in the source: the lips' own colour, darkened."""
+    for channel, plane in enumerate(planes):
+        weight = opening if channel == 0 else halved(opening)
+        dark = 0.3 * plane if channel == 0 else 128 + 0.6 * (plane - 128)
         plane += weight * (dark - plane)

@@ -1,7 +1,7 @@
 """MTCNN (Zhang et al. 2016, arXiv:1604.02878): three small networks in a cascade, over a whole frame or around known faces.
 
-Boxes, landmarks and scores equal those of ``facenet_pytorch.MTCNN.detect`` (a test compares them). Looked for around a face
-that is known, the same networks see the same pixels at the same places, at the sizes that such a face is found at alone.
+Boxes, landmarks and scores equal those of ``facenet_pytorch.MTCNN.detect`` (a test compares them). Around a known face,
+the same networks process the same pixels at the same positions, only at the scales at which such a face is found.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from lipsync_ray.media.picture import U8
 F64 = NDArray[np.float64]
 
 THRESHOLDS = (0.6, 0.7, 0.7)  # of the three networks' probabilities
-PYRAMID = 0.709  # each picture of the pyramid is so much smaller than the one before
-CELL = 12  # pixels: what the first network sees at once
+PYRAMID = 0.709  # scale between two levels of the pyramid
+CELL = 12  # pixels: receptive field of the first network
 STRIDE = 2
-# Around a face: how far beyond its box is looked, in its larger side, and the cells that find it, likewise.
-REACH = 0.75
+# Search around a face, in units of its larger side: margin beyond its box, and range of cell sizes that find it.
+MARGIN = 0.75
 CELLS = (0.35, 2.2)
 
 
 class Mtcnn:
-    """The cascade, for one frame at a time, so that a frame's faces cannot depend on its neighbours.
+    """The cascade, for one frame at a time, so that a frame's faces do not depend on other frames.
 
     Parameters
     ----------
     device : "cpu", "cuda", …
-    smallest : pixels: side of the smallest face looked for
+    smallest : pixels: side of the smallest face to find
     """
 
     def __init__(self, device: str, smallest: int) -> None:
@@ -49,7 +49,7 @@ class Mtcnn:
         Parameters
         ----------
         frame : (h, w, 3) uint8 RGB
-        near : (k, 4) boxes around which they are looked for; None for the whole frame
+        near : (k, 4) boxes to search around; None for the whole frame
 
         Returns
         -------
@@ -70,12 +70,12 @@ class Mtcnn:
         found = []
         while min(picture.height, picture.width) * scale >= CELL:
             height, width = int(picture.height * scale + 1), int(picture.width * scale + 1)
-            places = [(slice(0, height), slice(0, width))]
+            areas = [(slice(0, height), slice(0, width))]
             if near is not None:
-                places = list(_around(near, scale, height, width))
-            seen = [self._seen(picture.resized(height, width, *place), place, scale) for place in places]
-            if any(len(some) for some in seen):
-                candidates = np.concatenate(seen)
+                areas = list(_around(near, scale, height, width))
+            candidates_at = [self._proposals(picture.resized(height, width, *place), place, scale) for place in areas]
+            if any(len(some) for some in candidates_at):
+                candidates = np.concatenate(candidates_at)
                 found.append(candidates[nms(candidates[:, :4], candidates[:, 4], 0.5)])
             scale *= PYRAMID
         if not found:
@@ -85,13 +85,13 @@ class Mtcnn:
         sides = np.tile(all_found[:, 2:4] - all_found[:, :2], 2)
         return _squared(all_found[:, :4] + all_found[:, 5:] * sides)
 
-    def _seen(self, small: NDArray[np.float32], place: tuple[slice, slice], scale: float) -> F64:
-        """(n, 9) box, probability and corrections of the candidates in a part of one picture of the pyramid."""
+    def _proposals(self, small: NDArray[np.float32], place: tuple[slice, slice], scale: float) -> F64:
+        """(n, 9) box, probability and corrections of candidates in a part of one pyramid level."""
         moves, score = first(self._p, normalised(small[None], self._device))
         rows, columns = torch.nonzero(score >= THRESHOLDS[0], as_tuple=True)
         if not len(rows):
             return np.zeros((0, 9))
-        # Where they are is computed in float32, as facenet-pytorch does: its rounding decides which pixel a corner is.
+        # Positions are computed in float32, as in facenet-pytorch: its rounding decides a corner's pixel.
         corner = torch.stack((columns + place[1].start // STRIDE, rows + place[0].start // STRIDE), 1).float()
         low = torch.floor((STRIDE * corner + 1) / scale)
         high = torch.floor((STRIDE * corner + CELL) / scale)
@@ -125,16 +125,16 @@ class Mtcnn:
 
 
 def _around(near: NDArray[np.floating], scale: float, height: int, width: int) -> Iterator[tuple[slice, slice]]:
-    """The rows and columns of a pyramid's picture in which known faces are looked for; none of those it is no size for.
+    """Rows and columns of a pyramid level to search for known faces, without faces that do not fit its scale.
 
-    They begin at even places and are even in number: a pooled pixel is then the same as in the whole picture.
+    They start at even positions and are even in number, so that pooled pixels are the same as in the whole picture.
     """
     for box in near.astype(np.float64):
         side = float((box[2:] - box[:2]).max())
         if not CELLS[0] * side <= CELL / scale <= CELLS[1] * side:
             continue
-        low = np.floor((box[:2] - REACH * side) * scale / 2).astype(int) * 2
-        high = np.ceil((box[2:] + REACH * side) * scale / 2).astype(int) * 2
+        low = np.floor((box[:2] - MARGIN * side) * scale / 2).astype(int) * 2
+        high = np.ceil((box[2:] + MARGIN * side) * scale / 2).astype(int) * 2
         x0, y0 = np.maximum(low, 0).tolist()
         x1, y1 = np.minimum(high, (width, height)).tolist()
         if x1 - x0 >= CELL and y1 - y0 >= CELL:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipsync_ray.faces.easing import smoothstep
-from lipsync_ray.faces.mesh import NOSE, OUTLINE, PLACE
+from lipsync_ray.faces.mesh import INDEX_OF, NOSE, OUTLINE
 from lipsync_ray.media.picture import Box
 
 F32 = NDArray[np.float32]
@@ -17,17 +17,17 @@ _SOFT = 0.14  # eye distances inside the outline over which the movement fades
 _INSIDE = 0.03  # eye distances: so far inside it ends, as landmarks are not exact
 _FINE = 128  # columns of the grid that it is computed on
 # How far the neck may follow the jaw: times the way from the nose to the outline, from the chin's tip to either side.
-_REACH = (1.3, 1.28, 1.24, 1.16, 1.08, 1.03)
-_PLACES = [PLACE[number] for number in OUTLINE]
+_WIDENING = (1.3, 1.28, 1.24, 1.16, 1.08, 1.03)
+_INDICES = [INDEX_OF[number] for number in OUTLINE]
 _FACTORS = np.ones(len(OUTLINE))
-for _step, _factor in enumerate(_REACH):
+for _step, _factor in enumerate(_WIDENING):
     _FACTORS[[len(OUTLINE) // 2 - _step, len(OUTLINE) // 2 + _step]] = _factor
 
 
 def moving_edge(points: F64) -> F64:
     """(len(OUTLINE), 2) where a mouth's movement ends, of (len(KEPT), 2) landmarks: the face's outline, below the chin the neck."""
-    nose = points[PLACE[NOSE]]
-    return np.asarray(nose + _FACTORS[:, None] * (points[_PLACES] - nose), np.float64)
+    nose = points[INDEX_OF[NOSE]]
+    return np.asarray(nose + _FACTORS[:, None] * (points[_INDICES] - nose), np.float64)
 
 
 def within(box: Box, edge: F64) -> Box | None:

@@ -24,10 +24,10 @@ def cut_mouth(square: U8, points: NDArray[np.floating]) -> U8:
     points : (len(KEPT), 2) landmarks in its pixels
     """
     heads = heads_of(points[None])
-    place = _SIDE / MOUTH / heads.turn[0]  # z ↦ place · z + corner takes the patch to the square
+    scale = _SIDE / MOUTH / heads.turn[0]  # z ↦ place · z + corner takes the patch to the square
     corner = (complex(_LEFT, _TOP) - heads.shift[0]) / heads.turn[0]
-    corner += (place - 1) * complex(0.5, 0.5)  # from edges of pixels to their centres, as OpenCV counts
-    affine = np.array([[place.real, -place.imag, corner.real], [place.imag, place.real, corner.imag]])
+    corner += (scale - 1) * complex(0.5, 0.5)  # from edges of pixels to their centres, as OpenCV counts
+    affine = np.array([[scale.real, -scale.imag, corner.real], [scale.imag, scale.real, corner.imag]])
     grey = cv2.cvtColor(square, cv2.COLOR_RGB2GRAY)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     return np.asarray(
@@ -35,16 +35,16 @@ def cut_mouth(square: U8, points: NDArray[np.floating]) -> U8:
     )
 
 
-def boxes_with_heads(box: F64, looked_at: NDArray[np.floating], points: NDArray[np.floating]) -> F64:
+def boxes_with_heads(box: F64, base: NDArray[np.floating], points: NDArray[np.floating]) -> F64:
     """(n, 4) a detector's box as it goes with a head, by the landmarks of the frame that it is of and of others.
 
     Parameters
     ----------
     box : (4,) x0, y0, x1, y1
-    looked_at : (len(KEPT), 2) landmarks where it was found
+    base : (len(KEPT), 2) landmarks where it was found
     points : (n, len(KEPT), 2) landmarks where it is asked for
     """
-    then, now = heads_of(looked_at[None]), heads_of(points)
+    then, now = heads_of(base[None]), heads_of(points)
     steps = (box.reshape(2, 2) - _middle(then)) / then.eyes[0]
     boxes: F64 = _middle(now)[:, None] + steps * now.eyes[:, None, None]
     return boxes.reshape(-1, 4)

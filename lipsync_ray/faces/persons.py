@@ -16,13 +16,13 @@ from lipsync_ray.faces.tracklets import Tracklet
 
 F64 = NDArray[np.float64]
 
-SAME_PLACE = 0.75  # of the face's width
+SAME_POSITION = 0.75  # of the face's width
 SAME_SIZE = 1.5
 ELSEWHERE = 0.05  # added to the distance of descriptions where a face is not found again where it was
 STILL = 0.2  # of a small picture's contrast: what changes less is a picture (benchmarks/identity.py)
 SPOT = 5  # pixels: a change of this size counts, noise of one does not
 PICTURES = 3  # small pictures from which on that can be said
-LOOKED_AT = 24  # of them, at most, over all that is seen
+SAMPLES = 24  # of them, at most, over all that is seen
 
 RIM = slice(5, -5), slice(5, -5)  # of a small picture: what may have come in from outside is left out
 
@@ -93,7 +93,7 @@ def _follows(scan: Scan, tracklets: list[Tracklet], i: int, members: list[int]) 
     side, side_other = one[2] - one[0], other[2] - other[0]
     moved = np.linalg.norm((one[:2] + one[2:] - other[:2] - other[2:]) / 2)
     ratio = side / max(side_other, 1e-6)
-    return bool(moved <= SAME_PLACE * max(side, side_other) and 1 / SAME_SIZE <= ratio <= SAME_SIZE)
+    return bool(moved <= SAME_POSITION * max(side, side_other) and 1 / SAME_SIZE <= ratio <= SAME_SIZE)
 
 
 def is_still(scan: Scan, rows: list[int], rate: Fraction) -> bool:
@@ -101,7 +101,7 @@ def is_still(scan: Scan, rows: list[int], rate: Fraction) -> bool:
     kept = [row for row in rows if scan.patch[row].any()]
     if len(kept) < PICTURES or scan.frame[kept[-1]] - scan.frame[kept[0]] < rate / 2:
         return False
-    some = [kept[k] for k in np.unique(np.linspace(0, len(kept) - 1, LOOKED_AT).round().astype(int))]
+    some = [kept[k] for k in np.unique(np.linspace(0, len(kept) - 1, SAMPLES).round().astype(int))]
     return change(scan.patch[some]) < STILL
 
 
@@ -118,14 +118,14 @@ def change(patches: NDArray[np.uint8]) -> float:
 
 
 def _change(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> float:
-    turn = np.eye(2, 3, dtype=np.float32)
+    warp = np.eye(2, 3, dtype=np.float32)
     stop = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 50, 1e-4)
     try:
-        _, turn = cv2.findTransformECC(before, after, turn, cv2.MOTION_AFFINE, stop, None, SPOT)
+        _, warp = cv2.findTransformECC(before, after, warp, cv2.MOTION_AFFINE, stop, None, SPOT)
     except cv2.error:  # they have nothing in common
         return 1.0
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    over = cv2.warpAffine(after, turn, before.shape[::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    over = cv2.warpAffine(after, warp, before.shape[::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE)
     a, b = (cv2.GaussianBlur(picture.astype(np.float32), (SPOT, SPOT), 0) for picture in (before, over))
     a, b = (picture[RIM] - picture[RIM].mean() for picture in (a, b))
     gain = float((a * b).sum() / max((b * b).sum(), 1.0))

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lipsync_ray.faces.align import inverse, reach
+from lipsync_ray.faces.align import extent, inverse
 from lipsync_ray.faces.blend import feather, mix
 from lipsync_ray.media.picture import U8, Box, YuvFrame
 
@@ -28,7 +28,7 @@ def paste_restored(
     strength : 0 leaves the frame as it is, 1 is the restored face alone
     mouth_of : only what lip-sync draws anew of this face crop
     """
-    box = reach(matrix, picture.width, picture.height)
+    box = extent(matrix, picture.width, picture.height)
     if box is None or strength == 0:
         return
     patch, weight = _warped(restored, matrix, mask, box)

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipsync_ray.faces.appearance import PATCH, UNKNOWN, Appearance, appearances
-from lipsync_ray.faces.cuts import CutFinder, faces_alike, reach
+from lipsync_ray.faces.cuts import CutFinder, faces_alike, window
 from lipsync_ray.faces.detect import NO_FACES, Detector, Faces
 from lipsync_ray.faces.identity import SIZE, Describer
 from lipsync_ray.faces.turned import UPRIGHT, surest
@@ -33,10 +33,10 @@ from lipsync_ray.media.picture import U8
 F32 = NDArray[np.float32]
 I32 = NDArray[np.int32]
 
-LOOKS_PER_S = 5
+DETECTIONS_PER_S = 5
 GROUP = 5  # steps: a second
 SAME_FACE_IOU = 0.5
-SAME_PLACE_IOU = 0.7
+SAME_POSITION_IOU = 0.7
 LARGEST_MOVE = 0.25  # of the face's width, over one step
 
 
@@ -103,7 +103,7 @@ class Scan:
         joined: dict[str, Any] = {name: np.concatenate([getattr(scan, name) for scan in scans]) for name in names}
         joined |= {name: sum(getattr(scan, name) for scan in scans) for name in ("resized", "damaged")}
         turned = max(
-            (scan.turned for scan in scans), key=lambda turns: sum(scan.turned == turns != 0 for scan in scans)
+            (scan.turned for scan in scans), key=lambda quarter: sum(scan.turned == quarter != 0 for scan in scans)
         )
         faces = Faces(joined["box"], joined["landmarks"], joined["score"])
         joined["turned"] = 0 if surest(faces) >= UPRIGHT else turned
@@ -112,10 +112,10 @@ class Scan:
 
 def step_of(rate: Fraction) -> int:
     """Frames between two looks."""
-    return max(1, round(rate / LOOKS_PER_S))
+    return max(1, round(rate / DETECTIONS_PER_S))
 
 
-def stretches(frames: int, rate: Fraction, seconds: float) -> list[tuple[int, int]]:
+def ranges_of(frames: int, rate: Fraction, seconds: float) -> list[tuple[int, int]]:
     """[start, stop) of the stretches of a video of ``frames`` frames: whole groups, of about ``seconds``."""
     group = step_of(rate) * GROUP
     length = max(1, round(seconds * float(rate) / group)) * group
@@ -124,7 +124,7 @@ def stretches(frames: int, rate: Fraction, seconds: float) -> list[tuple[int, in
 
 def needed(start: int, stop: int, total: int, rate: Fraction) -> tuple[int, int]:
     """[first, last) of the frames that a scan of [start, stop) reads: also some before and after, where cuts are looked for."""
-    before, after = reach(rate)
+    before, after = window(rate)
     return max(0, start - before), min(total, stop + 1 + after)
 
 
@@ -144,44 +144,44 @@ def scan(
     boxes and landmarks in pixels of the frames given
     """
     step = step_of(rate)
-    seen: dict[int, Faces] = {}
-    looks: dict[tuple[int, int], Appearance] = {}
+    detections: dict[int, Faces] = {}
+    appearance_of: dict[tuple[int, int], Appearance] = {}
     cuts: list[int] = []
     finder = CutFinder(rate, total)
     read: dict[int, U8] = {}
     numbered = enumerate(frames, needed(start, stop, total, rate)[0])
     for first in range(start, stop, step * GROUP):
         last = min(first + step * GROUP, total - 1)
-        ahead = min(last + reach(rate)[1], total - 1)
+        ahead = min(last + window(rate)[1], total - 1)
         while ahead not in read:
             number, picture = next(numbered)
-            finder.see(number, picture)
+            finder.add(number, picture)
             read[number] = picture
-        held = {number: picture for number, picture in read.items() if first <= number <= last}
+        pictures_of = {number: picture for number, picture in read.items() if first <= number <= last}
         anchors = sorted({*range(first, last + 1, step), last})
-        found = {n: seen[n] for n in held if n in seen}  # the frame shared with the group before
+        found = {n: detections[n] for n in pictures_of if n in detections}  # the frame shared with the group before
         group_cuts = [
-            n for n in range(first + 1, last + 1) if finder.is_cut(n, partial(_alike, found, n, held, detect))
+            n for n in range(first + 1, last + 1) if finder.is_cut(n, partial(_alike, found, n, pictures_of, detect))
         ]
         cuts += group_cuts
         if group_cuts:
-            _look(found, anchors, held, detect)
+            _detect(found, anchors, pictures_of, detect)
         else:
-            _look(found, [first, last], held, detect)
-            _follow(found, anchors, held, detect)
+            _detect(found, [first, last], pictures_of, detect)
+            _follow(found, anchors, pictures_of, detect)
         for a, b in itertools.pairwise(sorted(found)):
             if any(a < cut <= b for cut in group_cuts):
-                _look(found, list(range(a + 1, b)), held, detect)
+                _detect(found, list(range(a + 1, b)), pictures_of, detect)
             elif not may_interpolate(found[a], found[b]):
-                _look_around(found, a, b, held, detect)
+                _detect_around(found, a, b, pictures_of, detect)
         own = range(first, min(first + step * GROUP, total))
-        looks |= appearances(found, held, group_cuts, own, first // (step * GROUP), step, describe)
-        seen |= found
+        appearance_of |= appearances(found, pictures_of, group_cuts, own, first // (step * GROUP), step, describe)
+        detections |= found
         read = {number: picture for number, picture in read.items() if number >= last}
-        finder.forget(last - reach(rate)[0])
-    looked = sorted(n for n in seen if start <= n < stop)
-    rows = [(n, seen[n]) for n in looked if len(seen[n])] or [(0, NO_FACES)]
-    kept = [looks.get((n, place), UNKNOWN) for n, faces in rows for place in range(len(faces))]
+        finder.forget(last - window(rate)[0])
+    looked = sorted(n for n in detections if start <= n < stop)
+    rows = [(n, detections[n]) for n in looked if len(detections[n])] or [(0, NO_FACES)]
+    kept = [appearance_of.get((n, offset), UNKNOWN) for n, faces in rows for offset in range(len(faces))]
     return Scan(
         start,
         stop,
@@ -196,17 +196,17 @@ def scan(
     )
 
 
-def _alike(found: dict[int, Faces], number: int, held: dict[int, U8], detect: Detector) -> float | None:
+def _alike(found: dict[int, Faces], number: int, pictures_of: dict[int, U8], detect: Detector) -> float | None:
     """How alike the faces of a frame and of the one before are."""
-    _look(found, [number - 1, number], held, detect)
-    return faces_alike(held[number - 1], held[number], found[number - 1], found[number])
+    _detect(found, [number - 1, number], pictures_of, detect)
+    return faces_alike(pictures_of[number - 1], pictures_of[number], found[number - 1], found[number])
 
 
-def _look(found: dict[int, Faces], numbers: list[int], held: dict[int, U8], detect: Detector) -> None:
-    found.update({number: detect(held[number]) for number in numbers if number not in found})
+def _detect(found: dict[int, Faces], numbers: list[int], pictures_of: dict[int, U8], detect: Detector) -> None:
+    found.update({number: detect(pictures_of[number]) for number in numbers if number not in found})
 
 
-def _follow(found: dict[int, Faces], anchors: list[int], held: dict[int, U8], detect: Detector) -> None:
+def _follow(found: dict[int, Faces], anchors: list[int], pictures_of: dict[int, U8], detect: Detector) -> None:
     """Look around the faces known at the first anchor at those between it and the last, which have been looked at."""
     first, last = anchors[0], anchors[-1]
     if not len(found[first]) and not len(found[last]):
@@ -214,23 +214,23 @@ def _follow(found: dict[int, Faces], anchors: list[int], held: dict[int, U8], de
     around: list[int] = []
     before = found[first]
     for number in anchors[1:-1]:
-        faces = detect(held[number], before.box) if len(before) else NO_FACES
+        faces = detect(pictures_of[number], before.box) if len(before) else NO_FACES
         if len(before) and may_interpolate(before, faces):
             around.append(number)
         else:
-            faces = detect(held[number])
+            faces = detect(pictures_of[number])
         found[number] = before = faces
     if not may_interpolate(before, found[last]):  # somebody has come, gone or leapt: perhaps before the last step
-        found.update({number: detect(held[number]) for number in around})
+        found.update({number: detect(pictures_of[number]) for number in around})
 
 
-def _look_around(found: dict[int, Faces], a: int, b: int, held: dict[int, U8], detect: Detector) -> None:
+def _detect_around(found: dict[int, Faces], a: int, b: int, pictures_of: dict[int, U8], detect: Detector) -> None:
     """Look at every frame between two, around what is known there and in the frame before."""
     before = found[a]
     for number in range(a + 1, b):
         near = np.concatenate((found[a].box, before.box, found[b].box))
-        same = np.tril(iou(near, near), -1).max(axis=1, initial=0) >= SAME_PLACE_IOU  # looked at with one before it
-        found[number] = before = detect(held[number], near[~same])
+        same = np.tril(iou(near, near), -1).max(axis=1, initial=0) >= SAME_POSITION_IOU  # looked at with one before it
+        found[number] = before = detect(pictures_of[number], near[~same])
 
 
 def may_interpolate(a: Faces, b: Faces) -> bool:

@@ -20,7 +20,7 @@ I32 = NDArray[np.int32]
 Flags = NDArray[np.bool_]
 
 FADE = 4  # frames over which what is drawn comes and goes
-_HIDES, _SHOWS = 0.08, 0.25  # smoothed probability of being visible at which a mouth is hidden, and visible again
+_HIDDEN, _VISIBLE = 0.08, 0.25  # smoothed probability of being visible at which a mouth is hidden, and visible again
 _SMOOTH = 5  # frames of the median
 _SHORTEST = 5  # frames: a hidden mouth that is seen again sooner was not hidden
 _GLIMPSE = 6  # frames: a mouth that is hidden again sooner was not visible
@@ -51,13 +51,13 @@ class Sight(NamedTuple):
         out = np.where(able, 1.0, 0.0).astype(np.float32)
         for low, high in _runs(able):
             for start, stop in _pieces(self.scenes, low, high):
-                place = np.arange(start, stop)
+                number = np.arange(start, stop)
                 far = np.full(stop - start, FADE + 1.0)
                 # Beside a frame of another scene, or none at all, nothing is seen to pop.
                 if start and not able[start - 1] and self.scenes[start - 1] in (-1, self.scenes[start]):
-                    far = np.minimum(far, place - start + 1)
+                    far = np.minimum(far, number - start + 1)
                 if stop < len(able) and not able[stop] and self.scenes[stop] in (-1, self.scenes[stop - 1]):
-                    far = np.minimum(far, stop - place)
+                    far = np.minimum(far, stop - number)
                 out[start:stop] = smoothstep(far / (FADE + 1))
         return out
 
@@ -97,10 +97,10 @@ def _hidden(visible: F32) -> Flags:
     """Of the frames of one scene: smoothed, with two thresholds, without flickers."""
     around = np.pad(visible, _SMOOTH // 2, mode="edge")
     smooth = np.median(np.lib.stride_tricks.sliding_window_view(around, _SMOOTH), axis=-1)
-    out, state = np.zeros(len(visible), bool), bool(smooth[0] < (_HIDES + _SHOWS) / 2)
-    for place, sure in enumerate(smooth.tolist()):
-        state = sure < (_SHOWS if state else _HIDES)
-        out[place] = state
+    out, state = np.zeros(len(visible), bool), bool(smooth[0] < (_HIDDEN + _VISIBLE) / 2)
+    for number, sure in enumerate(smooth.tolist()):
+        state = sure < (_VISIBLE if state else _HIDDEN)
+        out[number] = state
     for value, shortest in ((False, _GLIMPSE), (True, _SHORTEST)):
         for low, high in _runs(out == value):
             if high - low < shortest and low and high < len(out):

@@ -105,12 +105,12 @@ def _worth(tracks: Tracks, rows: dict[int, Rows], rule: FaceRule, width: int, he
     if rule == "largest":
         return {person: sum(_size(tracks, part) for part in _by_scene(tracks, own)) for person, own in rows.items()}
     if rule == "center":
-        reach = CENTRAL * np.hypot(width, height)
+        radius = CENTRAL * np.hypot(width, height)
         away = {
             person: np.linalg.norm(_centres(tracks, own) - (width / 2, height / 2), axis=1)
             for person, own in rows.items()
         }
-        return {person: float(np.exp(-((apart / reach) ** 2)).sum()) for person, apart in away.items()}
+        return {person: float(np.exp(-((apart / radius) ** 2)).sum()) for person, apart in away.items()}
     longest = max(map(len, rows.values()))
     present = [person for person in rows if len(rows[person]) >= PRESENT * longest]
     area = {person: float(_areas(tracks, rows[person]).mean()) for person in present}

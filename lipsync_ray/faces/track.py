@@ -19,7 +19,7 @@ I32 = NDArray[np.int32]
 BRIDGE_S = 0.2  # a shorter absence from looked-at frames is the detector's, and is filled
 SURE_SCORE = 0.95  # a track none of whose detections reaches it is no face
 SHORTEST_S = 0.12  # nor is one that lasts less, unless it is all of its scene
-PLACE_SIGMA_S = 0.06  # smoothing of where the face is …
+POSITION_SIGMA_S = 0.06  # smoothing of where the face is …
 SHAPE_SIGMA_S = 0.5  # … and of how large its box is, which jitters more and means less
 
 
@@ -95,8 +95,8 @@ def _filled(track: _Track, scan: Scan, rate: Fraction) -> Tracks:
         (scan.box[track.rows], scan.landmarks[track.rows].reshape(-1, 10), scan.score[track.rows, None]), axis=1
     ).astype(np.float64)
     # Frames between two sightings are filled where the detector did not look, or missed the face for a moment.
-    looks = np.searchsorted(scan.looked, known)
-    near = (np.diff(looks) == 1) | (np.diff(known) <= max(1, BRIDGE_S * rate))
+    at_detection = np.searchsorted(scan.looked, known)
+    near = (np.diff(at_detection) == 1) | (np.diff(known) <= max(1, BRIDGE_S * rate))
     pieces = np.split(np.arange(len(known)), np.flatnonzero(~near) + 1)
     frames, smooth, seen = [], [], []
     for piece in pieces:
@@ -128,21 +128,21 @@ def _smoothed(raw: NDArray[np.float64], rate: Fraction) -> NDArray[np.float64]:
     box, points = raw[:, :4], raw[:, 4:14].reshape(-1, 5, 2)
     centre = points.mean(axis=1)
     shape = gaussian(box - np.tile(centre, 2), float(SHAPE_SIGMA_S * rate))
-    place = gaussian(centre, float(PLACE_SIGMA_S * rate))
-    steady = gaussian((points - centre[:, None]).reshape(-1, 10), float(PLACE_SIGMA_S * 2 * rate))
-    landmarks = steady.reshape(-1, 5, 2) + place[:, None]
-    return np.concatenate((shape + np.tile(place, 2), landmarks.reshape(-1, 10), raw[:, 14:]), axis=1)
+    position = gaussian(centre, float(POSITION_SIGMA_S * rate))
+    steady = gaussian((points - centre[:, None]).reshape(-1, 10), float(POSITION_SIGMA_S * 2 * rate))
+    landmarks = steady.reshape(-1, 5, 2) + position[:, None]
+    return np.concatenate((shape + np.tile(position, 2), landmarks.reshape(-1, 10), raw[:, 14:]), axis=1)
 
 
 def gaussian(values: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
     """(n, c) filtered along n; both ends are continued by point reflection, so that a steady motion stays as it is."""
-    reach = min(len(values) - 1, int(np.ceil(3 * sigma)))
-    if reach < 1:
+    radius = min(len(values) - 1, int(np.ceil(3 * sigma)))
+    if radius < 1:
         return values
-    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
+    kernel = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
     kernel /= kernel.sum()
-    before = 2 * values[0] - values[reach:0:-1]
-    after = 2 * values[-1] - values[-2 : -reach - 2 : -1]
+    before = 2 * values[0] - values[radius:0:-1]
+    after = 2 * values[-1] - values[-2 : -radius - 2 : -1]
     padded = np.concatenate((before, values, after))
     return np.stack([np.convolve(padded[:, c], kernel, mode="valid") for c in range(values.shape[1])], axis=1)
 

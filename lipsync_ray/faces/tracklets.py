@@ -18,7 +18,7 @@ LINK_IOU = 0.3  # with where the face was, or should be
 LOST_S = 2.0  # a face found again after longer is another tracklet
 GOES_ON_S = 0.4  # for how long a face that is hidden moves on as it did
 PACE_S = 0.2  # over which its speed is taken
-REACH = 1.5  # of its width: how far from there a face is looked for that is known by its looks
+SEARCH_RADIUS = 1.5  # of its width: how far from there a face is looked for that is known by its looks
 SIZES = 1.6  # its size then, at most, in that before
 RECENT = 5  # descriptions that a face is compared with
 _NEVER = 1e6
@@ -98,7 +98,7 @@ def _near(expected: F64, there: F32) -> NDArray[np.bool_]:
     side = expected[2] - expected[0]
     sides = there[:, 2] - there[:, 0]
     centre, centres = (expected[:2] + expected[2:]) / 2, (there[:, :2] + there[:, 2:]) / 2
-    close = np.linalg.norm(centres - centre, axis=1) <= REACH * side
+    close = np.linalg.norm(centres - centre, axis=1) <= SEARCH_RADIUS * side
     return np.asarray(close & (sides <= SIZES * side) & (side <= SIZES * sides))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from lipsync_ray.faces.detect import Detector, Faces
 from lipsync_ray.media.picture import U8
 
-LOOKS = 3  # pictures that are looked at
+TURN_SAMPLES = 3  # pictures that are looked at
 UPRIGHT = 0.99  # the surest face of a picture the right way up is one by more; of one that is not, MTCNN is less sure …
 TURNED = 0.998  # … and surer than this when it is turned back
 EYES = 0.3  # of a face's width, between its eyes: at the wrong angle they are seen nearer together

@@ -17,12 +17,12 @@ from lipsync_ray.faces.closed_lips import PARTED, gap_between, join, line_box, m
 from lipsync_ray.faces.easing import smoothstep
 from lipsync_ray.faces.lip_basis import LipBasis
 from lipsync_ray.faces.mesh import (
-    CHIN_PLACES,
+    CHIN_INDICES,
+    INDEX_OF,
     JAW,
     KEPT,
     LOWER_INNER,
     NOSE,
-    PLACE,
     RING,
     STILL,
     TALKING,
@@ -31,7 +31,7 @@ from lipsync_ray.faces.mesh import (
     heads_of,
 )
 from lipsync_ray.faces.mouth import Mouth
-from lipsync_ray.faces.mouth_inside import Inside, darken, halved, mouth_box, show_inside, soft
+from lipsync_ray.faces.mouth_inside import Inside, darken, draw_inside, halved, mouth_box, soft
 from lipsync_ray.faces.outline import moving_edge, outline_weight, within
 from lipsync_ray.media.picture import Box, YuvFrame
 
@@ -40,16 +40,16 @@ F64 = NDArray[np.float64]
 
 _RIM = 0.15  # of the box, over which the movement fades at its upper end
 _NODES = 40  # of the grid that a field is computed on
-_BESIDE = 0.12  # eye distances beside the mouth's corners, over which above and below come to move as one
+_BLEND_WIDTH = 0.12  # eye distances beside the mouth's corners, over which above and below come to move as one
 _BELOW_CHIN = 1.45  # of the way from the nose to the outline of the jaw: still again
 
 _CORNERS = (0, RING // 2, RING, RING + RING // 2)
 _LOWER_LIP = (*range(1, 10), *range(RING + 1, RING + 10))
 _UPPER_LIP = (*range(11, RING), *range(RING + 11, 2 * RING))
-_MOVING_ABOVE = (*_UPPER_LIP, *_CORNERS, *CHIN_PLACES)
-_MOVING_BELOW = (*_LOWER_LIP, *_CORNERS, *CHIN_PLACES)
-_STILL = tuple(PLACE[number] for number in STILL)
-_OUTLINE = tuple(PLACE[number] for number in (152, 148, 176, 377, 400, *JAW))
+_MOVING_ABOVE = (*_UPPER_LIP, *_CORNERS, *CHIN_INDICES)
+_MOVING_BELOW = (*_LOWER_LIP, *_CORNERS, *CHIN_INDICES)
+_STILL = tuple(INDEX_OF[number] for number in STILL)
+_OUTLINE = tuple(INDEX_OF[number] for number in (152, 148, 176, 377, 400, *JAW))
 
 
 class LipWarp:
@@ -92,7 +92,7 @@ class LipWarp:
         if silence:
             closed = self._basis.read(mouth.closed[None].astype(np.float64))[0]
             lips = lips + silence * (closed - lips)
-        steps = self._basis.steps(lips[None] - self._basis.shown(mouth, at, heads))
+        steps = self._basis.steps(lips[None] - self._basis.displayed(mouth, at, heads))
         own = at[0, TALKING]
         moved = uncrossed(own, heads.moved(steps)[0], heads)
         if silence:
@@ -114,12 +114,12 @@ class LipWarp:
         planes = _warped(picture, (field + (above - 0.5)[..., None] * apart) * free, box)
         gap = gap_between(target, heads)
         if (parted := strength * float(np.clip(gap / PARTED, 0, 1))) > 0:  # between lips that meet nothing is seen
-            seen = parted * soft(target[[*UPPER_INNER, *LOWER_INNER[::-1]]], box, eyes)
+            opening = parted * soft(target[[*UPPER_INNER, *LOWER_INNER[::-1]]], box, eyes)
             inside = self._inside(mouth)
             if inside is not None:
-                show_inside(planes, picture, inside, seen, box, heads, at[0], gap)
+                draw_inside(planes, picture, inside, opening, box, heads, at[0], gap)
             else:
-                darken(planes, seen)
+                darken(planes, opening)
         strip = line_box(target, eyes, box)
         if gap < PARTED and min(strip.width, strip.height) >= 2:
             here = slice(strip.y0 - box.y0, strip.y1 - box.y0), slice(strip.x0 - box.x0, strip.x1 - box.x0)
@@ -131,7 +131,7 @@ class LipWarp:
 
 def _below_chin(points: F64) -> F64:
     """Still points of the neck: the jaw's outline seen from the nose, further out."""
-    nose = points[PLACE[NOSE]]
+    nose = points[INDEX_OF[NOSE]]
     return np.asarray(nose + _BELOW_CHIN * (points[list(_OUTLINE)] - nose), np.float64)
 
 
@@ -176,7 +176,7 @@ def _between_corners(target: F64, eyes: float, box: Box) -> F32:
     half = float(np.linalg.norm(right - left)) / 2
     middle = (left + right) / 2 - (box.x0, box.y0)
     far = np.abs((_nodes(box) - middle) @ along) - half
-    return np.asarray(smoothstep(1 - far / (_BESIDE * eyes)).reshape(-1, _NODES, 1), np.float32)
+    return np.asarray(smoothstep(1 - far / (_BLEND_WIDTH * eyes)).reshape(-1, _NODES, 1), np.float32)
 
 
 def _cubed(a: F64, b: F64) -> F64:
@@ -222,4 +222,4 @@ def _put(picture: YuvFrame, planes: list[F32], box: Box) -> None:
         target[where] = np.clip(np.rint(plane), 0, 255).astype(np.uint8)
 
 
-assert len(KEPT) == len(set(PLACE)), "a landmark is kept once"
+assert len(KEPT) == len(set(INDEX_OF)), "a landmark is kept once"

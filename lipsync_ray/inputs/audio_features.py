@@ -125,8 +125,8 @@ class Speech:
             return np.zeros(len(frames), np.float32)
         dilated, smoothed = _AROUND_SPEECH[pauses]
         at = np.floor(frames * float(VOICE_PER_S / rate)).astype(np.int64)
-        reach = dilated + smoothed + (_LONG if pauses == "long" else 0)
-        first, last = int(at.min()) - reach, int(at.max()) + reach + 1
+        margin = dilated + smoothed + (_LONG if pauses == "long" else 0)
+        first, last = int(at.min()) - margin, int(at.max()) + margin + 1
         inside = max(0, first)
         data = storage.read_bytes(self.voice_url, inside * 4, max(0, last - inside) * 4)
         voiced = np.zeros(last - first, bool)

@@ -43,7 +43,7 @@ class _Wanted(VideoState):
     key: str
     video: VideoInfo
     url: str
-    looked: int = 0
+    detected: int = 0
 
     @property
     def id(self) -> str:
@@ -79,7 +79,7 @@ class FacePass:
             self._on_table(key, table)
         run_graph(context, [self.spec, *nodes])
         if self._wanted:
-            context.console.print(_said_of(self._wanted.values(), users), highlight=False)
+            context.console.print(_summary(self._wanted.values(), users), highlight=False)
 
 
 def table_name(url: str, key: str) -> str:
@@ -107,11 +107,11 @@ def _divide(videos: Mapping[str, VideoInfo], folder: str) -> tuple[dict[str, Fac
     return found, wanted
 
 
-def _said_of(wanted: Iterable[_Wanted], users: str) -> str:
+def _summary(wanted: Iterable[_Wanted], users: str) -> str:
     """The log line of tables that were made."""
     ended = list(wanted)
-    looked, frames = sum(w.looked for w in ended), sum(w.video.frames for w in ended)
-    return f"faces detected in {len(ended)} videos for {users} ({looked} of {frames} frames looked at)"
+    detected, frames = sum(w.detected for w in ended), sum(w.video.frames for w in ended)
+    return f"faces detected in {len(ended)} videos for {users} ({detected} of {frames} frames looked at)"
 
 
 def _face_pass(
@@ -131,7 +131,7 @@ def _face_pass(
         return face_rows(video.key, video.video, storage.join(parts, video.key), SCAN_S)
 
     def on_part(video: _Wanted, scanned: Scanned) -> None:
-        video.looked += scanned.looked
+        video.detected += scanned.detected
 
     def table_order(video: _Wanted) -> TableOrder:
         return TableOrder(video.key, video.video, tuple(url for _, url in video.ordered), video.url)

@@ -9,10 +9,10 @@ import numpy as np
 
 from lipsync_ray.faces import scan as faces_scan
 from lipsync_ray.faces.detect import Faces, detection_size, mtcnn_detector
-from lipsync_ray.faces.scan import Scan, needed, stretches
+from lipsync_ray.faces.scan import Scan, needed, ranges_of
 from lipsync_ray.faces.table import write_table
 from lipsync_ray.faces.track import NO_TRACKS, link
-from lipsync_ray.faces.turned import LOOKS, UPRIGHT, quarter_turns, sentence, surest
+from lipsync_ray.faces.turned import TURN_SAMPLES, UPRIGHT, quarter_turns, sentence, surest
 from lipsync_ray.io import storage
 from lipsync_ray.media import decode
 from lipsync_ray.media.picture import U8
@@ -44,7 +44,7 @@ def face_rows(key: str, video: VideoInfo, folder: str, seconds: float) -> list[F
     """The rows that make a video's face table."""
     return [
         FaceRow(f"{key}-{start}", video, start, stop, storage.join(folder, f"{start}-{stop}.npz"))
-        for start, stop in stretches(video.frames, video.rate, seconds)
+        for start, stop in ranges_of(video.frames, video.rate, seconds)
     ]
 
 
@@ -53,7 +53,7 @@ class Scanned:
     """A stretch whose scan is committed: frames looked through, and on how many the detector ran."""
 
     frames: int
-    looked: int
+    detected: int
 
 
 class Detect:
@@ -68,11 +68,11 @@ class Detect:
     def __call__(self, row: FaceRow) -> Scanned:
         video = row.video
         width, height = detection_size(video.width, video.height)
-        seen = decode.FrameIssues()
+        issues = decode.FrameIssues()
         first, last = needed(row.start, row.stop, video.frames, video.rate)
-        frames = decode.small_rgb(video, first, last, width, height, seen)
-        looks: list[U8] = []
-        kept = _kept(frames, first, range(row.start, row.stop), looks)
+        frames = decode.small_rgb(video, first, last, width, height, issues)
+        samples: list[U8] = []
+        kept = _kept(frames, first, range(row.start, row.stop), samples)
         found = faces_scan.scan(kept, row.start, row.stop, video.frames, video.rate, self._detector, self._describer)
         faces = Faces(found.box, found.landmarks, found.score)
         scale = np.array([video.width / width, video.height / height], np.float32)
@@ -81,20 +81,20 @@ class Detect:
             found,
             box=found.box * np.tile(scale, 2),
             landmarks=found.landmarks * scale,
-            turned=quarter_turns(looks, self._detector) if surest(faces) < UPRIGHT else 0,
-            resized=sum(place in own for place in seen.resized),
-            damaged=sum(place in own for place in seen.damaged),
+            turned=quarter_turns(samples, self._detector) if surest(faces) < UPRIGHT else 0,
+            resized=sum(place in own for place in issues.resized),
+            damaged=sum(place in own for place in issues.damaged),
         )
         storage.commit_bytes(row.url, found.to_bytes())
         return Scanned(row.stop - row.start, len(found.looked))
 
 
-def _kept(frames: Iterator[U8], first: int, own: range, looks: list[U8]) -> Iterator[U8]:
+def _kept(frames: Iterator[U8], first: int, own: range, samples: list[U8]) -> Iterator[U8]:
     """The frames as they come; of the stretch's own its first, its last and what lies evenly between are kept, too."""
-    places = {own[place] for place in np.linspace(0, len(own) - 1, LOOKS).round().astype(int).tolist()}
+    numbers = {own[place] for place in np.linspace(0, len(own) - 1, TURN_SAMPLES).round().astype(int).tolist()}
     for number, frame in enumerate(frames, first):
-        if number in places:
-            looks.append(frame)
+        if number in numbers:
+            samples.append(frame)
         yield frame
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from lipsync_ray.engine.resources import Pool
 from lipsync_ray.engine.stages import Failure
 from lipsync_ray.engine.video_pass import VideoPass, once
-from lipsync_ray.faces.mesh import KEPT, NEAR, PLACE, SURE, agrees, cut_square, five_of, square_of
+from lipsync_ray.faces.mesh import INDEX_OF, KEPT, NEAR, SURE, agrees, cut_square, five_of, square_of
 from lipsync_ray.faces.mesh_ends import extend_ends
 from lipsync_ray.faces.mouth import Mouths, fill_holes, mouths_of
 from lipsync_ray.faces.sight import sight_of
@@ -34,7 +34,7 @@ F64 = NDArray[np.float64]
 VERSION = 2  # raise when the same faces would get another table
 ROW_S = 8.0  # seconds of video in one row
 PRESENT = 0.95  # probability from which on a face is one: what hides a face, or turns it away, lowers it
-_LOOKS = 4  # more of them, where the first gives no face
+_RETRIES = 4  # more of them, where the first gives no face
 _AT_REST = 0.15  # eye distances that the landmarks move from one look to the next
 _ROW = len(KEPT) * 2 * 4  # bytes a frame
 
@@ -90,45 +90,49 @@ class FindMesh:
         points = np.full((row.stop - row.start, len(KEPT), 2), np.nan, np.float32)
         visible = np.full(row.stop - row.start, np.nan, np.float32)
         places, squares, cuts, lost = [], [], [], []
-        for place, picture in enumerate(decode.pictures(row.video, row.start, row.stop)):
-            if np.isnan(known[place]).any():
+        for row_at, picture in enumerate(decode.pictures(row.video, row.start, row.stop)):
+            if np.isnan(known[row_at]).any():
                 continue
-            square = square_of(known[place])
+            square = square_of(known[row_at])
             cut = cut_square(picture, square)
             if cut is not None:
-                places.append(place)
+                places.append(row_at)
                 squares.append(square)
                 cuts.append(cut)
         if places:
             found, present = self._mesher(np.stack(cuts))
             visible[places] = self._visibility(cuts)
-            for place, square, at, sure in zip(places, squares, found, present, strict=True):
-                seen = at[list(KEPT)] @ square[:, :2].T + square[:, 2]
-                if sure >= PRESENT and agrees(seen, known[place]):
-                    points[place] = seen
-                if sure < PRESENT or not agrees(seen, known[place], SURE):
-                    lost.append((place, seen))
-            self._look_again(row, lost, known, points, visible)
+            for row_at, square, at, sure in zip(places, squares, found, present, strict=True):
+                placed_points = at[list(KEPT)] @ square[:, :2].T + square[:, 2]
+                if sure >= PRESENT and agrees(placed_points, known[row_at]):
+                    points[row_at] = placed_points
+                if sure < PRESENT or not agrees(placed_points, known[row_at], SURE):
+                    lost.append((row_at, placed_points))
+            self._retry(row, lost, known, points, visible)
         buffer = io.BytesIO()
         np.savez(buffer, points=points, visible=visible)
         storage.commit_bytes(row.url, buffer.getvalue())
         return int((~np.isnan(points[:, 0, 0])).sum())
 
-    def _look_again(self, row: FacedRow, lost: list[tuple[int, F64]], known: F32, points: F32, visible: F32) -> None:
+    def _retry(self, row: FacedRow, lost: list[tuple[int, F64]], known: F32, points: F32, visible: F32) -> None:
         """Look in the square that the landmarks themselves ask for, a few times: of a face that the picture cuts off, the
         detector's points lie far beside it. Fills in `points` and `visible` where that comes to rest on a face."""
-        frames = [row.start + place for place, _ in lost]
-        for (place, seen), picture in zip(lost, decode.pictures_at(row.video, frames) if lost else (), strict=True):
-            for _ in range(_LOOKS):
-                square, before = square_of(five_of(seen).astype(np.float32)), seen
+        frames = [row.start + row_at for row_at, _ in lost]
+        for (row_at, placed_points), picture in zip(
+            lost, decode.pictures_at(row.video, frames) if lost else (), strict=True
+        ):
+            for _ in range(_RETRIES):
+                square, before = square_of(five_of(placed_points).astype(np.float32)), placed_points
                 if (cut := cut_square(picture, square)) is None:
                     break
                 found, present = self._mesher(cut[None])
-                seen = found[0][list(KEPT)] @ square[:, :2].T + square[:, 2]
-                moved = np.linalg.norm(five_of(seen) - five_of(before), axis=1).max()
-                if present[0] >= PRESENT and moved <= _AT_REST * np.linalg.norm(seen[PLACE[263]] - seen[PLACE[33]]):
-                    if agrees(seen, known[place], NEAR):
-                        points[place], visible[place] = seen, self._visibility([cut])[0]
+                placed_points = found[0][list(KEPT)] @ square[:, :2].T + square[:, 2]
+                moved = np.linalg.norm(five_of(placed_points) - five_of(before), axis=1).max()
+                if present[0] >= PRESENT and moved <= _AT_REST * np.linalg.norm(
+                    placed_points[INDEX_OF[263]] - placed_points[INDEX_OF[33]]
+                ):
+                    if agrees(placed_points, known[row_at], NEAR):
+                        points[row_at], visible[row_at] = placed_points, self._visibility([cut])[0]
                     break
 
 

@@ -39,12 +39,12 @@ def choose_speaker(query: SpeakerQuery) -> SpeakerTracks:
     """Read a face table and decide."""
     tracks = read_table(query.url)
     choice = choose(tracks, query.rule, query.width, query.height)
-    seen = sum(int((tracks.track == track).sum()) for track in choice.tracks)
-    notes = (*read_notes(query.url), *_notes(choice, query.rule, seen))
-    return SpeakerTracks(choice.tracks, seen, len(set(tracks.track.tolist())), notes, read_without(query.url))
+    visible = sum(int((tracks.track == track).sum()) for track in choice.tracks)
+    notes = (*read_notes(query.url), *_notes(choice, query.rule, visible))
+    return SpeakerTracks(choice.tracks, visible, len(set(tracks.track.tolist())), notes, read_without(query.url))
 
 
-def _notes(choice: Choice, rule: str, seen: int) -> list[str]:
+def _notes(choice: Choice, rule: str, visible: int) -> list[str]:
     """What is to be said of a choice that was not obvious."""
     notes = []
     others = "--face left, right, center, largest or all chooses otherwise"
@@ -60,7 +60,7 @@ def _notes(choice: Choice, rule: str, seen: int) -> list[str]:
             f"{choice.rivals + 1} people are seen; the {'most central' if rule == 'center' else rule} was taken to speak, "
             f"{choice.sure:.0%} sure; {others}"
         )
-    if choice.elsewhere > (1 - SURE) * (seen + choice.elsewhere):
+    if choice.elsewhere > (1 - SURE) * (visible + choice.elsewhere):
         notes.append(
             f"{choice.elsewhere} frames show other people alone and were left as they are; --face all dubs everybody"
         )

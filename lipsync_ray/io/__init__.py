@@ -1,1 +1,1 @@
-"""Storage by URL, tables that people write, and the records that a run keeps."""
+"""Storage by URL, users' tables, and a run's records."""

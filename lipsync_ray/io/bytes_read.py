@@ -1,4 +1,4 @@
-"""How much was fetched from object stores, by thread: a stage's own reads, whatever its neighbours do."""
+"""Counts bytes fetched from object stores by thread, so that a stage counts only its own reads."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ def total() -> int:
 
 
 def add(count: int) -> None:
-    """So many more."""
+    """Add to this thread's count."""
     _HERE.bytes = total() + count
 
 
 def counting(file: Any) -> None:
-    """Count what an open fsspec file fetches from here on, block by block."""
+    """Count the blocks that an open fsspec file fetches from now on."""
     cache = getattr(file, "cache", None)
     fetch: Callable[[int, int], bytes] | None = getattr(cache, "fetcher", None)
     if cache is None or fetch is None:
-        return  # a file that is read straight through
+        return  # a file that is read sequentially
 
     def counted(start: int, end: int) -> bytes:
         data = fetch(start, end)

@@ -1,7 +1,7 @@
-"""Consoles and standard streams that lose a line rather than the run.
+"""Consoles and standard streams whose write errors do not end the run.
 
-A reader may leave (``| head -1``), a disk under a redirected log may be full, a terminal may be gone or know ASCII alone:
-what cannot be written is dropped or replaced, and the work and its exit status stay what they are.
+A pipe's reader may exit (``| head -1``), a disk under a redirected log may be full, a terminal may be gone or ASCII
+only. Text that cannot be written is dropped or replaced; the run and its exit status do not change.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from rich.console import Console
 
 
 class LenientStream:
-    """A text stream to which writing always works: characters that its encoding lacks become "?", lines that nobody takes are
-    dropped. All else is the stream's own."""
+    """A text stream that never raises on write: characters that its encoding lacks become "?", lines that cannot be
+    written are dropped.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -26,7 +27,7 @@ class LenientStream:
         return getattr(self._stream, name)
 
     def write(self, text: str) -> int:
-        """The text's length, whatever became of it."""
+        """Write the text, if possible; return its length."""
         with suppress(OSError, ValueError):
             try:
                 self._stream.write(text)
@@ -45,12 +46,12 @@ class LenientStream:
 
 
 def lenient(stream: TextIO) -> TextIO:
-    """The stream as a :class:`LenientStream`; one that is lenient stays as it is."""
+    """Wrap a stream in a :class:`LenientStream`, unless it is one."""
     return stream if isinstance(stream, LenientStream) else cast(TextIO, LenientStream(stream))
 
 
 def console_for(progress: bool = True) -> Console:
-    """Standard output as a lenient console; a quiet one without ``progress``."""
+    """Standard output as a lenient console; without ``progress`` it prints nothing."""
     if sys.stdout is None:  # pythonw, or a descriptor that was closed before the start
         return Console(quiet=True)
     return Console(quiet=not progress, file=lenient(sys.stdout))
@@ -58,11 +59,11 @@ def console_for(progress: bool = True) -> Console:
 
 @contextmanager
 def lenient_streams() -> Iterator[None]:
-    """Make this process's standard streams lenient, and let nothing unwritten turn into an error at the interpreter's end."""
+    """Make this process's standard streams lenient, also when the interpreter flushes them at exit."""
     _fill_closed()
     before = sys.stdout, sys.stderr
     with open(os.devnull, "w", encoding="utf-8") as nowhere:
-        streams = [stream or nowhere for stream in before]  # None where the descriptor was closed at the start
+        streams = [stream or nowhere for stream in before]  # None if the descriptor was closed at the start
         sys.stdout, sys.stderr = map(lenient, streams)
         try:
             yield
@@ -78,12 +79,13 @@ def _fill_closed() -> None:
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free: this one
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number: this one
 
 
 def _give_up_unwritten(stream: TextIO) -> None:
-    """Send what a stream still holds to nowhere where it cannot be written: the interpreter tries again when it ends, prints
-    "Exception ignored" and exits with 120."""
+    """Discard a stream's buffer if it cannot be written: else the interpreter retries at exit, prints "Exception
+    ignored" and exits with 120.
+    """
     try:
         stream.flush()
     except (OSError, ValueError):

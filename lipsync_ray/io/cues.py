@@ -1,8 +1,9 @@
-"""Cues: the lines of a dub, each with its time, its sound and, maybe, its speaker and text.
+"""Cues: the lines of a dub, each with its time, its sound, and optionally its speaker and text.
 
-A table (:mod:`lipsync_ray.io.table_files`) has the columns start, end and optionally audio, audio_start, audio_end, speaker,
-text. SubRip (.srt) and WebVTT (.vtt) have times and texts; their sound is the same stretch of one file. Libraries that read
-these skip what they cannot parse; a line that is skipped here would be a silent mouth, so each is an error with its number.
+A table (:mod:`lipsync_ray.io.table_files`) has the columns start, end and optionally audio, audio_start, audio_end,
+speaker, text. SubRip (.srt) and WebVTT (.vtt) have times and texts; their sound is the same time range of one file.
+Libraries for these formats skip what they cannot parse. A skipped line would be a silent mouth, so here it is an error
+with its line number.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _TIME = re.compile(r"(?:(?:(\d+):)?(\d{1,2}):)?(\d+(?:[.,]\d+)?)")
 _TIMING = re.compile(r"\s*(\S+)\s+-->\s+(\S+)(?:\s.*)?")
 _VOICE = re.compile(r"<v(?:\.[^\s>]*)?\s+([^>]+)>")
 _TAG = re.compile(r"<[^>]*>|\{\\[^}]*\}")
-_NO_CUE = ("NOTE", "STYLE", "REGION")  # how blocks of WebVTT begin that say nothing
+_NO_CUE = ("NOTE", "STYLE", "REGION")  # first words of WebVTT blocks that are not cues
 
 
 @dataclass(frozen=True)
@@ -33,12 +34,12 @@ class Cue:
 
     Attributes
     ----------
-    start_s, end_s : when it is said, from the video's first frame; exact
+    start_s, end_s : when it is spoken, from the video's first frame; exact
     audio : path or fsspec URL of its sound
-    audio_start_s, audio_end_s : the stretch of that file; None for its end
-    speaker : who says it, as the user wrote it
+    audio_start_s, audio_end_s : time range of that file; None for its end
+    speaker : as the user wrote it
     text : of a subtitle
-    place : "line 7" or "row 3" of the file it stands in
+    place : "line 7" or "row 3" of its file
     """
 
     start_s: Fraction
@@ -53,7 +54,7 @@ class Cue:
 
 @dataclass(frozen=True)
 class _Written:
-    """A line as it was written; `speaker` and `text` as in :class:`Cue`."""
+    """A line before parsing; `speaker` and `text` as in :class:`Cue`."""
 
     place: str
     start: str | None
@@ -66,16 +67,16 @@ class _Written:
 
 
 def read_cues(url: str, audio: str | None = None) -> list[Cue]:
-    """The lines of a file, by start.
+    """Read the lines of a file, sorted by start.
 
     Parameters
     ----------
-    audio : the sound of lines that name none: the same stretch of it
+    audio : sound of lines that name none: the same time range of it
 
     Raises
     ------
-    ManifestError : with every problem found: a time that is none, an end before its start, lines of one speaker that overlap,
-        files that are not there
+    ManifestError : lists every problem: invalid times, an end before its start, overlapping lines of one speaker,
+        missing files
     """
     problems: list[str] = []
     written = _subtitles(url, problems) if _is_subtitle(url) else _table(url, problems)
@@ -102,7 +103,7 @@ def beyond(cues: Iterable[Cue], lasts_s: Fraction) -> list[str]:
 
 
 def seconds(text: str) -> Fraction | None:
-    """A time as it is written, exact: seconds, or [hours:]minutes:seconds, with a point or a comma; None where it is none."""
+    """Parse a time exactly: seconds, or [hours:]minutes:seconds, with a point or a comma; None if it is not a time."""
     if (found := _TIME.fullmatch(text.strip())) is None:
         return None
     hours, minutes, rest = found.groups()
@@ -152,9 +153,9 @@ def _subtitles(url: str, problems: list[str]) -> list[_Written]:
                 f"line {first + (at or 0)}: {block[at or 0]!r} is no time; expected 00:00:01.000 --> 00:00:02.500"
             )
             continue
-        said = "\n".join(block[at + 1 :])
-        voice = _VOICE.search(said)
-        plain = html.unescape(_TAG.sub("", said)).strip()
+        body = "\n".join(block[at + 1 :])
+        voice = _VOICE.search(body)
+        plain = html.unescape(_TAG.sub("", body)).strip()
         found.append(
             _Written(
                 f"line {first + at}",
@@ -168,7 +169,7 @@ def _subtitles(url: str, problems: list[str]) -> list[_Written]:
 
 
 def _blocks(text: str) -> Iterator[tuple[int, list[str]]]:
-    """(number of its first line, lines) of what stands between blank lines."""
+    """(number of its first line, lines) of each block between blank lines."""
     block: list[str] = []
     number = 0
     for number, line in enumerate([*re.split(r"\r\n|\r|\n", text), ""], 1):

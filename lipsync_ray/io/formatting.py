@@ -1,4 +1,4 @@
-"""Numbers as people read them. Whatever is missing is a dash, and nothing fails for it."""
+"""Formats numbers for people. Missing values become a dash."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ NONE = "–"
 
 
 def number(value: float | Fraction | None, digits: int = 0, unit: str = "") -> str:
-    """A number with so many digits behind its point; a dash where there is none. Zero has no sign."""
+    """Format with `digits` decimals; a dash for None, NaN and infinity. Zero has no sign."""
     if value is None or not math.isfinite(value):
         return NONE
     text = f"{float(value):.{digits}f}"
@@ -19,10 +19,10 @@ def number(value: float | Fraction | None, digits: int = 0, unit: str = "") -> s
 
 
 def share(value: float | None) -> str:
-    """A part of one, in percent."""
+    """Format a fraction of one as a percentage."""
     return NONE if value is None or not math.isfinite(value) else f"{number(100 * value)}%"
 
 
 def text_or_dash(value: object) -> str:
-    """The value's text; a dash where there is none."""
+    """The value as text; a dash for None."""
     return NONE if value is None else str(value)

@@ -1,4 +1,4 @@
-"""Whether a file is the one that was planned with: what tells one content from another, looked at again at every opening."""
+"""Identity of a file's content; compared whenever a file is opened with the one at planning."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from lipsync_ray.io.retries import with_retries
 
 
 def identity(url: str) -> str:
-    """16 hex digits that change when the object at ``url`` is another one: its address, size and time or ETag.
+    """16 hex digits from the object's address, size, and modification time or ETag.
 
-    Of a URL that is signed anew they are the same.
+    Signing a URL again does not change them.
 
     Raises
     ------
@@ -26,7 +26,7 @@ def identity(url: str) -> str:
         return storage.digest(path, found.st_size, found.st_mtime_ns)
     fs, path = storage.file_system(url)
     if asked := web.asked_by(fs):
-        file = with_retries(f"looking at {url}", lambda: web.look(asked, path))
+        file = with_retries(f"looking at {url}", lambda: web.stat(asked, path))
         if asked is fs:
             web.check(url, file)
         return storage.digest(addresses.address(path), file.size, file.version)
@@ -46,16 +46,16 @@ def _version(info: Mapping[str, Any]) -> Any:
 
 
 def check_unchanged(url: str, planned: str, file: object = None) -> None:
-    """Compare what is at ``url`` with what was planned with.
+    """Check that the object at ``url`` is still the planned one.
 
     Parameters
     ----------
-    planned : its :func:`identity` then; empty where nobody looked
-    file : of :func:`opened`, where there is one: a store's answer to opening it says its version
+    planned : its :func:`identity` at planning; empty if unknown
+    file : from :func:`opened`, if there is one: a store's answer to opening it has its version
 
     Raises
     ------
-    ChangedError : it is another content, or gone
+    ChangedError : the content changed, or is gone
     """
     if not planned:
         return
@@ -63,15 +63,13 @@ def check_unchanged(url: str, planned: str, file: object = None) -> None:
     try:
         found = _identity(url, details) if isinstance(details, dict) and _version(details) else identity(url)
     except FileNotFoundError:
-        raise ChangedError(
-            f"{url}: it was removed while it was worked on. Put it back and run the same command again"
-        ) from None
+        raise ChangedError(f"{url}: it was removed during the run. Restore it and run the same command again") from None
     if found != planned:
         raise ChangedError(
-            f"{url}: it changed while it was worked on. Run the same command again: it begins anew with what is there now"
+            f"{url}: it changed during the run. Run the same command again: it starts over with the new content"
         )
 
 
 def is_pinned(url: str) -> bool:
-    """Whether a file that is open shows one version to its end, or fails: S3, of which every range is asked by its ETag."""
+    """Whether an open file always reads one version, or fails: true for S3, where each range is requested by ETag."""
     return url.partition("://")[0] in ("s3", "s3a")

@@ -1,4 +1,4 @@
-"""Files of this machine: what :mod:`lipsync_ray.io.storage` does with a path. A name is a name: no sign in it is a pattern."""
+"""Local files: operations of :mod:`lipsync_ray.io.storage` on a path. No character of a name acts as a pattern."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def is_local(url: str) -> bool:
 
 
 def path_of(url: str) -> str:
-    """The path of a local URL: ``file:///a%20b`` is ``/a b`` (RFC 8089), ``~/x`` lies at home."""
+    """The path of a local URL: ``file:///a%20b`` is ``/a b`` (RFC 8089), ``~`` is the home folder."""
     if url.startswith("file://"):
         return unquote(urlsplit(url.replace("?", "%3F").replace("#", "%23")).path)
     path = url.removeprefix("local://")
@@ -27,9 +27,9 @@ def path_of(url: str) -> str:
 def absolute(url: str) -> str:
     """The path made absolute, so that a worker with another working directory reads the same file."""
     path = path_of(url)
-    if not os.path.isabs(path):  # else the current folder is not asked for: it may have been removed
+    if not os.path.isabs(path):  # only now query the current folder, which may have been removed
         path = os.path.join(os.getcwd(), path)
-    return path if "/../" in f"{path}/" else os.path.normpath(path)  # what ".." means, links decide
+    return path if "/../" in f"{path}/" else os.path.normpath(path)  # links decide what ".." means
 
 
 def exists(url: str) -> bool:
@@ -38,12 +38,12 @@ def exists(url: str) -> bool:
 
 
 def status(path: str) -> os.stat_result:
-    """Of a regular file.
+    """Stat a regular file.
 
     Raises
     ------
     FileNotFoundError, IsADirectoryError, PermissionError
-    OSError : a pipe or a device, from which a file's bytes cannot be read twice
+    OSError : a pipe or a device, which cannot be read twice
     """
     found = os.stat(path)
     if stat.S_ISDIR(found.st_mode):
@@ -61,7 +61,7 @@ def read(path: str, start: int, length: int | None) -> bytes:
 
 
 def names(folder: str) -> set[str]:
-    """Names in a folder; empty where there is none."""
+    """Names in a folder; empty if it does not exist."""
     try:
         return set(os.listdir(folder))
     except (FileNotFoundError, NotADirectoryError):
@@ -69,17 +69,17 @@ def names(folder: str) -> set[str]:
 
 
 def tree(folder: str) -> set[str]:
-    """Paths of all files below a folder, relative to it; empty where there is none."""
-    return {os.path.relpath(os.path.join(place, name), folder) for place, _, files in os.walk(folder) for name in files}
+    """Paths of all files below a folder, relative to it; empty if it does not exist."""
+    return {os.path.relpath(os.path.join(root, name), folder) for root, _, files in os.walk(folder) for name in files}
 
 
 def fitting(pattern: str) -> list[str]:
-    """Files whose path fits a pattern of ``*``, ``?``, ``[…]`` and ``**``, in alphabetical order."""
+    """Files whose path matches a pattern of ``*``, ``?``, ``[…]`` and ``**``, in alphabetical order."""
     return sorted(path for path in patterns.glob(pattern, recursive=True) if os.path.isfile(path))
 
 
 def commit(path: str, write: Callable[[str], None]) -> None:
-    """Put a file at ``path``, whole or not at all: written beside it under another name, then renamed."""
+    """Write a file atomically: under a temporary name in the same folder, then renamed."""
     folder, name = os.path.split(path)
     temporary = os.path.join(folder, f".{name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.tmp")
     os.makedirs(folder or "/", exist_ok=True)
@@ -93,7 +93,7 @@ def commit(path: str, write: Callable[[str], None]) -> None:
 
 
 def remove(path: str) -> None:
-    """Remove a file, or a folder with all in it; nothing where there is none."""
+    """Remove a file, or a folder with its content, if it exists."""
     try:
         if os.path.isdir(path) and not os.path.islink(path):
             shutil.rmtree(path)

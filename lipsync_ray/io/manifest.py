@@ -1,4 +1,4 @@
-"""The table of dubs: columns video, audio and optionally id, language, consent, rights (:mod:`lipsync_ray.io.user_tables` reads it)."""
+"""The table of dubs: columns video, audio, and optionally id, language, consent, rights."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Dub:
-    """One row: make the face of `video` say `audio`.
+    """One row: dub the face in `video` with `audio`.
 
     Attributes
     ----------
     id : names the output; letters, digits, ``.``, ``_`` and ``-``, unique in the table
     video, audio : path or fsspec URL
     language : as the user wrote it, or None
-    consent, rights : what the user says of the person's consent and of the rights: a text, an id, a URL; or None
+    consent, rights : the user's note on the person's consent and on the rights: a text, an id, a URL; or None
     """
 
     id: str
@@ -40,7 +40,7 @@ class Dub:
 
 
 def read_manifest(url: str, require_consent: bool = False) -> list[Dub]:
-    """The dubs of a table.
+    """Read the dubs of a table.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def read_manifest(url: str, require_consent: bool = False) -> list[Dub]:
 
     Raises
     ------
-    ManifestError : with every problem found
+    ManifestError : lists every problem
     """
     columns = [replace(one, required=True) if one.name == "consent" else one for one in COLUMNS]
     rows = user_tables.read_rows(url, columns if require_consent else COLUMNS, _source_of)
@@ -56,7 +56,7 @@ def read_manifest(url: str, require_consent: bool = False) -> list[Dub]:
 
 
 def one_dub(video: str, audio: str) -> Dub:
-    """The dub of a single pair.
+    """Make the dub of a single pair.
 
     Raises
     ------
@@ -69,7 +69,7 @@ def one_dub(video: str, audio: str) -> Dub:
 
 
 def _source_of(row: Row) -> Source:
-    """``<video>-<language>``, or ``<video>-<audio>`` where no language is given."""
-    said = stem_of(row["audio"] or "")
+    """``<video>-<language>``, or ``<video>-<audio>`` without a language."""
+    audio_name = stem_of(row["audio"] or "")
     language = row["language"]
-    return Source(row["video"] or "", (language or said,), (said,) if language else ())
+    return Source(row["video"] or "", (language or audio_name,), (audio_name,) if language else ())

@@ -1,4 +1,4 @@
-"""Whether a run can put its results where it is told to, found out before anything starts or is touched."""
+"""Checks that a run can write its results to OUT, before anything starts."""
 
 from __future__ import annotations
 
@@ -9,53 +9,53 @@ from lipsync_ray.errors import AccessError, LipsyncError, SettingsError, UsageEr
 from lipsync_ray.io import storage
 from lipsync_ray.io.run_folder import check_owner, owner_of
 
-WRITTEN = ".mp4"  # the one kind of file that one pair becomes
-# Endings of files: a folder of such a name is not what was meant.
+WRITTEN = ".mp4"  # the only output format of a single pair
+# File extensions: a folder with such a name is a mistake.
 _FILES = re.compile(
     r"\.(mp4|mov|mkv|webm|avi|m4v|mpg|mpeg|ts|mts|m2ts|wmv|flv|f4v|3gp|ogv|mxf|vob|gif"
     r"|wav|mp3|m4a|aac|flac|ogg|oga|opus|wma|png|jpg|jpeg|webp|bmp|tif|tiff|heic|avif"
     r"|csv|tsv|json|jsonl|ndjson|parquet|xlsx|html|md|txt|log|pt|pth|ckpt|bin|onnx|safetensors|npz|zip|gz|tar)"
 )
-_ERRORS = (OSError, LipsyncError, ValueError, ImportError)  # of a place that cannot be asked or written
-_LONGEST = 300  # characters of a store's own words
+_ERRORS = (OSError, LipsyncError, ValueError, ImportError)  # of a store that cannot be read or written
+_LONGEST = 300  # characters of a store's message
 
 
 def is_video(out: str) -> bool:
-    """Whether OUT names a video that is written, rather than a folder; capitals count for small letters."""
+    """Whether OUT names a video file rather than a folder; ignores case."""
     return _ending(out) == WRITTEN
 
 
 def check_pair(out: str) -> None:
-    """Check that OUT of one pair is the name of a video that is written, or of a folder.
+    """Check that OUT of a single pair names an MP4 file or a folder.
 
     Raises
     ------
-    SettingsError : the name of another kind of file; a folder where the video is to be
+    SettingsError : it names another kind of file, or a folder exists under the video's name
     """
     if not is_video(out):
         if _FILES.fullmatch(_ending(out)):
             raise SettingsError(
-                f"-o {out}: no {_ending(out)} is written; expected a name that ends in {WRITTEN}, or a folder"
+                f"-o {out}: {_ending(out)} is not supported; expected a name that ends in {WRITTEN}, or a folder"
             )
         return
     try:
         found = storage.what_is(out)
-    except _ERRORS:  # check_out says why, of the run's folder beside it
+    except _ERRORS:  # check_out reports the reason
         return
     if found == "folder":
         raise SettingsError(f"-o {out}: a folder; expected the name of the video")
 
 
 def check_out(out: str, job: str) -> None:
-    """Check that a folder can take a job's results: whose it is, its name, and that it can be written.
+    """Check that a folder can take a job's results: its owner, its name, and that it is writable.
 
     Parameters
     ----------
-    job : as :func:`lipsync_ray.io.run_folder.owner` names it
+    job : from :func:`lipsync_ray.io.run_folder.owner`
 
     Raises
     ------
-    SettingsError : why not, in one sentence
+    SettingsError : gives the reason
     """
     if not out:
         raise SettingsError("-o is empty: expected the folder for the results")
@@ -63,7 +63,7 @@ def check_out(out: str, job: str) -> None:
         check_owner(out, job)
         if storage.what_is(out) == "file":
             raise SettingsError(f"-o {out}: a file; expected a folder")
-        if _FILES.fullmatch(_ending(out)) and owner_of(out) is None:  # else a run of before goes on in it
+        if _FILES.fullmatch(_ending(out)) and owner_of(out) is None:  # an existing run may resume in it
             raise SettingsError(f"-o {out}: the name of a file; the results go into a folder")
     except UsageError:
         raise
@@ -77,7 +77,7 @@ def check_writable(url: str) -> None:
 
     Raises
     ------
-    SettingsError : why nothing can be written there, in one sentence
+    SettingsError : gives the reason why it cannot
     """
     folder = _nearest(storage.absolute(url)) if storage.is_local(url) else url
     probe = storage.join(folder, f".write-test-{uuid.uuid4().hex[:8]}")
@@ -94,7 +94,7 @@ def _ending(out: str) -> str:
 
 
 def _nearest(path: str) -> str:
-    """The folder itself, or the nearest one above it that is there: nothing is made before it is needed."""
+    """The folder itself, or its nearest existing parent: folders are created only when needed."""
     while not storage.is_there(path) and path != "/":
         path = storage.parent(path)
     return path
@@ -103,13 +103,13 @@ def _nearest(path: str) -> str:
 def _why_unwritable(error: Exception) -> str:
     text = " ".join(str(error).split())[:_LONGEST]
     if isinstance(error, FileExistsError | NotADirectoryError):
-        return "there is a file of that name on the way; expected a folder"
+        return "part of the path is a file; expected a folder"
     if isinstance(error, AccessError):
-        return text.partition(": ")[2]  # without the name of the object that was to be written
+        return text.partition(": ")[2]  # without the name of the test object
     if isinstance(error, PermissionError):
         return f"no permission to write there ({text})"
     if isinstance(error, FileNotFoundError):
-        return f"it does not exist and cannot be made ({text})"
+        return f"it does not exist and cannot be created ({text})"
     if isinstance(error, ImportError):
         return f"a package is missing for this kind of store ({text})"
     return f"cannot be written ({text})"

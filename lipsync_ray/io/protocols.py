@@ -1,8 +1,8 @@
-"""Which kinds of store the files of a table may lie in.
+"""Restricts the protocols of input files.
 
-A table can come from somebody else, and what it names is read with this machine's rights: an address of a service inside
-one's own network is no video. ``--allow-protocols``, or ``$LIPSYNC_ALLOW_PROTOCOLS``, narrows or widens the list for what
-tables and arguments name as input; where results go is not asked for.
+A table may come from somebody else, but its files are read with this machine's rights, for example from a service
+inside the local network. ``--allow-protocols``, or ``$LIPSYNC_ALLOW_PROTOCOLS``, sets the list for inputs named in
+tables and arguments; outputs are not checked.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ _chosen: frozenset[str] | None = None
 
 
 def allow(names: str | None) -> None:
-    """Allow these protocols alone, from now on, in this process.
+    """Allow only these protocols from now on, in this process.
 
     Parameters
     ----------
-    names : separated by commas, "file" for this machine's own files; None for the environment's, or the usual ones
+    names : separated by commas, "file" for local files; None for the environment's list, or the default
 
     Raises
     ------
@@ -36,19 +36,22 @@ def allow(names: str | None) -> None:
 
 
 def allowed() -> frozenset[str]:
-    """The protocols that input may come by."""
+    """The protocols allowed for input."""
     if _chosen is not None:
         return _chosen
-    said = os.environ.get(VARIABLE)
-    return _parsed(said, f"${VARIABLE}") if said else frozenset(USUAL)
+    configured = os.environ.get(VARIABLE)
+    return _parsed(configured, f"${VARIABLE}") if configured else frozenset(USUAL)
 
 
 def why_refused(url: str) -> str | None:
-    """Why a file may not be read where it lies; None where it may. A chain such as simplecache::s3://… is asked for each link."""
+    """Explain why a URL may not be read; None if it may. Checks every link of a chain such as simplecache::s3://…"""
     used = [part.partition("://")[0] for part in url.split("::")] if "://" in url else ["file"]
     for name in used:
         if _SAME.get(name, name) not in allowed():
-            return f"files are not read by {name}; allowed: {', '.join(sorted(allowed()))} (--allow-protocols changes that)"
+            return (
+                f"protocol {name} is not allowed; allowed: {', '.join(sorted(allowed()))} (change with "
+                "--allow-protocols)"
+            )
     return None
 
 

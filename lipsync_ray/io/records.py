@@ -1,6 +1,6 @@
-"""What is kept of each row of a run: a JSON record from the moment it has ended, and in the end one Parquet table of all.
+"""Records of a run's rows: a JSON file for each row that has ended, and finally a Parquet table of all.
 
-A job declares its rows once, as a frozen dataclass; the table's schema and the way back follow from its annotations.
+A job declares its rows as a frozen dataclass; the table's schema and the parsing follow from its annotations.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from lipsync_ray.io import storage
 from lipsync_ray.io.parquet import table_of
 from lipsync_ray.io.run_folder import OUTCOMES
 
-ARROW = "arrow"  # key of a field's metadata: its Arrow type, where the annotation does not say it
+ARROW = "arrow"  # key of a field's metadata: its Arrow type, if the annotation does not determine it
 _READERS = 32
 _KINDS: dict[Any, pa.DataType] = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
 
 
 class Row(Protocol):
-    """What became of one row of a run."""
+    """Result of one row of a run."""
 
     @property
     def id(self) -> str: ...
@@ -56,20 +56,20 @@ class Records(Generic[R]):
 
     @cached_property
     def schema(self) -> pa.Schema:
-        """Of the table."""
+        """Arrow schema of the table."""
         return schema_of(self.kind)
 
     def commit(self, out: str, row: R, job: str | None = None) -> None:
-        """Commit one row's record, which names its job; from here on a next run knows it."""
+        """Commit one row's record, which names its job; later runs reuse it."""
         values = ({"job": job} if job else {}) | asdict(row)  # type: ignore[call-overload]
         storage.commit_bytes(_url(out, row.id), json.dumps(values).encode())
 
     def read(self, out: str, ids: Iterable[str], job: str | None = None) -> dict[str, R]:
-        """The records that earlier runs left for these rows.
+        """Read the records that earlier runs left for these rows.
 
         Parameters
         ----------
-        job : whose; None for any. Older records, which name none, are everybody's
+        job : of the records; None for any. Older records, which name no job, always match
         """
         there = storage.list_names(storage.join(out, OUTCOMES))
         wanted = [name for name in ids if f"{name}.json" in there]
@@ -81,21 +81,21 @@ class Records(Generic[R]):
     def kept(
         self, out: str, fingerprints: Mapping[str, str], usable: Callable[[R], bool], job: str | None = None
     ) -> dict[str, R]:
-        """The rows that an earlier run ended under the same fingerprint.
+        """Rows that an earlier run ended under the same fingerprint.
 
         Parameters
         ----------
-        fingerprints : id → fingerprint of the rows that are wanted
-        usable : whether what a record says still holds
+        fingerprints : id → fingerprint of the requested rows
+        usable : whether a record is still valid
         job : as for `read`
         """
         found = self.read(out, fingerprints, job)
         return {name: row for name, row in found.items() if row.fingerprint == fingerprints[name] and usable(row)}
 
     def write_table(self, out: str, rows: Iterable[R]) -> str:
-        """Commit the table of all rows, where it does not stand there already; its URL."""
+        """Commit the table of all rows, unless it is there already; return its URL."""
         url, rows = storage.join(out, self.file), list(rows)
-        if self._stands(out, rows):  # a finished run that is started again: Arrow imports pandas to make a table
+        if self._stands(out, rows):  # a finished run was started again: skip Arrow's import of pandas
             return url
         table = pa.Table.from_pylist([asdict(row) for row in rows], schema=self.schema)  # type: ignore[call-overload]
         buffer = io.BytesIO()
@@ -106,19 +106,19 @@ class Records(Generic[R]):
     def _stands(self, out: str, rows: list[R]) -> bool:
         try:
             table = read_table(storage.join(out, self.file))
-        except (OSError, pa.ArrowException):  # none yet, or one that cannot be read
+        except (OSError, pa.ArrowException):  # missing or unreadable
             return False
         return (
             bool(table.schema.equals(self.schema)) and [row_from(self.kind, row) for row in table.to_pylist()] == rows
         )
 
     def read_table(self, out: str) -> list[R]:
-        """The rows of a run's table, also of one that a version wrote which knew fewer columns."""
+        """Read a run's table, also one of an older version with fewer columns."""
         return [row_from(self.kind, row) for row in read_table(storage.join(out, self.file)).to_pylist()]
 
 
 def all_values(out: str, job: str) -> list[dict[str, Any]]:
-    """The records of all rows of a job that have ended in a run's folder; older ones, which name none, too."""
+    """Records of all rows of a job in a run's folder, including older ones, which name no job."""
     folder = storage.join(out, OUTCOMES)
     with ThreadPoolExecutor(_READERS) as pool:
         texts = pool.map(
@@ -133,7 +133,7 @@ def _is_of(values: Mapping[str, Any], job: str | None) -> bool:
 
 
 def read_table(url: str) -> pa.Table:
-    """A Parquet table."""
+    """Read a Parquet table."""
     return table_of(storage.read_bytes(url))
 
 
@@ -143,7 +143,9 @@ def schema_of(kind: Any) -> pa.Schema:
 
 
 def row_from(kind: Any, values: Mapping[str, Any]) -> Any:
-    """A dataclass from JSON or Parquet values. A field that is missing, or null where none may be, gets its default."""
+    """Make a dataclass from JSON or Parquet values. A missing field, or null in one that may not be None, gets its
+    default.
+    """
     hints = _hints(kind)
     out = {}
     for field in fields(kind):

@@ -16,12 +16,12 @@ Status = Literal["done", "failed", "no_face"]
 
 @dataclass(frozen=True)
 class Drawn:
-    """When and where pixels were drawn anew.
+    """When and where pixels were generated.
 
     Attributes
     ----------
     start_s, stop_s : seconds of the output
-    x, y, width, height : pixels of it: the rectangle that holds all of them meanwhile
+    x, y, width, height : in pixels of the output: rectangle that contains them all in that time
     """
 
     start_s: float
@@ -34,40 +34,40 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Result:
-    """What became of one row of the manifest.
+    """Result of one row of the manifest.
 
     Attributes
     ----------
     id, video, audio, language : as in the manifest
-    status : "done"; "failed", with a reason; "no_face", where no frame shows one and there was nothing to dub
+    status : "done"; "failed", with a reason; "no_face" if no frame has a face to dub
     stage : where it failed
-    error : why, with what to do about it
+    error : reason, and what to do
     output : the finished video
     model : name of the generator
     frames : of the output
-    faceless_frames : of these, passed through because no face was seen, or no landmarks where the model needs them
-    hidden_frames : of these, passed through because something was before the mouth; None of rows made by older versions
-    restored_frames : of these, whose face was restored; None without --restore, or where an earlier run made some
+    faceless_frames : of these, passed through because no face was found, or no landmarks if the model needs them
+    hidden_frames : of these, passed through because the mouth was occluded; None in rows of older versions
+    restored_frames : of these, with a restored face; None without --restore, or if an earlier run made some
     tracks : faces tracked in the source
-    seconds : of work, over all stages and workers; None of a head that an earlier run sampled, wholly or in part
+    seconds : of work, over all stages and workers; None for a head that an earlier run sampled, wholly or in part
     duration_s : of the output
     rate : frames/s of the output, as a fraction
-    width, height : of the source, upright; of a head that was drawn anew, its own
+    width, height : of the source, upright; for a generated head, its own
     segments : rows of work the dub was split into
     reused_segments : of these, committed by an earlier run
-    attempts : most processes that one of its segments needed
+    attempts : largest number of processes that one of its segments needed
     face_table : of its source video
     fingerprint : of inputs, settings and weights
-    warnings : what a person should know of it all the same, one sentence each
-    gpu_mb : most memory that a process which drew it had of its GPU, all networks of that process together; None on a CPU
-    run : that ended this row, as run.json names it: an earlier one's of a row that was done before
+    warnings : problems that did not stop the dub, one sentence each
+    gpu_mb : peak GPU memory in MB of a process that drew it, all its networks together; None on a CPU
+    run : id of the run that ended this row, as in run.json; an earlier run's if the row was reused
     consent, rights : as in the manifest
-    provenance : what the output says of itself: "none", "tags", "c2pa"
-    signer : sha256 of the certificate by which it is signed
-    mark : changes with all that it says of itself
-    drawn : when and where pixels were drawn anew; None where nobody knows
-    watermark : what the mark in its pixels says; None where it has none
-    label : what is written over its frames; None where nothing is
+    provenance : statements in the output: "none", "tags", "c2pa"
+    signer : sha256 of the signing certificate
+    mark : hash of all statements in the output
+    drawn : when and where pixels were generated; None if unknown
+    watermark : id in the pixels' mark; None without one
+    label : text over the frames; None without one
     """
 
     id: str
@@ -108,21 +108,21 @@ class Result:
 
     @property
     def drawn_per_s(self) -> float | None:
-        """Frames that a second of work made; None where nobody knows, or an earlier run made some."""
+        """Frames per second of work; None if unknown, or if an earlier run made some."""
         if not self.frames or not self.seconds or self.reused_segments:
             return None
         return round(self.frames / self.seconds, 3)
 
 
 def line_of(result: Result) -> str:
-    """A row in one line."""
+    """Format a row as one line."""
     ended = f"{text_or_dash(result.frames)} frames, {number(result.seconds, 1)} s of work"
     return f"{result.id}: {result.status}, {ended}" + (f"; {result.stage}: {result.error}" if result.error else "")
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What a run came to.
+    """Result of a run.
 
     Attributes
     ----------
@@ -152,9 +152,9 @@ def read_results(out: str) -> list[Result]:
 
 
 def has_output(out: str, folders: Iterable[str]) -> Callable[[Result], bool]:
-    """Whether what a record says is there still is: its output, in one of these folders of the run.
+    """Make a check that a row's output still exists in one of these folders of the run.
 
-    One that found no face has nothing to lose; one that failed is tried again.
+    A row without a face has no output; a failed row is tried again.
     """
     there: set[str] = set().union(*(storage.list_names(storage.join(out, folder)) for folder in folders))
 

@@ -1,7 +1,7 @@
-"""Calls of a store that are tried again while its fault may pass.
+"""Retries calls of a store on transient faults.
 
-A time-out, a reset connection or a 5xx is met with a growing, jittered pause. What no patience mends is said at once: a
-disk that is full, and what the store's answer names (:mod:`lipsync_ray.io.reasons`).
+After a time-out, a reset connection or a 5xx it waits for a growing, jittered pause. Permanent faults are raised at
+once: a full disk, and those that the store's answer names (:mod:`lipsync_ray.io.reasons`).
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ T = TypeVar("T")
 TRIES = 5
 FIRST_PAUSE_S = 0.2
 _FINAL = (FileNotFoundError, IsADirectoryError, NotADirectoryError, FileExistsError)
-_STORES = frozenset({"botocore", "aiobotocore", "aiohttp", "fsspec", "asyncio"})  # whose errors are not all OSErrors
+_STORES = frozenset({"botocore", "aiobotocore", "aiohttp", "fsspec", "asyncio"})  # their errors are not all OSErrors
 _NEVER_PASS = frozenset({"ParamValidationError"})
 _FINAL_ERRNO = frozenset({errno.ENOSPC, errno.EROFS, errno.ENAMETOOLONG, errno.EDQUOT})
 
 
 def with_retries(what: str, call: Callable[[], T]) -> T:
-    """``call()``, tried again while the store has a passing fault.
+    """``call()``, retried on transient faults of the store.
 
     Parameters
     ----------
-    what : is done, for the message: "reading s3://b/k"
+    what : for the message, such as "reading s3://b/k"
 
     Raises
     ------
-    AccessError : the store does not let us; a local path's PermissionError is left as it is
-    StorageError : the fault did not pass, or cannot
-    FileNotFoundError, IsADirectoryError, NotADirectoryError, FileExistsError : as the call has it
+    AccessError : the store denies access; a local path's PermissionError is raised unchanged
+    StorageError : the fault persisted, or is permanent
+    FileNotFoundError, IsADirectoryError, NotADirectoryError, FileExistsError : from the call
     """
     for attempt in range(TRIES):
         try:
@@ -44,14 +44,16 @@ def with_retries(what: str, call: Callable[[], T]) -> T:
         except (*_FINAL, LipsyncError):
             raise
         except PermissionError as error:
-            if error.filename is not None:  # of this machine's disk: its own words name the file
+            if error.filename is not None:  # a local file: the message names it
                 raise
             raise AccessError(f"{what}: {advice(error)}") from error
         except OSError as error:
             if is_certain(error):
                 raise AccessError(f"{what}: {advice(error)}") from error
             if error.errno in _FINAL_ERRNO:
-                raise StorageError(f"{what}: {error.strerror or error}. Free space or choose another place.") from error
+                raise StorageError(
+                    f"{what}: {error.strerror or error}. Free space or choose another location."
+                ) from error
             if attempt == TRIES - 1:
                 raise StorageError(f"{what}: {error} (tried {TRIES} times)") from error
         except Exception as error:

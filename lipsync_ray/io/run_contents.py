@@ -1,6 +1,6 @@
-"""What runs leave in their folders, by job: which files are a run's own, which of them show people, and what can be done without.
+"""Contents of runs' folders, by job: which files a run made, which of them show people, and which are caches.
 
-A file is a run's own where its path has the form that the run gives it; nothing else in the folder is known, or touched.
+A run's own files are recognised by the pattern of their path; other files in the folder are never touched.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 Use = Literal["result", "preview", "cache"]
-"""A "cache" is made again where a next run needs it; a "preview" shows people and is kept unless that is asked for."""
+"""A "cache" is recreated when a later run needs it; a "preview" shows people and is removed only on request."""
 _HEX = "[0-9a-f]{16}"
-_STRETCH = r"\d+-\d+"
+_RANGE = r"\d+-\d+"
 _RESULTS = "results, records, reports and settings"
 
 
@@ -23,8 +23,8 @@ class Kind:
 
     Attributes
     ----------
-    what : it is, in the plural
-    use : of it
+    what : description, in the plural
+    use : see :data:`Use`
     form : regular expression of its path in the run's folder
     """
 
@@ -33,7 +33,7 @@ class Kind:
     form: str
 
     def fits(self, path: str) -> bool:
-        """Whether a file is one of these."""
+        """Whether a file is of this kind."""
         return re.fullmatch(self.form, path) is not None
 
 
@@ -48,7 +48,7 @@ _RECORDS = Kind(
 )
 _FACES = _kinds(
     ("face tables: boxes and landmarks of every face of a source", "cache", rf"faces/[^/]*-{_HEX}\.parquet"),
-    ("face tables: boxes and landmarks of every face of a source", "cache", rf"faces/parts/.+/{_STRETCH}\.npz"),
+    ("face tables: boxes and landmarks of every face of a source", "cache", rf"faces/parts/.+/{_RANGE}\.npz"),
 )
 _SOUND = _kinds(
     (
@@ -57,7 +57,7 @@ _SOUND = _kinds(
         rf"sources/{_HEX}(-\d+)?\.(speech-mel|mel|whisper|mfcc|voice)[^/]*",
     ),
 )
-_PARTS = _kinds(("parts of videos that are not finished", "cache", rf"parts/[^/]+/[^/]*{_HEX}-{_STRETCH}\.(mp4|png)"))
+_PARTS = _kinds(("parts of videos that are not finished", "cache", rf"parts/[^/]+/[^/]*{_HEX}-{_RANGE}\.(mp4|png)"))
 _BEFORE_AFTER = _kinds(
     ("faces before and after restoration", "preview", r"pictures/[^/]+\.png|pictures/[^/]+-strip\.jpg"),
     ("faces before and after restoration", "preview", r"pictures/parts/[^/]+/\d+\.png"),
@@ -72,8 +72,8 @@ _OF: Mapping[str, tuple[Kind, ...]] = {
         *_FACES,
         *_kinds(
             ("landmarks of speaking faces, and how their mouths move", "cache", rf"faces/meshes/{_HEX}\.mesh(\.mouths|\.sight)?"),
-            ("landmarks of speaking faces, and how their mouths move", "cache", rf"faces/meshes/parts/.+/{_STRETCH}\.np[yz]"),
-            ("encodings of speaking faces, from which they can be drawn", "cache", rf"faces/encodings/{_HEX}(\.json|\.sight|/{_STRETCH}\.npz)"),
+            ("landmarks of speaking faces, and how their mouths move", "cache", rf"faces/meshes/parts/.+/{_RANGE}\.np[yz]"),
+            ("encodings of speaking faces, from which they can be drawn", "cache", rf"faces/encodings/{_HEX}(\.json|\.sight|/{_RANGE}\.npz)"),
             ("latents of heads, from which they can be drawn", "cache", rf"heads/{_HEX}(\.latents|/\d+)"),
         ),
         *_SOUND,
@@ -88,7 +88,7 @@ _OF: Mapping[str, tuple[Kind, ...]] = {
         *_kinds(
             ("features of voices, and when somebody speaks", "cache", rf"sources/{_HEX}(-\d+)?\.[^/]+\.npz"),
             ("face tracks, and how lips move", "cache", rf"tracks/[^/]+-{_HEX}\.npz|lips/.+\.npz"),
-            ("parts of scores that are not finished", "cache", rf"parts/[^/]+-{_HEX}/{_STRETCH}\.npz"),
+            ("parts of scores that are not finished", "cache", rf"parts/[^/]+-{_HEX}/{_RANGE}\.npz"),
             ("strips and players of the report", "preview", r"media/[^/]+-[0-9a-f]{12}(\.jpg|\.webm|-restored\.jpg)|media/(preview_frames|cuttings)/.+\.npz"),
         ),
     ),
@@ -110,11 +110,11 @@ JOBS = tuple(_OF)
 
 
 def kind_of(job: str, path: str) -> Kind | None:
-    """What a file of a run's folder is; None of one that no run of this job makes."""
+    """Kind of a file in a run's folder; None if no run of this job makes it."""
     return next((kind for kind in (_RECORDS, *_OF[job]) if kind.fits(path)), None)
 
 
 def cache_folders(job: str) -> set[str]:
-    """Names of the folders in which a run of a job keeps what can be done without."""
+    """Names of the folders that contain a job's caches and previews."""
     first = {kind.form.partition("/")[0] for kind in _OF[job] if kind.use != "result"}
     return {name for name in first if name.isalpha()}

@@ -1,4 +1,4 @@
-"""Whose a folder is: the job whose run lies in it, in the words of the command line, such as "dub" or "train pose"."""
+"""Owner of a folder: the command whose run is in it, such as "dub" or "train pose"."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from lipsync_ray.io import storage
 RUN_FILE = "run.json"
 OUTCOMES = "outcomes"  # the folder of the rows' records
 REPORT_PAGE = "report/index.html"
-REPORT = "report"  # the command, which leaves a page and no run.json
-UNKNOWN = ""  # of a run.json that no run wrote
-# What tells the job where nothing names it: a key of a run's settings, or of a row's record. The first one that is there.
+REPORT = "report"  # the command; it writes a page and no run.json
+UNKNOWN = ""  # owner of a run.json that no run wrote
+# Identifies the job of older runs: the first of these keys in a run's settings, or in a row's record.
 _MARKS = {
     "enhance": "enhance",
     "scorer": "evaluate",
@@ -26,17 +26,17 @@ _MARKS = {
 
 
 def owner(job: str, settings: Mapping[str, Any]) -> str:
-    """The command of a run: its job, and the kind of training where it is one."""
+    """The command of a run: its job, and for a training its kind."""
     kind = settings.get("kind")
     return f"{job} {kind}" if kind and isinstance(kind, str) else job
 
 
 def read_record(folder: str) -> dict[str, Any] | None:
-    """The run.json of a folder; None where there is none, {} where it is no JSON object.
+    """The run.json of a folder; None if missing, {} if not a JSON object.
 
     Raises
     ------
-    OSError, StorageError : it is there, or may be, and cannot be read
+    OSError, StorageError : it cannot be read
     """
     try:
         return _json(storage.join(folder, RUN_FILE))
@@ -45,55 +45,59 @@ def read_record(folder: str) -> dict[str, Any] | None:
 
 
 def owner_of(folder: str) -> str | None:
-    """The command whose output a folder holds; :data:`UNKNOWN` of a run.json that no run wrote, None where there is none.
+    """The command whose output is in a folder; :data:`UNKNOWN` for a run.json that no run wrote, None without output.
 
-    Older folders, which do not name it everywhere, are known by what they hold.
+    Older folders, which do not always name it, are recognised by their content.
     """
     record = read_record(folder)
     if record is not None:
         return _named(record)
-    place = storage.join(folder, OUTCOMES)
-    if names := storage.list_names(place):  # of a run that was killed before it wrote one, or lost it
-        row = _json(storage.join(place, min(names)))
+    records = storage.join(folder, OUTCOMES)
+    if names := storage.list_names(records):  # of a run that was killed before it wrote run.json, or lost it
+        row = _json(storage.join(records, min(names)))
         return row["job"] if isinstance(row.get("job"), str) else _marked(row)
     return REPORT if storage.exists(storage.join(folder, REPORT_PAGE)) else None
 
 
-def holds(found: str) -> str:
-    """What an owner's folder is, as the beginning of a sentence."""
+def describe_owner(found: str) -> str:
+    """Describe an owner's folder, as a predicate: "holds a run of …"."""
     if found == UNKNOWN:
         return f"holds a {RUN_FILE} that no run of lipsync-ray wrote"
     return f"holds {'the page' if found == REPORT else 'a run'} of `lipsync-ray {found}`"
 
 
-def check_owner(out: str, asked: str) -> None:
-    """Check that a folder is new, or of the same job and kind, and lies in no other run's.
+def check_owner(out: str, expected: str) -> None:
+    """Check that a folder is new or belongs to the same command, and is not inside another run's folder.
 
     Raises
     ------
-    SettingsError : what it is, and what was expected
+    SettingsError : names the owner, and what was expected
     """
     found = owner_of(out)
-    if found == asked:
+    if found == expected:
         return
     if found is not None:
-        raise SettingsError(f"-o {out}: {holds(found)}; expected a new folder, or one of `lipsync-ray {asked}`")
+        raise SettingsError(
+            f"-o {out}: {describe_owner(found)}; expected a new folder, or one of `lipsync-ray {expected}`"
+        )
     for above in _above(out):
         if (around := _owner_around(above)) is not None:
-            raise SettingsError(f"-o {out}: lies in {above}, which {holds(around)}; expected a folder outside of it")
+            raise SettingsError(
+                f"-o {out}: lies in {above}, which {describe_owner(around)}; expected a folder outside of it"
+            )
 
 
 def record_of(folder: str, *jobs: str) -> dict[str, Any]:
-    """The run.json of a folder that is to be read.
+    """Read a folder's run.json.
 
     Parameters
     ----------
-    jobs : whose it has to be; none for any
+    jobs : allowed owners; none for any
 
     Raises
     ------
-    ManifestError : it is another job's: what the folder is, and what was expected
-    FileNotFoundError : there is none
+    ManifestError : it belongs to another job
+    FileNotFoundError : there is no run.json
     """
     record = read_record(folder)
     found = REPORT if record is None and storage.exists(storage.join(folder, REPORT_PAGE)) else None
@@ -104,7 +108,7 @@ def record_of(folder: str, *jobs: str) -> dict[str, Any]:
     if record is None or (jobs and found not in jobs):
         wanted = " or ".join(f"`lipsync-ray {job}`" for job in jobs)
         expected = f"a finished run of {wanted}" if jobs else "a run"
-        raise ManifestError(folder, [f"{holds(found)}; expected the folder of {expected}"])
+        raise ManifestError(folder, [f"{describe_owner(found)}; expected the folder of {expected}"])
     return record
 
 
@@ -128,7 +132,7 @@ def _json(url: str) -> dict[str, Any]:
 
 
 def _owner_around(folder: str) -> str | None:
-    """The owner of a folder above, by a run.json that is one beyond doubt; what cannot be read there concerns nobody."""
+    """The owner of a parent folder, if its run.json is certainly a run's; an unreadable one is ignored."""
     try:
         record = read_record(folder) or {}
     except (OSError, LipsyncError):
@@ -137,7 +141,7 @@ def _owner_around(folder: str) -> str | None:
 
 
 def _above(folder: str) -> Iterator[str]:
-    """The folders that a folder lies in, the nearest one first; of a URL up to its bucket."""
+    """Parents of a folder, nearest first; for a URL up to its bucket."""
     path = storage.absolute(folder).rstrip("/")
     root, sign, inside = path.rpartition("://")
     while "/" in inside.lstrip("/"):

@@ -1,4 +1,4 @@
-"""How large the files below a folder are."""
+"""Sizes of the files below a folder."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from lipsync_ray.io import local_files, storage
 
 
 def sizes_below(url: str) -> dict[str, int]:
-    """Path of every file below a folder, relative to it → its bytes; empty where there is no folder."""
+    """Path of every file below a folder, relative to it → bytes; empty if there is no folder."""
     if storage.is_local(url):
         root = storage.absolute(url)
         found = {}

@@ -1,8 +1,8 @@
-"""Every path is an fsspec URL: read, list, and commit so that a reader sees a whole object or none.
+"""Storage by fsspec URL: read, list, and atomic writes.
 
-A local path is a URL without a scheme. Object stores show an object only once its upload has ended, so writing it
-whole is the commit; everywhere else the bytes go to a temporary name in the same folder, which is then renamed.
-Calls that meet a passing fault of the store are tried again (:mod:`lipsync_ray.io.retries`).
+A local path is a URL without a scheme. Object stores show an object only after its upload, so writing it whole is
+atomic; elsewhere the bytes go to a temporary name in the same folder, which is then renamed. Calls are retried on
+transient faults (:mod:`lipsync_ray.io.retries`).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from lipsync_ray.io import bytes_read, local_files, reasons, web
 from lipsync_ray.io.retries import with_retries
 
 OBJECT_STORES = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "memory"})
-READ_BLOCK = 1 << 20  # bytes fetched at a time from a remote file that is read in places
+READ_BLOCK = 1 << 20  # bytes per request to a remote file that is read in parts
 
 
 def is_local(url: str) -> bool:
@@ -49,7 +49,7 @@ def join(root: str, *names: str) -> str:
 
 
 def join_relative(folder: str, path: str) -> str:
-    """A path as it is meant beside other files of ``folder``; ``..`` goes up, in a bucket too."""
+    """Resolve a path relative to ``folder``; ``..`` goes up, in a bucket too."""
     if is_local(folder):
         return absolute(join(folder, path))
     protocol, _, inside = join(folder, path).partition("://")
@@ -58,14 +58,14 @@ def join_relative(folder: str, path: str) -> str:
 
 
 def parent(url: str) -> str:
-    """The folder that a file lies in."""
+    """The folder of a file."""
     return addresses.without_query(url).rstrip("/").rpartition("/")[0] or "/"
 
 
 def absolute(url: str) -> str:
     """A local path made absolute, so that a worker with another working directory reads the same file.
 
-    A blank in a URL is written ``%20``, so that a sentence which names the URL shows where it ends.
+    Spaces in a URL become ``%20``, so that its end is clear in a message.
     """
     return local_files.absolute(url) if is_local(url) else re.sub(r"\s", lambda blank: quote(blank[0]), url)
 
@@ -96,7 +96,7 @@ def file_system(url: str) -> tuple[Any, str]:
 
 
 def exists(url: str) -> bool:
-    """Whether an object or folder is there."""
+    """Whether an object or folder exists."""
     if is_local(url):
         return is_there(url)
     fs, path = file_system(url)
@@ -104,7 +104,7 @@ def exists(url: str) -> bool:
 
 
 def what_is(url: str) -> Literal["file", "folder"] | None:
-    """What is there; None for nothing. A store's folder is there while an object is in it."""
+    """ "file", "folder", or None if nothing exists. A store's folder exists while an object is in it."""
     if is_local(url):
         return "folder" if os.path.isdir(local_files.path_of(url)) else "file" if is_there(url) else None
     fs, path = file_system(url)
@@ -116,12 +116,12 @@ def what_is(url: str) -> Literal["file", "folder"] | None:
     return "folder" if kind == "directory" else "file"
 
 
-def place(url: str) -> str:
-    """A text that is the same for every spelling of one file or folder: relative, by a link, with a slash at its end.
+def file_key(url: str) -> str:
+    """A key that is equal for every spelling of one file or folder: relative, through a link, with a trailing slash.
 
     Raises
     ------
-    FileNotFoundError : nothing is there (of a local path; an object store is not asked)
+    FileNotFoundError : a local path does not exist (object stores are not queried)
     """
     if is_local(url):
         found = os.stat(absolute(url))
@@ -136,7 +136,7 @@ def size(url: str) -> int:
         return local_files.status(absolute(url)).st_size
     fs, path = file_system(url)
     if asked := web.asked_by(fs):
-        found = with_retries(f"looking at {url}", lambda: web.look(asked, path))
+        found = with_retries(f"looking at {url}", lambda: web.stat(asked, path))
         return found.size if found.size is not None else len(read_bytes(url))
     return int(with_retries(f"looking at {url}", lambda: fs.size(path)))
 
@@ -161,7 +161,7 @@ def read_bytes(url: str, start: int = 0, length: int | None = None) -> bytes:
 
 
 def list_names(url: str) -> set[str]:
-    """Names in a folder; empty where there is none."""
+    """Names in a folder; empty if it does not exist."""
     if is_local(url):
         return local_files.names(absolute(url))
     fs, path = file_system(url)
@@ -174,12 +174,12 @@ def list_names(url: str) -> set[str]:
 
 
 def list_tree(url: str) -> set[str]:
-    """Paths of all objects below a folder, relative to it; empty where there is none."""
+    """Paths of all objects below a folder, relative to it; empty if it does not exist."""
     return local_files.tree(absolute(url)) if is_local(url) else set(remote_tree(url))
 
 
 def remote_tree(url: str) -> dict[str, dict[str, Any]]:
-    """Path of every object below a folder of a store, relative to it → what fsspec tells of it."""
+    """Path of every object below a folder of a store, relative to it → its fsspec info."""
     fs, path = file_system(url)
     fs.invalidate_cache(path)
     found = with_retries(f"listing {url}", lambda: fs.find(path, detail=True))
@@ -188,7 +188,7 @@ def remote_tree(url: str) -> dict[str, dict[str, Any]]:
 
 
 def glob(url: str) -> list[str]:
-    """Files whose name fits a pattern of ``*``, ``?`` and ``[…]``, in alphabetical order; empty where none does."""
+    """Files whose name matches a pattern of ``*``, ``?`` and ``[…]``, in alphabetical order."""
     if is_local(url):
         return local_files.fitting(absolute(url))
     fs, path = file_system(url)
@@ -197,7 +197,7 @@ def glob(url: str) -> list[str]:
 
 
 def commit_bytes(url: str, data: bytes) -> None:
-    """Put ``data`` at ``url``, whole or not at all."""
+    """Write ``data`` to ``url`` atomically."""
     if is_local(url):
         with_retries(f"writing {url}", lambda: local_files.commit(absolute(url), lambda to: _write(to, data)))
         return
@@ -209,7 +209,7 @@ def commit_bytes(url: str, data: bytes) -> None:
 
 
 def commit_file(source: Path, url: str) -> None:
-    """Put the local file ``source`` at ``url``, whole or not at all; ``source`` is left where it is."""
+    """Copy the local file ``source`` to ``url`` atomically."""
     if is_local(url):
         copying = partial(shutil.copyfile, source)
         with_retries(f"writing {url}", lambda: local_files.commit(absolute(url), copying))
@@ -222,7 +222,7 @@ def commit_file(source: Path, url: str) -> None:
 
 
 def copy(source: str, target: str) -> None:
-    """Copy an object, from any store to any other; the target appears whole or not at all."""
+    """Copy an object between any two stores atomically."""
     if is_local(source):
         commit_file(local_path(source), target)
         return
@@ -260,13 +260,13 @@ def _by_rename(fs: Any, path: str, url: str, write: Callable[[str], None]) -> No
 
 
 def remove(url: str) -> None:
-    """Remove an object, or a folder with all in it; nothing where there is none."""
+    """Remove an object, or a folder with its content, if it exists."""
     if is_local(url):
         with_retries(f"removing {url}", lambda: local_files.remove(absolute(url)))
         return
     fs, path = file_system(url)
     try:
-        if has_magic(path):  # fsspec would take it as a pattern
+        if has_magic(path):  # fsspec would treat it as a pattern
             for found in with_retries(f"listing {url}", lambda: fs.find(path)):
                 with_retries(f"removing {url}", partial(fs.rm_file, found))
         else:
@@ -277,7 +277,7 @@ def remove(url: str) -> None:
 
 @contextmanager
 def opened(url: str) -> Iterator[str | IO[bytes]]:
-    """What PyAV opens: a local file's path, or a seekable file object that fetches the blocks that are asked for."""
+    """A source for PyAV: a local file's path, or a seekable file object that fetches blocks on demand."""
     if is_local(url):
         yield str(local_path(url))
         return
@@ -294,6 +294,6 @@ def opened(url: str) -> Iterator[str | IO[bytes]]:
 
 
 def check_version(url: str, error: Exception) -> None:
-    """Raise ChangedError where a store refused a range because the object is another version by now."""
-    if type(error).__name__ == "FileExpired":  # s3fs's, in no module that is its public one
-        raise ChangedError(f"{url}: it changed while it was read. Run the same command again") from error
+    """Raise ChangedError if a store refused a range because the object's version changed."""
+    if type(error).__name__ == "FileExpired":  # from s3fs, which does not export it
+        raise ChangedError(f"{url}: it changed during reading. Run the same command again") from error

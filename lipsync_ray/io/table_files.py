@@ -1,6 +1,6 @@
-"""Rows of a table file as they were written: CSV (also with ``;`` or tabs), JSON lines or arrays, Parquet; or why not.
+"""Reads raw rows of table files: CSV (also with ``;`` or tabs), JSON lines or arrays, Parquet.
 
-Nothing is guessed about values: what is written as text stays text, "NA" and "null" too.
+Values are not interpreted: text stays text, "NA" and "null" too.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ _KINDS = {
     ".ods": _SHEET,
 }
 READABLE = ".csv, .tsv, .jsonl, .json (each also with .gz) or .parquet"
-_ZIP, _OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"  # how .xlsx and .ods, and how .xls begin
+_ZIP, _OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"  # first bytes of .xlsx and .ods, and of .xls
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _FIELD_LIMIT = 1 << 20  # characters
 
 
 @dataclass
 class Raw:
-    """What a file holds.
+    """Content of a table file.
 
     Attributes
     ----------
-    rows : column → value; None where it is empty
-    problems : one sentence each, beginning with the line where there is one
+    rows : column → value; None if empty
+    problems : one sentence each, starting with the line, if known
     places : "line 7" or "row 3" of each row
     """
 
@@ -52,13 +52,13 @@ class Raw:
     places: list[str] = field(default_factory=list)
 
     def add(self, place: str, row: dict[str, Any]) -> None:
-        """A row; its values as texts without blanks around them, None where nothing is left."""
+        """Add a row; values become stripped text, None if empty."""
         self.places.append(place)
         self.rows.append({name: _text(value) for name, value in row.items()})
 
 
 def kind_of(url: str) -> str | None:
-    """What kind of table a name says; None of one that says none."""
+    """Kind of table by a file's name; None if unknown."""
     name = addresses.without_query(url).lower().removesuffix(".gz")
     return next((kind for suffix, kind in _KINDS.items() if name.endswith(suffix)), None)
 
@@ -68,14 +68,14 @@ def parse(url: str, data: bytes, columns: Sequence[str]) -> Raw:
 
     Parameters
     ----------
-    columns : that it may have; a CSV's separator is the one that gives most of them
+    columns : allowed names; the CSV separator that finds most of them is used
     """
     kind = kind_of(url)
     if addresses.without_query(url).lower().endswith(".gz"):
         try:
             data = gzip.decompress(data)
         except (OSError, EOFError) as error:
-            return Raw(problems=[f"not a whole gzip file: {error}"])
+            return Raw(problems=[f"an incomplete or damaged gzip file: {error}"])
     if kind == _PARQUET:
         return _parquet(data)
     if kind == _SHEET or data.startswith((_ZIP, _OLE)):
@@ -86,10 +86,10 @@ def parse(url: str, data: bytes, columns: Sequence[str]) -> Raw:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
-        said = (
+        problem = (
             f"line {line}: not UTF-8 (byte {data[error.start]:#04x}), perhaps Latin-1 or Windows-1252; save it as UTF-8"
         )
-        return Raw(problems=[said])
+        return Raw(problems=[problem])
     if not text.strip():
         return Raw(problems=["the table is empty"])
     if kind == _JSON:
@@ -124,7 +124,7 @@ def _csv(text: str, columns: Sequence[str], separator: str | None) -> Raw:
 
 
 def _separator(text: str, columns: Sequence[str]) -> str:
-    """What separates the values: of comma, semicolon and tab the one by which most columns' names are found."""
+    """The separator, out of comma, semicolon and tab, that finds most column names."""
     line = text.lstrip().splitlines()[0]
 
     def known(separator: str) -> tuple[int, int]:
@@ -135,8 +135,8 @@ def _separator(text: str, columns: Sequence[str]) -> str:
 
 
 def doubled(names: Sequence[str]) -> list[str]:
-    """One sentence for each column that stands twice."""
-    return [f"column {name!r}: stands {count} times" for name, count in Counter(names).items() if count > 1]
+    """One sentence for each duplicate column."""
+    return [f"column {name!r}: appears {count} times" for name, count in Counter(names).items() if count > 1]
 
 
 def _json(text: str) -> Raw:
@@ -149,7 +149,7 @@ def _json(text: str) -> Raw:
         for number, item in enumerate(items, 1):
             _add(raw, f"row {number}", item)
         return raw
-    # Only a line feed ends a line: U+2028, U+0085 and their kin may stand inside a text.
+    # Only a line feed ends a line: U+2028, U+0085 and the like may be part of a text.
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
             try:
@@ -160,7 +160,7 @@ def _json(text: str) -> Raw:
 
 
 class _Doubled(dict[str, Any]):
-    """An object in which a name stands twice."""
+    """An object with a duplicate name."""
 
 
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -173,7 +173,7 @@ def _add(raw: Raw, place: str, item: Any) -> None:
         raw.problems.append(f"{place} is not an object")
         return
     if isinstance(item, _Doubled):
-        raw.problems.append(f"{place}: a name stands twice in it")
+        raw.problems.append(f"{place}: contains a name twice")
     raw.problems += [
         f"{place}, {name!r}: expected a text" for name, value in item.items() if isinstance(value, dict | list)
     ]

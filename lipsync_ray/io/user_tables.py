@@ -1,4 +1,4 @@
-"""Tables that a user writes. Everything is checked before anything starts, in one go."""
+"""Reads and checks users' tables. All problems are reported at once, before anything starts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lipsync_ray.errors import LipsyncError, ManifestError
 from lipsync_ray.io import names, protocols, storage, table_files, windows
 from lipsync_ray.io.identity import identity
 
-_LOOKERS = 32
+_CHECKERS = 32
 _A_FOLDER = "a folder"
 
 Row = dict[str, str | None]
@@ -25,9 +25,9 @@ class Column:
 
     Attributes
     ----------
-    name : of it
-    required : every row has a value
-    file : "must" names a file that has to be there, "may" one whose absence is the row's own trouble
+    name : of the column
+    required : every row needs a value
+    file : "must" for files that have to exist, "may" for files whose absence fails only their row
     """
 
     name: str
@@ -39,24 +39,24 @@ ID = Column("id")
 
 
 def is_table(url: str) -> bool:
-    """Whether the name is that of a table, be it one that cannot be read here."""
+    """Whether the name is that of a table, including unsupported kinds."""
     return table_files.kind_of(url) is not None
 
 
 def read_rows(url: str, columns: Sequence[Column], source_of: Callable[[Row], names.Source]) -> list[Row]:
-    """The rows of a table, each with a value or None for every column.
+    """Read the rows of a table, each with a value or None for every column.
 
-    Relative paths are taken from the table's folder; of a table on this machine, from the current folder where they
-    exist there. Ids that are not written are made up (:mod:`lipsync_ray.io.names`).
+    Relative paths are resolved from the table's folder; for a local table, first from the current folder if they exist
+    there. Missing ids are generated (:mod:`lipsync_ray.io.names`).
 
     Parameters
     ----------
-    columns : that it may have; among them ``id``
-    source_of : says what an id is made from
+    columns : allowed columns, including ``id``
+    source_of : returns the source of a row's id
 
     Raises
     ------
-    ManifestError : with every problem found
+    ManifestError : lists every problem
     """
     raw = read_raw(url, [column.name for column in columns])
     problems = raw.problems
@@ -84,7 +84,7 @@ def read_rows(url: str, columns: Sequence[Column], source_of: Callable[[Row], na
                 row[column.name] = resolve(path)
         rows.append(row)
     written = [row["id"] for row in rows]
-    for row, name in zip(rows, names.tell_apart([source_of(row) for row in rows], written), strict=True):
+    for row, name in zip(rows, names.unique_ids([source_of(row) for row in rows], written), strict=True):
         row["id"] = name
     problems += _id_problems([row["id"] or "" for row in rows])
     may = [column.name for column in columns if column.file == "may"]
@@ -92,16 +92,16 @@ def read_rows(url: str, columns: Sequence[Column], source_of: Callable[[Row], na
     problems += _of_windows(rows, may)
     problems += missing_files(rows, [column.name for column in columns if column.file == "must"])
     if problems:
-        raise ManifestError(url, sorted(problems, key=_place_of))
+        raise ManifestError(url, sorted(problems, key=_row_number))
     return rows
 
 
 def read_raw(url: str, columns: Sequence[str]) -> table_files.Raw:
-    """What a table file holds, unchecked.
+    """Read a table file without checks.
 
     Raises
     ------
-    ManifestError : no such file, or no table
+    ManifestError : no such file, or not a table
     """
     if not is_table(url):
         raise ManifestError(url, [f"unknown kind of table; expected a name ending in {table_files.READABLE}"])
@@ -109,15 +109,15 @@ def read_raw(url: str, columns: Sequence[str]) -> table_files.Raw:
 
 
 def read_file(url: str, what: str) -> bytes:
-    """The bytes of a file that a user wrote.
+    """Read the bytes of a user's file.
 
     Parameters
     ----------
-    what : was expected there, in errors
+    what : the expected kind of file, for errors
 
     Raises
     ------
-    ManifestError : not there, not readable, or empty
+    ManifestError : missing, unreadable, or empty
     """
     try:
         data = storage.read_bytes(url)
@@ -133,7 +133,9 @@ def read_file(url: str, what: str) -> bytes:
 
 
 def resolver(table: str) -> Callable[[str], str]:
-    """Makes a path that stands in a table absolute: from the table's folder, or from the current one where it is there."""
+    """Make a function that resolves paths in a table: from the table's folder, or from the current one if they exist
+    there.
+    """
     folder = storage.parent(storage.absolute(table))
     here = storage.is_local(table)
 
@@ -155,18 +157,23 @@ def _id_problems(ids: list[str]) -> Iterable[str]:
         place, others = f"row {number}, column 'id': {name!r}", same[names.folded(name)]
         if not names.is_safe(name):
             yield (
-                f"{place} cannot name a file everywhere; expected up to {names.LONGEST_BYTES} bytes of letters, digits, '.', "
-                "'_', '-', beginning with a letter or digit, not ending in '.', and no device of Windows (CON, NUL, COM1, …)"
+                f"{place} is not a valid file name on every system; expected up to {names.LONGEST_BYTES} bytes of "
+                "letters, digits, '.', "
+                "'_', '-', starting with a letter or digit, not ending in '.', and no Windows device (CON, NUL, "
+                "COM1, …)"
             )
         elif (count := others.count(name)) > 1:
             yield f"{place} is used {count} times"
         elif len(others) > 1:
             other = next(one for one in others if one != name)
-            yield f"{place} and {other!r} are one name where case tells no files apart; expected ids that differ in more"
+            yield (
+                f"{place} and {other!r} are the same name on file systems that ignore case; expected ids that differ "
+                "in more than case"
+            )
 
 
 def _refused(rows: Sequence[Row], columns: Sequence[str]) -> Iterable[str]:
-    """One sentence for each file that lies where files may not be read."""
+    """One sentence for each file whose protocol is not allowed."""
     for number, row in enumerate(rows, 1):
         for column in columns:
             if (url := row[column]) and (reason := protocols.why_refused(url)):
@@ -174,7 +181,7 @@ def _refused(rows: Sequence[Row], columns: Sequence[str]) -> Iterable[str]:
 
 
 def _of_windows(rows: Sequence[Row], columns: Sequence[str]) -> Iterable[str]:
-    """One sentence for each path of Windows, which is no file of this machine."""
+    """One sentence for each Windows path that is not a local file."""
     for number, row in enumerate(rows, 1):
         for column in columns:
             url = row[column]
@@ -183,7 +190,7 @@ def _of_windows(rows: Sequence[Row], columns: Sequence[str]) -> Iterable[str]:
 
 
 def missing_files(rows: Sequence[Row], columns: Sequence[str]) -> Iterable[str]:
-    """One sentence for each file that cannot be reached, naming row and column."""
+    """One sentence for each unreachable file, naming row and column."""
     places: dict[str, list[str]] = {}
     for number, row in enumerate(rows, 1):
         for column in columns:
@@ -194,17 +201,17 @@ def missing_files(rows: Sequence[Row], columns: Sequence[str]) -> Iterable[str]:
 
 
 def why_absent(urls: Iterable[str]) -> dict[str, str]:
-    """Why files cannot be reached, or may not be; those that can are left out."""
+    """URL → reason, for each file that cannot or may not be read."""
     near = {url: _why_absent(url) for url in urls if storage.is_local(url)}
     far = [url for url in urls if url not in near]
     if far:
-        with ThreadPoolExecutor(_LOOKERS) as pool:
+        with ThreadPoolExecutor(_CHECKERS) as pool:
             near |= dict(zip(far, pool.map(_why_absent, far), strict=True))
     return {url: near[url] or "" for url in urls if near[url]}
 
 
 def is_folder(url: str) -> bool:
-    """Whether a folder is there; of a web server none is known."""
+    """Whether a folder is there; always False for web servers."""
     return (_why_absent(url) or "").startswith(_A_FOLDER)
 
 
@@ -222,6 +229,6 @@ def _why_absent(url: str) -> str | None:
     return None
 
 
-def _place_of(problem: str) -> tuple[int, str]:
+def _row_number(problem: str) -> tuple[int, str]:
     found = re.match(r"(?:row|line) (\d+)", problem)
     return (int(found[1]) if found else 0, problem)

@@ -1,6 +1,6 @@
-"""Files of web servers, asked for as media players do: with GET alone, since a URL signed for GET is refused to HEAD.
+"""Reads files from web servers with GET only, as media players do: a URL signed for GET rejects HEAD.
 
-One request for a file's beginning says its size, its version, and whether the server sends parts of it.
+One request for a file's beginning returns its size, its version, and whether the server supports ranges.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from fsspec.implementations.cached import CachingFileSystem
 from lipsync_ray.errors import AccessError, StorageError
 from lipsync_ray.io import bytes_read
 
-WHOLE = 32 << 20  # bytes: up to this a file is read whole, each time it is opened, where a server does not send parts
-_BEGINNING = 1 << 16  # bytes that tell two versions apart where a server has no ETag
+WHOLE = 32 << 20  # bytes: files up to this size are read whole at each opening if the server does not support ranges
+_BEGINNING = 1 << 16  # bytes hashed as the version if a server has no ETag
 _TOTAL = re.compile(r"bytes\s+(?:\d+-\d+|\*)/(\d+)")
-_CODE = re.compile(r"<Code>(\w+)</Code>")  # of the object stores' own words
-_MAY_PASS = frozenset({408, 425, 429})  # 4xx that are worth another try
+_CODE = re.compile(r"<Code>(\w+)</Code>")  # in object stores' error messages
+_MAY_PASS = frozenset({408, 425, 429})  # 4xx that are worth a retry
 
 
 @dataclass(frozen=True)
 class WebFile:
-    """What a server says of a file.
+    """A server's description of a file.
 
     Attributes
     ----------
-    size : bytes; None where it does not say
-    version : its ETag, or else its time and a digest of its first bytes
-    parts : whether the server sends parts of it
+    size : bytes; None if unknown
+    version : its ETag, or else its modification time and a digest of its first bytes
+    parts : whether the server supports ranges
     """
 
     size: int | None
@@ -44,49 +44,50 @@ class WebFile:
 
 
 def protocols(fs: Any) -> set[str]:
-    """The names by which a file system is asked for."""
+    """Protocol names of a file system."""
     return {fs.protocol} if isinstance(fs.protocol, str) else set(fs.protocol)
 
 
 def asked_by(fs: Any) -> Any:
-    """The file system that asks web servers: itself, or the one below a cache; None where it is another's."""
+    """The HTTP file system: `fs` itself, or the one below its cache; None for other protocols."""
     below = fs.fs if isinstance(fs, CachingFileSystem) else fs
     return below if "http" in protocols(below) else None
 
 
-def look(fs: Any, url: str) -> WebFile:
-    """What the server says of a file.
+def stat(fs: Any, url: str) -> WebFile:
+    """Request a file's description from its server.
 
     Raises
     ------
     FileNotFoundError, AccessError, StorageError
     """
-    found: WebFile = sync(fs.loop, _look, fs, url)
+    found: WebFile = sync(fs.loop, _stat, fs, url)
     return found
 
 
 def check(url: str, found: WebFile) -> None:
-    """Refuse a file that cannot be read in places and is too large to be read whole each time.
+    """Refuse a file that cannot be read in ranges and is too large to be read whole each time.
 
     Raises
     ------
-    StorageError : with what to write in its place
+    StorageError : suggests a cached URL
     """
     if not found.parts and (found.size is None or found.size > WHOLE):
         size = "a file of unknown size" if found.size is None else f"{found.size >> 20} MB"
         raise StorageError(
-            f"{url}: the server sends it only as a whole, {size}; write simplecache::{url}, and each process fetches it once"
+            f"{url}: the server does not support ranges, and this is {size}; use simplecache::{url}, which each "
+            "process fetches once"
         )
 
 
 def read(fs: Any, url: str, start: int = 0, length: int | None = None) -> bytes:
-    """``length`` bytes from ``start``, or all, whether the server sends parts or not."""
+    """``length`` bytes from ``start``, or all, with or without support for ranges."""
     data: bytes = sync(fs.loop, _read, fs, url, start, length)
     return data
 
 
 def opened(fs: Any, url: str, block: int) -> IO[bytes]:
-    """A seekable file, of any file system, that fetches blocks of so many bytes; a web server's may be fetched whole.
+    """A seekable file of any file system that fetches blocks of `block` bytes; a web server's may be fetched whole.
 
     Raises
     ------
@@ -94,7 +95,7 @@ def opened(fs: Any, url: str, block: int) -> IO[bytes]:
     """
     known = {}
     if asked_by(fs) is fs:
-        found = look(fs, url)
+        found = stat(fs, url)
         check(url, found)
         if not found.parts or not found.size:
             data = read(fs, url)
@@ -105,7 +106,7 @@ def opened(fs: Any, url: str, block: int) -> IO[bytes]:
     return file
 
 
-async def _look(fs: Any, url: str) -> WebFile:
+async def _stat(fs: Any, url: str) -> WebFile:
     async with _answer(fs, url, f"bytes=0-{_BEGINNING - 1}") as answer:
         begin = b"" if answer.status == 416 else await _up_to(answer, _BEGINNING)
         headers = answer.headers
@@ -116,11 +117,11 @@ async def _look(fs: Any, url: str) -> WebFile:
 
 
 def _size(answer: Any, begun: int) -> int | None:
-    """Bytes of a file of which the first were read, as far as the answer tells."""
+    """Size of a file after reading its first `begun` bytes; None if the answer does not tell."""
     headers = answer.headers
     if total := _TOTAL.match(headers.get("Content-Range", "")):
         return int(total[1])
-    if answer.status == 416:  # no byte is there to send
+    if answer.status == 416:  # an empty file
         return 0
     plain = headers.get("Content-Encoding", "identity") == "identity"
     if answer.status == 200 and plain and "Content-Length" in headers:
@@ -150,7 +151,7 @@ async def _up_to(answer: Any, count: int) -> bytes:
 
 @asynccontextmanager
 async def _answer(fs: Any, url: str, wanted: str | None) -> AsyncIterator[Any]:
-    """A server's answer, its body not read yet; those that refuse are exceptions."""
+    """A server's answer, before its body is read; refusals raise."""
     session = await fs.set_session()
     request = dict(fs.kwargs)
     headers = {**request.pop("headers", {}), "Accept-Encoding": "identity"}
@@ -168,10 +169,10 @@ async def _refuse(url: str, answer: Any) -> None:
     if answer.status in (404, 410):
         raise FileNotFoundError(url)
     code = _CODE.search((await _up_to(answer, 2000)).decode(errors="replace"))
-    said = f"{answer.status} {code[1] if code else answer.reason}".strip()
+    reason = f"{answer.status} {code[1] if code else answer.reason}".strip()
     if answer.status in (401, 403) or code:
         raise AccessError(
-            f"{url}: the server does not let us ({said}). A signed address may have expired: sign it anew and run the same "
-            "command again; what was finished is kept"
+            f"{url}: the server denies access ({reason}). A signed URL may have expired: sign it again and run the "
+            "same command; finished work is kept"
         )
-    raise StorageError(f"{url}: the server refuses ({said})")
+    raise StorageError(f"{url}: the server refuses ({reason})")

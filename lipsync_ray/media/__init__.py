@@ -1,1 +1,1 @@
-"""Files: probe, decode a frame range, encode, join parts; audio and its mel. PyAV and numpy; no Ray, no networks."""
+"""Media files: probe, decode frame ranges, encode, join; audio and mel. PyAV and numpy; no Ray, no networks."""

@@ -1,7 +1,7 @@
-"""Audio: decode in blocks, resample. Nothing holds a whole file.
+"""Decodes and resamples audio in blocks, never a whole file.
 
-Samples are float32, full scale ±1, shape (channels, n), one or two channels: more are mixed down as FFmpeg does. Blocks
-are placed by their timestamps: a gap in a stream, or a stream that starts after its video does, is silence.
+Samples are float32, full scale ±1, shape (channels, n), one or two channels: more are mixed down as FFmpeg does.
+Timestamps position the blocks: gaps in a stream, or a start after the video's, become silence.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ LONGEST_GAP_S = 3600  # a larger jump is a broken timestamp
 
 @dataclass(frozen=True)
 class SoundTrack:
-    """Which sound of a file, and from when on.
+    """An audio stream of a file, from a given time on.
 
     Attributes
     ----------
     url : the file
-    language : picks the stream that says it is of this language; else the file's default one is taken
-    begin_s : the moment, on the file's clock, that is sample 0; None for the file's beginning. What lies before is left
-        out; where the stream begins later, there is silence
+    language : selects the stream tagged with this language; else the file's default stream is used
+    begin_s : time of sample 0 on the file's clock; None for the file's beginning. Earlier sound is dropped; if the
+        stream starts later, silence precedes it
     content : identity of the file, compared whenever it is opened; empty: any
     """
 
@@ -54,18 +54,18 @@ class SoundTrack:
 
 @dataclass(frozen=True)
 class Span:
-    """A stretch of an audio stream, in its own samples: [start, stop)."""
+    """A range of an audio stream in its own samples: [start, stop)."""
 
     start: int
     stop: int
 
 
 def blocks(track: SoundTrack | str, span: Span | None = None) -> Iterator[tuple[int, F32]]:
-    """(sample rate, samples) of a sound, in pieces.
+    """Decode a sound in pieces: (sample rate, samples).
 
     Parameters
     ----------
-    track : a URL means the file's default stream from its beginning; so it does in all functions here
+    track : a URL stands for the file's default stream from its beginning, in all functions here
     span : only these samples; all, by default
 
     Yields
@@ -78,7 +78,7 @@ def blocks(track: SoundTrack | str, span: Span | None = None) -> Iterator[tuple[
     ProbeError : unreadable, or no audio stream
     DecodeError : a stream without a single decodable sample
     """
-    return _cut(_placed(_as_track(track), STEREO), span)
+    return _cut(_gapless(_as_track(track), STEREO), span)
 
 
 def _as_track(sound: SoundTrack | str) -> SoundTrack:
@@ -96,8 +96,8 @@ def _cut(source: Iterator[tuple[int, F32]], span: Span | None) -> Iterator[tuple
             yield rate, part
 
 
-def _placed(track: SoundTrack, most: int) -> Iterator[tuple[int, F32]]:
-    """Blocks of at most so many channels, gaps filled."""
+def _gapless(track: SoundTrack, most: int) -> Iterator[tuple[int, F32]]:
+    """Blocks of at most `most` channels, gaps filled."""
     with opened(track.url, planned=track.content) as container:
         stream = sound_stream(container, track)
         cut_spans = sound_pieces(container, stream)
@@ -116,12 +116,12 @@ def _placed(track: SoundTrack, most: int) -> Iterator[tuple[int, F32]]:
             if piece is not at:
                 at, exact = piece, True
             limit = None if following is None else max(written, round((following.starts_s - begin) * rate))
-            place = written
+            index = written
             if frame.pts is not None:
                 time = frame.pts * Fraction(frame.time_base) + (piece.shift_s if piece else 0)
-                place = round((time - begin) * rate)
-            # A stream's beginning is put where it belongs to the sample; in between, clocks are rounded.
-            gap = place - written
+                index = round((time - begin) * rate)
+            # The stream's start is exact to the sample; later, small differences are rounding of the clock.
+            gap = index - written
             if gap > 0 and (exact or gap > GAP_S * rate) and gap < LONGEST_GAP_S * rate:
                 yield rate, np.zeros((mixer.channels, gap), np.float32)
                 written += gap
@@ -143,11 +143,11 @@ def _placed(track: SoundTrack, most: int) -> Iterator[tuple[int, F32]]:
         if not is_pinned(track.url):
             check_unchanged(track.url, track.content)
         if not decoded:
-            raise DecodeError(f"{track.url}: its {stream.codec_context.name} stream holds no decodable sound")
+            raise DecodeError(f"{track.url}: its {stream.codec_context.name} stream has no decodable sound")
 
 
 def sound_stream(container: Any, track: SoundTrack) -> Any:
-    """The stream that a track means: of its language, else the default one, else the first.
+    """The stream of a track: that of its language, else the default one, else the first.
 
     Raises
     ------
@@ -165,7 +165,7 @@ def sound_stream(container: Any, track: SoundTrack) -> Any:
 
 
 def _begin(container: Any, stream: Any) -> Fraction:
-    """The time, in seconds, of a file's beginning: its picture's or its sound's, whichever is first."""
+    """Time in seconds of a file's beginning: the start of its video or audio, whichever is first."""
     video = main_stream(container)
     starts = [
         Fraction(s.start_time) * Fraction(s.time_base)
@@ -178,7 +178,7 @@ def _begin(container: Any, stream: Any) -> Fraction:
 def _frames(
     container: Any, stream: Any, cut_spans: tuple[Piece, ...]
 ) -> Iterator[tuple[Piece | None, Piece | None, Any]]:
-    """Decoded frames, each with the piece of the file that it belongs to and the next piece; None where there is none."""
+    """(piece of the frame, next piece, decoded frame); a piece is None if there is none."""
     current: Piece | None = None
     coming = list(cut_spans)
     number = 0
@@ -214,10 +214,10 @@ def mono_blocks(
 
     Parameters
     ----------
-    cancels : take the left channel alone, where two are each other's opposites
-    ceiling : size of a sample from which on it is cut off and drawn anew; None where it is not
+    cancels : use only the left channel, because the two are in opposite phase
+    ceiling : level from which samples count as clipped and are reconstructed; None for no repair
     """
-    source = _cut(_placed(_as_track(track), STEREO if cancels else 1), span)
+    source = _cut(_gapless(_as_track(track), STEREO if cancels else 1), span)
     if ceiling is None:
         yield from ((rate, block[0]) for rate, block in source)
         return
@@ -229,7 +229,7 @@ def mono_blocks(
 def speech_blocks(
     track: SoundTrack | str, span: Span | None = None, cancels: bool = False, ceiling: float | None = None
 ) -> Iterator[F32]:
-    """The sound as 16 kHz mono, (n,) float32: what the mel front end takes. Parameters as in :func:`mono_blocks`."""
+    """The sound as 16 kHz mono, (n,) float32, for the mel front end. Parameters as in :func:`mono_blocks`."""
     resampler: Any = None
     for rate, block in mono_blocks(track, span, cancels, ceiling):
         frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(block[None]), format="fltp", layout="mono")

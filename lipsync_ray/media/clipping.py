@@ -1,7 +1,7 @@
-"""Samples that a recording has cut off at a ceiling: found by how many lie there, and drawn anew as a curve through their neighbours.
+"""Detects clipped samples by a pile-up at the highest level, and reconstructs them with a spline.
 
-The curve is a cubic spline through all samples that are not cut off, as Audacity's ClipFix and other declippers by interpolation
-draw it. It brings back the course of a peak, not what was lost of it.
+A cubic spline goes through all unclipped samples, as in Audacity's ClipFix and other interpolating declippers. It
+restores the course of a peak, not its lost detail.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ F32 = NDArray[np.float32]
 
 _STEP_DB = 0.1  # of the histogram of levels
 _LOWEST_DB, _HIGHEST_DB = -140.0, 60.0
-_NEAR = 4  # steps below the loudest one that it is compared with
-_SHARE = 5e-4  # of all samples, at the ceiling, from which on a sound is clipped
+_NEAR = 4  # steps below the loudest one, for comparison
+_SHARE = 5e-4  # of all samples at the ceiling, above which a sound is clipped
 _PILE = 2.0  # times as many at the ceiling as in the steps below: of a full sine there are 0.8 times as many
 _CEILING = 10 ** (-_STEP_DB / 20)
 _HIGHEST_PEAK = 4.0  # times the ceiling
@@ -27,11 +27,11 @@ _AROUND = 512  # samples on either side that a curve is drawn with
 
 @dataclass(frozen=True)
 class Clipping:
-    """Where a sound is cut off.
+    """Where a sound is clipped.
 
     Attributes
     ----------
-    ceiling : size of a sample, full scale being 1, from which on it counts as cut off
+    ceiling : absolute sample value, full scale being 1, from which a sample counts as clipped
     share : of the samples, 0–1
     """
 
@@ -40,7 +40,7 @@ class Clipping:
 
 
 class Levels:
-    """How many samples of a sound have which level; keeps 2,000 numbers, whatever the length."""
+    """Histogram of a sound's sample levels, with 2,000 bins for any length."""
 
     def __init__(self) -> None:
         self._counts = np.zeros(round((_HIGHEST_DB - _LOWEST_DB) / _STEP_DB), np.int64)
@@ -57,11 +57,11 @@ class Levels:
         self._counts += np.bincount(steps.clip(0, len(self._counts) - 1), minlength=len(self._counts))
 
     def clipping(self) -> Clipping | None:
-        """Where the sound is cut off: its loudest tenth of a decibel holds more samples than the next four; None of others."""
+        """Detect clipping: the loudest tenth of a decibel has more samples than the next four. None if not clipped."""
         if not self.peak:
             return None
         top = int(np.flatnonzero(self._counts)[-1])
-        # A ceiling that lies at the edge of a step falls into two.
+        # A ceiling at the edge of a bin falls into two bins.
         at = int(self._counts[top - 1 : top + 1].sum())
         near = int(self._counts[top - 1 - _NEAR : top - 1].sum())
         if at < _SHARE * self._samples or at < _PILE * near:
@@ -70,22 +70,22 @@ class Levels:
 
 
 def declipped(blocks: Iterable[F32], ceiling: float) -> Iterator[F32]:
-    """The sound with its cut-off peaks drawn anew, at most four times as high; other samples stay as they are.
+    """Reconstruct clipped peaks, at most four times as high; other samples are unchanged.
 
     Parameters
     ----------
     blocks : (n_i,) float32
     ceiling : see :class:`Clipping`
     """
-    held, known = np.zeros(0, np.float32), 0  # what is not given out yet, behind so many samples that are
+    pending, known = np.zeros(0, np.float32), 0  # samples not yielded yet, after `known` samples of context that were
     for block in blocks:
-        held = np.concatenate((held, block))
-        if len(held) - known >= _LEAST:
-            ready = len(held) - _AROUND
-            yield _repaired(held, ceiling)[known:ready]
-            held, known = held[ready - _AROUND :], _AROUND
-    if len(held) > known:
-        yield _repaired(held, ceiling)[known:]
+        pending = np.concatenate((pending, block))
+        if len(pending) - known >= _LEAST:
+            ready = len(pending) - _AROUND
+            yield _repaired(pending, ceiling)[known:ready]
+            pending, known = pending[ready - _AROUND :], _AROUND
+    if len(pending) > known:
+        yield _repaired(pending, ceiling)[known:]
 
 
 def _repaired(samples: F32, ceiling: float) -> F32:
@@ -95,12 +95,12 @@ def _repaired(samples: F32, ceiling: float) -> F32:
     whole = np.flatnonzero(~cut)
     if len(whole) < 4 or not cut.any():
         return samples
-    # Beyond the first and the last whole sample a spline says nothing.
+    # A spline is undefined beyond the first and the last unclipped sample.
     inside = cut.copy()
     inside[: whole[0]] = inside[whole[-1] + 1 :] = False
-    places = np.flatnonzero(inside)
-    sign = np.sign(samples[places])
-    sizes = CubicSpline(whole, samples[whole].astype(np.float64))(places) * sign
+    indices = np.flatnonzero(inside)
+    sign = np.sign(samples[indices])
+    sizes = CubicSpline(whole, samples[whole].astype(np.float64))(indices) * sign
     out = samples.copy()
-    out[places] = sign * np.clip(sizes, np.abs(samples[places]), _HIGHEST_PEAK * ceiling)
+    out[indices] = sign * np.clip(sizes, np.abs(samples[indices]), _HIGHEST_PEAK * ceiling)
     return out

@@ -16,15 +16,15 @@ F32 = NDArray[np.float32]
 
 
 def cut_spans(track: SoundTrack | str, spans: Sequence[tuple[Fraction, Fraction]]) -> tuple[int, list[F32]]:
-    """Cut several stretches out of a sound, which is decoded once and held nowhere whole.
+    """Cut several time ranges out of a sound. Decodes once and never loads the whole sound.
 
     Parameters
     ----------
-    spans : (from, to) in seconds from the sound's start; what lies outside the stream is left away
+    spans : (start, stop) in seconds from the sound's start; parts outside the stream are dropped
 
     Returns
     -------
-    sample rate in Hz; for each span (channels, n) float32, n = 0 where the stream has nothing there
+    sample rate in Hz; for each span (channels, n) float32, n = 0 if the stream has nothing there
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Where the pieces of a sound go whose file's clock is set anew: beside the pictures that they belong to."""
+"""Synchronises pieces of sound with their pictures in files whose clock is reset."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Piece:
     ----------
     first : ordinal of its first packet
     shift_s : seconds to add to its times
-    starts_s : when it begins, after that
+    starts_s : start time after the shift
     """
 
     first: int
@@ -27,10 +27,10 @@ class Piece:
 
 
 def sound_pieces(container: Any, stream: Any) -> tuple[Piece, ...]:
-    """The pieces of an audio stream after the first one; none where the clock runs through.
+    """The pieces of an audio stream after the first one; none if the clock is continuous.
 
-    Sound and picture of a file jump together. A piece of sound moves by as much as the picture beside it, so that both
-    stay in step; where they do not jump equally often, or there is no picture, the sound goes on where it was.
+    Sound and picture of a file jump together. A piece of sound is shifted like the picture, so that both stay in sync.
+    If they do not jump equally often, or there is no picture, the sound continues where it was.
     """
     if not clock_may_jump(container):
         return ()

@@ -1,4 +1,4 @@
-"""Open a media file, and which of its streams count."""
+"""Opens media files and selects their streams."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from lipsync_ray.io import storage
 from lipsync_ray.io.identity import check_unchanged
 
 Decoder = Literal["cpu", "cuda"]
-"""What decodes pictures: FFmpeg's own decoders; or a GPU's (NVDEC), for the codecs that it knows, and FFmpeg's for others."""
+"""Decoder of pictures: "cpu" for FFmpeg's own; "cuda" for NVDEC, with FFmpeg's for codecs that it lacks."""
 DECODERS: tuple[str, ...] = get_args(Decoder)
 
-# Names for which FFmpeg would take its demuxer of numbered pictures, which reads "%d", "*" and "[" as patterns and of an
-# animation the first picture alone; from memory, without a name, the content decides.
+# Extensions for which FFmpeg would use its demuxer of numbered pictures, which treats "%d", "*" and "[" as patterns and
+# reads only the first picture of an animation. Reading from memory, without a name, the content decides.
 _PICTURE_NAMES = (
     ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".tga",
 )  # fmt: skip
-# Texts that name other files, or other machines, and are played by reading those.
+# Playlist formats: text files that name other files or machines.
 _PLAYLISTS = frozenset({"hls", "dash", "concat", "sdp", "rtsp", "imf"})
-_PLAYLIST = "a playlist, which names other files; expected the media file itself"
+_PLAYLIST = "a playlist of other files; expected the media file itself"
 _PLAYLIST_SIGNS = (b"#EXTM3U", b"ffconcat", b"v=0\r\n", b"v=0\n")
-# What such a text may be opened by, before it is known to be one. A stream that this program reads has no protocol of its own.
+# Protocols that FFmpeg may use before a playlist is recognised. Streams that Python reads need none.
 _BY_PATH, _BY_STREAM = {"protocol_whitelist": "file"}, {"protocol_whitelist": "none"}
-ALPHA_MODE = "alpha_mode"  # of a stream of WebM or Matroska: "1" where packets have a second picture, the transparency
+ALPHA_MODE = "alpha_mode"  # WebM and Matroska tag: "1" if packets have a second picture for transparency
 _READS_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 _TS_DISCONT = 0x0200  # FFmpeg's AVFMT_TS_DISCONT: a format whose clock may jump (MPEG-TS and PS, Ogg)
 
@@ -48,9 +48,9 @@ def opened(url: str, decoder: Decoder = "cpu", planned: str = "") -> Iterator[An
 
     Raises
     ------
-    ProbeError : missing, empty, or not a media file; a playlist
-    ChangedError : another content
-    DecodeError : "cuda" where no GPU decodes
+    ProbeError : missing, empty, not a media file, or a playlist
+    ChangedError : the content changed
+    DecodeError : "cuda" without a GPU that decodes
     """
     with ExitStack() as stack:
         try:
@@ -58,20 +58,20 @@ def opened(url: str, decoder: Decoder = "cpu", planned: str = "") -> Iterator[An
                 source: Any = io.BytesIO(storage.read_bytes(url))
             else:
                 source = stack.enter_context(storage.opened(url))
-            reach = _BY_PATH if isinstance(source, str) else _BY_STREAM
+            protocols = _BY_PATH if isinstance(source, str) else _BY_STREAM
             device = HWAccel("cuda", allow_software_fallback=True) if decoder == "cuda" else None
-            container = av.open(source, metadata_errors="replace", options=reach, hwaccel=device)
+            container = av.open(source, metadata_errors="replace", options=protocols, hwaccel=device)
         except FileNotFoundError as error:
             raise ProbeError(f"{url}: no such file") from error
         except (av.error.FFmpegError, OSError, ValueError) as error:
             storage.check_version(url, error)
-            if decoder == "cuda":  # of a file that has been read before
+            if decoder == "cuda":  # the file was readable before
                 raise DecodeError(
-                    f"{url}: --decoder cuda, and no GPU decodes here ({error}); leave the option out to decode on CPUs"
+                    f"{url}: --decoder cuda, but no GPU decodes here ({error}); omit the option to decode on CPUs"
                 ) from error
             raise ProbeError(f"{url}: {_why_unreadable(url, error)}") from error
         with container:
-            # Behind the opening: a path that is replaced later leads here to the file that was opened.
+            # After opening: if the path is replaced later, the opened file is still this one.
             check_unchanged(url, planned, source)
             if container.format.name in _PLAYLISTS:
                 raise ProbeError(f"{url}: {_PLAYLIST}")
@@ -89,7 +89,7 @@ def _why_unreadable(url: str, error: Exception) -> str:
 
 
 def picture_streams(container: Any) -> list[Any]:
-    """The picture streams that are no cover images."""
+    """The picture streams, without cover images."""
     return [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
 
 
@@ -103,9 +103,9 @@ def main_stream(container: Any) -> Any:
 
 
 def packets_of(container: Any, stream: Any) -> Iterator[tuple[Any, Callable[[], Any]]]:
-    """A picture stream's packets, each with what decodes it into the frames that it completes.
+    """A picture stream's packets, each with a function that decodes it into the frames it completes.
 
-    The transparency of VP8 and VP9 is decoded too, where FFmpeg has libvpx: its own decoders leave it out.
+    Also decodes the transparency of VP8 and VP9 if FFmpeg has libvpx; FFmpeg's own decoders ignore it.
     """
     codec = stream.codec_context
     if stream.metadata.get(ALPHA_MODE) == "1" and (name := _READS_ALPHA.get(codec.name)) in av.codecs_available:
@@ -115,10 +115,10 @@ def packets_of(container: Any, stream: Any) -> Iterator[tuple[Any, Callable[[], 
 
 
 def clock_may_jump(container: Any) -> bool:
-    """Whether the format is one that is cut and glued together without its clock being set anew."""
+    """Whether files of the format may be concatenated with discontinuous clocks."""
     return bool(int(container.format.flags) & _TS_DISCONT)
 
 
 def kinds(container: Any) -> str:
-    """The kinds of its streams, for a message."""
+    """The types of its streams, for a message."""
     return ", ".join(stream.type or "unknown" for stream in container.streams) or "none"

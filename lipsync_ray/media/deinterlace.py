@@ -1,8 +1,8 @@
-"""Two fields a frame made one picture: FFmpeg's estdif, as many frames out as in.
+"""Deinterlaces with FFmpeg's estdif, as many frames out as in.
 
-It draws the lines of one field anew along the edges of the other, and looks at no other frame: a moving mouth keeps no
-comb and no ghost, and a frame is the same whatever range it is decoded in. (yadif and bwdif look at the frames before
-and after: they keep more of a still background, and combs where something moves fast.)
+It interpolates the lines of one field along the edges of the other and uses no other frame: a moving mouth has no
+combing and no ghost, and a frame does not depend on the decoded range. (yadif and bwdif use the frames before and
+after: they keep more of a still background, and combing in fast motion.)
 """
 
 from __future__ import annotations
@@ -15,27 +15,27 @@ import av
 import av.error
 
 
-def deinterlaced(placed: Iterator[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:
-    """The same places, with frames that are flagged as interlaced made progressive; the others as they are."""
+def deinterlaced(numbered: Iterator[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:
+    """Deinterlace frames that are flagged as interlaced; pass the others through."""
     graph: Any = None
     shape: tuple[Any, ...] = ()
-    places: deque[int] = deque()
+    numbers: deque[int] = deque()
     number = 0
-    for place, frame in placed:
+    for place, frame in numbered:
         found = (frame.width, frame.height, frame.format.name)
         if graph is not None and found != shape:
             graph.push(None)
-            yield from _pulled(graph, places)
+            yield from _pulled(graph, numbers)
             graph = None
         if graph is None:
             graph, shape, number = _graph(frame), found, 0
-        places.append(place)
-        frame.pts, number = number, number + 1  # the filter wants times that rise, whatever the file's are
+        numbers.append(place)
+        frame.pts, number = number, number + 1  # the filter needs rising timestamps
         graph.push(frame)
-        yield from _pulled(graph, places)
+        yield from _pulled(graph, numbers)
     if graph is not None:
         graph.push(None)
-        yield from _pulled(graph, places)
+        yield from _pulled(graph, numbers)
 
 
 def _graph(frame: Any) -> Any:
@@ -50,10 +50,10 @@ def _graph(frame: Any) -> Any:
     return graph
 
 
-def _pulled(graph: Any, places: deque[int]) -> Iterator[tuple[int, Any]]:
-    while places:
+def _pulled(graph: Any, numbers: deque[int]) -> Iterator[tuple[int, Any]]:
+    while numbers:
         try:
             frame = graph.pull()
         except (av.error.BlockingIOError, av.error.EOFError):
             return
-        yield places.popleft(), frame
+        yield numbers.popleft(), frame

@@ -1,4 +1,4 @@
-"""What a person wants to know of a media file before paying for its dub: format, size, rate, loudness."""
+"""Details of a media file for its user: format, size, rate, loudness."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from lipsync_ray.media.container import main_stream, opened
 from lipsync_ray.media.loudness import LoudnessMeter
 from lipsync_ray.media.notes import of_streams
 from lipsync_ray.media.probe import probe_video
-from lipsync_ray.media.silence import quiet_below
+from lipsync_ray.media.silence import silence_threshold
 from lipsync_ray.media.sound_probe import Sound, probe_audio
 
 F32 = NDArray[np.float32]
 
-FLOOR_DBFS = -120.0  # what digital silence is given as: its level has no logarithm
-_WINDOW_S = Fraction(1, 100)  # of a level that is compared with silence
+FLOOR_DBFS = -120.0  # level reported for digital silence
+_WINDOW_S = Fraction(1, 100)  # window of a level that is compared with silence
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,11 @@ class VideoDetails:
     url : where it is
     container : FFmpeg's names of the format
     codec : FFmpeg's name
-    profile : of the codec, where the stream says so
+    profile : of the codec, if known
     width, height : pixels, upright
     rotation : degrees to turn the stored pictures counter-clockwise to have them upright: 0, 90, 180 or 270
     pixel_format : FFmpeg's name
-    rate : frames/s on which this project numbers its frames: the stream's own, or its nominal rate where it varies
+    rate : frames/s of this project's frame grid: the stream's own, or its nominal rate if it varies
     average_rate : frames/s as stored: frames over duration, by the container
     varies : whether the distance between frames is not constant
     frames : as stored
@@ -48,7 +48,7 @@ class VideoDetails:
     still : a single picture
     mirrored : whether left and right are exchanged after the turn
     interlaced : whether its frames are two fields each
-    notes : what a person should know of what a dub cannot keep, one sentence each
+    notes : what a dub cannot keep, one sentence each
     """
 
     url: str
@@ -75,7 +75,7 @@ class VideoDetails:
 
 @dataclass(frozen=True)
 class AudioDetails:
-    """A file's audio stream (the default one, where there are several), decoded to its end.
+    """A file's audio stream (the default one of several), decoded to its end.
 
     Levels of more than two channels are those of FFmpeg's mix of them to two.
 
@@ -88,14 +88,15 @@ class AudioDetails:
     channels : number of them
     samples : per channel
     duration_s : seconds
-    bit_rate : bits/s of the stream, where the file says so
+    bit_rate : bits/s of the stream, if known
     peak_dbfs : the largest sample; 0 is full scale, −120 digital silence
     rms_dbfs : root mean square over all channels
-    silence : share of it, 0–1, that is silent: RMS over 10 ms below −45 dBFS, or below 22 dB under its loudness where that is less
-    loudness_lufs : integrated loudness by EBU R 128 (FFmpeg's ebur128); None where no 0.4 s are above −70 LUFS
-    sound : what the jobs know of it
-    voiced : share of it, 0–1, in which somebody speaks (Silero); None where nobody has listened
-    notes : which of several streams was taken, in one sentence
+    silence : share of it, 0–1, that is silent: RMS over 10 ms below −45 dBFS, or 22 dB below its loudness if that is
+        lower
+    loudness_lufs : integrated loudness by EBU R 128 (FFmpeg's ebur128); None if no 0.4 s are above −70 LUFS
+    sound : probe result that the jobs use
+    voiced : share of it, 0–1, with speech (Silero); None if not measured
+    notes : which of several streams is used, in one sentence
     """
 
     url: str
@@ -116,7 +117,7 @@ class AudioDetails:
 
 
 def get_video_details(url: str) -> VideoDetails:
-    """Look at a video or a picture; reads its index and one frame.
+    """Read a video's or picture's details from its index and one frame.
 
     Parameters
     ----------
@@ -209,7 +210,7 @@ class _Levels:
         self._rest = np.zeros(0, np.float32)
 
     def add(self, rate: int, block: F32) -> None:
-        """(channels, n) float32 more of the stream."""
+        """Add a block, (channels, n) float32."""
         self.squares += float(np.square(block, dtype=np.float64).sum())
         self.meter.add(rate, block)
         powers = np.concatenate((self._rest, np.square(block).mean(axis=0)))
@@ -219,7 +220,7 @@ class _Levels:
         self._rest = powers[count * length :]
 
     def silence(self, loudness_lufs: float | None) -> float:
-        """Share of silent windows; of a stream shorter than one, whether it is silent."""
-        threshold = 10 ** (quiet_below(loudness_lufs) / 10)
+        """Share of silent windows; for a stream shorter than one window, 0 or 1."""
+        threshold = 10 ** (silence_threshold(loudness_lufs) / 10)
         powers = np.concatenate((*self._powers, np.zeros(0, np.float32)))
         return float((powers < threshold).mean()) if len(powers) else float(self._rest.mean() < threshold)

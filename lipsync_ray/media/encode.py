@@ -1,4 +1,4 @@
-"""H.264 parts: pictures in, a small mp4 in memory out, every timestamp an exact multiple of one frame."""
+"""Encodes pictures as an H.264 mp4 in memory, with timestamps that are exact multiples of one frame."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from lipsync_ray.media.picture import YuvFrame
 
 # x264's result depends on its number of threads; a constant keeps a video the same on every machine.
 ENCODER_THREADS = 2
-# The AVX-512 code of x264 (core 165, as bundled in PyAV 18.1) reads memory that nobody wrote, in its macroblock tree, for
-# pictures whose width is no multiple of 128: the same pictures then become other bytes, and other pixels, in each process
-# (up to 17 grey levels). Without those instructions they do not, at the same size and speed: 0.999 to 1.001 × the bytes
-# at equal PSNR, 0.8 to 1.0 × the time on five real videos. `mbtree=0` mends it too, for 1.00 to 1.18 × the bytes; `asm=0`
-# does not (three of ten sizes still differ). 64-bit ARM code is not concerned (run under emulation, with and without
-# SVE). All by benchmarks/encoder.py. No other instruction set changes a byte: SSE4.2 and AVX2 give the same.
+# The AVX-512 code of x264 (core 165, as bundled in PyAV 18.1) reads uninitialised memory in its macroblock tree if the
+# width is not a multiple of 128: the same pictures then give other bytes and pixels in each process (up to 17 grey
+# levels). Without AVX-512 the result is deterministic, at the same size and speed: 0.999 to 1.001 × the bytes at equal
+# PSNR, 0.8 to 1.0 × the time on five real videos. `mbtree=0` helps too, for 1.00 to 1.18 × the bytes; `asm=0` does not
+# (three of ten sizes still differ). 64-bit ARM code is unaffected (run under emulation, with and without SVE). All by
+# benchmarks/encoder.py. No other instruction set changes a byte: SSE4.2 and AVX2 give the same.
 _WITHOUT_AVX512 = "asm=MMX2,SSE2Fast,SSSE3,SSE4.2,AVX,FMA3,BMI2,AVX2"
-_WITHOUT_TREE = "mbtree=0"  # where it cannot be known what an x86 processor has
+_WITHOUT_TREE = "mbtree=0"  # if the features of an x86 processor are unknown
 _CPU_INFO = Path("/proc/cpuinfo")
 PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
 
 
 @dataclass(frozen=True)
 class VideoCoding:
-    """How pictures become H.264.
+    """Settings of the H.264 encoder.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class VideoCoding:
 
 
 def encode(pictures: Iterable[YuvFrame], rate: Fraction, pixel_aspect: Fraction, coding: VideoCoding) -> bytes:
-    """An mp4 with one H.264 4:2:0 stream of these pictures, colour tags as theirs.
+    """Encode pictures to an mp4 with one H.264 4:2:0 stream that has their colour tags.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def encode(pictures: Iterable[YuvFrame], rate: Fraction, pixel_aspect: Fraction,
 
 @cache
 def x264_parameters() -> str:
-    """What makes x264 a function of its pictures on this machine, as `x264-params`; empty where it is one anyway."""
+    """`x264-params` that make x264 deterministic on this machine; empty if it already is."""
     if platform.machine().lower() not in {"x86_64", "amd64", "i686", "i386"}:
         return ""
     try:

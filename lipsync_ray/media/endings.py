@@ -1,4 +1,4 @@
-"""Whether a sound ends where its file says, or was cut off: by the file's own marks, which FFmpeg does not tell."""
+"""Detects truncated sound by marks in the file that FFmpeg does not report."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any
 from lipsync_ray.io import storage
 
 _HEAD, _TAIL = 65536, 65536 * 2  # bytes that are read; an Ogg page has 65,307 at most
-_LEAST_S = Fraction(3, 10)  # less is rounding, an encoder's delay, a chunk of tags
-_EARLY = Fraction(1, 20)  # of the length that a header says
-_UNKNOWN = {0, 0xFFFFFFFF, 0x7FFFFFFF}  # of a recorder that streams
+_LEAST_S = Fraction(3, 10)  # shorter differences are rounding, encoder delay or tags
+_EARLY = Fraction(1, 20)  # of the length in the header
+_UNKNOWN = {0, 0xFFFFFFFF, 0x7FFFFFFF}  # written by a streaming recorder
 _OGG_END = 4
 _MP3_KBITS = {
     1: (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
@@ -23,12 +23,12 @@ _MP3_HZ = (44100, 48000, 32000)
 
 
 def cut_off(url: str, container: Any, stream: Any, decoded_s: Fraction) -> str | None:
-    """One sentence where a sound was cut off, or its header tells another length; None where all is well or nothing is told.
+    """One sentence if a sound was cut off, or its header has another length; None if it is complete or unknown.
 
     Parameters
     ----------
-    container, stream : open, and read to the end or not at all: packets are read from here on
-    decoded_s : seconds of sound that it turned out to hold
+    container, stream : open; at the start or at the end: remaining packets are read here
+    decoded_s : seconds of decoded sound
     """
     kind = container.format.name
     if kind in ("wav", "w64"):
@@ -42,13 +42,13 @@ def cut_off(url: str, container: Any, stream: Any, decoded_s: Fraction) -> str |
         wanted = _mp3_bytes(last) if kind == "mp3" else _adts_bytes(last)
         return _in_the_middle(decoded_s) if wanted > len(last) else None
     if stream.duration:
-        told = Fraction(stream.duration * stream.time_base)
-        return _early(told, decoded_s) if told - decoded_s > max(_LEAST_S, told * _EARLY) else None
+        declared = Fraction(stream.duration * stream.time_base)
+        return _early(declared, decoded_s) if declared - decoded_s > max(_LEAST_S, declared * _EARLY) else None
     return None
 
 
-def _early(told: Fraction, ends: Fraction) -> str:
-    return f"its header says {float(told):.2f} s of sound, it ends at {float(ends):.2f} s: is it cut off?"
+def _early(declared: Fraction, ends: Fraction) -> str:
+    return f"its header says {float(declared):.2f} s of sound, it ends at {float(ends):.2f} s: is it cut off?"
 
 
 def _in_the_middle(ends: Fraction) -> str:
@@ -56,30 +56,30 @@ def _in_the_middle(ends: Fraction) -> str:
 
 
 def _of_wave(url: str) -> str | None:
-    """By the length of the chunk of samples."""
+    """Check the length of the data chunk."""
     size = storage.size(url)
     rate = 0
     for name, start, length in _chunks(storage.read_bytes(url, 0, min(_HEAD, size))):
         if name == b"fmt ":
             rate = length[1]
-        elif name == b"data" and rate and (told := length[0]) not in _UNKNOWN:
+        elif name == b"data" and rate and (declared := length[0]) not in _UNKNOWN:
             there = size - start
-            if told - there > max(_LEAST_S, Fraction(told, rate) * _EARLY) * rate:
-                return _early(Fraction(told, rate), Fraction(there, rate))
-            behind = storage.read_bytes(url, start + told, 8) if there - told > _LEAST_S * rate else b""
-            if behind and not _is_chunk(behind, there - told):
-                more = Fraction(there - told, rate)
+            if declared - there > max(_LEAST_S, Fraction(declared, rate) * _EARLY) * rate:
+                return _early(Fraction(declared, rate), Fraction(there, rate))
+            behind = storage.read_bytes(url, start + declared, 8) if there - declared > _LEAST_S * rate else b""
+            if behind and not _is_chunk(behind, there - declared):
+                more = Fraction(there - declared, rate)
                 return (
-                    f"its header says {float(Fraction(told, rate)):.2f} s of sound, {float(more):.2f} s more are in the file "
-                    "and not heard: is the header wrong?"
+                    f"its header says {float(Fraction(declared, rate)):.2f} s of sound, {float(more):.2f} s more are "
+                    "in the file and are not played: is the header wrong?"
                 )
     return None
 
 
 def _chunks(head: bytes) -> Iterator[tuple[bytes, int, tuple[int, int]]]:
-    """(name, start, (length, bytes a second where it tells the format)) of the chunks of a RIFF file's beginning."""
+    """(name, start, (length, bytes per second for the format chunk)) of the chunks at the beginning of a RIFF file."""
     if head[:4] != b"RIFF" or head[8:12] != b"WAVE":
-        return  # RF64 and W64 tell their lengths elsewhere, and FFmpeg keeps to them
+        return  # RF64 and W64 store lengths elsewhere, and FFmpeg respects them
     at = 12
     while at + 8 <= len(head):
         name, length = head[at : at + 4], struct.unpack_from("<I", head, at + 4)[0]
@@ -89,13 +89,13 @@ def _chunks(head: bytes) -> Iterator[tuple[bytes, int, tuple[int, int]]]:
 
 
 def _is_chunk(head: bytes, left: int) -> bool:
-    """Whether a chunk of other things begins there, so that the samples do end before it."""
-    head = head[1:] + b"\0" if head[:1] == b"\0" else head  # behind an odd length
+    """Whether another chunk begins there, so that the samples end before it."""
+    head = head[1:] + b"\0" if head[:1] == b"\0" else head  # padding after an odd length
     return bool(re.match(rb"[A-Za-z_][\w -]{3}", head)) and struct.unpack("<I", head[4:8])[0] <= left
 
 
 def _whole_ogg(url: str) -> bool:
-    """Whether the last page is whole, and says that it is the last."""
+    """Whether the last page is complete and flagged as the last."""
     size = storage.size(url)
     tail = storage.read_bytes(url, max(0, size - _TAIL), min(_TAIL, size))
     at = tail.rfind(b"OggS")
@@ -110,7 +110,7 @@ def _whole_ogg(url: str) -> bool:
 
 
 def _mp3_bytes(frame: bytes) -> int:
-    """Bytes that a frame of MPEG layer III should have, by its header; 0 where it is none."""
+    """Bytes that a frame of MPEG layer III should have, by its header; 0 if it is not one."""
     if len(frame) < 4 or frame[0] != 0xFF or frame[1] >> 5 != 7 or frame[1] >> 1 & 3 != 1:
         return 0
     version, rate, bits = frame[1] >> 3 & 3, frame[2] >> 2 & 3, frame[2] >> 4
@@ -123,7 +123,7 @@ def _mp3_bytes(frame: bytes) -> int:
 
 
 def _adts_bytes(frame: bytes) -> int:
-    """Bytes that a frame of AAC in ADTS should have, by its header; 0 where it is none."""
+    """Bytes that a frame of AAC in ADTS should have, by its header; 0 if it is not one."""
     if len(frame) < 7 or frame[0] != 0xFF or frame[1] >> 4 != 15:
         return 0
     return (frame[3] & 3) << 11 | frame[4] << 3 | frame[5] >> 5

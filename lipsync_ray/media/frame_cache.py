@@ -1,5 +1,5 @@
-"""Pictures that were decoded last, for who needs them next: the stage that composes after the one that crops, the dub
-into the next language.
+"""Caches the pictures decoded last for their next reader: the compose stage after the crop stage, or the dub into the
+next language.
 """
 
 from __future__ import annotations
@@ -13,47 +13,47 @@ from lipsync_ray.media import decode
 from lipsync_ray.media.picture import YuvFrame
 from lipsync_ray.media.probe import VideoInfo
 
-# Of one process. A segment of four seconds at 1080p is 300 MiB; one that does not fit is decoded by each who needs it.
-HELD_BYTES = 384 << 20
+# Per process. A segment of four seconds at 1080p is 300 MiB; one that does not fit is decoded again by each reader.
+CACHE_BYTES = 384 << 20
 
 _Range = tuple[str, tuple[int, ...]]
 
 
 class FrameCache:
-    """The pictures of the ranges that were read last, at most so many bytes. Safe for threads.
+    """The pictures of the ranges read last, up to `most` bytes. Thread-safe.
 
     Parameters
     ----------
-    most : bytes, those of ranges that are being read included
+    most : bytes, including ranges that are being read
     """
 
-    def __init__(self, most: int = HELD_BYTES) -> None:
+    def __init__(self, most: int = CACHE_BYTES) -> None:
         self._most = most
         self._bytes = 0
         self._ranges: OrderedDict[_Range, tuple[list[YuvFrame], int]] = OrderedDict()
         self._lock = threading.Lock()
 
     def pictures_at(self, content: str, info: VideoInfo, indices: Sequence[int]) -> Iterator[YuvFrame]:
-        """As :func:`lipsync_ray.media.decode.pictures_at`, from memory where they were read before.
+        """As :func:`lipsync_ray.media.decode.pictures_at`, from memory if they are cached.
 
         Parameters
         ----------
-        content : changes with what is in the video's file, whose name and size may stay
+        content : identity of the file's content
         """
         wanted = content, tuple(indices)
         with self._lock:
-            held = self._ranges.get(wanted)
-            if held is not None:
+            cached = self._ranges.get(wanted)
+            if cached is not None:
                 self._ranges.move_to_end(wanted)
-        return iter(held[0]) if held is not None else self._read(wanted, info)
+        return iter(cached[0]) if cached is not None else self._read(wanted, info)
 
     @property
     def bytes(self) -> int:
-        """What is held."""
+        """Bytes in use."""
         return self._bytes
 
     def _read(self, wanted: _Range, info: VideoInfo) -> Iterator[YuvFrame]:
-        """Decode a range; it is held when it was read to its end and has room."""
+        """Decode a range; cache it if it is read to its end and fits."""
         read: list[YuvFrame] | None = []
         size = 0
         complete = False
@@ -99,11 +99,11 @@ _sharing = threading.Lock()
 
 
 def shared_frame_cache() -> FrameCache:
-    """What the stages of this process share; it goes with the last of them."""
+    """The cache shared by the stages of this process; freed with the last of them."""
     global _shared
     with _sharing:
-        held = _shared() if _shared is not None else None
-        if held is None:
-            held = FrameCache()
-            _shared = weakref.ref(held)
-        return held
+        cached = _shared() if _shared is not None else None
+        if cached is None:
+            cached = FrameCache()
+            _shared = weakref.ref(cached)
+        return cached

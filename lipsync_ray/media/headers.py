@@ -1,4 +1,4 @@
-"""What a file's header says of it, without decoding anything: enough to plan with, and wrong where the header is."""
+"""Reads file headers without decoding: enough to estimate work; wrong if the header is."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ MICROSECONDS = Fraction(1, av.time_base)
 
 @dataclass(frozen=True)
 class Header:
-    """A file by its header.
+    """Data from a file's header.
 
     Attributes
     ----------
     codec : FFmpeg's name of the picture's codec
     megapixels : of a frame, as stored
-    rate : frames/s of the grid on which frames are numbered, as far as a header tells it
-    frames : on that grid, about; 1 of a still picture
+    rate : frames/s of the frame grid, as far as the header has it
+    frames : approximate number on that grid; 1 for a still picture
     still : a single picture
     """
 
@@ -71,7 +71,7 @@ def read_sound(url: str) -> Fraction:
 
 
 def _seconds(stream: Any, container: Any) -> Fraction:
-    """Of a stream, or of the whole file where the stream does not say."""
+    """Duration of a stream, or of the whole file if the stream has none."""
     if stream.duration:
         return Fraction(stream.duration * stream.time_base)
     return (container.duration or 0) * MICROSECONDS

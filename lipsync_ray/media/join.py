@@ -1,9 +1,9 @@
-"""Put a video together: the packets of its parts behind one another, and one audio track under them.
+"""Joins a video: concatenates the packets of its parts and adds one audio track.
 
-Nothing is encoded again. Each packet's presentation time is its frame number over the rate, so that no rounding of a
-container adds up (``ffmpeg -f concat`` drifts 0.6 ms at each join of 23.976 fps parts). Decoding times count packets from
-the delay that the stream's header allows for reordering: a part of one to three frames reorders less than the others, and
-its own decoding times would leave a hole, which editing programs call a varying rate.
+No picture is encoded again. A packet's presentation time is its frame number over the rate, so container rounding does
+not add up (``ffmpeg -f concat`` drifts 0.6 ms at each join of 23.976 fps parts). Decoding times count packets, starting
+at the reordering delay of the stream's header: a part of one to three frames reorders less, and its own decoding times
+would leave a gap, which editing programs report as a variable rate.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ _WARM_UP_S = Fraction(1, 10)
 
 @dataclass(frozen=True)
 class Part:
-    """Some of a video's frames, encoded.
+    """An encoded range of a video's frames.
 
     Attributes
     ----------
     start : number of its first frame in the video
-    read : fetches the mp4, or says which file it is, when its turn comes
+    read : called when the part is joined; returns the mp4's bytes or path
     """
 
     start: int
@@ -53,9 +53,9 @@ class Part:
 
 @dataclass(frozen=True)
 class AudioTrack:
-    """The audio to put under a video: `span` of a sound, cut or followed by silence to last `duration_s`.
+    """The audio of a video: `span` of a sound, cut or padded with silence to `duration_s`.
 
-    `language` is what the output's track says it is in, as the user wrote it.
+    `language` is the tag of the output's track, as the user wrote it.
     """
 
     sound: SoundTrack
@@ -66,7 +66,7 @@ class AudioTrack:
 
 @dataclass(frozen=True)
 class AudioCopy:
-    """The audio stream of a video, to be put under its pictures packet by packet, without encoding it again.
+    """The audio stream of a video, to be copied packet by packet without encoding.
 
     Attributes
     ----------
@@ -83,7 +83,7 @@ class AudioCopy:
 def join(
     parts: Iterable[Part], rate: Fraction, track: AudioTrack | AudioCopy | None, target: Path, comment: str = ""
 ) -> int:
-    """Write the mp4 ``target``; the number of its frames. Without a track it is silent.
+    """Write the mp4 ``target``; return the number of its frames. Without a track it is silent.
 
     Parameters
     ----------
@@ -91,8 +91,8 @@ def join(
 
     Raises
     ------
-    EncodeError : parts of different streams, or a part that holds a frame between two frame times
-    MediaError : the audio cannot be read any more
+    EncodeError : parts with different stream headers, or a part with a frame between two frame times
+    MediaError : the audio is no longer readable
     """
     frames = 0
     try:
@@ -125,7 +125,7 @@ def join(
                     for packet in source.demux(stream):
                         if packet.dts is None:
                             continue
-                        _place(packet, part.start, frames - delay, rate, video)
+                        _stamp(packet, part.start, frames - delay, rate, video)
                         sound.write_until(packet.dts / rate + _AUDIO_AHEAD_S)
                         out.mux(packet)
                         frames += 1
@@ -138,7 +138,7 @@ def join(
 
 
 def _muxing(rate: Fraction) -> dict[str, str]:
-    """Options of FFmpeg's mp4 muxer: durations in fractions of a frame, where its own milliseconds would be rounded."""
+    """Options of FFmpeg's mp4 muxer: durations in fractions of a frame instead of rounded milliseconds."""
     a_frame = rate.numerator
     return {"movflags": "+faststart", "movie_timescale": str(a_frame * -(-1000 // a_frame))}
 
@@ -157,12 +157,12 @@ def _sound(stack: ExitStack, container: Any, track: AudioTrack | AudioCopy | Non
 
 
 def may_copy(codec: str) -> bool:
-    """Whether an mp4 takes the packets of this audio codec as they are."""
+    """Whether an mp4 can contain packets of this audio codec."""
     return codec in MP4_AUDIO
 
 
 class _AudioCopier:
-    """Copies packets as far as the video has come."""
+    """Copies packets up to the video's current time."""
 
     def __init__(self, stack: ExitStack, container: Any, track: AudioCopy) -> None:
         source = stack.enter_context(opened(track.url, planned=track.content))
@@ -176,11 +176,11 @@ class _AudioCopier:
         self._next: Any = None
 
     def _belongs(self, packet: Any) -> bool:
-        """Whether a packet is of the time of the pictures, or the few that a decoder warms up with."""
+        """Whether a packet is within the pictures' time, or just before it to warm up the decoder."""
         return packet.dts is not None and packet.dts * packet.time_base - self._origin > -_WARM_UP_S
 
     def write_until(self, time_s: Fraction | None) -> None:
-        """Copy up to ``time_s``; to the end, where it is None."""
+        """Copy up to ``time_s``; to the end if None."""
         while True:
             packet = self._next or next(self._packets, None)
             self._next = None
@@ -196,17 +196,17 @@ class _AudioCopier:
             self._container.mux(packet)
 
 
-def _place(packet: Any, start: int, dts: int, rate: Fraction, video: Any) -> None:
-    """Put a part's packet at its frame of the video, to be decoded as number `dts`.
+def _stamp(packet: Any, start: int, dts: int, rate: Fraction, video: Any) -> None:
+    """Set a packet's times to its frame of the video, with decoding number `dts`.
 
     Parameters
     ----------
     start : the part's first frame
     """
-    place = packet.pts * packet.time_base * rate
-    if place.denominator != 1:
-        raise EncodeError(f"a packet {float(place)} frames after its part's start; expected a whole number")
-    packet.pts, packet.dts, packet.duration = start + int(place), dts, 1
+    index = packet.pts * packet.time_base * rate
+    if index.denominator != 1:
+        raise EncodeError(f"a packet {float(index)} frames after its part's start; expected a whole number")
+    packet.pts, packet.dts, packet.duration = start + int(index), dts, 1
     if packet.pts < dts:
         raise EncodeError(
             f"frame {packet.pts} is decoded {dts - packet.pts} frames after it is due; expected fewer B-frames"
@@ -216,7 +216,7 @@ def _place(packet: Any, start: int, dts: int, rate: Fraction, video: Any) -> Non
 
 
 class _AudioWriter:
-    """Encodes a track as far as the video has come, so that neither stream waits in memory for the other."""
+    """Encodes a track up to the video's current time, so that neither stream is buffered."""
 
     def __init__(self, container: Any, track: AudioTrack) -> None:
         self._container = container
@@ -237,7 +237,7 @@ class _AudioWriter:
         self._written = 0
 
     def write_until(self, time_s: Fraction | None) -> None:
-        """Encode up to ``time_s``; to the end and flush, where it is None."""
+        """Encode up to ``time_s``; to the end and flush if None."""
         goal = self._total if time_s is None else min(self._total, int(time_s * self._rate))
         while self._written < goal:
             self._write(self._next())
@@ -267,20 +267,20 @@ def join_committed(
     comment: str = "",
     finish: Callable[[Path], None] | None = None,
 ) -> None:
-    """Join committed parts under a sound and commit the mp4; the parts stay.
+    """Join committed parts with a sound and commit the mp4; the parts stay.
 
     Parameters
     ----------
     parts : (first frame, URL), in order
-    frames : that they must add up to
-    sources : (URL, identity) of the files they are made of, looked at once more before the video is committed
+    frames : expected total
+    sources : (URL, identity) of their source files, checked again before the video is committed
     comment : as for :func:`join`
-    finish : is given the file before it is committed
+    finish : called with the file before it is committed
 
     Raises
     ------
-    EncodeError : they do not
-    ChangedError : a source is another one
+    EncodeError : the number of frames differs
+    ChangedError : a source changed
     """
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / storage.name_of(url)

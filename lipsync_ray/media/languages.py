@@ -1,4 +1,4 @@
-"""One code for what people, files and tools call the same language, and the scripts that it is written in."""
+"""Language codes for the names that people, files and tools use, and scripts of languages."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import langcodes
 
-# Parts and neighbours of a language that tools do not tell apart
+# Variants and related languages that tools do not distinguish
 _SAME = {"nn": "no", "nb": "no", "cmn": "zh", "yue": "zh", "fil": "tl"}
 # Scripts by the first words of their letters' Unicode names
 LATIN = "LATIN"
@@ -19,14 +19,14 @@ _SEVERAL = {
     "Hans": {"CJK", "BOPOMOFO"},
     "Hant": {"CJK", "BOPOMOFO"},
 }
-_LETTERS = 2  # of a script in a word: a single one may be a sign, such as π
+_LETTERS = 2  # of a script in a word: a single letter may be a symbol, such as π
 
 
 @lru_cache(maxsize=4096)
 def code_of(name: str) -> str:
     """ISO 639-1 (where there is none, 639-3) of a language: "ko" of "KO", "kor", "ko-KR", "Korean" and "한국어".
 
-    A name that means no language is given back in lower case.
+    An unknown name is returned in lower case.
     """
     plain = name.strip().lower().replace("_", "-")
     first = plain.split("-")[0]
@@ -40,12 +40,12 @@ def code_of(name: str) -> str:
 
 
 def is_known(name: str) -> bool:
-    """Whether the name means a language."""
+    """Whether the name is that of a language."""
     return langcodes.tag_is_valid(code_of(name)) and code_of(name) != "und"
 
 
 def three_letters(name: str) -> str | None:
-    """ISO 639-2 code of a language, as a track of an mp4 carries it; None of a name that means no language."""
+    """ISO 639-2 code of a language, for an mp4 track; None if the name is unknown."""
     if not is_known(name):
         return None
     try:
@@ -55,16 +55,16 @@ def three_letters(name: str) -> str | None:
 
 
 def scripts_in(text: str) -> Counter[str]:
-    """How many letters of a text are of each script, by the first words of their Unicode names: "LATIN", "HANGUL", …"""
+    """Count a text's letters by script, by the first words of their Unicode names: "LATIN", "HANGUL", …"""
     return Counter(unicodedata.name(sign, "?").split()[0] for sign in text if sign.isalpha())
 
 
 def strange_scripts(text: str, language: str) -> tuple[str, ...]:
-    """Scripts of a text's letters that its language is not written in, "Hangul" for one; Latin letters belong everywhere.
+    """Scripts in a text that its language does not use, such as "Hangul"; Latin letters are always allowed.
 
     Parameters
     ----------
-    language : of the text. Beside Latin and East Asian ones, the script that the text has most of is taken for its own
+    language : of the text. Except for Latin and East Asian scripts, the text's most frequent script counts as its own
     """
     text = unicodedata.normalize("NFKC", text)
     found = scripts_in(text)

@@ -1,6 +1,7 @@
-"""The sound of a dub that is written line by line: each line in its slot, all of them mixed to one track.
+"""Mixes the sound of a dub that is given line by line: each line in its slot, all in one track.
 
-A line that lasts longer than its slot is cut, spoken faster, or runs on. Faster is FFmpeg's atempo, which keeps the pitch.
+A line longer than its slot is cut, sped up, or overlaps the next. Speeding up uses FFmpeg's atempo, which keeps the
+pitch.
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ from lipsync_ray.media.mixer import STEREO
 F32 = NDArray[np.float32]
 
 Fit = Literal["cut", "stretch", "overlap"]
-"""What becomes of a line that is longer than its slot."""
+"""How to treat a line that is longer than its slot."""
 
-PEAK = 10 ** (-1 / 20)  # of a mix whose lines together would exceed full scale: −1 dB
-_FADE_S = Fraction(1, 50)  # at the end of what is cut: no click
+PEAK = 10 ** (-1 / 20)  # of a mix that would exceed full scale: −1 dB
+_FADE_S = Fraction(1, 50)  # fade at a cut, against clicks
 _BLOCK = 1 << 16  # samples
 _MOST_TEMPO = 100.0  # of one atempo
 
@@ -39,8 +40,8 @@ class Line:
 
     Attributes
     ----------
-    sound : whose `span`, in its own samples, is said
-    rate : Hz of that
+    sound, span : the recording, and its range in samples
+    rate : sample rate of the recording in Hz
     start_s, end_s : the slot
     """
 
@@ -52,19 +53,19 @@ class Line:
 
     @property
     def lasts_s(self) -> Fraction:
-        """How long it is, as recorded."""
+        """Duration of the recording."""
         return Fraction(self.span.stop - self.span.start, self.rate)
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """How a line is said.
+    """How a line is fitted into its slot.
 
     Attributes
     ----------
-    tempo : times its own; 1 or more
-    end_s : when it is over
-    cut_s : how much of its end is not said, at that tempo
+    tempo : speed-up factor, 1 or more
+    end_s : its end
+    cut_s : seconds cut off its end, at that tempo
     """
 
     tempo: float
@@ -73,11 +74,11 @@ class Fitted:
 
 
 def fitted(line: Line, fit: Fit, most: float) -> Fitted:
-    """How a line comes into its slot; one that is no longer is said as it is.
+    """Fit a line into its slot; one that is short enough is unchanged.
 
     Parameters
     ----------
-    most : tempo of "stretch"; what is longer even so is cut
+    most : largest tempo of "stretch"; the rest is cut
     """
     slot = line.end_s - line.start_s
     if line.lasts_s <= slot:
@@ -90,10 +91,10 @@ def fitted(line: Line, fit: Fit, most: float) -> Fitted:
 
 
 def mixed(lines: Sequence[Line], how: Sequence[Fitted], lasts_s: Fraction) -> Iterator[tuple[int, F32]]:
-    """(sample rate, (channels, n) float32) of the mix, in pieces; silence where nobody speaks, and up to its end.
+    """(sample rate, (channels, n) float32) of the mix, in pieces; silent between and after the lines.
 
-    Where lines overlap they are added. A mix that would exceed full scale by that is turned down as a whole, to −1 dB; a
-    recording that is beyond full scale alone is left as it is.
+    Overlapping lines are added. If the sum exceeds full scale, the whole mix is attenuated to −1 dB; a single recording
+    beyond full scale is unchanged.
 
     Parameters
     ----------
@@ -110,7 +111,7 @@ def mixed(lines: Sequence[Line], how: Sequence[Fitted], lasts_s: Fraction) -> It
         loudest = 0.0
         for line, one in zip(lines, how, strict=True):
             at, end = round(line.start_s * rate), min(round(one.end_s * rate), length)
-            for block in _said(line, one, rate, end - at):
+            for block in _blocks_of(line, one, rate, end - at):
                 loudest = max(loudest, float(np.abs(block).max(initial=0)))
                 whole[at : at + block.shape[1]] += block.T
                 at += block.shape[1]
@@ -120,8 +121,8 @@ def mixed(lines: Sequence[Line], how: Sequence[Fitted], lasts_s: Fraction) -> It
             yield rate, np.ascontiguousarray((whole[at : min(length, at + _BLOCK)] * np.float32(gain)).T)
 
 
-def _said(line: Line, how: Fitted, rate: int, most: int) -> Iterator[F32]:
-    """(2, n) float32 of a line at a sample rate, `most` samples of it, faded where that cuts it off."""
+def _blocks_of(line: Line, how: Fitted, rate: int, most: int) -> Iterator[F32]:
+    """(2, n) float32 of a line at a sample rate, up to `most` samples, faded out at a cut."""
     fade = min(round(_FADE_S * rate), most) if how.cut_s else 0
     ramp = np.linspace(1, 0, fade, endpoint=False, dtype=np.float32)
     at = 0
@@ -174,11 +175,11 @@ def _pulled(sink: Any) -> Iterator[F32]:
         except (av.error.BlockingIOError, av.error.EOFError):
             return
         block = np.asarray(frame.to_ndarray(), np.float32)
-        yield np.repeat(block, STEREO // len(block), axis=0)  # at its level, which FFmpeg would lower by 3 dB
+        yield np.repeat(block, STEREO // len(block), axis=0)  # at its own level; FFmpeg would lower it by 3 dB
 
 
 def write_mix(lines: Sequence[Line], how: Sequence[Fitted], lasts_s: Fraction, path: Path) -> None:
-    """Write the mix as a WAV file of 32-bit floats, which no sum of lines clips.
+    """Write the mix as a WAV file of 32-bit floats, which cannot clip.
 
     Raises
     ------

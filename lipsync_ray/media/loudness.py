@@ -1,4 +1,4 @@
-"""How loud a sound is, by EBU R 128 (ITU-R BS.1770-4), measured by FFmpeg's ebur128; and what brings it to a wanted level."""
+"""Loudness by EBU R 128 (ITU-R BS.1770-4), measured with FFmpeg's ebur128, and gain to a target level."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 F32 = NDArray[np.float32]
 
-FLOOR_LUFS = -70.0  # EBU R 128's absolute gate: quieter blocks count for nothing
+FLOOR_LUFS = -70.0  # EBU R 128's absolute gate: quieter blocks are ignored
 BLOCK_S = Fraction(2, 5)  # of one momentary loudness; there is one every tenth of a second
-MOST_GAIN_DB = 75.0  # what lies deeper than this under a wanted level stays quiet
-_BELOW_LOUDEST = 50.0  # LU: the absolute gate of a sound whose level may be any; speech peaks near −20 LUFS
+MOST_GAIN_DB = 75.0  # limit of the gain
+_BELOW_LOUDEST = 50.0  # LU below the loudest block: gate for a sound of unknown level; speech peaks near −20 LUFS
 _RELATIVE_GATE = 10.0  # LU
 _HOP_S = Fraction(1, 10)
 
@@ -35,7 +35,7 @@ class LoudnessMeter:
         self._first: list[F32] = []  # of a sound that is shorter than one block
 
     def add(self, rate: int, block: F32) -> None:
-        """(channels, n) float32 more of the sound, one or two channels; full scale is 1, and may be exceeded."""
+        """Add (channels, n) float32, one or two channels; full scale is 1, and may be exceeded."""
         if not block.shape[1]:
             return
         if self._samples < BLOCK_S * rate:
@@ -43,14 +43,14 @@ class LoudnessMeter:
         self._push(rate, block)
 
     def loudness(self, absolute: float | None = FLOOR_LUFS) -> float | None:
-        """LUFS of all so far; None where every block is below the gate.
+        """LUFS of the sound so far; None if every block is below the gate.
 
         A sound shorter than 0.4 s is measured as if it were repeated.
 
         Parameters
         ----------
-        absolute : the gate in LUFS; None puts it 50 LU under the loudest block, so that a recording that is turned up or
-            down by x dB has x LU more or less, however quiet it is
+        absolute : the gate in LUFS; None sets it 50 LU below the loudest block, so that a gain of x dB changes the
+            result by x LU, however quiet the sound
         """
         if not self._samples:
             return None
@@ -83,7 +83,7 @@ def gain_db(loudness: float | None, wanted: float) -> float:
 
 
 def amplified(blocks: Iterable[F32], decibels: float) -> Iterator[F32]:
-    """The sound, louder or softer; what then exceeds full scale stays as it is."""
+    """Apply a gain; samples beyond full scale are not clipped."""
     factor = np.float32(10 ** (decibels / 20))
     return (block * factor for block in blocks)
 
@@ -97,12 +97,12 @@ def _gated(momentary: NDArray[np.float64], gate: float) -> float | None:
 
 
 def _mean(loudness: NDArray[np.float64]) -> float:
-    """Of powers, as the standard takes it; its constant −0.691 cancels out."""
+    """Mean of powers, as in the standard; its constant −0.691 cancels out."""
     return float(10 * np.log10(np.mean(10 ** (loudness / 10))))
 
 
 def _graph(rate: int, layout: str) -> tuple[Any, Any, Any]:
-    """An FFmpeg graph that measures, and its ends; they do not keep the graph alive."""
+    """An FFmpeg graph with a meter, its source and sink; the latter do not keep the graph alive."""
     graph = av.filter.Graph()
     source = graph.add_abuffer(sample_rate=rate, layout=layout, format="fltp", time_base=Fraction(1, rate))
     meter = graph.add("ebur128", "metadata=1")

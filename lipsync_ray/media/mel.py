@@ -77,7 +77,7 @@ def mel_blocks(blocks: Iterable[F32]) -> Iterator[F32]:
             pending = emphasised[1 : half + 1][::-1]
             started = True
         pending = np.concatenate((pending, emphasised))
-        # The last half window is kept back: the end of the clip is reflected in it.
+        # Keep the last half window: the end of the clip is reflected in it.
         ready = (len(pending) - half - 1 - N_FFT) // HOP + 1
         if ready >= _BLOCK_COLUMNS:
             yield from _columns(pending, ready)
@@ -130,7 +130,7 @@ def windows(
     silent_end: bool = False,
     silence: float = SILENCE,
 ) -> F32:
-    """The windows of some frames, cut from a stretch of a clip's mel or other features.
+    """Windows of frames, cut from a range of a clip's mel or other features.
 
     Columns before the clip are silence. A window that would run past the clip's end is moved back to the last
     ``step`` columns, as in the original (which then stops; here every frame gets one).
@@ -142,8 +142,8 @@ def windows(
     first : number of the first column of ``mel``
     total : columns of the whole clip
     step : columns of a window
-    silent_end : a window that would run past the clip's end stays where it is, and hears silence there
-    silence : what every band has there
+    silent_end : do not move a window that runs past the clip's end, but fill it with silence
+    silence : value of every band in silence
 
     Returns
     -------
@@ -154,10 +154,10 @@ def windows(
         ends = np.minimum(ends, max(total, step))
     picked = ends[:, None] - step + np.arange(step)[None, :]
     inside = (picked >= 0) & (picked < total)
-    held = (
+    inner = (
         mel[np.clip(picked - first, 0, max(len(mel) - 1, 0))]
         if len(mel)
         else np.zeros((*picked.shape, mel.shape[1]), np.float32)
     )
-    out = np.where(inside[..., None], held, np.float32(silence))
+    out = np.where(inside[..., None], inner, np.float32(silence))
     return np.ascontiguousarray(out.transpose(0, 2, 1), dtype=np.float32)

@@ -66,7 +66,7 @@ def mfcc_blocks(blocks: Iterable[Samples]) -> Iterator[F64]:
         earlier = np.concatenate(([0.0 if before is None else before], raw[:-1]))
         pending = np.concatenate((pending, raw - PRE_EMPHASIS * earlier))
         before = float(raw[-1])
-        ready = (len(pending) - WINDOW - 1) // HOP  # the last window is kept back: the end may have to be filled up
+        ready = (len(pending) - WINDOW - 1) // HOP  # keep the last window: the end may need padding
         if ready >= _BLOCK_COLUMNS:
             yield from _columns(pending, ready)
             begun = True

@@ -1,4 +1,4 @@
-"""Sound of any format, even one that changes on the way, brought to one sample rate and one or two channels."""
+"""Converts sound of any, even changing, format to one sample rate and one or two channels."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ STEREO = 2
 
 
 class Mixer:
-    """Brings frames of any format to one sample rate and to one or two channels, even where the format changes.
+    """Converts frames of any, even changing, format to one sample rate and one or two channels.
 
-    One channel of more than two is FFmpeg's own mix, in which the centre keeps its level; of two it is their mean.
+    More than two channels become one by FFmpeg's own mix, which keeps the centre's level; two by their mean.
 
     Parameters
     ----------
-    rate : Hz of what comes out
+    rate : of the output in Hz
     channels : 1 or 2
     """
 
@@ -38,11 +38,11 @@ class Mixer:
             self._format = found
             layout = "mono" if count == 1 or (count > STEREO and self.channels == 1) else "stereo"
             self._resampler = av.AudioResampler(format="fltp", layout=layout, rate=self.rate)
-        frame.pts = None  # times are kept by who calls; the resampler would fill gaps by its own
+        frame.pts = None  # the caller tracks time; the resampler would fill gaps itself
         yield from map(self._shaped, self._resampler.resample(frame))
 
     def rest(self) -> Iterator[F32]:
-        """What the resampler still holds."""
+        """Flush the resampler."""
         if self._resampler is not None:
             yield from map(self._shaped, self._resampler.resample(None))
             self._resampler = None

@@ -1,4 +1,4 @@
-"""What a person should know of a file that this project cannot keep as it is: one sentence each, for the row."""
+"""Warnings about properties of a file that a dub cannot keep: one sentence each, for the row."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from lipsync_ray.media.picture import known_matrix
 from lipsync_ray.media.sound_probe import Sound
 from lipsync_ray.media.speech_mel import USUAL_SPEECH_LUFS
 from lipsync_ray.media.stamps import Stamps
-from lipsync_ray.media.transparency import has_alpha, shows_through
+from lipsync_ray.media.transparency import has_alpha, is_transparent
 
 _PQ, _HLG = 16, 18  # ITU-T H.273 transfer characteristics of HDR
 FAINT_LUFS = -40.0
-_CLIPPED = 0.01  # of the samples: less is not heard
+_CLIPPED = 0.01  # share of the samples: less is inaudible
 _NO_VOICE = 0.5  # of the sound
-_ENDS_EARLY_S = Fraction(3, 10)  # a header that says more by this and a twentieth is told
+_ENDS_EARLY_S = Fraction(3, 10)  # a header that exceeds the content by this and a twentieth gives a warning
 
 
 def of_container(container: Any, stream: Any, stamps: Stamps) -> tuple[str, ...]:
-    """What else is in a file and does not come along, and a header that says more than there is."""
+    """Content of a file that is not copied, and a header longer than the content."""
     found = []
     others = []
     subtitles = len(container.streams.subtitles)
@@ -40,23 +40,23 @@ def of_container(container: Any, stream: Any, stamps: Stamps) -> tuple[str, ...]
         found.append(f"not carried over: {', '.join(others)}")
     if container.duration and not stamps.joins and stamps.packets > 1:
         end = stamps.ends_s - Fraction(container.start_time or 0, 1_000_000)
-        said = Fraction(container.duration, 1_000_000)
-        if said - end > max(_ENDS_EARLY_S, said / 20):
-            found.append(f"its header says {float(said):.2f} s, it ends at {float(end):.2f} s: is it cut off?")
+        declared = Fraction(container.duration, 1_000_000)
+        if declared - end > max(_ENDS_EARLY_S, declared / 20):
+            found.append(f"its header gives {float(declared):.2f} s, it ends at {float(end):.2f} s: is it cut off?")
     return tuple(found)
 
 
 def of_order(order: str, joins: int, frames: int, rate: Fraction) -> tuple[str, ...]:
-    """That a file's times are not what its frames are numbered by."""
+    """A warning if frames are not numbered by the file's times."""
     if order == "joined":
-        return (f"its clock is set anew {joins} time{'s' * (joins > 1)}; the pieces were put together in file order",)
+        return (f"its clock is reset {joins} time{'s' * (joins > 1)}; the pieces were joined in file order",)
     if order == "count":
         return (f"it has no times, or wrong ones; its {frames} frames were counted, at {float(rate):.5g} a second",)
     return ()
 
 
 def of_frames(frame: Any, stream: Any, interlaced: bool) -> tuple[str, ...]:
-    """What is lost of its pictures on the way to 8-bit 4:2:0 progressive."""
+    """What the conversion to progressive 8-bit 4:2:0 loses."""
     found = []
     if interlaced:
         found.append("interlaced: it was deinterlaced, as many frames as before")
@@ -64,40 +64,36 @@ def of_frames(frame: Any, stream: Any, interlaced: bool) -> tuple[str, ...]:
     depth = max((component.bits for component in frame.format.components), default=8)
     if transfer in (_PQ, _HLG):
         name = "PQ" if transfer == _PQ else "HLG"
-        found.append(f"HDR ({name}): kept with its tags, but in 8 bits, so bands may show in smooth places")
+        found.append(f"HDR ({name}): kept with its tags, but in 8 bits, so smooth areas may show banding")
     elif depth > 8:
         found.append(f"{depth} bits a sample: 8 are kept")
     palette = len(frame.format.components) == 1
-    if shows_through(frame) or (stream.frames > 1 and has_alpha(frame) and not palette):
-        found.append("where it is transparent, a plain grey ground is shown")
+    if is_transparent(frame) or (stream.frames > 1 and has_alpha(frame) and not palette):
+        found.append("its transparent areas are shown grey")
     elif stream.metadata.get(ALPHA_MODE) == "1" and not has_alpha(frame):
-        found.append("its transparency cannot be read here: what is stored behind it is shown")
+        found.append("its transparency cannot be read here: the pixels stored under it are shown")
     if not frame.format.is_rgb and not known_matrix(int(frame.colorspace)):
-        found.append(
-            f"its colour matrix (code {int(frame.colorspace)}) is not understood: faces may have other colours"
-        )
+        found.append(f"its colour matrix (code {int(frame.colorspace)}) is unknown: colours of faces may be wrong")
     return tuple(found)
 
 
 def of_size(stored: tuple[int, int], size: tuple[int, int]) -> tuple[str, ...]:
-    """That a picture is shrunk."""
+    """A warning if a picture was shrunk."""
     if stored == size:
         return ()
     return (f"{stored[0]} × {stored[1]} pixels were shrunk to {size[0]} × {size[1]}: players show no larger video",)
 
 
 def of_sound(sound: Sound, voiced: float | None) -> tuple[str, ...]:
-    """What is odd about a sound, whatever draws the lips.
+    """Warnings about a sound, for every model.
 
     Parameters
     ----------
-    voiced : share of it, 0–1, in which somebody speaks; None where nobody has listened
+    voiced : share of it, 0–1, with speech; None if not measured
     """
     found = [sound.cut_off] if sound.cut_off else []
     if sound.cancels:
-        found.append(
-            "the two channels of its sound are each other's opposites and cancel out; the lips follow the left one"
-        )
+        found.append("the two channels of its sound are in opposite phase and cancel out; the lips follow the left one")
     if sound.loudness_lufs is None:
         return tuple(found)
     if voiced is not None and 1 - voiced >= _NO_VOICE:
@@ -106,23 +102,23 @@ def of_sound(sound: Sound, voiced: float | None) -> tuple[str, ...]:
         level = f"{sound.loudness_lufs:.0f}".replace("-", "−")
         found.append(f"its sound is very quiet: {level} LUFS, speech is usually near −23")
     if sound.clipped >= _CLIPPED:
-        found.append(f"its sound is clipped: {100 * sound.clipped:.0f} % of its samples are cut off")
+        found.append(f"its sound is clipped: {100 * sound.clipped:.0f} % of its samples")
     return tuple(found)
 
 
 def of_level(sound: Sound) -> tuple[str, ...]:
-    """That speech which a model hears at the level of the file is far louder or quieter than speech usually is."""
+    """A warning if speech is unusually loud or quiet, for a model that uses the file's own level."""
     low, high = USUAL_SPEECH_LUFS
     if sound.loudness_lufs is None or low <= sound.loudness_lufs <= high:
         return ()
     return (
-        f"its sound has {sound.loudness_lufs:.0f} LUFS, and this model hears it as loud as it is: lips may move too much or too "
-        f"little. Speech usually has {low:.0f} to {high:.0f}".replace("-", "−"),
+        f"its sound has {sound.loudness_lufs:.0f} LUFS, and this model does not normalise loudness: lips may move "
+        f"too much or too little. Speech usually has {low:.0f} to {high:.0f}".replace("-", "−"),
     )
 
 
-def of_streams(streams: Sequence[str], taken: str) -> tuple[str, ...]:
-    """Which of several audio streams was taken."""
+def of_streams(streams: Sequence[str], used: str) -> tuple[str, ...]:
+    """Which of several audio streams is used."""
     if len(streams) < 2:
         return ()
-    return (f"it has {len(streams)} audio streams ({', '.join(streams)}); {taken} is taken",)
+    return (f"it has {len(streams)} audio streams ({', '.join(streams)}); {used} is used",)

@@ -1,4 +1,4 @@
-"""How a stored picture is turned and mirrored to stand upright: the eight ways of a display matrix and of EXIF."""
+"""Rotation and mirroring that bring a stored picture upright: the eight orientations of display matrices and EXIF."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lipsync_ray.errors import ProbeError
 
 @dataclass(frozen=True)
 class Orientation:
-    """What is done to a stored picture.
+    """Transformation of a stored picture.
 
     Attributes
     ----------
@@ -26,13 +26,13 @@ class Orientation:
     mirrored: bool = False
 
     def upright(self, picture: NDArray[Any]) -> NDArray[Any]:
-        """(h, w, …) pixels as they are shown; a view."""
+        """(h, w, …) upright pixels; a view."""
         turned = np.rot90(picture, self.rotation // 90)
         return turned[:, ::-1] if self.mirrored else turned
 
     @property
     def swaps_sides(self) -> bool:
-        """Whether width and height change places."""
+        """Whether width and height are exchanged."""
         return self.rotation % 180 != 0
 
 
@@ -49,16 +49,16 @@ _BY_EXIF = {
     8: Orientation(90),
 }
 # (a, b, c, d) of ISO 14496-12's matrix: a stored point (x, y) is shown at (a·x + c·y, b·x + d·y), y downwards
-_TURNS = {0: (1, 0, 0, 1), 90: (0, -1, 1, 0), 180: (-1, 0, 0, -1), 270: (0, 1, -1, 0)}
+_ROTATIONS = {0: (1, 0, 0, 1), 90: (0, -1, 1, 0), 180: (-1, 0, 0, -1), 270: (0, 1, -1, 0)}
 _BY_MATRIX = {
     (-a if mirrored else a, b, -c if mirrored else c, d): Orientation(rotation, mirrored)
-    for rotation, (a, b, c, d) in _TURNS.items()
+    for rotation, (a, b, c, d) in _ROTATIONS.items()
     for mirrored in (False, True)
 }
 
 
 def of_exif(value: int) -> Orientation:
-    """The orientation of an EXIF tag; as stored where its value means nothing."""
+    """The orientation of an EXIF tag; as stored for an invalid value."""
     return _BY_EXIF.get(value, AS_STORED)
 
 
@@ -72,9 +72,9 @@ def of_matrix(matrix: bytes) -> Orientation:
     a, b, _, c, d = (value / 65536 for value in np.frombuffer(matrix, "<i4")[:5].tolist())
     scale = math.hypot(a, b) or 1.0
     signs = tuple(round(value / scale) for value in (a, b, c, d))
-    turn = math.degrees(math.atan2(b, a))
-    if signs not in _BY_MATRIX or abs(turn - round(turn / 90) * 90) > 1:
-        raise ValueError(f"turned by {-turn % 360:.0f}°")
+    angle = math.degrees(math.atan2(b, a))
+    if signs not in _BY_MATRIX or abs(angle - round(angle / 90) * 90) > 1:
+        raise ValueError(f"turned by {-angle % 360:.0f}°")
     return _BY_MATRIX[signs]
 
 

@@ -23,9 +23,9 @@ from lipsync_ray.media.picture import RGB_AS, Colour
 from lipsync_ray.media.stamps import DEFAULT_RATE, FASTEST, Stamps, nearest, pick_rate, read_stamps
 
 DEFAULT_STILL_RATE = DEFAULT_RATE
-LOOKED_AT = 48  # first frames, decoded to see whether their times are in the order in which they are shown
-HELD_S = 10  # seconds of frames that need not be there …
-HELD_SHARE = 3  # … or so many for each that is, before a plan is refused as nonsense
+CHECKED_FRAMES = 48  # first frames, decoded to see whether their times are in the order in which they are shown
+MISSING_S = 10  # seconds of frames that need not be there …
+MISSING_SHARE = 3  # … or so many for each that is, before a plan is refused as nonsense
 _RGB_MATRIX = 0
 _PALETTE = "pal8"
 
@@ -126,7 +126,7 @@ def probe_video(url: str, still_rate: Fraction = DEFAULT_STILL_RATE, content: st
     with opened(url, planned=content) as container:
         stream = _picture_stream(container, url)
         stamps = read_stamps(container, stream)
-        told = notes.of_container(container, stream, stamps)
+        container_notes = notes.of_container(container, stream, stamps)
         if not stamps.packets:
             raise ProbeError(f"{url}: no frames in its {stream.codec_context.name} stream")
         still = stamps.packets == 1 or stills.is_jpeg_name(url)
@@ -134,11 +134,13 @@ def probe_video(url: str, still_rate: Fraction = DEFAULT_STILL_RATE, content: st
         missing = stream.frames - stamps.packets - stamps.hidden
         if not still and missing > max(2, stream.frames // 100):
             raise ProbeError(f"{url}: cut off: {stream.frames} frames declared, {stamps.packets + stamps.hidden} there")
-    orientation = stills.look_whole(url) if picture else None
+    orientation = stills.read_whole(url) if picture else None
     with opened(url, planned=content) as container:
         stream = main_stream(container)
-        first = _Look(url, container, stream)
-        counted = not stamps.told or not first.rising or (not still and stills.is_picture_format(container.format.name))
+        first = _FirstFrames(url, container, stream)
+        counted = (
+            not stamps.has_times or not first.rising or (not still and stills.is_picture_format(container.format.name))
+        )
         order: Order = "count" if counted else "joined" if stamps.joins else "stamps"
         if still:
             rate, frames, varies = still_rate, 1, False
@@ -173,7 +175,7 @@ def probe_video(url: str, still_rate: Fraction = DEFAULT_STILL_RATE, content: st
             order=order,
             joins=stamps.joins if order == "joined" else (),
             notes=(
-                *told,
+                *container_notes,
                 *notes.of_order(order, len(stamps.joins), frames, rate),
                 *notes.of_frames(first.frame, stream, first.interlaced and not still),
                 *notes.of_size(stored, size),
@@ -210,7 +212,7 @@ def _grid(url: str, stamps: Stamps, stream: Any) -> tuple[Fraction, int, bool]:
         )
     frames = nearest((times[-1] - times[0]) * time_base * rate)
     frames += max(1, nearest((stamps.last_duration or 0) * time_base * rate))
-    if frames - stamps.packets > max(int(HELD_S * rate), HELD_SHARE * stamps.packets):
+    if frames - stamps.packets > max(int(MISSING_S * rate), MISSING_SHARE * stamps.packets):
         raise ProbeError(
             f"{url}: its times span {float((times[-1] - times[0]) * time_base):.0f} s, which is {frames} frames at "
             f"{float(rate):.4g} frames/s, but it holds {stamps.packets}; give it true times: "
@@ -220,7 +222,7 @@ def _grid(url: str, stamps: Stamps, stream: Any) -> tuple[Fraction, int, bool]:
     return rate, frames, (max(steps) - min(steps)) * time_base > Fraction(1, 2) / rate
 
 
-class _Look:
+class _FirstFrames:
     """A stream's first frames, decoded from its beginning.
 
     Attributes
@@ -237,7 +239,7 @@ class _Look:
         self.rising, self.interlaced = True, False
         before: int | None = None
         self._count = 0
-        for frame in islice(self._frames, LOOKED_AT):
+        for frame in islice(self._frames, CHECKED_FRAMES):
             self._count += 1
             self.frame = self.frame if self.frame is not None else frame
             self.interlaced |= frame.interlaced_frame

@@ -41,19 +41,19 @@ class Reader:
         self._lost = False
 
     @property
-    def place(self) -> int:
+    def position(self) -> int:
         """Of the frame decoded last; −1 before the first one."""
         return self._kept[-1][0] if self._kept else -1
 
-    def reaches(self, start: int) -> bool:
+    def can_reach(self, start: int) -> bool:
         """Whether the frame shown at this place is still to come, or still held."""
         return not self._lost or bool(self._kept and self._kept[0][0] <= start)
 
-    def placed(self, start: int) -> Iterator[tuple[int, Any]]:
+    def numbered(self, start: int) -> Iterator[tuple[int, Any]]:
         """(place, frame) in rising order, from the last one at or before ``start``."""
-        held = list(self._kept)
+        kept_frames = list(self._kept)
         before: tuple[int, Any] | None = None
-        for item in chain(held, self._fresh()):
+        for item in chain(kept_frames, self._fresh()):
             if item[0] <= start:
                 before = item
                 continue
@@ -88,12 +88,12 @@ class ReaderPool:
         # Reentrant: the garbage collector may end a pass, which returns its reader, while this thread holds the lock.
         self._lock = threading.RLock()
 
-    def placed(self, info: VideoInfo, start: int, threads: int) -> Iterator[tuple[int, Any]]:
+    def numbered(self, info: VideoInfo, start: int, threads: int) -> Iterator[tuple[int, Any]]:
         """(place, frame) of a video in rising order, from the last one at or before ``start``, until the caller stops."""
         reader = self._idle_reader(info, start) or Reader(info, threads)
         sound = False
         try:
-            yield from reader.placed(start)
+            yield from reader.numbered(start)
             sound = True
         except GeneratorExit:
             sound = True
@@ -106,10 +106,10 @@ class ReaderPool:
 
     def _idle_reader(self, info: VideoInfo, start: int) -> Reader | None:
         with self._lock:
-            able = [reader for reader in self._idle if reader.info == info and reader.reaches(start)]
+            able = [reader for reader in self._idle if reader.info == info and reader.can_reach(start)]
             if not able:
                 return None
-            reader = max(able, key=lambda reader: reader.place)  # ends the shortest way from `start`
+            reader = max(able, key=lambda reader: reader.position)  # ends the shortest way from `start`
             self._idle.remove(reader)
             return reader
 
@@ -131,10 +131,10 @@ def _numbered(info: VideoInfo, container: Any, threads: int) -> Iterator[tuple[i
     last = -1
     for frame in _frames(container, stream, info.joins):
         if frame.pts is not None:
-            place = max(0, nearest((frame.pts - info.origin) * info.time_base * info.rate))
-            if place >= last:
-                yield place, frame
-                last = place
+            position = max(0, nearest((frame.pts - info.origin) * info.time_base * info.rate))
+            if position >= last:
+                yield position, frame
+                last = position
 
 
 def _frames(container: Any, stream: Any, joins: tuple[tuple[int, int], ...]) -> Iterator[Any]:

@@ -11,15 +11,15 @@ from lipsync_ray.media.audio import SoundTrack, Span, speech_blocks
 from lipsync_ray.media.mel import SAMPLE_RATE
 from lipsync_ray.media.sound_probe import Sound
 
-QUIET_DBFS = -45.0  # RMS of 10 ms below which it is silence
+SILENCE_DBFS = -45.0  # RMS of 10 ms below which it is silence
 USUAL_LUFS = -23.0  # of what is as loud as this, or louder
 _WINDOW = SAMPLE_RATE // 100  # samples: 10 ms
 _MARGIN_S = Fraction(1, 10)  # kept before and after, so that no soft consonant is cut
 
 
-def quiet_below(loudness_lufs: float | None) -> float:
+def silence_threshold(loudness_lufs: float | None) -> float:
     """dBFS of 10 ms below which a sound of that loudness is silent; of no loudness, −45."""
-    return QUIET_DBFS if loudness_lufs is None else QUIET_DBFS + min(0.0, loudness_lufs - USUAL_LUFS)
+    return SILENCE_DBFS if loudness_lufs is None else SILENCE_DBFS + min(0.0, loudness_lufs - USUAL_LUFS)
 
 
 def trim_silence(track: SoundTrack | str, sound: Sound) -> Span:
@@ -29,7 +29,7 @@ def trim_silence(track: SoundTrack | str, sound: Sound) -> Span:
     """
     loud: list[NDArray[np.bool_]] = []
     rest = np.zeros(0, np.float32)
-    threshold = 10 ** (quiet_below(sound.loudness_lufs) / 10)
+    threshold = 10 ** (silence_threshold(sound.loudness_lufs) / 10)
     for block in speech_blocks(track, cancels=sound.cancels):
         rest = np.concatenate((rest, block))
         count = len(rest) // _WINDOW

@@ -54,12 +54,12 @@ class Sound:
         return Fraction(self.samples, self.sample_rate)
 
 
-def probe_audio(track: SoundTrack | str, listen: Callable[[int, F32], None] | None = None) -> Sound:
+def probe_audio(track: SoundTrack | str, on_block: Callable[[int, F32], None] | None = None) -> Sound:
     """Decode a stream to its end and say what it was; exact, where a header may be wrong.
 
     Parameters
     ----------
-    listen : is given the sample rate and each block, (channels, n) float32, as they are decoded
+    on_block : is given the sample rate and each block, (channels, n) float32, as they are decoded
 
     Raises
     ------
@@ -79,8 +79,8 @@ def probe_audio(track: SoundTrack | str, listen: Callable[[int, F32], None] | No
         mean_power += float(np.square(mean, dtype=np.float64).sum())
         levels.add(mean)
         meter.add(rate, mean[None])
-        if listen is not None:
-            listen(rate, block)
+        if on_block is not None:
+            on_block(rate, block)
     cancels = cancel_out(channels, power, mean_power)
     with opened(track.url, planned=track.content) as container:
         stream = sound_stream(container, track)

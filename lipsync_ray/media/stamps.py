@@ -1,4 +1,4 @@
-"""A picture stream's times, read from its packets: how many frames, how far apart, and whether they can be believed."""
+"""Reads a picture stream's times from its packets: number of frames, distances, plausibility."""
 
 from __future__ import annotations
 
@@ -29,26 +29,26 @@ NAMED_RATES = tuple(
         (240, 1),
     )
 )
-FASTEST_GUESS = Fraction(240)  # what FFmpeg guesses beyond this may be a time base
-FASTEST = Fraction(1000)  # what is measured beyond this is a broken clock
+FASTEST_GUESS = Fraction(240)  # a higher guess of FFmpeg may be a time base
+FASTEST = Fraction(1000)  # a higher measured rate is a broken clock
 DEFAULT_RATE = Fraction(25)
-BACK_S = Fraction(1, 2)  # a decoding time that goes back by more is a clock that was set anew
-REORDER = 17  # frames by which presentation and file order may differ (H.264 and HEVC hold 16 back)
-AHEAD_S = 10  # a leap ahead by more is one, in formats whose clock may jump: what FFmpeg's own tools assume
+BACK_S = Fraction(1, 2)  # a decoding time that goes back by more is a clock reset
+REORDER = 17  # frames by which presentation and file order may differ (H.264 and HEVC delay up to 16)
+AHEAD_S = 10  # so is a jump ahead by more, in formats whose clock may jump; FFmpeg's tools assume the same
 
 
 @dataclass(frozen=True)
 class Stamps:
-    """The times of a stream's shown packets.
+    """Times of a stream's visible packets.
 
     Attributes
     ----------
-    times : presentation times, sorted, in units of `time_base`; those of packets that say one, on a clock without jumps
-    last_duration : of the last one, where it says so
-    packets : shown packets
+    times : sorted presentation times, in units of `time_base`, of packets that have one, on a clock without jumps
+    last_duration : of the last packet, if known
+    packets : number of visible packets
     hidden : packets that an edit list hides
     ends_s : when the last packet of picture or sound ends, on the file's own clock
-    joins : (ordinal of the packet in the file, units to add from there on) where the clock was set anew
+    joins : (ordinal of the packet in the file, units to add from there on) of each clock reset
     time_base : seconds a unit
     """
 
@@ -61,13 +61,13 @@ class Stamps:
     time_base: Fraction
 
     @property
-    def told(self) -> bool:
-        """Whether the packets say when they are shown."""
+    def has_times(self) -> bool:
+        """Whether most packets have a presentation time."""
         return 2 * len(self.times) > self.packets
 
 
 def packets_of(container: Any, *streams: Any) -> Iterator[Any]:
-    """The packets of streams, up to where the file ends or is cut off."""
+    """The packets of streams, up to the end of the file or its truncation."""
     try:
         for packet in container.demux(*streams):
             if packet.size:
@@ -77,10 +77,10 @@ def packets_of(container: Any, *streams: Any) -> Iterator[Any]:
 
 
 def read_stamps(container: Any, stream: Any) -> Stamps:
-    """Read a stream's packets to the end, and when the sound beside it ends; nothing is decoded."""
+    """Read a stream's packets to the end, and the end of the file's sound, without decoding."""
     time_base = Fraction(stream.time_base)
     tracker = ClockTracker(time_base, clock_may_jump(container))
-    shown: list[tuple[int, int | None]] = []
+    times_shown: list[tuple[int, int | None]] = []
     packets = hidden = 0
     ends: dict[int, int] = {}
     for packet in packets_of(container, stream, *container.streams.audio):
@@ -95,11 +95,11 @@ def read_stamps(container: Any, stream: Any) -> Stamps:
             continue
         packets += 1
         if packet.pts is not None:
-            shown.append((packet.pts + shift, packet.duration))
-    shown.sort()
+            times_shown.append((packet.pts + shift, packet.duration))
+    times_shown.sort()
     return Stamps(
-        tuple(time for time, _ in shown),
-        shown[-1][1] if shown else None,
+        tuple(time for time, _ in times_shown),
+        times_shown[-1][1] if times_shown else None,
         packets,
         hidden,
         max((end * Fraction(container.streams[index].time_base) for index, end in ends.items()), default=Fraction(0)),
@@ -109,37 +109,37 @@ def read_stamps(container: Any, stream: Any) -> Stamps:
 
 
 class ClockTracker:
-    """Follows a stream's decoding times through its file, and takes out the places where its clock was set anew.
+    """Follows a stream's decoding times through its file and removes clock resets.
 
-    From such a place on, times are moved so that the stream goes on where it was.
+    After a reset, times are shifted so that the stream continues.
 
     Parameters
     ----------
     time_base : seconds a unit
-    may_jump : whether a leap ahead is a clock that was set anew, too, and not a pause
+    may_jump : whether a jump ahead is a clock reset, too, and not a pause
     """
 
     def __init__(self, time_base: Fraction, may_jump: bool) -> None:
         self.joins: list[tuple[int, int]] = []
         self._time_base, self._may_jump = time_base, may_jump
-        self._shift = self._seen = 0
+        self._shift = self._count = 0
         self._end: int | None = None
         self._duration = 1
 
     def shift(self, packet: Any) -> int:
-        """What to add to the times of the stream's next packet."""
+        """Shift to add to the times of the stream's next packet."""
         time = packet.dts if packet.dts is not None else packet.pts
         if time is not None:
             self._duration = packet.duration or self._duration
             if self._end is not None and self._jumps(time - self._end, packet.dts is None):
                 self._shift += self._end - time
-                self.joins.append((self._seen, self._shift))
+                self.joins.append((self._count, self._shift))
             self._end = time + self._duration
-        self._seen += 1
+        self._count += 1
         return self._shift
 
     def _jumps(self, step: int, unordered: bool) -> bool:
-        """Whether a step from one packet's end to the next one's beginning is no step of time."""
+        """Whether the step from one packet's end to the next one's start is a clock reset."""
         back = BACK_S / self._time_base + (REORDER * self._duration if unordered else 0)
         return step < -back or (self._may_jump and step * self._time_base > AHEAD_S)
 
@@ -154,9 +154,9 @@ def pick_rate(
 ) -> Fraction:
     """The constant rate on which a stream's frames are numbered.
 
-    FFmpeg's guess is taken where it is a frame rate; else the rate of the usual distance between frames, moved to a
-    named rate within 0.5 %, or to a whole number that it may well be. The usual distance is the mean of those that differ from the median by a tick at most:
-    in milliseconds 30 frames/s are 33, 33, 34.
+    FFmpeg's guess is used if it is a plausible frame rate; else the rate of the usual distance between frames, rounded
+    to a named rate within 0.5 %, or to a whole number within measurement error. The usual distance is the mean of those
+    that differ from the median by a tick at most: in milliseconds 30 frames/s are 33, 33, 34.
     """
     steps = sorted(b - a for a, b in pairwise(stamps) if b > a)
     if not steps:
@@ -171,6 +171,6 @@ def pick_rate(
     if abs(named - measured) <= named / 200:
         return named
     whole = Fraction(nearest(measured))
-    if abs(whole - measured) * sum(usual) <= measured:  # as far as a tick more or less over all of them may shift it
+    if abs(whole - measured) * sum(usual) <= measured:  # within the error of one tick over all steps
         return whole
     return measured.limit_denominator(1001)

@@ -1,4 +1,4 @@
-"""Pictures used as videos: read whole by Pillow before FFmpeg decodes them, which shows a file cut short without a word."""
+"""Still pictures used as videos: Pillow reads them whole first, because FFmpeg silently decodes truncated files."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from lipsync_ray.errors import ProbeError
 from lipsync_ray.io import storage
 from lipsync_ray.media.orientation import AS_STORED, Orientation, of_exif
 
-_JPEG_NAMES = (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo")  # a phone's JPEG may have a second picture behind the first
+_JPEG_NAMES = (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo")  # a phone's JPEG may contain a second picture after the first
 _ORIENTATION = 0x0112
-# DCI 4K: within H.264's level 5.2 and the sides that common hardware decodes. A larger video hardly plays anywhere.
+# DCI 4K: within H.264's level 5.2 and the sides that common hardware decodes. Few players show a larger video.
 LONGEST_SIDE = 4096  # pixels
 LARGEST_AREA = 4096 * 2160  # pixels
-_FILTERS = threading.Lock()  # what is warned of is the process's, and many pictures are looked at at once
+_FILTERS = threading.Lock()  # warning filters belong to the process, and many pictures are read at once
 
 
 def is_jpeg_name(url: str) -> bool:
-    """Whether the name says that the file is one JPEG, whatever else lies behind it."""
+    """Whether the name is that of a JPEG, whatever follows it in the file."""
     return storage.name_of(url).lower().endswith(_JPEG_NAMES)
 
 
@@ -29,15 +29,15 @@ def is_picture_format(name: str) -> bool:
 
 
 def playable_size(width: int, height: int) -> tuple[int, int]:
-    """(width, height) in pixels at which a picture of this size is made a video: its own, or even sides of one that plays."""
+    """(width, height) in pixels of the video of a picture: its own size, or smaller, even sides that players support."""
     scale = min(LONGEST_SIDE / max(width, height), (LARGEST_AREA / (width * height)) ** 0.5)
     if scale >= 1:
         return width, height
     return max(2, int(width * scale) // 2 * 2), max(2, int(height * scale) // 2 * 2)
 
 
-def look_whole(url: str) -> Orientation | None:
-    """Decode a picture to its end; how it is turned, or None where that is not for Pillow to say.
+def read_whole(url: str) -> Orientation | None:
+    """Decode a picture to its end; return its orientation, or None if Pillow does not determine it.
 
     Raises
     ------

@@ -29,8 +29,8 @@ def source_frames(output: I64, count: int, loop: Loop) -> I64:
     if loop == "restart":
         return output % count
     period = 2 * (count - 1)
-    place = output % period
-    return np.where(place < count, place, period - place)
+    phase = output % period
+    return np.where(phase < count, phase, period - phase)
 
 
 def at_rate(frames: int, rate: Fraction, target: Fraction) -> I64:
@@ -45,9 +45,9 @@ def at_rate(frames: int, rate: Fraction, target: Fraction) -> I64:
     """
     ratio = target / rate
     numbers = np.arange(frames, dtype=np.int64)
-    places = (2 * numbers * ratio.numerator + ratio.denominator) // (2 * ratio.denominator)  # ⌊n · ratio + ½⌋
+    first_outputs = (2 * numbers * ratio.numerator + ratio.denominator) // (2 * ratio.denominator)  # ⌊n · ratio + ½⌋
     lasts = max(1, int(frames * ratio + Fraction(1, 2)))
-    return np.asarray(np.searchsorted(places, np.arange(lasts), side="right") - 1, np.int64).clip(0)
+    return np.asarray(np.searchsorted(first_outputs, np.arange(lasts), side="right") - 1, np.int64).clip(0)
 
 
 def split(frames: int, rate: Fraction, seconds: float, batch: int = 1, multiple: int = 1) -> list[tuple[int, int]]:

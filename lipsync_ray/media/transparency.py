@@ -22,7 +22,7 @@ def has_alpha(frame: Any) -> bool:
     return frame.format.name == _PALETTE or any(component.is_alpha for component in frame.format.components)
 
 
-def shows_through(frame: Any) -> bool:
+def is_transparent(frame: Any) -> bool:
     """Whether any of its pixels is not quite opaque."""
     return on_ground(frame) is not frame
 

@@ -23,30 +23,30 @@ MEDIAN = 13  # frames
 
 
 def find_tracks(
-    table: Tracks, chosen: tuple[int, ...], seen: I64, min_track: int, min_face: int
+    table: Tracks, chosen: tuple[int, ...], numbers: I64, min_track: int, min_face: int
 ) -> tuple[list[int], list[F64], str]:
     """The tracks to score: the place each begins at, its (n, 4) boxes, and, where there is none, why.
 
     Parameters
     ----------
-    table : of the video whose frames `seen` names
+    table : of the video whose frames `numbers` names
     chosen : tracks of the table
-    seen : (n,) frame of that video at each place of the grid
+    numbers : (n,) frame of that video at each place of the grid
     """
     starts: list[int] = []
     out: list[F64] = []
     longest, largest = 0, 0.0
     for track in chosen:
         rows = np.flatnonzero(table.track == track)
-        row_of = np.full(int(max(seen.max(initial=0), table.frame[rows].max())) + 1, -1, np.int64)
+        row_of = np.full(int(max(numbers.max(initial=0), table.frame[rows].max())) + 1, -1, np.int64)
         row_of[table.frame[rows]] = rows
-        at = row_of[seen]
-        places = np.flatnonzero(at >= 0)
-        if not len(places):
+        at = row_of[numbers]
+        rows_at = np.flatnonzero(at >= 0)
+        if not len(rows_at):
             continue
-        boxes = table.box[at[places]].astype(np.float64)
-        for piece in _unbroken(places, boxes):
-            own, box = places[piece], boxes[piece]
+        boxes = table.box[at[rows_at]].astype(np.float64)
+        for piece in _unbroken(rows_at, boxes):
+            own, box = rows_at[piece], boxes[piece]
             sides = box[:, 2:] - box[:, :2]
             size = float(sides.mean(axis=0).max())
             longest, largest = max(longest, len(own)), max(largest, size)
@@ -66,12 +66,12 @@ def find_tracks(
     return [starts[i] for i in order], [out[i] for i in order], reason
 
 
-def _unbroken(places: I64, boxes: F64) -> list[NDArray[np.intp]]:
+def _unbroken(rows_at: I64, boxes: F64) -> list[NDArray[np.intp]]:
     """Runs of sightings that belong to one track by the published rule: near in time, overlapping."""
     one = np.asarray(boxes, np.float32)
     overlaps = np.array([iou(one[i : i + 1], one[i + 1 : i + 2])[0, 0] for i in range(len(one) - 1)])
-    breaks = (np.diff(places) > LARGEST_GAP) | (overlaps <= SAME_FACE_IOU)
-    return np.split(np.arange(len(places)), np.flatnonzero(breaks) + 1)
+    breaks = (np.diff(rows_at) > LARGEST_GAP) | (overlaps <= SAME_FACE_IOU)
+    return np.split(np.arange(len(rows_at)), np.flatnonzero(breaks) + 1)
 
 
 def squares(boxes: F64) -> F64:

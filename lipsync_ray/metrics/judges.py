@@ -65,8 +65,8 @@ def restlessness(opening: Course, silent: NDArray[np.bool_]) -> float | None:
     length = min(len(opening), len(silent))
     steps = np.abs(np.diff(opening[:length].astype(np.float64)))
     still = silent[:length]
-    quiet = still[:-1] & still[1:] & ~np.isnan(steps)
-    return float(steps[quiet].mean()) if quiet.sum() >= _FEWEST_SILENT else None
+    silent_steps = still[:-1] & still[1:] & ~np.isnan(steps)
+    return float(steps[silent_steps].mean()) if silent_steps.sum() >= _FEWEST_SILENT else None
 
 
 def sync_cosine(lips: Course, sound: Course) -> float | None:

@@ -23,7 +23,7 @@ Network = TypeVar("Network", bound=nn.Module)
 
 _PREFIX = "module."
 _NESTED = ("state_dict", "params_ema", "params")  # where Wav2Lip's and GFPGAN's trainers put the tensors
-_SHOWN = 3
+_LISTED = 3
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
@@ -200,9 +200,9 @@ def compare(network: nn.Module, state: dict[str, Tensor], source: str) -> None:
     missing, extra = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
     shapes = sorted(name for name in own.keys() & state.keys() if own[name].shape != state[name].shape)
     if missing or extra or shapes:
-        said = [
-            f"{len(names)} {what} ({', '.join(names[:_SHOWN])}{', …' if len(names) > _SHOWN else ''})"
+        problems = [
+            f"{len(names)} {what} ({', '.join(names[:_LISTED])}{', …' if len(names) > _LISTED else ''})"
             for what, names in (("missing", missing), ("not in the network", extra), ("of another shape", shapes))
             if names
         ]
-        raise CheckpointError(f"{source}: not a checkpoint of {type(network).__name__}: entries " + "; ".join(said))
+        raise CheckpointError(f"{source}: not a checkpoint of {type(network).__name__}: entries " + "; ".join(problems))

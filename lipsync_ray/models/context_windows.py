@@ -127,10 +127,10 @@ class Sampler:
         count = torch.zeros(latents.shape[2], device=latents.device)
         for window in self._windows(latents.shape[2], number):
             at = torch.from_numpy(window).to(latents.device)
-            seen = latents[:, :, at]
-            total[:, :, at] += predict(window, seen, time, True).float()
+            window_latents = latents[:, :, at]
+            total[:, :, at] += predict(window, window_latents, time, True).float()
             if blind is not None:
-                blind[:, :, at] += predict(window, seen, time, False).float()
+                blind[:, :, at] += predict(window, window_latents, time, False).float()
             count[at] += 1
         if self._summed:
             count.fill_(1)

@@ -143,11 +143,11 @@ class Animator(Batched):
     def __init__(self, checkpoint: Checkpoint, device: str, precision: Precision = "auto") -> None:
         super().__init__(device, 1, 1, 1)
         self.dtype = dtype_of(precision, self.device)
-        placed = self.device, self.dtype
-        self._denoising = Denoising(load_denoising(checkpoint, *placed))
-        self._reference = load_reference(checkpoint.part(REFERENCE), *placed)
-        self._locator = load_locator(checkpoint.part(LOCATOR), *placed)
-        self._vae = load_vae(checkpoint.part(VAE), *placed)
+        device_and_type = self.device, self.dtype
+        self._denoising = Denoising(load_denoising(checkpoint, *device_and_type))
+        self._reference = load_reference(checkpoint.part(REFERENCE), *device_and_type)
+        self._locator = load_locator(checkpoint.part(LOCATOR), *device_and_type)
+        self._vae = load_vae(checkpoint.part(VAE), *device_and_type)
         self._vae.decoder = None  # another stage's
         self._wide = int(self._denoising.network.config.cross_attention_dim)
 
@@ -167,8 +167,8 @@ class Animator(Batched):
         rgb = torch.from_numpy(np.ascontiguousarray(picture[None, :, :, ::-1])).to(self.device).permute(0, 3, 1, 2)
         seen = (rgb.float() / 255 * 2 - 1).to(self.dtype)
         latents = self._vae.encode(seen).latent_dist.mode().float() * SCALE
-        placed = torch.from_numpy(mask)[None, None].to(self.device).float() / 255
-        return Portrait(written(self._reference, latents.to(self.dtype)), self._locator(placed.to(self.dtype)))
+        device_and_type = torch.from_numpy(mask)[None, None].to(self.device).float() / 255
+        return Portrait(written(self._reference, latents.to(self.dtype)), self._locator(device_and_type.to(self.dtype)))
 
     def start(self, frames: int, side: int, seed: int, parity: bool = False) -> F32:
         """(4, frames, side / 8, side / 8) float32: the noise that a video is begun with.
@@ -183,26 +183,28 @@ class Animator(Batched):
         return begun
 
     @torch.inference_mode()
-    def step(self, latents: F32, number: int, sampler: Sampler, portrait: Portrait, heard: Callable[[I64], F32]) -> F32:
+    def step(
+        self, latents: F32, number: int, sampler: Sampler, portrait: Portrait, sound_of: Callable[[I64], F32]
+    ) -> F32:
         """All frames' latents (4, n, h, w) after a step.
 
         Parameters
         ----------
-        heard : frames of a window ↦ (f, 10, layers · d) float32, Whisper's states around each
+        sound_of : frames of a window ↦ (f, 10, layers · d) float32, Whisper's states around each
 
         Raises
         ------
         ModelError : the GPU's memory does not do for a window; features of another size than the network hears
         """
 
-        def predict(window: I64, seen: Tensor, time: int, shown: bool) -> Tensor:
-            sound = self._tokens(heard(window)) if shown else self._silence(len(window))
-            bank, face = (portrait.bank, portrait.face) if shown else ({}, None)
+        def predict(window: I64, seen: Tensor, time: int, conditional: bool) -> Tensor:
+            sound = self._tokens(sound_of(window)) if conditional else self._silence(len(window))
+            bank, face = (portrait.bank, portrait.face) if conditional else ({}, None)
             return self._denoising(seen.to(self.dtype), time, sound, bank, face)
 
         try:
-            held = torch.from_numpy(latents)[None].to(self.device)
-            after: F32 = sampler.step(held, number, predict)[0].cpu().numpy()
+            tensor = torch.from_numpy(latents)[None].to(self.device)
+            after: F32 = sampler.step(tensor, number, predict)[0].cpu().numpy()
             return after
         except torch.OutOfMemoryError as error:
             raise ModelError(
@@ -211,26 +213,26 @@ class Animator(Batched):
             ) from error
 
     @torch.inference_mode()
-    def look(self, latents: F32, heard: F32, portrait: Portrait) -> F32:
+    def denoise_once(self, latents: F32, sound_of: F32, portrait: Portrait) -> F32:
         """One pass of a window, for how long it takes: its velocity (4, f, h, w) at the first moment.
 
         Parameters
         ----------
         latents : (4, f, h, w)
-        heard : (f, 10, layers · d) float32
+        sound_of : (f, 10, layers · d) float32
         """
         seen = torch.from_numpy(np.ascontiguousarray(latents))[None].to(self.device, self.dtype)
-        found = self._denoising(seen, 999, self._tokens(heard), portrait.bank, portrait.face)
+        found = self._denoising(seen, 999, self._tokens(sound_of), portrait.bank, portrait.face)
         velocity: F32 = found[0].float().cpu().numpy()
         return velocity
 
-    def _tokens(self, heard: F32) -> Tensor:
+    def _tokens(self, sound_of: F32) -> Tensor:
         """(f, 50, 384) of (f, 10, 5 · 384): a row's layers follow one another."""
-        if heard.shape[2] % self._wide:
+        if sound_of.shape[2] % self._wide:
             raise ModelError(
-                f"the UNet hears features of {self._wide} numbers; Whisper's encoder gives {heard.shape[2]}"
+                f"the UNet hears features of {self._wide} numbers; Whisper's encoder gives {sound_of.shape[2]}"
             )
-        return torch.from_numpy(heard).reshape(len(heard), -1, self._wide).to(self.device, self.dtype)
+        return torch.from_numpy(sound_of).reshape(len(sound_of), -1, self._wide).to(self.device, self.dtype)
 
     def _silence(self, frames: int) -> Tensor:
         """Zeros: attention to however many of them adds its bias alone, so one does for all the sound's."""

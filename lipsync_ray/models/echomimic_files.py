@@ -17,7 +17,7 @@ from torch import Tensor
 from lipsync_ray.errors import WeightsError
 from lipsync_ray.models import weights
 from lipsync_ray.models.musetalk_files import HEARER, UNET_CONFIG, VAE, WEIGHT_FILES
-from lipsync_ray.models.registry import ECHOMIMIC_BESIDE, MUSETALK_BESIDE
+from lipsync_ray.models.registry import ECHOMIMIC_COMPANIONS, MUSETALK_COMPANIONS
 from lipsync_ray.models.weights import Checkpoint
 
 NORMAL, ACCELERATED = "echomimic", "echomimic-acc"
@@ -26,10 +26,10 @@ MOTION, REFERENCE, LOCATOR = "motion", "reference", "locator"
 _FILES = {NORMAL: "denoising_unet.pth", ACCELERATED: "denoising_unet_acc.pth"}
 # Role → its file, or folders and what the file is called in there; its registered name.
 _PARTS: dict[str, tuple[tuple[str, ...], str]] = {
-    REFERENCE: (("reference_unet.pth",), ECHOMIMIC_BESIDE[0]),
-    LOCATOR: (("face_locator.pth",), ECHOMIMIC_BESIDE[1]),
-    VAE: (tuple(f"{folder}/{file}" for folder in ("sd-vae-ft-mse", "sd-vae") for file in WEIGHT_FILES), MUSETALK_BESIDE[0]),
-    HEARER: (("audio_processor/whisper_tiny.pt", *(f"whisper-tiny/{file}" for file in WEIGHT_FILES)), MUSETALK_BESIDE[1]),
+    REFERENCE: (("reference_unet.pth",), ECHOMIMIC_COMPANIONS[0]),
+    LOCATOR: (("face_locator.pth",), ECHOMIMIC_COMPANIONS[1]),
+    VAE: (tuple(f"{folder}/{file}" for folder in ("sd-vae-ft-mse", "sd-vae") for file in WEIGHT_FILES), MUSETALK_COMPANIONS[0]),
+    HEARER: (("audio_processor/whisper_tiny.pt", *(f"whisper-tiny/{file}" for file in WEIGHT_FILES)), MUSETALK_COMPANIONS[1]),
 }  # fmt: skip
 _MOTION = {
     NORMAL: ("motion_module.pth", "echomimic-motion"),
@@ -132,7 +132,7 @@ def parts(unet: Checkpoint, progress: weights.Progress | None, fetch: bool) -> t
     fast = unet.name == ACCELERATED if unet.registered else is_accelerated(Path(unet.given))
     file, name = _MOTION[ACCELERATED if fast else NORMAL]
     found = [(role, _part(unet, *where, progress, fetch)) for role, where in _PARTS.items()]
-    if unet.registered is None and _beside(unet, (file,)) is None:
+    if unet.registered is None and _companion(unet, (file,)) is None:
         raise WeightsError(
             f"{Path(unet.given).with_name(file)}: not there; the denoising UNet does not work without it"
         )
@@ -142,11 +142,11 @@ def parts(unet: Checkpoint, progress: weights.Progress | None, fetch: bool) -> t
 def _part(
     unet: Checkpoint, places: tuple[str, ...], name: str, progress: weights.Progress | None, fetch: bool
 ) -> Checkpoint:
-    beside = _beside(unet, places)
-    return Checkpoint.of(beside) if beside else weights.by_name(name, progress, fetch)
+    companions = _companion(unet, places)
+    return Checkpoint.of(companions) if companions else weights.by_name(name, progress, fetch)
 
 
-def _beside(unet: Checkpoint, places: tuple[str, ...]) -> Path | None:
+def _companion(unet: Checkpoint, places: tuple[str, ...]) -> Path | None:
     if unet.registered is not None:
         return None
     folder = Path(unet.given).parent

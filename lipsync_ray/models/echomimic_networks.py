@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-HEARD = 3.0  # times what cross-attention adds
+AUDIO_SCALE = 3.0  # times what cross-attention adds
 LOCATOR_WIDTHS = (16, 16, 32, 32, 96, 96, 256)
 Bank = dict[str, Tensor]
 """Transformer block → (1, tokens, width): what its self-attention saw of the reference."""
@@ -34,17 +34,17 @@ class FaceLocator(nn.Module):
         widths = LOCATOR_WIDTHS
         self.conv_in = nn.Conv2d(1, widths[0], 3, padding=1)
         self.blocks = nn.ModuleList(
-            nn.Conv2d(before, after, 3, padding=1, stride=1 + place % 2)
-            for place, (before, after) in enumerate(pairwise(widths))
+            nn.Conv2d(before, after, 3, padding=1, stride=1 + number % 2)
+            for number, (before, after) in enumerate(pairwise(widths))
         )
         self.conv_out = nn.Conv2d(widths[-1], out, 3, padding=1)
 
     def forward(self, mask: Tensor) -> Tensor:
         """(b, out, h / 8, w / 8) of a mask (b, 1, h, w) in [0, 1]."""
-        seen = functional.silu(self.conv_in(mask))
+        features = functional.silu(self.conv_in(mask))
         for block in self.blocks:
-            seen = functional.silu(block(seen))
-        out: Tensor = self.conv_out(seen)
+            features = functional.silu(block(features))
+        out: Tensor = self.conv_out(features)
         return out
 
 
@@ -78,8 +78,8 @@ def _attended(attention: Any, own: Tensor, context: Tensor) -> Tensor:
         project(tokens).unflatten(-1, (attention.heads, -1)).transpose(1, 2)
         for project, tokens in ((attention.to_q, own), (attention.to_k, context), (attention.to_v, context))
     )
-    seen = functional.scaled_dot_product_attention(query, key, value)
-    out: Tensor = attention.to_out[0](seen.transpose(1, 2).flatten(2))
+    features = functional.scaled_dot_product_attention(query, key, value)
+    out: Tensor = attention.to_out[0](features.transpose(1, 2).flatten(2))
     return out
 
 
@@ -96,13 +96,13 @@ class _ReadReference:
         return _attended(attention, hidden_states, context)
 
 
-class _Hear:
+class _ScaledAttention:
     """Cross-attention to a frame's sound, three times as loud."""
 
     def __call__(
         self, attention: Any, hidden_states: Tensor, encoder_hidden_states: Tensor, *unused: Any, **ignored: Any
     ) -> Tensor:
-        return HEARD * _attended(attention, hidden_states, encoder_hidden_states)
+        return AUDIO_SCALE * _attended(attention, hidden_states, encoder_hidden_states)
 
 
 class _Plain:
@@ -178,21 +178,21 @@ class Denoising:
         self._attending = Attending()
         for name, block in _spatial(network).items():
             block.attn1.set_processor(_ReadReference(name, self._attending))
-            block.attn2.set_processor(_Hear())
+            block.attn2.set_processor(_ScaledAttention())
         network.conv_in.register_forward_hook(self._put_face)
 
-    def _put_face(self, module: nn.Module, given: Any, seen: Tensor) -> Tensor:
+    def _put_face(self, module: nn.Module, given: Any, features: Tensor) -> Tensor:
         face = self._attending.face
-        return seen if face is None else seen + face
+        return features if face is None else features + face
 
-    def __call__(self, latents: Tensor, time: int, heard: Tensor, bank: Bank, face: Tensor | None) -> Tensor:
+    def __call__(self, latents: Tensor, time: int, sound: Tensor, bank: Bank, face: Tensor | None) -> Tensor:
         """The predicted velocity of a window of frames.
 
         Parameters
         ----------
         latents : (1, 4, f, h, w)
         time : of the noise schedule
-        heard : (f, tokens, k) of each frame
+        sound : (f, tokens, k) of each frame
         bank : what :func:`written` gives; empty for the pass that is shown no reference
         face : (1, c, h, w) of the locator; None likewise
 
@@ -202,5 +202,5 @@ class Denoising:
         """
         self._attending.bank, self._attending.face = bank, face
         at = torch.tensor(time, device=latents.device)
-        out: Tensor = self.network(latents, at, encoder_hidden_states=heard).sample
+        out: Tensor = self.network(latents, at, encoder_hidden_states=sound).sample
         return out

@@ -23,7 +23,7 @@ F32 = NDArray[np.float32]
 
 POINTS = 468
 _CORNERS = (61, 291)  # of the mouth, which the lips' square is turned by
-_WINDOW, _REACH = 16, 1.5  # cells of the lips' square; its size in that of the lips
+_WINDOW, _WINDOW_SIZE = 16, 1.5  # cells of the lips' square; its size in that of the lips
 _STEP = 4  # pixels a cell of the features that it is cut from
 _SHALLOW = ((32, 32, 1), (32, 32, 1), (32, 64, 2), (64, 64, 1), (64, 64, 1))  # channels in and out, stride
 _DEEP = ((64, 128, 2), (128, 128, 1), (128, 128, 1), (128, 128, 2), (128, 128, 1), (128, 128, 1))
@@ -114,7 +114,7 @@ def _lips_square(points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     lips = points[:, list(LIPS)]
     turned = torch.stack(((lips * along[:, None]).sum(-1), (lips * down[:, None]).sum(-1)), -1)
     low, high = turned.amin(1), turned.amax(1)
-    middle, size = (low + high) / 2, (high - low) * (_REACH / _WINDOW)
+    middle, size = (low + high) / 2, (high - low) * (_WINDOW_SIZE / _WINDOW)
     centre = middle[:, :1] * along + middle[:, 1:] * down
     across, down = along * size[:, :1], down * size[:, 1:]
     return centre - _WINDOW / 2 * (across + down), across, down

@@ -87,8 +87,8 @@ def _network(state: dict[str, Tensor], dims: int, source: str) -> Any:
         try:
             network = InceptionV3([InceptionV3.BLOCK_INDEX_BY_DIM[dims]])
         except RuntimeError as error:
-            said = str(error).splitlines()[0]
-            raise CheckpointError(f"{source}: not a checkpoint of FID's Inception network: {said}") from error
+            message = str(error).splitlines()[0]
+            raise CheckpointError(f"{source}: not a checkpoint of FID's Inception network: {message}") from error
     return network.eval()
 
 

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from lipsync_ray.models.wav2lip import CROP, FACE_ENCODER, Block, Layer, Wav2Lip
 
-FLOW_REACH = 0.16  # largest displacement, in units of half the crop's side
+MAX_FLOW = 0.16  # largest displacement, in units of half the crop's side
 HEAD_CHANNELS = 16
 
 
@@ -66,7 +66,7 @@ class Mini(Wav2Lip):
         painted = torch.sigmoid(self.output_block[1](hidden))
         colour, alpha = painted[:, :3], painted[:, 3:]
         flow = F.avg_pool2d(self.flow(hidden), 5, stride=1, padding=2)
-        flow = torch.tanh(flow) * FLOW_REACH * self.ramp
+        flow = torch.tanh(flow) * MAX_FLOW * self.ramp
         reference = image[:, 3:]
         warped = F.grid_sample(
             reference, self.grid + flow.permute(0, 2, 3, 1), mode="bilinear", padding_mode="border", align_corners=False

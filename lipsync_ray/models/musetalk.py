@@ -147,42 +147,42 @@ class MuseTalk(Batched):
         self._vae.encoder = None  # another stage's
         self._wide = int(self._unet.config.cross_attention_dim)
 
-    def __call__(self, latents: F16, heard: F32) -> U8:
+    def __call__(self, latents: F16, sound: F32) -> U8:
         """Draw the faces.
 
         Parameters
         ----------
         latents : (n, 8, 32, 32) of :class:`LatentEncoder`
-        heard : (n, layers · d, 10) float32: Whisper's hidden states of 200 ms around each frame
+        sound : (n, layers · d, 10) float32: Whisper's hidden states of 200 ms around each frame
 
         Returns
         -------
         (n, 256, 256, 3) uint8 BGR
         """
-        if len(latents) != len(heard) or heard.shape[2] != COLUMNS:
-            raise ValueError(f"expected (n, 8, 32, 32) and (n, k, {COLUMNS}); got {latents.shape}, {heard.shape}")
-        if heard.shape[1] % self._wide:
+        if len(latents) != len(sound) or sound.shape[2] != COLUMNS:
+            raise ValueError(f"expected (n, 8, 32, 32) and (n, k, {COLUMNS}); got {latents.shape}, {sound.shape}")
+        if sound.shape[1] % self._wide:
             raise ModelError(
-                f"the UNet hears features of {self._wide} numbers; Whisper's encoder gives {heard.shape[1]}"
+                f"the UNet hears features of {self._wide} numbers; Whisper's encoder gives {sound.shape[1]}"
             )
-        return self.passes(self._pass, latents, heard, none=np.zeros((0, CROP, CROP, 3), np.uint8))
+        return self.passes(self._pass, latents, sound, none=np.zeros((0, CROP, CROP, 3), np.uint8))
 
     @torch.inference_mode()
-    def _pass(self, latents: F16, heard: F32) -> Tensor:
-        predicted = self.predict(self.upload(latents).float(), self.upload(heard))
+    def _pass(self, latents: F16, sound: F32) -> Tensor:
+        predicted = self.predict(self.upload(latents).float(), self.upload(sound))
         drawn = self._vae.decode((predicted / SCALE).to(self.dtype)).sample.float()
         levels = ((drawn / 2 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8)
         drawn_bgr: Tensor = levels.flip(1).permute(0, 2, 3, 1)[: len(latents)].contiguous()
         return drawn_bgr
 
-    def predict(self, latents: Tensor, heard: Tensor) -> Tensor:
+    def predict(self, latents: Tensor, sound: Tensor) -> Tensor:
         """(b, 4, 32, 32) float32 latents of the faces that say it, of (b, 8, 32, 32) and (b, layers · d, 10)."""
         # A column's layers follow one another: (b, 10, layers, d) → (b, 10 · layers, d).
-        prompt = heard.transpose(1, 2).reshape(len(heard), -1, self._wide)
+        prompt = sound.transpose(1, 2).reshape(len(sound), -1, self._wide)
         prompt = (prompt + positions(prompt.shape[1], self._wide).to(prompt.device)).to(self.dtype)
-        shown = latents.to(self.dtype).contiguous(memory_format=torch.channels_last)
-        time = torch.zeros(1, dtype=torch.long, device=shown.device)
-        out: Tensor = self._unet(shown, time, encoder_hidden_states=prompt).sample.float()
+        inputs = latents.to(self.dtype).contiguous(memory_format=torch.channels_last)
+        time = torch.zeros(1, dtype=torch.long, device=inputs.device)
+        out: Tensor = self._unet(inputs, time, encoder_hidden_states=prompt).sample.float()
         return out
 
 
@@ -190,7 +190,7 @@ class MuseTalk(Batched):
 def positions(count: int, wide: int) -> Tensor:
     """(count, wide) float32 sinusoidal positions, base 10,000 (Vaswani et al. 2017, section 3.5)."""
     at = torch.arange(count, dtype=torch.float32)[:, None]
-    turns = torch.exp(torch.arange(0, wide, 2, dtype=torch.float32) * (-np.log(10000.0) / wide))
+    frequencies = torch.exp(torch.arange(0, wide, 2, dtype=torch.float32) * (-np.log(10000.0) / wide))
     out = torch.zeros(count, wide)
-    out[:, 0::2], out[:, 1::2] = torch.sin(at * turns), torch.cos(at * turns)
+    out[:, 0::2], out[:, 1::2] = torch.sin(at * frequencies), torch.cos(at * frequencies)
     return out

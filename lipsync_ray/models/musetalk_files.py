@@ -13,7 +13,7 @@ from typing import Any
 
 from lipsync_ray.errors import CheckpointError, WeightsError
 from lipsync_ray.models import weights
-from lipsync_ray.models.registry import MUSETALK_BESIDE
+from lipsync_ray.models.registry import MUSETALK_COMPANIONS
 from lipsync_ray.models.weights import Checkpoint
 
 V15, V1 = "musetalk", "musetalk-v1"
@@ -28,8 +28,8 @@ WEIGHT_FILES = (
 )
 # Role → its folders' names in MuseTalk's layout, its files', its registered name.
 _PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...], str]] = {
-    VAE: (("sd-vae", "sd-vae-ft-mse"), WEIGHT_FILES, MUSETALK_BESIDE[0]),
-    HEARER: (("whisper", "whisper-tiny"), WEIGHT_FILES, MUSETALK_BESIDE[1]),
+    VAE: (("sd-vae", "sd-vae-ft-mse"), WEIGHT_FILES, MUSETALK_COMPANIONS[0]),
+    HEARER: (("whisper", "whisper-tiny"), WEIGHT_FILES, MUSETALK_COMPANIONS[1]),
     PARSER: (("face-parse-bisent",), ("79999_iter.pth",), "bisenet"),
 }
 
@@ -115,20 +115,20 @@ def part(unet: Checkpoint, role: str, progress: weights.Progress | None, fetch: 
     ------
     WeightsError : not here and not to be had
     """
-    beside = _beside(unet, role)
-    return Checkpoint.of(beside) if beside else weights.by_name(_PARTS[role][2], progress, fetch)
+    companions = _companion(unet, role)
+    return Checkpoint.of(companions) if companions else weights.by_name(_PARTS[role][2], progress, fetch)
 
 
 def parser_if_here(unet: Checkpoint) -> Checkpoint | None:
     """The face parser, where its file is beside the UNet's or in the cache; nothing is fetched."""
-    if beside := _beside(unet, PARSER):
-        return Checkpoint.of(beside)
+    if companions := _companion(unet, PARSER):
+        return Checkpoint.of(companions)
     registered = weights.find(_PARTS[PARSER][2])
     assert registered is not None
     return weights.by_name(registered.name) if weights.location(registered).is_file() else None
 
 
-def _beside(unet: Checkpoint, role: str) -> Path | None:
+def _companion(unet: Checkpoint, role: str) -> Path | None:
     if unet.registered is not None:
         return None
     folders, files, _ = _PARTS[role]
@@ -144,11 +144,11 @@ def config_of(path: Path, published: dict[str, Any]) -> dict[str, Any]:
     CheckpointError : the file beside it is none
     """
     names = (f"{path.stem}.json", "config.json", "musetalk.json")
-    beside = next((beside for name in names if (beside := path.with_name(name)).is_file()), None)
-    if beside is None:
+    companions = next((companions for name in names if (companions := path.with_name(name)).is_file()), None)
+    if companions is None:
         return published
     try:
-        said = json.loads(beside.read_text())
-        return published | {name: said[name] for name in published if name in said}
+        config = json.loads(companions.read_text())
+        return published | {name: config[name] for name in published if name in config}
     except (ValueError, TypeError) as error:
-        raise CheckpointError(f"{beside}: not the configuration of a network ({error})") from error
+        raise CheckpointError(f"{companions}: not the configuration of a network ({error})") from error

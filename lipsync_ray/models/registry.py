@@ -9,8 +9,8 @@ Kind = Literal["lips", "scorer", "fid", "restorer", "speech", "helper"]
 WAV2LIP_LICENCE = "research and other non-commercial use only (trained on LRS2)"
 _ECHOMIMIC_LICENCE = "Apache-2.0 (code), for academic research; no terms of the weights are known to us: ask first"
 _MUSETALK_LICENCE = "MIT (code); its authors allow any use of the weights, commercial use too"
-MUSETALK_BESIDE = ("sd-vae", "whisper-tiny-hf")  # its VAE, its ears
-ECHOMIMIC_BESIDE = ("echomimic-reference", "echomimic-locator")
+MUSETALK_COMPANIONS = ("sd-vae", "whisper-tiny-hf")  # its VAE, its ears
+ECHOMIMIC_COMPANIONS = ("echomimic-reference", "echomimic-locator")
 # Name, file, kind, and the motion module of a denoising UNet.
 _ECHOMIMIC_FILES: tuple[tuple[str, str, Kind, str], ...] = (
     ("echomimic", "denoising_unet.pth", "lips", "echomimic-motion"),
@@ -40,7 +40,7 @@ class Weights:
     kind : what it is used for: "lips", "scorer", "fid", "restorer", "speech", or the "helper" of one
     aliases : other names for it
     network : of a generator: name of its spec, so that nobody reads the file to know it
-    beside : names of the checkpoints that it cannot do without, which are fetched with it
+    companions : names of the checkpoints that it cannot do without, which are fetched with it
     """
 
     name: str
@@ -53,7 +53,7 @@ class Weights:
     kind: Kind = "lips"
     aliases: tuple[str, ...] = ()
     network: str = ""
-    beside: tuple[str, ...] = ()
+    companions: tuple[str, ...] = ()
 
     @property
     def bundled(self) -> bool:
@@ -65,7 +65,7 @@ _ECHOMIMIC = tuple(
     Weights(
         name, f"echomimic_{file}", f"https://huggingface.co/BadToBest/EchoMimic/resolve/main/{file}", None, None,
         _ECHOMIMIC_LICENCE, _BUNDLED_INSTEAD, kind, network=name if kind == "lips" else "",
-        beside=(*ECHOMIMIC_BESIDE, motion, *MUSETALK_BESIDE) if motion else (),
+        companions=(*ECHOMIMIC_COMPANIONS, motion, *MUSETALK_COMPANIONS) if motion else (),
     )
     for name, file, kind, motion in _ECHOMIMIC_FILES
 )  # fmt: skip
@@ -144,7 +144,7 @@ REGISTRY = (
         size=None,
         sha256="7ebf6c98c181e20838e4c0054e96e944ac60d5d692cc01db42839fe11b787007",
         network="musetalk",
-        beside=MUSETALK_BESIDE,
+        companions=MUSETALK_COMPANIONS,
         licence=_MUSETALK_LICENCE,
         fallback_hint=_BUNDLED_INSTEAD,
         aliases=("musetalk-v15",),
@@ -156,7 +156,7 @@ REGISTRY = (
         size=None,
         sha256=None,
         network="musetalk-v1",
-        beside=MUSETALK_BESIDE,
+        companions=MUSETALK_COMPANIONS,
         licence=_MUSETALK_LICENCE,
         fallback_hint=_BUNDLED_INSTEAD,
     ),

@@ -140,9 +140,9 @@ class SyncEncoder(Batched):
         lips, sounds = [], []
         for chunk in self.chunks(len(sound)):
             windows = chunk.stop - chunk.start
-            lip, heard = self._pass(faces[chunk.start : chunk.stop + FRAMES - 1], sound[chunk])
+            lip, sound_points = self._pass(faces[chunk.start : chunk.stop + FRAMES - 1], sound[chunk])
             lips.append(lip[:windows])
-            sounds.append(heard[:windows])
+            sounds.append(sound_points[:windows])
         return tuple(np.concatenate([t.cpu().numpy() for t in parts]) for parts in (lips, sounds))  # type: ignore[return-value]
 
     @torch.inference_mode()
@@ -157,5 +157,5 @@ class SyncEncoder(Batched):
         stacked = windows.permute(order).flatten(1, 2).float()
         stacked = stacked / 255 if lower else stacked
         lip = self.network.encode_video(stacked.contiguous(memory_format=torch.channels_last))
-        heard = self.network.encode_audio(self.upload(sound)[:, None])
-        return lip, heard
+        sound_points = self.network.encode_audio(self.upload(sound)[:, None])
+        return lip, sound_points

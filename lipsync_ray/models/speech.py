@@ -21,9 +21,9 @@ from lipsync_ray.errors import CheckpointError
 from lipsync_ray.models import weights
 from lipsync_ray.models.checkpoint import load_into, read_pickle
 from lipsync_ray.models.doubts import LEAST_LOG_PROBABILITY, MOST_COMPRESSION, MOST_NO_SPEECH, doubts
-from lipsync_ray.models.heard_languages import Languages, Likely
+from lipsync_ray.models.language_votes import Languages, Likely
 from lipsync_ray.models.spoken import ENGLISH, Phrase, Speech
-from lipsync_ray.models.stretches import Spoken, spoken_in
+from lipsync_ray.models.spoken_ranges import Spoken, spoken_in
 
 F32 = NDArray[np.float32]
 
@@ -31,8 +31,8 @@ SAMPLE_RATE = 16_000  # Hz: of what Whisper hears
 CHUNK_S = 240  # most seconds that are held at a time
 CUT_S = 20  # seconds at the end of a chunk, in the quietest moment of which it is cut
 WINDOW, FRAMES = 30 * SAMPLE_RATE, 3000  # samples, and columns of mel, that Whisper hears at a time
-PLACES = 3  # windows of a chunk that are asked for their language
-KNOWN_WINDOWS = PLACES + 1
+LANGUAGE_WINDOWS = 3  # windows of a chunk that are asked for their language
+KNOWN_WINDOWS = LANGUAGE_WINDOWS + 1
 CUT_WINDOW = SAMPLE_RATE // 5  # samples: what counts as a moment
 # large-v3-turbo's four decoder layers were not trained to translate (openai/whisper, README): asked to, it transcribes.
 TURBO_DECODER_LAYERS = 4
@@ -95,7 +95,7 @@ class Transcriber:
         ------
         ValueError : no sound at all
         """
-        heard: list[Phrase] = []
+        phrases: list[Phrase] = []
         english: list[Phrase] = []
         languages = Languages()
         start, speech_s = 0, 0.0
@@ -103,14 +103,14 @@ class Transcriber:
             spoken = spoken_in(chunk)
             if spoken is not None:
                 speech_s += spoken.voice_s
-                places = self._places(spoken.samples)
-                language = languages.of(places)
+                windows = self._language_windows(spoken.samples)
+                language = languages.of(windows)
                 write = partial(self._write, spoken, start / SAMPLE_RATE, language, seed)
-                if said := write("transcribe"):
-                    languages.add(places)
-                    heard += said
+                if phrases_written := write("transcribe"):
+                    languages.add(windows)
+                    phrases += phrases_written
                     if language == ENGLISH:
-                        english += said
+                        english += phrases_written
                     elif self.translates:
                         english += write("translate")
             start += len(chunk)
@@ -118,17 +118,17 @@ class Transcriber:
         if not start:
             raise ValueError("no sound")
         whole, probability = languages.best()
-        told = self.translates or whole in (ENGLISH, None)
+        result = self.translates or whole in (ENGLISH, None)
         return Speech(
             whole,
             probability,
-            tuple(heard),
-            tuple(english) if told else None,
+            tuple(phrases),
+            tuple(english) if result else None,
             round(speech_s, 2),
             languages.others(),
         )
 
-    def _places(self, samples: F32) -> list[Likely]:
+    def _language_windows(self, samples: F32) -> list[Likely]:
         """How likely each language is in a few windows, which are spread over the samples."""
         import whisper
 
@@ -136,7 +136,7 @@ class Transcriber:
             return [{ENGLISH: 1.0}]
         mel = whisper.log_mel_spectrogram(samples, self._network.dims.n_mels, padding=WINDOW)
         length = mel.shape[1] - FRAMES  # without the padding, as Whisper cuts it: the same window is encoded once
-        count = min(PLACES, -(-length // FRAMES))
+        count = min(LANGUAGE_WINDOWS, -(-length // FRAMES))
         found = []
         for first in np.linspace(0, max(0, length - FRAMES), count).astype(int):
             window = whisper.pad_or_trim(mel[:, first : min(first + FRAMES, length)], FRAMES)
@@ -149,7 +149,7 @@ class Transcriber:
 
         with _DICE:
             torch.manual_seed(seed)
-            told = whisper.transcribe(
+            result = whisper.transcribe(
                 self._network,
                 spoken.samples,
                 language=language,
@@ -161,7 +161,11 @@ class Transcriber:
                 no_speech_threshold=MOST_NO_SPEECH,
             )
         written = language if task == "transcribe" else ENGLISH
-        return [_phrase(said, spoken, start_s, written) for said in told["segments"] if said["text"].strip()]
+        return [
+            _phrase(phrases_written, spoken, start_s, written)
+            for phrases_written in result["segments"]
+            if phrases_written["text"].strip()
+        ]
 
 
 class _Encoder(torch.nn.Module):
@@ -181,11 +185,11 @@ class _Encoder(torch.nn.Module):
         return encoded
 
 
-def _phrase(said: dict[str, Any], spoken: Spoken, start_s: float, language: str) -> Phrase:
+def _phrase(phrases_written: dict[str, Any], spoken: Spoken, start_s: float, language: str) -> Phrase:
     """A segment of Whisper's, its times those of the whole sound."""
-    text = said["text"].strip()
+    text = phrases_written["text"].strip()
     numbers = {
-        name: round(float(said[theirs]), 4)
+        name: round(float(phrases_written[theirs]), 4)
         for name, theirs in (
             ("log_probability", "avg_logprob"),
             ("compression_ratio", "compression_ratio"),
@@ -193,7 +197,7 @@ def _phrase(said: dict[str, Any], spoken: Spoken, start_s: float, language: str)
             ("no_speech_probability", "no_speech_prob"),
         )
     }
-    start, end = spoken.span(said["start"], said["end"])
+    start, end = spoken.span(phrases_written["start"], phrases_written["end"])
     return Phrase(
         round(start_s + start, 2),
         round(start_s + end, 2),
@@ -206,18 +210,18 @@ def _phrase(said: dict[str, Any], spoken: Spoken, start_s: float, language: str)
 def chunks(sound: Iterable[F32], seconds: float = CHUNK_S) -> Iterator[F32]:
     """Blocks gathered to chunks of at most so many seconds, each cut in the quietest moment of its last ones."""
     most, tail = int(seconds * SAMPLE_RATE), int(min(CUT_S, seconds / 2) * SAMPLE_RATE)
-    held: list[F32] = []
+    blocks: list[F32] = []
     count = 0
     for block in sound:
-        held.append(block)
+        blocks.append(block)
         count += len(block)
         while count >= most:
-            whole = np.concatenate(held)
+            whole = np.concatenate(blocks)
             cut = most - tail + _quietest(whole[most - tail : most])
             yield whole[:cut]
-            held, count = [whole[cut:]], len(whole) - cut
+            blocks, count = [whole[cut:]], len(whole) - cut
     if count:
-        yield np.concatenate(held)
+        yield np.concatenate(blocks)
 
 
 def _quietest(samples: F32) -> int:

@@ -24,7 +24,7 @@ U8 = NDArray[np.uint8]
 F32 = NDArray[np.float32]
 
 DIMENSIONS = 128
-REACH = 4  # frames to either side that a frame's embedding sees
+CONTEXT = 4  # frames to either side that a frame's embedding sees
 _BATCH = 64
 _FOLD = 4  # pixels that become channels
 _WIDTHS = (40, 72, 96)  # at 16, 8 and 4 pixels
@@ -57,28 +57,28 @@ class SyncJudge(nn.Module):
         )
         self.scale = nn.Parameter(torch.tensor(2.3))  # of the training loss: the logarithm of what cosines are times
 
-    def see(self, mouths: Tensor) -> Tensor:
+    def encode_mouths(self, mouths: Tensor) -> Tensor:
         """(n, 64, 64) grey in 0–1 to (n, 128), each for itself."""
         out: Tensor = self.eye(2 * mouths[:, None] - 1)
         return out
 
-    def follow(self, seen: Tensor) -> Tensor:
-        """(b, n, 128) of :meth:`see`, frame after frame, to (b, n, 128) of length one, which see :data:`REACH` frames around."""
-        course = seen.transpose(1, 2)
+    def follow(self, mouth_points: Tensor) -> Tensor:
+        """(b, n, 128) of :meth:`encode_mouths`, frame after frame, to (b, n, 128) of length one, which see :data:`CONTEXT` frames around."""
+        course = mouth_points.transpose(1, 2)
         return F.normalize((course + self.motion(course)).transpose(1, 2), dim=-1)
 
-    def look(self, mouths: Tensor) -> Tensor:
+    def embed_mouths(self, mouths: Tensor) -> Tensor:
         """(b, n, 64, 64) grey in 0–1, frame after frame, to (b, n, 128) of length one."""
-        return self.follow(self.see(mouths.flatten(0, 1)).reshape(*mouths.shape[:2], -1))
+        return self.follow(self.encode_mouths(mouths.flatten(0, 1)).reshape(*mouths.shape[:2], -1))
 
-    def hear(self, windows: Tensor) -> Tensor:
+    def encode_sound(self, windows: Tensor) -> Tensor:
         """(b, n, 80, 40) mel in ±4 to (b, n, 128) of length one."""
-        heard: Tensor = self.ear(windows.flatten(0, 1) / 4)
-        return F.normalize(heard, dim=-1).reshape(*windows.shape[:2], -1)
+        embedded: Tensor = self.ear(windows.flatten(0, 1) / 4)
+        return F.normalize(embedded, dim=-1).reshape(*windows.shape[:2], -1)
 
     def forward(self, mouths: Tensor, windows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Both, and what cosines are times in training, as a logarithm."""
-        return self.look(mouths), self.hear(windows), self.scale
+        return self.embed_mouths(mouths), self.encode_sound(windows), self.scale
 
 
 class _Residual(nn.Module):
@@ -106,35 +106,35 @@ def _loaded() -> SyncJudge:
 
 
 @torch.inference_mode()
-def see(mouths: U8) -> F32:
+def encode_mouths(mouths: U8) -> F32:
     """(n, 128) float32 of (n, 64, 64) uint8 grey mouths, each for itself, whatever it is seen together with."""
     out = [np.zeros((0, DIMENSIONS), np.float32)]
     for low in range(0, len(mouths), _BATCH):
         some = mouths[low : low + _BATCH]
-        shown = torch.from_numpy(filled(some, _BATCH)).float() / 255
-        out.append(_loaded().see(shown)[: len(some)].numpy())
+        pixels = torch.from_numpy(filled(some, _BATCH)).float() / 255
+        out.append(_loaded().encode_mouths(pixels)[: len(some)].numpy())
     return np.concatenate(out)
 
 
 @torch.inference_mode()
-def follow(seen: F32) -> F32:
-    """(n, 128) float32 points, of length one, of (n, 128) of :func:`see`, NaN where there was no face.
+def follow(mouth_points: F32) -> F32:
+    """(n, 128) float32 points, of length one, of (n, 128) of :func:`encode_mouths`, NaN where there was no face.
 
     NaN, too, where a neighbour that a point sees is not known.
     """
-    if not len(seen):
-        return seen
-    known = ~np.isnan(seen[:, 0])
-    points = _loaded().follow(torch.from_numpy(np.where(known[:, None], seen, np.float32(0)))[None])[0].numpy()
-    whole = np.lib.stride_tricks.sliding_window_view(np.pad(known, REACH), 2 * REACH + 1).min(axis=1)
+    if not len(mouth_points):
+        return mouth_points
+    known = ~np.isnan(mouth_points[:, 0])
+    points = _loaded().follow(torch.from_numpy(np.where(known[:, None], mouth_points, np.float32(0)))[None])[0].numpy()
+    whole = np.lib.stride_tricks.sliding_window_view(np.pad(known, CONTEXT), 2 * CONTEXT + 1).min(axis=1)
     return np.where(whole[:, None], points, np.float32(np.nan))
 
 
 @torch.inference_mode()
-def hear(columns: F32) -> F32:
+def encode_sound(columns: F32) -> F32:
     """(n, 128) float32 points of a sound of (c, 80) float32 mel, 25 a second."""
     answers = [
-        _loaded().hear(torch.from_numpy(some)[None])[0, :count].numpy()
+        _loaded().encode_sound(torch.from_numpy(some)[None])[0, :count].numpy()
         for some, count in sound_batches(columns, _BATCH)
     ]
     return np.concatenate([np.zeros((0, DIMENSIONS), np.float32), *answers])

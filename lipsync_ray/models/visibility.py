@@ -77,13 +77,13 @@ class Visibility(Batched):
 
         A square is cut by :func:`lipsync_ray.faces.mesh.square_of`.
         """
-        shown = (
+        pixels = (
             np.stack([mouth_crop(square) for square in squares]) if squares else np.zeros((0, SIDE, SIDE, 3), np.uint8)
         )
-        return self.passes(self._pass, shown, none=np.zeros(0, np.float32))
+        return self.passes(self._pass, pixels, none=np.zeros(0, np.float32))
 
     @torch.inference_mode()
-    def _pass(self, shown: U8) -> Tensor:
-        pictures = self.upload(shown).permute(0, 3, 1, 2).float() / 255
-        visible: Tensor = self._network(pictures)[0][: len(shown)].sigmoid().float()
+    def _pass(self, pixels: U8) -> Tensor:
+        pictures = self.upload(pixels).permute(0, 3, 1, 2).float() / 255
+        visible: Tensor = self._network(pictures)[0][: len(pixels)].sigmoid().float()
         return visible

@@ -83,19 +83,19 @@ def voice_blocks(blocks: Iterable[F32]) -> Iterator[F32]:
     """
     network = bundled(VoiceActivity(), "voice")
     state: tuple[Tensor, Tensor] | None = None
-    held = np.zeros(_CONTEXT, np.float32)  # the context, and what does not fill a chunk yet
+    pending = np.zeros(_CONTEXT, np.float32)  # the context, and what does not fill a chunk yet
     with torch.inference_mode():
         for block in _ended(blocks):
             if block is not None:
-                held = np.concatenate((held, block))
+                pending = np.concatenate((pending, block))
             else:
-                held = np.pad(held, (0, -(len(held) - _CONTEXT) % CHUNK))
-            while (count := min(_TOGETHER, (len(held) - _CONTEXT) // CHUNK)) > 0 and (
+                pending = np.pad(pending, (0, -(len(pending) - _CONTEXT) % CHUNK))
+            while (count := min(_TOGETHER, (len(pending) - _CONTEXT) // CHUNK)) > 0 and (
                 count == _TOGETHER or block is None
             ):
-                used = np.lib.stride_tricks.sliding_window_view(held, _CONTEXT + CHUNK)[: count * CHUNK : CHUNK]
+                used = np.lib.stride_tricks.sliding_window_view(pending, _CONTEXT + CHUNK)[: count * CHUNK : CHUNK]
                 found, state = network(torch.from_numpy(used.copy()), state)
-                held = held[count * CHUNK :]
+                pending = pending[count * CHUNK :]
                 yield found.numpy()
 
 

@@ -82,17 +82,17 @@ def hidden_blocks(blocks: Iterable[F32], encoder: HiddenStates) -> Iterator[F32]
     ------
     (m_i, bands) float32; together ⌊samples / 320⌋ columns, and one of a sound that is shorter
     """
-    held: list[F32] = []
-    count = heard = 0
+    blocks_kept: list[F32] = []
+    count = done = 0
     for block in blocks:
-        held.append(block)
+        blocks_kept.append(block)
         count += len(block)
         while count >= CHUNK:
-            whole = np.concatenate(held)
+            whole = np.concatenate(blocks_kept)
             yield encoder(whole[:CHUNK])
-            held, count, heard = [whole[CHUNK:]], count - CHUNK, heard + CHUNK
-    if count >= COLUMN or (count and not heard):
-        yield encoder(np.concatenate(held))
+            blocks_kept, count, done = [whole[CHUNK:]], count - CHUNK, done + CHUNK
+    if count >= COLUMN or (count and not done):
+        yield encoder(np.concatenate(blocks_kept))
 
 
 def _state(path: Path) -> dict[str, torch.Tensor]:

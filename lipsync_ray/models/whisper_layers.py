@@ -53,8 +53,8 @@ class LayerStates(HiddenStates):
         found = []
         for start in range(0, columns, CHUNK):
             stop = min(columns, start + CHUNK)
-            stretch = padded[start * HOP : (stop - 1) * HOP + FFT]
-            spectrum = torch.stft(stretch, FFT, HOP, window=window, center=False, return_complex=True).abs() ** 2
+            samples_in = padded[start * HOP : (stop - 1) * HOP + FFT]
+            spectrum = torch.stft(samples_in, FFT, HOP, window=window, center=False, return_complex=True).abs() ** 2
             found.append((self._filters @ spectrum).clamp(min=FLOOR).log10())
         return torch.cat(found, dim=1) if found else torch.zeros(len(self._filters), 0)
 

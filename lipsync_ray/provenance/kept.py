@@ -58,7 +58,7 @@ def _mark_finished(
     rows = run.spec.records.kept(run.out, prints, lambda row: row.status == "done" and there(row), run.spec.name)
     if not rows:
         return
-    run.say(
+    run.log(
         f"{len(rows)} of {len(run.ids)} {run.spec.noun} were {run.spec.done} before, and say something else of themselves now"
     )
     orders = [

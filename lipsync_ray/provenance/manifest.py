@@ -48,11 +48,14 @@ def sign_file(path: Path, claim: Claim, signer: Signer, clear: bool) -> None:
     ChangedError : a source is not the one any more that it was made of
     """
     signed = path.with_name(f"signed-{path.name}")
-    looked = {one: (look_at if one.content else look_at.__wrapped__)(one.url, one.content) for one in claim.sources}
+    hashes = {
+        one: (hash_and_mark if one.content else hash_and_mark.__wrapped__)(one.url, one.content)
+        for one in claim.sources
+    }
     with ExitStack() as stack:
         opened = stack.enter_context(signer.opened())
-        builder = stack.enter_context(_builder(definition(claim, looked, clear)))
-        for number, (one, found) in enumerate(looked.items()):
+        builder = stack.enter_context(_builder(definition(claim, hashes, clear)))
+        for number, (one, found) in enumerate(hashes.items()):
             if found[1]:
                 local = stack.enter_context(_here(one))
                 _keep_manifest(builder, _ingredient(number, one, claim), local)
@@ -88,16 +91,16 @@ def sign_pixel(signer: Signer) -> str:
         return str(reader.get_validation_state())
 
 
-def definition(claim: Claim, looked: dict[SourceFile, tuple[str, bool]], clear: bool) -> dict[str, Any]:
+def definition(claim: Claim, hashes: dict[SourceFile, tuple[str, bool]], clear: bool) -> dict[str, Any]:
     """The manifest of a claim, as c2pa takes it.
 
     Parameters
     ----------
-    looked : source → its sha256, and whether it has a manifest of its own, which is added later
+    hashes : source → its sha256, and whether it has a manifest of its own, which is added later
     """
     facts: dict[str, Any] = {
         "sources": [
-            {"role": one.role, "name": storage.name_of(one.url), "sha256": found[0]} for one, found in looked.items()
+            {"role": one.role, "name": storage.name_of(one.url), "sha256": found[0]} for one, found in hashes.items()
         ],
         "task": claim.task,
         "model": claim.model,
@@ -109,12 +112,12 @@ def definition(claim: Claim, looked: dict[SourceFile, tuple[str, bool]], clear: 
         "claim_generator_info": [_agent()],
         "title": claim.title,
         "assertions": [
-            {"label": "c2pa.actions.v2", "data": {"actions": _actions(claim, list(looked))}},
+            {"label": "c2pa.actions.v2", "data": {"actions": _actions(claim, list(hashes))}},
             {"label": FACTS, "data": facts},
         ],
         "ingredients": [
             _ingredient(number, one, claim) | {"format": type_of(storage.name_of(one.url))}
-            for number, (one, found) in enumerate(looked.items())
+            for number, (one, found) in enumerate(hashes.items())
             if not found[1]
         ],
     }
@@ -126,14 +129,14 @@ def _agent() -> dict[str, str]:
 
 def _actions(claim: Claim, sources: list[SourceFile]) -> list[dict[str, Any]]:
     """What was done, in order; a file that is not told what it was made of is a new one."""
-    shown, heard = (
+    visual, audible = (
         [f"source-{number}" for number, one in enumerate(sources) if one.role == role] for role in ("video", "audio")
     )
     begun: dict[str, Any] = {"action": "c2pa.opened"}
-    if claim.created or not shown:
+    if claim.created or not visual:
         begun = {"action": "c2pa.created", "digitalSourceType": claim.source_type}
-    if shown:
-        begun["parameters"] = {"ingredientIds": shown}
+    if visual:
+        begun["parameters"] = {"ingredientIds": visual}
     models = [{"name": one.name, "sha256": one.sha256, "licence": one.licence} for one in claim.networks]
     drew: dict[str, Any] = {
         "action": "c2pa.edited",
@@ -143,12 +146,12 @@ def _actions(claim: Claim, sources: list[SourceFile]) -> list[dict[str, Any]]:
     }
     if claim.drawn:
         drew["changes"] = [_region(one) for one in _few(claim.drawn)]
-    placed = [{"action": "c2pa.placed", "parameters": {"ingredientIds": heard}}] if heard else []
-    return [one | {"softwareAgent": _agent()} for one in (begun, drew, *placed)]
+    actions_placed = [{"action": "c2pa.placed", "parameters": {"ingredientIds": audible}}] if audible else []
+    return [one | {"softwareAgent": _agent()} for one in (begun, drew, *actions_placed)]
 
 
 @lru_cache(maxsize=256)
-def look_at(url: str, content: str) -> tuple[str, bool]:
+def hash_and_mark(url: str, content: str) -> tuple[str, bool]:
     """The sha256 of a source, and whether it has a manifest; many dubs of one process are made of it.
 
     Parameters

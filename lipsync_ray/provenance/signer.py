@@ -97,10 +97,10 @@ class Signer:
         return c2pa.Signer.from_callback(sign, algorithm, chain.pem.decode(), self.tsa)
 
     def _why(self, error: Exception) -> str:
-        said = " ".join(str(error).split())[:_LONGEST]
-        if self.tsa and re.search(r"time.?stamp|http|tsa", said, re.IGNORECASE):
-            return f"--tsa {self.tsa}: no time stamp from there ({said}); leave it out, or try again later"
-        return f"--sign-cert {self.cert}: c2pa does not sign with it: {said}"
+        message = " ".join(str(error).split())[:_LONGEST]
+        if self.tsa and re.search(r"time.?stamp|http|tsa", message, re.IGNORECASE):
+            return f"--tsa {self.tsa}: no time stamp from there ({message}); leave it out, or try again later"
+        return f"--sign-cert {self.cert}: c2pa does not sign with it: {message}"
 
 
 def signer_of(settings: ProvenanceSettings) -> Signer:
@@ -149,8 +149,8 @@ def ask_command(command: str, data: bytes, chain: Chain) -> bytes:
     try:
         done = subprocess.run(command, shell=True, input=data, capture_output=True, timeout=_COMMAND_S)
     except (OSError, subprocess.TimeoutExpired) as error:
-        said = f"no answer in {_COMMAND_S:.0f} s" if isinstance(error, subprocess.TimeoutExpired) else str(error)
-        raise SettingsError(f"{option}: {said}; expected a signature of its standard input") from None
+        message = f"no answer in {_COMMAND_S:.0f} s" if isinstance(error, subprocess.TimeoutExpired) else str(error)
+        raise SettingsError(f"{option}: {message}; expected a signature of its standard input") from None
     if done.returncode:
         lines = done.stderr.decode(errors="replace").strip().splitlines()
         why = f": {lines[-1]}" if lines else ""

@@ -89,11 +89,11 @@ def _is_ours(kind: bytes, body: bytes) -> bool:
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    place = len(PNG_SIGN)
-    while place + 12 <= len(data):
-        length = int.from_bytes(data[place : place + 4], "big")
-        yield data[place + 4 : place + 8], data[place + 8 : place + 8 + length]
-        place += 12 + length
+    offset = len(PNG_SIGN)
+    while offset + 12 <= len(data):
+        length = int.from_bytes(data[offset : offset + 4], "big")
+        yield data[offset + 4 : offset + 8], data[offset + 8 : offset + 8 + length]
+        offset += 12 + length
 
 
 def _chunk(kind: bytes, body: bytes) -> bytes:
@@ -102,18 +102,18 @@ def _chunk(kind: bytes, body: bytes) -> bytes:
 
 def boxes(file: IO[bytes], stop: int) -> Iterator[tuple[bytes, int, int]]:
     """(kind, first byte of the content, its end) of an MP4's top-level boxes, as far as they make sense."""
-    place = 0
-    while place + 8 <= stop:
-        file.seek(place)
+    offset = 0
+    while offset + 8 <= stop:
+        file.seek(offset)
         head = file.read(16)
-        size, kind, began = int.from_bytes(head[:4], "big"), head[4:8], place + 8
+        size, kind, began = int.from_bytes(head[:4], "big"), head[4:8], offset + 8
         if size == 1:
-            size, began = int.from_bytes(head[8:16], "big"), place + 16
-        end = stop if size == 0 else place + size
+            size, began = int.from_bytes(head[8:16], "big"), offset + 16
+        end = stop if size == 0 else offset + size
         if end < began or end > stop:
             return
         yield kind, began, end
-        place = end
+        offset = end
 
 
 def read_packet(file: IO[bytes], size: int) -> str:

@@ -23,13 +23,13 @@ from lipsync_ray.jobs.evaluate.job import METRICS
 from lipsync_ray.jobs.evaluate.previews import (
     FOLDER,
     player_name,
+    previewed,
     restored_name,
-    shown,
     strip_name,
     worst_first,
 )
 from lipsync_ray.jobs.evaluate.scores import SCORES, Score
-from lipsync_ray.jobs.evaluate.summary import GroupRow, groups, markdown, shown_metrics, systems
+from lipsync_ray.jobs.evaluate.summary import GroupRow, groups, listed_metrics, markdown, systems
 from lipsync_ray.metrics.lse import MAX_SHIFT
 from lipsync_ray.report import figures
 
@@ -95,7 +95,7 @@ def write_report(folders: Sequence[str], out: str, previews: int | None = PREVIE
         check_out(out, REPORT)
     sources = [read_source(folder) for folder in folders]
     _check_different(folders)
-    sources = _told_apart(sources)
+    sources = _with_unique_names(sources)
     scores = [score for source in sources for score in source.scores]
     fids = [fid for source in sources for fid in source.fids]
     rows = groups(scores, fids)
@@ -107,15 +107,15 @@ def write_report(folders: Sequence[str], out: str, previews: int | None = PREVIE
 
 def _check_different(folders: Sequence[str]) -> None:
     """Two copies of an evaluation are two folders; two spellings of a folder are one."""
-    by_place: dict[str, str] = {}
+    by_key: dict[str, str] = {}
     for folder in folders:
-        place = storage.place(folder)
-        if place in by_place:
-            raise SettingsError(f"{folder}: the same folder as {by_place[place]}; give each evaluation once")
-        by_place[place] = folder
+        key = storage.file_key(folder)
+        if key in by_key:
+            raise SettingsError(f"{folder}: the same folder as {by_key[key]}; give each evaluation once")
+        by_key[key] = folder
 
 
-def _told_apart(sources: list[Source]) -> list[Source]:
+def _with_unique_names(sources: list[Source]) -> list[Source]:
     """Sources whose models have different names."""
     of: dict[str | None, set[str]] = {}
     for source in sources:
@@ -143,7 +143,7 @@ def _page(
     environment.filters["number"] = number
     text = (resources.files("lipsync_ray.report") / _TEMPLATE).read_text(encoding="utf-8")
     colours = dict(zip(dict.fromkeys(row.model for row in rows), cycle(figures.COLOURS), strict=False))
-    metrics = shown_metrics(rows)
+    metrics = listed_metrics(rows)
     bars = {
         m.name: figures.bars(
             [r for r in rows if m.name in r.stats], m, colours, [c for c in metrics if c.control_of == m.name]
@@ -153,7 +153,9 @@ def _page(
     }
     folder_of = {id(score): source.folder for source in sources for score in source.scores}
     ordered = worst_first(scores)
-    details = [_detail(score, folder_of[id(score)], colours[score.model or NONE]) for score in shown(scores, previews)]
+    details = [
+        _detail(score, folder_of[id(score)], colours[score.model or NONE]) for score in previewed(scores, previews)
+    ]
     return environment.from_string(text).render(
         made=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
         sources=sources,

@@ -9,13 +9,13 @@ import pytest
 from lipsync_ray.jobs.analyze.analysis import FoundFace
 from lipsync_ray.jobs.analyze.verdict import (
     Assessment,
-    look_of,
+    face_statistics,
     of_audio,
     of_languages,
     of_speech,
     of_video,
     tally,
-    turn_of,
+    turn_degrees,
 )
 from lipsync_ray.media.details import AudioDetails, VideoDetails
 from lipsync_ray.media.sound_probe import Sound
@@ -38,7 +38,7 @@ def face(frame, height=150.0, number=0, turn=5.0):
 
 
 def judged(faces, frames=10, video=VIDEO):
-    return of_video(video, look_of(faces, frames))
+    return of_video(video, face_statistics(faces, frames))
 
 
 def test_a_good_one():
@@ -162,13 +162,13 @@ def test_a_language_that_is_not_surely_another_is_a_warning(table, speech, read)
 
 
 def test_turning():
-    assert turn_of(FRONTAL) == pytest.approx(0)
+    assert turn_degrees(FRONTAL) == pytest.approx(0)
     turned = FRONTAL.copy()
     turned[2, 0] += 30
-    assert 30 < turn_of(turned) < 50
+    assert 30 < turn_degrees(turned) < 50
     around = np.array([[np.cos(1), -np.sin(1)], [np.sin(1), np.cos(1)]])
-    assert turn_of(turned @ around.T) == pytest.approx(turn_of(turned))  # a tilted head is not a turned one
-    assert turn_of(np.zeros((5, 2))) == 90
+    assert turn_degrees(turned @ around.T) == pytest.approx(turn_degrees(turned))  # a tilted head is not a turned one
+    assert turn_degrees(np.zeros((5, 2))) == 90
 
 
 def test_a_sum_of_opinions_says_each_thing_once():

@@ -82,7 +82,7 @@ def test_without_a_log_one_line_says_how_to_get_the_traceback(monkeypatch, capsy
     # pytest's own handlers are on the root logger; whoever runs the command has none
     monkeypatch.setattr(logging.getLogger("lipsync_ray"), "propagate", False)
     assert told(BROKEN) == (
-        "row0: crop: KeyError: 'x' (its traceback: -v or --log-file FILE; in Python, the logger lipsync_ray)\n"
+        "row0: crop: KeyError: 'x' (for the traceback: -v or --log-file FILE; in Python, the logger lipsync_ray)\n"
     )
     assert told(Failure("probe", "a.mp4: not a video")) == ""
     assert "Traceback" not in capsys.readouterr().err

@@ -44,8 +44,8 @@ def test_a_run_that_lives_says_what_is_left(tmp_path, monkeypatch, capsys):
     (tmp_path / "run.json").write_text(json.dumps(RECORD))
     outcomes(tmp_path, a="done", b="failed")
     me = occupancy._process(occupancy.os.getpid())
-    monkeypatch.setattr(occupancy, "_HELD", {"x"})
-    note = {"id": "x", "place": occupancy._place(), "host": "here", "process": me, "beat": 4, "passes": [PASS]}
+    monkeypatch.setattr(occupancy, "_OWN_RUNS", {"x"})
+    note = {"id": "x", "place": occupancy._machine(), "host": "here", "process": me, "beat": 4, "passes": [PASS]}
     (tmp_path / "running.json").write_text(json.dumps(note))
     status, said = run(monkeypatch, capsys, tmp_path)
     assert status == 0
@@ -57,14 +57,14 @@ def test_a_run_that_lives_says_what_is_left(tmp_path, monkeypatch, capsys):
 
 def test_a_run_that_was_killed(tmp_path, monkeypatch, capsys):
     (tmp_path / "run.json").write_text(json.dumps(RECORD))
-    note = {"id": "x", "place": occupancy._place(), "host": "here", "process": "1-0", "beat": 4, "passes": [PASS]}
+    note = {"id": "x", "place": occupancy._machine(), "host": "here", "process": "1-0", "beat": 4, "passes": [PASS]}
     (tmp_path / "running.json").write_text(json.dumps(note))
     status, said = run(monkeypatch, capsys, tmp_path)
     assert status == 1
     assert "was ended from outside: run the same command again (process 1 on here); 3 rows: 3 left" in said
 
 
-@pytest.mark.parametrize(("text", "expected"), [(None, "no run has begun here"), ("{}", "not that of a run")])
+@pytest.mark.parametrize(("text", "expected"), [(None, "no run was started here"), ("{}", "was not written by")])
 def test_a_folder_without_a_run(tmp_path, monkeypatch, capsys, text, expected):
     if text is not None:
         (tmp_path / "run.json").write_text(text)
@@ -88,4 +88,4 @@ def test_a_place_under_a_file_holds_no_run(inside, tmp_path, monkeypatch, capsys
     (tmp_path / "file").write_text("x")
     status, said = run(monkeypatch, capsys, tmp_path / "file" / inside)
     assert status == 2
-    assert "no run has begun here" in said
+    assert "no run was started here" in said

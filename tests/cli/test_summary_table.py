@@ -93,7 +93,7 @@ def console():
 @given(st.lists(with_holes(RESULT), min_size=1, max_size=3))
 def test_results_are_shown(rows):
     where = console()
-    summary_table.show(Summary(rows, "out/results.parquet", 1, 3.0), where)
+    summary_table.print_summary(Summary(rows, "out/results.parquet", 1, 3.0), where)
     assert "a-ko" in where.file.getvalue()
     assert all(line_of(row).startswith("a-ko: done") for row in rows)
 
@@ -113,7 +113,7 @@ def test_scores_are_shown(scores, distance):
     assert parquet(flat_rows(rows))
     assert csv_text([score_row(score) for score in scores])
     where = console()
-    evaluate._show(Evaluated(scores, fids, "out", 3.0), "page", where)
+    evaluate._print(Evaluated(scores, fids, "out", 3.0), "page", where)
     assert "scored in" in where.file.getvalue()
 
 
@@ -135,9 +135,9 @@ def test_controls_are_drawn_beside_what_they_control():
     assert [metric.name for metric in controls] == ["sync_cosine_other", "sync_cosine_undubbed", "sync_cosine_real"]
     row = GroupRow("ko", "warp", 3, 3, {m.name: Stat(0.3, 0.1, 0.2, 0.4, 3) for m in (own, *controls)}, None)
     alone = figures.bars([row], own, {"warp": "#000000"})
-    beside = figures.bars([row], own, {"warp": "#000000"}, controls)
+    companions = figures.bars([row], own, {"warp": "#000000"}, controls)
     for word in ("other", "undubbed", "real"):
-        assert f">{word}</text>" in beside
+        assert f">{word}</text>" in companions
         assert f">{word}</text>" not in alone
     assert all(metric.control_of in ("", *(other.name for other in METRICS)) for metric in METRICS)
 
@@ -148,7 +148,7 @@ def test_analyses_are_shown(tmp_path, rows):
     assert all(report_text(row).startswith("a.mp4") for row in rows)
     assert rows_markdown(rows).count("\n") == len(rows) + 1
     where = console()
-    analyze._show(Analysed(rows, "a.parquet", "index.html", 3.0), where)
+    analyze._print(Analysed(rows, "a.parquet", "index.html", 3.0), where)
     assert "poor" in where.file.getvalue()
     page = Path(write_page(rows, str(tmp_path)))
     assert page.read_text().count('<section class="card file') == len(rows)
@@ -189,8 +189,8 @@ def test_what_an_older_version_wrote_is_still_a_row(tmp_path):
 def test_consents_are_counted():
     out = io.StringIO()
     rows = [RESULT, replace(RESULT, id="b", consent="signed")]
-    summary_table.show(Summary(rows, "out/results.parquet", 1, 2.0), Console(file=out, width=200))
+    summary_table.print_summary(Summary(rows, "out/results.parquet", 1, 2.0), Console(file=out, width=200))
     assert "consent named for 1 of 2" in out.getvalue()
     out = io.StringIO()
-    summary_table.show(Summary([RESULT], "out/results.parquet", 1, 2.0), Console(file=out, width=200))
+    summary_table.print_summary(Summary([RESULT], "out/results.parquet", 1, 2.0), Console(file=out, width=200))
     assert "consent" not in out.getvalue()

@@ -14,7 +14,7 @@ OUT = "/home/somebody/projects/autumn campaign/renderings-of-the-second-week"
 
 def shown(summary, width):
     where = Console(file=io.StringIO(), width=width, force_terminal=False)
-    summary_table.show(summary, where)
+    summary_table.print_summary(summary, where)
     return where.file.getvalue()
 
 
@@ -55,5 +55,5 @@ def test_an_analysis_breaks_no_id(width):
         wordless=None,
     )
     where = Console(file=io.StringIO(), width=width)
-    analyze._show(SimpleNamespace(analyses=[row], seconds=1.0, url="u.parquet", page="p.html"), where)
+    analyze._print(SimpleNamespace(analyses=[row], seconds=1.0, url="u.parquet", page="p.html"), where)
     assert any(name in line for line in where.file.getvalue().splitlines())

@@ -131,7 +131,7 @@ class Case:
             assert len(shown) == 1, shown
             assert len(heard) == 1, heard
             return "done"
-        assert "changed while it was" in (row.error or ""), row.error
+        assert "changed during" in (row.error or ""), row.error
         assert not storage.exists(storage.join(self.out, "videos", "d.mp4"))
         return "failed"
 

@@ -91,7 +91,7 @@ def test_each_is_done_right_or_refused_and_nobody_waits(folder, tmp_path):
         assert said in found[name].error
         assert "\n" not in found[name].error
     warned = {
-        "avi": "30 frames were counted", "raw": "30 frames were counted", "back": "clock is set anew 1 time", "silent": "silent",
+        "avi": "30 frames were counted", "raw": "30 frames were counted", "back": "clock is reset 1 time", "silent": "silent",
     }  # fmt: skip
     # Where a sound is no voice, its row says that, too.
     others = {name: [w for w in result.warnings if "no voice" not in w] for name, result in found.items()}

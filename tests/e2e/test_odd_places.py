@@ -97,7 +97,7 @@ def test_a_token_expires_in_the_middle(table, right, s3_server, tmp_path, monkey
         assert lipsync_ray("dub", table, "-o", "s3://token/out", *OPTIONS) == 1
         said = capsys.readouterr().err
         assert "the credentials have expired (The provided token has expired)" in said
-        assert "run the same command again: what was finished is kept" in said
+        assert "run the same command again: finished work is kept" in said
         assert "Traceback" not in said
         store.expires_with = None
         kept = s3fs.S3FileSystem(skip_instance_cache=True).find("token/out/parts")
@@ -133,7 +133,7 @@ def test_the_requester_pays_where_the_store_is_told_so(tmp_path):
     server.shutdown()
     server.server_close()
     assert run.returncode == 2
-    assert "no run has begun here" in run.stderr
+    assert "no run was started here" in run.stderr
     assert asked
     assert set(asked) == {"requester"}
 

@@ -77,7 +77,7 @@ def test_dubs_are_made_once(server, tmp_path, capfd, way):
     server.needs = "a signature that nobody has"
     assert run(OLD) == 2
     said = capfd.readouterr()
-    assert "sign it anew" in said.err
+    assert "sign it again" in said.err
     assert "SECRET" not in said.err + said.out
     assert not secrets_in(out)
 

@@ -14,8 +14,8 @@ from commands import lipsync_ray
 from lipsync_ray.engine.inline_runner import InlineRunner
 from lipsync_ray.faces.mesh import SPEAKING
 from lipsync_ray.io import storage
+from lipsync_ray.jobs.train.clip_features import FACE, ClipFeatures
 from lipsync_ray.jobs.train.clips import CLIPS
-from lipsync_ray.jobs.train.look import FACE, ClipFeatures
 from lipsync_ray.media import audio, decode
 from lipsync_ray.media.probe import probe_video
 from lipsync_ray.models.checkpoint import read_state

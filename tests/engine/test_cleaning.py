@@ -102,19 +102,19 @@ def test_a_run_that_works_there_keeps_its_files(place):
 
 
 @pytest.mark.parametrize(
-    ("record", "said"),
+    ("record", "text"),
     [
-        (None, "no run in it"),
+        (None, "contains no run"),
         ({"name": "mine"}, "that no run of lipsync-ray wrote"),
         ({"job": "toy"}, "lipsync-ray toy"),
     ],
 )
-def test_a_folder_of_something_else_is_not_touched(place, record, said):
+def test_a_folder_of_something_else_is_not_touched(place, record, text):
     storage.commit_bytes(storage.join(place, f"sources/{KEY}.mel"), b"x")
     if record is not None:
         storage.commit_bytes(storage.join(place, "run.json"), json.dumps(record).encode())
     before = storage.list_tree(place)
-    with pytest.raises(SettingsError, match=said):
+    with pytest.raises(SettingsError, match=text):
         clean(place, True, QUIET)
     assert storage.list_tree(place) == before
 

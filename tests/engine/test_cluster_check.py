@@ -39,7 +39,7 @@ def test_a_name_that_is_no_host():
 def test_somebody_else_there(listener, monkeypatch):
     monkeypatch.setattr(cluster_check, "ANSWER_S", 1.0)
     began = time.monotonic()
-    with pytest.raises(ClusterError, match="no Ray cluster that is well"):
+    with pytest.raises(ClusterError, match="not a healthy Ray cluster"):
         check_address(f"127.0.0.1:{listener}", "--address")
     assert time.monotonic() - began < 60  # the promise to the user
 

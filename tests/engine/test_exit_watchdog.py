@@ -48,8 +48,8 @@ def test_they_are_said_only_where_the_process_could_not(tmp_path, ending):
     assert process.stdout.readline() == "ready\n"
     if ending == "kill":
         os.kill(process.pid, signal.SIGKILL)
-    said = process.communicate(timeout=30)[1]
-    assert ("these were the last words" in said) == (ending in ("exit", "kill"))  # "exit": as Ray's own code does
+    text = process.communicate(timeout=30)[1]
+    assert ("these were the last words" in text) == (ending in ("exit", "kill"))  # "exit": as Ray's own code does
     assert wait_until_gone(folder)
 
 

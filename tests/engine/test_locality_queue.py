@@ -31,18 +31,18 @@ def test_a_row_says_what_it_reads():
 
 def test_a_worker_goes_on_with_what_it_read_last():
     waiting = filled(("0", "A0"), ("1", "A1"), ("0", "B0"), ("1", "B1"))
-    assert waiting.take(None) == ("0", "A0")
-    assert waiting.take("0") == ("0", "B0")
-    assert waiting.take("0") == ("1", "A1")
+    assert waiting.pop(None) == ("0", "A0")
+    assert waiting.pop("0") == ("0", "B0")
+    assert waiting.pop("0") == ("1", "A1")
 
 
 def test_workers_begin_with_different_ranges_and_help_at_the_end():
     waiting = filled(("0", "A0"), ("1", "A1"), ("0", "B0"), ("1", "B1"), ("1", "C1"))
-    assert waiting.take(None) == ("0", "A0")
-    assert waiting.take(None) == ("1", "A1")
-    assert waiting.take("0") == ("0", "B0")
-    assert waiting.take("0") == ("1", "B1"), "nothing else is left"
-    assert waiting.take("1") == ("1", "C1")
+    assert waiting.pop(None) == ("0", "A0")
+    assert waiting.pop(None) == ("1", "A1")
+    assert waiting.pop("0") == ("0", "B0")
+    assert waiting.pop("0") == ("1", "B1"), "nothing else is left"
+    assert waiting.pop("1") == ("1", "C1")
     assert not waiting
 
 
@@ -54,7 +54,7 @@ def test_every_row_is_handed_out_once(nears, workers):
     for worker in workers:
         if not waiting:
             break
-        last[worker], row = waiting.take(last.get(worker))
+        last[worker], row = waiting.pop(last.get(worker))
         assert nears[row] == last[worker]
         given.append(row)
     assert sorted(given) == list(range(len(nears)))
@@ -64,6 +64,6 @@ def test_rows_of_their_own_keep_their_order():
     waiting = filled(*((str(number), number) for number in range(5)))
     last, given = None, []
     while waiting:
-        last, row = waiting.take(last)
+        last, row = waiting.pop(last)
         given.append(row)
     assert given == list(range(5))

@@ -65,18 +65,18 @@ def test_a_run_elsewhere_is_watched_for_a_sign_of_life(tmp_path, monkeypatch, li
     clock = iter(range(1000))
     monkeypatch.setattr(occupancy.time, "sleep", sleep)
     monkeypatch.setattr(occupancy.time, "monotonic", lambda: next(clock))
-    said = io.StringIO()
+    text = io.StringIO()
     if lives:
         with (
             pytest.raises(SettingsError, match="process 7 on far"),
-            run_lock(str(tmp_path), Console(file=said, width=400)),
+            run_lock(str(tmp_path), Console(file=text, width=400)),
         ):
             pass
-        assert said.getvalue().count("\n") == 1
+        assert text.getvalue().count("\n") == 1
     else:
-        with run_lock(str(tmp_path), Console(file=said, width=400)):
+        with run_lock(str(tmp_path), Console(file=text, width=400)):
             pass
-        assert "that run is over" in said.getvalue().splitlines()[1]
+        assert "that run is over" in text.getvalue().splitlines()[1]
 
 
 def test_it_gives_signs_of_life(tmp_path, monkeypatch):

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lipsync_ray.engine import rates
-from lipsync_ray.engine.rates import Rate, Rates, Seen, fitted
+from lipsync_ray.engine.rates import Measurement, Rate, Rates, fitted
 from lipsync_ray.errors import SettingsError
 
 costs = st.floats(0.0001, 1)
@@ -13,22 +13,22 @@ costs = st.floats(0.0001, 1)
 
 @given(costs, costs, st.integers(10, 10_000), st.integers(10, 10_000), st.floats(0.05, 0.9), st.floats(1.5, 8))
 def test_two_sizes_give_the_line_through_both(frame, megapixel, some, more, small, large):
-    seen = [Seen(n, size, n * (frame + megapixel * size)) for n, size in ((some, small), (more, large))]
-    found = fitted(seen, 0.5)
+    measured = [Measurement(n, size, n * (frame + megapixel * size)) for n, size in ((some, small), (more, large))]
+    found = fitted(measured, 0.5)
     assert found.frame == pytest.approx(frame, rel=1e-6, abs=1e-9)
     assert found.megapixel == pytest.approx(megapixel, rel=1e-6)
 
 
 @given(costs, st.floats(0.05, 8), st.floats(0, 1))
 def test_one_size_gives_its_own_cost_back(cost, size, share):
-    found = fitted([Seen(100, size, 100 * cost)], share)
+    found = fitted([Measurement(100, size, 100 * cost)], share)
     assert found.cpu(100, size) == pytest.approx(100 * cost)
-    square = fitted([Seen(100, 512 * 512 / 1e6, 100 * cost)], share)
+    square = fitted([Measurement(100, 512 * 512 / 1e6, 100 * cost)], share)
     assert square.frame == pytest.approx(cost * share)
 
 
 def test_a_larger_frame_that_costs_less_costs_the_same():
-    found = fitted([Seen(100, 0.2, 1.0), Seen(100, 2.0, 0.9)], 0.5)
+    found = fitted([Measurement(100, 0.2, 1.0), Measurement(100, 2.0, 0.9)], 0.5)
     assert (found.frame, found.megapixel) == (0.01, 0)
 
 
@@ -63,7 +63,7 @@ def test_a_table_holds_several_ways_to_work(tmp_path):
     rates.save(url, two)
     assert rates.load(url, "a on cpu") == one
     assert rates.load(url, "b on cpu") == two
-    with pytest.raises(SettingsError, match="nothing was measured for 'c on cuda', only for a on cpu, b on cpu"):
+    with pytest.raises(SettingsError, match="no measurement of 'c on cuda', only of a on cpu, b on cpu"):
         rates.load(url, "c on cuda")
 
 

@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 from rich.console import Console
 
-from lipsync_ray.engine import ray_data, ray_sight, session
+from lipsync_ray.engine import cluster_state, ray_data, session
 from lipsync_ray.engine.attempts import Ledger
 from lipsync_ray.engine.context import RunContext
 from lipsync_ray.engine.inline_runner import InlineRunner
@@ -121,13 +121,13 @@ def test_the_first_stage_begins_when_all_have_loaded(tmp_path):
 def test_a_roll_that_is_lost_holds_nobody_back(cluster):
     import ray
 
-    roll = StartupBarrier()
-    roll.arrive("one")
-    roll.wait_for(["one"], 60)
+    barrier = StartupBarrier()
+    barrier.arrive("one")
+    barrier.wait_for(["one"], 60)
     before = time.monotonic()
-    roll.wait_for(["one", "never"], 0.5)
-    ray.kill(roll._roll)
-    roll.wait_for(["never"], 600)
+    barrier.wait_for(["one", "never"], 0.5)
+    ray.kill(barrier._actor)
+    barrier.wait_for(["never"], 600)
     assert time.monotonic() - before < 60
 
 
@@ -163,15 +163,15 @@ def test_what_the_cluster_looks_like(cluster):
     slow = ray.remote(num_cpus=0)(Loads).remote()
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        sight = ray_sight.look()
-        if sight is not None and sight.loading and sight.asks:
+        cluster_found = cluster_state.read()
+        if cluster_found is not None and cluster_found.loading and cluster_found.asks:
             break
         time.sleep(0.2)
-    assert dict(sight.asks[0].needs) == {"CPU": 10_000.0}
-    assert sight.loading >= 1
-    assert sum(node.total["CPU"] for node in sight.nodes) == cluster.cpus
-    assert sight.killed == {}
-    assert not ray_sight.grows()
+    assert dict(cluster_found.asks[0].needs) == {"CPU": 10_000.0}
+    assert cluster_found.loading >= 1
+    assert sum(node.total["CPU"] for node in cluster_found.nodes) == cluster.cpus
+    assert cluster_found.killed == {}
+    assert not cluster_state.has_autoscaler()
     for actor in (many, slow):
         ray.kill(actor)
 
@@ -183,5 +183,5 @@ def test_a_cluster_without_a_cpu_is_refused(cluster, monkeypatch):
     monkeypatch.setattr(ray, "cluster_resources", lambda: {"memory": 1.0})
     with pytest.raises(ClusterError, match="the cluster has no CPU"):
         session._cluster()
-    monkeypatch.setattr(ray_sight, "grows", lambda: True)
+    monkeypatch.setattr(cluster_state, "has_autoscaler", lambda: True)
     assert session._cluster().nodes == 1

@@ -60,12 +60,12 @@ def test_rows_without_frames_tell_the_time_left():
 def test_what_was_done_before_is_no_pace():
     with ProgressReporter(Console(quiet=True), "pose 0", 100, 0, "steps", before=90) as phase:
         assert phase.left_s() is None
-        phase.reach(95)
+        phase.set_done(95)
         assert phase.state()["before"] == 90
-        phase.reach(80)  # work was lost
+        phase.set_done(80)  # work was lost
         assert phase.done == 80
     with ProgressReporter(Console(quiet=True), "pose 0", 10**9, 0, "steps", limit_s=60.0) as phase:
-        phase.reach(1)
+        phase.set_done(1)
         assert 0 < phase.left_s() <= 60
         assert phase.state()["limit"] == 60
 

@@ -33,24 +33,24 @@ def mismatch(ray_version, python_version):
     [((ray.__version__, "3.8.1"), False), (("2.9.0", OURS), False), ((ray.__version__, f"{OURS}9"), True)],
 )
 def test_versions_are_told_with_their_numbers(theirs, patch):
-    said = known_cause(mismatch(*theirs), "10.0.0.1:6379")
-    assert f"10.0.0.1:6379 runs Ray {theirs[0]} and Python {theirs[1]}" in said
-    assert f"this process Ray {ray.__version__} and Python {OURS}" in said
-    assert ("MATCH_LEVEL" in said) is patch
-    assert "\n" not in said
+    text = known_cause(mismatch(*theirs), "10.0.0.1:6379")
+    assert f"10.0.0.1:6379 runs Ray {theirs[0]} and Python {theirs[1]}" in text
+    assert f"this process Ray {ray.__version__} and Python {OURS}" in text
+    assert ("MATCH_LEVEL" in text) is patch
+    assert "\n" not in text
 
 
 def test_versions_in_words_of_another_ray():
-    said = known_cause(RuntimeError("Version mismatch: 2.9\nand 2.10"), "ray://head:10001")
-    assert "ray://head:10001" in said
-    assert "2.9 and 2.10" in said
+    text = known_cause(RuntimeError("Version mismatch: 2.9\nand 2.10"), "ray://head:10001")
+    assert "ray://head:10001" in text
+    assert "2.9 and 2.10" in text
 
 
 def test_a_path_that_is_too_long_for_a_socket_is_named():
     path = "/" + "long/" * 30 + "sockets/plasma_store"
-    said = known_cause(raised(validate_socket_filepath, path), None)
-    assert path in said
-    assert "RAY_TMPDIR" in said
+    text = known_cause(raised(validate_socket_filepath, path), None)
+    assert path in text
+    assert "RAY_TMPDIR" in text
 
 
 def test_what_may_pass_is_not_known():
@@ -102,9 +102,9 @@ def test_a_home_is_what_the_system_says(monkeypatch, tmp_path):
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become a user that the system does not know")
 def test_a_user_that_the_system_does_not_know_has_places_too():
-    code = "import os\nfrom lipsync_ray.engine.rates import default_place\nfrom lipsync_ray.models import weights\n"
+    code = "import os\nfrom lipsync_ray.engine.rates import default_rates_url\nfrom lipsync_ray.models import weights\n"
     code += "os.setgid(54321); os.setuid(54321)\n"
-    code += "print(default_place(), weights.location(weights.find('wav2lip')))"
+    code += "print(default_rates_url(), weights.location(weights.find('wav2lip')))"
     known = {
         name: value for name, value in os.environ.items() if name not in ("HOME", weights_variable(), "XDG_CACHE_HOME")
     }

@@ -41,7 +41,7 @@ class Order:
 class Clip(VideoState):
     name: str = ""
     pieces: int = 2
-    said: list = field(default_factory=list)
+    done_parts: list = field(default_factory=list)
 
 
 def write():
@@ -87,7 +87,7 @@ def work_of(clips, tmp_path, ended):
             for n in range(clip.pieces)
         ],
         stages=[StageSpec("write", write, 1, 0.2), StageSpec("pass", lambda: lambda key: key, 1, 0.2)],
-        on_part=lambda clip, key: clip.said.append(key),
+        on_part=lambda clip, key: clip.done_parts.append(key),
         assemble_args=lambda clip: Order(clip.name, tuple(clip.parts.values())),
         assemble=("join", join),
         on_done=end,
@@ -127,7 +127,7 @@ def test_videos_are_made_as_they_become_ready(crew, tmp_path):
         "unjoinable": Failure("join", "does not fit"),
     }
     first = next(clip for clip in clips if clip.name == "first")
-    assert sorted(first.said) == ["first-0", "first-1"]
+    assert sorted(first.done_parts) == ["first-0", "first-1"]
     assert clips[5].reused == 2
 
 
@@ -135,7 +135,7 @@ def test_rows_that_are_made_in_turn(crew, tmp_path):
     """Each is given out when the one before it is back; what is left of a video that fails does not come, and nobody waits."""
     clips = [Clip(name=name, pieces=4) for name in ("first", "second", "bad")]
     ended = {}
-    work = replace(work_of(clips, tmp_path, ended), in_turn=True, unit="steps")
+    work = replace(work_of(clips, tmp_path, ended), sequential=True, unit="steps")
     with phases(crew.console) as phase_of:
         streamed = StreamedPass(crew, work, dict(work.active), phase_of, lambda: None)
         for clip in clips:
@@ -150,8 +150,8 @@ def test_rows_that_are_made_in_turn(crew, tmp_path):
     assert ended["first"] == "first: 4"
     assert ended["second"] == "second: 4"
     assert ended["bad"] == Failure("write", "bad piece")
-    assert clips[0].said == [f"first-{n}" for n in range(4)]
-    assert clips[2].said == []
+    assert clips[0].done_parts == [f"first-{n}" for n in range(4)]
+    assert clips[2].done_parts == []
     assert not (tmp_path / "parts" / "bad" / "1").exists()
 
 
@@ -193,7 +193,7 @@ def test_a_graph_ends_when_all_of_its_passes_have(crew, tmp_path):
 def test_a_pass_that_ray_gives_up_fails_what_is_under_way_and_what_still_comes(crew, tmp_path, monkeypatch):
     def give_up(*arguments):
         time.sleep(0.2)
-        raise ray_data.FlowError("Ray gave the pass up: no reason")
+        raise ray_data.FlowError("Ray gave up the pass: no reason")
         yield
 
     monkeypatch.setattr(type(crew.runner), "run_fed", give_up)
@@ -209,7 +209,7 @@ def test_a_pass_that_ray_gives_up_fails_what_is_under_way_and_what_still_comes(c
         streamed.begin("late")
         streamed.poll()
     reasons = {name: (failure.stage, failure.reason) for name, failure in ended.items()}
-    assert reasons == dict.fromkeys(("first", "late"), ("engine", "Ray gave the pass up: no reason"))
+    assert reasons == dict.fromkeys(("first", "late"), ("engine", "Ray gave up the pass: no reason"))
 
 
 def test_a_place_stands_for_the_same_row_each_time(cluster):
@@ -219,9 +219,9 @@ def test_a_place_stands_for_the_same_row_each_time(cluster):
     rows = [Piece(f"p{n}", "v", n, n + 1, "") for n in range(3)]
     feed.add(rows)
     feed.close()
-    assert feed.take(RowSlot(7)) == rows[0]
-    assert feed.take(RowSlot(2)) == rows[1]
-    assert feed.take(RowSlot(7)) == rows[0]
-    assert feed.take(RowSlot(0)) == rows[2]
-    assert feed.take(RowSlot(1)) is None
-    assert feed.take(RowSlot(2)) == rows[1]
+    assert feed.row_for(RowSlot(7)) == rows[0]
+    assert feed.row_for(RowSlot(2)) == rows[1]
+    assert feed.row_for(RowSlot(7)) == rows[0]
+    assert feed.row_for(RowSlot(0)) == rows[2]
+    assert feed.row_for(RowSlot(1)) is None
+    assert feed.row_for(RowSlot(2)) == rows[1]

@@ -15,7 +15,7 @@ from lipsync_ray.engine.team import ALONE, Team
 from lipsync_ray.errors import ProbeError, SettingsError, TrainError
 
 
-def add(folder, team, tell):
+def add(folder, team, notify):
     """The mean of both ranks' gradients; rank 1 is killed the first time."""
     import torch
     from torch.nn.parallel import DistributedDataParallel
@@ -29,45 +29,45 @@ def add(folder, team, tell):
     shared(torch.full((1, 1), float(team.rank + 1))).sum().backward()
     agreed = team.broadcast(team.rank == 0)
     if team.rank == 0:
-        tell((team.world_size, float(layer.weight.grad), agreed))
+        notify((team.world_size, float(layer.weight.grad), agreed))
 
 
-def fail(team, tell):
+def fail(team, notify):
     raise ProbeError("no such clip")
 
 
-def die(team, tell):
+def die(team, notify):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def count(folder, team, tell):
+def count(folder, team, notify):
     """Counts until it is to stop, then takes a second for what it keeps."""
     number = 0
     while not team.broadcast(team.stopping()):
         number += 1
         if team.rank == 0:
-            tell(number)
+            notify(number)
         time.sleep(0.2)
     time.sleep(1)
     (Path(folder) / f"kept-{team.rank}").write_text(str(number))
     if team.rank == 0:
-        tell(-number)
+        notify(-number)
 
 
 def test_alone_it_runs_here():
-    told = []
-    InlineRunner().together(lambda team, tell: tell(team), 1, False, 1, told.append)
-    assert told == [ALONE] == [Team(0, 1)]
+    messages = []
+    InlineRunner().together(lambda team, notify: notify(team), 1, False, 1, messages.append)
+    assert messages == [ALONE] == [Team(0, 1)]
     assert ALONE.broadcast(True)
     with pytest.raises(SettingsError, match="2 processes"):
-        InlineRunner().together(fail, 2, False, 1, told.append)
+        InlineRunner().together(fail, 2, False, 1, messages.append)
 
 
 def test_two_share_gradients_and_start_again_when_one_is_killed(cluster, tmp_path):
-    told = []
-    RayRunner(cluster).together(partial(add, str(tmp_path)), 2, False, 2, told.append)
+    messages = []
+    RayRunner(cluster).together(partial(add, str(tmp_path)), 2, False, 2, messages.append)
     assert (tmp_path / "started").exists()
-    assert np.allclose(told, [(2, 1.5, True)])
+    assert np.allclose(messages, [(2, 1.5, True)])
 
 
 def test_what_a_member_says_on_purpose_comes_through(cluster):
@@ -81,15 +81,15 @@ def test_it_is_given_up_after_so_many_starts(cluster):
 
 
 def test_who_stops_the_driver_gets_what_the_processes_keep(cluster, tmp_path):
-    told = []
+    messages = []
 
-    def tell(number):
-        told.append(number)
+    def notify(number):
+        messages.append(number)
         if number == 3:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        RayRunner(cluster).together(partial(count, str(tmp_path)), 2, False, 1, tell)
+        RayRunner(cluster).together(partial(count, str(tmp_path)), 2, False, 1, notify)
     kept = [(tmp_path / f"kept-{rank}").read_text() for rank in (0, 1)]
     assert kept[0] == kept[1]
-    assert told[-1] == -int(kept[0])
+    assert messages[-1] == -int(kept[0])

@@ -32,8 +32,8 @@ def test_a_job_is_short():
 
 def test_it_makes_its_table_and_a_second_run_keeps_it(workers, demo_inputs, tmp_path):
     videos = {name: str(demo_inputs / f"{name}.mp4") for name in ("pan", "sway")}
-    said = io.StringIO()
-    rows = toy_job.run(videos, workers, str(tmp_path), Console(file=said))
+    text = io.StringIO()
+    rows = toy_job.run(videos, workers, str(tmp_path), Console(file=text))
     for row, url in zip(rows, videos.values(), strict=True):
         info = probe_video(url)
         lumas = [picture.y.mean() for picture in decode.pictures(info, 0, info.frames)]
@@ -42,8 +42,8 @@ def test_it_makes_its_table_and_a_second_run_keeps_it(workers, demo_inputs, tmp_
     assert pq.read_table(tmp_path / "brightness.parquet")["luma"].to_pylist() == [row.luma for row in rows]
     record = json.loads((tmp_path / "run.json").read_text())
     assert (record["job"], record["rows"], record["status"]) == ("brightness", 2, {"done": 2})
-    assert toy_job.run(videos, workers, str(tmp_path), Console(file=said)) == rows
-    assert "2 of 2 videos were finished before" in said.getvalue()
+    assert toy_job.run(videos, workers, str(tmp_path), Console(file=text)) == rows
+    assert "2 of 2 videos were finished before" in text.getvalue()
 
 
 def test_a_part_that_is_there_is_not_made_again_and_a_bad_one_is_a_row(workers, demo_inputs, tmp_path, caplog):

@@ -7,62 +7,64 @@ from rich.console import Console
 
 from lipsync_ray.engine import ray_executions
 from lipsync_ray.engine.progress import ProgressReporter
-from lipsync_ray.engine.waiting import AGAIN_S, STILL_S, Ask, Node, Sight, Waiting, missing, reason
+from lipsync_ray.engine.waiting import AGAIN_S, STILL_S, Ask, ClusterState, Node, Waiting, missing, reason
 
 FULL = Node({"CPU": 2.0}, {})
 EMPTY = Node({"CPU": 2.0}, {"CPU": 2.0})
 
 
 def test_cpus_that_other_programs_hold():
-    sight = Sight([Ask({"CPU": 0.95}, 2)], [FULL], {"Hold": {"CPU": 2.0}}, ["lips"])
-    assert reason(sight, {}) == (
-        "waiting for CPUs: 2 processes have no place (of lips), each asks for 0.95 CPUs; 0 of 2 CPUs are free; other programs "
-        "hold Hold 2"
+    cluster = ClusterState([Ask({"CPU": 0.95}, 2)], [FULL], {"Hold": {"CPU": 2.0}}, ["lips"])
+    assert reason(cluster, {}) == (
+        "waiting for CPUs: 2 processes are not scheduled (of lips), each needs 0.95 CPUs; 0 of 2 CPUs are free; other programs "
+        "use Hold 2"
     )
 
 
 def test_a_resource_that_is_there_is_not_told_of():
-    sight = Sight([Ask({"CPU": 1.0, "GPU": 1.0})], [Node({"CPU": 8.0, "GPU": 1.0}, {"CPU": 6.0})], {}, ["lips"])
-    said = reason(sight, {})
-    assert said.startswith(
-        "waiting for GPUs: 1 process has no place (of lips), it asks for 1 CPUs and 1 GPUs; 0 of 1 GPUs are free"
+    cluster = ClusterState(
+        [Ask({"CPU": 1.0, "GPU": 1.0})], [Node({"CPU": 8.0, "GPU": 1.0}, {"CPU": 6.0})], {}, ["lips"]
+    )
+    text = reason(cluster, {})
+    assert text.startswith(
+        "waiting for GPUs: 1 process is not scheduled (of lips), it needs 1 CPUs and 1 GPUs; 0 of 1 GPUs are free"
     )
 
 
 def test_what_no_node_has_is_told_as_that():
     nodes = [Node({"GPU": 1.0}, {"GPU": 1.0})] * 4
-    said = reason(Sight([Ask({"GPU": 2.0})], nodes, {}, ["lips"]), {})
-    assert said.endswith("2 GPUs are asked for, no node has more than 1")
+    text = reason(ClusterState([Ask({"GPU": 2.0})], nodes, {}, ["lips"]), {})
+    assert text.endswith("2 GPUs are requested, no node has more than 1")
 
 
 @pytest.mark.parametrize(
-    ("sight", "expected"),
+    ("cluster", "expected"),
     [
-        (Sight(), ""),
-        (Sight([Ask({"CPU": 1.0})], [FULL], {}, []), ""),  # every stage has a process; others would be more
-        (Sight([], [FULL], {}, ["lips"], 3), "waiting for 3 processes of lips to load"),
-        (Sight([Ask({"CPU": 1.0})], [EMPTY], {}, ["lips"]), "waiting for 1 process of lips to start"),
-        (Sight([], [FULL], {}, None, 1), "waiting for 1 process to load"),
-        (Sight([Ask({"CPU": 1.0})], [], {}, ["lips"]), None),
+        (ClusterState(), ""),
+        (ClusterState([Ask({"CPU": 1.0})], [FULL], {}, []), ""),  # every stage has a process; others would be more
+        (ClusterState([], [FULL], {}, ["lips"], 3), "waiting for 3 processes of lips to load"),
+        (ClusterState([Ask({"CPU": 1.0})], [EMPTY], {}, ["lips"]), "waiting for 1 process of lips to start"),
+        (ClusterState([], [FULL], {}, None, 1), "waiting for 1 process to load"),
+        (ClusterState([Ask({"CPU": 1.0})], [], {}, ["lips"]), None),
     ],
 )
-def test_other_reasons(sight, expected):
-    said = reason(sight, {})
-    assert said == expected if expected is not None else said.startswith("waiting for CPUs: ")
+def test_other_reasons(cluster, expected):
+    text = reason(cluster, {})
+    assert text == expected if expected is not None else text.startswith("waiting for CPUs: ")
 
 
 def test_memory_is_told_with_the_node_and_how_often():
-    sight = Sight(killed={"node-a": 3, "node-b": 1}, idle=[])
-    assert reason(sight, {"node-b": 1}).startswith(
+    cluster = ClusterState(killed={"node-a": 3, "node-b": 1}, idle=[])
+    assert reason(cluster, {"node-b": 1}).startswith(
         "waiting for memory on node-a: Ray has ended 3 processes of this run there"
     )
-    assert "node-b" not in reason(sight, {"node-b": 1})
-    assert reason(sight, {"node-a": 3, "node-b": 1}) == ""
+    assert "node-b" not in reason(cluster, {"node-b": 1})
+    assert reason(cluster, {"node-a": 3, "node-b": 1}) == ""
 
 
 def test_what_can_be_met():
     assert missing({"CPU": 1.0}, [{"CPU": 2.0}]) == ""
-    assert missing({"CPU": 1.0}, []) == "1 CPUs are asked for, no node has more than 0"
+    assert missing({"CPU": 1.0}, []) == "1 CPUs are requested, no node has more than 0"
     apart = [{"CPU": 8.0}, {"CPU": 1.0, "GPU": 1.0}]
     assert missing({"CPU": 4.0, "GPU": 1.0}, apart) == "no node has 4 CPUs and 1 GPUs together"
 
@@ -72,45 +74,45 @@ def test_it_is_told_while_nothing_moves_and_forgotten_when_something_does():
     console = Console(file=text, width=400)
     looks = []
 
-    def look():
+    def read_cluster():
         looks.append(1)
-        return Sight([Ask({"CPU": 1.0})], [FULL], {}, ["lips"])
+        return ClusterState([Ask({"CPU": 1.0})], [FULL], {}, ["lips"])
 
-    waiting = Waiting(console, look)
+    waiting = Waiting(console, read_cluster)
     with ProgressReporter(console, "lips", 4, 0) as progress:
-        waiting.turn(100.0)
-        waiting.turn(100.0 + STILL_S - 1)
+        waiting.check(100.0)
+        waiting.check(100.0 + STILL_S - 1)
         assert not looks
-        waiting.turn(100.0 + STILL_S)
+        waiting.check(100.0 + STILL_S)
         assert waiting.text.startswith("waiting for CPUs")
-        waiting.turn(100.0 + STILL_S + 5)
+        waiting.check(100.0 + STILL_S + 5)
         assert text.getvalue().count("waiting for CPUs") == 1
-        waiting.turn(100.0 + STILL_S + AGAIN_S)
+        waiting.check(100.0 + STILL_S + AGAIN_S)
         assert text.getvalue().count("waiting for CPUs") == 2
         progress.advance(0)
-        waiting.turn(300.0)
+        waiting.check(300.0)
         assert waiting.text == ""
-        waiting.turn(300.0 + STILL_S)
+        waiting.check(300.0 + STILL_S)
         assert text.getvalue().count("waiting for CPUs") == 3
 
 
 def test_a_cluster_that_cannot_be_looked_at_is_not_told_of():
     waiting = Waiting(Console(quiet=True), lambda: None)
-    waiting.turn(0.0)
-    waiting.turn(1000.0)
+    waiting.check(0.0)
+    waiting.check(1000.0)
     assert waiting.text == ""
 
 
 def test_memory_of_before_is_no_reason_later():
-    console, sights = Console(quiet=True), [Sight(killed={"a": 2}, idle=[])]
-    waiting = Waiting(console, lambda: sights[0])
+    console, states = Console(quiet=True), [ClusterState(killed={"a": 2}, idle=[])]
+    waiting = Waiting(console, lambda: states[0])
     with ProgressReporter(console, "lips", 4, 0) as progress:
-        waiting.turn(0.0)
-        waiting.turn(50.0)
+        waiting.check(0.0)
+        waiting.check(50.0)
         assert "memory on a" in waiting.text
         progress.advance(0)
-        waiting.turn(51.0)
-        waiting.turn(100.0)
+        waiting.check(51.0)
+        waiting.check(100.0)
         assert waiting.text == ""
 
 

@@ -158,7 +158,7 @@ def test_a_dub_uses_the_table_of_its_source(pair):
     )
     index = build_tracks(order)
     tracks = read_face_tracks(order.url)
-    assert (index.places, index.start, index.length, index.faces) == (60, (0,), (60,), 60)
+    assert (index.frames, index.start, index.length, index.faces) == (60, (0,), (60,), 60)
     assert tracks.source.tolist() == [*range(40), *range(38, 18, -1)]
     assert tracks.boxes_at(45)[0, 0] == 33
     assert tracks.track_box[45, 0] == 33

@@ -9,7 +9,7 @@ import pytest
 
 from lipsync_ray.jobs.evaluate import previews, scores
 from lipsync_ray.jobs.evaluate.fid import Fid
-from lipsync_ray.jobs.evaluate.previews import Previews, shown, worst_first
+from lipsync_ray.jobs.evaluate.previews import Previews, previewed, worst_first
 from lipsync_ray.jobs.evaluate.scores import Score, TrackScore
 from lipsync_ray.jobs.evaluate.summary import csv_text, flat_rows, groups, markdown, parquet, score_row, stat
 
@@ -111,16 +111,16 @@ def test_worst_come_first_and_unscored_last():
 
 def test_the_worst_the_best_and_a_sample_are_shown():
     many = [scored(f"v{n:03}", "ko", "a", float(n)) for n in range(100)]
-    chosen = [s.id for s in shown(many, 12)]
+    chosen = [s.id for s in previewed(many, 12)]
     assert len(chosen) == 12
     assert chosen[:6] == [f"v{n:03}" for n in range(6)]
     assert set(chosen) >= {"v097", "v098", "v099"}
-    assert chosen == [s.id for s in shown(many[::-1], 12)] == sorted(chosen)
-    assert len(shown(many, None)) == 100
-    assert shown(many, 0) == []
-    assert [s.id for s in shown(many, 1)] == ["v000"]
-    assert len(shown(SCORES, 4)) == 4
-    assert len(shown(SCORES, 50)) == len(SCORES)
+    assert chosen == [s.id for s in previewed(many[::-1], 12)] == sorted(chosen)
+    assert len(previewed(many, None)) == 100
+    assert previewed(many, 0) == []
+    assert [s.id for s in previewed(many, 1)] == ["v000"]
+    assert len(previewed(SCORES, 4)) == 4
+    assert len(previewed(SCORES, 50)) == len(SCORES)
 
 
 def test_what_a_report_shows_is_never_dropped_on_the_way(tmp_path):
@@ -135,7 +135,7 @@ def test_what_a_report_shows_is_never_dropped_on_the_way(tmp_path):
             held.drop_unwanted(score)
     dropped = {url.rpartition("/")[2] for url in removed}
     assert 30 < len(dropped) < 60
-    assert not dropped & {s.id for s in shown(many, 8)}
+    assert not dropped & {s.id for s in previewed(many, 8)}
 
 
 def test_shaking_is_not_set_beside_a_still_picture():

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from lipsync_ray.faces.cuts import CutFinder, difference, faces_alike, reach, small
+from lipsync_ray.faces.cuts import CutFinder, difference, faces_alike, small, window
 from lipsync_ray.faces.detect import NO_FACES, Faces
 
 
@@ -22,7 +22,7 @@ def view(room, x, y=60, width=400, height=225):
 def cuts(frames, rate=25, likeness=lambda: None):
     finder = CutFinder(Fraction(rate), len(frames))
     for number, frame in enumerate(frames):
-        finder.see(number, frame)
+        finder.add(number, frame)
     return [n for n in range(1, len(frames)) if finder.is_cut(n, likeness)]
 
 
@@ -97,8 +97,8 @@ def test_where_the_change_is_small_faces_decide():
 
 
 def test_at_high_rates_frames_farther_apart_are_compared():
-    assert reach(Fraction(25)) == (4, 3)
-    assert reach(Fraction(60)) == (7, 6)
+    assert window(Fraction(25)) == (4, 3)
+    assert window(Fraction(60)) == (7, 6)
     assert cuts([HERE] * 20 + [brighter(HERE, 200)] * 5 + [HERE] * 20, rate=60) == []
 
 

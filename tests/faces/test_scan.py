@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from lipsync_ray.faces.detect import NO_FACES, Faces
 from lipsync_ray.faces.identity import SIZE
-from lipsync_ray.faces.scan import Scan, iou, may_interpolate, needed, scan, step_of, stretches
+from lipsync_ray.faces.scan import Scan, iou, may_interpolate, needed, ranges_of, scan, step_of
 
 RATE = Fraction(25)
 
@@ -49,7 +49,7 @@ class Film:
     def scan(self, seconds):
         self.looked = []
         out = []
-        for start, stop in stretches(self.total, RATE, seconds):
+        for start, stop in ranges_of(self.total, RATE, seconds):
             frames = map(self.frame, range(*needed(start, stop, self.total, RATE)))
             out.append(scan(frames, start, stop, self.total, RATE, self.detect, describe))
         return Scan.joined(out)

@@ -94,8 +94,8 @@ def test_a_mouth_opens_as_it_is_told_and_nothing_else_moves(warp, picture, point
     measured = landmarks(opened, mesher)
     assert gap(measured) == pytest.approx(wanted, rel=0.35)
     assert gap(measured) > 3 * gap(points)
-    eyes = np.linalg.norm(points[mesh.PLACE[263]] - points[mesh.PLACE[33]])
-    still = [mesh.PLACE[number] for number in mesh.RIGID]
+    eyes = np.linalg.norm(points[mesh.INDEX_OF[263]] - points[mesh.INDEX_OF[33]])
+    still = [mesh.INDEX_OF[number] for number in mesh.RIGID]
     assert np.linalg.norm(measured[still] - points[still], axis=1).mean() < 0.02 * eyes
     # From the eyes upwards, and far from the face, not a sample is touched.
     for before, after in ((picture.y, opened.y), (picture.u, opened.u), (picture.v, opened.v)):
@@ -127,7 +127,7 @@ def test_in_silence_lips_that_were_apart_meet(warp, picture, points, mesher, ope
 def test_nothing_outside_the_face_moves(warp, picture, points, opened_pose):
     inside = np.zeros(picture.y.shape, np.uint8)
     edge = moving_edge(points.astype(np.float64))
-    ear = points[[mesh.PLACE[234], mesh.PLACE[454]]]
+    ear = points[[mesh.INDEX_OF[234], mesh.INDEX_OF[454]]]
     cv2.fillPoly(inside, [np.round(np.concatenate((edge, [[ear[1, 0], 0], [ear[0, 0], 0]]))).astype(np.int32)], 1)
     for lips, silence in ((opened_pose, 0.0), (-opened_pose, 0.0), (opened_pose, 1.0)):
         out = drawn(warp, picture, points, lips, silence)
@@ -172,7 +172,7 @@ def test_a_face_at_the_edge_is_drawn_as_far_as_it_is_seen(warp, picture, points,
 def test_a_head_is_found_however_it_lies(turn, size, x, y):
     rng = np.random.default_rng(0)
     own = rng.normal(0, 0.4, (len(mesh.KEPT), 2))
-    own[[mesh.PLACE[number] for number in mesh.RIGID]] = mesh.TEMPLATE
+    own[[mesh.INDEX_OF[number] for number in mesh.RIGID]] = mesh.TEMPLATE
     scale = 100 * size * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
     shown = own @ scale.T + (x, y)
     heads = mesh.heads_of(shown[None])

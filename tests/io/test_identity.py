@@ -43,7 +43,7 @@ def test_another_content_is_told(two, change):
     planned = identity(str(path))
     check_unchanged(str(path), planned)
     change(path, other)
-    with pytest.raises(ChangedError, match=r"v\.mp4: it changed while it was worked on\. Run the same command again"):
+    with pytest.raises(ChangedError, match=r"v\.mp4: it changed during the run\. Run the same command again"):
         check_unchanged(str(path), planned)
     check_unchanged(str(path), "")
 

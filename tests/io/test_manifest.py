@@ -68,7 +68,7 @@ def test_all_problems_are_named_at_once(folder):
         "row 1, column 'id': 'a' is used 2 times",
         "row 2, column 'id': 'a' is used 2 times",
         "row 2, column 'audio'",
-        "row 3, column 'id': '../up' cannot name a file",
+        "row 3, column 'id': '../up' is not a valid file name",
         "row 3, column 'video': empty",
         "row 4, column 'video'",
     ):
@@ -81,14 +81,14 @@ def test_all_problems_are_named_at_once(folder):
     [
         (
             ["Anna", "anna"],
-            ["row 1, column 'id': 'Anna' and 'anna' are one name", "row 2, column 'id': 'anna' and 'Anna'"],
+            ["row 1, column 'id': 'Anna' and 'anna' are the same name", "row 2, column 'id': 'anna' and 'Anna'"],
         ),
         (["a", "A", "a"], ["row 1, column 'id': 'a' is used 2 times", "row 2, column 'id': 'A' and 'a'", "row 3"]),
         (
             ["NUL", "com1.x", "ok"],
-            ["row 1, column 'id': 'NUL' cannot name", "row 2, column 'id': 'com1.x' cannot name"],
+            ["row 1, column 'id': 'NUL' is not a valid", "row 2, column 'id': 'com1.x' is not a valid"],
         ),
-        (["a.", "b"], ["row 1, column 'id': 'a.' cannot name"]),
+        (["a.", "b"], ["row 1, column 'id': 'a.' is not a valid"]),
     ],
 )
 def test_ids_that_some_file_systems_cannot_tell_apart_or_hold_are_named(folder, ids, said):

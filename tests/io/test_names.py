@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from lipsync_ray.io import names
 from lipsync_ray.io.manifest import read_manifest
-from lipsync_ray.io.names import Source, tell_apart
+from lipsync_ray.io.names import Source, unique_ids
 
 PART = st.text("abAB_-.éÉ日 !", min_size=1, max_size=4).filter(lambda t: t not in {".", ".."})
 SOURCES = st.lists(
@@ -19,12 +19,12 @@ SOURCES = st.lists(
 
 @given(SOURCES, st.randoms(use_true_random=False))
 def test_ids_are_safe_and_different_and_do_not_depend_on_the_order(sources, order):
-    found = tell_apart(sources)
+    found = unique_ids(sources)
     assert all(names.is_safe(name) for name in found)
     assert len(set(map(names.folded, found))) == len(found)
     mixed = list(range(len(sources)))
     order.shuffle(mixed)
-    again = tell_apart([sources[i] for i in mixed])
+    again = unique_ids([sources[i] for i in mixed])
     by_source = {}
     for source, name in zip(sources, found, strict=True):
         by_source.setdefault(source, set()).add(name)
@@ -35,7 +35,7 @@ def test_ids_are_safe_and_different_and_do_not_depend_on_the_order(sources, orde
 @given(SOURCES, st.lists(st.sampled_from(["a", "b", "a-b", "é"]), unique=True, max_size=3))
 def test_written_ids_stay_and_no_made_up_one_takes_theirs(sources, written):
     own = [None] * len(sources) + written
-    found = tell_apart([*sources, *[Source("x")] * len(written)], own)
+    found = unique_ids([*sources, *[Source("x")] * len(written)], own)
     assert found[len(sources) :] == written
     assert len(set(map(names.folded, found))) == len(found)
 
@@ -52,7 +52,7 @@ def test_written_ids_stay_and_no_made_up_one_takes_theirs(sources, written):
     ],
 )
 def test_the_shortest_part_that_tells_them_apart(urls, expected):
-    assert tell_apart([Source(url, ("ko",)) for url in urls]) == expected
+    assert unique_ids([Source(url, ("ko",)) for url in urls]) == expected
 
 
 @pytest.mark.parametrize(
@@ -75,17 +75,17 @@ def test_names_that_are_one_file_where_case_does_not_count(one, other):
 
 
 def test_made_up_ids_differ_in_more_than_case():
-    assert tell_apart([Source("x/Anna.mp4"), Source("y/anna.mp4")]) == ["x-Anna", "y-anna"]
-    found = tell_apart([Source("x/Anna.mp4"), Source("x/anna.mp4"), Source("y/b.mp4")], [None, None, "ANNA"])
+    assert unique_ids([Source("x/Anna.mp4"), Source("y/anna.mp4")]) == ["x-Anna", "y-anna"]
+    found = unique_ids([Source("x/Anna.mp4"), Source("x/anna.mp4"), Source("y/b.mp4")], [None, None, "ANNA"])
     assert len(set(map(names.folded, found))) == 3
-    assert tell_apart([Source("x/con.mp4"), Source("x/nul.mp4", ("ko",))]) == ["con_", "nul-ko"]
+    assert unique_ids([Source("x/con.mp4"), Source("x/nul.mp4", ("ko",))]) == ["con_", "nul-ko"]
 
 
 def test_where_no_part_tells_them_apart_a_hash_does():
-    first, second = tell_apart([Source("x/a b.mp4"), Source("x/a_b.mp4")])
+    first, second = unique_ids([Source("x/a b.mp4"), Source("x/a_b.mp4")])
     assert first != second
     assert {first[:4], second[:4]} == {"a_b-"}
-    assert tell_apart([Source("x/a_b.mp4"), Source("x/a b.mp4")]) == [second, first]
+    assert unique_ids([Source("x/a_b.mp4"), Source("x/a b.mp4")]) == [second, first]
 
 
 def test_a_row_in_front_leaves_every_dub_its_own_name(tmp_path):
@@ -110,7 +110,7 @@ def test_a_hundred_thousand_names_are_told_apart_at_once():
     """Quadratic work would take hours, and the suite's own limit would end it."""
     sources = [Source(f"x/d{number}/video.mp4", ("ko",)) for number in range(100_000)]
     random.Random(0).shuffle(sources)
-    assert len(set(tell_apart(sources))) == 100_000
+    assert len(set(unique_ids(sources))) == 100_000
 
 
 @pytest.mark.parametrize("name", ["a", "Ä1", "日本.x_y-z", "0"])

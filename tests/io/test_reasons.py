@@ -21,12 +21,12 @@ ANSWERS = {
     "PermanentRedirect": (301, "The bucket must be addressed using the specified endpoint.", "region", "eu-west-1"),
     "InvalidObjectState": (403, "The operation is not valid for the storage class", "archived", "Restore it"),
     "AccountProblem": (403, "There is a problem with your account.", "account", "owner"),
-    "KMS.DisabledException": (400, "arn:aws:kms:key is disabled.", "key of AWS KMS", "Enable it"),
+    "KMS.DisabledException": (400, "arn:aws:kms:key is disabled.", "AWS KMS key", "Enable it"),
     "ExpiredToken": (400, "The provided token has expired.", "have expired", "Renew"),
     "SignatureDoesNotMatch": (403, "The signature does not match.", "are not valid", "AWS_ACCESS_KEY_ID"),
-    "AccessDenied": (403, "Access Denied", "no permission", "list, read"),
+    "AccessDenied": (403, "Access Denied", "no permission", "list and read"),
 }  # fmt: skip
-OWN = ("clock", "region", "archived", "account", "key of AWS KMS", "have expired", "are not valid", "no permission")
+OWN = ("clock", "region", "archived", "account", "AWS KMS key", "have expired", "are not valid", "no permission")
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from lipsync_ray.errors import ManifestError, SettingsError
 from lipsync_ray.io import storage
 from lipsync_ray.io.out_folder import check_out, check_pair, is_video
 from lipsync_ray.io.records import Records, all_values
-from lipsync_ray.io.run_folder import UNKNOWN, check_owner, holds, owner_of, record_of
+from lipsync_ray.io.run_folder import UNKNOWN, check_owner, describe_owner, owner_of, record_of
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def test_a_foreign_run_json_is_not_overwritten_and_binds_no_folder_below(tmp_pat
 def test_a_reports_page_is_a_reports_folder(place):
     storage.commit_bytes(storage.join(place, "report", "index.html"), b"<html>")
     check_owner(place, "report")
-    assert "the page of `lipsync-ray report`" in holds(owner_of(place) or "")
+    assert "the page of `lipsync-ray report`" in describe_owner(owner_of(place) or "")
     with pytest.raises(SettingsError, match="lipsync-ray report"):
         check_owner(place, "evaluate")
     with pytest.raises(ManifestError, match="the page of `lipsync-ray report`; expected the folder of a run"):
@@ -166,7 +166,7 @@ def test_endings_are_read_as_people_write_them():
         assert is_video(name)
     assert not is_video("mp4")
     for ending in ("mov", "MOV", "mkv", "webm", "avi", "m4v", "gif", "wav", "png"):
-        with pytest.raises(SettingsError, match=rf"no \.{ending.lower()} is written; .* ends in \.mp4, or a folder"):
+        with pytest.raises(SettingsError, match=rf"\.{ending.lower()} is not supported; .* ends in \.mp4, or a folder"):
             check_pair(f"up.{ending}")
 
 

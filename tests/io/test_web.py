@@ -95,7 +95,7 @@ def test_what_comes_only_as_a_whole_and_is_large_names_simplecache(server, monke
     server.ranges, server.length = False, length
     url = f"{server.address}/in/a.mp4"
     for call in (identity, lambda url: storage.opened(url).__enter__()):
-        with pytest.raises(StorageError, match=f"write simplecache::{url}, ") as caught:
+        with pytest.raises(StorageError, match=f"use simplecache::{url}, ") as caught:
             call(f"{url}?sig=SECRET")
         assert "SECRET" not in str(caught.value)
     server.asked.clear()
@@ -130,7 +130,7 @@ def test_a_signature_that_has_expired_is_said_at_once(server):
     server.needs = "sig=new"
     for call in (identity, storage.read_bytes):
         server.asked.clear()
-        with pytest.raises(AccessError, match=r"403 AccessDenied\).*sign it anew") as caught:
+        with pytest.raises(AccessError, match=r"403 AccessDenied\).*sign it again") as caught:
             call(f"{server.address}/in/a.mp4?sig=old")
         assert "old" not in str(caught.value)
         assert len(server.asked) == 1

@@ -15,10 +15,10 @@ from lipsync_ray.jobs.evaluate.evaluation_input import read_inputs
     (r"/tables/C:\Users\me\u_a.mp4", "/mnt/c/Users/me/u_a.mp4"),
     ("file:///C:/Users/me/u_a.mp4", "/mnt/c/Users/me/u_a.mp4"),
     (r"s3://bucket/in/C:\Users\u_a.mp4", "/mnt/c/Users/u_a.mp4"),
-    (r"\\nas\share\x.mp4", "a share of Windows: mount it and write its path here, such as /mnt/nas/share/x.mp4"),
+    (r"\\nas\share\x.mp4", "a Windows share: mount it and use its mount path, such as /mnt/nas/share/x.mp4"),
     (r"/tables/\\nas\share\x.mp4", "/mnt/nas/share/x.mp4"),
-    (r"/tables/sub\u_a.mp4", "here: /tables/sub/u_a.mp4"),
-    (r"s3://bucket/sub\u_a.mp4", "here: s3://bucket/sub/u_a.mp4"),
+    (r"/tables/sub\u_a.mp4", "slashes: /tables/sub/u_a.mp4"),
+    (r"s3://bucket/sub\u_a.mp4", "slashes: s3://bucket/sub/u_a.mp4"),
 ])  # fmt: skip
 def test_a_path_of_windows_is_shown_as_it_would_be_here(path, said):
     assert said in windows.hint(path)
@@ -44,7 +44,7 @@ def test_every_one_of_a_table_is_named_when_it_is_read(tmp_path):
         assert problem.startswith(f"row 1, column '{column}'")
         assert f"/mnt/c/Users/me/{name}" in problem
     assert three.startswith("row 2, column 'video'")
-    assert f"{tmp_path}/sub/u_a.mp4, which is there" in three
+    assert f"{tmp_path}/sub/u_a.mp4, which exists" in three
     assert "/mnt/nas/share/u_a.mp4" in four
 
 

@@ -27,7 +27,7 @@ def info(tmp_path_factory):
 
 @pytest.mark.skipif(HAS_GPU, reason="is for a machine without a GPU")
 def test_without_a_gpu_the_error_names_the_option(info):
-    with pytest.raises(DecodeError, match=r"--decoder cuda, and no GPU decodes here .*leave the option out"):
+    with pytest.raises(DecodeError, match=r"--decoder cuda, but no GPU decodes here .*omit the option"):
         next(decode.pictures(replace(info, decoder="cuda"), 0, 4))
 
 

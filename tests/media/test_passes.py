@@ -101,7 +101,7 @@ def _counting(real, made):
 def test_idle_readers_are_few_and_a_failed_one_is_closed(tmp_path, monkeypatch):
     info = probe_video(str(video("avi", tmp_path)))
     pool = sequence.ReaderPool(most=2)
-    passes = [pool.placed(info, 0, 1) for _ in range(4)]
+    passes = [pool.numbered(info, 0, 1) for _ in range(4)]
     for each in passes:
         next(each)
     closed = []
@@ -114,7 +114,7 @@ def test_idle_readers_are_few_and_a_failed_one_is_closed(tmp_path, monkeypatch):
         yield 0, None
         raise OSError("the store is gone")
 
-    monkeypatch.setattr(sequence.Reader, "placed", failing)
+    monkeypatch.setattr(sequence.Reader, "numbered", failing)
     with pytest.raises(OSError, match="gone"):
-        list(pool.placed(info, 0, 1))
+        list(pool.numbered(info, 0, 1))
     assert len(closed) == 3

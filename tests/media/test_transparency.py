@@ -13,7 +13,7 @@ from lipsync_ray.media.transparency import GROUND
 
 WIDTH, HEIGHT = 128, 96
 COLOUR = (200, 60, 40)
-SAID = "where it is transparent, a plain grey ground is shown"
+SAID = "its transparent areas are shown grey"
 
 
 def pixels(alpha=0, colour=COLOUR):

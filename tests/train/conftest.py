@@ -9,8 +9,8 @@ import torch
 
 from lipsync_ray.faces.mesh import SPEAKING
 from lipsync_ray.io import storage
+from lipsync_ray.jobs.train.clip_features import FACE, ClipFeatures
 from lipsync_ray.jobs.train.corpus import make_corpus
-from lipsync_ray.jobs.train.look import FACE, ClipFeatures
 
 CLIPS, FRAMES, PEOPLE = 30, 36, 5
 

@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 
 from lipsync_ray.io import storage
+from lipsync_ray.jobs.train.clip_features import ClipFeatures, fill_gaps
 from lipsync_ray.jobs.train.corpus import (
     _held_out,
     fit_basis,
     is_corpus,
     make_corpus,
+    no_held_out_reason,
     numbered,
     open_corpus,
-    why_none_is_held_out,
 )
-from lipsync_ray.jobs.train.look import ClipFeatures, fill_gaps
 from lipsync_ray.models.lip_poses import POSES
 
 CLIPS, PEOPLE = 30, 5
@@ -77,14 +77,14 @@ def test_holes_hold_what_was_before():
     ],
 )
 def test_why_nobody_is_held_out(people, part, named, said):
-    assert said in why_none_is_held_out(numbered(list(people)), part, named)
+    assert said in no_held_out_reason(numbered(list(people)), part, named)
 
 
 @pytest.mark.parametrize("people", ["aabbccddee", "aaaabbbb", "aaaaaaaaaab", "aaabbbbbccccccc", "a" * 30 + "b" * 29])
 def test_the_part_that_is_named_holds_somebody_out(people):
     person = numbered(list(people))
     for part in (0.01, 0.05, 0.1, 0.2, 0.3):
-        why = why_none_is_held_out(person, part, True)
+        why = no_held_out_reason(person, part, True)
         for seed in range(5):
             assert _held_out(person, part, seed).any() == (why is None)
         if why:

@@ -11,10 +11,10 @@ from lipsync_ray.engine.inline_runner import InlineRunner
 from lipsync_ray.errors import SettingsError
 from lipsync_ray.io import storage
 from lipsync_ray.jobs.train import inputs
+from lipsync_ray.jobs.train.clip_features import _warnings
 from lipsync_ray.jobs.train.clips import CLIPS, Clip, ClipRow
 from lipsync_ray.jobs.train.corpus import make_corpus
-from lipsync_ray.jobs.train.inputs import TrainRun, check, look, settle
-from lipsync_ray.jobs.train.look import _warnings
+from lipsync_ray.jobs.train.inputs import TrainRun, check, extract_features, settle
 from lipsync_ray.jobs.train.settings import TrainSettings
 from lipsync_ray.settings import Workers
 
@@ -43,7 +43,7 @@ def clips_of(folder, people):
 @pytest.fixture
 def run_of(tmp_path, monkeypatch):
     """People → a run on so many clips into one folder."""
-    monkeypatch.setattr(inputs, "LookAtClip", Glance)
+    monkeypatch.setattr(inputs, "ExtractClipFeatures", Glance)
 
     def of(people):
         (tmp_path / "clips").mkdir(exist_ok=True)
@@ -58,11 +58,11 @@ def run_of(tmp_path, monkeypatch):
 
 
 def test_a_person_column_counts_where_the_clips_were_looked_at_before(run_of):
-    first = look(run_of([None] * 8))
+    first = extract_features(run_of([None] * 8))
     assert {row.person for row in first} == {None}
     for people in (list("aabbccdd"), list("abababab"), [None] * 8):
         run = run_of(people)
-        rows = look(run)
+        rows = extract_features(run)
         assert "8 of 8 clips were looked at before" in run.context.console.file.getvalue()
         assert [row.person for row in rows] == people
         assert rows[0].warnings == ("two of them",)
@@ -82,7 +82,7 @@ def copied(seen, tmp_path):
 def test_a_clip_that_is_there_several_times_is_said(run_of, copied):
     people = list("abbbbccc")
     run, corpus = run_of(people), copied(people)
-    rows = settle(run, look(run), corpus)
+    rows = settle(run, extract_features(run), corpus)
     assert [len(row.warnings) for row in rows] == [1, 2, 2, 1, 2, 1, 1, 1]
     assert rows[2].warnings[-1] == "the same clip as 1, 4: it counts 3 times"
     run.finish()
@@ -93,7 +93,7 @@ def test_a_copy_on_the_other_side_is_said(run_of, copied):
     people = list("aabbcccc")
     run, corpus = run_of(people), copied(people)
     corpus = replace(corpus, held_out=np.array([person == "b" for person in people]))
-    rows = settle(run, look(run), corpus)
+    rows = settle(run, extract_features(run), corpus)
     assert rows[1].warnings[-1] == "the same clip as 2, 4, under another person: what is held out is trained on, too"
 
 

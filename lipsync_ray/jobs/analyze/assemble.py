@@ -12,68 +12,68 @@ from lipsync_ray.engine.stages import Failure
 from lipsync_ray.io.formatting import number, share, text_or_dash
 from lipsync_ray.jobs.analyze import language
 from lipsync_ray.jobs.analyze.analysis import IMPOSSIBLE, Analysis, Guess
-from lipsync_ray.jobs.analyze.plan import FileRow, Known, Looked
-from lipsync_ray.jobs.analyze.verdict import Assessment, look_of, of_audio, of_languages, of_speech, of_video
+from lipsync_ray.jobs.analyze.plan import FileRow, FrameSamples, Known
+from lipsync_ray.jobs.analyze.verdict import Assessment, face_statistics, of_audio, of_languages, of_speech, of_video
 from lipsync_ray.media.details import AudioDetails, VideoDetails
 from lipsync_ray.models.spoken import ENGLISH, Phrase, Speech, uncertain_share
 
 REPORT = "report.txt"
 
 
-def build_row(known: Known, looked: Looked | None) -> Analysis:
+def build_row(known: Known, samples: FrameSamples | None) -> Analysis:
     """The row of a file that could be looked at."""
-    row, heard = known.row, known.heard
+    row, speech = known.row, known.speech
     file = row.file
-    detected, guesses = _read(heard)
-    look = look_of(looked.faces, len(looked.frames), looked.turned) if looked else None
+    detected, guesses = _read(speech)
+    faces_found = face_statistics(samples.faces, len(samples.frames), samples.turned) if samples else None
     # A file that was named itself is judged as what it is: as a picture where it has one, else as sound.
     roles = file.roles or (("video",) if known.video is not None else ("audio",))
-    seen = of_video(known.video, look) if "video" in (file.roles or ("video",)) else None
-    sound = of_audio(known.audio, known.audio_error, spoken=heard is not None and heard.speech_s > 0)
-    sound += of_speech(heard) + of_languages(file.languages, heard, detected)
-    opinion = seen if seen is not None and "video" in roles else Assessment()
+    video_opinion = of_video(known.video, faces_found) if "video" in (file.roles or ("video",)) else None
+    sound = of_audio(known.audio, known.audio_error, spoken=speech is not None and speech.speech_s > 0)
+    sound += of_speech(speech) + of_languages(file.languages, speech, detected)
+    opinion = video_opinion if video_opinion is not None and "video" in roles else Assessment()
     opinion += sound if "audio" in roles else Assessment(sound.warnings)
-    translated = heard.english if heard else None
-    untold = f"{row.whisper} does not translate" if heard and translated is None else known.text_error
+    translated = speech.english if speech else None
+    text_reason = f"{row.whisper} does not translate" if speech and translated is None else known.text_error
     return Analysis(
-        **_told(row),
+        **_file_fields(row),
         status="done",
         verdict=opinion.verdict,
-        video_verdict=seen.verdict if seen else None,
+        video_verdict=video_opinion.verdict if video_opinion else None,
         audio_verdict=sound.verdict,
         warnings=opinion.warnings,
         video=_plain(known.video),
         audio=_plain(known.audio),
         audio_error=known.audio_error,
         whisper=row.whisper,
-        speech_s=heard.speech_s if heard else None,
-        text=_joined(heard.phrases) if heard else None,
-        segments=heard.phrases if heard else None,
-        text_uncertain=uncertain_share(heard.phrases) if heard else None,
+        speech_s=speech.speech_s if speech else None,
+        text=_joined(speech.phrases) if speech else None,
+        segments=speech.phrases if speech else None,
+        text_uncertain=uncertain_share(speech.phrases) if speech else None,
         text_error=known.text_error,
-        whisper_language=heard.language if heard else None,
-        whisper_probability=heard.probability if heard else None,
-        whisper_others=heard.others if heard else (),
+        whisper_language=speech.language if speech else None,
+        whisper_probability=speech.probability if speech else None,
+        whisper_others=speech.others if speech else (),
         translation=_joined(translated) if translated is not None else None,
         translation_segments=translated,
         translation_uncertain=uncertain_share(translated) if translated is not None else None,
-        translation_error=untold,
+        translation_error=text_reason,
         language=detected,
         languages=guesses,
-        looked_frames=looked.frames if looked else None,
-        face_share=look.share if look else None,
-        people=look.people if look else None,
-        face_height_px=look.height_px if look else None,
-        face_turn_deg=look.turn_deg if look else None,
-        faces=looked.faces if looked else None,
-        thumbnail=looked.thumbnail if looked else None,
+        looked_frames=samples.frames if samples else None,
+        face_share=faces_found.share if faces_found else None,
+        people=faces_found.people if faces_found else None,
+        face_height_px=faces_found.height_px if faces_found else None,
+        face_turn_deg=faces_found.turn_deg if faces_found else None,
+        faces=samples.faces if samples else None,
+        thumbnail=samples.thumbnail if samples else None,
     )
 
 
 def unusable(row: FileRow, failure: Failure) -> Analysis:
     """The row of a file that could not be looked at."""
     return Analysis(
-        **_told(row),
+        **_file_fields(row),
         status="failed",
         verdict=(verdict := f"{IMPOSSIBLE}: {failure.reason}"),
         video_verdict=verdict,
@@ -83,7 +83,7 @@ def unusable(row: FileRow, failure: Failure) -> Analysis:
     )
 
 
-def _told(row: FileRow) -> dict[str, Any]:
+def _file_fields(row: FileRow) -> dict[str, Any]:
     """What is known of a file before it is opened."""
     file = row.file
     return {
@@ -97,11 +97,11 @@ def _told(row: FileRow) -> dict[str, Any]:
     }
 
 
-def _read(heard: Speech | None) -> tuple[str | None, tuple[Guess, ...] | None]:
+def _read(speech: Speech | None) -> tuple[str | None, tuple[Guess, ...] | None]:
     """Language of what is certain of the text, and all that are likely; none where nothing is said."""
-    if heard is None or heard.language is None:
+    if speech is None or speech.language is None:
         return None, None
-    return language.detect(_joined(phrase for phrase in heard.phrases if not phrase.uncertain))
+    return language.detect(_joined(phrase for phrase in speech.phrases if not phrase.uncertain))
 
 
 def _joined(phrases: Iterable[Phrase]) -> str:

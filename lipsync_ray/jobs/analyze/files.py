@@ -12,7 +12,7 @@ from lipsync_ray.errors import ManifestError
 from lipsync_ray.inputs.content_ids import content_ids
 from lipsync_ray.io import storage, user_tables
 from lipsync_ray.io.manifest import read_manifest
-from lipsync_ray.io.names import Source, tell_apart
+from lipsync_ray.io.names import Source, unique_ids
 
 # What an analysis keeps in its folder beside one folder a file.
 OWN_NAMES = {"outcomes", "attempts", "run.json", "running.json", "index.html", "warnings.csv", "analysis.parquet"}
@@ -91,23 +91,23 @@ def _of_table(url: str) -> list[File]:
 
 def _distinct(urls: Iterable[str]) -> dict[str, tuple[str, str]]:
     """URL → what tells its file from the others, however often it was signed: its address, and its content where needed."""
-    places = {url: addresses.address(url) for url in urls}
-    counts = Counter(places.values())
-    contents = content_ids(url for url, place in places.items() if counts[place] > 1)
-    return {url: (place, str(contents.get(url, ""))) for url, place in places.items()}
+    addresses_of = {url: addresses.address(url) for url in urls}
+    counts = Counter(addresses_of.values())
+    contents = content_ids(url for url, address_of in addresses_of.items() if counts[address_of] > 1)
+    return {url: (address_of, str(contents.get(url, ""))) for url, address_of in addresses_of.items()}
 
 
 def _named(files: list[File]) -> list[File]:
-    found = tell_apart([Source(file.url) for file in files])
-    taken = {*found, *OWN_NAMES}
+    found = unique_ids([Source(file.url) for file in files])
+    used = {*found, *OWN_NAMES}
     return [
-        replace(file, id=_other(name, taken) if name in OWN_NAMES else name)
+        replace(file, id=_other(name, used) if name in OWN_NAMES else name)
         for file, name in zip(files, found, strict=True)
     ]
 
 
-def _other(name: str, taken: set[str]) -> str:
+def _other(name: str, used: set[str]) -> str:
     """The name with as many ``_`` behind it as make it one that is not taken."""
-    while name in taken:
+    while name in used:
         name += "_"
     return name

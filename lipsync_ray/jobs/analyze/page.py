@@ -18,8 +18,8 @@ from lipsync_ray.models.spoken import Phrase
 
 FILE = "index.html"
 WARNINGS = "warnings.csv"
-SHOWN_FACES = 5  # of a video
-SHOWN_TEXT = 400  # characters
+MAX_FACES = 5  # of a video
+MAX_TEXT = 400  # characters
 _TEMPLATE = "page.html.j2"
 
 
@@ -45,7 +45,7 @@ def write_page(analyses: Sequence[Analysis], out: str) -> str:
     return url
 
 
-def shortened(text: str, most: int = SHOWN_TEXT) -> str:
+def shortened(text: str, most: int = MAX_TEXT) -> str:
     """The text's beginning, cut at a space."""
     if len(text) <= most:
         return text
@@ -53,22 +53,22 @@ def shortened(text: str, most: int = SHOWN_TEXT) -> str:
     return f"{head.rsplit(' ', 1)[0] if ' ' in head else head} …"
 
 
-def page_phrases(phrases: Iterable[Phrase] | None, most: int = SHOWN_TEXT) -> list[tuple[str, str | None]]:
+def page_phrases(phrases: Iterable[Phrase] | None, most: int = MAX_TEXT) -> list[tuple[str, str | None]]:
     """(text, why it is uncertain) of the first phrases, so many characters in all; phrases alike are one."""
-    shown: list[tuple[str, str | None]] = []
+    lines: list[tuple[str, str | None]] = []
     left = most
     for uncertain, alike in groupby(phrases or (), key=lambda phrase: phrase.uncertain):
         text = " ".join(phrase.text for phrase in alike)
         if left <= 0:
-            return [*shown, ("…", None)]
-        shown.append((shortened(text, left), uncertain))
+            return [*lines, ("…", None)]
+        lines.append((shortened(text, left), uncertain))
         left -= len(text)
-    return shown
+    return lines
 
 
 def _pictures(analysis: Analysis) -> list[tuple[str, str]]:
     """(file, caption) of some faces: of different frames where there are enough."""
-    faces = sorted(analysis.faces or (), key=lambda face: (face.number, face.frame))[:SHOWN_FACES]
+    faces = sorted(analysis.faces or (), key=lambda face: (face.number, face.frame))[:MAX_FACES]
     return [(face.picture, f"{number(face.time_s, 2)} s, {number(face.height_px)} px") for face in faces]
 
 

@@ -47,7 +47,7 @@ class Known:
     row : the file
     video, audio : details; None where it has no such stream
     audio_error : why there is none of its sound
-    heard : what is said
+    speech : what is said
     text_error : why that is not known
     """
 
@@ -55,12 +55,12 @@ class Known:
     video: VideoDetails | None = None
     audio: AudioDetails | None = None
     audio_error: str | None = None
-    heard: Speech | None = None
+    speech: Speech | None = None
     text_error: str | None = None
 
 
 @dataclass(frozen=True)
-class Looked:
+class FrameSamples:
     """The frames that were looked at, and what they show; `turned`, by how many quarter turns to the left faces would stand upright."""
 
     frames: tuple[int, ...]

@@ -12,14 +12,14 @@ import numpy as np
 from lipsync_ray.errors import MediaError, ProbeError
 from lipsync_ray.faces.crop import square_around
 from lipsync_ray.faces.detect import Detector, Faces, detection_size, mtcnn_detector
-from lipsync_ray.faces.turned import LOOKS, UPRIGHT, quarter_turns, surest
+from lipsync_ray.faces.turned import TURN_SAMPLES, UPRIGHT, quarter_turns, surest
 from lipsync_ray.inputs.face_tables import one_thread
 from lipsync_ray.io import storage
 from lipsync_ray.io.identity import check_unchanged
 from lipsync_ray.jobs.analyze.analysis import Analysis, FoundFace
 from lipsync_ray.jobs.analyze.assemble import REPORT, build_row, report_text
-from lipsync_ray.jobs.analyze.plan import FileRow, Known, Looked
-from lipsync_ray.jobs.analyze.verdict import SILENT, turn_of
+from lipsync_ray.jobs.analyze.plan import FileRow, FrameSamples, Known
+from lipsync_ray.jobs.analyze.verdict import SILENT, turn_degrees
 from lipsync_ray.media import decode
 from lipsync_ray.media.audio import SoundTrack, speech_blocks
 from lipsync_ray.media.clips import cut_spans, wav_bytes
@@ -51,13 +51,13 @@ class Probe:
     def __call__(self, row: FileRow) -> Known:
         url = row.file.url
         with opened(url, planned=row.identity) as container:
-            seen, heard = main_stream(container) is not None, bool(container.streams.audio)
-        if not seen and not heard:
+            has_video, has_audio = main_stream(container) is not None, bool(container.streams.audio)
+        if not has_video and not has_audio:
             raise ProbeError(f"{url}: neither a video nor an audio stream in it")
         wanted = row.file.roles or ("video", "audio")
-        video = get_video_details(url) if seen and "video" in wanted else None
+        video = get_video_details(url) if has_video and "video" in wanted else None
         known = Known(row, video, text_error=row.no_whisper)
-        if not heard:
+        if not has_audio:
             return replace(known, audio_error="no audio stream in it")
         try:
             details = get_audio_details(url)
@@ -85,15 +85,15 @@ class Transcribe:
     def __call__(self, known: Known) -> Known:
         if known.audio is None:
             return replace(known, text_error=known.audio_error)
-        heard = self._transcriber(
+        transcribed = self._transcriber(
             speech_blocks(
                 SoundTrack(known.row.file.url, content=known.row.identity), cancels=known.audio.sound.cancels
             ),
             known.row.seed,
         )
-        if not heard.speech_s and known.audio.silence >= SILENT:
+        if not transcribed.speech_s and known.audio.silence >= SILENT:
             return replace(known, text_error="silent")
-        return replace(known, heard=heard)
+        return replace(known, speech=transcribed)
 
 
 class SampleFaces:
@@ -106,13 +106,13 @@ class SampleFaces:
     def __call__(self, known: Known) -> Analysis:
         row = known.row
         storage.remove(storage.join(row.out, row.file.id))  # what an earlier run saved with other settings
-        analysis = build_row(known, self._look(known) if known.video is not None else None)
+        analysis = build_row(known, self._sample(known) if known.video is not None else None)
         check_unchanged(row.file.url, row.identity)
         text = report_text(analysis)
         storage.commit_bytes(storage.join(row.out, row.file.id, REPORT), text.encode())
         return analysis
 
-    def _look(self, known: Known) -> Looked:
+    def _sample(self, known: Known) -> FrameSamples:
         row = known.row
         info = probe_video(row.file.url, content=row.identity)
         chosen = choose_frames(info.frames, row.frames, row.seed)
@@ -126,7 +126,9 @@ class SampleFaces:
         name = f"{row.file.id}/thumbnail.jpg"
         storage.commit_bytes(storage.join(row.out, name), _jpeg(thumbnail))
         clips = _clips(known, {face.frame: face.frame / info.rate for face in faces})
-        return Looked(tuple(chosen), tuple(replace(face, clip=clips.get(face.frame)) for face in faces), name, turned)
+        return FrameSamples(
+            tuple(chosen), tuple(replace(face, clip=clips.get(face.frame)) for face in faces), name, turned
+        )
 
     def _scan(self, row: FileRow, info: VideoInfo, frames: Sequence[int]) -> tuple[list[FoundFace], U8]:
         """Every face of these frames, saved; and a small picture of the first frame that shows one."""
@@ -143,7 +145,7 @@ class SampleFaces:
 
     def _turned(self, info: VideoInfo, frames: Sequence[int]) -> int:
         """Quarter turns to the left that a few of these frames need."""
-        some = sorted({frames[place] for place in np.linspace(0, len(frames) - 1, LOOKS).round().astype(int)})
+        some = sorted({frames[index] for index in np.linspace(0, len(frames) - 1, TURN_SAMPLES).round().astype(int)})
         return quarter_turns(map(_small, decode.pictures_at(info, some)), self._detector)
 
     def _faces(self, picture: YuvFrame) -> Faces:
@@ -173,8 +175,8 @@ def _voiced(url: str, sound: Sound) -> float:
     from lipsync_ray.models.voice import voice_of  # torch, which a probe does without
 
     one_thread()
-    heard = voice_of(SoundTrack(url), sound)
-    return float((heard >= VOICED).mean()) if len(heard) else 0.0
+    voiced = voice_of(SoundTrack(url), sound)
+    return float((voiced >= VOICED).mean()) if len(voiced) else 0.0
 
 
 def choose_frames(frames: int, count: int, seed: int) -> list[int]:
@@ -200,7 +202,7 @@ def _saved(row: FileRow, picture: YuvFrame, frame: int, time_s: float, faces: Fa
         (float(box[0]), float(box[1]), float(box[2]), float(box[3])),
         tuple(map(float, points.flatten())),
         float(box[3] - box[1]),
-        turn_of(points),
+        turn_degrees(points),
         name,
         None,
     )

@@ -14,13 +14,13 @@ from lipsync_ray.jobs.analyze.analysis import IMPOSSIBLE, UNKNOWN, FoundFace
 from lipsync_ray.media.details import AudioDetails, VideoDetails
 from lipsync_ray.media.languages import code_of, is_known
 from lipsync_ray.media.notes import of_sound
-from lipsync_ray.models.heard_languages import SURE
+from lipsync_ray.models.language_votes import SURE
 from lipsync_ray.models.spoken import ENGLISH, Phrase, Speech, uncertain_share
 
 SMALL_FACE_PX = 64  # of its height: Wav2Lip draws 96 × 96, and there is not that much to see of it
 SOFT_FACE_PX = 400  # … and here 96 pixels are stretched to four times their size
 TURNED_DEG = 40.0
-SEEN_TOO_LITTLE = 0.5  # share of the frames
+MIN_FACE_SHARE = 0.5  # share of the frames
 RIVAL = 0.7  # of the largest face's height: two faces that could both be the speaker
 SILENT = 0.98  # share of silence with which a stream holds no speech
 MOSTLY_SILENT = 0.7
@@ -30,7 +30,7 @@ NOSE = 0.6  # how far a nose stands out, in eye distances: turns the shift of it
 
 
 @dataclass(frozen=True)
-class FacesSeen:
+class FaceStatistics:
     """The faces of a video, summed up; fields as in :class:`~lipsync_ray.jobs.analyze.analysis.Analysis`."""
 
     frames: int
@@ -67,7 +67,7 @@ class Assessment:
         return f"poor: {'; '.join(self.poor)}" if self.poor else "good"
 
 
-def turn_of(landmarks: NDArray[np.floating]) -> float:
+def turn_degrees(landmarks: NDArray[np.floating]) -> float:
     """Degrees by which a face is turned to the left or right, 0–90: from how far the nose is off the eyes' middle.
 
     A rough guess, good to tell a frontal face from a profile.
@@ -85,7 +85,7 @@ def turn_of(landmarks: NDArray[np.floating]) -> float:
     return float(np.degrees(np.arctan2(shift, NOSE * distance)))
 
 
-def look_of(faces: Sequence[FoundFace], frames: int, turned: int = 0) -> FacesSeen:
+def face_statistics(faces: Sequence[FoundFace], frames: int, turned: int = 0) -> FaceStatistics:
     """Sum up the faces of so many frames, which stand upright after so many quarter turns to the left."""
     by_frame: dict[int, list[FoundFace]] = {}
     for face in faces:
@@ -93,7 +93,7 @@ def look_of(faces: Sequence[FoundFace], frames: int, turned: int = 0) -> FacesSe
     sizes = {frame: sorted((f.height_px for f in there), reverse=True) for frame, there in by_frame.items()}
     largest = [max(there, key=lambda face: (face.height_px, -face.number)) for there in by_frame.values()]
     rivals = sum(len(tall) > 1 and tall[1] >= RIVAL * tall[0] for tall in sizes.values())
-    return FacesSeen(
+    return FaceStatistics(
         frames,
         len(by_frame) / frames if frames else 0.0,
         max(map(len, by_frame.values()), default=0),
@@ -104,9 +104,9 @@ def look_of(faces: Sequence[FoundFace], frames: int, turned: int = 0) -> FacesSe
     )
 
 
-def of_video(video: VideoDetails | None, look: FacesSeen | None) -> Assessment:
+def of_video(video: VideoDetails | None, faces_found: FaceStatistics | None) -> Assessment:
     """What a file is worth as the picture of a dub."""
-    if video is None or look is None:
+    if video is None or faces_found is None:
         return Assessment(impossible=("no video stream in it",))
     warnings: list[str] = list(video.notes)
     poor: list[str] = []
@@ -114,28 +114,30 @@ def of_video(video: VideoDetails | None, look: FacesSeen | None) -> Assessment:
         warnings.append(f"its frame rate varies; it is taken as {video.rate} frames/s")
     if video.rate < LOW_RATE:
         warnings.append(f"only {float(video.rate):.3g} frames/s: lips need about 25")
-    if not look.people:
-        why = f"; {sentence(look.turned)}" if look.turned else ""
+    if not faces_found.people:
+        why = f"; {sentence(faces_found.turned)}" if faces_found.turned else ""
         return Assessment(
-            tuple(warnings), (), (f"no face in any of the {look.frames} frames that were looked at{why}",)
+            tuple(warnings), (), (f"no face in any of the {faces_found.frames} frames that were looked at{why}",)
         )
-    assert look.height_px is not None
-    assert look.turn_deg is not None
-    if look.share < SEEN_TOO_LITTLE:
-        poor.append(f"a face in only {look.share:.0%} of the frames that were looked at")
-    elif look.share < 1:
-        warnings.append(f"no face in {1 - look.share:.0%} of the frames that were looked at")
-    if look.height_px < SMALL_FACE_PX:
-        poor.append(f"its face is small: {look.height_px:.0f} pixels tall, of which lip-sync needs {SMALL_FACE_PX}")
-    elif look.height_px > SOFT_FACE_PX:
+    assert faces_found.height_px is not None
+    assert faces_found.turn_deg is not None
+    if faces_found.share < MIN_FACE_SHARE:
+        poor.append(f"a face in only {faces_found.share:.0%} of the frames that were looked at")
+    elif faces_found.share < 1:
+        warnings.append(f"no face in {1 - faces_found.share:.0%} of the frames that were looked at")
+    if faces_found.height_px < SMALL_FACE_PX:
+        poor.append(
+            f"its face is small: {faces_found.height_px:.0f} pixels tall, of which lip-sync needs {SMALL_FACE_PX}"
+        )
+    elif faces_found.height_px > SOFT_FACE_PX:
         warnings.append(
-            f"its face is {look.height_px:.0f} pixels tall and Wav2Lip draws 96: use --restore gfpgan to sharpen it"
+            f"its face is {faces_found.height_px:.0f} pixels tall and Wav2Lip draws 96: use --restore gfpgan to sharpen it"
         )
-    if look.turn_deg > TURNED_DEG:
-        poor.append(f"its face is turned away, by about {look.turn_deg:.0f}°")
-    if look.people > 1:
-        warnings.append(f"several people: up to {look.people} faces in a frame; --face decides who speaks")
-    if look.rivals > SEEN_TOO_LITTLE:
+    if faces_found.turn_deg > TURNED_DEG:
+        poor.append(f"its face is turned away, by about {faces_found.turn_deg:.0f}°")
+    if faces_found.people > 1:
+        warnings.append(f"several people: up to {faces_found.people} faces in a frame; --face decides who speaks")
+    if faces_found.rivals > MIN_FACE_SHARE:
         poor.append("several faces of nearly the same size: who speaks is a guess")
     return Assessment(tuple(warnings), tuple(poor))
 
@@ -160,24 +162,26 @@ def of_audio(audio: AudioDetails | None, error: str | None, spoken: bool = False
     return Assessment(tuple(warnings), tuple(poor))
 
 
-def of_speech(heard: Speech | None) -> Assessment:
+def of_speech(speech: Speech | None) -> Assessment:
     """What a file's speech is worth; nothing is said where nobody listened to it."""
-    if heard is None:
+    if speech is None:
         return Assessment()
-    if heard.language is None:
-        said = f"a voice for {heard.speech_s:.1f} s, but no words" if heard.speech_s else "no speech was heard in it"
-        return Assessment(poor=(said,))
+    if speech.language is None:
+        complaint = (
+            f"a voice for {speech.speech_s:.1f} s, but no words" if speech.speech_s else "no speech was heard in it"
+        )
+        return Assessment(poor=(complaint,))
     warnings, poor = [], []
-    for what, phrases in (("transcript", heard.phrases), ("translation", heard.english or ())):
+    for what, phrases in (("transcript", speech.phrases), ("translation", speech.english or ())):
         uncertain = uncertain_share(phrases)
-        if what == "translation" and heard.language == ENGLISH:
+        if what == "translation" and speech.language == ENGLISH:
             continue
         if uncertain > MOSTLY_UNCERTAIN and what == "transcript":
             poor.append(f"its transcript is uncertain: {_reasons(phrases)}")
         elif uncertain:
             warnings.append(f"{uncertain:.0%} of its {what} is uncertain: {_reasons(phrases)}")
-    if heard.others:
-        warnings.append(f"Whisper hears other languages in places: {', '.join(heard.others)}")
+    if speech.others:
+        warnings.append(f"Whisper hears other languages in places: {', '.join(speech.others)}")
     return Assessment(tuple(warnings), tuple(poor))
 
 
@@ -187,7 +191,7 @@ def _reasons(phrases: Sequence[Phrase]) -> str:
     return "; ".join(dict.fromkeys(found))
 
 
-def of_languages(expected: Sequence[str], heard: Speech | None, detected: str | None) -> Assessment:
+def of_languages(expected: Sequence[str], speech: Speech | None, detected: str | None) -> Assessment:
     """Where the table, Whisper and langdetect do not agree on the language.
 
     What is surely heard in another language than the table says is poor; what only one of both tools says is a warning.
@@ -197,7 +201,7 @@ def of_languages(expected: Sequence[str], heard: Speech | None, detected: str | 
     known = {code_of(name): name for name in expected}
     if len(known) > 1:
         warnings.append(f"the table says several languages of it: {', '.join(expected)}")
-    by_ear = code_of(heard.language) if heard and heard.language else None
+    by_ear = code_of(speech.language) if speech and speech.language else None
     read = detected if detected and detected != UNKNOWN else None
     if by_ear and read and by_ear != read:
         warnings.append(f"Whisper hears {by_ear!r}, langdetect reads {read!r}")
@@ -205,18 +209,18 @@ def of_languages(expected: Sequence[str], heard: Speech | None, detected: str | 
         tools = (("Whisper hears", by_ear), ("langdetect reads", read))
         against = [f"{who} {found!r}" for who, found in tools if found and found != code]
         if against:
-            surely = is_known(name) and by_ear and by_ear != code and read != code and _is_sure(heard)
+            surely = is_known(name) and by_ear and by_ear != code and read != code and _is_sure(speech)
             (poor if surely else warnings).append(f"the table says {name!r}, {' and '.join(against)}")
     return Assessment(tuple(warnings), tuple(poor))
 
 
-def _is_sure(heard: Speech | None) -> bool:
+def _is_sure(speech: Speech | None) -> bool:
     """Whether its language may be believed."""
     return (
-        heard is not None
-        and heard.probability is not None
-        and heard.probability >= SURE
-        and uncertain_share(heard.phrases) <= MOSTLY_UNCERTAIN
+        speech is not None
+        and speech.probability is not None
+        and speech.probability >= SURE
+        and uncertain_share(speech.phrases) <= MOSTLY_UNCERTAIN
     )
 
 

@@ -20,7 +20,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from lipsync_ray.engine.rates import Rates, Seen, fitted, line_through, work_of
+from lipsync_ray.engine.rates import Measurement, Rates, fitted, line_through, work_of
 from lipsync_ray.errors import ManifestError, SettingsError
 from lipsync_ray.io import storage
 from lipsync_ray.io.console import console_for
@@ -101,7 +101,7 @@ def rates_of(runs: Sequence[str]) -> Rates:
     ------
     SettingsError : no such run, or one without what is needed
     """
-    seen: dict[str, list[Seen]] = defaultdict(list)
+    seen: dict[str, list[Measurement]] = defaultdict(list)
     spans: list[tuple[float, float]] = []
     record: Mapping[str, Any] = {}
     for run in runs:
@@ -116,7 +116,7 @@ def rates_of(runs: Sequence[str]) -> Rates:
         for one in (one for one in record["passes"] if one["frames_done"]):
             for stage, seconds in one.get("cpu", {}).items():
                 gpu = one["stages"][stage] if on_gpu and stage not in _ON_CPUS else 0.0
-                seen[stage].append(Seen(one["frames_done"], megapixels, seconds, gpu))
+                seen[stage].append(Measurement(one["frames_done"], megapixels, seconds, gpu))
         lasted = record["ended"] - record["began"] + record["opened_s"] + _COMMAND_S
         spans.append((work / record["cluster"]["cpus"], lasted))
     shares = {stage: share for method in METHODS for stage, share in method.shares.items()}

@@ -7,13 +7,13 @@ from fractions import Fraction
 
 import numpy as np
 
-from lipsync_ray.faces.align import reach, similarity
+from lipsync_ray.faces.align import extent, similarity
 from lipsync_ray.faces.box_rules import boxes_by
 from lipsync_ray.faces.table import landmarks_of, read_table, tracks_of
 from lipsync_ray.io.results import Drawn
 from lipsync_ray.jobs.dub.plan import Segment
 from lipsync_ray.media.picture import Box
-from lipsync_ray.provenance.stretches import around, stretches
+from lipsync_ray.provenance.drawn_ranges import around, drawn_ranges
 
 Boxes = list[Box | None]
 """Of each source frame what may be drawn in it."""
@@ -39,11 +39,11 @@ def drawn_faces(
         known = [a and b and around(a, b) for a, b in zip(known, _restored(whole), strict=True)]
     scenes = tracks_of(tracks, whole.chosen, 0, video.frames)
     shown = whole.source_frames().tolist()
-    return stretches([known[frame] for frame in shown], scenes[shown].tolist(), Fraction(video.rate))
+    return drawn_ranges([known[frame] for frame in shown], scenes[shown].tolist(), Fraction(video.rate))
 
 
 def _restored(whole: Segment) -> Boxes:
     """What a restored face may cover of each source frame."""
     video = whole.video
     points = landmarks_of(read_table(whole.table), whole.chosen, 0, video.frames)
-    return [None if np.isnan(one).any() else reach(similarity(one), video.width, video.height) for one in points]
+    return [None if np.isnan(one).any() else extent(similarity(one), video.width, video.height) for one in points]

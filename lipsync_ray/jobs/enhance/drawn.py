@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from lipsync_ray.errors import LipsyncError
-from lipsync_ray.faces.align import reach, similarity
+from lipsync_ray.faces.align import extent, similarity
 from lipsync_ray.faces.crop import crop_box
 from lipsync_ray.faces.table import read_table
 from lipsync_ray.io.results import Drawn
 from lipsync_ray.jobs.enhance.plan import EnhanceRow
 from lipsync_ray.media.picture import Box
-from lipsync_ray.provenance.stretches import around, stretches
+from lipsync_ray.provenance.drawn_ranges import around, drawn_ranges
 from lipsync_ray.settings import Region
 
 
@@ -39,7 +39,7 @@ def drawn_in(whole: EnhanceRow, region: Region) -> tuple[Drawn, ...] | None:
         if region == "mouth":
             box = crop_box(table.box[index] * np.tile(scale, 2), whole.pads, video.width, video.height)
         else:
-            box = reach(similarity(table.landmarks[index] * scale), video.width, video.height)
+            box = extent(similarity(table.landmarks[index] * scale), video.width, video.height)
         if box is not None:
             frame = int(table.frame[index])
             found[frame] = around(found[frame], box) if frame in found else box
@@ -47,4 +47,4 @@ def drawn_in(whole: EnhanceRow, region: Region) -> tuple[Drawn, ...] | None:
     shown = whole.seen().tolist()
     boxes = [found.get(frame) for frame in shown]
     larger = [box and Box(*(edge * whole.upscale for edge in box)) for box in boxes]
-    return stretches(larger, [scenes.get(frame, -1) for frame in shown], video.rate)
+    return drawn_ranges(larger, [scenes.get(frame, -1) for frame in shown], video.rate)

@@ -12,7 +12,7 @@ from lipsync_ray.errors import LipsyncError, ManifestError
 from lipsync_ray.faces.crop import Pads
 from lipsync_ray.faces.speaker import FaceChoice
 from lipsync_ray.io import storage, user_tables
-from lipsync_ray.io.names import Source, tell_apart
+from lipsync_ray.io.names import Source, unique_ids
 from lipsync_ray.io.results import FILE, Result, read_results
 from lipsync_ray.io.run_folder import drawn_anew, record_of
 from lipsync_ray.media.probe import DEFAULT_STILL_RATE
@@ -67,7 +67,7 @@ def read_items(sources: Sequence[str], face: FaceChoice | None) -> tuple[list[En
     problems = list(user_tables.missing_files([{"video": url} for url in urls], ["video"]))
     if problems:
         raise ManifestError(", ".join(sources), problems)
-    names = tell_apart([Source(url) for url in urls])
+    names = unique_ids([Source(url) for url in urls])
     rows = [Result(name, url, url, None, "done", output=url) for name, url in zip(names, urls, strict=True)]
     return [EnhanceInput(row, face=face or "all") for row in rows], {}
 

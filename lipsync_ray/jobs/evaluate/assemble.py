@@ -137,7 +137,7 @@ def _lips(parts: list[dict[str, Any]], suffix: str = "") -> Lips:
     for part in parts:
         if f"opening{suffix}" in part:
             own = slice(int(part["start"]), int(part["stop"]))
-            lips.opening[own], lips.seen[own] = part[f"opening{suffix}"], part[f"seen{suffix}"]
+            lips.opening[own], lips.embedded[own] = part[f"opening{suffix}"], part[f"seen{suffix}"]
     return lips
 
 

@@ -113,13 +113,13 @@ class TrackIndex:
 
     Attributes
     ----------
-    places : of the grid
+    frames : of the grid
     start, length : of the tracks
     faces : seen, over all places
     reason : why there is no track
     """
 
-    places: int
+    frames: int
     start: tuple[int, ...]
     length: tuple[int, ...]
     faces: int
@@ -143,10 +143,10 @@ def build_tracks(order: FaceTracksOrder) -> TrackIndex:
         starts = [0]
     else:
         table = _scaled(read_table(order.table), order)
-        seen = source if order.table_of_reference else shown
+        numbers = source if order.table_of_reference else shown
         chosen = _chosen(table, order)
-        starts, tracks, reason = find_tracks(table, chosen, seen, order.min_track, order.min_face)
-        rows = _faces(table, chosen, seen)
+        starts, tracks, reason = find_tracks(table, chosen, numbers, order.min_track, order.min_face)
+        rows = _faces(table, chosen, numbers)
     found = FaceTracks(
         shown,
         source,
@@ -165,15 +165,15 @@ def _chosen(table: Tracks, order: FaceTracksOrder) -> tuple[int, ...]:
     return select_speaker(table, order.face, order.video.width, order.video.height)
 
 
-def _faces(table: Tracks, chosen: tuple[int, ...], seen: I64) -> tuple[I64, F32]:
+def _faces(table: Tracks, chosen: tuple[int, ...], numbers: I64) -> tuple[I64, F32]:
     """(place, box) of every face of the chosen tracks on the grid."""
     rows = np.flatnonzero(np.isin(table.track, chosen))
     rows = rows[np.argsort(table.frame[rows], kind="stable")]
-    low = np.searchsorted(table.frame[rows], seen)
-    count = np.searchsorted(table.frame[rows], seen, side="right") - low
-    places = np.repeat(np.arange(len(seen)), count)
+    low = np.searchsorted(table.frame[rows], numbers)
+    count = np.searchsorted(table.frame[rows], numbers, side="right") - low
+    frames = np.repeat(np.arange(len(numbers)), count)
     within = np.arange(int(count.sum())) - np.repeat(np.cumsum(count) - count, count)
-    return places.astype(np.int64), table.box[rows[np.repeat(low, count) + within]]
+    return frames.astype(np.int64), table.box[rows[np.repeat(low, count) + within]]
 
 
 def _no_faces() -> tuple[I64, F32]:

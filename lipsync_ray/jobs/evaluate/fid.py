@@ -118,7 +118,7 @@ def units_of(states: Iterable[EvaluateState], every: int) -> list[Unit]:
         if len(languages[item.model]) > 1:
             groups += ((None, item.model),)
         count = -(-tracks.faces // every)
-        shared = (str(state.table), tracks.places, str(info.rate), item.loop, str(item.pads), item.face, every)
+        shared = (str(state.table), tracks.frames, str(info.rate), item.loop, str(item.pads), item.face, every)
         # Dubs of one reference that are equally long show the same reference frames: they are summed once.
         real = storage.digest(state.reference_key, *map(str, shared))
         common = (state.tracks_url, info.width, info.height, item.pads, every, count, groups)
@@ -128,7 +128,7 @@ def units_of(states: Iterable[EvaluateState], every: int) -> list[Unit]:
         else:
             table = item.source_table, item.face
             real = storage.digest(state.reference_key, *table, str(item.pads), every)
-            shown = len(_shown(source, every))
+            shown = len(_sampled_frames(source, every))
             whole = state.tracks_url, source.width, source.height, item.pads, every, shown, groups
             units.append(Unit(real, "real", source, *whole, *table))
     return units
@@ -174,16 +174,16 @@ def face_pictures(unit: Unit) -> Iterator[U8]:
         return
     tracks = read_face_tracks(unit.tracks_url)
     frames = tracks.shown if unit.side == "generated" else tracks.source
-    places = [p for p in range(0, len(frames), unit.every) if len(tracks.boxes_at(p))]
-    numbers = np.clip(frames[places], 0, unit.video.frames - 1)
-    for place, picture in zip(places, decode.pictures_at(unit.video, numbers.tolist()), strict=True):
+    sampled = [p for p in range(0, len(frames), unit.every) if len(tracks.boxes_at(p))]
+    numbers = np.clip(frames[sampled], 0, unit.video.frames - 1)
+    for number, picture in zip(sampled, decode.pictures_at(unit.video, numbers.tolist()), strict=True):
         scale = np.array([picture.width / unit.width, picture.height / unit.height] * 2, np.float32)
         yield from _cut(
-            picture, tracks.boxes_at(place) * scale, unit.pads
+            picture, tracks.boxes_at(number) * scale, unit.pads
         )  # of an enlarged dub, the reference is smaller
 
 
-def _shown(video: VideoInfo, every: int) -> NDArray[np.int64]:
+def _sampled_frames(video: VideoInfo, every: int) -> NDArray[np.int64]:
     """Frames of a video whose faces are taken."""
     return at_rate(video.frames, video.rate, RATE)[::every]
 
@@ -192,10 +192,10 @@ def _own_faces(unit: Unit, url: str) -> Iterator[U8]:
     """The faces of a video that has a face table of its own."""
     table, video = read_table(url), unit.video
     chosen = select_speaker(table, unit.face, video.width, video.height)
-    frames = _shown(video, unit.every)
+    frames = _sampled_frames(video, unit.every)
     boxes = boxes_of(table, chosen, 0, video.frames)
-    seen = [frame for frame in frames.tolist() if not np.isnan(boxes[frame]).any()]
-    for frame, picture in zip(seen, decode.pictures_at(video, seen), strict=True):
+    visible = [frame for frame in frames.tolist() if not np.isnan(boxes[frame]).any()]
+    for frame, picture in zip(visible, decode.pictures_at(video, visible), strict=True):
         yield from _cut(picture, boxes[frame : frame + 1], unit.pads)
 
 

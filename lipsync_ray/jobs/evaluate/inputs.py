@@ -141,13 +141,13 @@ class EvaluateRun(JobRun[EvaluateState, Score]):
         self.known.pop(video.id, None)
 
 
-def look_at_files(run: EvaluateRun) -> None:
+def read_files(run: EvaluateRun) -> None:
     """Look at the files of all videos: also of those that are scored, over which FID is."""
-    _look(run)
+    _probe_videos(run)
     leave_other_scenes(run)
-    _listen(run)
+    _extract_features(run)
     if run.settings.judges and run.active:
-        _hear(run)
+        _expect_mouths(run)
 
 
 def prepare(run: EvaluateRun) -> None:
@@ -186,7 +186,7 @@ def prepare(run: EvaluateRun) -> None:
     run.keep(lambda score: score.status != "failed", lambda state: (state.item.video, state.item.reference))
 
 
-def _look(run: EvaluateRun) -> None:
+def _probe_videos(run: EvaluateRun) -> None:
     by_video, by_reference = grouped(run.known.values(), "video_key"), grouped(run.known.values(), "reference_key")
     by_reference.pop("", None)
     sources = [
@@ -218,7 +218,7 @@ def _look(run: EvaluateRun) -> None:
                 state.reference_error, state.reference = reason, None
 
 
-def _listen(run: EvaluateRun) -> None:
+def _extract_features(run: EvaluateRun) -> None:
     by_video = grouped(run.known.values(), "video_key")
     folder, front_end = run.url(audio_features.FOLDER), run.scorer.front_end
     sources = []
@@ -243,7 +243,7 @@ def _listen(run: EvaluateRun) -> None:
                 state.speech = speech
 
 
-def _hear(run: EvaluateRun) -> None:
+def _expect_mouths(run: EvaluateRun) -> None:
     """Let the judges hear every distinct sound, of videos and references, and give each video another one's."""
     folder, known = run.url(audio_features.FOLDER), run.known.values()
     wanted: dict[str, AudioSource] = {}

@@ -44,8 +44,8 @@ from lipsync_ray.jobs.evaluate.inputs import (
     EVALUATE,
     EvaluateRun,
     EvaluateState,
-    look_at_files,
     prepare,
+    read_files,
     tables_wanted,
     tracks_order,
 )
@@ -113,31 +113,31 @@ def run(
         run = EvaluateRun(items, settings, workers, out, console, runner, scorer, fid_weights)
         run.write()
         prepare(run)
-        shown = Previews(run, previews)
+        previewer = Previews(run, previews)
         fids = distances.kept(run)
-        if run.active or fids is None or not shown.complete:
-            fids = _evaluate(run, layout, shown)
+        if run.active or fids is None or not previewer.complete:
+            fids = _evaluate(run, layout, previewer)
         _write_tables(run, fids)
         run.finish()
         return Evaluated(run.rows, fids, out, run.seconds)
 
 
-def _evaluate(run: EvaluateRun, layout: Layout, shown: Previews) -> list[Fid]:
+def _evaluate(run: EvaluateRun, layout: Layout, previewer: Previews) -> list[Fid]:
     """Score what is missing, compare all, and make the previews."""
-    look_at_files(run)
+    read_files(run)
     fid = _Fid(run, layout) if run.fid_weights is not None else None
-    _score_videos(run, layout, shown)
+    _score_videos(run, layout, previewer)
     fids = fid.run() if fid is not None else []
-    shown.finish()
+    previewer.finish()
     return fids
 
 
-def _score_videos(run: EvaluateRun, layout: Layout, shown: Previews) -> None:
+def _score_videos(run: EvaluateRun, layout: Layout, previewer: Previews) -> None:
     """Score what is missing of every video: its faces, its tracks, its stretches; each as soon as it can begin."""
     batch = run.workers.batch or (scorers.GPU_BATCH if layout.device == "cuda" else scorers.CPU_BATCH)
     # Cropping is what readers and writers do elsewhere; there is no other stage that decodes.
     croppers = max(1, layout.read.workers + layout.write.workers - 1)
-    crop = partial(CropAndCompare, run.scorer.name, run.settings.protocol, shown.wanted, run.settings.judges)
+    crop = partial(CropAndCompare, run.scorer.name, run.settings.protocol, previewer.wanted, run.settings.judges)
     embed = partial(Embed, run.scorer.name, run.checkpoint, layout.device, run.workers.batch)
     references = Counter(state.reference_key for state in run.active.values() if state.reference_key)
     shared = {key for key, dubs in references.items() if dubs > 1}
@@ -159,7 +159,7 @@ def _score_videos(run: EvaluateRun, layout: Layout, shown: Previews) -> None:
             state.sounds if run.settings.judges else None,
         ),
         assemble=("aggregate", aggregate),
-        on_done=partial(_end_scored, run, shown),
+        on_done=partial(_end_scored, run, previewer),
         fail=run.fail,
     )
     at_hand, wanted = tables_wanted(run)
@@ -208,7 +208,7 @@ def _rows(run: EvaluateRun, state: EvaluateState, batch: int, shared: set[str]) 
     )  # fmt: skip
 
 
-def _end_scored(run: EvaluateRun, shown: Previews, state: EvaluateState, metrics: VideoMetrics) -> None:
+def _end_scored(run: EvaluateRun, previewer: Previews, state: EvaluateState, metrics: VideoMetrics) -> None:
     values = values_of(metrics, run.settings.scorer)
     if metrics.tracks:
         score = run.row_of(state, "scored", **values)
@@ -219,7 +219,7 @@ def _end_scored(run: EvaluateRun, shown: Previews, state: EvaluateState, metrics
         score = run.row_of(state, "not_scored", stage="score", error=reason, **values)
     run.end(score)
     storage.remove(_folder(run, state))
-    shown.drop_unwanted(score)
+    previewer.drop_unwanted(score)
 
 
 class _Fid:

@@ -73,7 +73,7 @@ def judge_sound(source: AudioSource) -> JudgedSound:
     url = storage.join(source.folder, f"{source.key}.{JUDGES}.npz")
     if not storage.exists(url):
         columns = speech.read(0, speech.columns)
-        opening, points = expected_openings(columns), sync_judge.hear(columns)
+        opening, points = expected_openings(columns), sync_judge.encode_sound(columns)
         silent = speech.silence(np.arange(len(opening)), RATE) >= 1
         buffer = io.BytesIO()
         np.savez(buffer, opening=opening, silent=silent, points=points.astype(np.float16))
@@ -104,18 +104,18 @@ class Lips:
     Attributes
     ----------
     opening : (n,) float32 in distances of the eyes; NaN where there is not one face
-    seen : (n, 128) float32 of :func:`lipsync_ray.models.sync_judge.see`, likewise
+    embedded : (n, 128) float32 of :func:`lipsync_ray.models.sync_judge.see`, likewise
     """
 
     opening: F32
-    seen: F32
+    embedded: F32
 
     @classmethod
-    def none(cls, places: int) -> Lips:
+    def none(cls, count: int) -> Lips:
         """Of places in which nothing was seen."""
         from lipsync_ray.models.sync_judge import DIMENSIONS
 
-        return cls(np.full(places, np.nan, np.float32), np.full((places, DIMENSIONS), np.nan, np.float32))
+        return cls(np.full(count, np.nan, np.float32), np.full((count, DIMENSIONS), np.nan, np.float32))
 
 
 @dataclass(frozen=True)
@@ -175,28 +175,28 @@ def verdict(lips: Lips, reference: Lips, sounds: Sounds) -> Verdict:
     ours, theirs = lips.opening, reference.opening
     if not np.array_equal(ours, theirs, equal_nan=True):  # else the video is its own reference
         found = {"leak": judges.correlation(ours, theirs), "lip_motion": judges.motion(ours, theirs)}
-    shown, was_shown = follow(lips.seen), follow(reference.seen)
+    drawn, undubbed = follow(lips.embedded), follow(reference.embedded)
     if sounds.own is not None:
         sound = _read(sounds.own.url)
         for name, right in (
             ("openness_corr", judges.openness_at_lags(ours, sound.spoken)),
-            ("sync_cosine", judges.sync_at_lags(shown, sound.points)),
+            ("sync_cosine", judges.sync_at_lags(drawn, sound.points)),
         ):
             if right is not None:
                 found |= {name: right.r, f"{name}_best": right.best, f"{name}_lag": right.lag}
         found["openness_corr_undubbed"] = judges.correlation(theirs, sound.spoken)
-        found["sync_cosine_undubbed"] = judges.sync_cosine(was_shown, sound.points)
+        found["sync_cosine_undubbed"] = judges.sync_cosine(undubbed, sound.points)
         found["silent_lips"] = judges.restlessness(ours, sound.silent)
     if sounds.other is not None:
         other = _read(sounds.other.url)
         found["openness_corr_other"] = judges.correlation(ours, other.spoken)
-        found["sync_cosine_other"] = judges.sync_cosine(shown, other.points)
+        found["sync_cosine_other"] = judges.sync_cosine(drawn, other.points)
     if sounds.reference is not None:
         sound = _read(sounds.reference.url)
         own_time = slice(0, int(sounds.reference_s * RATE))  # after that a shorter reference is looped
         for name, real in (
             ("openness_corr_real", judges.openness_at_lags(theirs[own_time], sound.spoken)),
-            ("sync_cosine_real", judges.sync_at_lags(was_shown[own_time], sound.points)),
+            ("sync_cosine_real", judges.sync_at_lags(undubbed[own_time], sound.points)),
         ):
             found[name] = real.best if real is not None else None
         found["silent_lips_reference"] = judges.restlessness(theirs[own_time], sound.silent)

@@ -50,11 +50,11 @@ def likeness(order: LikenessOrder) -> float | None:
     MediaError : one of the two cannot be decoded
     """
     video, reference = order.video, order.reference
-    shown = np.unique(((np.arange(FRAMES) + 0.5) / FRAMES * video.frames).astype(np.int64))
-    source = shown if order.loop is None else source_frames(shown, reference.frames, order.loop)
+    frames_used = np.unique(((np.arange(FRAMES) + 0.5) / FRAMES * video.frames).astype(np.int64))
+    source = frames_used if order.loop is None else source_frames(frames_used, reference.frames, order.loop)
     most: float | None = None
-    for place, other in zip(shown.tolist(), np.minimum(source, reference.frames - 1).tolist(), strict=True):
-        ours, theirs = (next(decode.pictures(info, at, at + 1)) for info, at in ((video, place), (reference, other)))
+    for frame, other in zip(frames_used.tolist(), np.minimum(source, reference.frames - 1).tolist(), strict=True):
+        ours, theirs = (next(decode.pictures(info, at, at + 1)) for info, at in ((video, frame), (reference, other)))
         part = alike(ours.y, theirs.y)
         if part is not None:
             most = max(most or 0.0, part)

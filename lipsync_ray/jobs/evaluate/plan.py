@@ -13,7 +13,7 @@ from lipsync_ray.media.mfcc import SAMPLE_RATE
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.metrics.lse import windows_of
 
-SAMPLES_PER_PLACE = SAMPLE_RATE // RATE.numerator
+SAMPLES_PER_FRAME = SAMPLE_RATE // RATE.numerator
 
 
 @dataclass(frozen=True)
@@ -25,13 +25,13 @@ class WindowRange:
     track : number in the video's tracks
     first : window of the track
     count : windows
-    place : of the first window's first frame, on the grid
+    at : of the first window's first frame, on the grid
     """
 
     track: int
     first: int
     count: int
-    place: int
+    at: int
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class ScoreRow:
     key : unique in the evaluation
     item : id of the video
     start, stop : places [start, stop)
-    places : of the whole video
+    frames : of the whole video
     video, reference : what is scored, and what it is compared with
     tracks_url : where its faces are
     runs : windows that begin in the stretch
@@ -57,7 +57,7 @@ class ScoreRow:
     item: str
     start: int
     stop: int
-    places: int
+    frames: int
     video: VideoInfo
     reference: VideoInfo | None
     tracks_url: str
@@ -74,7 +74,7 @@ def windows_of_tracks(index: TrackIndex, speech: Speech | None) -> tuple[int, ..
         return (0,) * len(index.start)
     samples = int(speech.duration_s * SAMPLE_RATE)
     return tuple(
-        windows_of(length, max(0, samples - SAMPLES_PER_PLACE * start))
+        windows_of(length, max(0, samples - SAMPLES_PER_FRAME * start))
         for start, length in zip(index.start, index.length, strict=True)
     )
 
@@ -99,8 +99,8 @@ def score_rows(
     """
     length = max(1, round(seconds * float(RATE) / batch)) * batch
     rows = []
-    for start in range(0, index.places, length):
-        stop = min(index.places, start + length)
+    for start in range(0, index.frames, length):
+        stop = min(index.frames, start + length)
         runs = []
         for track, (begin, count) in enumerate(zip(index.start, windows, strict=True)):
             first, last = max(0, start - begin), min(count, stop - begin)
@@ -114,7 +114,7 @@ def score_rows(
                     item,
                     start,
                     stop,
-                    index.places,
+                    index.frames,
                     video,
                     reference,
                     tracks_url,

@@ -24,14 +24,14 @@ _OPUS_RATE = 48_000
 
 def strip(preview_frames: PreviewFrames) -> bytes:
     """A JPEG: faces of the source above, of the dub below, at frames spread over the video."""
-    sheet = np.concatenate([_pixels(preview_frames.tiles[place]) for place in sorted(preview_frames.tiles)], axis=1)
+    sheet = np.concatenate([_pixels(preview_frames.tiles[number]) for number in sorted(preview_frames.tiles)], axis=1)
     return cv2.imencode(".jpg", sheet, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1].tobytes()
 
 
 def player(preview_frames: PreviewFrames, video: VideoInfo) -> bytes:
     """A WebM (VP9, Opus) of the first seconds: the source on the left, the dub on the right, the dub's sound."""
     buffer = io.BytesIO()
-    halves = [preview_frames.halves[place] for place in sorted(preview_frames.halves)]
+    halves = [preview_frames.halves[number] for number in sorted(preview_frames.halves)]
     height, width = _pixels(halves[0]).shape[:2]
     with av.open(buffer, "w", format="webm") as container:
         stream: Any = container.add_stream("libvpx-vp9", rate=RATE, options=_VP9)

@@ -27,13 +27,13 @@ LARGER = 1.5  # side of a tile beside the face's
 _QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 92]
 
 
-def strip_places(tracks: FaceTracks) -> list[int]:
+def strip_numbers(tracks: FaceTracks) -> list[int]:
     """The places of the grid that a strip shows: spread over those with a face."""
     there = np.unique(tracks.face_place) if len(tracks.face_place) else np.arange(len(tracks.shown))
     return there[np.linspace(0, len(there) - 1, STRIP_FRAMES + 2).round().astype(int)[1:-1]].tolist()  # type: ignore[no-any-return]
 
 
-def player_places(tracks: FaceTracks) -> int:
+def player_length(tracks: FaceTracks) -> int:
     """How many places of the grid a player shows."""
     return min(len(tracks.shown), int(PLAYER_S * RATE))
 
@@ -59,24 +59,24 @@ class PreviewFrames:
     halves: dict[int, U8] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._strip, self._player = set(strip_places(self.tracks)), player_places(self.tracks)
+        self._strip, self._player = set(strip_numbers(self.tracks)), player_length(self.tracks)
 
-    def add(self, place: int, picture: YuvFrame, reference: YuvFrame | None) -> None:
+    def add(self, number: int, picture: YuvFrame, reference: YuvFrame | None) -> None:
         """Cut what is wanted of a place."""
         sides = [picture] if reference is None else [reference, picture]
-        if place in self._strip:
-            boxes = self.tracks.boxes_at(place) / np.array([picture.width, picture.height] * 2)
-            self.tiles[place] = _jpeg(np.concatenate([_tile(side, boxes) for side in sides]))
-        if place < self._player:
+        if number in self._strip:
+            boxes = self.tracks.boxes_at(number) / np.array([picture.width, picture.height] * 2)
+            self.tiles[number] = _jpeg(np.concatenate([_tile(side, boxes) for side in sides]))
+        if number < self._player:
             width = max(2, round(PLAYER_HEIGHT * picture.width / picture.height / 2) * 2)
             size = (width, PLAYER_HEIGHT)
             halves = [cv2.resize(side.bgr(), size, interpolation=cv2.INTER_AREA) for side in sides]
-            self.halves[place] = _jpeg(np.concatenate(halves, axis=1))
+            self.halves[number] = _jpeg(np.concatenate(halves, axis=1))
 
     def commit(self, folder: str, start: int) -> None:
         """Commit what was cut of the stretch that begins at a place; nothing where nothing was."""
-        named = {f"tile-{place}": data for place, data in self.tiles.items()}
-        named |= {f"half-{place}": data for place, data in self.halves.items()}
+        named = {f"tile-{number}": data for number, data in self.tiles.items()}
+        named |= {f"half-{number}": data for number, data in self.halves.items()}
         if named:
             buffer = io.BytesIO()
             np.savez(buffer, **named)  # type: ignore[arg-type]
@@ -89,24 +89,24 @@ class PreviewFrames:
         for name in storage.list_names(folder):
             with np.load(io.BytesIO(storage.read_bytes(storage.join(folder, name)))) as arrays:
                 for key in arrays.files:
-                    kind, _, place = key.partition("-")
-                    (out.tiles if kind == "tile" else out.halves)[int(place)] = arrays[key]
+                    kind, _, number = key.partition("-")
+                    (out.tiles if kind == "tile" else out.halves)[int(number)] = arrays[key]
         return out if out.tiles.keys() == out._strip and len(out.halves) == out._player else None
 
 
 def cut_now(video: VideoInfo, reference: VideoInfo | None, tracks: str) -> PreviewFrames:
     """Decode a video and its reference for the preview frames alone."""
     out = PreviewFrames(read_face_tracks(tracks))
-    places = sorted({*strip_places(out.tracks), *range(player_places(out.tracks))})
-    pictures = decode.pictures_at(video, out.tracks.shown[places].tolist())
+    numbers = sorted({*strip_numbers(out.tracks), *range(player_length(out.tracks))})
+    pictures = decode.pictures_at(video, out.tracks.shown[numbers].tolist())
     if reference is None:
-        for place, picture in zip(places, pictures, strict=True):
-            out.add(place, picture, None)
+        for number, picture in zip(numbers, pictures, strict=True):
+            out.add(number, picture, None)
         return out
-    source = np.minimum(out.tracks.source[places], reference.frames - 1)
+    source = np.minimum(out.tracks.source[numbers], reference.frames - 1)
     others = decode.pictures_at(reference, source.tolist())
-    for place, picture, other in zip(places, pictures, others, strict=True):
-        out.add(place, picture, other)
+    for number, picture, other in zip(numbers, pictures, others, strict=True):
+        out.add(number, picture, other)
     return out
 
 

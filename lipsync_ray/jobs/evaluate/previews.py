@@ -70,7 +70,7 @@ def sample(keys: Iterable[Key], count: int) -> set[Key]:
     return set(ordered[:count])
 
 
-def shown(scores: Sequence[Score], count: int | None) -> list[Score]:
+def previewed(scores: Sequence[Score], count: int | None) -> list[Score]:
     """The videos that a report shows: half of ``count`` the worst, a quarter the best, the rest a seeded sample.
 
     Parameters
@@ -155,7 +155,7 @@ class Previews:
     def complete(self) -> bool:
         """Whether every shown video that was scored has its strip and its player."""
         there = storage.list_names(self._run.url(FOLDER))
-        scored = [score for score in shown(self._run.rows, self._count) if score.status == "scored"]
+        scored = [score for score in previewed(self._run.rows, self._count) if score.status == "scored"]
         return all({strip_name(score), player_name(score)} <= there for score in scored)
 
     def finish(self) -> None:
@@ -163,7 +163,7 @@ class Previews:
         run = self._run
         there = storage.list_names(run.url(FOLDER))
         orders = []
-        for score in shown(run.rows, self._count):
+        for score in previewed(run.rows, self._count):
             state = run.known.get(score.id)
             if state is None or state.info is None or state.tracks is None:
                 continue
@@ -189,7 +189,7 @@ class Previews:
             for order, answer in run.context.map_tasks("preview", make_preview, orders):
                 progress.advance(0, isinstance(answer, Failure))
                 if isinstance(answer, Failure):
-                    run.say(f"{order.key}: no pictures: {answer.reason}")
+                    run.log(f"{order.key}: no pictures: {answer.reason}")
         storage.remove(self._folder)
 
 

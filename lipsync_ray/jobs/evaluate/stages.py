@@ -37,7 +37,7 @@ F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
 HALO = FRAMES - 1  # places after a stretch that its last windows see
-LOOK_EVERY = 25  # places between two frames that are compared pixel by pixel: one a second
+COMPARE_EVERY = 25  # places between two frames that are compared pixel by pixel: one a second
 
 
 @dataclass(frozen=True)
@@ -46,13 +46,13 @@ class ImageMetrics:
 
     Attributes
     ----------
-    places : (k,) int64 places that were compared
+    numbers : (k,) int64 places that were compared
     mse, ssim : (k,) of the picture outside the mouths
     sharpness, sharpness_reference : (k,) of the mouths; NaN where there is no face
     jitter, jitter_reference : (j,) one number for each three frames with a face
     """
 
-    places: NDArray[np.int64]
+    numbers: NDArray[np.int64]
     mse: F64
     ssim: F64
     sharpness: F64
@@ -100,41 +100,41 @@ class CropAndCompare:
 
     def __call__(self, row: ScoreRow) -> Compared:
         tracks = read_face_tracks(row.tracks_url)
-        stop = min(row.places, row.stop + HALO)
-        places = np.arange(row.start, stop)
+        stop = min(row.frames, row.stop + HALO)
+        numbers = np.arange(row.start, stop)
         comparing = _Comparing(row, tracks) if row.reference is not None else None
         crops: list[list[U8]] = [[] for _ in row.runs]
         preview_frames = None if self._preview_folder is None else PreviewFrames(tracks)
         mouths = _Mouths(row, tracks) if self._judges else None
-        videos = decode.pictures_at(row.video, tracks.shown[places].tolist())
-        others = self._others(row, tracks, places)
-        for place, picture, other in zip(places.tolist(), videos, others, strict=True):
+        videos = decode.pictures_at(row.video, tracks.shown[numbers].tolist())
+        others = self._others(row, tracks, numbers)
+        for number, picture, other in zip(numbers.tolist(), videos, others, strict=True):
             for run, cuts in zip(row.runs, crops, strict=True):
-                if run.place <= place < run.place + run.count + HALO:
-                    cuts.append(self._cut(picture, tracks, run, place, row))
+                if run.at <= number < run.at + run.count + HALO:
+                    cuts.append(self._cut(picture, tracks, run, number, row))
             if comparing is not None and other is not None:
-                comparing.add(place, picture, other)
-            if mouths is not None and place < row.stop:
-                mouths.add(place, picture, other)
-            if preview_frames is not None and place < row.stop:
-                preview_frames.add(place, picture, other)
+                comparing.add(number, picture, other)
+            if mouths is not None and number < row.stop:
+                mouths.add(number, picture, other)
+            if preview_frames is not None and number < row.stop:
+                preview_frames.add(number, picture, other)
         if preview_frames is not None and self._preview_folder is not None:
             preview_frames.commit(preview_folder(self._preview_folder, row.item), row.start)
         metrics = comparing.metrics(self._loaded()) if comparing is not None else None
         lips = mouths.found(self._loaded_mesher()) if mouths is not None else None
         return Compared(row, tuple(map(np.stack, crops)), metrics, lips)
 
-    def _others(self, row: ScoreRow, tracks: FaceTracks, places: NDArray[np.int64]) -> Iterator[YuvFrame | None]:
+    def _others(self, row: ScoreRow, tracks: FaceTracks, numbers: NDArray[np.int64]) -> Iterator[YuvFrame | None]:
         if row.reference is None:
-            return iter([None] * len(places))
-        source = np.minimum(tracks.source[places], row.reference.frames - 1)
+            return iter([None] * len(numbers))
+        source = np.minimum(tracks.source[numbers], row.reference.frames - 1)
         return decode.pictures_at(row.reference, source.tolist())
 
-    def _cut(self, picture: YuvFrame, tracks: FaceTracks, run: WindowRange, place: int, row: ScoreRow) -> U8:
+    def _cut(self, picture: YuvFrame, tracks: FaceTracks, run: WindowRange, number: int, row: ScoreRow) -> U8:
         side = self._scorer.side
         if self._whole:
             return np.asarray(cv2.resize(picture.bgr(), (side, side), interpolation=cv2.INTER_LINEAR), np.uint8)
-        at = tracks.begins(run.track) + run.first + place - run.place
+        at = tracks.begins(run.track) + run.first + number - run.at
         if self._scorer.context:
             return crop_context(picture, tracks.square[at], side)
         box = crop_box(tracks.track_box[at], row.pads, picture.width, picture.height)
@@ -161,8 +161,8 @@ class _Mouths:
         self._cuts: tuple[list[U8], list[U8]] = ([], [])
         self._at: tuple[list[int], list[int]] = ([], [])
 
-    def add(self, place: int, picture: YuvFrame, other: YuvFrame | None) -> None:
-        boxes = self._tracks.boxes_at(place)
+    def add(self, number: int, picture: YuvFrame, other: YuvFrame | None) -> None:
+        boxes = self._tracks.boxes_at(number)
         if len(boxes) != 1:
             return
         for cuts, at, one in zip(self._cuts, self._at, (picture, other), strict=True):
@@ -172,7 +172,7 @@ class _Mouths:
             cut = cut_square(one, square_of_box(boxes[0] * scale))
             if cut is not None:
                 cuts.append(cut)
-                at.append(place - self._row.start)
+                at.append(number - self._row.start)
 
     def found(self, mesher: Mesher) -> tuple[Lips, Lips]:
         own, reference = zip(self._cuts, self._at, strict=True)
@@ -189,12 +189,12 @@ class _Mouths:
                 return Lips(kept["opening"], kept["seen"])
         found = self._lips(mesher, cuts, at)
         buffer = io.BytesIO()
-        np.savez(buffer, opening=found.opening, seen=found.seen)
+        np.savez(buffer, opening=found.opening, seen=found.embedded)
         storage.commit_bytes(url, buffer.getvalue())
         return found
 
     def _lips(self, mesher: Mesher, cuts: list[U8], at: list[int]) -> Lips:
-        from lipsync_ray.models.sync_judge import see
+        from lipsync_ray.models.sync_judge import encode_mouths
 
         out = Lips.none(self._row.stop - self._row.start)
         if not cuts:
@@ -203,9 +203,11 @@ class _Mouths:
         known = np.flatnonzero(present >= PRESENT)
         if not len(known):
             return out
-        points, places = found[:, list(KEPT)][known], np.array(at)[known]
-        out.opening[places] = gap_of(speaking_of(points))
-        out.seen[places] = see(np.stack([cut_mouth(cuts[n], p) for n, p in zip(known, points, strict=True)]))
+        points, numbers = found[:, list(KEPT)][known], np.array(at)[known]
+        out.opening[numbers] = gap_of(speaking_of(points))
+        out.embedded[numbers] = encode_mouths(
+            np.stack([cut_mouth(cuts[n], p) for n, p in zip(known, points, strict=True)])
+        )
         return out
 
 
@@ -218,24 +220,24 @@ class _Comparing:
         self._cuts: tuple[list[U8 | None], list[U8 | None]] = ([], [])
         self._boxes: list[Box | None] = []
 
-    def add(self, place: int, picture: YuvFrame, other: YuvFrame) -> None:
+    def add(self, number: int, picture: YuvFrame, other: YuvFrame) -> None:
         from lipsync_ray.faces.landmarks import cut, face_square
 
         if other.y.shape != picture.y.shape:
             other = _resized(other, picture)
-        boxes = self._tracks.boxes_at(place)
+        boxes = self._tracks.boxes_at(number)
         square = face_square(boxes[0], picture.width, picture.height) if len(boxes) == 1 else None
         self._boxes.append(square)
         for cuts, one in zip(self._cuts, (picture, other), strict=True):
             cuts.append(cut(one, square) if square else None)
-        if place % LOOK_EVERY == 0 and place < self._row.stop:
+        if number % COMPARE_EVERY == 0 and number < self._row.stop:
             crops = [c for b in boxes if (c := crop_box(b, self._row.pads, picture.width, picture.height))]
             outside = image.compare_outside(picture.y, other.y, crops)
             sharp = [
                 np.mean([image.sharpness(one.y, c) for c in crops]) if crops else np.nan for one in (picture, other)
             ]
             mse, ssim = (outside.mse, outside.ssim) if outside else (np.nan, np.nan)
-            self._rows.append((place, mse, ssim, float(sharp[0]), float(sharp[1])))
+            self._rows.append((number, mse, ssim, float(sharp[0]), float(sharp[1])))
 
     def metrics(self, landmarks: image.Landmarker) -> ImageMetrics:
         own = self._row.stop - self._row.start  # three frames belong to the stretch in which they begin
@@ -267,23 +269,23 @@ class Embed:
         row = compared.row
         arrays: dict[str, NDArray[np.generic]] = {"start": np.array(row.start), "stop": np.array(row.stop)}
         for run, faces in zip(row.runs, compared.crops, strict=True):
-            embedded = self._expert(faces, self._heard(row, run))
+            embedded = self._expert(faces, self._mel_windows(row, run))
             arrays[f"lips-{run.track}"], arrays[f"sounds-{run.track}"] = embedded
         if compared.metrics is not None:
             arrays |= vars(compared.metrics)
         if compared.lips is not None:
             for suffix, lips in zip(("", "_reference"), compared.lips, strict=True):
-                arrays[f"opening{suffix}"], arrays[f"seen{suffix}"] = lips.opening, lips.seen
+                arrays[f"opening{suffix}"], arrays[f"seen{suffix}"] = lips.opening, lips.embedded
         buffer = io.BytesIO()
         np.savez(buffer, **arrays)  # type: ignore[arg-type]
         storage.commit_bytes(row.url, buffer.getvalue())
         return row.url
 
-    def _heard(self, row: ScoreRow, run: WindowRange) -> F32:
+    def _mel_windows(self, row: ScoreRow, run: WindowRange) -> F32:
         """(count, bands, columns) of the sound that goes with each window."""
         assert row.speech is not None
         rate = self._scorer.columns_per_s
-        starts = (np.arange(run.place, run.place + run.count) * rate * RATE.denominator) // RATE.numerator
+        starts = (np.arange(run.at, run.at + run.count) * rate * RATE.denominator) // RATE.numerator
         first = int(starts[0])
         columns = row.speech.read(first, int(starts[-1]) + self._scorer.columns)
         picked = np.minimum(starts[:, None] - first + np.arange(self._scorer.columns), len(columns) - 1)

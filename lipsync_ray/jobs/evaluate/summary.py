@@ -106,7 +106,7 @@ def groups(scores: Iterable[Score], fids: Iterable[Fid]) -> list[GroupRow]:
     return rows
 
 
-def shown_metrics(rows: Sequence[GroupRow]) -> list[Metric]:
+def listed_metrics(rows: Sequence[GroupRow]) -> list[Metric]:
     """The metrics that any group has."""
     return [metric for metric in METRICS if any(metric.name in row.stats for row in rows)]
 
@@ -201,7 +201,7 @@ def headline(score: Score) -> str:
 
 def markdown(scores: Sequence[Score], rows: Sequence[GroupRow]) -> str:
     """The two tables of a study: groups (with FID), and LSE per video × model."""
-    metrics = shown_metrics(rows)
+    metrics = listed_metrics(rows)
     head = [
         "language",
         "model",

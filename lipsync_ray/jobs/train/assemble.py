@@ -34,7 +34,7 @@ def files(
     held_out = sum(bool(row.held_out) for row in used)
     people = len({row.person for row in used})
     made = settings.steps_made(steps)
-    card = task.card(len(used), held_out, people, settings.told(), made, terms)
+    card = task.card(len(used), held_out, people, settings.as_json(), made, terms)
     return {MODEL: task.to_bytes(), CARD: card.encode(), CURVE: _table(curves), PLOT: _plot(curves)}
 
 

@@ -66,10 +66,10 @@ class AudioRegressionTask(TrainingTask):
         self, network: nn.Module, clips: I64, rng: np.random.Generator, device: torch.device, done: float
     ) -> Tensor:
         batch = self.batch(clips, rng).to(device)
-        said = network(batch.windows.flatten(0, 1)).float().unflatten(0, batch.targets.shape[:2])
-        alike = correlation(said, batch.targets, batch.mask)
+        predicted = network(batch.windows.flatten(0, 1)).float().unflatten(0, batch.targets.shape[:2])
+        alike = correlation(predicted, batch.targets, batch.mask)
         spread = self._spread.to(device)
-        levels = F.smooth_l1_loss(said / spread * batch.mask, batch.targets / spread * batch.mask)
+        levels = F.smooth_l1_loss(predicted / spread * batch.mask, batch.targets / spread * batch.mask)
         return ((1 - alike) * self._weight.to(device)).sum(1).mean() + _LEVELS * levels
 
     def batch(self, clips: I64, rng: np.random.Generator | None = None) -> Batch:
@@ -101,11 +101,15 @@ class AudioRegressionTask(TrainingTask):
 @torch.inference_mode()
 def measure(network: nn.Module, batch: Batch, device: torch.device) -> tuple[Tensor, Tensor | None, Tensor]:
     """(n, k) correlation inside each clip, with another clip's sound (None of one clip), and (k,) spread beside the real one."""
-    said = torch.stack([network(windows.to(device)).float().cpu() for windows in batch.windows])
-    alike = correlation(said, batch.targets, batch.mask)
-    other = correlation(torch.roll(said, len(said) // 2, 0), batch.targets, batch.mask) if len(said) > 1 else None
+    predicted = torch.stack([network(windows.to(device)).float().cpu() for windows in batch.windows])
+    alike = correlation(predicted, batch.targets, batch.mask)
+    other = (
+        correlation(torch.roll(predicted, len(predicted) // 2, 0), batch.targets, batch.mask)
+        if len(predicted) > 1
+        else None
+    )
     there = batch.mask[..., 0] > 0
-    return alike, other, said[there].std(0) / batch.targets[there].std(0).clamp_min(1e-6)
+    return alike, other, predicted[there].std(0) / batch.targets[there].std(0).clamp_min(1e-6)
 
 
 def _nearer(alike: Tensor, other: Tensor) -> float:
@@ -121,7 +125,7 @@ def correlation(a: Tensor, b: Tensor, mask: Tensor) -> Tensor:
     return (a * b).sum(1) / ((a * a).sum(1) * (b * b).sum(1) + 1e-8).sqrt()
 
 
-def _told(numbers: Tensor) -> str:
+def _listed(numbers: Tensor) -> str:
     return " ".join(f"{number:.2f}" for number in numbers.tolist())
 
 
@@ -149,8 +153,8 @@ class Poses(AudioRegressionTask):
         batch = self.batch(self.corpus.clips(held_out=True))
         alike, other, spread = measure(ensemble.eval(), batch, torch.device("cpu"))  # its gain is 1 as yet
         # A mean is cautious: each number is brought to the spread it has in people, as far as it is heard at all.
-        heard = alike.mean(0)
-        ensemble.gain.copy_((heard / _SURE).clamp(0, 1) / spread.clamp_min(0.05))
+        own_sound = alike.mean(0)
+        ensemble.gain.copy_((own_sound / _SURE).clamp(0, 1) / spread.clamp_min(0.05))
         ensemble.gain.clamp_(1, _MOST)
         ensemble.closed.copy_(torch.from_numpy(self._closed()))
         ensemble.directions.copy_(torch.from_numpy(self.directions))
@@ -158,12 +162,12 @@ class Poses(AudioRegressionTask):
         exact = ("readers", "gain", "closed")
         self.state = halved(ensemble) | {name: ensemble.state_dict()[name] for name in exact}
         self.measured = {
-            "correlation of each number, own sound": _told(heard),
-            "with another clip's sound": NO_CONTROL if other is None else _told(other.mean(0)),
+            "correlation of each number, own sound": _listed(own_sound),
+            "with another clip's sound": NO_CONTROL if other is None else _listed(other.mean(0)),
             "clips whose own sound fits the first number better": NO_CONTROL
             if other is None
             else f"{_nearer(alike, other):.0%}",
-            "gain": _told(ensemble.gain),
+            "gain": _listed(ensemble.gain),
         }
 
     def _closed(self) -> F32:
@@ -195,8 +199,8 @@ class Openings(AudioRegressionTask):
         alike, other, _ = measure(networks[0], batch, next(networks[0].parameters()).device)
         self.state = halved(networks[0])
         self.measured = {
-            "correlation of opening and width, own sound": _told(alike.mean(0)),
-            "with another clip's sound": NO_CONTROL if other is None else _told(other.mean(0)),
+            "correlation of opening and width, own sound": _listed(alike.mean(0)),
+            "with another clip's sound": NO_CONTROL if other is None else _listed(other.mean(0)),
             "clips whose own sound fits the opening better": NO_CONTROL
             if other is None
             else f"{_nearer(alike, other):.0%}",

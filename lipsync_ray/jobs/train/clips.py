@@ -7,7 +7,7 @@ from typing import Literal
 
 from lipsync_ray.errors import ManifestError
 from lipsync_ray.io import storage
-from lipsync_ray.io.names import Source, tell_apart
+from lipsync_ray.io.names import Source, unique_ids
 from lipsync_ray.io.records import Records
 from lipsync_ray.io.user_tables import ID, Column, Row, is_table, read_rows
 
@@ -44,7 +44,7 @@ def read_clips(source: str) -> list[Clip]:
     urls = sorted(storage.join(folder, name) for name in storage.list_tree(folder) if name.lower().endswith(_SUFFIXES))
     if not urls:
         raise ManifestError(source, [f"no clips in it: expected files that end in {', '.join(_SUFFIXES)}, or a table"])
-    names = tell_apart([Source(url) for url in urls])
+    names = unique_ids([Source(url) for url in urls])
     return [Clip(name, url) for name, url in zip(names, urls, strict=True)]
 
 

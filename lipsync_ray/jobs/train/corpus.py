@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from lipsync_ray.faces.mesh import LIPS, SPEAKING, gap_of
 from lipsync_ray.faces.patch import MOUTH
 from lipsync_ray.io import storage
-from lipsync_ray.jobs.train.look import FACE, ClipFeatures, fill_gaps
+from lipsync_ray.jobs.train.clip_features import FACE, ClipFeatures, fill_gaps
 
 F32 = NDArray[np.float32]
 I64 = NDArray[np.int64]
@@ -77,8 +77,8 @@ class Corpus:
     def content(self, clip: int) -> str:
         """What two clips have in common only where one is a copy of the other: their sound and landmarks, to the bit."""
         first = int(self.column[clip])
-        heard = self.mel[first : first + int(self.columns[clip])]
-        return hashlib.sha256(heard.tobytes() + self.lips[self.rows(clip)].tobytes()).hexdigest()
+        columns_of_mel = self.mel[first : first + int(self.columns[clip])]
+        return hashlib.sha256(columns_of_mel.tobytes() + self.lips[self.rows(clip)].tobytes()).hexdigest()
 
     def clips(self, held_out: bool) -> I64:
         """Numbers of the clips on one side."""
@@ -107,21 +107,21 @@ def make_corpus(
     with contextlib.ExitStack() as stack:
         files = {name: stack.enter_context((folder / f"{name}.raw").open("wb")) for name in ("lips", "mel", "pictures")}
         for url in urls:
-            seen = ClipFeatures.from_bytes(storage.read_bytes(url), pictures)
-            there = ~np.isnan(seen.lips[:, 0, 0])
+            features = ClipFeatures.from_bytes(storage.read_bytes(url), pictures)
+            there = ~np.isnan(features.lips[:, 0, 0])
             # Frames of another face than the one before are rare in clips; holes keep the place.
-            lips = seen.lips[fill_gaps(there)].astype(np.float64)
+            lips = features.lips[fill_gaps(there)].astype(np.float64)
             width = np.linalg.norm(lips[:, SPEAKING.index(291)] - lips[:, SPEAKING.index(61)], axis=-1)
             shape = np.stack((gap_of(lips), width), axis=1)
             gaps.append((shape - np.median(shape, axis=0)).astype(np.float32))
             files["lips"].write((lips - np.median(lips, axis=0)).astype("<f4").tobytes())
-            files["mel"].write(seen.mel.astype("<f4").tobytes())
+            files["mel"].write(features.mel.astype("<f4").tobytes())
             if pictures is not None:
-                files["pictures"].write(getattr(seen, pictures).tobytes())
-            likenesses.append(seen.likeness)
+                files["pictures"].write(getattr(features, pictures).tobytes())
+            likenesses.append(features.likeness)
             frames.append(len(lips))
-            columns.append(len(seen.mel))
-            rates.append(float(seen.rate))
+            columns.append(len(features.mel))
+            rates.append(float(features.rate))
     person = _people(np.stack(likenesses), people)
     index: dict[str, Any] = {
         "gaps": np.concatenate(gaps),
@@ -150,14 +150,14 @@ def open_corpus(folder: Path, pictures: Literal["faces", "mouths"] | None = None
         index: dict[str, Any] = dict(arrays)
     total = int(index["frames"].sum())
     shapes = {"faces": (total, FACE, FACE, 3), "mouths": (total, MOUTH, MOUTH)}
-    shown: dict[str, Any] = (
+    licence: dict[str, Any] = (
         {pictures: np.memmap(folder / "pictures.raw", np.uint8, "r", shape=shapes[pictures])} if pictures else {}
     )
     return Corpus(
         lips=np.memmap(folder / "lips.raw", "<f4", "r", shape=(total, len(SPEAKING), 2)),
         mel=np.memmap(folder / "mel.raw", "<f4", "r", shape=(int(index["columns"].sum()), 80)),
         **index,
-        **shown,
+        **licence,
     )
 
 
@@ -186,7 +186,7 @@ def numbered(names: Sequence[str | None]) -> I64:
     return np.array([-1 if name is None else numbers[name] for name in names], np.int64)
 
 
-def why_none_is_held_out(person: I64, part: float, named: bool) -> str | None:
+def no_held_out_reason(person: I64, part: float, named: bool) -> str | None:
     """Why of these clips nobody is held out, and what to do; None where somebody is.
 
     Parameters
@@ -219,10 +219,10 @@ def _held_out(person: I64, part: float, seed: int) -> NDArray[np.bool_]:
     order = np.random.default_rng(seed).permutation(len(numbers))
     drawn: list[int] = []
     total = 0
-    for place in order.tolist():
-        if place != counts.argmax() and total + counts[place] <= _MORE * part * len(person):
-            drawn.append(int(numbers[place]))
-            total += int(counts[place])
+    for position in order.tolist():
+        if position != counts.argmax() and total + counts[position] <= _MORE * part * len(person):
+            drawn.append(int(numbers[position]))
+            total += int(counts[position])
         if total >= part * len(person):
             break
     return np.isin(person, drawn)

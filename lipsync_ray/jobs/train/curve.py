@@ -14,7 +14,7 @@ NO_CONTROL = "no control: one clip is held out"
 
 
 @dataclass(frozen=True)
-class Reached:
+class StepsDone:
     """Steps that are made, those of earlier starts among them.
 
     Attributes
@@ -83,16 +83,16 @@ class Watch:
         if kind is not None:
             self._print(f"ended at step {self._reporter.done} of {self._steps}; {self._kept} are kept")
 
-    def tell(self, message: Reached | CurvePoint) -> None:
+    def report(self, message: StepsDone | CurvePoint) -> None:
         """Show what a process says."""
-        if isinstance(message, Reached):
-            self._reach(message)
+        if isinstance(message, StepsDone):
+            self._set_steps(message)
             return
         left = self._reporter.left_s() if self._reporter is not None else None
         rest = f", {time_left(left)} left" if left else ""
         self._print(f"step {message.step} of {self._steps}, {message.text}{rest}")
 
-    def _reach(self, message: Reached) -> None:
+    def _set_steps(self, message: StepsDone) -> None:
         if self._reporter is None:
             limit = None if self._minutes is None else max(0.0, 60 * self._minutes - message.spent_s)
             self._reporter = ProgressReporter(
@@ -100,7 +100,7 @@ class Watch:
             )
             self._reporter.__enter__()
         self._kept = message.kept
-        self._reporter.reach(message.step)
+        self._reporter.set_done(message.step)
 
     def _print(self, line: str) -> None:
         self._console.print(f"{self._name}: {line}", highlight=False, markup=False, soft_wrap=True)

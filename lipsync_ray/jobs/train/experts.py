@@ -29,7 +29,7 @@ from lipsync_ray.models.syncnet import FRAMES
 from lipsync_ray.models.wav2lip import CROP
 
 _WINDOWS = 8  # of a clip in a step of `mini-sync`
-_STRETCH = 44  # frames of a clip in a step of the judge
+_SPAN = 44  # frames of a clip in a step of the judge
 _EDGE = 7  # of them, on either side, that are shown and take no part: what is near a clip's ends tells where it is
 _NEAR = 2  # frames up to which another moment is neither right nor wrong
 _TESTED, _LONGEST = 160, 125  # clips, and frames of each
@@ -69,25 +69,25 @@ class SyncTask(TrainingTask):
 
     def figures(self, network: nn.Module, device: torch.device) -> dict[str, float | None]:
         """The mean cosine in sync and at another moment; how often the right moment is nearer; where a whole clip is placed."""
-        own, shifted, nearer, placed = [], [], [], []
+        own, shifted, nearer, near_zero = [], [], [], []
         with torch.inference_mode():
             for clip in self.held_out(_TESTED).tolist():
-                seen, heard = (points.float().cpu() for points in self.pairs(network, clip, device))
-                cosines = seen @ heard.T
-                place = torch.arange(len(cosines))
-                apart = (place[:, None] - place).abs() > _NEAR
+                visual, mels_of = (points.float().cpu() for points in self.pairs(network, clip, device))
+                cosines = visual @ mels_of.T
+                number = torch.arange(len(cosines))
+                apart = (number[:, None] - number).abs() > _NEAR
                 diagonal = cosines.diagonal()
                 own.append(diagonal.mean())
                 shifted.append(cosines[apart].mean())
                 nearer.append(((diagonal[:, None] > cosines) & apart).sum() / apart.sum())
                 lags = [lag for lag in range(-8, 9) if abs(lag) < len(cosines) - 4]
                 best = max(lags, key=lambda lag: float(cosines.diagonal(lag).mean()))
-                placed.append(-1 <= best <= 1)
+                near_zero.append(-1 <= best <= 1)
         return {
             "cosine": float(np.mean(own)),
             "cosine_other": float(np.mean(shifted)),
             "right_first": float(np.mean(nearer)),
-            "offset_within_1": float(np.mean(placed)),
+            "offset_within_1": float(np.mean(near_zero)),
         }
 
     def finish(self, networks: Sequence[nn.Module]) -> None:
@@ -117,34 +117,34 @@ class Expert(SyncTask):
     def loss(
         self, network: nn.Module, clips: I64, rng: np.random.Generator, device: torch.device, done: float
     ) -> Tensor:
-        faces, heard = [], []
+        faces, mels_of = [], []
         for clip in clips.tolist():
             last = int(self.corpus.frames[clip]) - FRAMES
             apart = 3 if last >= 3 * _WINDOWS else 2
             span = min(last, apart * (_WINDOWS - 1))
-            places = int(rng.integers(last - span + 1)) + np.round(np.linspace(0, span, _WINDOWS)).astype(np.int64)
-            first = int(places[0])
-            stretch = np.asarray(self.corpus.face_rows(clip)[first : int(places[-1]) + FRAMES])
-            faces.append(five(torch.from_numpy(samples.crops(stretch, rng)), places - first))
-            starts = samples.column_of(places, self.corpus.rate[clip])
-            heard.append(samples.sound_windows(self.corpus, clip, starts, mini_sync.COLUMNS, rng, silent_end=False))
-        mels = torch.from_numpy(np.stack(heard)).to(device)
-        seen, said, logit = network(torch.cat(faces).to(device), mels.flatten(0, 1)[:, None])
-        logits = torch.einsum("bnd,bmd->bnm", *(p.float().unflatten(0, mels.shape[:2]) for p in (seen, said)))
+            numbers = int(rng.integers(last - span + 1)) + np.round(np.linspace(0, span, _WINDOWS)).astype(np.int64)
+            first = int(numbers[0])
+            stretch = np.asarray(self.corpus.face_rows(clip)[first : int(numbers[-1]) + FRAMES])
+            faces.append(five(torch.from_numpy(samples.crops(stretch, rng)), numbers - first))
+            starts = samples.column_of(numbers, self.corpus.rate[clip])
+            mels_of.append(samples.sound_windows(self.corpus, clip, starts, mini_sync.COLUMNS, rng, silent_end=False))
+        mels = torch.from_numpy(np.stack(mels_of)).to(device)
+        visual, audio, logit = network(torch.cat(faces).to(device), mels.flatten(0, 1)[:, None])
+        logits = torch.einsum("bnd,bmd->bnm", *(p.float().unflatten(0, mels.shape[:2]) for p in (visual, audio)))
         same = torch.eye(_WINDOWS, device=device).expand_as(logits)
-        return _told_apart(10 * logits) + F.binary_cross_entropy_with_logits(
+        return _contrastive(10 * logits) + F.binary_cross_entropy_with_logits(
             logit[0].exp() * logits + logit[1], same, pos_weight=same.new_tensor(7.0)
         )
 
     def pairs(self, network: nn.Module, clip: int, device: torch.device) -> tuple[Tensor, Tensor]:
-        places = np.arange(min(int(self.corpus.frames[clip]), _LONGEST) - FRAMES + 1)
-        stretch = samples.crops(np.asarray(self.corpus.face_rows(clip)[: len(places) + FRAMES - 1]), None)
-        starts = samples.column_of(places, self.corpus.rate[clip])
+        numbers = np.arange(min(int(self.corpus.frames[clip]), _LONGEST) - FRAMES + 1)
+        stretch = samples.crops(np.asarray(self.corpus.face_rows(clip)[: len(numbers) + FRAMES - 1]), None)
+        starts = samples.column_of(numbers, self.corpus.rate[clip])
         mels = samples.sound_windows(self.corpus, clip, starts, mini_sync.COLUMNS, None, silent_end=False)
-        seen, heard, _ = network(
-            five(torch.from_numpy(stretch), places).to(device), torch.from_numpy(mels)[:, None].to(device)
+        visual, mels_of, _ = network(
+            five(torch.from_numpy(stretch), numbers).to(device), torch.from_numpy(mels)[:, None].to(device)
         )
-        return seen, heard
+        return visual, mels_of
 
 
 class Judge(SyncTask):
@@ -158,31 +158,33 @@ class Judge(SyncTask):
     def loss(
         self, network: nn.Module, clips: I64, rng: np.random.Generator, device: torch.device, done: float
     ) -> Tensor:
-        mouths, heard = [], []
-        count = int(min(_STRETCH, self.corpus.frames[clips].min()))
+        mouths, mels_of = [], []
+        count = int(min(_SPAN, self.corpus.frames[clips].min()))
         for clip in clips.tolist():
             first = int(rng.integers(int(self.corpus.frames[clip]) - count + 1))
             mouths.append(samples.mouths(np.asarray(self.corpus.mouth_rows(clip)[first : first + count]), rng))
-            heard.append(self._windows(clip, first + np.arange(count), rng))
-        shown = torch.from_numpy(np.stack(mouths)).to(device).float() / 255
-        seen, said, scale = network(shown, torch.from_numpy(np.stack(heard)).to(device))
-        seen, said = (points.float()[:, _EDGE:-_EDGE] for points in (seen, said))
-        logits = torch.einsum("bnd,bmd->bnm", seen, said) * scale.clamp(max=3.5).exp()
-        place = torch.arange(count - 2 * _EDGE, device=device)
-        apart = (place[:, None] - place).abs()
+            mels_of.append(self._windows(clip, first + np.arange(count), rng))
+        mouths_in = torch.from_numpy(np.stack(mouths)).to(device).float() / 255
+        visual, audio, scale = network(mouths_in, torch.from_numpy(np.stack(mels_of)).to(device))
+        visual, audio = (points.float()[:, _EDGE:-_EDGE] for points in (visual, audio))
+        logits = torch.einsum("bnd,bmd->bnm", visual, audio) * scale.clamp(max=3.5).exp()
+        number = torch.arange(count - 2 * _EDGE, device=device)
+        apart = (number[:, None] - number).abs()
         logits = logits.masked_fill((apart > 0) & (apart <= _NEAR), -1e4)
-        return _told_apart(logits)
+        return _contrastive(logits)
 
-    def _windows(self, clip: int, places: I64, rng: np.random.Generator | None) -> samples.F32:
-        starts = samples.column_of(places, self.corpus.rate[clip]) - COLUMNS // 2
+    def _windows(self, clip: int, numbers: I64, rng: np.random.Generator | None) -> samples.F32:
+        starts = samples.column_of(numbers, self.corpus.rate[clip]) - COLUMNS // 2
         return samples.sound_windows(self.corpus, clip, starts, COLUMNS, rng)
 
     def pairs(self, network: nn.Module, clip: int, device: torch.device) -> tuple[Tensor, Tensor]:
-        places = np.arange(min(int(self.corpus.frames[clip]), _LONGEST))
-        shown = torch.from_numpy(np.array(self.corpus.mouth_rows(clip)[: len(places)]))[None].to(device).float() / 255
-        heard = torch.from_numpy(self._windows(clip, places, None))[None].to(device)
-        seen, said, _ = network(shown, heard)
-        return seen[0, _EDGE:-_EDGE], said[0, _EDGE:-_EDGE]
+        numbers = np.arange(min(int(self.corpus.frames[clip]), _LONGEST))
+        mouths_in = (
+            torch.from_numpy(np.array(self.corpus.mouth_rows(clip)[: len(numbers)]))[None].to(device).float() / 255
+        )
+        mels_of = torch.from_numpy(self._windows(clip, numbers, None))[None].to(device)
+        visual, audio, _ = network(mouths_in, mels_of)
+        return visual[0, _EDGE:-_EDGE], audio[0, _EDGE:-_EDGE]
 
 
 EXPERTS: dict[str, type[Expert] | type[Judge]] = {"expert": Expert, "sync-judge": Judge}
@@ -210,15 +212,15 @@ def expert_checkpoint(option: str, kind: str, given: str) -> weights.Checkpoint:
     return weights.Checkpoint.of(path)
 
 
-def _told_apart(logits: Tensor) -> Tensor:
+def _contrastive(logits: Tensor) -> Tensor:
     """Cross-entropy of (b, n, n) logits, of frames × sounds, both ways: each goes with that of its own place."""
-    place = torch.arange(logits.shape[1], device=logits.device).expand(len(logits), -1).flatten()
+    number = torch.arange(logits.shape[1], device=logits.device).expand(len(logits), -1).flatten()
     by_frame, by_sound = logits.flatten(0, 1), logits.transpose(1, 2).flatten(0, 1)
-    return F.cross_entropy(by_frame, place) + F.cross_entropy(by_sound, place)
+    return F.cross_entropy(by_frame, number) + F.cross_entropy(by_sound, number)
 
 
-def five(crops: Tensor, places: I64) -> Tensor:
+def five(crops: Tensor, numbers: I64) -> Tensor:
     """(n, 15, 48, 96) float in 0–1: from each place on five lower faces of (m, 96, 96, 3) uint8 crops."""
     lower = crops[:, LOWER].permute(0, 3, 1, 2)
-    index = torch.from_numpy(places)[:, None] + torch.arange(FRAMES)
-    return lower[index].reshape(len(places), 3 * FRAMES, CROP // 2, CROP).float() / 255
+    index = torch.from_numpy(numbers)[:, None] + torch.arange(FRAMES)
+    return lower[index].reshape(len(numbers), 3 * FRAMES, CROP // 2, CROP).float() / 255

@@ -36,7 +36,7 @@ _ALONE = 1 / 3  # of a training from nothing, before the expert takes part
 _AWAY = 6  # frames that the reference lies from the target, where a clip is long enough
 _OTHERS = 8  # windows of sound that the expert chooses among
 _TESTED = 64  # clips
-_TAUGHT = ("mini", "wav2lip")  # networks of registered weights that may be trained on
+_TRAINABLE = ("mini", "wav2lip")  # networks of registered weights that may be trained on
 
 
 class GeneratorTask(TrainingTask):
@@ -88,17 +88,17 @@ class GeneratorTask(TrainingTask):
         self, network: nn.Module, clips: I64, rng: np.random.Generator, device: torch.device, done: float
     ) -> Tensor:
         scenes = [self._scene(clip, rng) for clip in clips.tolist()]
-        real, shown, mels, others = (
+        real, context, mels, others = (
             torch.from_numpy(np.stack(parts)).to(device) for parts in zip(*scenes, strict=True)
         )
-        image, mel = inputs(real, shown, mels)
+        image, mel = inputs(real, context, mels)
         wanted = picture(real).flatten(0, 1)
-        drawn, said_of_real, said_of_drawn = network(mel, image, wanted)
+        drawn, score_real, score_drawn = network(mel, image, wanted)
         loss: Tensor = (self._weights * (drawn - wanted).abs()).mean() + _EDGES * edges(drawn, wanted)
         if self._init is not None or done >= _ALONE:
             loss = loss + _SYNC * self._out_of_sync(drawn, others)
         if self._adversarial:
-            loss = loss + F.softplus(-said_of_real).mean() + F.softplus(said_of_drawn).mean()
+            loss = loss + F.softplus(-score_real).mean() + F.softplus(score_drawn).mean()
         return loss
 
     def _scene(
@@ -111,16 +111,16 @@ class GeneratorTask(TrainingTask):
         corpus, count = self.corpus, int(self.corpus.frames[clip])
         last = count - FRAMES
         first = last // 2 if rng is None else int(rng.integers(last + 1))
-        far = [place for place in range(last + 1) if abs(place - first) >= _AWAY] or [0, last]
+        far = [number for number in range(last + 1) if abs(number - first) >= _AWAY] or [0, last]
         away = far[0] if rng is None else far[int(rng.integers(len(far)))]
         rows = corpus.face_rows(clip)
         both = np.concatenate((rows[first : first + FRAMES], rows[away : away + FRAMES]))
         crops = samples.crops(both, rng)
         rate = Fraction(corpus.rate[clip]).limit_denominator(1001)
-        starts = np.array([self.spec.audio.first(first + place, rate) for place in range(FRAMES)])
-        others = [place for place in range(last + 1) if abs(place - first) > 2] or [0]
+        starts = np.array([self.spec.audio.first(first + number, rate) for number in range(FRAMES)])
+        others = [number for number in range(last + 1) if abs(number - first) > 2] or [0]
         picked = np.linspace(0, len(others) - 1, _OTHERS - 1).astype(np.int64)
-        windows = samples.column_of(np.array([first, *(others[place] for place in picked)]), corpus.rate[clip])
+        windows = samples.column_of(np.array([first, *(others[number] for number in picked)]), corpus.rate[clip])
         # The sound is altered for the generator; what the expert hears is as it is.
         return (
             crops[:FRAMES],
@@ -133,9 +133,9 @@ class GeneratorTask(TrainingTask):
         """How much the expert would rather hear another moment with what was drawn; the first of `others` is the right one."""
         lower = drawn[:, :, CROP // 2 :].float().reshape(-1, 3 * FRAMES, CROP // 2, CROP)
         with torch.autocast(drawn.device.type, enabled=False):
-            seen = self._expert.encode_video(lower)
+            visual = self._expert.encode_video(lower)
             heard = self._expert.encode_audio(others.flatten(0, 1)[:, None]).reshape(*others.shape[:2], -1)
-            cosines = torch.einsum("bd,bnd->bn", seen, heard)
+            cosines = torch.einsum("bd,bnd->bn", visual, heard)
             sharp, bias = self._expert.logit.exp()[0], self._expert.logit[1]
             right = torch.zeros(len(cosines), dtype=torch.long, device=drawn.device)
             return F.cross_entropy(10 * cosines, right) + F.softplus(-(sharp * cosines[:, 0] + bias)).mean()
@@ -149,14 +149,14 @@ class GeneratorTask(TrainingTask):
         }
         scenes = [self._scene(clip, None) for clip in self.held_out(_TESTED).tolist()]
         box = (slice(None), slice(None), *MOUTH)
-        for place, scene in enumerate(scenes):
-            real, shown, mels, others = (torch.from_numpy(part)[None].to(device) for part in scene)
-            image, mel = inputs(real, shown, mels)
+        for number, scene in enumerate(scenes):
+            real, context, mels, others = (torch.from_numpy(part)[None].to(device) for part in scene)
+            image, mel = inputs(real, context, mels)
             wanted = picture(real).flatten(0, 1)
             drawn = network.generator(mel, image).float()
             found["mouth_l1"].append(255 * float((drawn - wanted)[box].abs().mean()))
             if len(scenes) > 1:
-                wrong = torch.from_numpy(scenes[place - len(scenes) // 2][2]).to(device)[:, None]
+                wrong = torch.from_numpy(scenes[number - len(scenes) // 2][2]).to(device)[:, None]
                 other = network.generator(wrong, image).float()
                 found["mouth_l1_other"].append(255 * float((other - wanted)[box].abs().mean()))
             found["mouth_l1_reference"].append(255 * float((image[:, 3:] - wanted)[box].abs().mean()))
@@ -192,15 +192,15 @@ def generator_checkpoint(given: str, fetching: weights.Progress | None = None) -
     SettingsError : neither, or not of a network that is taught here
     """
     registered = weights.find(given)
-    taught = [entry.name for entry in weights.REGISTRY if entry.network in _TAUGHT]
-    if registered is not None and registered.name in taught:
+    trainable = [entry.name for entry in weights.REGISTRY if entry.network in _TRAINABLE]
+    if registered is not None and registered.name in trainable:
         hint = "leave --init out: a `mini` begins with nothing"
         weights.ensure(replace(registered, fallback_hint=hint), fetching)
         return weights.by_name(registered.name)
     bundled = registered is not None and registered.bundled
     path = weights.location(registered) if registered and bundled else Path(given).expanduser().absolute()
     if not path.is_file():
-        raise SettingsError(f"--init {given}: expected {', '.join(taught)}, or a file of such a network")
+        raise SettingsError(f"--init {given}: expected {', '.join(trainable)}, or a file of such a network")
     try:
         generator_spec(path)
     except (ModelError, SettingsError) as error:

@@ -18,9 +18,9 @@ from lipsync_ray.engine.video_pass import VideoState
 from lipsync_ray.errors import SettingsError
 from lipsync_ray.inputs.content_ids import content_ids
 from lipsync_ray.io import storage
+from lipsync_ray.jobs.train.clip_features import ExtractClipFeatures
 from lipsync_ray.jobs.train.clips import CLIPS, Clip, ClipOrder, ClipRow
-from lipsync_ray.jobs.train.corpus import Corpus, numbered, why_none_is_held_out
-from lipsync_ray.jobs.train.look import LookAtClip
+from lipsync_ray.jobs.train.corpus import Corpus, no_held_out_reason, numbered
 from lipsync_ray.jobs.train.settings import TrainSettings
 from lipsync_ray.settings import Workers
 
@@ -73,7 +73,7 @@ class TrainRun(JobRun[ClipState, ClipRow]):
             **values,
         )
 
-    def seen_url(self, fingerprint: str | None) -> str:
+    def features_url(self, fingerprint: str | None) -> str:
         """Where what was seen of a clip is committed."""
         return self.url("clips", f"{fingerprint}.npz")
 
@@ -88,11 +88,11 @@ def check(clips: list[Clip], settings: TrainSettings) -> None:
     if len(clips) < FEWEST_CLIPS:
         raise SettingsError(f"{len(clips)} clips: at least {FEWEST_CLIPS} are needed")
     people = [clip.person for clip in clips]
-    if None not in people and (why := why_none_is_held_out(numbered(people), settings.held_out, named=True)):
+    if None not in people and (why := no_held_out_reason(numbered(people), settings.held_out, named=True)):
         raise SettingsError(why)
 
 
-def look(run: TrainRun) -> list[ClipRow]:
+def extract_features(run: TrainRun) -> list[ClipRow]:
     """Look at every clip that no earlier run has looked at; the rows of all that are of use.
 
     Raises
@@ -112,9 +112,9 @@ def look(run: TrainRun) -> list[ClipRow]:
     for clip in run.clips:  # who is seen, and where it lies, is what this table says
         if (row := run.ended.get(clip.id)) is not None:
             run.ended[clip.id] = replace(row, video=clip.url, person=clip.person)
-    orders = [ClipOrder(s.id, s.clip, s.content, run.seen_url(s.fingerprint)) for s in run.active.values()]
+    orders = [ClipOrder(s.id, s.clip, s.content, run.features_url(s.fingerprint)) for s in run.active.values()]
     pool = allocate(run.context.cluster, run.workers, alone=True).model
-    stages = [pool.stage("clip features", partial(LookAtClip, "cuda" if pool.gpus else "cpu"))]
+    stages = [pool.stage("clip features", partial(ExtractClipFeatures, "cuda" if pool.gpus else "cpu"))]
     for order, outcome in run.context.run_rows("clips", "clips", orders, stages, lambda order: 0):
         state = run.active[order.key]
         state.seconds, state.attempts = sum(outcome.seconds.values()), outcome.attempts

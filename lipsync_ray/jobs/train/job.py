@@ -26,9 +26,9 @@ from lipsync_ray.io.out_folder import check_out
 from lipsync_ray.io.run_folder import owner
 from lipsync_ray.jobs.train.assemble import MODEL, files
 from lipsync_ray.jobs.train.clips import Clip, ClipRow
-from lipsync_ray.jobs.train.corpus import why_none_is_held_out
+from lipsync_ray.jobs.train.corpus import no_held_out_reason
 from lipsync_ray.jobs.train.curve import NO_CONTROL, CurvePoint, Watch
-from lipsync_ray.jobs.train.inputs import TRAIN, TrainRun, check, look, settle
+from lipsync_ray.jobs.train.inputs import TRAIN, TrainRun, check, extract_features, settle
 from lipsync_ray.jobs.train.settings import TrainSettings
 from lipsync_ray.jobs.train.train_worker import Sources, TrainWorker, task_of
 from lipsync_ray.jobs.train.trainer import Trainer
@@ -104,17 +104,17 @@ def run(
             )
         run = TrainRun(clips, settings, workers, out, console, runner)
         run.write()
-        used = look(run)
+        used = extract_features(run)
         there = _folder(run, used, Path(scratch))
         members = _members(run, used, sources, there, device)
         corpus = members[0].corpus(there)
-        if why := why_none_is_held_out(corpus.person, settings.held_out, all(row.person for row in used)):
+        if why := no_held_out_reason(corpus.person, settings.held_out, all(row.person for row in used)):
             raise SettingsError(why)
         used = settle(run, used, corpus)
         task = task_of(settings, corpus, sources)
         if task.control and corpus.held_out.sum() == 1:
-            run.say(f"{NO_CONTROL}, so no other clip's sound is there to compare with; a larger --held-out takes more")
-        trainers = [_taught(run, worker, task) for worker in members]
+            run.log(f"{NO_CONTROL}, so no other clip's sound is there to compare with; a larger --held-out takes more")
+        trainers = [_trained(run, worker, task) for worker in members]
         task.finish([trainer.average.cpu() for trainer in trainers])
         run.steps, curves = [trainer.step for trainer in trainers], [trainer.curve for trainer in trainers]
         for name, data in files(task, settings, used, run.steps, curves, sources.terms).items():
@@ -146,7 +146,7 @@ def _members(run: TrainRun, used: list[ClipRow], sources: Sources, there: Path, 
             settings,
             sources,
             str(there),
-            tuple(run.seen_url(row.fingerprint) for row in used),
+            tuple(run.features_url(row.fingerprint) for row in used),
             tuple(row.person for row in used),
             seed,
             run.url("checkpoints", f"{settings.kind}-{seed}-{asked}.pt"),
@@ -156,7 +156,7 @@ def _members(run: TrainRun, used: list[ClipRow], sources: Sources, there: Path, 
     ]
 
 
-def _taught(run: TrainRun, worker: TrainWorker, task: TrainingTask) -> Trainer:
+def _trained(run: TrainRun, worker: TrainWorker, task: TrainingTask) -> Trainer:
     """The trained network, which other processes have made.
 
     Raises
@@ -167,12 +167,12 @@ def _taught(run: TrainRun, worker: TrainWorker, task: TrainingTask) -> Trainer:
     name = f"{settings.kind} {worker.seed}"
     trainer = worker.trainer(task, ALONE, "cpu")
     if trainer.step:
-        run.say(f"{name}: goes on from step {trainer.step}")
+        run.log(f"{name}: goes on from step {trainer.step}")
     if trainer.over(settings.minutes) and not trainer.due(ends=True):
         return trainer
     runner, gpu = run.context.runner, worker.device == "cuda"
     with Watch(run.context.console, name, settings.most_steps, settings.minutes) as watch:
-        runner.together(worker, settings.trainers, gpu, run.workers.attempts, watch.tell)
+        runner.together(worker, settings.trainers, gpu, run.workers.attempts, watch.report)
     trainer = worker.trainer(task, ALONE, "cpu")
     if not trainer.step:
         raise TrainError(

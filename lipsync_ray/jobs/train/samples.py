@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lipsync_ray.jobs.train.clip_features import FACE
 from lipsync_ray.jobs.train.corpus import Corpus
-from lipsync_ray.jobs.train.look import FACE
 from lipsync_ray.media import mel
 from lipsync_ray.models.wav2lip import CROP
 
@@ -18,7 +18,7 @@ I64 = NDArray[np.int64]
 _GAIN, _EQUALISER, _KNOTS, _NOISE, _BAND = 0.4, 0.35, 6, 0.2, 10  # of the mel's augmentation, ±4 being its range
 _SIDES, _SHIFT = (86, 106), 5  # pixels of a kept face that become a crop; how far its centre moves
 _CONTRAST, _BRIGHTNESS = 0.15, 12.0  # of pictures
-_TURN, _ZOOM, _SLIDE = 3.0, 0.06, 2.0  # degrees, part, pixels: of a mouth's patch
+_ROTATION, _ZOOM, _SLIDE = 3.0, 0.06, 2.0  # degrees, part, pixels: of a mouth's patch
 
 
 def sound_windows(
@@ -28,10 +28,10 @@ def sound_windows(
     total = int(corpus.columns[clip])
     first = int(np.clip(starts.min(), 0, max(0, total - columns)))
     low = int(corpus.column[clip]) + first
-    stretch = np.array(corpus.mel[low : low + min(total - first, int(starts.max()) + columns - first)])
+    columns_in = np.array(corpus.mel[low : low + min(total - first, int(starts.max()) + columns - first)])
     if rng is not None:
-        stretch = altered(stretch, rng)
-    return np.asarray(mel.windows(stretch, starts, first, total, columns, silent_end=silent_end), np.float32)
+        columns_in = altered(columns_in, rng)
+    return np.asarray(mel.windows(columns_in, starts, first, total, columns, silent_end=silent_end), np.float32)
 
 
 def altered(heard: F32, rng: np.random.Generator) -> F32:
@@ -67,7 +67,7 @@ def mouths(patches: U8, rng: np.random.Generator | None) -> U8:
     side = patches.shape[1]
     centre = (side - 1) / 2
     affine = cv2.getRotationMatrix2D(
-        (centre, centre), float(rng.uniform(-_TURN, _TURN)), float(rng.uniform(1 - _ZOOM, 1 + _ZOOM))
+        (centre, centre), float(rng.uniform(-_ROTATION, _ROTATION)), float(rng.uniform(1 - _ZOOM, 1 + _ZOOM))
     )
     affine[:, 2] += rng.uniform(-_SLIDE, _SLIDE, 2)
     if rng.random() < 0.5:
@@ -83,6 +83,6 @@ def _lit(pictures: U8, rng: np.random.Generator) -> U8:
     return np.asarray(table[pictures], np.uint8)
 
 
-def column_of(places: I64, rate: float) -> I64:
+def column_of(numbers: I64, rate: float) -> I64:
     """First mel column of frames, ⌊80 · place / rate⌋."""
-    return np.asarray(np.floor(places * mel.COLUMNS_PER_S / rate + 1e-6), np.int64)
+    return np.asarray(np.floor(numbers * mel.COLUMNS_PER_S / rate + 1e-6), np.int64)

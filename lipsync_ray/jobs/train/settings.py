@@ -101,7 +101,7 @@ class TrainSettings:
             return f"{asked} steps"
         return f"{' and '.join(f'{step:,}' for step in steps)} of {asked} steps"
 
-    def told(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Any]:
         """Those that mean something for this kind, for a model card, but for the steps: they may have been fewer."""
         others: tuple[str, ...] = (
             ("steps",) if self.kind == "generator" else ("steps", "width", "expert", "adversarial")

@@ -21,7 +21,7 @@ from torch.nn.parallel import DistributedDataParallel
 from lipsync_ray.engine.stop_signals import put_off
 from lipsync_ray.engine.team import ALONE, Team
 from lipsync_ray.io import storage
-from lipsync_ray.jobs.train.curve import CurvePoint, Reached
+from lipsync_ray.jobs.train.curve import CurvePoint, StepsDone
 from lipsync_ray.jobs.train.training_task import TrainingTask
 
 TEST_EVERY = 100  # steps, after which there is a line of the curve, and a checkpoint
@@ -104,7 +104,7 @@ class Trainer:
         self._kept = self.step
 
     def run(
-        self, minutes: float | None = None, told: Callable[[Reached], None] = lambda reached: None
+        self, minutes: float | None = None, on_progress: Callable[[StepsDone], None] = lambda steps_done: None
     ) -> Iterator[CurvePoint]:
         """Train to the last step, or for so many minutes; a line of the curve now and then.
 
@@ -115,7 +115,7 @@ class Trainer:
 
         Parameters
         ----------
-        told : called when it begins, once a second at most, and when it ends
+        on_progress : called when it begins, once a second at most, and when it ends
         """
         first = self._team.rank == 0
         began, next_s = time.monotonic() - self.spent_s, 0.0
@@ -126,7 +126,7 @@ class Trainer:
                 ends = self._team.broadcast(over or stop)
                 if first and (ends or time.monotonic() >= next_s):
                     next_s = time.monotonic() + _TELL_S
-                    told(self._reached)
+                    on_progress(self._steps_done)
                 if not stop and self.due(ends):
                     if first:
                         yield self._line()
@@ -134,7 +134,7 @@ class Trainer:
                 if ends:
                     if first:
                         self._keep()
-                        told(self._reached)
+                        on_progress(self._steps_done)
                     return
                 with put_off():
                     self._whole = False
@@ -146,7 +146,7 @@ class Trainer:
             # A signal. An error may come from what would be kept, and who drops the generator wants nothing kept.
             if first and self._whole and not isinstance(error, Exception | GeneratorExit):
                 self._keep()
-                told(self._reached)
+                on_progress(self._steps_done)
             raise
 
     def over(self, minutes: float | None = None) -> bool:
@@ -158,8 +158,8 @@ class Trainer:
         return bool(self._losses) and (ends or self.step % TEST_EVERY == 0)
 
     @property
-    def _reached(self) -> Reached:
-        return Reached(self.step, self.spent_s, self._kept)
+    def _steps_done(self) -> StepsDone:
+        return StepsDone(self.step, self.spent_s, self._kept)
 
     def _line(self) -> CurvePoint:
         """The line of the curve that is due, measured and kept."""

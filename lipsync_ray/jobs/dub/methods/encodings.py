@@ -79,11 +79,17 @@ class Encodings:
     @classmethod
     def from_bytes(cls, data: bytes) -> Encodings:
         """The other way."""
-        with np.load(io.BytesIO(data)) as held:
-            ends = np.cumsum(held["lengths"]).tolist()
-            masks = held["masks"].tobytes()
+        with np.load(io.BytesIO(data)) as part_frames:
+            ends = np.cumsum(part_frames["lengths"]).tolist()
+            masks = part_frames["masks"].tobytes()
             cut = tuple(masks[start:end] for start, end in zip([0, *ends[:-1]], ends, strict=False))
-            return cls(held["frames"], held["boxes"], held["shown"], cut, tuple(json.loads(str(held["notes"]))))
+            return cls(
+                part_frames["frames"],
+                part_frames["boxes"],
+                part_frames["shown"],
+                cut,
+                tuple(json.loads(str(part_frames["notes"]))),
+            )
 
 
 @dataclass(frozen=True)
@@ -100,18 +106,18 @@ class EncodingTable:
         frames : (n,) in any order; a frame may be there many times
         """
         parts = [
-            _stretch(storage.join(self.folder, f"{start}-{stop}.npz"))
+            _read_part(storage.join(self.folder, f"{start}-{stop}.npz"))
             for start, stop in _ranges(self.url)
             if ((frames >= start) & (frames < stop)).any()
         ]
-        held = np.concatenate([part.frames for part in parts])
+        part_frames = np.concatenate([part.frames for part in parts])
         boxes, shown = (np.concatenate([getattr(part, name) for part in parts]) for name in ("boxes", "shown"))
         masks = [mask for part in parts for mask in part.masks]
-        at = np.searchsorted(held, frames).clip(0, max(0, len(held) - 1))
-        rows = at[held[at] == frames] if len(held) else np.zeros(0, np.int64)
+        at = np.searchsorted(part_frames, frames).clip(0, max(0, len(part_frames) - 1))
+        rows = at[part_frames[at] == frames] if len(part_frames) else np.zeros(0, np.int64)
         notes = tuple(dict.fromkeys(note for part in parts for note in part.notes))
         return Encodings(
-            held[rows], boxes[rows], shown[rows], tuple(masks[row] for row in rows) if masks else (), notes
+            part_frames[rows], boxes[rows], shown[rows], tuple(masks[row] for row in rows) if masks else (), notes
         )
 
     @property
@@ -135,7 +141,7 @@ def _ranges(url: str) -> tuple[tuple[int, int], ...]:
 
 
 @lru_cache(maxsize=_CACHED)
-def _stretch(url: str) -> Encodings:
+def _read_part(url: str) -> Encodings:
     return Encodings.from_bytes(storage.read_bytes(url))
 
 

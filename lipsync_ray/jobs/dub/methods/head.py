@@ -30,7 +30,7 @@ from lipsync_ray.jobs.dub.plan import Segment
 from lipsync_ray.media.frame_cache import FrameCache
 from lipsync_ray.media.picture import Box, YuvFrame
 from lipsync_ray.media.probe import VideoInfo
-from lipsync_ray.provenance.stretches import stretches
+from lipsync_ray.provenance.drawn_ranges import drawn_ranges
 from lipsync_ray.restoration.compose import DrawnSegment
 from lipsync_ray.settings import DubSettings, HeadSettings, Precision
 
@@ -125,7 +125,7 @@ def drawn_heads(whole: Segment, side: int | None) -> tuple[Drawn, ...]:
     _, shown = shown_head(whole.table, whole.chosen, whole.video)
     box = shown.square if side is None else Box(0, 0, side, side)
     frames = whole.stop - whole.start
-    return stretches([box] * frames, [0] * frames, whole.video.rate)
+    return drawn_ranges([box] * frames, [0] * frames, whole.video.rate)
 
 
 class Head(Method):

@@ -147,7 +147,7 @@ class Heads:
             on_done=lambda head, url: end(head),
             fail=end,
             unit="steps",
-            in_turn=True,
+            sequential=True,
         )
 
     def _rows(self, head: HeadState) -> list[StepRow]:

@@ -1,6 +1,6 @@
 """One language of places that need not agree."""
 
-from lipsync_ray.models.heard_languages import Languages
+from lipsync_ray.models.language_votes import Languages
 
 ENGLISH, KOREAN, UNSURE = {"en": 0.9, "ko": 0.1}, {"en": 0.1, "ko": 0.9}, {"cy": 0.4, "en": 0.3, "ko": 0.3}
 

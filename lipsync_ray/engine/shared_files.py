@@ -1,4 +1,4 @@
-"""Whether every node of a cluster sees the files that a run reads and writes, before anything is spent."""
+"""Checks that every node of a cluster sees the files that a run reads and writes, before any work starts."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Iterable, Sequence
 from lipsync_ray.errors import ClusterError
 from lipsync_ray.io import storage
 
-_FOLDERS = 100  # of inputs, one file of each
+_FOLDERS = 100  # of inputs; one file of each is checked
 _TRIES = 4  # a network file system may show a new file a moment later elsewhere
 _PAUSE_S = 1.0
-_PATIENCE_S = 120.0  # for a node's first process; one that does not answer has its say when rows come to it
+_ANSWER_S = 120.0  # for a node's first process; a node that does not answer is checked when it gets rows
 
 
 def samples(urls: Iterable[str]) -> list[str]:
-    """One file of every folder of this machine's disks that is there; what lies in a store is seen by all."""
+    """One existing file of every local folder. Files in object stores are visible to all nodes."""
     found: dict[str, str] = {}
     for url in urls:
         if storage.is_local(url) and len(found) < _FOLDERS:
@@ -24,11 +24,11 @@ def samples(urls: Iterable[str]) -> list[str]:
 
 
 def check(urls: Sequence[str]) -> None:
-    """Ask every node of the session's cluster for these files.
+    """Check on every node of the session's cluster that these files exist.
 
     Raises
     ------
-    ClusterError : a node does not see one, in one sentence
+    ClusterError : a node does not see one of them
     """
     if not urls:
         return
@@ -40,26 +40,26 @@ def check(urls: Sequence[str]) -> None:
 
 
 def ask(nodes: Iterable[str], urls: Sequence[str]) -> dict[str, list[str]]:
-    """Node → which of the files it does not see, of the nodes that answer."""
+    """Node → files that it does not see, for the nodes that answer."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    look = ray.remote(num_cpus=0, max_retries=0)(unseen)
+    probe = ray.remote(num_cpus=0, max_retries=0)(unseen)
     asked = {
-        look.options(scheduling_strategy=NodeAffinitySchedulingStrategy(n, soft=False)).remote(urls): n for n in nodes
+        probe.options(scheduling_strategy=NodeAffinitySchedulingStrategy(n, soft=False)).remote(urls): n for n in nodes
     }
-    done, _ = ray.wait(list(asked), num_returns=len(asked), timeout=_PATIENCE_S)
+    done, _ = ray.wait(list(asked), num_returns=len(asked), timeout=_ANSWER_S)
     found = {}
     for answer in done:
         try:
             found[asked[answer]] = ray.get(answer)
         except ray.exceptions.RayError:
-            continue  # a node that goes away is no reason to stop
+            continue  # a lost node is no reason to stop
     return found
 
 
 def unseen(urls: Sequence[str]) -> list[str]:
-    """The files that are not there, seen from here."""
+    """The files that do not exist on this node."""
     lost = list(urls)
     for attempt in range(_TRIES):
         lost = [url for url in lost if not storage.is_there(url)]
@@ -71,11 +71,11 @@ def unseen(urls: Sequence[str]) -> list[str]:
 
 
 def refuse(lost: Iterable[tuple[str, Sequence[str]]]) -> None:
-    """Say what a node does not see.
+    """Raise an error if a node does not see a file.
 
     Parameters
     ----------
-    lost : (address of a node, files) of each; several nodes may have one address
+    lost : (address of a node, missing files) of each node; several nodes may have one address
 
     Raises
     ------
@@ -88,6 +88,6 @@ def refuse(lost: Iterable[tuple[str, Sequence[str]]]) -> None:
     more = f" (and {len(urls) - 1} more)" if len(urls) > 1 else ""
     others = f", nor do {len(blind) - 1} other nodes" if len(blind) > 1 else ""
     raise ClusterError(
-        f"node {node} does not see {urls[0]}{more}{others}. Inputs and OUT of a run on several nodes have to be shared by all of "
-        "them (NFS, EFS, Lustre, mounted at the same path), or in a bucket"
+        f"node {node} does not see {urls[0]}{more}{others}. On several nodes, inputs and OUT have to be on shared "
+        "storage (NFS, EFS, Lustre, mounted at the same path) or in a bucket"
     )

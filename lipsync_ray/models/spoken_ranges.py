@@ -75,10 +75,10 @@ def spoken_in(sound: F32) -> Spoken | None:
     """
     levelled = sound * gain(sound)
     probability = np.concatenate(list(voice_blocks([np.clip(levelled, -1, 1)])))
-    found = stretches(probability)
+    found = voiced_ranges(probability)
     if not len(found):
         return None
-    voiced = sum(int(hears(probability)[start:stop].sum()) for start, stop in found)
+    voiced = sum(int(is_voiced(probability)[start:stop].sum()) for start, stop in found)
     padding = int(PADDING_S * _SAMPLE_RATE)
     starts = np.maximum(found[:, 0] * CHUNK - padding, 0)
     stops = np.minimum(found[:, 1] * CHUNK + padding, len(sound))
@@ -95,21 +95,21 @@ def gain(sound: F32) -> float:
     return float(LEVEL / np.sqrt(power[power >= _GATE * power.mean()].mean()))
 
 
-def hears(probability: F32) -> NDArray[np.bool_]:
+def is_voiced(probability: F32) -> NDArray[np.bool_]:
     """Which chunks have a voice: from a sure one on, until one is unlikely."""
     decided = np.where(probability >= SPEECH, 1, np.where(probability < SPEECH_ENDS, 0, -1))
     last = np.maximum.accumulate(np.where(decided >= 0, np.arange(len(decided)), -1))
     return np.asarray((last >= 0) & (decided[last] == 1))
 
 
-def stretches(probability: F32) -> NDArray[np.int64]:
+def voiced_ranges(probability: F32) -> NDArray[np.int64]:
     """(k, 2) first chunk and the one behind the last of each stretch of speech; pauses inside are short.
 
     Parameters
     ----------
     probability : (n,) of a voice in each chunk of 32 ms
     """
-    voiced = hears(probability)
+    voiced = is_voiced(probability)
     at = np.flatnonzero(voiced)
     if not len(at):
         return np.zeros((0, 2), np.int64)

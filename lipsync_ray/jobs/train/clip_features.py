@@ -33,7 +33,7 @@ LONGEST_S = 60  # of a clip that is used
 FEWEST = 24  # frames of a clip with landmarks
 FACE = 112  # pixels: side of a face that is kept; the square of 96 in its middle is a generator's crop
 _MARGIN = 1 / 12  # of the crop, on each of its sides
-_LOOKS = 3  # frames that are searched for the face
+_FACE_SAMPLES = 3  # frames that are searched for the face
 # Score from which on a second face is one. Of 125 clips of one person, three had a second one in a frame, of 0.94 at most; in
 # a crowd the five largest have 0.97 and more.
 _SURE = 0.96
@@ -106,7 +106,7 @@ def _unpacked(coded: U8, ends: NDArray[np.int64], flag: int) -> U8:
     return np.stack([np.asarray(cv2.imdecode(one, flag), np.uint8) for one in np.split(coded, ends[:-1])])
 
 
-class LookAtClip:
+class ExtractClipFeatures:
     """Find the landmarks of a clip's face, cut it out and hear its sound. Keeps both networks loaded."""
 
     def __init__(self, device: str) -> None:
@@ -124,7 +124,7 @@ class LookAtClip:
         """
         info = probe_video(order.clip.url, content=order.content)
         frames = min(info.frames, int(LONGEST_S * info.rate))
-        places, boxes, several = self._looks(info, frames)
+        numbers, boxes, several = self._find_face(info, frames)
         square = square_of_box(np.median(boxes, axis=0))
         squares = [_inside(info, cut_square(picture, square)) for picture in decode.pictures(info, 0, frames)]
         points, present = self._mesher(np.stack(squares))
@@ -138,33 +138,35 @@ class LookAtClip:
             raise DecodeError(f"{info.url}: landmarks in {there} of {frames} frames; {FEWEST} are needed")
         own = fill_gaps(known)
         kept = kept[own]
-        found = [boxes_with_heads(box, kept[place], kept) for place, box in zip(places, boxes, strict=True)]
+        found = [boxes_with_heads(box, kept[number], kept) for number, box in zip(numbers, boxes, strict=True)]
         crops = np.stack([_affine(box) for box in np.median(found, axis=0)])
         pictures = zip(decode.pictures(info, 0, frames), crops, strict=True)
         faces = [_inside(info, cut_square(picture, crop, FACE))[..., ::-1] for picture, crop in pictures]
         mouths = [cut_mouth(cut, at) for cut, at in zip(squares, inside[own], strict=True)]
         track = SoundTrack(info.url, begin_s=info.origin_s, content=info.content)
-        heard = np.concatenate(list(speech_mel(track, probe_audio(track), None)))[: LONGEST_S * mel.COLUMNS_PER_S]
+        columns = np.concatenate(list(speech_mel(track, probe_audio(track), None)))[: LONGEST_S * mel.COLUMNS_PER_S]
         likeness = cv2.resize(squares[frames // 2], (LIKENESS, LIKENESS), interpolation=cv2.INTER_AREA)
-        seen = ClipFeatures(lips, heard, np.asarray(likeness, np.uint8), info.rate, np.stack(faces), np.stack(mouths))
-        storage.commit_bytes(order.url, seen.to_bytes())
+        features = ClipFeatures(
+            lips, columns, np.asarray(likeness, np.uint8), info.rate, np.stack(faces), np.stack(mouths)
+        )
+        storage.commit_bytes(order.url, features.to_bytes())
         return there, str(info.rate), tuple(_warnings(boxes, several))
 
-    def _looks(self, info: VideoInfo, frames: int) -> tuple[list[int], NDArray[np.float64], int]:
+    def _find_face(self, info: VideoInfo, frames: int) -> tuple[list[int], NDArray[np.float64], int]:
         """A few frames, the best face's box in each that has one, and how many faces there are at most."""
         width, height = detection_size(info.width, info.height)
         scale = np.tile([info.width / width, info.height / height], 2)
-        places, boxes, several = [], [], 0
-        for place in sorted({frames * (2 * look + 1) // (2 * _LOOKS) for look in range(_LOOKS)}):
-            for picture in decode.small_rgb(info, place, place + 1, width, height, decode.FrameIssues()):
+        numbers, boxes, several = [], [], 0
+        for number in sorted({frames * (2 * sample + 1) // (2 * _FACE_SAMPLES) for sample in range(_FACE_SAMPLES)}):
+            for picture in decode.small_rgb(info, number, number + 1, width, height, decode.FrameIssues()):
                 faces = self._detector(picture)
                 if len(faces):
-                    places.append(place)
+                    numbers.append(number)
                     boxes.append(faces.box[0] * scale)
                     several = max(several, int((faces.score >= _SURE).sum()))
         if not boxes:
-            raise DecodeError(f"{info.url}: no face in {_LOOKS} of its frames")
-        return places, np.array(boxes, np.float64), several
+            raise DecodeError(f"{info.url}: no face in {_FACE_SAMPLES} of its frames")
+        return numbers, np.array(boxes, np.float64), several
 
 
 def _warnings(boxes: NDArray[np.float64], several: int) -> list[str]:

@@ -13,31 +13,33 @@ class Languages:
     """What is heard in the places of a sound that were asked."""
 
     def __init__(self) -> None:
-        self._places: list[Likely] = []
+        self._windows: list[Likely] = []
 
-    def add(self, places: list[Likely]) -> None:
+    def add(self, windows: list[Likely]) -> None:
         """Some more of the sound."""
-        self._places += places
+        self._windows += windows
 
-    def of(self, places: list[Likely]) -> str:
+    def of(self, windows: list[Likely]) -> str:
         """Of some more of the sound: what it is there, if that is sure; else what it is in the whole so far."""
-        language, probability = _best(places)
-        return language if probability >= SURE else _best(self._places + places)[0]
+        language, probability = _best(windows)
+        return language if probability >= SURE else _best(self._windows + windows)[0]
 
     def best(self) -> tuple[str | None, float | None]:
         """The language of the whole and its probability; None where nothing was said."""
-        return _best(self._places) if self._places else (None, None)
+        return _best(self._windows) if self._windows else (None, None)
 
     def others(self) -> tuple[str, ...]:
         """Languages of which some place is sure, and that the whole is not in."""
         whole, _ = self.best()
-        sure = [language for language, probability in (_best([place]) for place in self._places) if probability >= SURE]
+        sure = [
+            language for language, probability in (_best([window]) for window in self._windows) if probability >= SURE
+        ]
         return tuple(dict.fromkeys(language for language in sure if language != whole))
 
 
-def _best(places: list[Likely]) -> tuple[str, float]:
+def _best(windows: list[Likely]) -> tuple[str, float]:
     total: Counter[str] = Counter()
-    for place in places:
-        total.update(place)
+    for window in windows:
+        total.update(window)
     best = max(sorted(total), key=lambda code: total[code])
-    return best, float(total[best] / len(places))
+    return best, float(total[best] / len(windows))

@@ -11,7 +11,7 @@ from lipsync_ray.media.picture import Box
 GAP_S = Fraction(1)  # without a face, over which a stretch goes on
 
 
-def stretches(boxes: Sequence[Box | None], scenes: Sequence[int], rate: Fraction) -> tuple[Drawn, ...]:
+def drawn_ranges(boxes: Sequence[Box | None], scenes: Sequence[int], rate: Fraction) -> tuple[Drawn, ...]:
     """When and where something was drawn.
 
     Parameters

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lipsync_ray.media.audio import SoundTrack, speech_blocks
-from lipsync_ray.models.stretches import Spoken, gain, hears, spoken_in, stretches
+from lipsync_ray.models.spoken_ranges import Spoken, gain, is_voiced, spoken_in, voiced_ranges
 
 RATE = 16_000
 RANDOM = np.random.default_rng(0)
@@ -36,7 +36,7 @@ def speech():
 
 
 def test_a_voice_lasts_until_one_is_unlikely():
-    found = hears(np.array([0.4, 0.6, 0.4, 0.36, 0.34, 0.4, 0.5], np.float32))
+    found = is_voiced(np.array([0.4, 0.6, 0.4, 0.36, 0.34, 0.4, 0.5], np.float32))
     assert found.tolist() == [False, True, True, True, False, False, True]
 
 
@@ -44,8 +44,8 @@ def test_stretches_are_parted_by_long_pauses_and_are_long_enough():
     probability = np.zeros(400, np.float32)
     for start, stop in ((10, 20), (60, 70), (200, 230), (300, 304)):  # pauses of 1.3, 4 and 2.2 s; the last is 0.13 s
         probability[start:stop] = 1
-    assert stretches(probability).tolist() == [[10, 70], [200, 230]]
-    assert stretches(np.zeros(9, np.float32)).shape == (0, 2)
+    assert voiced_ranges(probability).tolist() == [[10, 70], [200, 230]]
+    assert voiced_ranges(np.zeros(9, np.float32)).shape == (0, 2)
 
 
 @given(

@@ -6,10 +6,10 @@ import pytest
 import ray
 from rich.console import Console
 
-from lipsync_ray.engine import shared_places
+from lipsync_ray.engine import shared_files
 from lipsync_ray.engine.inline_runner import InlineRunner
 from lipsync_ray.engine.job import JobRun, JobSpec
-from lipsync_ray.engine.shared_places import ask, check, refuse, samples, unseen
+from lipsync_ray.engine.shared_files import ask, check, refuse, samples, unseen
 from lipsync_ray.engine.video_pass import VideoState
 from lipsync_ray.errors import ClusterError
 from lipsync_ray.io.results import RESULTS
@@ -18,7 +18,7 @@ from lipsync_ray.settings import Workers
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch):
-    monkeypatch.setattr(shared_places, "_PAUSE_S", 0.0)
+    monkeypatch.setattr(shared_files, "_PAUSE_S", 0.0)
 
 
 def test_one_file_of_each_folder_stands_for_it(tmp_path):
@@ -73,7 +73,7 @@ def test_a_run_asks_for_its_folder_and_for_the_inputs_that_are_left(tmp_path):
 
 
 def test_a_cluster_of_one_node_is_not_asked(cluster, tmp_path, monkeypatch):
-    monkeypatch.setattr(shared_places, "ask", lambda nodes, urls: pytest.fail("it was"))
+    monkeypatch.setattr(shared_files, "ask", lambda nodes, urls: pytest.fail("it was"))
     check([str(tmp_path / "gone")])
 
 
@@ -85,5 +85,5 @@ def test_a_node_answers(cluster, tmp_path):
 
 
 def test_a_node_that_is_gone_stops_nobody(cluster, tmp_path, monkeypatch):
-    monkeypatch.setattr(shared_places, "_PATIENCE_S", 5.0)
+    monkeypatch.setattr(shared_files, "_ANSWER_S", 5.0)
     assert ask(["0a" * 28], [str(tmp_path)]) == {}

@@ -1,4 +1,4 @@
-"""A cluster as it looks to the run that this process drives, told by Ray's own tables: no dashboard is needed."""
+"""Reads the state of this process's cluster from Ray's own tables; no dashboard is needed."""
 
 from __future__ import annotations
 
@@ -10,47 +10,47 @@ from contextlib import contextmanager
 from typing import Any
 
 from lipsync_ray.engine import ray_executions
-from lipsync_ray.engine.waiting import Ask, Node, Sight
+from lipsync_ray.engine.waiting import Ask, ClusterState, Node
 
-_PATIENCE_S = 30.0
-_LOOKING = threading.Lock()  # Ray ends the process where somebody asks it for something while it shuts down
+_LOCK_TIMEOUT_S = 30.0
+_QUERY_LOCK = threading.Lock()  # Ray ends the process if it is queried while it shuts down
 
 
-def look() -> Sight | None:
-    """The cluster of this process; None where there is none, or it does not answer."""
-    ray: Any = sys.modules.get("ray")  # not imported where nobody has
-    with _LOOKING:
+def read() -> ClusterState | None:
+    """The state of this process's cluster; None if there is no cluster, or it does not answer."""
+    ray: Any = sys.modules.get("ray")  # do not import it here
+    with _QUERY_LOCK:
         if ray is None or not hasattr(ray, "is_initialized") or not ray.is_initialized():
             return None
         try:
-            return _look(ray)
-        except Exception:  # its tables are no public interface: without them, nothing is told
+            return _read(ray)
+        except Exception:  # the tables are not a public interface: without them there is no state
             return None
 
 
-def grows() -> bool:
-    """Whether an autoscaler adds nodes to the cluster as they are asked for."""
+def has_autoscaler() -> bool:
+    """Whether an autoscaler adds nodes to the cluster on demand."""
     import ray
 
     state: Any = ray._private.state.state
     try:
         return state.get_cluster_config() is not None
-    except Exception:  # as in `look`
+    except Exception:  # as in `read`
         return True
 
 
 @contextmanager
-def nobody_looks() -> Iterator[None]:
-    """For the block in which Ray shuts down."""
-    mine = _LOOKING.acquire(timeout=_PATIENCE_S)
+def no_queries() -> Iterator[None]:
+    """Block :func:`read` while Ray shuts down."""
+    acquired = _QUERY_LOCK.acquire(timeout=_LOCK_TIMEOUT_S)
     try:
         yield
     finally:
-        if mine:
-            _LOOKING.release()
+        if acquired:
+            _QUERY_LOCK.release()
 
 
-def _look(ray: Any) -> Sight:
+def _read(ray: Any) -> ClusterState:
     from ray.core.generated import common_pb2, gcs_pb2
 
     state = ray._private.state.state
@@ -69,7 +69,7 @@ def _look(ray: Any) -> Sight:
             if phase == "ALIVE":
                 others[actor.class_name].update(needs)
         elif phase in ("PENDING_CREATION", "RESTARTING"):
-            if actor.address.worker_id:  # its node is set before it has a place
+            if actor.address.worker_id:  # its node is set before it is scheduled
                 loading += 1
             else:
                 asks[tuple(needs.items())] += 1
@@ -86,10 +86,10 @@ def _look(ray: Any) -> Sight:
         if worker.exit_type == common_pb2.NODE_OUT_OF_MEMORY and worker.job_id.hex() == job:
             node = alive.get(worker.worker_address.node_id.hex(), {})
             killed[node.get("NodeManagerHostname") or worker.worker_address.ip_address] += 1
-    return Sight(
+    return ClusterState(
         [Ask(dict(needs), count) for needs, count in asks.items()],
         nodes,
-        {name: dict(holds) for name, holds in others.items() if holds},
+        {name: dict(amounts) for name, amounts in others.items() if amounts},
         ray_executions.idle(),
         loading,
         dict(killed),
@@ -97,5 +97,5 @@ def _look(ray: Any) -> Sight:
 
 
 def _resources(found: Mapping[str, float]) -> dict[str, float]:
-    """Without what Ray adds to name a node or a placement group."""
+    """Resources without those that Ray adds to name a node or a placement group."""
     return {name: amount for name, amount in sorted(found.items()) if ":" not in name and "_group_" not in name}
