@@ -16,7 +16,7 @@ from rich.console import Console
 from lipsync_ray.errors import SettingsError
 from lipsync_ray.io.console import console_for
 from lipsync_ray.jobs.evaluate import PREVIEWS
-from lipsync_ray.option_checks import given
+from lipsync_ray.settings.checks import given
 
 if TYPE_CHECKING:
     from lipsync_ray.io.manifest import Dub

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from lipsync_ray.api import Location, download_line
 from lipsync_ray.io.console import console_for
-from lipsync_ray.option_checks import given
 from lipsync_ray.profiles import auto_engine
+from lipsync_ray.settings.checks import given
 
 if TYPE_CHECKING:
     from lipsync_ray.engine.rates import Rates

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from lipsync_ray.head_settings import HeadSettings
+    from lipsync_ray.settings.head import HeadSettings
 
 _PANEL = "Heads (EchoMimic)"
 
@@ -58,7 +58,7 @@ def head_settings(
     ------
     SettingsError : a number out of its range
     """
-    from lipsync_ray.head_settings import HeadSettings
+    from lipsync_ray.settings.head import HeadSettings
 
     said = {
         name: value

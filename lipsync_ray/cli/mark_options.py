@@ -9,7 +9,7 @@ import typer
 from lipsync_ray.errors import SettingsError
 
 if TYPE_CHECKING:
-    from lipsync_ray.mark_settings import MarkSettings
+    from lipsync_ray.settings.marks import MarkSettings
 
 _PANEL = "Provenance"
 
@@ -55,7 +55,7 @@ def mark_settings(
     ------
     SettingsError : a value that cannot work, or options that do not belong together
     """
-    from lipsync_ray.mark_settings import MarkSettings
+    from lipsync_ray.settings.marks import MarkSettings
 
     try:
         shown = None if seconds == "all" else float(seconds)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from lipsync_ray.provenance_settings import ProvenanceSettings
+    from lipsync_ray.settings.provenance import ProvenanceSettings
 
 _PANEL = "Provenance"
 
@@ -60,6 +60,6 @@ def provenance_settings(
     ------
     SettingsError : options that do not belong together
     """
-    from lipsync_ray.provenance_settings import ProvenanceSettings
+    from lipsync_ray.settings.provenance import ProvenanceSettings
 
     return ProvenanceSettings(kind, cert, key, command, tsa, consent)  # type: ignore[arg-type]

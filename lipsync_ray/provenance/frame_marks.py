@@ -8,7 +8,6 @@ from fractions import Fraction
 from functools import lru_cache
 
 from lipsync_ray.io import storage
-from lipsync_ray.mark_settings import AUTO, MarkSettings
 from lipsync_ray.media import label as labels
 from lipsync_ray.media import mark_code, watermark
 from lipsync_ray.media.fonts import Font, font_for
@@ -16,6 +15,7 @@ from lipsync_ray.media.label import Label, draw_label, labelled, place_of
 from lipsync_ray.media.picture import YuvFrame
 from lipsync_ray.media.wordings import Wording, tagged, wording_of
 from lipsync_ray.provenance.mark_keys import MarkKey, key_of
+from lipsync_ray.settings.marks import AUTO, MarkSettings
 
 FOLDER = "labels"
 

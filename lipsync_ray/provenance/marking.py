@@ -18,7 +18,7 @@ from lipsync_ray.media.join import AudioCopy, Part, join
 from lipsync_ray.provenance.claims import CREATED, Claim
 from lipsync_ray.provenance.signer import Signer, signer_of
 from lipsync_ray.provenance.tags import read_packet, source_type_in, untagged_png, write_tags
-from lipsync_ray.provenance_settings import ProvenanceKind, ProvenanceSettings
+from lipsync_ray.settings.provenance import ProvenanceKind, ProvenanceSettings
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from lipsync_ray.errors import SettingsError, SigningError
 from lipsync_ray.io import storage
 from lipsync_ray.provenance.certificates import Chain, check_signature, read_chain, read_key
-from lipsync_ray.provenance_settings import ProvenanceSettings
+from lipsync_ray.settings.provenance import ProvenanceSettings
 
 if TYPE_CHECKING:
     import c2pa

@@ -12,13 +12,13 @@ from typer.testing import CliRunner
 
 from lipsync_ray.cli.app import app
 from lipsync_ray.errors import EncodeError, SettingsError
-from lipsync_ray.mark_settings import MarkSettings
 from lipsync_ray.media import fonts, watermark
 from lipsync_ray.media.encode import VideoCoding, encode
 from lipsync_ray.media.picture import RGB_AS, YuvFrame
 from lipsync_ray.provenance.frame_marks import NO_MARKS, FrameMarking, frame_marking_of, id_of, mark_columns
 from lipsync_ray.provenance.inspection import inspect_file
 from lipsync_ray.provenance.mark_keys import PUBLIC, VARIABLE, key_of, read_key
+from lipsync_ray.settings.marks import MarkSettings
 
 pytestmark = pytest.mark.skipif(
     not features.check("fribidi"), reason="needs FriBidi, which orders letters (apt-get install libfribidi0)"

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
 from lipsync_ray.errors import SettingsError
-from lipsync_ray.option_checks import check_types
+from lipsync_ray.settings.checks import check_types
 
 TrainKind = Literal["pose", "judge", "expert", "sync-judge", "generator"]
 TrainPrecision = Literal["auto", "fp32", "bf16"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from lipsync_ray.errors import SettingsError
-from lipsync_ray.option_checks import check_types, one_of, within
+from lipsync_ray.settings.checks import check_types, one_of, within
 
 AUTO = "auto"
 Corner = Literal["top-left", "top-right", "bottom-left", "bottom-right"]

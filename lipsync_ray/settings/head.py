@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from lipsync_ray.errors import SettingsError
-from lipsync_ray.option_checks import check_types, within
+from lipsync_ray.settings.checks import check_types, within
 
 SIDES = 64  # pixels: a head's side is a multiple of them
 

@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 
 from lipsync_ray import addresses
 from lipsync_ray.errors import SettingsError
-from lipsync_ray.option_checks import check_types, one_of
+from lipsync_ray.settings.checks import check_types, one_of
 
 ProvenanceKind = Literal["none", "tags", "c2pa"]
 KINDS: tuple[str, ...] = get_args(ProvenanceKind)

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from lipsync_ray.errors import SettingsError
-from lipsync_ray.option_checks import check_types, within
+from lipsync_ray.settings.checks import check_types, within
 
 
 @dataclass(frozen=True)
