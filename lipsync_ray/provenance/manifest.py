@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from lipsync_ray import addresses
-from lipsync_ray.errors import SigningError
+from lipsync_ray.errors import SettingsError, SigningError
 from lipsync_ray.io import storage
 from lipsync_ray.io.identity import check_unchanged
 from lipsync_ray.io.results import Drawn
@@ -73,22 +73,27 @@ def _keep_manifest(builder: c2pa.Builder, ingredient: dict[str, Any], path: Path
         raise SigningError(f"{ingredient['title']}: its own manifest cannot be kept ({error})") from None
 
 
-def sign_pixel(signer: Signer) -> str:
-    """Sign a picture of one pixel; the state in which it is read back.
+def check_signer(signer: Signer) -> None:
+    """Sign a picture of one pixel, and read it back.
 
     Raises
     ------
-    SigningError
+    SettingsError : what is wrong, naming the option
     """
     import c2pa
 
     signed = io.BytesIO()
     claim = Claim("probe.png", "restored", "none")
-    with signer.opened() as opened, _builder(definition(claim, {}, False)) as builder:
-        builder.sign(opened, "image/png", io.BytesIO(_PIXEL), signed)
+    try:
+        with signer.opened() as opened, _builder(definition(claim, {}, False)) as builder:
+            builder.sign(opened, "image/png", io.BytesIO(_PIXEL), signed)
+    except SigningError as error:
+        raise SettingsError(str(error)) from None
     signed.seek(0)
     with c2pa.Reader("image/png", signed) as reader:
-        return str(reader.get_validation_state())
+        state = str(reader.get_validation_state())
+    if state not in ("Valid", "Trusted"):
+        raise SettingsError(f"--sign-cert {signer.cert}: what it signs is read back as {state}; expected Valid")
 
 
 def definition(claim: Claim, hashes: dict[SourceFile, tuple[str, bool]], clear: bool) -> dict[str, Any]:

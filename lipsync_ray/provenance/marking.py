@@ -59,7 +59,23 @@ def marking_of(settings: ProvenanceSettings) -> Marking:
     ------
     SettingsError : a certificate, key or command that cannot work, naming its option
     """
-    return Marking(settings.kind, signer_of(settings) if settings.kind == "c2pa" else None, settings.consent == "clear")
+    return Marking(
+        settings.kind, checked_signer(settings) if settings.kind == "c2pa" else None, settings.consent == "clear"
+    )
+
+
+def checked_signer(settings: ProvenanceSettings) -> Signer:
+    """The signer that settings and environment mean, after it has signed a picture.
+
+    Raises
+    ------
+    SettingsError : what is missing or wrong, naming the option, and what to do
+    """
+    signer = signer_of(settings)
+    from lipsync_ray.provenance.manifest import check_signer  # c2pa, an extra
+
+    check_signer(signer)
+    return signer
 
 
 def _finish(marking: Marking, claim: Claim, path: Path) -> None:

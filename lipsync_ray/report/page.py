@@ -18,7 +18,6 @@ from lipsync_ray.io.out_folder import check_out
 from lipsync_ray.io.run_folder import REPORT, REPORT_PAGE, record_of
 from lipsync_ray.jobs.evaluate import PREVIEWS
 from lipsync_ray.jobs.evaluate.fid import Fid
-from lipsync_ray.jobs.evaluate.inputs import EVALUATE
 from lipsync_ray.jobs.evaluate.job import METRICS
 from lipsync_ray.jobs.evaluate.previews import (
     FOLDER,
@@ -29,6 +28,7 @@ from lipsync_ray.jobs.evaluate.previews import (
     worst_first,
 )
 from lipsync_ray.jobs.evaluate.scores import SCORES, Score
+from lipsync_ray.jobs.evaluate.state import EVALUATE
 from lipsync_ray.jobs.evaluate.summary import GroupRow, groups, listed_metrics, markdown, systems
 from lipsync_ray.metrics.lse import MAX_SHIFT
 from lipsync_ray.report import figures

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from lipsync_ray.inputs.audio_features import Speech
 from lipsync_ray.inputs.face_tables import face_rows
-from lipsync_ray.jobs.dub.plan import output_frames
+from lipsync_ray.jobs.dub.segment import output_frames
 from lipsync_ray.media.audio import SoundTrack, Span
 from lipsync_ray.media.picture import Colour
 from lipsync_ray.media.probe import VideoInfo

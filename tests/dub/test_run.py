@@ -9,10 +9,11 @@ from rich.console import Console
 from lipsync_ray.engine.inline_runner import InlineRunner
 from lipsync_ray.io.manifest import Dub
 from lipsync_ray.jobs.dub import job
-from lipsync_ray.jobs.dub.inputs import DubRun, DubState
+from lipsync_ray.jobs.dub.inputs import DubRun
 from lipsync_ray.jobs.dub.methods.method import Networks
 from lipsync_ray.jobs.dub.plan import segments
 from lipsync_ray.jobs.dub.recipe import Recipe
+from lipsync_ray.jobs.dub.state import DubState
 from lipsync_ray.models import generators
 from lipsync_ray.models.weights import by_name
 from lipsync_ray.restoration.compose import Composed

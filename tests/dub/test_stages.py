@@ -19,7 +19,7 @@ from lipsync_ray.io import storage
 from lipsync_ray.jobs.dub.assemble import VideoOrder, make_video
 from lipsync_ray.jobs.dub.coverage import coverage_of
 from lipsync_ray.jobs.dub.methods.paste import Crop, Sync
-from lipsync_ray.jobs.dub.plan import Segment
+from lipsync_ray.jobs.dub.segment import Segment
 from lipsync_ray.media import decode, mel
 from lipsync_ray.media.audio import Span
 from lipsync_ray.media.encode import VideoCoding

@@ -22,8 +22,7 @@ from lipsync_ray.io.results import Drawn
 from lipsync_ray.provenance.claims import CREATED, EDITED, Claim, Network, SourceFile
 from lipsync_ray.provenance.inspection import inspect_file
 from lipsync_ray.provenance.manifest import FACTS, sign_file
-from lipsync_ray.provenance.marking import Marking, MarkOrder, mark_again, marking_of
-from lipsync_ray.provenance.signer import signer_of
+from lipsync_ray.provenance.marking import Marking, MarkOrder, checked_signer, mark_again, marking_of
 from lipsync_ray.provenance.tags import write_tags
 from lipsync_ray.settings import ProvenanceSettings
 
@@ -41,7 +40,7 @@ def signer_files(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def signer(signer_files):
-    return signer_of(asked(*signer_files))
+    return checked_signer(asked(*signer_files))
 
 
 @pytest.fixture
@@ -213,7 +212,7 @@ def test_a_source_that_was_replaced_is_not_vouched_for(video, signer, tmp_path):
 @pytest.mark.parametrize("kind", list(KEYS))
 def test_keys_of_every_kind_sign_by_file_and_by_command(tmp_path, video, kind):
     chain, key, _ = write_signer(tmp_path, kind)
-    sign_file(video, CLAIM, signer_of(asked(chain, key)), clear=False)
+    sign_file(video, CLAIM, checked_signer(asked(chain, key)), clear=False)
     assert read(video)[1] == "Valid"
     command = f"{sys.executable} {write_command(tmp_path, kind)} {key}"
     mark_again(MarkOrder("a", str(video), 40, Fraction(25), CLAIM, marking_of(asked(chain, None, command=command))))
@@ -244,13 +243,13 @@ def test_a_key_may_be_in_either_form(tmp_path, form):
     own = KEYS["es256"]()
     chain.write_bytes(pem_of(certificate("Own", own)))
     key.write_bytes(pem_of_key(own, form))
-    assert signer_of(asked(chain, key)).sha256
+    assert checked_signer(asked(chain, key)).sha256
 
 
 def test_environment_names_the_signer(signer_files, monkeypatch):
     monkeypatch.setenv("LIPSYNC_SIGN_CERT", str(signer_files[0]))
     monkeypatch.setenv("LIPSYNC_SIGN_KEY", str(signer_files[1]))
-    assert signer_of(ProvenanceSettings("c2pa")).files == tuple(map(str, signer_files[:2]))
+    assert checked_signer(ProvenanceSettings("c2pa")).files == tuple(map(str, signer_files[:2]))
 
 
 def wrong_order(folder, chain, key):
@@ -308,7 +307,7 @@ def test_what_cannot_sign_is_refused_naming_its_option(tmp_path, spoil, said):
     chain, key, _ = write_signer(tmp_path)
     spoil(tmp_path, chain, key)
     with pytest.raises(SettingsError, match=said):
-        signer_of(asked(chain, key))
+        checked_signer(asked(chain, key))
 
 
 @pytest.mark.parametrize(
@@ -323,7 +322,7 @@ def test_what_cannot_sign_is_refused_naming_its_option(tmp_path, spoil, said):
 )
 def test_certificates_that_c2pa_does_not_take_are_refused(tmp_path, how, said):
     with pytest.raises(SettingsError, match=said):
-        signer_of(asked(*write_signer(tmp_path, **how)))
+        checked_signer(asked(*write_signer(tmp_path, **how)))
 
 
 @pytest.mark.parametrize(
@@ -338,17 +337,17 @@ def test_certificates_that_c2pa_does_not_take_are_refused(tmp_path, how, said):
 )
 def test_a_command_that_does_not_sign_is_refused(signer_files, command, said):
     with pytest.raises(SettingsError, match=f"--sign-command: .*{said}"):
-        signer_of(asked(signer_files[0], None, command=command))
+        checked_signer(asked(signer_files[0], None, command=command))
 
 
 def test_a_time_stamp_from_nowhere_is_refused(signer_files):
     with pytest.raises(SettingsError, match=r"--tsa http://127.0.0.1:9/: no time stamp"):
-        signer_of(asked(*signer_files[:2], tsa="http://127.0.0.1:9/"))
+        checked_signer(asked(*signer_files[:2], tsa="http://127.0.0.1:9/"))
 
 
 def test_another_certificate_in_the_middle_of_a_run_is_refused(tmp_path, video):
     chain, key, _ = write_signer(tmp_path)
-    signer = signer_of(asked(chain, key))
+    signer = checked_signer(asked(chain, key))
     write_signer(tmp_path)
     before = video.read_bytes()
     with pytest.raises(SigningError, match="another certificate than this run began with"):

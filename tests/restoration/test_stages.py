@@ -16,7 +16,7 @@ from lipsync_ray.inputs.probe import VideoSource, probe
 from lipsync_ray.inputs.speakers import SpeakerQuery, choose_speaker
 from lipsync_ray.io import storage
 from lipsync_ray.jobs.dub.methods.paste import Crop
-from lipsync_ray.jobs.dub.plan import Segment
+from lipsync_ray.jobs.dub.segment import Segment
 from lipsync_ray.jobs.dub.stages import Restore
 from lipsync_ray.jobs.enhance import stages as enhance
 from lipsync_ray.jobs.enhance.plan import EnhanceRow

@@ -11,7 +11,7 @@ from lipsync_ray.faces.align import extent, similarity
 from lipsync_ray.faces.box_rules import boxes_by
 from lipsync_ray.faces.table import landmarks_of, read_table, tracks_of
 from lipsync_ray.io.results import Drawn
-from lipsync_ray.jobs.dub.plan import Segment
+from lipsync_ray.jobs.dub.segment import Segment
 from lipsync_ray.media.picture import Box
 from lipsync_ray.provenance.drawn_ranges import around, drawn_ranges
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from fractions import Fraction
 from typing import Any
 
@@ -13,22 +13,20 @@ from lipsync_ray.engine.job import JobRun, JobSpec
 from lipsync_ray.engine.progress import ProgressReporter
 from lipsync_ray.engine.runners import Runner
 from lipsync_ray.engine.stages import Failure
-from lipsync_ray.engine.video_pass import VideoState
 from lipsync_ray.errors import SettingsError
 from lipsync_ray.inputs import audio_features
 from lipsync_ray.inputs.audio_features import AudioSource, Speech, extract_audio_features
 from lipsync_ray.inputs.content_ids import content_ids
 from lipsync_ray.inputs.probe import VideoSource, probe
-from lipsync_ray.inputs.speakers import SpeakerTracks
 from lipsync_ray.io.manifest import Dub
 from lipsync_ray.io.results import RESULTS, Result
 from lipsync_ray.jobs.dub.recipe import Recipe
+from lipsync_ray.jobs.dub.state import DubState
 from lipsync_ray.media import notes
 from lipsync_ray.media.audio import SoundTrack
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.models.musetalk_files import HEARER
 from lipsync_ray.provenance.claims import Claim, Network, SourceFile
-from lipsync_ray.provenance.frame_marks import PlacedLabel
 from lipsync_ray.provenance.kept import keep_and_mark
 from lipsync_ray.provenance.marking import UNMARKED, Marking
 from lipsync_ray.settings import Workers
@@ -37,57 +35,6 @@ DUB = JobSpec("dub", RESULTS, noun="dubs")
 
 Use = tuple[str, str]
 """A file's identity, and what it is used as: "video" or "audio"."""
-
-
-@dataclass
-class DubState(VideoState):
-    """A dub under way. Fields are filled in as the run gets to know them.
-
-    Attributes
-    ----------
-    row : of the manifest
-    video_key, audio_key : of the distinct files it is made of
-    content, audio_content : identities of the files, compared whenever they are opened
-    own_sound : whether they are one file
-    info, speech, speaker, table, method_input : what was found in them, or made of them
-    frames : of the output
-    sight : where it is said in which source frames the mouth is visible
-    faceless, hidden : output frames that pass through: without a face, with something before its mouth
-    restored : frames whose face was restored, of segments made in this run
-    gpu_mb : most memory that a process which drew them had of its GPU
-    begun_before : its head was sampled, wholly or in part, by an earlier run: what it cost is not known
-    label : what is written over its frames
-    warnings : what a person should know of it
-    """
-
-    row: Dub
-    video_key: str = ""
-    audio_key: str = ""
-    content: str = ""
-    audio_content: str = ""
-    own_sound: bool = False
-    info: VideoInfo | None = None
-    speech: Speech | None = None
-    speaker: SpeakerTracks | None = None
-    table: str = ""
-    method_input: Any = None
-    frames: int = 0
-    sight: str = ""
-    faceless: int = 0
-    hidden: int = 0
-    restored: int = 0
-    gpu_mb: int | None = None
-    begun_before: bool = False
-    label: PlacedLabel | None = None
-    warnings: list[str] = field(default_factory=list)
-
-    @property
-    def id(self) -> str:
-        return self.row.id
-
-    def warn(self, *sentences: str) -> None:
-        """Note what a person should know, once."""
-        self.warnings += [sentence for sentence in sentences if sentence not in self.warnings]
 
 
 class DubRun(JobRun[DubState, Result]):

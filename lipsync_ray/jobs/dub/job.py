@@ -31,10 +31,11 @@ from lipsync_ray.io.manifest import Dub
 from lipsync_ray.io.out_folder import check_out
 from lipsync_ray.io.results import Summary
 from lipsync_ray.jobs.dub.assemble import VideoOrder, make_video
-from lipsync_ray.jobs.dub.inputs import DUB, DubRun, DubState, Use, claim_of, prepare
+from lipsync_ray.jobs.dub.inputs import DUB, DubRun, Use, claim_of, prepare
 from lipsync_ray.jobs.dub.networks import networks
 from lipsync_ray.jobs.dub.plan import marks_of, ranges_of, segments
 from lipsync_ray.jobs.dub.recipe import Recipe
+from lipsync_ray.jobs.dub.state import DubState
 from lipsync_ray.media.join import AudioTrack
 from lipsync_ray.models import weights
 from lipsync_ray.provenance.claims import MadeFile

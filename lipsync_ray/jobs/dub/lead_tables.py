@@ -15,6 +15,7 @@ from lipsync_ray.engine.graph import Node
 from lipsync_ray.engine.resources import Pool
 from lipsync_ray.engine.stages import Failure
 from lipsync_ray.engine.video_pass import VideoPass
+from lipsync_ray.faces.box_rules import BoxRule
 from lipsync_ray.faces.speaker import FaceRule
 from lipsync_ray.inputs import mesh_tables
 from lipsync_ray.inputs.faced_videos import FacedVideo
@@ -22,12 +23,12 @@ from lipsync_ray.inputs.mesh_tables import MeshTable, mesh_pass
 from lipsync_ray.inputs.sights import read_sight
 from lipsync_ray.io import storage
 from lipsync_ray.jobs.dub.coverage import coverage_of
-from lipsync_ray.jobs.dub.plan import ranges_of
+from lipsync_ray.jobs.dub.segment import output_frames
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.media.timeline import source_frames
 
 if TYPE_CHECKING:  # the run, of which methods need not know
-    from lipsync_ray.jobs.dub.inputs import DubRun, DubState
+    from lipsync_ray.jobs.dub.state import DubState, MethodRun
 
 MESH_FOLDER = ("faces", "meshes")
 Flags = NDArray[np.bool_]
@@ -80,12 +81,19 @@ class LeadTables(ABC, Generic[Table]):
     pool : that makes them
     folder : where they are
     after : what its pass comes after
+    box : what of a frame is the face
     """
 
     def __init__(
-        self, run: DubRun, videos: Mapping[str, VideoInfo], pool: Pool, folder: str, after: tuple[Node, ...]
+        self,
+        run: MethodRun,
+        videos: Mapping[str, VideoInfo],
+        pool: Pool,
+        folder: str,
+        after: tuple[Node, ...],
+        box: BoxRule,
     ) -> None:
-        self.run = run
+        self.run, self._box = run, box
         there = storage.list_names(folder)
         self._tables: dict[str, Table] = {}
         self._waiting: dict[str, list[DubState]] = {}
@@ -125,10 +133,11 @@ class LeadTables(ABC, Generic[Table]):
         video, speaker = dubs[0].info, dubs[0].speaker
         assert video is not None
         assert speaker is not None
-        rule, sight = self.run.recipe.method.box, read_sight(dubs[0].sight)
-        coverage = coverage_of(video, dubs[0].table, speaker.chosen, rule, sight, marked)
+        sight = read_sight(dubs[0].sight)
+        coverage = coverage_of(video, dubs[0].table, speaker.chosen, self._box, sight, marked)
         for dub in dubs:
-            frames = ranges_of(self.run, dub)[-1][1]
+            assert dub.speech is not None
+            frames = output_frames(video, dub.speech.duration_s, self.run.settings.length)
             counts = coverage.counts(source_frames(np.arange(frames), video.frames, self.run.settings.loop))
             if (reason := counts.elsewhere or counts.too_few) is not None:
                 self.run.fail(dub, Failure(stage, reason))
@@ -178,15 +187,16 @@ class Meshes(LeadTables[MeshTable]):
 
     def __init__(
         self,
-        run: DubRun,
+        run: MethodRun,
         videos: Mapping[str, VideoInfo],
         pool: Pool,
         after: tuple[Node, ...],
+        box: BoxRule,
         needed: bool,
         unmarked: str | None,
     ) -> None:
         self._needed, self._unmarked = needed, unmarked
-        super().__init__(run, videos, pool, run.url(*MESH_FOLDER), after)
+        super().__init__(run, videos, pool, run.url(*MESH_FOLDER), after, box)
 
     def name(self, key: str) -> str:
         return mesh_name(key, self.run.settings.face)

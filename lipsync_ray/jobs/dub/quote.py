@@ -24,8 +24,9 @@ from lipsync_ray.io import storage
 from lipsync_ray.io.manifest import Dub
 from lipsync_ray.io.results import RESULTS, has_output
 from lipsync_ray.jobs.dub.inputs import DUB
-from lipsync_ray.jobs.dub.plan import output_frames, ranges
+from lipsync_ray.jobs.dub.plan import ranges
 from lipsync_ray.jobs.dub.recipe import Keys, Recipe
+from lipsync_ray.jobs.dub.segment import output_frames
 from lipsync_ray.media.headers import Header, read_sound, read_video
 from lipsync_ray.settings import Workers
 

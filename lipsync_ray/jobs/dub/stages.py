@@ -16,7 +16,7 @@ from lipsync_ray.faces.table import landmarks_of, read_table
 from lipsync_ray.inputs import audio_features
 from lipsync_ray.inputs.face_tables import one_thread
 from lipsync_ray.inputs.sights import read_sight
-from lipsync_ray.jobs.dub.plan import Segment
+from lipsync_ray.jobs.dub.segment import Segment
 from lipsync_ray.media import mel
 from lipsync_ray.media.frame_cache import FrameCache, shared_frame_cache
 from lipsync_ray.media.picture import Box, YuvFrame

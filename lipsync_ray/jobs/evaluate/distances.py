@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 from lipsync_ray.io import storage
 from lipsync_ray.jobs.evaluate.fid import Fid
-from lipsync_ray.jobs.evaluate.inputs import EvaluateRun
+from lipsync_ray.jobs.evaluate.state import EvaluateRun
 
 
 def kept(run: EvaluateRun) -> list[Fid] | None:

@@ -31,7 +31,7 @@ from lipsync_ray.metrics.frechet import FeatureStats, frechet_distance
 from lipsync_ray.models.weights import Checkpoint
 
 if TYPE_CHECKING:  # the run, of which workers need not know
-    from lipsync_ray.jobs.evaluate.inputs import EvaluateState
+    from lipsync_ray.jobs.evaluate.state import EvaluateState
 
 SIDE = 224  # pixels: of a picture; pytorch-fid scales it to 299
 PICTURES_PER_ROW = 1500

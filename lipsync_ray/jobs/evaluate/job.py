@@ -40,19 +40,12 @@ from lipsync_ray.jobs.evaluate.fid import (
     fid_rows,
     units_of,
 )
-from lipsync_ray.jobs.evaluate.inputs import (
-    EVALUATE,
-    EvaluateRun,
-    EvaluateState,
-    prepare,
-    read_files,
-    tables_wanted,
-    tracks_order,
-)
+from lipsync_ray.jobs.evaluate.inputs import prepare, read_files, tables_wanted, tracks_order
 from lipsync_ray.jobs.evaluate.plan import ScoreRow, score_rows, windows_of_tracks
 from lipsync_ray.jobs.evaluate.previews import Previews
 from lipsync_ray.jobs.evaluate.scores import Score
 from lipsync_ray.jobs.evaluate.stages import CropAndCompare, Embed
+from lipsync_ray.jobs.evaluate.state import EVALUATE, EvaluateRun, EvaluateState
 from lipsync_ray.jobs.evaluate.summary import csv_text, flat_rows, groups, markdown, parquet, score_row
 from lipsync_ray.models import inception, scorers, weights
 from lipsync_ray.settings import SEGMENT_S, EvaluateSettings, Workers

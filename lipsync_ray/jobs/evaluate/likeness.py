@@ -19,7 +19,7 @@ from lipsync_ray.media.timeline import Loop, source_frames
 from lipsync_ray.metrics.image import alike
 
 if TYPE_CHECKING:  # the run, of which workers need not know
-    from lipsync_ray.jobs.evaluate.inputs import EvaluateRun, EvaluateState
+    from lipsync_ray.jobs.evaluate.state import EvaluateRun, EvaluateState
 
 FRAMES = 5  # that are compared, spread over the video
 # In no frame of two scenes does this part of the picture agree. Measured on real videos, in the frame where most does: 0.11 at most

@@ -20,7 +20,7 @@ from lipsync_ray.jobs.evaluate.scores import Score
 from lipsync_ray.media.probe import VideoInfo
 
 if TYPE_CHECKING:
-    from lipsync_ray.jobs.evaluate.inputs import EvaluateRun
+    from lipsync_ray.jobs.evaluate.state import EvaluateRun
 
 FOLDER = "media"
 _SEED = 0

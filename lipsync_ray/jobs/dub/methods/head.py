@@ -26,7 +26,7 @@ from lipsync_ray.io.results import Drawn
 from lipsync_ray.jobs.dub.lead_tables import LeadPass
 from lipsync_ray.jobs.dub.methods.head_steps import FOLDER, HeadLatents, portrait_frame, shown_head
 from lipsync_ray.jobs.dub.methods.method import Method, Networks, Prepared, Sized, Where
-from lipsync_ray.jobs.dub.plan import Segment
+from lipsync_ray.jobs.dub.segment import Segment
 from lipsync_ray.media.frame_cache import FrameCache
 from lipsync_ray.media.picture import Box, YuvFrame
 from lipsync_ray.media.probe import VideoInfo
@@ -35,7 +35,7 @@ from lipsync_ray.restoration.compose import DrawnSegment
 from lipsync_ray.settings import DubSettings, HeadSettings, Precision
 
 if TYPE_CHECKING:  # torch, and the run: workers need not know them
-    from lipsync_ray.jobs.dub.inputs import DubRun
+    from lipsync_ray.jobs.dub.state import MethodRun
     from lipsync_ray.models.lip_sync import GeneratorSpec, Sampling
     from lipsync_ray.models.weights import Checkpoint
 
@@ -204,7 +204,9 @@ class Head(Method):
         file = f"{self.latents_name(video, audio, frames, source.rate)}.latents"
         return Prepared(self.source_stage, FOLDER, file, frames * (self.how.steps or 0), alone=True)
 
-    def lead(self, run: DubRun, videos: Mapping[str, VideoInfo], layout: Layout, after: tuple[Node, ...]) -> LeadPass:
+    def lead(
+        self, run: MethodRun, videos: Mapping[str, VideoInfo], layout: Layout, after: tuple[Node, ...]
+    ) -> LeadPass:
         from lipsync_ray.jobs.dub.methods.head_pass import Heads  # torch, which its workers load as they need it
 
         return Heads(run, layout, after, self)

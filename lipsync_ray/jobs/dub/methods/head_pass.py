@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from lipsync_ray.engine.graph import Node
 from lipsync_ray.engine.progress import time_left
@@ -16,13 +17,27 @@ from lipsync_ray.engine.video_pass import Parts, VideoPass, VideoState, once
 from lipsync_ray.inputs.audio_features import Speech
 from lipsync_ray.io import storage
 from lipsync_ray.jobs.dub.methods.head_steps import FOLDER, Animate, HeadLatents, HeadPlan, Stepped, StepRow, shown_head
-from lipsync_ray.jobs.dub.plan import output_frames
+from lipsync_ray.jobs.dub.segment import output_frames
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.models.context_windows import CONTEXT, count_windows
 
 if TYPE_CHECKING:  # the run, of which methods need not know
-    from lipsync_ray.jobs.dub.inputs import DubRun, DubState
-    from lipsync_ray.jobs.dub.methods.head import Head
+    from lipsync_ray.jobs.dub.state import DubState, MethodRun
+    from lipsync_ray.models.lip_sync import GeneratorSpec, Sampling
+    from lipsync_ray.models.weights import Checkpoint
+    from lipsync_ray.settings import HeadSettings, Precision
+
+
+class SampledMethod(Protocol):
+    """What the pass asks a method whose heads are sampled."""
+
+    @property
+    def how(self) -> HeadSettings: ...
+    @property
+    def sampling(self) -> Sampling: ...
+    @property
+    def loading(self) -> tuple[GeneratorSpec, Checkpoint, str, Precision, int | None]: ...
+    def latents_name(self, video: str, audio: str, frames: int, rate: Fraction) -> str: ...
 
 
 @dataclass
@@ -54,7 +69,7 @@ class HeadState(VideoState):
 class Heads:
     """Latents of a run's heads: which are there, and the pass that makes the others; as :class:`LeadTables` are used."""
 
-    def __init__(self, run: DubRun, layout: Layout, after: tuple[Node, ...], method: Head) -> None:
+    def __init__(self, run: MethodRun, layout: Layout, after: tuple[Node, ...], method: SampledMethod) -> None:
         self.run, self._method = run, method
         self._folder = run.url(*FOLDER)
         there = storage.list_tree(self._folder)

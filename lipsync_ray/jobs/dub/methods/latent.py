@@ -27,7 +27,7 @@ from lipsync_ray.jobs.dub.methods import encodings
 from lipsync_ray.jobs.dub.methods.encodings import Encoding, EncodingTable, encoding_pass
 from lipsync_ray.jobs.dub.methods.method import Method, Networks, Prepared, Sized
 from lipsync_ray.jobs.dub.methods.paste import Crops
-from lipsync_ray.jobs.dub.plan import Segment
+from lipsync_ray.jobs.dub.segment import Segment
 from lipsync_ray.jobs.dub.stages import Generating, heard_by
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.models import musetalk_files, weights
@@ -35,7 +35,7 @@ from lipsync_ray.models.weights import Checkpoint
 from lipsync_ray.settings import DubSettings
 
 if TYPE_CHECKING:  # torch, and the run: workers need not know them
-    from lipsync_ray.jobs.dub.inputs import DubRun, DubState
+    from lipsync_ray.jobs.dub.state import DubState, MethodRun
     from lipsync_ray.models.lip_sync import GeneratorSpec, Latents
 
 FOLDER = ("faces", "encodings")
@@ -68,10 +68,10 @@ class EncodedFaces(LeadTables[EncodingTable]):
     """Encodings: of a model that is not shown pictures, but what another network makes of them."""
 
     def __init__(
-        self, run: DubRun, videos: Mapping[str, VideoInfo], pool: Pool, after: tuple[Node, ...], method: Latent
+        self, run: MethodRun, videos: Mapping[str, VideoInfo], pool: Pool, after: tuple[Node, ...], method: Latent
     ) -> None:
         self._method = method
-        super().__init__(run, videos, pool, run.url(*FOLDER), after)
+        super().__init__(run, videos, pool, run.url(*FOLDER), after, method.box)
 
     def name(self, key: str) -> str:
         return self._method.table_name(key)
@@ -162,7 +162,9 @@ class Latent(Method):
     def prepared(self, video: str, audio: str, frames: int, source: Sized) -> Prepared:
         return Prepared(self.source_stage, FOLDER, self.table_name(video), source.frames)
 
-    def lead(self, run: DubRun, videos: Mapping[str, VideoInfo], layout: Layout, after: tuple[Node, ...]) -> LeadPass:
+    def lead(
+        self, run: MethodRun, videos: Mapping[str, VideoInfo], layout: Layout, after: tuple[Node, ...]
+    ) -> LeadPass:
         return EncodedFaces(run, videos, layout.model, after, self)
 
     def draw_stages(self, layout: Layout) -> list[StageSpec]:

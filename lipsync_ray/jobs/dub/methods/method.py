@@ -19,7 +19,7 @@ from lipsync_ray.inputs import mesh_tables
 from lipsync_ray.io.results import Drawn
 from lipsync_ray.jobs.dub.drawn import drawn_faces
 from lipsync_ray.jobs.dub.lead_tables import MESH_FOLDER, LeadPass, Meshes, mesh_name
-from lipsync_ray.jobs.dub.plan import Segment
+from lipsync_ray.jobs.dub.segment import Segment
 from lipsync_ray.jobs.dub.stages import Restore
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.models import weights
@@ -29,7 +29,7 @@ from lipsync_ray.restoration.compose import Compose
 from lipsync_ray.settings import DubSettings, Precision
 
 if TYPE_CHECKING:  # torch, and the run: workers need not know them
-    from lipsync_ray.jobs.dub.inputs import DubRun
+    from lipsync_ray.jobs.dub.state import MethodRun
     from lipsync_ray.models.lip_sync import GeneratorSpec
     from lipsync_ray.restoration.weights import Restoration
 
@@ -227,9 +227,11 @@ class Method(ABC):
         """
         return Prepared(self.source_stage, MESH_FOLDER, mesh_name(video, self.settings.face), source.frames)
 
-    def lead(self, run: DubRun, videos: Mapping[str, VideoInfo], layout: Layout, after: tuple[Node, ...]) -> LeadPass:
+    def lead(
+        self, run: MethodRun, videos: Mapping[str, VideoInfo], layout: Layout, after: tuple[Node, ...]
+    ) -> LeadPass:
         """The pass between faces and segments; it gives every dub its ``method_input``, and lets it begin."""
-        return Meshes(run, videos, layout.model, after, self.marked, self.unmarked)
+        return Meshes(run, videos, layout.model, after, self.box, self.marked, self.unmarked)
 
     @abstractmethod
     def draw_stages(self, layout: Layout) -> list[StageSpec]:

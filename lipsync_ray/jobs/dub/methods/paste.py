@@ -19,7 +19,7 @@ from lipsync_ray.faces.parsed import paste_parsed
 from lipsync_ray.inputs.face_tables import one_thread
 from lipsync_ray.jobs.dub.methods.method import Method
 from lipsync_ray.jobs.dub.methods.warp import closing
-from lipsync_ray.jobs.dub.plan import Segment
+from lipsync_ray.jobs.dub.segment import Segment
 from lipsync_ray.jobs.dub.stages import DrawnFaces, Generating, drawable, heard_by, pauses_in, source_pictures
 from lipsync_ray.media import mel
 from lipsync_ray.media.frame_cache import shared_frame_cache

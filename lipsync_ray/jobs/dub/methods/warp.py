@@ -20,7 +20,7 @@ from lipsync_ray.faces.warp import LipWarp
 from lipsync_ray.inputs.mesh_tables import MeshTable
 from lipsync_ray.jobs.dub.drawn import Boxes, drawn_faces
 from lipsync_ray.jobs.dub.methods.method import Method, Where
-from lipsync_ray.jobs.dub.plan import Segment
+from lipsync_ray.jobs.dub.segment import Segment
 from lipsync_ray.jobs.dub.stages import DrawnFaces, Generating, drawable, heard_by, pauses_in
 from lipsync_ray.media import decode
 from lipsync_ray.media.picture import YuvFrame

@@ -1,0 +1,88 @@
+"""A dub under way, and what a method may use of the run that makes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from lipsync_ray.engine.context import RunContext
+from lipsync_ray.engine.stages import Failure
+from lipsync_ray.engine.video_pass import VideoState
+from lipsync_ray.inputs.audio_features import Speech
+from lipsync_ray.inputs.speakers import SpeakerTracks
+from lipsync_ray.io.manifest import Dub
+from lipsync_ray.io.results import Result
+from lipsync_ray.media.probe import VideoInfo
+from lipsync_ray.provenance.frame_marks import PlacedLabel
+from lipsync_ray.settings import DubSettings
+
+
+@dataclass
+class DubState(VideoState):
+    """A dub under way. Fields are filled in as the run gets to know them.
+
+    Attributes
+    ----------
+    row : of the manifest
+    video_key, audio_key : of the distinct files it is made of
+    content, audio_content : identities of the files, compared whenever they are opened
+    own_sound : whether they are one file
+    info, speech, speaker, table, method_input : what was found in them, or made of them
+    frames : of the output
+    sight : where it is said in which source frames the mouth is visible
+    faceless, hidden : output frames that pass through: without a face, with something before its mouth
+    restored : frames whose face was restored, of segments made in this run
+    gpu_mb : most memory that a process which drew them had of its GPU
+    begun_before : its head was sampled, wholly or in part, by an earlier run: what it cost is not known
+    label : what is written over its frames
+    warnings : what a person should know of it
+    """
+
+    row: Dub
+    video_key: str = ""
+    audio_key: str = ""
+    content: str = ""
+    audio_content: str = ""
+    own_sound: bool = False
+    info: VideoInfo | None = None
+    speech: Speech | None = None
+    speaker: SpeakerTracks | None = None
+    table: str = ""
+    method_input: Any = None
+    frames: int = 0
+    sight: str = ""
+    faceless: int = 0
+    hidden: int = 0
+    restored: int = 0
+    gpu_mb: int | None = None
+    begun_before: bool = False
+    label: PlacedLabel | None = None
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def id(self) -> str:
+        return self.row.id
+
+    def warn(self, *sentences: str) -> None:
+        """Note what a person should know, once."""
+        self.warnings += [sentence for sentence in sentences if sentence not in self.warnings]
+
+
+class MethodRun(Protocol):
+    """What a method may use of a run of dubs."""
+
+    settings: DubSettings
+    context: RunContext
+    active: dict[str, DubState]
+
+    def url(self, *names: str) -> str:
+        """A path in the run's folder."""
+
+    def row_of(self, video: DubState, status: Any, **values: Any) -> Result:
+        """The row of a dub that has ended."""
+
+    def end(self, row: Result) -> None:
+        """Record a row that has ended."""
+
+    def fail(self, video: DubState, failure: Failure) -> None:
+        """End a dub with a reason."""

@@ -1,0 +1,128 @@
+"""An evaluation under way, and its videos."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console
+
+from lipsync_ray.engine.job import JobRun, JobSpec
+from lipsync_ray.engine.runners import Runner
+from lipsync_ray.engine.stages import Failure
+from lipsync_ray.engine.video_pass import VideoState
+from lipsync_ray.inputs.audio_features import Speech
+from lipsync_ray.jobs.evaluate.evaluation_input import EvaluationInput, consents
+from lipsync_ray.jobs.evaluate.face_tracks import TrackIndex
+from lipsync_ray.jobs.evaluate.judged import NO_SOUNDS, Sounds
+from lipsync_ray.jobs.evaluate.scores import SCORES, Score
+from lipsync_ray.media.probe import VideoInfo
+from lipsync_ray.models.scorers import SCORERS
+from lipsync_ray.models.weights import Checkpoint
+from lipsync_ray.settings import EvaluateSettings, Workers
+
+EVALUATE = JobSpec("evaluate", SCORES, done="scored", packages=("pytorch-fid",))
+
+
+@dataclass
+class EvaluateState(VideoState):
+    """A video under way. Fields are filled in as the evaluation gets to know them.
+
+    Attributes
+    ----------
+    item : what is scored
+    video_key, reference_key : of the distinct files; the latter empty where there is no reference
+    content, reference_content : identities of the files, compared whenever they are opened
+    info, reference, speech : what was found in them
+    source : the reference of a head that was drawn anew, with which no frame is compared
+    silent : why it has no usable sound
+    reference_error : why it is not compared
+    table : its face table
+    tracks_url, tracks : where its faces are
+    windows : of each track
+    sounds : what the judges hear
+    """
+
+    item: EvaluationInput
+    video_key: str = ""
+    reference_key: str = ""
+    content: str = ""
+    reference_content: str = ""
+    info: VideoInfo | None = None
+    reference: VideoInfo | None = None
+    source: VideoInfo | None = None
+    speech: Speech | None = None
+    silent: str = ""
+    reference_error: str | None = None
+    table: str | None = None
+    tracks_url: str = ""
+    tracks: TrackIndex | None = None
+    windows: tuple[int, ...] = ()
+    sounds: Sounds = NO_SOUNDS
+
+    @property
+    def id(self) -> str:
+        return self.item.id
+
+
+class EvaluateRun(JobRun[EvaluateState, Score]):
+    """One run of the evaluation job.
+
+    Attributes
+    ----------
+    items, settings : what was asked for
+    scorer, checkpoint : whose numbers, and its weights
+    fid_weights : Inception's; None where FID is left out
+    known : id → every video that could be looked at, also those an earlier run scored: FID is over all of them
+    """
+
+    def __init__(
+        self,
+        items: list[EvaluationInput],
+        settings: EvaluateSettings,
+        workers: Workers,
+        out: str,
+        console: Console,
+        runner: Runner,
+        checkpoint: Checkpoint,
+        fid_weights: Checkpoint | None,
+    ) -> None:
+        super().__init__(EVALUATE, [s.id for s in items], settings.record(), workers, out, console, runner)
+        self.items, self.settings = items, settings
+        self.scorer = SCORERS[settings.scorer]
+        self.checkpoint, self.fid_weights = checkpoint, fid_weights
+        self.known: dict[str, EvaluateState] = {}
+
+    def more(self) -> Mapping[str, Any]:
+        fid = self.fid_weights and self.fid_weights.record()
+        return {"scorer_weights": self.checkpoint.record(), "fid_weights": fid, "consent": consents(self.items)}
+
+    def row_of(self, video: EvaluateState, status: Any, **values: Any) -> Score:
+        item, info = video.item, video.info
+        return Score(
+            item.id,
+            item.video,
+            item.reference,
+            item.language,
+            item.model,
+            status,
+            scorer=self.settings.scorer,
+            protocol=self.settings.protocol,
+            reference_error=video.reference_error,
+            frames=info.frames if info else None,
+            rate=str(info.rate) if info else None,
+            width=info.width if info else None,
+            height=info.height if info else None,
+            duration_s=float(info.duration_s) if info else None,
+            seconds=round(video.seconds, 3),
+            attempts=video.attempts,
+            fingerprint=video.fingerprint,
+            drawn_per_s=item.drawn_per_s,
+            gpu_mb=item.gpu_mb,
+            **values,
+        )
+
+    def fail(self, video: EvaluateState, failure: Failure) -> None:
+        super().fail(video, failure)
+        self.known.pop(video.id, None)
