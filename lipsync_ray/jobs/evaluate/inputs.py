@@ -1,4 +1,4 @@
-"""What an evaluation knows of its videos: identified, what is scored dropped, files looked at."""
+"""Prepares an evaluation: identifies videos, drops scored ones, reads their files."""
 
 from __future__ import annotations
 
@@ -33,28 +33,28 @@ from lipsync_ray.models.scorers import SCORERS
 from lipsync_ray.models.weights import Checkpoint
 from lipsync_ray.settings import EvaluateSettings, Workers
 
-SCORES_VERSION = 7  # raise when the same video and settings would get other numbers
-DRAWN_ANEW = "a head drawn anew: none of its frames is one of the source's; FID alone compares their faces"
+SCORES_VERSION = 7  # raise when the same video and settings give other numbers
+DRAWN_ANEW = "a generated head: its frames do not correspond to the source's, so only FID compares them"
 EVALUATE = JobSpec("evaluate", SCORES, done="scored", packages=("pytorch-fid",))
 
 
 @dataclass
 class EvaluateState(VideoState):
-    """A video under way. Fields are filled in as the evaluation gets to know them.
+    """State of a video. Fields are filled in during the evaluation.
 
     Attributes
     ----------
-    item : what is scored
-    video_key, reference_key : of the distinct files; the latter empty where there is no reference
+    item : the input
+    video_key, reference_key : of the distinct files; the latter is empty without a reference
     content, reference_content : identities of the files, compared whenever they are opened
-    info, reference, speech : what was found in them
-    source : the reference of a head that was drawn anew, with which no frame is compared
+    info, reference, speech : probe results of video, reference and sound
+    source : reference of a generated head, whose frames are not compared
     silent : why it has no usable sound
     reference_error : why it is not compared
-    table : its face table
-    tracks_url, tracks : where its faces are
-    windows : of each track
-    sounds : what the judges hear
+    table : URL of its face table
+    tracks_url, tracks : its face tracks
+    windows : number per track
+    sounds : input of the judges
     """
 
     item: EvaluationInput
@@ -84,10 +84,10 @@ class EvaluateRun(JobRun[EvaluateState, Score]):
 
     Attributes
     ----------
-    items, settings : what was asked for
-    scorer, checkpoint : whose numbers, and its weights
-    fid_weights : Inception's; None where FID is left out
-    known : id → every video that could be looked at, also those an earlier run scored: FID is over all of them
+    items, settings : of the evaluation
+    scorer, checkpoint : the scorer, and its weights
+    fid_weights : Inception's; None without FID
+    known : id → every readable video, also those an earlier run scored, for FID
     """
 
     def __init__(
@@ -142,7 +142,7 @@ class EvaluateRun(JobRun[EvaluateState, Score]):
 
 
 def read_files(run: EvaluateRun) -> None:
-    """Look at the files of all videos: also of those that are scored, over which FID is."""
+    """Read the files of all videos, also of scored ones, which FID includes."""
     _probe_videos(run)
     leave_other_scenes(run)
     _extract_features(run)
@@ -151,7 +151,7 @@ def read_files(run: EvaluateRun) -> None:
 
 
 def prepare(run: EvaluateRun) -> None:
-    """Identify every video, drop what is scored."""
+    """Identify every video; drop scored ones."""
     found = content_ids(url for s in run.items for url in (s.video, s.reference, s.face_table) if url)
     asked = {k: v for k, v in run.settings.record().items() if not k.startswith(("fid", "dims"))}
     asked["scorer_weights"] = run.checkpoint.sha256
@@ -238,13 +238,13 @@ def _extract_features(run: EvaluateRun) -> None:
             if isinstance(speech, Failure):
                 state.silent = speech.reason
             elif speech.silent:
-                state.silent = "its sound is silent: there is nothing to be in sync with"
+                state.silent = "its sound is silent: sync cannot be measured"
             else:
                 state.speech = speech
 
 
 def _expect_mouths(run: EvaluateRun) -> None:
-    """Let the judges hear every distinct sound, of videos and references, and give each video another one's."""
+    """Run the judges on every distinct sound, and assign each video another one's sound as a control."""
     folder, known = run.url(audio_features.FOLDER), run.known.values()
     wanted: dict[str, AudioSource] = {}
     for state in known:
@@ -269,11 +269,11 @@ def _expect_mouths(run: EvaluateRun) -> None:
 
 
 def tables_wanted(run: EvaluateRun) -> tuple[list[EvaluateState], dict[str, list[EvaluateState]]]:
-    """The videos whose table is at hand, or not needed, and, by key, those that need one of their own."""
+    """The videos whose face table exists, or is not needed; and, by key, those that need their own."""
     at_hand: list[EvaluateState] = []
     wanted: dict[str, list[EvaluateState]] = defaultdict(list)
     for state in run.known.values():
-        # A run's table is of the reference: of use only where the reference's frames can be told from the video's.
+        # A run's table is that of the reference: usable only if the reference's frames correspond to the video's.
         if run.settings.protocol == "lrs" or (state.table is not None and state.reference is not None):
             at_hand.append(state)
         else:
@@ -283,7 +283,7 @@ def tables_wanted(run: EvaluateRun) -> tuple[list[EvaluateState], dict[str, list
 
 
 def tracks_order(run: EvaluateRun, state: EvaluateState) -> FaceTracksOrder:
-    """The tracks to build of a video whose table is at hand."""
+    """The tracks to build for a video with a face table."""
     settings, item = run.settings, state.item
     assert state.info is not None
     return FaceTracksOrder(
