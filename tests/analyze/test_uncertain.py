@@ -29,7 +29,7 @@ SALAD = (
 
 def row_of(heard, languages=("ko",), **audio):
     row = FileRow("f", File("f", "a.wav", ("audio",), languages), "i", "p", "out", 2, 0, "base", None)
-    return build_row(Known(row, audio=replace(AUDIO, **audio), heard=heard), None)
+    return build_row(Known(row, audio=replace(AUDIO, **audio), speech=heard), None)
 
 
 @pytest.fixture

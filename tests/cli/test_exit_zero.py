@@ -84,7 +84,7 @@ def test_the_other_jobs_end_by_the_same_rule(job, tmp_path, demo_inputs, monkeyp
     ended = []
     for module in (analyze, evaluate, train):
         monkeypatch.setattr(module, "end", lambda complete, rows, exit_zero: ended.append((complete, exit_zero)))
-        monkeypatch.setattr(module, "_show", lambda *arguments: None, raising=False)
+        monkeypatch.setattr(module, "_print", lambda *arguments: None, raising=False)
     found = SimpleNamespace(
         complete=False, analyses=[], scores=[], rows=[], measured={}, steps=[1], seconds=1.0, model="m", out="o"
     )

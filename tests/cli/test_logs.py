@@ -37,7 +37,7 @@ def told(*failures):
     where = io.StringIO()
     log = FailureLog(Console(file=where, width=200))
     for number, failure in enumerate(failures):
-        log.tell(f"row{number}", failure)
+        log.report(f"row{number}", failure)
     return where.getvalue()
 
 

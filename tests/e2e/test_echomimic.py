@@ -329,7 +329,7 @@ def test_a_head_is_scored_by_its_own_faces(models, inputs, corpus, tmp_path):
         scores = list(csv.DictReader(file))
     assert [score["status"] for score in scores] == ["scored", "scored"]
     for score in scores:
-        assert "drawn anew" in score["reference_error"]
+        assert "generated head" in score["reference_error"]
         assert not score["compared_frames"]
     (fid,) = json.loads((tmp_path / "scores" / "metrics" / "fid.json").read_text())
     # Sixty faces of each head; beside them the portrait's one, and every second of the video's own, at 25 a second.

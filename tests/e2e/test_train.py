@@ -72,7 +72,7 @@ def test_clips_become_a_model_that_dubs(clips, demo_inputs, tmp_path, capsys):
     before = {name: (out / "clips" / name).stat().st_mtime_ns for name in storage.list_names(str(out / "clips"))}
     first = (out / "model.safetensors").read_bytes()
     assert lipsync_ray(*command) == 1
-    assert "9 of 10 clips were looked at before" in capsys.readouterr().out
+    assert "9 of 10 clips were processed before" in capsys.readouterr().out
     assert {name: (out / "clips" / name).stat().st_mtime_ns for name in before} == before
     assert (out / "model.safetensors").read_bytes() == first
     # Another kind would put its model over this one.
@@ -140,7 +140,7 @@ def test_a_generator_is_trained_on_and_dubs(clips, demo_inputs, tmp_path):
     assert before.keys() == after.keys()
     assert any(not torch.equal(before[name], after[name]) for name in before if name.startswith("face_decoder"))
     card = (out / "MODEL_CARD.md").read_text()
-    assert "cosine of the expert" in card
+    assert "cosine of its training expert" in card
     assert "It started from `mini`, whose licence holds on" in card
     options = ("--model", out / "model.safetensors", "--length", "video")
     assert (
@@ -166,7 +166,7 @@ def test_two_processes_train_into_a_bucket(clips, cluster, s3_server):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("generator", "--init", "warp"), "draws no faces"),
+        (("generator", "--init", "warp"), "does not draw faces"),
         (("generator", "--init", "nosuch"), "--init nosuch: expected mini, wav2lip, wav2lip_gan, or a file"),
         (("generator", "--init", "musetalk"), "--init musetalk: expected mini, wav2lip, wav2lip_gan, or a file"),
         (("generator", "--init", "mini-sync"), "--init mini-sync: "),

@@ -38,7 +38,7 @@ def test_the_second_dub_reads_what_the_first_one_saw(tmp_path):
     assert (first.seen, second.seen, alone.seen) == (3, 0, 3)
     for one in (again, plain):
         assert np.array_equal(seen.opening, one.opening, equal_nan=True)
-        assert np.array_equal(seen.seen, one.seen, equal_nan=True)
+        assert np.array_equal(seen.embedded, one.embedded, equal_nan=True)
 
 
 def test_other_pixels_or_another_stretch_are_looked_at_anew(tmp_path):

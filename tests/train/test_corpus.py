@@ -69,7 +69,7 @@ def test_holes_hold_what_was_before():
 @pytest.mark.parametrize(
     ("people", "part", "named", "said"),
     [
-        ("a" * 10, 0.1, True, "says the column person"),
+        ("a" * 10, 0.1, True, "by the column person"),
         ("a" * 10, 0.1, False, "seem to show one person"),
         ("aabbccddee", 0.1, True, "--held-out 0.1: nobody can be held out. Of 10 clips of 5 people"),
         ("aabbccddee", 0.1, False, "expected --held-out 0.2,"),

@@ -17,10 +17,10 @@ def shown(monkeypatch):
 
 def test_every_network_tells_the_time_left(shown):
     with Watch(shown, "pose 0", 10, None) as watch:
-        watch.tell(StepsDone(2, 5.0, 2))
-        watch.tell(StepsDone(3, 5.5, 2))
-        watch.tell(CurvePoint(4, 1.5, {"r": 0.25, "r_other": None}, 9.0))
-        watch.tell(StepsDone(10, 9.0, 10))
+        watch.report(StepsDone(2, 5.0, 2))
+        watch.report(StepsDone(3, 5.5, 2))
+        watch.report(CurvePoint(4, 1.5, {"r": 0.25, "r_other": None}, 9.0))
+        watch.report(StepsDone(10, 9.0, 10))
     first, second, point, last = shown.file.getvalue().splitlines()
     assert first == "pose 0: steps 2/10"
     assert second.startswith("pose 0: steps 3/10, ")
@@ -34,14 +34,14 @@ def test_every_network_tells_the_time_left(shown):
 
 def test_the_clock_may_end_it_first(shown):
     with Watch(shown, "judge 0", 100_000, 2) as watch:
-        watch.tell(StepsDone(0, 0.0, 0))
+        watch.report(StepsDone(0, 0.0, 0))
     assert "judge 0: steps 0/100000, 2:00 left" in shown.file.getvalue()
 
 
 def test_what_a_stopped_one_keeps_is_said(shown):
     watch = Watch(shown, "pose 0", 10, None)
-    watch.tell(StepsDone(0, 0.0, 0))
-    watch.tell(StepsDone(7, 1.0, 7))
+    watch.report(StepsDone(0, 0.0, 0))
+    watch.report(StepsDone(7, 1.0, 7))
     watch.__exit__(KeyboardInterrupt, None, None)
     assert "pose 0: ended at step 7 of 10; 7 are kept" in shown.file.getvalue()
 

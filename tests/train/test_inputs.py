@@ -63,7 +63,7 @@ def test_a_person_column_counts_where_the_clips_were_looked_at_before(run_of):
     for people in (list("aabbccdd"), list("abababab"), [None] * 8):
         run = run_of(people)
         rows = extract_features(run)
-        assert "8 of 8 clips were looked at before" in run.context.console.file.getvalue()
+        assert "8 of 8 clips were processed before" in run.context.console.file.getvalue()
         assert [row.person for row in rows] == people
         assert rows[0].warnings == ("two of them",)
 
@@ -102,7 +102,7 @@ def test_two_people_in_a_clip_are_said():
     assert _warnings(np.array([here, here, here]), 1) == []
     assert _warnings(np.array([here]), 1) == []
     assert "3 faces in a frame" in _warnings(np.array([here]), 3)[0]
-    assert "another place" in _warnings(np.array([here, here, there]), 1)[0]
+    assert "changes its position" in _warnings(np.array([here, here, there]), 1)[0]
 
 
 @pytest.mark.parametrize(

@@ -126,7 +126,7 @@ def test_stopped_it_keeps_every_step_and_follows_the_same_curve(kind, during, co
     else:
         monkeypatch.setattr(first._task, "figures", interrupted(first._task.figures, 1))
     with pytest.raises(KeyboardInterrupt):
-        list(first.run(told=told.append))
+        list(first.run(on_progress=told.append))
     again = started(url=str(tmp_path / "parts.pt"))
     assert again.step == told[-1].kept == (1 if during == "a step" else 2)
     list(again.run())

@@ -1,1 +1,1 @@
-"""The analysis job: what every video and audio file is, says and shows, and whether it is worth a dub."""
+"""The analysis job: details, speech and faces of every file, and whether it is suitable for a dub."""

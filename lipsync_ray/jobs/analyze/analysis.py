@@ -1,4 +1,4 @@
-"""The rows of analysis.parquet: what was found in one file."""
+"""The rows of analysis.parquet: results per file."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from lipsync_ray.io.records import ARROW, Records, read_table, row_from
 from lipsync_ray.models.spoken import Phrase
 
 FILE = "analysis.parquet"
-IMPOSSIBLE = "impossible"  # how such a verdict begins
-UNKNOWN = "unknown"  # of a language that the text does not tell
+IMPOSSIBLE = "impossible"  # prefix of such a verdict
+UNKNOWN = "unknown"  # language that the text does not determine
 Status = Literal["done", "failed"]
 
 
@@ -27,19 +27,19 @@ class Guess:
 
 @dataclass(frozen=True)
 class FoundFace:
-    """A face in one of the frames that were looked at.
+    """A face in a sampled frame.
 
     Attributes
     ----------
-    frame, time_s : where it is
+    frame, time_s : frame number and time
     number : in its frame, best first
     probability : that it is a face, 0–1
     box : x0, y0, x1, y1 in pixels
     landmarks : x, y of left eye, right eye, nose, left and right mouth corner, in pixels
     height_px : of the box
-    turn_deg : by how much it is turned away from the camera, left or right; a rough guess from its landmarks
+    turn_deg : rotation away from the camera, left or right; a rough estimate from its landmarks
     picture : its file, relative to the analysis's folder
-    clip : WAV of the second of sound around the frame, relative likewise; None where the file has no sound there
+    clip : WAV of the second of sound around the frame, relative likewise; None if the file has no sound there
     """
 
     frame: int
@@ -69,37 +69,37 @@ _AUDIO = pa.struct(
 
 @dataclass(frozen=True)
 class Analysis:
-    """What was found in one file.
+    """Results for one file.
 
     Attributes
     ----------
     id, url, roles, dubs : see :class:`~lipsync_ray.jobs.analyze.files.File`
-    identity : changes with the file's content; empty where it could not be reached
-    status : "done", or "failed" where the file could not be looked at
+    identity : of the file's content; empty if it could not be reached
+    status : "done", or "failed" if the file is unreadable
     stage, error : of a failure
-    verdict : "good", "poor: reasons", "impossible: reasons": what it is worth for a dub, in its roles
-    video_verdict, audio_verdict : the same, as the picture and as the sound of a dub; None where that was not looked at
-    warnings : what a person should know, one sentence each
-    expected_languages : that the table says
-    video, audio : its details; None where it has none (:mod:`lipsync_ray.media.details` names the fields and units;
+    verdict : "good", "poor: reasons", "impossible: reasons": suitability for a dub, in its roles
+    video_verdict, audio_verdict : the same, as the picture and as the sound of a dub; None if not analysed
+    warnings : one sentence each
+    expected_languages : from the table
+    video, audio : its details; None if it has none (:mod:`lipsync_ray.media.details` names the fields and units;
         fractions are texts)
     audio_error : why there are no details of its sound
-    whisper : the model that listened
-    speech_s : seconds of its sound in which somebody speaks, by Silero's voice detector; None where nothing listened
-    text, segments : what is said, uncertain words too; empty where nobody speaks
-    text_uncertain : how much of the text is not to be believed, 0–1; its segments say why
-    text_error : why that is not known
-    whisper_language, whisper_probability : by Whisper; None where nothing is said
-    whisper_others : languages that it hears in other places
+    whisper : name of the transcribing model
+    speech_s : seconds of speech, by Silero's voice detector; None without transcription
+    text, segments : transcript, including uncertain words; empty without speech
+    text_uncertain : uncertain part of the text, 0–1; its segments give reasons
+    text_error : why there is no transcript
+    whisper_language, whisper_probability : by Whisper; None without speech
+    whisper_others : other languages detected in parts of the sound
     translation, translation_segments, translation_uncertain : in English
     translation_error : why there is none
-    language, languages : by langdetect, on what is certain of the text; "unknown" where it cannot judge
-    looked_frames : numbers of the frames that were looked at
-    face_share : of those frames that show a face, 0–1
+    language, languages : by langdetect, from the certain part of the text; "unknown" if undetermined
+    looked_frames : numbers of the sampled frames
+    face_share : share of those frames with a face, 0–1
     people : most faces in one frame
     face_height_px : median over frames of the largest face's height
-    face_turn_deg : median over frames of how far it is turned away
-    faces : every one
+    face_turn_deg : median over frames of its rotation away from the camera
+    faces : all faces found
     thumbnail : a small picture, relative to the analysis's folder
     seconds, attempts : of work
     fingerprint : of the file and the settings
@@ -149,7 +149,7 @@ class Analysis:
 
     @property
     def wordless(self) -> str | None:
-        """What stands in the place of a language where somebody listened and nothing is said."""
+        """Replacement for the language if the sound was transcribed and has no words; else None."""
         if self.segments != ():
             return None
         return "no words" if self.speech_s else "no speech"
@@ -159,7 +159,7 @@ ANALYSES = Records(Analysis, FILE)
 
 
 def read_analyses(url: str) -> list[Analysis]:
-    """The rows of an analysis.parquet, also of one that a version wrote which knew fewer columns.
+    """Read an analysis.parquet, also one of an older version with fewer columns.
 
     Raises
     ------

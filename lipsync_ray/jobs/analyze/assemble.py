@@ -1,4 +1,4 @@
-"""What is said of a file in the end: its row, its verdict, and the text that a person reads."""
+"""Results of a file: its row, its verdict, and its text report."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ REPORT = "report.txt"
 
 
 def build_row(known: Known, samples: FrameSamples | None) -> Analysis:
-    """The row of a file that could be looked at."""
+    """The row of a readable file."""
     row, speech = known.row, known.speech
     file = row.file
     detected, guesses = _read(speech)
     faces_found = face_statistics(samples.faces, len(samples.frames), samples.turned) if samples else None
-    # A file that was named itself is judged as what it is: as a picture where it has one, else as sound.
+    # A file without a table is judged as a video if it has a picture, else as audio.
     roles = file.roles or (("video",) if known.video is not None else ("audio",))
     video_opinion = of_video(known.video, faces_found) if "video" in (file.roles or ("video",)) else None
     sound = of_audio(known.audio, known.audio_error, spoken=speech is not None and speech.speech_s > 0)
@@ -34,7 +34,7 @@ def build_row(known: Known, samples: FrameSamples | None) -> Analysis:
     opinion = video_opinion if video_opinion is not None and "video" in roles else Assessment()
     opinion += sound if "audio" in roles else Assessment(sound.warnings)
     translated = speech.english if speech else None
-    text_reason = f"{row.whisper} does not translate" if speech and translated is None else known.text_error
+    translation_error = f"{row.whisper} does not translate" if speech and translated is None else known.text_error
     return Analysis(
         **_file_fields(row),
         status="done",
@@ -57,7 +57,7 @@ def build_row(known: Known, samples: FrameSamples | None) -> Analysis:
         translation=_joined(translated) if translated is not None else None,
         translation_segments=translated,
         translation_uncertain=uncertain_share(translated) if translated is not None else None,
-        translation_error=text_reason,
+        translation_error=translation_error,
         language=detected,
         languages=guesses,
         looked_frames=samples.frames if samples else None,
@@ -71,7 +71,7 @@ def build_row(known: Known, samples: FrameSamples | None) -> Analysis:
 
 
 def unusable(row: FileRow, failure: Failure) -> Analysis:
-    """The row of a file that could not be looked at."""
+    """The row of an unreadable file."""
     return Analysis(
         **_file_fields(row),
         status="failed",
@@ -84,7 +84,7 @@ def unusable(row: FileRow, failure: Failure) -> Analysis:
 
 
 def _file_fields(row: FileRow) -> dict[str, Any]:
-    """What is known of a file before it is opened."""
+    """Fields known before a file is opened."""
     file = row.file
     return {
         "id": file.id,
@@ -98,7 +98,7 @@ def _file_fields(row: FileRow) -> dict[str, Any]:
 
 
 def _read(speech: Speech | None) -> tuple[str | None, tuple[Guess, ...] | None]:
-    """Language of what is certain of the text, and all that are likely; none where nothing is said."""
+    """Language of the certain text, and all likely ones; None without speech."""
     if speech is None or speech.language is None:
         return None, None
     return language.detect(_joined(phrase for phrase in speech.phrases if not phrase.uncertain))
@@ -109,7 +109,7 @@ def _joined(phrases: Iterable[Phrase]) -> str:
 
 
 def _plain(details: VideoDetails | AudioDetails | None) -> dict[str, Any] | None:
-    """A record's values for a table: fractions as texts, but durations as numbers; the address is the row's."""
+    """Details as table values: fractions as texts, durations as numbers; without the URL."""
     if details is None:
         return None
     values = asdict(details) | {"duration_s": float(details.duration_s)}
@@ -118,7 +118,7 @@ def _plain(details: VideoDetails | AudioDetails | None) -> dict[str, Any] | None
 
 
 def report_text(analysis: Analysis) -> str:
-    """report.txt: all that a person wants to read of a file."""
+    """Content of report.txt."""
     lines = [analysis.url, "=" * len(analysis.url), "", f"verdict: {analysis.verdict}"]
     lines += [f"warning: {warning}" for warning in analysis.warnings]
     if analysis.dubs:
@@ -134,7 +134,7 @@ def report_text(analysis: Analysis) -> str:
 
 
 def rows_markdown(analyses: Iterable[Analysis]) -> str:
-    """A table of what was found, one row a file."""
+    """A Markdown table with one row per file."""
     lines = ["| file | verdict | language | faces | warnings |", "|---|---|---|---|---|"]
     for a in analyses:
         faces = "" if a.face_share is None else f"{share(a.face_share)}, {number(a.face_height_px)} px"
@@ -155,21 +155,23 @@ def _video_lines(analysis: Analysis) -> list[str]:
     turned = f", stored turned by {video['rotation']}°" if video["rotation"] else ""
     turned += ", mirrored" if video.get("mirrored") else ""
     bit_rate = None if video["bit_rate"] is None else video["bit_rate"] / 1000
-    shown = [
+    rows = [
         f"{text_or_dash(video['codec'])} ({video['profile'] or 'no profile'}) in {text_or_dash(video['container'])}, "
         f"{text_or_dash(video['pixel_format'])}",
         f"{text_or_dash(video['width'])} × {text_or_dash(video['height'])} pixels{turned}",
-        f"{text_or_dash(video['rate'])} frames/s{varies}; {text_or_dash(video['frames'])} frames, {number(video['duration_s'], 3)} s",
+        f"{text_or_dash(video['rate'])} frames/s{varies}; {text_or_dash(video['frames'])} frames, "
+        f"{number(video['duration_s'], 3)} s",
         f"{number(bit_rate)} kbit/s, {text_or_dash(video['bytes'])} bytes",
     ]
     if analysis.face_share is not None and analysis.looked_frames is not None:
-        shown.append(f"a face in {share(analysis.face_share)} of {len(analysis.looked_frames)} frames looked at")
+        rows.append(f"a face in {share(analysis.face_share)} of {len(analysis.looked_frames)} frames looked at")
     if analysis.face_height_px is not None:
-        shown.append(
-            f"at most {text_or_dash(analysis.people)} at a time; the largest {number(analysis.face_height_px)} pixels tall, "
+        rows.append(
+            f"at most {text_or_dash(analysis.people)} at a time; the largest {number(analysis.face_height_px)} "
+            "pixels tall, "
             f"turned by about {number(analysis.face_turn_deg)}°"
         )
-    return shown
+    return rows
 
 
 def _audio_lines(analysis: Analysis) -> list[str]:
@@ -178,7 +180,8 @@ def _audio_lines(analysis: Analysis) -> list[str]:
         return [analysis.audio_error or "none"]
     loudness = "" if audio["loudness_lufs"] is None else f", loudness {number(audio['loudness_lufs'], 1)} LUFS"
     return [
-        f"{text_or_dash(audio['codec'])} in {text_or_dash(audio['container'])}, {text_or_dash(audio['sample_rate'])} Hz, "
+        f"{text_or_dash(audio['codec'])} in {text_or_dash(audio['container'])}, {text_or_dash(audio['sample_rate'])} "
+        "Hz, "
         f"{text_or_dash(audio['channels'])} channels, {number(audio['duration_s'], 3)} s",
         f"peak {number(audio['peak_dbfs'], 1)} dBFS, RMS {number(audio['rms_dbfs'], 1)} dBFS{loudness}, "
         f"{share(audio['silence'])} of it silence",
@@ -186,17 +189,18 @@ def _audio_lines(analysis: Analysis) -> list[str]:
 
 
 def _language_lines(analysis: Analysis) -> list[str]:
-    shown = [f"by the table: {', '.join(analysis.expected_languages)}"] if analysis.expected_languages else []
+    rows = [f"by the table: {', '.join(analysis.expected_languages)}"] if analysis.expected_languages else []
     if analysis.wordless:
-        shown.append(f"by ear: {analysis.wordless}")
+        rows.append(f"by ear: {analysis.wordless}")
     if analysis.whisper_language is not None:
-        shown.append(
-            f"by ear (Whisper {text_or_dash(analysis.whisper)}): {analysis.whisper_language}, {share(analysis.whisper_probability)}"
+        rows.append(
+            f"by ear (Whisper {text_or_dash(analysis.whisper)}): {analysis.whisper_language}, "
+            f"{share(analysis.whisper_probability)}"
         )
     if analysis.language is not None:
         rest = ", ".join(f"{guess.language} {share(guess.probability)}" for guess in analysis.languages or ())
-        shown.append(f"by the text (langdetect): {analysis.language}" + (f" ({rest})" if rest else ""))
-    return shown or [analysis.text_error or "not known"]
+        rows.append(f"by the text (langdetect): {analysis.language}" + (f" ({rest})" if rest else ""))
+    return rows or [analysis.text_error or "not known"]
 
 
 def _phrase_lines(phrases: Iterable[Phrase] | None, error: str | None) -> list[str]:
@@ -210,8 +214,8 @@ def _phrase_lines(phrases: Iterable[Phrase] | None, error: str | None) -> list[s
 
 def _face_lines(analysis: Analysis) -> list[str]:
     return [
-        f"{face.picture}  at {number(face.time_s, 3)} s, {number(face.height_px)} pixels tall, {share(face.probability)}"
-        + (f"; sound: {face.clip}" if face.clip else "")
+        f"{face.picture}  at {number(face.time_s, 3)} s, {number(face.height_px)} pixels tall, "
+        f"{share(face.probability)}" + (f"; sound: {face.clip}" if face.clip else "")
         for face in analysis.faces or ()
     ] or ["none"]
 

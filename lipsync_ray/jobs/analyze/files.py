@@ -1,4 +1,4 @@
-"""What is analysed: the distinct files of a table of dubs, or files and patterns."""
+"""Inputs of an analysis: the distinct files of a table of dubs, or files and patterns."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from lipsync_ray.io import storage, user_tables
 from lipsync_ray.io.manifest import read_manifest
 from lipsync_ray.io.names import Source, unique_ids
 
-# What an analysis keeps in its folder beside one folder a file.
+# Names in an analysis's folder besides one folder per file.
 OWN_NAMES = {"outcomes", "attempts", "run.json", "running.json", "index.html", "warnings.csv", "analysis.parquet"}
 Role = Literal["video", "audio"]
 
 
 @dataclass(frozen=True)
 class File:
-    """One file to look at.
+    """A file to analyse.
 
     Attributes
     ----------
     id : names its folder and its row
     url : path or fsspec URL
-    roles : what the table uses it as, in alphabetical order; empty for a file that was named itself
-    languages : that the table says its speech is in
+    roles : its uses in the table, in alphabetical order; empty without a table
+    languages : of its speech, from the table
     dubs : ids of the table's rows that use it
     """
 
@@ -40,11 +40,11 @@ class File:
 
 
 def read_files(sources: Sequence[str]) -> list[File]:
-    """The files of one table of dubs (CSV, JSON lines, Parquet), or those that are named, ``*`` and ``?`` included.
+    """Read the files of one table of dubs (CSV, JSON lines, Parquet), or the given files and patterns.
 
     Raises
     ------
-    ManifestError : with every problem found
+    ManifestError : lists every problem
     """
     if len(sources) == 1 and user_tables.is_table(sources[0]):
         return _of_table(sources[0])
@@ -52,12 +52,12 @@ def read_files(sources: Sequence[str]) -> list[File]:
     urls: dict[str, None] = {}
     for source in sources:
         if user_tables.is_table(source):
-            problems.append(f"{source}: a table stands alone; name it, or files, but not both")
+            problems.append(f"{source}: a table must be the only argument; give a table or files, not both")
         elif any(sign in addresses.without_query(source) for sign in "*?[") and not storage.exists(source):
             found = storage.glob(source)
             urls |= dict.fromkeys(found)
             if not found:
-                problems.append(f"{source}: no file is like that")
+                problems.append(f"{source}: no file matches")
         else:
             urls[storage.absolute(source)] = None
     for url, reason in user_tables.why_absent(urls).items():
@@ -90,7 +90,7 @@ def _of_table(url: str) -> list[File]:
 
 
 def _distinct(urls: Iterable[str]) -> dict[str, tuple[str, str]]:
-    """URL → what tells its file from the others, however often it was signed: its address, and its content where needed."""
+    """URL → key of its file, independent of signatures: its address, and its content if needed."""
     addresses_of = {url: addresses.address(url) for url in urls}
     counts = Counter(addresses_of.values())
     contents = content_ids(url for url, address_of in addresses_of.items() if counts[address_of] > 1)
@@ -107,7 +107,7 @@ def _named(files: list[File]) -> list[File]:
 
 
 def _other(name: str, used: set[str]) -> str:
-    """The name with as many ``_`` behind it as make it one that is not taken."""
+    """Append ``_`` to a name until it is unused."""
     while name in used:
         name += "_"
     return name

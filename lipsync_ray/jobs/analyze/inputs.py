@@ -1,4 +1,4 @@
-"""What an analysis knows of its files before they are opened."""
+"""Prepares an analysis: identifies files before they are opened."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from lipsync_ray.jobs.analyze.verdict import tally
 from lipsync_ray.models.weights import Checkpoint
 from lipsync_ray.settings import AnalyzeSettings, Workers
 
-ANALYSIS_VERSION = 2  # raise when the same file and settings would get another row
+ANALYSIS_VERSION = 2  # raise when the same file and settings give another row
 ANALYZE = JobSpec("analyze", ANALYSES, noun="files", done="analysed", packages=("openai-whisper", "langdetect"))
 
 
 @dataclass
 class FileState(VideoState):
-    """A file under way: the row of work that it is."""
+    """State of a file, with its row of work."""
 
     row: FileRow
 
@@ -44,9 +44,9 @@ class AnalyzeRun(JobRun[FileState, Analysis]):
 
     Attributes
     ----------
-    files, settings : what was asked for
-    whisper : weights of the model that transcribes; None where there are none
-    no_whisper : why
+    files, settings : of the analysis
+    whisper : weights of the transcribing model; None without them
+    no_whisper : why there are none
     """
 
     def __init__(

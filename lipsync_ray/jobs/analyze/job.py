@@ -2,7 +2,7 @@
 
     identify every file ► probe ► transcribe (Whisper) ► sample faces (MTCNN) ► tables ► page
 
-What an earlier run committed under the same fingerprint is kept.
+Results of an earlier run with the same fingerprint are reused.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from lipsync_ray.settings import AnalyzeSettings, Workers
 
 @dataclass(frozen=True)
 class Analysed:
-    """What an analysis came to.
+    """Result of an analysis.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class Analysed:
 
     @property
     def complete(self) -> bool:
-        """Whether every file could be looked at, whatever its verdict."""
+        """Whether every file was readable, whatever its verdict."""
         return all(analysis.status == "done" for analysis in self.analyses)
 
 
@@ -59,7 +59,7 @@ def run(
     console: Console,
     fetching: weights.Progress | None = None,
 ) -> Analysed:
-    """Analyse every file. Without Whisper's weights the text is left out, and its place says why.
+    """Analyse every file. Without Whisper's weights the text is omitted, with the reason.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def run(
 
     Raises
     ------
-    WeightsError, CheckpointError, SettingsError, ClusterError : before anything is started
+    WeightsError, CheckpointError, SettingsError, ClusterError : before any work starts
     """
     check_out(out, ANALYZE.name)
     whisper, reason = _whisper(settings.whisper, fetching)
@@ -75,7 +75,7 @@ def run(
         console.print(f"without text: {reason}", highlight=False, markup=False, soft_wrap=True)
     out = storage.absolute(out)
     with run_lock(out, console), started(workers) as runner:
-        layout = allocate(runner.cluster, workers, alone=False)  # options that cannot be met end the run here
+        layout = allocate(runner.cluster, workers, alone=False)  # impossible options end the run here
         run = AnalyzeRun(files, settings, workers, out, console, runner, whisper, reason)
         run.write()
         prepare(run)
@@ -85,7 +85,7 @@ def run(
 
 
 def _whisper(given: str, fetching: weights.Progress | None) -> tuple[weights.Checkpoint | None, str | None]:
-    """(weights, why there are none) of the model that transcribes."""
+    """(weights, why there are none) of the transcribing model."""
     if given == "none":
         return None, "--whisper none"
     try:
@@ -97,7 +97,7 @@ def _whisper(given: str, fetching: weights.Progress | None) -> tuple[weights.Che
 
 
 def _work(run: AnalyzeRun, layout: Layout) -> None:
-    """Every file through the stages; its row is recorded as soon as it is there."""
+    """Run every file through the stages; record each row as soon as it is ready."""
     stages = [
         layout.read.stage("measure", Probe),
         layout.write.stage("sample faces", SampleFaces),

@@ -1,4 +1,4 @@
-"""index.html and warnings.csv: every file with its pictures, its language, its text, and what to know of it."""
+"""Writes index.html and warnings.csv: every file with its pictures, language, text and warnings."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _TEMPLATE = "page.html.j2"
 
 
 def write_page(analyses: Sequence[Analysis], out: str) -> str:
-    """Write the page and the table of warnings; the page's URL. Its pictures stay in the folder beside it."""
+    """Write the page and the table of warnings; return the page's URL. The page links to pictures in the same folder."""
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
@@ -46,7 +46,7 @@ def write_page(analyses: Sequence[Analysis], out: str) -> str:
 
 
 def shortened(text: str, most: int = MAX_TEXT) -> str:
-    """The text's beginning, cut at a space."""
+    """The beginning of the text, truncated at a space."""
     if len(text) <= most:
         return text
     head = text[:most]
@@ -54,7 +54,9 @@ def shortened(text: str, most: int = MAX_TEXT) -> str:
 
 
 def page_phrases(phrases: Iterable[Phrase] | None, most: int = MAX_TEXT) -> list[tuple[str, str | None]]:
-    """(text, why it is uncertain) of the first phrases, so many characters in all; phrases alike are one."""
+    """(text, why it is uncertain) of the first phrases, up to `most` characters; consecutive phrases with the same
+    reason are joined.
+    """
     lines: list[tuple[str, str | None]] = []
     left = most
     for uncertain, alike in groupby(phrases or (), key=lambda phrase: phrase.uncertain):
@@ -67,13 +69,13 @@ def page_phrases(phrases: Iterable[Phrase] | None, most: int = MAX_TEXT) -> list
 
 
 def _pictures(analysis: Analysis) -> list[tuple[str, str]]:
-    """(file, caption) of some faces: of different frames where there are enough."""
+    """(file, caption) of some faces, from different frames if possible."""
     faces = sorted(analysis.faces or (), key=lambda face: (face.number, face.frame))[:MAX_FACES]
     return [(face.picture, f"{number(face.time_s, 2)} s, {number(face.height_px)} px") for face in faces]
 
 
 def _warnings(analyses: Sequence[Analysis]) -> str:
-    """A row a warning; what makes a file poor or impossible is one too."""
+    """One row per warning; reasons of poor and impossible verdicts are included."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(("id", "url", "kind", "warning"))

@@ -1,4 +1,4 @@
-"""What travels through the analysis: a file, and what is known of it so far."""
+"""Rows of an analysis: a file, and its results so far."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ class FileRow:
     Attributes
     ----------
     key : unique in the run
-    file : what it is
+    file : to analyse
     identity : of its content
     fingerprint : of its content and the settings
     out : the analysis's folder
-    frames : how many are looked at
+    frames : number to sample
     seed : of their choice, and of Whisper's samples
-    whisper : name of the model that listens; None where none does
-    no_whisper : why none does
+    whisper : name of the transcribing model; None without one
+    no_whisper : why there is none
     """
 
     key: str
@@ -40,15 +40,15 @@ class FileRow:
 
 @dataclass(frozen=True)
 class Known:
-    """What is known of a file so far.
+    """Results of a file so far.
 
     Attributes
     ----------
     row : the file
-    video, audio : details; None where it has no such stream
-    audio_error : why there is none of its sound
-    speech : what is said
-    text_error : why that is not known
+    video, audio : details; None without such a stream
+    audio_error : why there are no details of its sound
+    speech : transcript
+    text_error : why there is none
     """
 
     row: FileRow
@@ -61,7 +61,7 @@ class Known:
 
 @dataclass(frozen=True)
 class FrameSamples:
-    """The frames that were looked at, and what they show; `turned`, by how many quarter turns to the left faces would stand upright."""
+    """Sampled frames and their faces; `turned` is the number of quarter turns to the left that bring faces upright."""
 
     frames: tuple[int, ...]
     faces: tuple[FoundFace, ...]

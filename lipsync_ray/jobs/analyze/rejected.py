@@ -1,4 +1,4 @@
-"""What an analysis tells a dub: which files not to try."""
+"""Reads from an analysis which files a dub should not try."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from lipsync_ray.jobs.analyze.analysis import IMPOSSIBLE, read_analyses
 
 
 def read_rejected(url: str) -> dict[tuple[str, str], str]:
-    """(identity of a file's content, use) → why it cannot be used so; a file that has changed since is not among them.
+    """(identity of a file's content, use) → why it is impossible; files that have changed since are not included.
 
-    A use is "video" or "audio": a slate without a face is no picture of a dub, but its sound may be its speech.
+    A use is "video" or "audio": a video without a face cannot be dubbed, but its sound may be the speech of a dub.
 
     Raises
     ------

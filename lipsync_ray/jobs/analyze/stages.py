@@ -1,4 +1,4 @@
-"""What is done to one file: measure it, write down what it says, look at a few of its frames. Plain classes; no Ray."""
+"""Stages for one file: measure it, transcribe it, sample faces. Plain classes; no Ray."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ from lipsync_ray.media.sound_probe import Sound
 from lipsync_ray.media.speech_mel import VOICED
 from lipsync_ray.models.weights import Checkpoint
 
-SURE = 0.9  # probability from which a detection counts as a face
-AROUND = 1.4  # side of a saved face beside the detected one
+SURE = 0.9  # lowest probability of a face
+AROUND = 1.4  # side of a saved face relative to the detected one
 CLIP_S = Fraction(1)  # of sound around a frame
-MORE_FRAMES = 4  # times as many are looked at where none shows a face, before a video is called impossible
+MORE_FRAMES = 4  # factor for a second sample if no frame has a face, before the verdict "impossible"
 THUMBNAIL_PX = 320  # wide
 _GREEN = (80, 200, 60)
 
 
 class Probe:
-    """Look at a file's streams; decode its sound to the end, a block at a time.
+    """Read a file's streams; decode its sound to the end, a block at a time.
 
     Raises
     ------
     ProbeError : not a media file, or its picture stream is damaged
-    DecodeError : it holds nothing but sound, and that cannot be decoded
+    DecodeError : it has only sound, which cannot be decoded
     """
 
     def __call__(self, row: FileRow) -> Known:
@@ -69,7 +69,7 @@ class Probe:
 
 
 class Transcribe:
-    """Write down and translate what a file says. Keeps Whisper loaded.
+    """Transcribe and translate a file's speech. Keeps Whisper loaded.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ class Transcribe:
 
 
 class SampleFaces:
-    """Look for faces in a few frames, save each with the sound around it, and write the file's report."""
+    """Detect faces in a few frames, save each with the sound around it, and write the file's report."""
 
     def __init__(self) -> None:
         one_thread()
@@ -105,7 +105,7 @@ class SampleFaces:
 
     def __call__(self, known: Known) -> Analysis:
         row = known.row
-        storage.remove(storage.join(row.out, row.file.id))  # what an earlier run saved with other settings
+        storage.remove(storage.join(row.out, row.file.id))  # saved by an earlier run with other settings
         analysis = build_row(known, self._sample(known) if known.video is not None else None)
         check_unchanged(row.file.url, row.identity)
         text = report_text(analysis)
@@ -121,7 +121,7 @@ class SampleFaces:
             chosen = choose_frames(info.frames, row.frames * MORE_FRAMES, row.seed)
             faces, thumbnail = self._scan(row, info, chosen)
         turned = self._turned(info, chosen) if surest(_as_faces(faces)) < UPRIGHT else 0
-        if turned:  # eyes and mouths at wrong places
+        if turned:  # landmarks of turned faces are wrong
             faces = []
         name = f"{row.file.id}/thumbnail.jpg"
         storage.commit_bytes(storage.join(row.out, name), _jpeg(thumbnail))
@@ -131,7 +131,7 @@ class SampleFaces:
         )
 
     def _scan(self, row: FileRow, info: VideoInfo, frames: Sequence[int]) -> tuple[list[FoundFace], U8]:
-        """Every face of these frames, saved; and a small picture of the first frame that shows one."""
+        """Save every face of these frames; return them, and a thumbnail of the first frame with a face."""
         found: list[FoundFace] = []
         thumbnail: U8 | None = None
         for frame, picture in zip(frames, decode.pictures_at(info, frames), strict=True):
@@ -144,7 +144,7 @@ class SampleFaces:
         return found, thumbnail
 
     def _turned(self, info: VideoInfo, frames: Sequence[int]) -> int:
-        """Quarter turns to the left that a few of these frames need."""
+        """Quarter turns to the left that bring faces in a few of these frames upright."""
         some = sorted({frames[index] for index in np.linspace(0, len(frames) - 1, TURN_SAMPLES).round().astype(int)})
         return quarter_turns(map(_small, decode.pictures_at(info, some)), self._detector)
 
@@ -164,14 +164,14 @@ def _as_faces(found: Sequence[FoundFace]) -> Faces:
 
 
 def _small(picture: YuvFrame) -> U8:
-    """(h, w, 3) uint8 RGB at the size that faces are looked for at."""
+    """(h, w, 3) uint8 RGB at detection size."""
     size = detection_size(picture.width, picture.height)
     small = cv2.resize(picture.bgr(), size, interpolation=cv2.INTER_AREA)
     return np.ascontiguousarray(small[..., ::-1], np.uint8)
 
 
 def _voiced(url: str, sound: Sound) -> float:
-    """Share of a sound in which somebody speaks."""
+    """Share of a sound with speech."""
     from lipsync_ray.models.voice import voice_of  # torch, which a probe does without
 
     one_thread()
@@ -180,9 +180,9 @@ def _voiced(url: str, sound: Sound) -> float:
 
 
 def choose_frames(frames: int, count: int, seed: int) -> list[int]:
-    """`count` different frames of so many, in order; all where there are fewer.
+    """Choose `count` different frames in order; all if there are fewer.
 
-    At random, but always the same ones for a seed; those of a smaller count are among them.
+    Deterministic for a seed; includes the choices of smaller counts.
     """
     generator = np.random.default_rng([seed, frames])
     return sorted(generator.permutation(frames)[:count].tolist())
@@ -209,7 +209,7 @@ def _saved(row: FileRow, picture: YuvFrame, frame: int, time_s: float, faces: Fa
 
 
 def _clips(known: Known, times: dict[int, Fraction]) -> dict[int, str]:
-    """Commit the second of sound around each of these frames; frame → file, where there is any."""
+    """Commit the second of sound around each frame; return frame → file, for frames with sound."""
     if known.audio is None or not times:
         return {}
     row, half = known.row, CLIP_S / 2

@@ -1,4 +1,4 @@
-"""What the numbers mean for a dub: warnings, and one word on whether to pay for it."""
+"""Verdicts: warnings, and whether a file is good, poor or impossible for a dub."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from lipsync_ray.media.notes import of_sound
 from lipsync_ray.models.language_votes import SURE
 from lipsync_ray.models.spoken import ENGLISH, Phrase, Speech, uncertain_share
 
-SMALL_FACE_PX = 64  # of its height: Wav2Lip draws 96 × 96, and there is not that much to see of it
-SOFT_FACE_PX = 400  # … and here 96 pixels are stretched to four times their size
+SMALL_FACE_PX = 64  # height: smaller faces have less detail than Wav2Lip's 96 × 96
+SOFT_FACE_PX = 400  # height: for larger faces, 96 pixels are enlarged more than four times
 TURNED_DEG = 40.0
 MIN_FACE_SHARE = 0.5  # share of the frames
 RIVAL = 0.7  # of the largest face's height: two faces that could both be the speaker
-SILENT = 0.98  # share of silence with which a stream holds no speech
+SILENT = 0.98  # share of silence from which a stream has no speech
 MOSTLY_SILENT = 0.7
-MOSTLY_UNCERTAIN = 0.5  # of a transcript, from which it says little
+MOSTLY_UNCERTAIN = 0.5  # of a transcript, from which it is poor
 LOW_RATE = 20  # frames/s
-NOSE = 0.6  # how far a nose stands out, in eye distances: turns the shift of its tip into an angle
+NOSE = 0.6  # depth of the nose in eye distances, to convert the shift of its tip to an angle
 
 
 @dataclass(frozen=True)
 class FaceStatistics:
-    """The faces of a video, summed up; fields as in :class:`~lipsync_ray.jobs.analyze.analysis.Analysis`."""
+    """Statistics of a video's faces; fields as in :class:`~lipsync_ray.jobs.analyze.analysis.Analysis`."""
 
     frames: int
     share: float
@@ -41,12 +41,12 @@ class FaceStatistics:
     rivals: float
     """Share of the frames in which a second face is nearly as large as the largest."""
     turned: int = 0
-    """Quarter turns to the left after which faces are found that are not, upright."""
+    """Quarter turns to the left after which faces are found, if none are found upright; else 0."""
 
 
 @dataclass(frozen=True)
 class Assessment:
-    """Warnings, and what is wrong: an empty `poor` and `impossible` make it good."""
+    """Warnings, and reasons of the verdict: "good" if `poor` and `impossible` are empty."""
 
     warnings: tuple[str, ...] = ()
     poor: tuple[str, ...] = ()
@@ -68,9 +68,9 @@ class Assessment:
 
 
 def turn_degrees(landmarks: NDArray[np.floating]) -> float:
-    """Degrees by which a face is turned to the left or right, 0–90: from how far the nose is off the eyes' middle.
+    """Rotation of a face to the left or right, 0–90 degrees, from the nose's offset from the middle of the eyes.
 
-    A rough guess, good to tell a frontal face from a profile.
+    A rough estimate, sufficient to distinguish a frontal face from a profile.
 
     Parameters
     ----------
@@ -86,7 +86,9 @@ def turn_degrees(landmarks: NDArray[np.floating]) -> float:
 
 
 def face_statistics(faces: Sequence[FoundFace], frames: int, turned: int = 0) -> FaceStatistics:
-    """Sum up the faces of so many frames, which stand upright after so many quarter turns to the left."""
+    """Compute statistics of faces in `frames` frames; `turned` is the number of quarter turns to the left that bring
+    them upright.
+    """
     by_frame: dict[int, list[FoundFace]] = {}
     for face in faces:
         by_frame.setdefault(face.frame, []).append(face)
@@ -105,13 +107,13 @@ def face_statistics(faces: Sequence[FoundFace], frames: int, turned: int = 0) ->
 
 
 def of_video(video: VideoDetails | None, faces_found: FaceStatistics | None) -> Assessment:
-    """What a file is worth as the picture of a dub."""
+    """Assess a file as the video of a dub."""
     if video is None or faces_found is None:
         return Assessment(impossible=("no video stream in it",))
     warnings: list[str] = list(video.notes)
     poor: list[str] = []
     if video.varies:
-        warnings.append(f"its frame rate varies; it is taken as {video.rate} frames/s")
+        warnings.append(f"its frame rate varies; {video.rate} frames/s are used")
     if video.rate < LOW_RATE:
         warnings.append(f"only {float(video.rate):.3g} frames/s: lips need about 25")
     if not faces_found.people:
@@ -131,7 +133,8 @@ def of_video(video: VideoDetails | None, faces_found: FaceStatistics | None) -> 
         )
     elif faces_found.height_px > SOFT_FACE_PX:
         warnings.append(
-            f"its face is {faces_found.height_px:.0f} pixels tall and Wav2Lip draws 96: use --restore gfpgan to sharpen it"
+            f"its face is {faces_found.height_px:.0f} pixels tall and Wav2Lip draws 96: use --restore gfpgan to "
+            "sharpen it"
         )
     if faces_found.turn_deg > TURNED_DEG:
         poor.append(f"its face is turned away, by about {faces_found.turn_deg:.0f}°")
@@ -143,11 +146,11 @@ def of_video(video: VideoDetails | None, faces_found: FaceStatistics | None) -> 
 
 
 def of_audio(audio: AudioDetails | None, error: str | None, spoken: bool = False) -> Assessment:
-    """What a file is worth as the sound of a dub.
+    """Assess a file as the sound of a dub.
 
     Parameters
     ----------
-    spoken : somebody was heard to speak in it, however quietly
+    spoken : whether speech was detected, however quiet
     """
     if audio is None:
         return Assessment(impossible=(error or "no audio stream in it",))
@@ -163,7 +166,7 @@ def of_audio(audio: AudioDetails | None, error: str | None, spoken: bool = False
 
 
 def of_speech(speech: Speech | None) -> Assessment:
-    """What a file's speech is worth; nothing is said where nobody listened to it."""
+    """Assess a file's speech; empty without transcription."""
     if speech is None:
         return Assessment()
     if speech.language is None:
@@ -192,15 +195,16 @@ def _reasons(phrases: Sequence[Phrase]) -> str:
 
 
 def of_languages(expected: Sequence[str], speech: Speech | None, detected: str | None) -> Assessment:
-    """Where the table, Whisper and langdetect do not agree on the language.
+    """Compare the language of the table, Whisper and langdetect.
 
-    What is surely heard in another language than the table says is poor; what only one of both tools says is a warning.
+    Speech certainly in another language than the table's is poor; a contradiction by only one of the tools is a
+    warning.
     """
     warnings: list[str] = []
     poor: list[str] = []
     known = {code_of(name): name for name in expected}
     if len(known) > 1:
-        warnings.append(f"the table says several languages of it: {', '.join(expected)}")
+        warnings.append(f"the table gives several languages for it: {', '.join(expected)}")
     by_ear = code_of(speech.language) if speech and speech.language else None
     read = detected if detected and detected != UNKNOWN else None
     if by_ear and read and by_ear != read:
@@ -215,7 +219,7 @@ def of_languages(expected: Sequence[str], speech: Speech | None, detected: str |
 
 
 def _is_sure(speech: Speech | None) -> bool:
-    """Whether its language may be believed."""
+    """Whether its language is certain."""
     return (
         speech is not None
         and speech.probability is not None
@@ -225,6 +229,6 @@ def _is_sure(speech: Speech | None) -> bool:
 
 
 def tally(verdicts: Sequence[str]) -> dict[str, int]:
-    """How many are good, poor, impossible."""
+    """Number of good, poor and impossible verdicts."""
     counts = Counter(verdict.split(":")[0] for verdict in verdicts)
     return {name: counts[name] for name in ("good", "poor", "impossible")}

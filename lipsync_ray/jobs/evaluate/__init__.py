@@ -1,3 +1,3 @@
-"""The evaluation job: how well dubbed videos are in sync, how good they look, and the report that shows it."""
+"""The evaluation job: measures sync and image quality of dubbed videos, and writes a report."""
 
 PREVIEWS = 12  # videos of a report that get pictures and a player

@@ -1,4 +1,4 @@
-"""What is done when the last stretch of a video has arrived: its numbers are put together."""
+"""Aggregates a video's numbers when its last range has been scored."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ F64 = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class AggregateOrder:
-    """A video to judge.
+    """A video to aggregate.
 
     Attributes
     ----------
     key : id of the item
-    parts : of its stretches, in order
-    tracks_url : where its faces are
-    windows : of each of its tracks
+    parts : URLs of its ranges' numbers, in order
+    tracks_url : its face tracks
+    windows : number per track
     padded : see :func:`lipsync_ray.metrics.lse.score`
-    sounds : what the judges hear; None where none is asked
+    sounds : input of the judges; None without judges
     """
 
     key: str
@@ -62,7 +62,7 @@ class VideoMetrics:
 
 
 def aggregate(order: AggregateOrder) -> VideoMetrics:
-    """Read a video's stretches back and score it."""
+    """Read the numbers of a video's ranges and score it."""
     tracks = read_face_tracks(order.tracks_url)
     parts = []
     for url in order.parts:
@@ -132,7 +132,7 @@ def values_of(metrics: VideoMetrics, scorer: str) -> dict[str, Any]:
 
 
 def _lips(parts: list[dict[str, Any]], suffix: str = "") -> Lips:
-    """What was seen of a video's lips, or its reference's; nothing in stretches that were not looked at."""
+    """Lip measurements of a video, or of its reference; NaN in ranges that were not measured."""
     lips = Lips.none(max((int(part["stop"]) for part in parts), default=0))
     for part in parts:
         if f"opening{suffix}" in part:

@@ -1,4 +1,4 @@
-"""FID as an earlier run left it, for one that finds every video scored: it need not look at a file again."""
+"""Caches FID, so that a run whose videos are all scored need not read them again."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lipsync_ray.jobs.evaluate.state import EvaluateRun
 
 
 def kept(run: EvaluateRun) -> list[Fid] | None:
-    """The distances of these very videos, weights and settings; none where FID is left out; None where they are not known."""
+    """Cached distances for the same videos, weights and settings; empty without FID; None if not cached."""
     if run.fid_weights is None:
         return []
     try:
@@ -22,7 +22,7 @@ def kept(run: EvaluateRun) -> list[Fid] | None:
 
 
 def keep(run: EvaluateRun, fids: list[Fid]) -> None:
-    """Commit the distances of all videos that could be looked at."""
+    """Commit the distances of all readable videos."""
     found = {"of": _key(run), "fids": [asdict(fid) for fid in fids]}
     storage.commit_bytes(_url(run), json.dumps(found).encode())
 
@@ -32,7 +32,7 @@ def _url(run: EvaluateRun) -> str:
 
 
 def _key(run: EvaluateRun) -> str:
-    """Changes with everything that FID is made of."""
+    """Hash of everything that FID depends on."""
     settings, checkpoint = run.settings, run.fid_weights
     videos = sorted(
         json.dumps([s.id, s.fingerprint, s.item.language, s.item.model, s.item.source_table])

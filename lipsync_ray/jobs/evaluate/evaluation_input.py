@@ -1,4 +1,4 @@
-"""What is to be scored: the dubs of a finished run, or the rows of a table."""
+"""Inputs of an evaluation: the dubs of a finished run, or the rows of a table."""
 
 from __future__ import annotations
 
@@ -35,20 +35,19 @@ class EvaluationInput:
     ----------
     id : names it in every table
     video : the dubbed video
-    reference : the video it was made of, or a recording of the same frames; None where there is none
+    reference : its source video, or a recording of the same frames; None without one
     language, model : groups of the summary
-    face_table : of the reference, as the dub job left it; None where the video's own faces have to be found
-    source_table : of the reference too, of a head that was drawn anew: the video's frames are not the reference's, and only their
-        distributions are compared
-    face : whose tracks are scored
-    loop : how the dub went on where the reference was too short; None where frame k belongs to frame k
-    still_rate : frames/s of a reference that is a picture
-    pads : by which the dub's crops grew
-    strip : the run's picture of source, dub and restored face, where there may be one
+    face_table : of the reference, from the dub job; None to detect the video's own faces
+    source_table : of the reference of a generated head: frames do not correspond, so only distributions are compared
+    face : rule that selects the scored tracks
+    loop : how the dub extended a too short reference; None if frame k corresponds to frame k
+    still_rate : frames/s of a still reference
+    pads : of the dub's crops
+    strip : URL of the run's picture of source, dub and restored face, which may not exist
     skip_reason : why there is no video to score
-    drawn_per_s : frames that a second of work made of it; None where nobody knows, or an earlier run made some
-    gpu_mb : of memory on its GPU; None on a CPU
-    consent : whether the run's table names one; None where no run is asked
+    drawn_per_s : frames per second of the dub's work; None if unknown, or if an earlier run made some
+    gpu_mb : GPU memory in MB; None on a CPU
+    consent : whether the run's table has a consent; None without a run
     """
 
     id: str
@@ -70,13 +69,13 @@ class EvaluationInput:
 
 
 def consents(items: Iterable[EvaluationInput]) -> int | None:
-    """How many of a run's rows name a consent; None where no run is asked."""
+    """Number of a run's rows with a consent; None without a run."""
     named = [item.consent for item in items if item.consent is not None]
     return sum(named) if named else None
 
 
 def read_inputs(source: str, face: FaceChoice | None) -> list[EvaluationInput]:
-    """The items of a run folder or a table.
+    """Read the items of a run folder or a table.
 
     Parameters
     ----------
@@ -96,7 +95,8 @@ def read_inputs(source: str, face: FaceChoice | None) -> list[EvaluationInput]:
         raise ManifestError(
             source,
             [
-                f"neither a table (.csv, .jsonl, .parquet) nor the folder of a finished run (no run.json and {FILE} in it)"
+                f"neither a table (.csv, .jsonl, .parquet) nor the folder of a finished run (no run.json and {FILE} "
+                "in it)"
             ],
         ) from None
     except ManifestError:

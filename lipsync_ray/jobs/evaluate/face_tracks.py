@@ -1,4 +1,4 @@
-"""Where the faces of a scored video are, on a grid of 25 frames a second, which is the rate both scorers know.
+"""Face tracks of a scored video on a grid of 25 frames/s, the rate of both scorers.
 
 Face tracks follow the published rule (:mod:`lipsync_ray.metrics.face_squares`), from a face table instead of its own
 detector.
@@ -35,11 +35,11 @@ class FaceTracks:
 
     Attributes
     ----------
-    shown : (n,) int64 frame of the video at each place of the grid
-    source : (n,) int64 frame of the reference that belongs to it; −1 where there is none
-    face_place : (m,) int64 place of each face, rising; a place may have several
+    shown : (n,) int64 frame of the video at each frame of the grid
+    source : (n,) int64 corresponding frame of the reference; −1 if there is none
+    face_place : (m,) int64 grid frame of each face, rising; several faces may share one
     face_box : (m, 4) float32 x0, y0, x1, y1 in pixels of the video
-    start, length : (p,) int64 place and length of each scored track
+    start, length : (p,) int64 first grid frame and length of each scored track
     square : (Σ length, 3) float64 centre x, y and half side s of each track, one after the other
     track_box : (Σ length, 4) float32 its boxes
     """
@@ -64,7 +64,7 @@ class FaceTracks:
             return cls(**{field.name: arrays[field.name] for field in fields(cls)})
 
     def boxes_at(self, place: int) -> F32:
-        """(k, 4) boxes of the faces at one place of the grid."""
+        """(k, 4) boxes of the faces at one frame of the grid."""
         low, high = np.searchsorted(self.face_place, (place, place + 1))
         return self.face_box[low:high]
 
@@ -75,7 +75,7 @@ class FaceTracks:
 
 @lru_cache(maxsize=4)
 def read_face_tracks(url: str) -> FaceTracks:
-    """Committed tracks; a worker takes many segments of one video."""
+    """Read committed tracks; cached, since a worker processes many ranges of one video."""
     return FaceTracks.from_bytes(storage.read_bytes(url))
 
 
@@ -86,12 +86,11 @@ class FaceTracksOrder:
     Attributes
     ----------
     key : of the item
-    video, reference : what is scored, and what it is compared with
-    loop : how reference frames follow from video frames; None where they are the same
-    table : face table: of the reference where `table_of_reference`, else of the video; None for whole frames
+    video, reference : the scored video, and its reference
+    loop : how reference frames follow from video frames; None if they are the same
+    table : face table, of the reference if `table_of_reference`, else of the video; None for whole frames
     face : whose tracks
-    min_track : frames: a track is scored if it is seen in more
-    min_face : pixels: … and is larger
+    min_track, min_face : only tracks longer than this, in frames, with larger faces, in pixels, are scored
     url : where it is committed
     """
 
@@ -109,13 +108,13 @@ class FaceTracksOrder:
 
 @dataclass(frozen=True)
 class TrackIndex:
-    """What is known of committed tracks without reading them.
+    """Summary of committed tracks.
 
     Attributes
     ----------
     frames : of the grid
     start, length : of the tracks
-    faces : seen, over all places
+    faces : number over all grid frames
     reason : why there is no track
     """
 
@@ -127,7 +126,7 @@ class TrackIndex:
 
     @classmethod
     def unknown(cls, video: VideoInfo) -> TrackIndex:
-        """Of a video whose faces are not known yet."""
+        """Summary for a video whose faces are not known yet."""
         return cls(len(at_rate(video.frames, video.rate, RATE)), (), (), 0, "")
 
 
@@ -166,7 +165,7 @@ def _chosen(table: Tracks, order: FaceTracksOrder) -> tuple[int, ...]:
 
 
 def _faces(table: Tracks, chosen: tuple[int, ...], numbers: I64) -> tuple[I64, F32]:
-    """(place, box) of every face of the chosen tracks on the grid."""
+    """(grid frame, box) of every face of the chosen tracks."""
     rows = np.flatnonzero(np.isin(table.track, chosen))
     rows = rows[np.argsort(table.frame[rows], kind="stable")]
     low = np.searchsorted(table.frame[rows], numbers)

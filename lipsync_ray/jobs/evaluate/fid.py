@@ -1,8 +1,8 @@
-"""FID's part of an evaluation: faces of both sides by one rule, sums in the actors, one distance a group.
+"""FID of an evaluation: face crops of both sides by one rule, sums in the actors, one distance per group.
 
-A picture of a dub is a face cut as the dub job cuts it (box grown by the run's pads), scaled to 224 × 224; the real
-picture beside it is the same rectangle of the reference frame that belongs to it. One place in `fid_every` is taken.
-Beside a head that was drawn anew there is none: its real pictures are the reference's own faces, by the reference's face table.
+A generated picture is a face crop like the dub job's (box grown by the run's pads), scaled to 224 × 224; the real
+picture is the same rectangle of the corresponding reference frame. Every `fid_every`-th grid frame is used. A generated
+head has no corresponding frames: its real pictures are the reference's own faces, by the reference's face table.
 """
 
 from __future__ import annotations
@@ -49,13 +49,13 @@ class Unit:
     key : two units with the same key have the same pictures
     side : "generated" of the video, "real" of its reference
     video : to decode
-    tracks_url : where the scored video's faces are
-    width, height : pixels of the scored video, in which its boxes are
-    pads : by which crops grow
-    every : one place in so many
-    pictures : how many there are at most
-    groups : that they count for; one may be there twice
-    table, face : where the faces of a video are that has a table of its own, and whose; None where `tracks_url` tells
+    tracks_url : face tracks of the scored video
+    width, height : of the scored video in pixels; its boxes refer to them
+    pads : of the crops
+    every : use every n-th grid frame
+    pictures : largest number of pictures
+    groups : that they count for; a group may occur twice
+    table, face : face table and rule of a video with its own table; None to use `tracks_url`
     """
 
     key: str
@@ -90,7 +90,7 @@ class FidRow:
 
 @dataclass(frozen=True)
 class FIDPart:
-    """A row whose sums are committed: how many pictures, and which units had to be left, with the reason."""
+    """A row with committed sums: number of pictures, and key → reason of the units left out."""
 
     pictures: int
     left: dict[str, str]
@@ -101,7 +101,7 @@ def units_of(states: Iterable[EvaluateState], every: int) -> list[Unit]:
 
     Parameters
     ----------
-    every : one place in so many
+    every : use every n-th grid frame
     """
     able = [s for s in states if (s.reference or s.source) is not None and s.tracks is not None and s.tracks.faces]
     languages: dict[str | None, set[str | None]] = defaultdict(set)
@@ -119,7 +119,7 @@ def units_of(states: Iterable[EvaluateState], every: int) -> list[Unit]:
             groups += ((None, item.model),)
         count = -(-tracks.faces // every)
         shared = (str(state.table), tracks.frames, str(info.rate), item.loop, str(item.pads), item.face, every)
-        # Dubs of one reference that are equally long show the same reference frames: they are summed once.
+        # Dubs of one reference with equal length use the same reference frames, which are summed once.
         real = storage.digest(state.reference_key, *map(str, shared))
         common = (state.tracks_url, info.width, info.height, item.pads, every, count, groups)
         units.append(Unit(storage.digest(state.fingerprint, every), "generated", info, *common))
@@ -184,7 +184,7 @@ def face_pictures(unit: Unit) -> Iterator[U8]:
 
 
 def _sampled_frames(video: VideoInfo, every: int) -> NDArray[np.int64]:
-    """Frames of a video whose faces are taken."""
+    """Frames of a video to crop faces from."""
     return at_rate(video.frames, video.rate, RATE)[::every]
 
 
@@ -210,7 +210,9 @@ class AccumulateFID:
     """Features of a row's pictures, summed and committed. Keeps Inception loaded; decodes its own pictures."""
 
     def __init__(self, checkpoint: Checkpoint, dims: int, device: str, batch: int | None) -> None:
-        from lipsync_ray.models.inception import Inception  # torch, which the driver's and other tasks do without
+        from lipsync_ray.models.inception import (
+            Inception,
+        )  # imports torch, which the driver and other tasks do not need
 
         one_thread()
         self._network = Inception(checkpoint.here(), dims, device, batch)
@@ -240,7 +242,7 @@ class AccumulateFID:
 
 @dataclass(frozen=True)
 class GroupOrder:
-    """A group's distance to compute, from the sums of its rows; a url may be there twice."""
+    """A group's distance to compute from the sums of its rows; a URL may occur twice."""
 
     group: Group
     dims: int
@@ -283,7 +285,8 @@ def distance(order: GroupOrder) -> Fid:
         return Fid(*order.group, None, generated.count, real.count, str(error))
     few = min(generated.count, real.count)
     note = (
-        f"only {few} pictures a side: below {order.dims} the covariance is not of full rank, and the number says little"
+        f"only {few} pictures a side: below {order.dims} the covariance does not have full rank, and the value is "
+        "unreliable"
         if few < order.dims
         else ""
     )

@@ -1,4 +1,4 @@
-"""What an evaluation knows of its videos: identified, what is scored dropped, files looked at."""
+"""Prepares an evaluation: identifies videos, drops scored ones, reads their files."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from lipsync_ray.jobs.evaluate.state import EvaluateRun, EvaluateState
 from lipsync_ray.media.audio import SoundTrack
 
 SCORES_VERSION = 7  # raise when the same video and settings would get other numbers
-DRAWN_ANEW = "a head drawn anew: none of its frames is one of the source's; FID alone compares their faces"
+DRAWN_ANEW = "a generated head: its frames do not correspond to the source's, so only FID compares them"
 
 
 def read_files(run: EvaluateRun) -> None:
-    """Look at the files of all videos: also of those that are scored, over which FID is."""
+    """Read the files of all videos, also of scored ones, which FID includes."""
     _probe_videos(run)
     leave_other_scenes(run)
     _extract_features(run)
@@ -35,7 +35,7 @@ def read_files(run: EvaluateRun) -> None:
 
 
 def prepare(run: EvaluateRun) -> None:
-    """Identify every video, drop what is scored."""
+    """Identify every video; drop scored ones."""
     found = content_ids(url for s in run.items for url in (s.video, s.reference, s.face_table) if url)
     asked = {k: v for k, v in run.settings.record().items() if not k.startswith(("fid", "dims"))}
     asked["scorer_weights"] = run.checkpoint.sha256
@@ -122,13 +122,13 @@ def _extract_features(run: EvaluateRun) -> None:
             if isinstance(speech, Failure):
                 state.silent = speech.reason
             elif speech.silent:
-                state.silent = "its sound is silent: there is nothing to be in sync with"
+                state.silent = "its sound is silent: sync cannot be measured"
             else:
                 state.speech = speech
 
 
 def _expect_mouths(run: EvaluateRun) -> None:
-    """Let the judges hear every distinct sound, of videos and references, and give each video another one's."""
+    """Run the judges on every distinct sound, and assign each video another one's sound as a control."""
     folder, known = run.url(audio_features.FOLDER), run.known.values()
     wanted: dict[str, AudioSource] = {}
     for state in known:
@@ -153,11 +153,11 @@ def _expect_mouths(run: EvaluateRun) -> None:
 
 
 def tables_wanted(run: EvaluateRun) -> tuple[list[EvaluateState], dict[str, list[EvaluateState]]]:
-    """The videos whose table is at hand, or not needed, and, by key, those that need one of their own."""
+    """The videos whose face table exists, or is not needed; and, by key, those that need their own."""
     at_hand: list[EvaluateState] = []
     wanted: dict[str, list[EvaluateState]] = defaultdict(list)
     for state in run.known.values():
-        # A run's table is of the reference: of use only where the reference's frames can be told from the video's.
+        # A run's table is that of the reference: usable only if the reference's frames correspond to the video's.
         if run.settings.protocol == "lrs" or (state.table is not None and state.reference is not None):
             at_hand.append(state)
         else:
@@ -167,7 +167,7 @@ def tables_wanted(run: EvaluateRun) -> tuple[list[EvaluateState], dict[str, list
 
 
 def tracks_order(run: EvaluateRun, state: EvaluateState) -> FaceTracksOrder:
-    """The tracks to build of a video whose table is at hand."""
+    """The tracks to build for a video with a face table."""
     settings, item = run.settings, state.item
     assert state.info is not None
     return FaceTracksOrder(

@@ -1,9 +1,9 @@
 """The evaluation job from items to tables and report.
 
-    probe every file ► faces, where no table is at hand ► tracks ► scores: crop and compare ► embed ► aggregate
-    ► FID: sums ► tables ► report
+    probe every file ► faces, without a table ► tracks ► scores: crop and compare ► embed ► aggregate ► FID: sums ►
+    tables ► report
 
-What an earlier run committed under the same fingerprint is kept: scores, face tables, sound features, stretches, sums.
+Results of an earlier run with the same fingerprint are reused: scores, face tables, sound features, ranges, sums.
 """
 
 from __future__ import annotations
@@ -51,17 +51,17 @@ from lipsync_ray.models import inception, scorers, weights
 from lipsync_ray.settings import SEGMENT_S, EvaluateSettings, Workers
 
 METRICS = "metrics"
-LIPS_FOLDER = "lips"  # what references show, while their dubs are scored
+LIPS_FOLDER = "lips"  # lip measurements of references, while their dubs are scored
 
 
 @dataclass(frozen=True)
 class Evaluated:
-    """What an evaluation came to.
+    """Result of an evaluation.
 
     Attributes
     ----------
     scores : one per item, in their order
-    fids : one per group; empty where FID was left out
+    fids : one per group; empty without FID
     out : the folder
     seconds : wall time
     """
@@ -95,7 +95,7 @@ def run(
 
     Raises
     ------
-    WeightsError, CheckpointError, SettingsError, ClusterError : before anything is started
+    WeightsError, CheckpointError, SettingsError, ClusterError : before any work starts
     """
     check_out(out, EVALUATE.name)
     scorer = scorers.resolve(settings.scorer, settings.scorer_weights, fetching)
@@ -116,7 +116,7 @@ def run(
 
 
 def _evaluate(run: EvaluateRun, layout: Layout, previewer: Previews) -> list[Fid]:
-    """Score what is missing, compare all, and make the previews."""
+    """Score missing videos, compute FID, and make the previews."""
     read_files(run)
     fid = _Fid(run, layout) if run.fid_weights is not None else None
     _score_videos(run, layout, previewer)
@@ -126,9 +126,9 @@ def _evaluate(run: EvaluateRun, layout: Layout, previewer: Previews) -> list[Fid
 
 
 def _score_videos(run: EvaluateRun, layout: Layout, previewer: Previews) -> None:
-    """Score what is missing of every video: its faces, its tracks, its stretches; each as soon as it can begin."""
+    """Run the missing steps of every video (faces, tracks, ranges), each as soon as possible."""
     batch = run.workers.batch or (scorers.GPU_BATCH if layout.device == "cuda" else scorers.CPU_BATCH)
-    # Cropping is what readers and writers do elsewhere; there is no other stage that decodes.
+    # Cropping uses the CPUs of readers and writers: no other stage decodes.
     croppers = max(1, layout.read.workers + layout.write.workers - 1)
     crop = partial(CropAndCompare, run.scorer.name, run.settings.protocol, previewer.wanted, run.settings.judges)
     embed = partial(Embed, run.scorer.name, run.checkpoint, layout.device, run.workers.batch)
@@ -192,7 +192,7 @@ def _folder(run: EvaluateRun, state: EvaluateState) -> str:
 def _rows(run: EvaluateRun, state: EvaluateState, batch: int, shared: set[str]) -> list[ScoreRow]:
     assert state.info is not None
     reference, tracks = state.reference, state.tracks
-    if tracks is None:  # not known yet: the rows that there may be, for their number
+    if tracks is None:  # not known yet: all possible rows, to estimate their number
         reference, tracks = state.info, TrackIndex.unknown(state.info)
     return score_rows(
         state.id, tracks, state.windows, state.info, reference, state.tracks_url, state.speech,
@@ -208,7 +208,7 @@ def _end_scored(run: EvaluateRun, previewer: Previews, state: EvaluateState, met
     else:
         assert state.tracks is not None
         reason = "; ".join(filter(None, (state.tracks.reason, state.silent)))
-        reason = reason or "too short: its tracks and its sound give not one window of 5 frames"
+        reason = reason or "too short: its tracks and its sound do not cover one window of 5 frames"
         score = run.row_of(state, "not_scored", stage="score", error=reason, **values)
     run.end(score)
     storage.remove(_folder(run, state))
@@ -216,7 +216,7 @@ def _end_scored(run: EvaluateRun, previewer: Previews, state: EvaluateState, met
 
 
 class _Fid:
-    """FID of every language × model, and of every model where it has several languages.
+    """FID of every language × model, and of every model with several languages.
 
     Its pool loads while the videos are scored.
     """
@@ -224,13 +224,13 @@ class _Fid:
     def __init__(self, run: EvaluateRun, layout: Layout) -> None:
         assert run.fid_weights is not None
         self._run, self._checkpoint = run, run.fid_weights
-        # How many pictures there will be is not known yet; a video has a row of its own on each side at most.
+        # The number of pictures is not known yet; at most one row per video and side.
         most = 2 * sum((state.reference or state.source) is not None for state in run.known.values())
         make = partial(AccumulateFID, self._checkpoint, run.settings.dims, layout.device, run.workers.batch)
         self._late = run.context.late_rows("fid", "rows", most, [layout.model.stage("inception", make)])
 
     def run(self) -> list[Fid]:
-        rows = self._rows()  # of the videos that have not failed meanwhile
+        rows = self._rows()  # of videos that have not failed
         notes: dict[str, str] = {}
         lost: set[str] = set()
         for row, outcome in self._late.run(self._missing(rows), lambda row: row.pictures):
@@ -255,7 +255,7 @@ class _Fid:
         return [row for row in rows if storage.name_of(row.url) not in there]
 
     def _distances(self, rows: list[FidRow], notes: dict[str, str]) -> tuple[list[Fid], bool]:
-        """Of every group, and whether all could be computed."""
+        """Distances of every group, and whether all could be computed."""
         sums: dict[Group, dict[Side, list[str]]] = defaultdict(lambda: {"generated": [], "real": []})
         for row in rows:
             for group in row.groups:

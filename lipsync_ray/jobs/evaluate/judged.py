@@ -1,6 +1,6 @@
-"""Judges beside the scores: what is expected of every sound of an evaluation, and what the lips make of it.
+"""Judges: independent networks that predict lips from sound, and measure how well a video's lips agree.
 
-A scorer may have taught the generator that it scores. These never did, and each stands beside its controls: another
+A scorer may have been used to train the generator that it scores; a judge never was. Each number has controls: another
 sound, the undubbed source with the new sound, and the real video with its own.
 """
 
@@ -25,7 +25,7 @@ from lipsync_ray.models.registry import REGISTRY
 
 F32 = NDArray[np.float32]
 
-FOLLOWS = 0.1  # a judge's r that is higher than its control's by less says nothing
+FOLLOWS = 0.1  # smallest meaningful difference between a judge's r and its control's
 AGREES = 0.05  # likewise of a sync expert's cosine
 LEAKS = 0.5
 FLATTERED = 0.15
@@ -37,30 +37,30 @@ JUDGES = storage.digest(
     speech_mel.VERSION,
     *(entry.sha256 for entry in REGISTRY if entry.name in ("judge", "sync-judge", "face-mesh", "voice")),
 )
-"""Which judges these are, and what they hear."""
+"""Hash of the judges and their inputs."""
 
 
 @dataclass(frozen=True)
 class JudgedSound:
-    """What lips are expected to do in a sound.
+    """Lip movement that the judges predict for a sound.
 
     Attributes
     ----------
     url : npz with `opening` (n,) float32, `silent` (n,) bool and `points` (n, 128) float16, 25 a second
-    beginning : of `opening`, ten seconds at most, by which sounds are told apart
+    beginning : of `opening`, up to ten seconds, to distinguish sounds
     """
 
     url: str
     beginning: tuple[float, ...]
 
     def differs(self, other: JudgedSound) -> bool:
-        """Whether another sound is another one: not the same speech, cut elsewhere or coded anew."""
+        """Whether another sound is different speech, not the same cut or encoded differently."""
         alike = judges.correlation(np.array(self.beginning), np.array(other.beginning))
         return alike is not None and alike < _ALIKE
 
 
 def judge_sound(source: AudioSource) -> JudgedSound:
-    """What the judges expect of lips in a sound, and where somebody speaks in it; at once where that was done before.
+    """Predict lips and speech of a sound; reuses an earlier result.
 
     Raises
     ------
@@ -88,7 +88,7 @@ class _Sound(NamedTuple):
 
     @property
     def spoken(self) -> F32:
-        """(n,) the opening; NaN where nobody speaks: of a pause, in which lips meet, the judge was taught nothing."""
+        """(n,) the opening; NaN without speech: the judge was not trained on pauses, in which lips meet."""
         return np.where(self.silent, np.float32(np.nan), self.opening)
 
 
@@ -99,12 +99,12 @@ def _read(url: str) -> _Sound:
 
 @dataclass(frozen=True)
 class Lips:
-    """What was seen of a video's lips, place by place.
+    """Lip measurements of a video, per grid frame.
 
     Attributes
     ----------
-    opening : (n,) float32 in distances of the eyes; NaN where there is not one face
-    embedded : (n, 128) float32 of :func:`lipsync_ray.models.sync_judge.see`, likewise
+    opening : (n,) float32 in eye distances; NaN without exactly one face
+    embedded : (n, 128) float32 from :func:`lipsync_ray.models.sync_judge.encode_mouths`, likewise
     """
 
     opening: F32
@@ -112,7 +112,7 @@ class Lips:
 
     @classmethod
     def none(cls, count: int) -> Lips:
-        """Of places in which nothing was seen."""
+        """Measurements of `count` frames, all NaN."""
         from lipsync_ray.models.sync_judge import DIMENSIONS
 
         return cls(np.full(count, np.nan, np.float32), np.full((count, DIMENSIONS), np.nan, np.float32))
@@ -120,14 +120,14 @@ class Lips:
 
 @dataclass(frozen=True)
 class Sounds:
-    """The sounds that a video is judged by; None where there is none.
+    """The sounds that a video is judged by; None if missing.
 
     Attributes
     ----------
     own : of the video
     other : another one of the evaluation
     reference : the reference's own
-    reference_s : how long the reference lasts
+    reference_s : duration of the reference in seconds
     """
 
     own: JudgedSound | None = None
@@ -141,7 +141,7 @@ NO_SOUNDS = Sounds()
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the judges say; fields as in :class:`~lipsync_ray.jobs.evaluate.scores.Score`."""
+    """Results of the judges; fields as in :class:`~lipsync_ray.jobs.evaluate.scores.Score`."""
 
     openness_corr: float | None = None
     openness_corr_best: float | None = None
@@ -166,8 +166,8 @@ def verdict(lips: Lips, reference: Lips, sounds: Sounds) -> Verdict:
 
     Parameters
     ----------
-    lips, reference : of the video and of the reference, at the same places
-    sounds : what they are judged by
+    lips, reference : of the video and of the reference, at the same frames
+    sounds : of the video and its controls
     """
     from lipsync_ray.models.sync_judge import follow
 
@@ -204,7 +204,7 @@ def verdict(lips: Lips, reference: Lips, sounds: Sounds) -> Verdict:
 
 
 def disagreements(verdict: Verdict, offset: int | None) -> list[str]:
-    """Where a score and a judge disagree, or a number is too good to be true."""
+    """Warnings if a score and a judge disagree, or a number is implausibly good."""
     found = []
     corr, other = verdict.openness_corr, verdict.openness_corr_other or 0.0
     cosine, another, lag = verdict.sync_cosine, verdict.sync_cosine_other or 0.0, verdict.sync_cosine_lag or 0
@@ -212,24 +212,28 @@ def disagreements(verdict: Verdict, offset: int | None) -> list[str]:
     together = cosine is not None and cosine >= max(0.0, another) + AGREES
     if corr is not None and in_sync and corr < max(0.0, other) + FOLLOWS:
         found.append(
-            f"the scorer finds it in sync (offset {offset}), but its lips follow its own sound (r {number(corr, 2)}) no more "
+            f"the scorer finds it in sync (offset {offset}), but its lips follow its own sound (r {number(corr, 2)}) "
+            "no more "
             f"than another one (r {number(verdict.openness_corr_other, 2)})"
         )
     if cosine is not None and in_sync and not together:
         found.append(
-            f"the scorer finds it in sync (offset {offset}); a sync expert that took part in no training finds that its lips go "
-            f"with its own sound (cosine {number(cosine, 2)}) no more than with another one ({number(verdict.sync_cosine_other, 2)})"
+            f"the scorer finds it in sync (offset {offset}); a sync expert never used in training finds that its "
+            f"lips match its own sound (cosine {number(cosine, 2)}) no better than another one "
+            f"({number(verdict.sync_cosine_other, 2)})"
         )
     if offset is not None and not in_sync and together and abs(lag) <= 1:
         found.append(
-            f"the scorer finds sound and picture {abs(offset)} frames apart; a sync expert that took part in no training finds "
-            f"them together (lag {lag}, cosine {number(cosine, 2)}; with another sound {number(another, 2)})"
+            f"the scorer finds sound and picture {abs(offset)} frames apart; a sync expert never used in training "
+            f"finds them in sync (lag {lag}, cosine {number(cosine, 2)}; with another sound {number(another, 2)})"
         )
     if verdict.leak is not None and verdict.leak > LEAKS:
-        found.append(f"its lips repeat the source's (r {number(verdict.leak, 2)}): it still says what the source says")
+        found.append(
+            f"its lips repeat the source's (r {number(verdict.leak, 2)}): they still follow the source's speech"
+        )
     if corr is not None and verdict.openness_corr_real is not None and corr > verdict.openness_corr_real + FLATTERED:
         found.append(
             f"its lips follow the sound more closely (r {number(corr, 2)}) than the real video's do their own "
-            f"(r {number(verdict.openness_corr_real, 2)}): more regular than people are"
+            f"(r {number(verdict.openness_corr_real, 2)}): more regular than real speech"
         )
     return found

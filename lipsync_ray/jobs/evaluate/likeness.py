@@ -1,6 +1,6 @@
-"""Whether a reference shows what the video shows: a few frames of both, at equal times, before anything is scored.
+"""Checks that a reference shows the same scene as the video, on a few frames at equal times, before scoring.
 
-Another person's video of the same size and length would go into the means as a picture that suffered badly.
+Otherwise a wrong reference of the same size and length would enter the means as bad image quality.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from lipsync_ray.metrics.image import alike
 if TYPE_CHECKING:  # the run, of which workers need not know
     from lipsync_ray.jobs.evaluate.state import EvaluateRun, EvaluateState
 
-FRAMES = 5  # that are compared, spread over the video
-# In no frame of two scenes does this part of the picture agree. Measured on real videos, in the frame where most does: 0.11 at most
-# for different scenes, 0.21 for 19 in 20 pairs of news anchors in like studios; 0.49 at least for one scene that was scaled to a
-# tenth, blurred, brightened, made noisy or covered by bars, 0.46 for one that was moved by a second.
+FRAMES = 5  # compared frames, spread over the video
+# Share of the picture that agrees in the best frame, measured on real videos: at most 0.11 for different scenes, 0.21
+# for 19 in 20 pairs of news anchors in similar studios; at least 0.49 for the same scene scaled to a tenth, blurred,
+# brightened, made noisy or covered by bars, 0.46 for one shifted by a second.
 SAME_SCENE = 0.25
 
 
@@ -39,11 +39,11 @@ class LikenessOrder:
 
 
 def likeness(order: LikenessOrder) -> float | None:
-    """Part of the picture that agrees, 0 to 1, in the first frame that shows the same scene, else in the one where most does.
+    """Part of the picture that agrees, 0 to 1, in the first frame that shows the same scene, else in the best frame.
 
     Returns
     -------
-    None where no frame can be compared
+    None if no frame can be compared
 
     Raises
     ------
@@ -58,13 +58,13 @@ def likeness(order: LikenessOrder) -> float | None:
         part = alike(ours.y, theirs.y)
         if part is not None:
             most = max(most or 0.0, part)
-            if part >= SAME_SCENE:  # one is enough; to seek the others costs as much as to decode the video
+            if part >= SAME_SCENE:  # one is enough; seeking the others costs as much as decoding the video
                 break
     return most
 
 
 def leave_other_scenes(run: EvaluateRun) -> None:
-    """Compare no video with a reference that shows another scene; what an earlier run found of it is kept with its score."""
+    """Drop references that show another scene. The result of an earlier run is in its score."""
     orders: dict[str, LikenessOrder] = {}
     pairs: dict[str, list[EvaluateState]] = defaultdict(list)
     for state in run.known.values():
@@ -80,10 +80,10 @@ def leave_other_scenes(run: EvaluateRun) -> None:
         pairs[key].append(state)
     for order, part in run.context.map_tasks("likeness", likeness, list(orders.values())):
         if isinstance(part, Failure) or part is None or part >= SAME_SCENE:
-            continue  # what cannot be decoded fails where it is scored
+            continue  # undecodable videos fail during scoring
         reason = (
-            f"{order.reference.url} shows another scene: at most {part:.0%} of a frame agrees with the video's at equal times. "
-            "Expected the video that this one was made of"
+            f"{order.reference.url} shows another scene: at most {part:.0%} of a frame agrees with the video's at "
+            "equal times. Expected the source video"
         )
         for state in pairs[order.key]:
             state.reference_error, state.reference = reason, None

@@ -1,4 +1,4 @@
-"""From tracks to rows of work: which places of which video are looked at, which windows are scored."""
+"""Plans rows of work from face tracks: ranges of a video's grid, and the windows scored in them."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ SAMPLES_PER_FRAME = SAMPLE_RATE // RATE.numerator
 
 @dataclass(frozen=True)
 class WindowRange:
-    """Neighbouring windows of one track.
+    """Consecutive windows of one track.
 
     Attributes
     ----------
     track : number in the video's tracks
     first : window of the track
     count : windows
-    at : of the first window's first frame, on the grid
+    at : grid frame of the first window's first frame
     """
 
     track: int
@@ -36,21 +36,21 @@ class WindowRange:
 
 @dataclass(frozen=True)
 class ScoreRow:
-    """One stretch of a video's grid.
+    """A range of a video's grid.
 
     Attributes
     ----------
     key : unique in the evaluation
     item : id of the video
-    start, stop : places [start, stop)
-    frames : of the whole video
-    video, reference : what is scored, and what it is compared with
-    tracks_url : where its faces are
-    runs : windows that begin in the stretch
-    speech : the video's own sound; None where none of its windows is scored
-    pads : by which face crops grow
-    url : where the stretch's numbers are committed
-    lips_url : folder in which what is seen of the reference's lips is kept for its other dubs; empty where it has none
+    start, stop : grid frames [start, stop)
+    frames : grid frames of the whole video
+    video, reference : the scored video, and its reference
+    tracks_url : its face tracks
+    runs : windows that start in the range
+    speech : the video's own sound; None if no window is scored
+    pads : of the face crops
+    url : where the range's numbers are committed
+    lips_url : folder to cache the reference's lip measurements for its other dubs; empty if there are none
     """
 
     key: str
@@ -69,7 +69,7 @@ class ScoreRow:
 
 
 def windows_of_tracks(index: TrackIndex, speech: Speech | None) -> tuple[int, ...]:
-    """How many windows each track is scored by: as far as both picture and sound last."""
+    """Number of windows per track: as far as both picture and sound last."""
     if speech is None:
         return (0,) * len(index.start)
     samples = int(speech.duration_s * SAMPLE_RATE)
@@ -93,9 +93,9 @@ def score_rows(
     batch: int,
     lips_url: str = "",
 ) -> list[ScoreRow]:
-    """The rows of one video: stretches of about ``seconds``, a multiple of the scorer's batch long.
+    """The rows of one video: ranges of about ``seconds``, in multiples of the scorer's batch.
 
-    Where there is nothing to compare the picture with, stretches without a scored window are left out.
+    Without a reference, ranges without a scored window are omitted.
     """
     length = max(1, round(seconds * float(RATE) / batch)) * batch
     rows = []
@@ -129,15 +129,18 @@ def score_rows(
 
 
 def why_not_comparable(video: VideoInfo, reference: VideoInfo, follows: bool) -> str:
-    """Why a reference cannot be compared frame by frame; empty where it can.
+    """Explain why a reference cannot be compared frame by frame; empty if it can.
 
     Parameters
     ----------
-    follows : its frames follow from the video's by a loop, so that it may be of any length
+    follows : its frames correspond through a loop, so it may have any length
     """
     if not follows:
         if reference.rate != video.rate:
-            return f"the reference has {_rate(reference.rate)} frames/s, the video {_rate(video.rate)}: frames do not correspond"
+            return (
+                f"the reference has {_rate(reference.rate)} frames/s, the video {_rate(video.rate)}: frames do not "
+                "correspond"
+            )
         if abs(reference.frames - video.frames) > 1:
             return f"the reference has {reference.frames} frames, the video {video.frames}: frames do not correspond"
     same_shape = (
@@ -146,7 +149,7 @@ def why_not_comparable(video: VideoInfo, reference: VideoInfo, follows: bool) ->
     if not same_shape:
         return (
             f"the reference is {reference.width} × {reference.height}, the video {video.width} × {video.height}: "
-            "another shape"
+            "different aspect ratios"
         )
     return ""
 

@@ -1,4 +1,4 @@
-"""A strip of faces and a short player, made of a video's preview frames."""
+"""Makes a strip of faces and a short player from a video's preview frames."""
 
 from __future__ import annotations
 

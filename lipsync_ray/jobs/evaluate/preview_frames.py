@@ -1,6 +1,6 @@
-"""Small pictures of a video and its reference, cut while both are decoded for another reason.
+"""Small pictures of a video and its reference, made while both are decoded for scoring.
 
-They are kept as JPEGs in one file a stretch, and are a few megabytes for a video, however long it is.
+They are stored as JPEGs in one file per range: a few megabytes per video of any length.
 """
 
 from __future__ import annotations
@@ -23,35 +23,35 @@ STRIP_FRAMES = 5  # in a strip
 TILE = 200  # pixels: side of a face in the strip
 PLAYER_HEIGHT = 300  # pixels
 PLAYER_S = 6
-LARGER = 1.5  # side of a tile beside the face's
+LARGER = 1.5  # side of a tile relative to the face's
 _QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 92]
 
 
 def strip_numbers(tracks: FaceTracks) -> list[int]:
-    """The places of the grid that a strip shows: spread over those with a face."""
+    """Grid frames of a strip: spread over those with a face."""
     there = np.unique(tracks.face_place) if len(tracks.face_place) else np.arange(len(tracks.shown))
     return there[np.linspace(0, len(there) - 1, STRIP_FRAMES + 2).round().astype(int)[1:-1]].tolist()  # type: ignore[no-any-return]
 
 
 def player_length(tracks: FaceTracks) -> int:
-    """How many places of the grid a player shows."""
+    """Number of grid frames in a player."""
     return min(len(tracks.shown), int(PLAYER_S * RATE))
 
 
 def preview_folder(folder: str, name: str) -> str:
-    """Where a video's preview frames are committed."""
+    """Folder of a video's preview frames."""
     return storage.join(folder, name)
 
 
 @dataclass
 class PreviewFrames:
-    """What has been cut of a video; JPEGs, the reference above or left of the video.
+    """Preview frames of a video, as JPEGs; the reference is above or left of the video.
 
     Attributes
     ----------
     tracks : of the video
-    tiles : place → faces for the strip, one above the other
-    halves : place → frames for the player, side by side
+    tiles : grid frame → faces for the strip, one above the other
+    halves : grid frame → frames for the player, side by side
     """
 
     tracks: FaceTracks
@@ -62,7 +62,7 @@ class PreviewFrames:
         self._strip, self._player = set(strip_numbers(self.tracks)), player_length(self.tracks)
 
     def add(self, number: int, picture: YuvFrame, reference: YuvFrame | None) -> None:
-        """Cut what is wanted of a place."""
+        """Cut the pictures needed from a grid frame."""
         sides = [picture] if reference is None else [reference, picture]
         if number in self._strip:
             boxes = self.tracks.boxes_at(number) / np.array([picture.width, picture.height] * 2)
@@ -74,7 +74,7 @@ class PreviewFrames:
             self.halves[number] = _jpeg(np.concatenate(halves, axis=1))
 
     def commit(self, folder: str, start: int) -> None:
-        """Commit what was cut of the stretch that begins at a place; nothing where nothing was."""
+        """Commit the preview frames of the range that starts at `start`, if any."""
         named = {f"tile-{number}": data for number, data in self.tiles.items()}
         named |= {f"half-{number}": data for number, data in self.halves.items()}
         if named:
@@ -84,7 +84,7 @@ class PreviewFrames:
 
     @classmethod
     def read(cls, folder: str, tracks: str) -> PreviewFrames | None:
-        """A video's committed preview frames; None where one is missing, as of a video that an earlier run scored."""
+        """Read a video's preview frames; None if one is missing, as for a video that an earlier run scored."""
         out = cls(read_face_tracks(tracks))
         for name in storage.list_names(folder):
             with np.load(io.BytesIO(storage.read_bytes(storage.join(folder, name)))) as arrays:
@@ -95,7 +95,7 @@ class PreviewFrames:
 
 
 def cut_now(video: VideoInfo, reference: VideoInfo | None, tracks: str) -> PreviewFrames:
-    """Decode a video and its reference for the preview frames alone."""
+    """Decode a video and its reference only for the preview frames."""
     out = PreviewFrames(read_face_tracks(tracks))
     numbers = sorted({*strip_numbers(out.tracks), *range(player_length(out.tracks))})
     pictures = decode.pictures_at(video, out.tracks.shown[numbers].tolist())
@@ -115,7 +115,7 @@ def _jpeg(picture: Any) -> U8:
 
 
 def _tile(picture: YuvFrame, boxes: np.ndarray[Any, Any]) -> U8:
-    """The square around the largest face; the frame's middle where there is none.
+    """The square around the largest face; the frame's middle without one.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
-"""Which videos the report shows, and the files that it shows of them.
+"""Selects the videos that the report shows, and makes their previews.
 
-A stage cuts small pictures of every video while it decodes it anyway (:mod:`lipsync_ray.jobs.evaluate.preview_frames`). Of the videos
-that turn out to be worst, best or in a seeded sample they become a strip and a player; the others' are dropped at once.
+A stage cuts small pictures of every video while it decodes it anyway (:mod:`lipsync_ray.jobs.evaluate.preview_frames`).
+For the worst, the best and a seeded sample of videos they become a strip and a player; the others are dropped at once.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ if TYPE_CHECKING:
 FOLDER = "media"
 _SEED = 0
 Key = tuple[str, str | None]
-"""What tells videos of several evaluations apart: id and model."""
+"""Identifies a video over several evaluations: id and model."""
 
 
 @dataclass(frozen=True)
 class PreviewOrder:
-    """What to make of one video: a strip of faces, a player, and, of a restored one, a copy of its run's own strip.
+    """Previews to make for one video: a strip of faces, a player, and for a restored one a copy of its run's strip.
 
     Attributes
     ----------
     key : id of the video
-    video, reference : to be decoded where its preview frames are not there
-    tracks : where its faces are
-    preview_frames : folder of what was cut while it was scored
-    strip, player, restored : where the files go
-    run_strip : the strip that the run of the restoration made, where there may be one
+    video, reference : decoded if there are no preview frames
+    tracks : URL of its face tracks
+    preview_frames : folder of its preview frames
+    strip, player, restored : URLs of the output files
+    run_strip : URL of the restoration run's strip, which may not exist
     """
 
     key: str
@@ -64,7 +64,7 @@ def worst_first(scores: Iterable[Score]) -> list[Score]:
 
 
 def sample(keys: Iterable[Key], count: int) -> set[Key]:
-    """As many of these videos; always the same ones, and those of a smaller count are among them."""
+    """A deterministic sample of the videos; it includes the samples of smaller counts."""
     ordered = sorted(keys, key=str)
     random.Random(_SEED).shuffle(ordered)
     return set(ordered[:count])
@@ -80,7 +80,7 @@ def previewed(scores: Sequence[Score], count: int | None) -> list[Score]:
 
     Returns
     -------
-    Worst first. Where the three overlap, the next worst fill up.
+    Worst first. If the three overlap, the next worst fill up.
     """
     ordered = worst_first(scores)
     if count is None or len(ordered) <= count:
@@ -131,14 +131,13 @@ class Previews:
 
     @property
     def wanted(self) -> str | None:
-        """Folder for what is cut while videos are scored; None where nothing is to be."""
+        """Folder for preview frames; None without previews."""
         return None if self._count == 0 else self._folder
 
     def drop_unwanted(self, score: Score) -> None:
-        """A video has been scored: drop the preview frames of one that will not be shown, by what is known so far.
+        """After a video was scored, drop the preview frames of videos that will certainly not be shown.
 
-        A video that is neither among the worst nor among the best of those that are scored will not be so among all: it
-        is forgotten, and the next one is compared with as many as may be shown.
+        A video that is neither among the worst nor among the best so far will not be among them at the end.
         """
         room = self._count
         if room is None or room == 0:
@@ -153,13 +152,13 @@ class Previews:
 
     @property
     def complete(self) -> bool:
-        """Whether every shown video that was scored has its strip and its player."""
+        """Whether every selected video that was scored has its strip and player."""
         there = storage.list_names(self._run.url(FOLDER))
         scored = [score for score in previewed(self._run.rows, self._count) if score.status == "scored"]
         return all({strip_name(score), player_name(score)} <= there for score in scored)
 
     def finish(self) -> None:
-        """Make what is missing of the shown videos' strips and players."""
+        """Make the missing strips and players of the selected videos."""
         run = self._run
         there = storage.list_names(run.url(FOLDER))
         orders = []
@@ -194,7 +193,7 @@ class Previews:
 
 
 def make_preview(order: PreviewOrder) -> str:
-    """Make and commit a video's strip and player; its id."""
+    """Make and commit a video's strip and player; return its id."""
     if order.run_strip is not None and storage.exists(order.run_strip):
         storage.copy(order.run_strip, order.restored)
     preview_frames = PreviewFrames.read(order.preview_frames, order.tracks)

@@ -1,4 +1,4 @@
-"""The rows of videos.parquet: what an evaluation says of one video."""
+"""The rows of videos.parquet: results of an evaluation per video."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lipsync_ray.io.records import Records
 
 FILE = "metrics/videos.parquet"
 Status = Literal["scored", "not_scored", "failed"]
-STILL = 1e-4  # of the eyes' distance: a landmark jitter below it is that of a still picture
+STILL = 1e-4  # eye distances: a smaller landmark jitter is that of a still picture
 
 
 @dataclass(frozen=True)
@@ -18,8 +18,8 @@ class TrackScore:
 
     Attributes
     ----------
-    start_s : where in the video it begins, in seconds
-    windows : that it was scored by
+    start_s : start in the video, in seconds
+    windows : number of scored windows
     distance, confidence, offset : as in :class:`~lipsync_ray.metrics.lse.SyncScore`
     """
 
@@ -32,45 +32,46 @@ class TrackScore:
 
 @dataclass(frozen=True)
 class Score:
-    """The row of one video.
+    """Result of one video.
 
     Attributes
     ----------
-    id, video, reference, language, model : what was scored
-    status : "scored"; "not_scored", with a reason; "failed", where the video could not be used at all
+    id, video, reference, language, model : of the input
+    status : "scored"; "not_scored", with a reason; "failed" if the video is unusable
     stage, error : where and why it was not scored
-    scorer, protocol : whose numbers
+    scorer, protocol : used for the scores
     lse_d, lse_c : SyncNet's, mean over tracks with equal weight; null for another scorer
     mini_sync_d, mini_sync_c : the bundled scorer's, likewise
     offset : frames of 40 ms by which the sound leads, of the longest track; 0 is in sync
-    tracks, windows : that were scored
+    tracks, windows : number scored
     best_distance, best_confidence : of the track with the highest confidence
     psnr_db, ssim : outside the mouths, against the reference
     sharpness, sharpness_reference : variance of the Laplacian of the mouths, in squared levels
     jitter, jitter_reference : mean second difference of the landmarks, in parts of the eyes' distance
-    compared_frames : that those are means of
+    compared_frames : number of frames in these means
     reference_error : why nothing was compared
-    openness_corr : correlation of the lips' opening with the one that a judge hears in the video's sound, where somebody speaks
-    openness_corr_best, openness_corr_lag : the highest within ±8 frames of 40 ms, and where; positive where the lips come late
+    openness_corr : correlation of the lips' opening with a judge's prediction from the video's sound, during speech
+    openness_corr_best, openness_corr_lag : the highest within ±8 frames of 40 ms, and its lag; positive if the lips are
+        late
     openness_corr_other : of the same lips with another sound of the evaluation
     openness_corr_undubbed : of the reference's lips with the video's sound
     openness_corr_real : of the reference's lips with its own sound, at best lag
-    sync_cosine : mean cosine of lips and sound for a sync expert that took part in no training, frame by frame
+    sync_cosine : mean cosine of lips and sound per frame, by a sync expert never used in training
     sync_cosine_best, sync_cosine_lag, sync_cosine_other, sync_cosine_undubbed, sync_cosine_real : as of `openness_corr`
     leak : correlation of the opening with the reference's, frame by frame
-    lip_motion : standard deviation of the opening beside the reference's
-    silent_lips, silent_lips_reference : mean change of the opening a frame in silence, in parts of the eyes' distance
-    warnings : where a score and a judge disagree, or a number is too good
+    lip_motion : standard deviation of the opening relative to the reference's
+    silent_lips, silent_lips_reference : mean change of the opening per frame in silence, in eye distances
+    warnings : disagreements between score and judge, implausibly good numbers
     frames, rate, width, height, duration_s : of the video
     curve : (31,) mean distance at shifts +15 … −15, mean over tracks
     confidence : per window of the longest track, smoothed
     confidence_start_s : time of the first of them
     track_scores : of each track
     seconds : of work
-    attempts : most processes that one of its rows needed
+    attempts : largest number of processes that one of its rows needed
     fingerprint : of inputs and settings
-    drawn_per_s : frames that a second of the dub's work made, its stages added up; null where nobody knows
-    gpu_mb : most memory that a process which drew it had of its GPU; null on a CPU
+    drawn_per_s : frames per second of the dub's work, over all its stages; null if unknown
+    gpu_mb : peak GPU memory in MB of a process that drew it; null on a CPU
     """
 
     id: str
@@ -144,12 +145,12 @@ class Score:
 
     @property
     def sharpness_ratio(self) -> float | None:
-        """Sharpness of the mouth beside the reference's; 1 is as sharp."""
+        """Sharpness of the mouth relative to the reference's; 1 is equal."""
         return self.sharpness / self.sharpness_reference if self.sharpness and self.sharpness_reference else None
 
     @property
     def jitter_ratio(self) -> float | None:
-        """Shaking beside the reference's; 1 is as steady. None where the reference is a still picture."""
+        """Jitter relative to the reference's; 1 is equal. None if the reference is a still picture."""
         if self.jitter is None or self.jitter_reference is None or self.jitter_reference < STILL:
             return None
         return self.jitter / self.jitter_reference

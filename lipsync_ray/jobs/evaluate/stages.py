@@ -1,4 +1,4 @@
-"""The stages of a stretch of a video: crop (decode, cut, compare), and score. Plain classes; no Ray."""
+"""Stages for a range of a video: crop (decode, cut, compare) and score. Plain classes; no Ray."""
 
 from __future__ import annotations
 
@@ -36,23 +36,23 @@ if TYPE_CHECKING:  # torch, which is loaded with it
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
-HALO = FRAMES - 1  # places after a stretch that its last windows see
-COMPARE_EVERY = 25  # places between two frames that are compared pixel by pixel: one a second
+HALO = FRAMES - 1  # frames after a range that its last windows include
+COMPARE_EVERY = 25  # grid frames between two pixel comparisons: one a second
 
 
 @dataclass(frozen=True)
 class ImageMetrics:
-    """What a stretch's pictures are like, beside those of the reference.
+    """Image metrics of a range relative to the reference.
 
     Attributes
     ----------
-    numbers : (k,) int64 places that were compared
+    places : (k,) int64 frames of the grid that were compared
     mse, ssim : (k,) of the picture outside the mouths
     sharpness, sharpness_reference : (k,) of the mouths; NaN where there is no face
-    jitter, jitter_reference : (j,) one number for each three frames with a face
+    jitter, jitter_reference : (j,) one value for each three frames with a face
     """
 
-    numbers: NDArray[np.int64]
+    places: NDArray[np.int64]
     mse: F64
     ssim: F64
     sharpness: F64
@@ -63,14 +63,14 @@ class ImageMetrics:
 
 @dataclass(frozen=True)
 class Compared:
-    """A stretch and what was seen in it.
+    """A range with its crops and measurements.
 
     Attributes
     ----------
-    row : the stretch
+    row : the range
     crops : for each of its runs (count + 4, side, side, 3) uint8 BGR
-    metrics : beside the reference; None where there is none
-    lips : the video's and its reference's; None where no judge asks
+    metrics : relative to the reference; None without one
+    lips : the video's and its reference's; None without judges
     """
 
     row: ScoreRow
@@ -80,11 +80,11 @@ class Compared:
 
 
 class CropAndCompare:
-    """Decode a stretch once, beside its reference: cut the faces out for the scorer, compare, and cut previews.
+    """Decode a range and its reference once: crop faces for the scorer, compare, and cut previews.
 
     Parameters
     ----------
-    preview_frames : folder for what a report may show of the video; None for nothing
+    preview_frames : folder for previews; None for none
     """
 
     def __init__(
@@ -154,7 +154,7 @@ class CropAndCompare:
 
 
 class _Mouths:
-    """Collects faces whose lips are looked at: of places that show one."""
+    """Collects faces for lip measurements, from frames with exactly one face."""
 
     def __init__(self, row: ScoreRow, tracks: FaceTracks) -> None:
         self._row, self._tracks = row, tracks
@@ -179,11 +179,11 @@ class _Mouths:
         return self._lips(mesher, *own), self._once(mesher, *reference)
 
     def _once(self, mesher: Mesher, cuts: list[U8], at: list[int]) -> Lips:
-        """The reference's, which another of its dubs may have looked at: known by the very pixels and their places."""
+        """Measurements of the reference, cached for its other dubs by a hash of pixels and frame numbers."""
         if not self._row.lips_url or not cuts:
             return self._lips(mesher, cuts, at)
-        seen = hashlib.sha256(np.array(at).tobytes() + np.stack(cuts).tobytes()).hexdigest()[:16]
-        url = storage.join(self._row.lips_url, f"{self._row.stop - self._row.start}-{seen}.npz")
+        pixels = hashlib.sha256(np.array(at).tobytes() + np.stack(cuts).tobytes()).hexdigest()[:16]
+        url = storage.join(self._row.lips_url, f"{self._row.stop - self._row.start}-{pixels}.npz")
         if storage.exists(url):
             with np.load(io.BytesIO(storage.read_bytes(url))) as kept:
                 return Lips(kept["opening"], kept["seen"])
@@ -212,7 +212,7 @@ class _Mouths:
 
 
 class _Comparing:
-    """Collects what a stretch and its reference are compared by."""
+    """Compares a range with its reference."""
 
     def __init__(self, row: ScoreRow, tracks: FaceTracks) -> None:
         self._row, self._tracks = row, tracks
@@ -240,7 +240,7 @@ class _Comparing:
             self._rows.append((number, mse, ssim, float(sharp[0]), float(sharp[1])))
 
     def metrics(self, landmarks: image.Landmarker) -> ImageMetrics:
-        own = self._row.stop - self._row.start  # three frames belong to the stretch in which they begin
+        own = self._row.stop - self._row.start  # three frames belong to the range in which they start
         shakes = [image.jitter(landmarks(cuts, self._boxes))[:own] for cuts in self._cuts]
         both = ~(np.isnan(shakes[0]) | np.isnan(shakes[1]))
         table = np.array(self._rows, np.float64).reshape(-1, 5)
@@ -248,7 +248,7 @@ class _Comparing:
 
 
 def _resized(other: YuvFrame, picture: YuvFrame) -> YuvFrame:
-    """A reference brought to the size of a video that was enlarged."""
+    """Scale a reference to the size of an upscaled video."""
     half = (picture.width // 2, picture.height // 2)
     y, u, v = (
         np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_LANCZOS4), np.uint8)
@@ -258,7 +258,7 @@ def _resized(other: YuvFrame, picture: YuvFrame) -> YuvFrame:
 
 
 class Embed:
-    """Embed a stretch's windows and commit its numbers; returns where. Keeps the scorer loaded."""
+    """Embed a range's windows and commit its numbers; returns the URL. Keeps the scorer loaded."""
 
     def __init__(self, scorer: str, checkpoint: Checkpoint, device: str, batch: int | None) -> None:
         one_thread()
@@ -282,7 +282,7 @@ class Embed:
         return row.url
 
     def _mel_windows(self, row: ScoreRow, run: WindowRange) -> F32:
-        """(count, bands, columns) of the sound that goes with each window."""
+        """(count, bands, columns) mel of each window."""
         assert row.speech is not None
         rate = self._scorer.columns_per_s
         starts = (np.arange(run.at, run.at + run.count) * rate * RATE.denominator) // RATE.numerator

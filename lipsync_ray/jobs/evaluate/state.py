@@ -27,21 +27,21 @@ EVALUATE = JobSpec("evaluate", SCORES, done="scored", packages=("pytorch-fid",))
 
 @dataclass
 class EvaluateState(VideoState):
-    """A video under way. Fields are filled in as the evaluation gets to know them.
+    """State of a video. Fields are filled in during the evaluation.
 
     Attributes
     ----------
-    item : what is scored
-    video_key, reference_key : of the distinct files; the latter empty where there is no reference
+    item : the input
+    video_key, reference_key : of the distinct files; the latter is empty without a reference
     content, reference_content : identities of the files, compared whenever they are opened
-    info, reference, speech : what was found in them
-    source : the reference of a head that was drawn anew, with which no frame is compared
+    info, reference, speech : probe results of video, reference and sound
+    source : reference of a generated head, whose frames are not compared
     silent : why it has no usable sound
     reference_error : why it is not compared
-    table : its face table
-    tracks_url, tracks : where its faces are
-    windows : of each track
-    sounds : what the judges hear
+    table : URL of its face table
+    tracks_url, tracks : its face tracks
+    windows : number per track
+    sounds : input of the judges
     """
 
     item: EvaluationInput
@@ -71,10 +71,10 @@ class EvaluateRun(JobRun[EvaluateState, Score]):
 
     Attributes
     ----------
-    items, settings : what was asked for
-    scorer, checkpoint : whose numbers, and its weights
-    fid_weights : Inception's; None where FID is left out
-    known : id → every video that could be looked at, also those an earlier run scored: FID is over all of them
+    items, settings : of the evaluation
+    scorer, checkpoint : the scorer, and its weights
+    fid_weights : Inception's; None without FID
+    known : id → every readable video, also those an earlier run scored, for FID
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""From rows to the tables of a study: language × model, with means, spread and a bootstrap interval."""
+"""Summary tables of a study: language × model, with mean, deviation and a bootstrap interval."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class Stat:
     Attributes
     ----------
     mean, deviation : of the videos; the latter (n − 1) is None for a single one
-    low, high : bootstrap 95 % interval of the mean (BCa); None where n < 3
-    count : videos that have the number
+    low, high : bootstrap 95 % interval of the mean (BCa); None if n < 3
+    count : videos with the metric
     """
 
     mean: float
@@ -47,11 +47,11 @@ class GroupRow:
 
     Attributes
     ----------
-    language, model : of the group; "all" where it is over all languages
-    videos : in it
-    scored : of these
-    stats : metric → numbers, of the metrics that any video has
-    fid : None where it was not computed
+    language, model : of the group; "all" for all languages
+    videos : number in the group
+    scored : number scored
+    stats : metric → numbers, for metrics that any video has
+    fid : None if not computed
     """
 
     language: str
@@ -63,7 +63,7 @@ class GroupRow:
 
 
 def stat(values: Sequence[float]) -> Stat | None:
-    """Mean, spread and interval of some videos' numbers; None of none."""
+    """Mean, deviation and interval of values; None without any."""
     from scipy.stats import bootstrap
 
     if not values:
@@ -160,7 +160,7 @@ def score_row(score: Score) -> dict[str, object]:
 
 @dataclass(frozen=True)
 class System:
-    """A checkpoint that made what was scored: whose it is, what it can do and what it cannot, where that is known."""
+    """A checkpoint that made scored videos: its licence, abilities and limits, if known."""
 
     name: str
     licence: str
@@ -169,11 +169,11 @@ class System:
 
 
 def systems(scores: Iterable[Score]) -> list[System]:
-    """Every checkpoint that made what was scored."""
+    """Every checkpoint that made scored videos."""
     from lipsync_ray.models.abilities import ability_of
     from lipsync_ray.models.registry import licences_of
 
-    # Models of one name in several evaluations have their folder's behind it.
+    # Models with one name in several evaluations have their folder's name appended.
     models = sorted({score.model.partition(" (")[0] for score in scores if score.model})
     found = dict.fromkeys(pair for model in models for pair in licences_of(model))
     known = ((name, licence, ability_of(name)) for name, licence in found)
@@ -183,7 +183,7 @@ def systems(scores: Iterable[Score]) -> list[System]:
 
 
 def video_lines(scores: Iterable[Score]) -> list[str]:
-    """One line a video: how its picture compares with its source."""
+    """One line per video: image quality relative to its source."""
     return [
         f"{score.id}: PSNR {number(score.psnr_db, 1, 'dB')}, SSIM {number(score.ssim, 4)}; mouth sharpness ÷ source "
         f"{number(score.sharpness_ratio, 2)}, jitter ÷ source {number(score.jitter_ratio, 2)}"

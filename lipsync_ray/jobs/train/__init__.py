@@ -1,1 +1,1 @@
-"""The training job: clips of people who talk, in; weights, curves and a card, out."""
+"""The training job: from clips of people who talk to weights, curves and a model card."""

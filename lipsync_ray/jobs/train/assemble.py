@@ -1,4 +1,4 @@
-"""What is committed of a training: the model, its card, the curve as a table and as a picture."""
+"""Output files of a training: the model, its card, the curve as a table and as a plot."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ def files(
     curves: Sequence[Sequence[CurvePoint]],
     terms: str | None,
 ) -> dict[str, bytes]:
-    """Name → content.
+    """Make the output files: name → content.
 
     Parameters
     ----------
     task : finished
     used : rows of the clips
     steps, curves : of each network
-    terms : of the weights that it started from
+    terms : licence terms of the initial weights
     """
     held_out = sum(bool(row.held_out) for row in used)
     people = len({row.person for row in used})
     made = settings.steps_made(steps)
-    card = task.card(len(used), held_out, people, settings.as_json(), made, terms)
+    card = task.card(len(used), held_out, people, settings.card_fields(), made, terms)
     return {MODEL: task.to_bytes(), CARD: card.encode(), CURVE: _table(curves), PLOT: _plot(curves)}
 
 
@@ -49,14 +49,14 @@ def _table(curves: Sequence[Sequence[CurvePoint]]) -> bytes:
 
 
 def _plot(curves: Sequence[Sequence[CurvePoint]]) -> bytes:
-    """Loss, and each figure, of people held out."""
+    """Plot the loss, and each figure of held-out people."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
     for number, curve in enumerate(curves):
         steps = [line.step for line in curve]
-        mark = "o" if len(curve) == 1 else ""  # a line through one point shows nothing
+        mark = "o" if len(curve) == 1 else ""  # a line through one point is invisible
         left.plot(steps, [line.loss for line in curve], marker=mark, label=f"network {number}")
         for name in curve[0].figures if curve else ():
             values = [line.figures[name] for line in curve]

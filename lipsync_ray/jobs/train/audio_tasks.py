@@ -1,4 +1,4 @@
-"""Teach a network to hear what lips do: courses of a few numbers, right when they correlate inside a clip."""
+"""Train networks that predict lips from sound: a few numbers per frame, with a correlation loss inside each clip."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ F32 = NDArray[np.float32]
 
 FRAMES = 30  # of a clip in a step
 _LEVELS = 0.3  # weight of the loss on the values themselves
-_TESTED = 256  # clips of those held out
-_SURE = 0.45  # correlation from which on a number is brought to its full spread
+_TESTED = 256  # held-out clips
+_SURE = 0.45  # correlation at which a number gets its full spread
 _MOST = 4.0  # gain
 _CLOSED = 0.1  # of a clip's frames
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Clips: windows (b, FRAMES, 80, 40) of mel, targets (b, FRAMES, k), mask (b, FRAMES, 1) of the frames that are there."""
+    """Clips: windows (b, FRAMES, 80, 40) of mel, targets (b, FRAMES, k), mask (b, FRAMES, 1) of existing frames."""
 
     windows: Tensor
     targets: Tensor
@@ -44,7 +44,7 @@ class Batch:
 
 
 class AudioRegressionTask(TrainingTask):
-    """Numbers of each frame from half a second of mel.
+    """Predicts numbers for each frame from half a second of mel.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ class AudioRegressionTask(TrainingTask):
         self.targets = targets
         own = np.concatenate([targets[corpus.rows(clip)] for clip in corpus.clips(held_out=False).tolist()])
         spread = torch.from_numpy(own.std(0))
-        self._spread = spread.clamp_min(1e-3)  # what does not move teaches nothing
+        self._spread = spread.clamp_min(1e-3)  # constant targets are not learnable
         self._weight = spread.sqrt() / spread.sqrt().sum()
 
     @abstractmethod
@@ -73,7 +73,7 @@ class AudioRegressionTask(TrainingTask):
         return ((1 - alike) * self._weight.to(device)).sum(1).mean() + _LEVELS * levels
 
     def batch(self, clips: I64, rng: np.random.Generator | None = None) -> Batch:
-        """A stretch of each clip; a random one, with the sound altered, where `rng` is given, else the first."""
+        """A range of each clip: a random one with augmented sound if `rng` is given, else the first."""
         corpus = self.corpus
         windows = np.zeros((len(clips), FRAMES, mel.BANDS, COLUMNS), np.float32)
         targets = np.zeros((len(clips), FRAMES, self.targets.shape[1]), np.float32)
@@ -89,7 +89,9 @@ class AudioRegressionTask(TrainingTask):
         return Batch(*map(torch.from_numpy, (windows, targets, mask)))
 
     def figures(self, network: nn.Module, device: torch.device) -> dict[str, float | None]:
-        """Correlation of the first number, own sound and another, and the part of clips whose own fits better."""
+        """Correlation of the first number with own and with other sound, and the part of clips whose own sound fits
+        better.
+        """
         alike, other, _ = measure(network, self.batch(self.held_out(_TESTED)), device)
         return {
             "r": float(alike[:, 0].mean()),
@@ -100,7 +102,9 @@ class AudioRegressionTask(TrainingTask):
 
 @torch.inference_mode()
 def measure(network: nn.Module, batch: Batch, device: torch.device) -> tuple[Tensor, Tensor | None, Tensor]:
-    """(n, k) correlation inside each clip, with another clip's sound (None of one clip), and (k,) spread beside the real one."""
+    """(n, k) correlation inside each clip; with another clip's sound (None for one clip); (k,) spread relative to the
+    real one.
+    """
     predicted = torch.stack([network(windows.to(device)).float().cpu() for windows in batch.windows])
     alike = correlation(predicted, batch.targets, batch.mask)
     other = (
@@ -118,7 +122,7 @@ def _nearer(alike: Tensor, other: Tensor) -> float:
 
 
 def correlation(a: Tensor, b: Tensor, mask: Tensor) -> Tensor:
-    """(b, k) Pearson's correlation of (b, n, k) along n, over the places where the mask (b, n, 1) is 1."""
+    """(b, k) Pearson's correlation of (b, n, k) along n, where the mask (b, n, 1) is 1."""
     count = mask.sum(1, keepdim=True).clamp_min(1)
     a = (a - (a * mask).sum(1, keepdim=True) / count) * mask
     b = (b - (b * mask).sum(1, keepdim=True) / count) * mask
@@ -134,7 +138,7 @@ class Poses(AudioRegressionTask):
 
     title = "Lip poses from sound"
     measures = (
-        "Half a second of mel to eight numbers, which tell how lips and chin lie (their directions are in the file). "
+        "Maps half a second of mel to eight numbers, the pose of lips and chin (the basis is in the file). "
         "`lipsync-ray dub --model <this file>` uses it."
     )
 
@@ -151,8 +155,8 @@ class Poses(AudioRegressionTask):
         for own, network in zip(ensemble.networks, networks, strict=True):
             own.load_state_dict(network.state_dict())
         batch = self.batch(self.corpus.clips(held_out=True))
-        alike, other, spread = measure(ensemble.eval(), batch, torch.device("cpu"))  # its gain is 1 as yet
-        # A mean is cautious: each number is brought to the spread it has in people, as far as it is heard at all.
+        alike, other, spread = measure(ensemble.eval(), batch, torch.device("cpu"))  # its gain is still 1
+        # Predicted means have too little spread: scale each number to people's spread, as far as it is predictable.
         own_sound = alike.mean(0)
         ensemble.gain.copy_((own_sound / _SURE).clamp(0, 1) / spread.clamp_min(0.05))
         ensemble.gain.clamp_(1, _MOST)
@@ -181,11 +185,12 @@ class Poses(AudioRegressionTask):
 
 
 class Openings(AudioRegressionTask):
-    """How far a mouth should be open, for evaluations."""
+    """Opening of the mouth from sound, for evaluations."""
 
-    title = "A judge that hears how far a mouth opens"
+    title = "A judge of the mouth's opening"
     measures = (
-        "Half a second of mel to opening and width of the lips; its numbers have no unit. It may teach no generator."
+        "Maps half a second of mel to opening and width of the lips, without a unit. It must not be used to train a "
+        "generator."
     )
 
     def __init__(self, corpus: Corpus) -> None:

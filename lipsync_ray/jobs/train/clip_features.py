@@ -1,4 +1,4 @@
-"""What is seen and heard of a clip, once: landmarks and pictures of the face in every frame, sound, a likeness."""
+"""Extracts a clip's features once: landmarks and pictures of the face in every frame, mel, and a likeness."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ from lipsync_ray.media.speech_mel import speech_mel
 U8 = NDArray[np.uint8]
 F32 = NDArray[np.float32]
 
-LIKENESS = 32  # pixels: side of the small picture that people are told apart by
-LONGEST_S = 60  # of a clip that is used
-FEWEST = 24  # frames of a clip with landmarks
-FACE = 112  # pixels: side of a face that is kept; the square of 96 in its middle is a generator's crop
+LIKENESS = 32  # pixels: side of the small picture that distinguishes people
+LONGEST_S = 60  # used part of a clip
+FEWEST = 24  # frames with landmarks that a clip needs
+FACE = 112  # pixels: side of a stored face; the square of 96 in its middle is a generator's crop
 _MARGIN = 1 / 12  # of the crop, on each of its sides
-_FACE_SAMPLES = 3  # frames that are searched for the face
-# Score from which on a second face is one. Of 125 clips of one person, three had a second one in a frame, of 0.94 at most; in
-# a crowd the five largest have 0.97 and more.
+_FACE_SAMPLES = 3  # frames searched for the face
+# Score from which a second face counts. Of 125 clips of one person, three had a second face in a frame, of 0.94 at
+# most; in a crowd the five largest have 0.97 and more.
 _SURE = 0.96
-_QUALITY = 95  # of the pictures that are kept
+_QUALITY = 95  # of stored pictures
 
 
 @dataclass(frozen=True)
 class ClipFeatures:
-    """What is kept of a clip.
+    """Features of a clip.
 
     Attributes
     ----------
@@ -50,8 +50,8 @@ class ClipFeatures:
     mel : (c, 80) float32
     likeness : (32, 32, 3) uint8 RGB of the face with its surroundings
     rate : frames/s
-    faces : (n, 112, 112, 3) uint8 BGR: a generator's crop of 96 with 8 more on each side; of the frame before where there is
-        no face
+    faces : (n, 112, 112, 3) uint8 BGR: a generator's crop of 96 with 8 more on each side; of the previous frame if
+        there is no face
     mouths : (n, 64, 64) uint8 grey, :func:`~lipsync_ray.faces.patch.cut_mouth`, likewise
     """
 
@@ -81,7 +81,7 @@ class ClipFeatures:
 
     @classmethod
     def from_bytes(cls, data: bytes, pictures: str | None = None) -> ClipFeatures:
-        """Read it back, with the pictures that are asked for, "faces" or "mouths"; there are none of others."""
+        """Read features with the pictures "faces" or "mouths"; the others are empty."""
         none = np.zeros(0, np.uint8)
         with np.load(io.BytesIO(data)) as arrays:
             above, below = (int(part) for part in arrays["rate"])
@@ -107,7 +107,7 @@ def _unpacked(coded: U8, ends: NDArray[np.int64], flag: int) -> U8:
 
 
 class ExtractClipFeatures:
-    """Find the landmarks of a clip's face, cut it out and hear its sound. Keeps both networks loaded."""
+    """Finds the landmarks of a clip's face, crops it, and computes its mel. Keeps both networks loaded."""
 
     def __init__(self, device: str) -> None:
         from lipsync_ray.models.face_mesh import Mesher
@@ -116,7 +116,7 @@ class ExtractClipFeatures:
         self._detector, self._mesher = mtcnn_detector(device), Mesher(device)
 
     def __call__(self, order: ClipOrder) -> tuple[int, str, tuple[str, ...]]:
-        """Frames with landmarks, the rate, and what is odd about the clip, one sentence each.
+        """Returns the number of frames with landmarks, the rate, and warnings.
 
         Raises
         ------
@@ -153,7 +153,7 @@ class ExtractClipFeatures:
         return there, str(info.rate), tuple(_warnings(boxes, several))
 
     def _find_face(self, info: VideoInfo, frames: int) -> tuple[list[int], NDArray[np.float64], int]:
-        """A few frames, the best face's box in each that has one, and how many faces there are at most."""
+        """Sampled frames with a face, the best face's box in each, and the largest number of faces."""
         width, height = detection_size(info.width, info.height)
         scale = np.tile([info.width / width, info.height / height], 2)
         numbers, boxes, several = [], [], 0
@@ -170,17 +170,17 @@ class ExtractClipFeatures:
 
 
 def _warnings(boxes: NDArray[np.float64], several: int) -> list[str]:
-    """What looks like two people in a clip of one: faces beside each other, or one after the other."""
+    """Warnings if a clip seems to show two people, at once or in sequence."""
     if several > 1:
-        return [f"{several} faces in a frame: the surest one was taken, and may not be the one who talks"]
+        return [f"{several} faces in a frame: the most confident one was used, and may not be the speaker"]
     low, high = np.maximum(boxes[:-1, :2], boxes[1:, :2]), np.minimum(boxes[:-1, 2:], boxes[1:, 2:])
     if (low >= high).any():
-        return ["the face is in another place later on: two people, or two shots, in one clip"]
+        return ["the face changes its position: two people, or two shots, in one clip"]
     return []
 
 
 def fill_gaps(known: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """(n,) places: each known one's own, the one before of others, the first known of those before it."""
+    """(n,) index of the last known frame at or before each frame; the first known one for frames before it."""
     return np.asarray(np.maximum.accumulate(np.where(known, np.arange(len(known)), known.argmax())), np.int64)
 
 
@@ -191,7 +191,7 @@ def _inside(info: VideoInfo, cut: U8 | None) -> U8:
 
 
 def _affine(box: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(2, 3) affine from a face that is kept to pixels, by the detector's box."""
+    """(2, 3) affine from a stored face to pixels, by the detector's box."""
     tall = box[3] - box[1]
     pads = Pads()
     low = box[:2] - [pads.left * tall, pads.top * tall]

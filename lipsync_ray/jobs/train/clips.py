@@ -1,4 +1,4 @@
-"""What is trained on: clips of one person who talks."""
+"""Input of a training: clips of one person who talks."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Clip:
     ----------
     id : names it in the table
     url : path or fsspec URL
-    person : who is seen, where the table says so
+    person : who is in it, if the table names them
     """
 
     id: str
@@ -32,11 +32,11 @@ class Clip:
 
 
 def read_clips(source: str) -> list[Clip]:
-    """The clips of a folder and of those below it, or of a table with columns video and optionally id, person.
+    """Read the clips of a folder and its subfolders, or of a table with columns video and optionally id, person.
 
     Raises
     ------
-    ManifestError : none, or a table with problems
+    ManifestError : no clips, or a table with problems
     """
     if is_table(source):
         return [Clip(r["id"] or "", r["video"] or "", r["person"]) for r in read_rows(source, _COLUMNS, _source_of)]
@@ -54,20 +54,20 @@ def _source_of(row: Row) -> Source:
 
 @dataclass(frozen=True)
 class ClipRow:
-    """What became of a clip: the row of clips.parquet.
+    """Result of a clip: a row of clips.parquet.
 
     Attributes
     ----------
     id, video : of the clip
-    status : "used"; "failed", where it could not be
-    stage, error : where and why
+    status : "used" or "failed"
+    stage, error : where and why it failed
     frames : with landmarks
     rate : frames/s, as a fraction
-    person : who is seen: as the table says, or the number of a group of likenesses
-    held_out : whether it is kept from training, and measured by
+    person : from the table, or the number of a group of likenesses
+    held_out : whether it is used for testing instead of training
     seconds, attempts : of work
     fingerprint : of its content
-    warnings : what a person should know of it all the same, one sentence each
+    warnings : problems that did not exclude it, one sentence each
     """
 
     id: str
@@ -90,7 +90,7 @@ CLIPS = Records(ClipRow, "clips.parquet")
 
 @dataclass(frozen=True)
 class ClipOrder:
-    """A clip to look at, the identity of its file, and where what is seen goes."""
+    """A clip to process, the identity of its file, and the URL of its features."""
 
     key: str
     clip: Clip

@@ -1,4 +1,4 @@
-"""All clips as one corpus on disk, memory-mapped; who is who; who is held out."""
+"""A memory-mapped corpus of all clips, with their people and the held-out set."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ F32 = NDArray[np.float32]
 I64 = NDArray[np.int64]
 
 _INDEX = "index.npz"
-_ALIKE = 0.35  # mean distance (1 − correlation) of likenesses up to which clips may show one person
-_MORE = 1.5  # of the part that is to be held out: what may be
+_ALIKE = 0.35  # largest mean distance (1 − correlation) of likenesses of one person
+_MORE = 1.5  # largest held-out part, relative to the requested one
 _WEIGHTS = (1.0, 0.5)  # of the lips' and of the chin's landmarks in the basis
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """Clips, one after the other.
+    """Concatenated clips.
 
     Attributes
     ----------
     lips : (frames, len(SPEAKING), 2) float32 displacements from each clip's median, in eye distances; memory-mapped
     gaps : (frames, 2) float32 opening and width of the lips, likewise
     mel : (columns, 80) float32, memory-mapped
-    faces : (frames, 112, 112, 3) uint8, likewise; None where nobody asked for them
+    faces : (frames, 112, 112, 3) uint8, likewise; None if not requested
     mouths : (frames, 64, 64) uint8, likewise
     first, frames : (n,) of each clip in `lips`
     column, columns : (n,) of each clip in `mel`
@@ -75,13 +75,13 @@ class Corpus:
         return self.mouths[self.rows(clip)]
 
     def content(self, clip: int) -> str:
-        """What two clips have in common only where one is a copy of the other: their sound and landmarks, to the bit."""
+        """Hash of a clip's sound and landmarks; equal only for copies."""
         first = int(self.column[clip])
         columns_of_mel = self.mel[first : first + int(self.columns[clip])]
         return hashlib.sha256(columns_of_mel.tobytes() + self.lips[self.rows(clip)].tobytes()).hexdigest()
 
     def clips(self, held_out: bool) -> I64:
-        """Numbers of the clips on one side."""
+        """Numbers of the held-out clips, or of the others."""
         return np.flatnonzero(self.held_out == held_out)
 
 
@@ -93,14 +93,14 @@ def make_corpus(
     seed: int,
     pictures: Literal["faces", "mouths"] | None = None,
 ) -> Corpus:
-    """Read what was seen of the clips into one corpus; whole people are held out, about `part` of the clips.
+    """Combine clip features into a corpus; hold out whole people, about `part` of the clips.
 
     Parameters
     ----------
     folder : local; its files are written there
     urls : of each clip's :class:`ClipFeatures`
-    people : who is seen, where it is known; the others are told apart by their likeness
-    pictures : which are wanted besides
+    people : of each clip; None to distinguish them by likeness
+    pictures : kind to include
     """
     folder.mkdir(parents=True, exist_ok=True)
     likenesses, frames, columns, rates, gaps = [], [], [], [], []
@@ -109,7 +109,7 @@ def make_corpus(
         for url in urls:
             features = ClipFeatures.from_bytes(storage.read_bytes(url), pictures)
             there = ~np.isnan(features.lips[:, 0, 0])
-            # Frames of another face than the one before are rare in clips; holes keep the place.
+            # Clips rarely change faces; gaps repeat the previous frame.
             lips = features.lips[fill_gaps(there)].astype(np.float64)
             width = np.linalg.norm(lips[:, SPEAKING.index(291)] - lips[:, SPEAKING.index(61)], axis=-1)
             shape = np.stack((gap_of(lips), width), axis=1)
@@ -135,37 +135,37 @@ def make_corpus(
     }
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **index)
-    storage.commit_bytes(str(folder / _INDEX), buffer.getvalue())  # last: with it the corpus is whole
+    storage.commit_bytes(str(folder / _INDEX), buffer.getvalue())  # last: marks the corpus as complete
     return open_corpus(folder, pictures)
 
 
 def is_corpus(folder: Path) -> bool:
-    """Whether a whole corpus lies there."""
+    """Whether the folder contains a complete corpus."""
     return (folder / _INDEX).is_file()
 
 
 def open_corpus(folder: Path, pictures: Literal["faces", "mouths"] | None = None) -> Corpus:
-    """A corpus that was made before, with the same pictures."""
+    """Open an existing corpus that was made with the same pictures."""
     with np.load(folder / _INDEX) as arrays:
         index: dict[str, Any] = dict(arrays)
     total = int(index["frames"].sum())
     shapes = {"faces": (total, FACE, FACE, 3), "mouths": (total, MOUTH, MOUTH)}
-    licence: dict[str, Any] = (
+    pixels: dict[str, Any] = (
         {pictures: np.memmap(folder / "pictures.raw", np.uint8, "r", shape=shapes[pictures])} if pictures else {}
     )
     return Corpus(
         lips=np.memmap(folder / "lips.raw", "<f4", "r", shape=(total, len(SPEAKING), 2)),
         mel=np.memmap(folder / "mel.raw", "<f4", "r", shape=(int(index["columns"].sum()), 80)),
         **index,
-        **licence,
+        **pixels,
     )
 
 
 def _people(likenesses: NDArray[np.uint8], known: Sequence[str | None]) -> I64:
-    """A number for each person. Faces as they are cut, light and contrast taken out, joined while alike in the mean.
+    """Number people by clustering normalised face crops by mean distance.
 
-    This is no recognition of faces: studio and clothes take part, so one person may get several numbers; two people
-    who look alike in the same studio may share one, which costs nothing but their being held out together.
+    This is not face recognition: background and clothes matter, so one person may get several numbers. Two similar
+    people in the same place may share one, and are then held out together.
     """
     from scipy.cluster.hierarchy import fcluster, linkage
 
@@ -181,34 +181,35 @@ def _people(likenesses: NDArray[np.uint8], known: Sequence[str | None]) -> I64:
 
 
 def numbered(names: Sequence[str | None]) -> I64:
-    """A number for each name, by the alphabet; −1 for none."""
+    """Number names alphabetically; −1 for None."""
     numbers = {name: number for number, name in enumerate(sorted({name for name in names if name is not None}))}
     return np.array([-1 if name is None else numbers[name] for name in names], np.int64)
 
 
 def no_held_out_reason(person: I64, part: float, named: bool) -> str | None:
-    """Why of these clips nobody is held out, and what to do; None where somebody is.
+    """Explain why nobody can be held out of these clips, and what to do; None if somebody can.
 
     Parameters
     ----------
-    person : number of each clip's
+    person : number of each clip's person
     part : `--held-out`
-    named : whether a table says who is who
+    named : whether a table names all people
     """
     numbers, counts = np.unique(person, return_counts=True)
     if len(numbers) == 1:
         if named:
             return (
-                "all clips show one person, says the column person: nobody can be held out. Clips of a second one are needed; "
-                "of one speaker, give those that are to be held out another name there"
+                "by the column person all clips show one person: nobody can be held out. Add clips of a second "
+                "person; for a single speaker, give the clips to hold out another name there"
             )
-        return "all clips seem to show one person; a table with a column person tells them apart"
+        return "all clips seem to show one person; a table with a column person can distinguish them"
     least = int(np.delete(counts, counts.argmax()).min())
     if least <= _MORE * part * len(person):
         return None
     enough = math.ceil(round(100 * least / len(person), 6)) / 100
     return (
-        f"--held-out {part}: nobody can be held out. Of {len(person)} clips of {len(numbers)} people, whole people are, and the one "
+        f"--held-out {part}: nobody can be held out. Of {len(person)} clips of {len(numbers)} people, whole people "
+        "are, and the one "
         f"with the fewest has {least}; expected --held-out {enough}, or clips of more people"
     )
 
@@ -229,7 +230,7 @@ def _held_out(person: I64, part: float, seed: int) -> NDArray[np.bool_]:
 
 
 def fit_basis(corpus: Corpus, poses: int) -> tuple[F32, F32]:
-    """(directions, readers), (poses, len(SPEAKING), 2) each: principal components of the training side's displacements."""
+    """(directions, readers), (poses, len(SPEAKING), 2) each: principal components of the training clips' displacements."""
     weight = np.full((len(SPEAKING), 1), _WEIGHTS[1])
     weight[: len(LIPS)] = _WEIGHTS[0]
     moment = np.zeros((2 * len(SPEAKING),) * 2)

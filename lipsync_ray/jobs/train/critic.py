@@ -1,4 +1,4 @@
-"""What a generator is taught with: its inputs as tensors, where a mouth is, edges, and a critic."""
+"""Parts of a generator's training: input tensors, mouth weights, edge loss, and a critic."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from lipsync_ray.models.wav2lip import CROP
 
-MOUTH = slice(56, 92), slice(22, 73)  # rows and columns of a crop in which the mouth is
-_UPPER, _MOUTH = 0.1, 3.0  # weights of the L1 of the half that is given, and of the mouth; 1 elsewhere
+MOUTH = slice(56, 92), slice(22, 73)  # rows and columns of the mouth in a crop
+_UPPER, _MOUTH = 0.1, 3.0  # L1 weights of the given half, and of the mouth; 1 elsewhere
 _CRITIC = (32, 64, 128)
 
 
 class GeneratorWithCritic(nn.Module):
-    """A generator and, where one is wanted, the critic that it is to deceive.
+    """A generator and, optionally, its adversarial critic.
 
-    The critic's gradient reaches the generator reversed (Ganin and Lempitsky 2015, arXiv 1409.7495), so that one step of one
-    optimizer teaches both: the one to tell drawn from real, the other to prevent it.
+    The critic's gradient reaches the generator reversed (Ganin and Lempitsky 2015, arXiv 1409.7495), so that one
+    optimizer step trains both: the critic to distinguish drawn from real, the generator to prevent it.
 
     Parameters
     ----------
-    adversarial : what the reversed gradient is times; 0 for no critic
+    adversarial : factor of the reversed gradient; 0 for no critic
     """
 
     def __init__(self, generator: nn.Module, adversarial: float = 0.0) -> None:
@@ -33,7 +33,7 @@ class GeneratorWithCritic(nn.Module):
         self._adversarial = adversarial
 
     def forward(self, mel: Tensor, image: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Draw (n, 3, 96, 96), and what the critic says of the real and of the drawn lower halves: (n, 1, h, w) logits.
+        """Draw (n, 3, 96, 96); also returns the critic's (n, 1, h, w) logits for the real and the drawn lower halves.
 
         Parameters
         ----------
@@ -49,7 +49,7 @@ class GeneratorWithCritic(nn.Module):
 
 
 class _Reversed(torch.autograd.Function):
-    """The same, whose gradient goes back reversed and scaled."""
+    """Identity with a reversed, scaled gradient."""
 
     @staticmethod
     def forward(context: Any, x: Tensor, scale: float) -> Tensor:
@@ -75,17 +75,17 @@ def picture(crops: Tensor) -> Tensor:
     return crops.permute(0, 1, 4, 2, 3).float() / 255
 
 
-def inputs(real: Tensor, shown: Tensor, mels: Tensor) -> tuple[Tensor, Tensor]:
+def inputs(real: Tensor, context: Tensor, mels: Tensor) -> tuple[Tensor, Tensor]:
     """(b · n, 6, 96, 96) image and (b · n, 1, 80, 16) mel as :class:`~lipsync_ray.models.wav2lip.Wav2Lip` takes them.
 
     Parameters
     ----------
-    real, shown : (b, n, 96, 96, 3) uint8: the faces to draw, and others of the same people
+    real, context : (b, n, 96, 96, 3) uint8: the faces to draw, and others of the same people
     mels : (b, n, 80, 16)
     """
     hidden = picture(real).flatten(0, 1)
     hidden[:, :, CROP // 2 :] = 0
-    return torch.cat((hidden, picture(shown).flatten(0, 1)), dim=1), mels.flatten(0, 1)[:, None]
+    return torch.cat((hidden, picture(context).flatten(0, 1)), dim=1), mels.flatten(0, 1)[:, None]
 
 
 def mouth_weights() -> Tensor:
@@ -97,6 +97,6 @@ def mouth_weights() -> Tensor:
 
 
 def edges(drawn: Tensor, wanted: Tensor) -> Tensor:
-    """The mean difference of the lower halves' gradients, both ways."""
+    """Mean difference of the lower halves' image gradients in both directions."""
     apart = (drawn - wanted)[:, :, CROP // 2 :]
     return apart.diff(dim=2).abs().mean() + apart.diff(dim=3).abs().mean()

@@ -1,4 +1,4 @@
-"""What a training tells while it goes on: the steps it has made, and the points of its curve."""
+"""Messages of a running training: its steps, and the points of its curve."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ NO_CONTROL = "no control: one clip is held out"
 
 @dataclass(frozen=True)
 class StepsDone:
-    """Steps that are made, those of earlier starts among them.
+    """Number of steps made, including those of earlier starts.
 
     Attributes
     ----------
-    step : how many
+    step : number of steps
     spent_s : seconds of training
-    kept : how many the checkpoint holds
+    kept : number of steps in the checkpoint
     """
 
     step: int
@@ -31,13 +31,13 @@ class StepsDone:
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """One line of the curve.
+    """A point of the curve.
 
     Attributes
     ----------
     step : of the training
-    loss : mean since the last line
-    figures : what the task says of people held out; None where there is nothing to compare with
+    loss : mean since the last point
+    figures : the task's measures of held-out people; None for one without a control
     clips_per_s : of training, all processes together
     """
 
@@ -57,7 +57,7 @@ class CurvePoint:
 
 
 class Watch:
-    """Shows one network's training as a pass of steps, from its first message on.
+    """Displays one network's training as a pass of steps, from its first message on.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ class Watch:
             self._print(f"ended at step {self._reporter.done} of {self._steps}; {self._kept} are kept")
 
     def report(self, message: StepsDone | CurvePoint) -> None:
-        """Show what a process says."""
+        """Display a message of the training."""
         if isinstance(message, StepsDone):
             self._set_steps(message)
             return

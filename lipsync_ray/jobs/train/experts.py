@@ -1,6 +1,7 @@
-"""Teach sync experts: mouths and sound of the same moment are near each other, of other moments of the same clip far.
+"""Trains sync experts: embeddings of mouth and sound are close at the same moment, and far apart at other moments of a
+clip.
 
-Other moments of the same clip, never other clips: neither voice nor face tells them apart (symmetric InfoNCE, van den Oord
+Negatives come from the same clip, so that neither voice nor face distinguishes them (symmetric InfoNCE, van den Oord
 2018, arXiv 1807.03748, inside each clip).
 """
 
@@ -30,13 +31,13 @@ from lipsync_ray.models.wav2lip import CROP
 
 _WINDOWS = 8  # of a clip in a step of `mini-sync`
 _SPAN = 44  # frames of a clip in a step of the judge
-_EDGE = 7  # of them, on either side, that are shown and take no part: what is near a clip's ends tells where it is
-_NEAR = 2  # frames up to which another moment is neither right nor wrong
+_EDGE = 7  # of them, on either side, that are input only: padding at a clip's ends would reveal the position
+_NEAR = 2  # frames around the right moment that are neither right nor wrong
 _TESTED, _LONGEST = 160, 125  # clips, and frames of each
 
 
 class SyncTask(TrainingTask):
-    """Two towers whose points agree in sync.
+    """Two towers whose embeddings agree in sync.
 
     Attributes
     ----------
@@ -47,7 +48,7 @@ class SyncTask(TrainingTask):
     network: ClassVar[type[nn.Module]]
     bundled: ClassVar[str]
 
-    control = False  # but another moment of the same clip
+    control = False  # the control is another moment of the same clip
     rate = 1e-3
     decay = 1e-2
     warm_up = 150
@@ -65,15 +66,17 @@ class SyncTask(TrainingTask):
 
     @abstractmethod
     def pairs(self, network: nn.Module, clip: int, device: torch.device) -> tuple[Tensor, Tensor]:
-        """(n, d) points of a clip's frames and of its sound, at the same moments, one frame apart."""
+        """(n, d) embeddings of a clip's frames and of its sound, at the same moments, one per frame."""
 
     def figures(self, network: nn.Module, device: torch.device) -> dict[str, float | None]:
-        """The mean cosine in sync and at another moment; how often the right moment is nearer; where a whole clip is placed."""
+        """Mean cosine in sync and at other moments; how often the right moment is nearer; how often the clip's offset
+        is within 1.
+        """
         own, shifted, nearer, near_zero = [], [], [], []
         with torch.inference_mode():
             for clip in self.held_out(_TESTED).tolist():
-                visual, mels_of = (points.float().cpu() for points in self.pairs(network, clip, device))
-                cosines = visual @ mels_of.T
+                visual, sounds = (points.float().cpu() for points in self.pairs(network, clip, device))
+                cosines = visual @ sounds.T
                 number = torch.arange(len(cosines))
                 apart = (number[:, None] - number).abs() > _NEAR
                 diagonal = cosines.diagonal()
@@ -107,8 +110,8 @@ class Expert(SyncTask):
 
     title = "A sync expert"
     measures = (
-        "Five lower faces and 200 ms of mel to two points (the network of `mini-sync`). It teaches generators, "
-        "`lipsync-ray train generator --expert <this file>`; what it taught, it should not judge."
+        "Maps five lower faces and 200 ms of mel to two embeddings (the network of `mini-sync`). It is used to train "
+        "generators, `lipsync-ray train generator --expert <this file>`, and should not evaluate them."
     )
     clips = 16
     network = MiniSync
@@ -117,18 +120,18 @@ class Expert(SyncTask):
     def loss(
         self, network: nn.Module, clips: I64, rng: np.random.Generator, device: torch.device, done: float
     ) -> Tensor:
-        faces, mels_of = [], []
+        faces, sounds = [], []
         for clip in clips.tolist():
             last = int(self.corpus.frames[clip]) - FRAMES
             apart = 3 if last >= 3 * _WINDOWS else 2
             span = min(last, apart * (_WINDOWS - 1))
             numbers = int(rng.integers(last - span + 1)) + np.round(np.linspace(0, span, _WINDOWS)).astype(np.int64)
             first = int(numbers[0])
-            stretch = np.asarray(self.corpus.face_rows(clip)[first : int(numbers[-1]) + FRAMES])
-            faces.append(five(torch.from_numpy(samples.crops(stretch, rng)), numbers - first))
+            crops_in = np.asarray(self.corpus.face_rows(clip)[first : int(numbers[-1]) + FRAMES])
+            faces.append(five(torch.from_numpy(samples.crops(crops_in, rng)), numbers - first))
             starts = samples.column_of(numbers, self.corpus.rate[clip])
-            mels_of.append(samples.sound_windows(self.corpus, clip, starts, mini_sync.COLUMNS, rng, silent_end=False))
-        mels = torch.from_numpy(np.stack(mels_of)).to(device)
+            sounds.append(samples.sound_windows(self.corpus, clip, starts, mini_sync.COLUMNS, rng, silent_end=False))
+        mels = torch.from_numpy(np.stack(sounds)).to(device)
         visual, audio, logit = network(torch.cat(faces).to(device), mels.flatten(0, 1)[:, None])
         logits = torch.einsum("bnd,bmd->bnm", *(p.float().unflatten(0, mels.shape[:2]) for p in (visual, audio)))
         same = torch.eye(_WINDOWS, device=device).expand_as(logits)
@@ -138,34 +141,37 @@ class Expert(SyncTask):
 
     def pairs(self, network: nn.Module, clip: int, device: torch.device) -> tuple[Tensor, Tensor]:
         numbers = np.arange(min(int(self.corpus.frames[clip]), _LONGEST) - FRAMES + 1)
-        stretch = samples.crops(np.asarray(self.corpus.face_rows(clip)[: len(numbers) + FRAMES - 1]), None)
+        crops_in = samples.crops(np.asarray(self.corpus.face_rows(clip)[: len(numbers) + FRAMES - 1]), None)
         starts = samples.column_of(numbers, self.corpus.rate[clip])
         mels = samples.sound_windows(self.corpus, clip, starts, mini_sync.COLUMNS, None, silent_end=False)
-        visual, mels_of, _ = network(
-            five(torch.from_numpy(stretch), numbers).to(device), torch.from_numpy(mels)[:, None].to(device)
+        visual, sounds, _ = network(
+            five(torch.from_numpy(crops_in), numbers).to(device), torch.from_numpy(mels)[:, None].to(device)
         )
-        return visual, mels_of
+        return visual, sounds
 
 
 class Judge(SyncTask):
-    """The sync judge: whole stretches of upright mouths."""
+    """The sync judge: ranges of upright mouths."""
 
     title = "A sync judge"
-    measures = "Upright grey mouths and mel to two points, frame by frame, for evaluations. It may teach no generator."
+    measures = (
+        "Maps upright grey mouths and mel to two embeddings per frame, for evaluations. It must not be used to train "
+        "a generator."
+    )
     network = SyncJudge
     bundled = "sync-judge"
 
     def loss(
         self, network: nn.Module, clips: I64, rng: np.random.Generator, device: torch.device, done: float
     ) -> Tensor:
-        mouths, mels_of = [], []
+        mouths, sounds = [], []
         count = int(min(_SPAN, self.corpus.frames[clips].min()))
         for clip in clips.tolist():
             first = int(rng.integers(int(self.corpus.frames[clip]) - count + 1))
             mouths.append(samples.mouths(np.asarray(self.corpus.mouth_rows(clip)[first : first + count]), rng))
-            mels_of.append(self._windows(clip, first + np.arange(count), rng))
+            sounds.append(self._windows(clip, first + np.arange(count), rng))
         mouths_in = torch.from_numpy(np.stack(mouths)).to(device).float() / 255
-        visual, audio, scale = network(mouths_in, torch.from_numpy(np.stack(mels_of)).to(device))
+        visual, audio, scale = network(mouths_in, torch.from_numpy(np.stack(sounds)).to(device))
         visual, audio = (points.float()[:, _EDGE:-_EDGE] for points in (visual, audio))
         logits = torch.einsum("bnd,bmd->bnm", visual, audio) * scale.clamp(max=3.5).exp()
         number = torch.arange(count - 2 * _EDGE, device=device)
@@ -182,8 +188,8 @@ class Judge(SyncTask):
         mouths_in = (
             torch.from_numpy(np.array(self.corpus.mouth_rows(clip)[: len(numbers)]))[None].to(device).float() / 255
         )
-        mels_of = torch.from_numpy(self._windows(clip, numbers, None))[None].to(device)
-        visual, audio, _ = network(mouths_in, mels_of)
+        sounds = torch.from_numpy(self._windows(clip, numbers, None))[None].to(device)
+        visual, audio, _ = network(mouths_in, sounds)
         return visual[0, _EDGE:-_EDGE], audio[0, _EDGE:-_EDGE]
 
 
@@ -191,7 +197,7 @@ EXPERTS: dict[str, type[Expert] | type[Judge]] = {"expert": Expert, "sync-judge"
 
 
 def expert_checkpoint(option: str, kind: str, given: str) -> weights.Checkpoint:
-    """What an option says of an expert: `mini-sync` or `sync-judge`, or a checkpoint of the kind's network.
+    """Resolve an expert option: `mini-sync` or `sync-judge`, or a checkpoint of the kind's network.
 
     Raises
     ------
@@ -213,14 +219,14 @@ def expert_checkpoint(option: str, kind: str, given: str) -> weights.Checkpoint:
 
 
 def _contrastive(logits: Tensor) -> Tensor:
-    """Cross-entropy of (b, n, n) logits, of frames × sounds, both ways: each goes with that of its own place."""
+    """Symmetric cross-entropy of (b, n, n) logits, frames × sounds; the diagonal is right."""
     number = torch.arange(logits.shape[1], device=logits.device).expand(len(logits), -1).flatten()
     by_frame, by_sound = logits.flatten(0, 1), logits.transpose(1, 2).flatten(0, 1)
     return F.cross_entropy(by_frame, number) + F.cross_entropy(by_sound, number)
 
 
 def five(crops: Tensor, numbers: I64) -> Tensor:
-    """(n, 15, 48, 96) float in 0–1: from each place on five lower faces of (m, 96, 96, 3) uint8 crops."""
+    """(n, 15, 48, 96) float in 0–1: five lower faces from each number on, of (m, 96, 96, 3) uint8 crops."""
     lower = crops[:, LOWER].permute(0, 3, 1, 2)
     index = torch.from_numpy(numbers)[:, None] + torch.arange(FRAMES)
     return lower[index].reshape(len(numbers), 3 * FRAMES, CROP // 2, CROP).float() / 255

@@ -1,4 +1,4 @@
-"""Teach a generator to draw mouths: five frames at a time, near the real ones, in sync for a frozen expert.
+"""Trains a generator to draw mouths: five frames at a time, close to the real ones, in sync for a frozen expert.
 
 The losses are Wav2Lip's (Prajwal et al. 2020, arXiv 2008.10010, section 3: L1, an expert's synchrony, an adversary), with more
 weight where the mouth is, and on edges.
@@ -32,11 +32,11 @@ from lipsync_ray.models.syncnet import FRAMES
 from lipsync_ray.models.wav2lip import CROP
 
 _EDGES, _SYNC = 0.5, 0.03  # weights of the loss on gradients, and of the expert's
-_ALONE = 1 / 3  # of a training from nothing, before the expert takes part
-_AWAY = 6  # frames that the reference lies from the target, where a clip is long enough
+_ALONE = 1 / 3  # of a training from scratch, before the expert's loss is added
+_AWAY = 6  # distance in frames between reference and target, if the clip is long enough
 _OTHERS = 8  # windows of sound that the expert chooses among
 _TESTED = 64  # clips
-_TRAINABLE = ("mini", "wav2lip")  # networks of registered weights that may be trained on
+_TRAINABLE = ("mini", "wav2lip")  # networks of registered weights that can be fine-tuned
 
 
 class GeneratorTask(TrainingTask):
@@ -44,15 +44,16 @@ class GeneratorTask(TrainingTask):
 
     Parameters
     ----------
-    init : checkpoint that it starts from; None for a `mini` that knows nothing
-    width : of that `mini`: what Wav2Lip's channel counts are times
+    init : initial checkpoint; None for an untrained `mini`
+    width : of that `mini`: factor of Wav2Lip's channel counts
     expert : checkpoint of :class:`~lipsync_ray.models.mini_sync.MiniSync`
-    adversarial : weight of the critic's part
+    adversarial : weight of the critic's loss
     """
 
     title = "A lip-sync generator"
     measures = (
-        "A face with its lower half hidden, another picture of the same person and 200 ms of mel to the face that says it. "
+        "Maps a face with a hidden lower half, another picture of the same person and 200 ms of mel to the speaking "
+        "face. "
         "`lipsync-ray dub --model <this file>` uses it."
     )
     clips = 8
@@ -106,7 +107,7 @@ class GeneratorTask(TrainingTask):
     ) -> tuple[samples.U8, samples.U8, samples.F32, samples.F32]:
         """Five crops (5, 96, 96, 3), five others of the clip, their mels (5, 80, 16), and windows for the expert (8, 80, 16).
 
-        The first of the expert's windows is the one that goes with the crops.
+        The first of the expert's windows matches the crops.
         """
         corpus, count = self.corpus, int(self.corpus.frames[clip])
         last = count - FRAMES
@@ -121,7 +122,7 @@ class GeneratorTask(TrainingTask):
         others = [number for number in range(last + 1) if abs(number - first) > 2] or [0]
         picked = np.linspace(0, len(others) - 1, _OTHERS - 1).astype(np.int64)
         windows = samples.column_of(np.array([first, *(others[number] for number in picked)]), corpus.rate[clip])
-        # The sound is altered for the generator; what the expert hears is as it is.
+        # The sound is augmented for the generator only, not for the expert.
         return (
             crops[:FRAMES],
             crops[FRAMES:],
@@ -130,19 +131,19 @@ class GeneratorTask(TrainingTask):
         )
 
     def _out_of_sync(self, drawn: Tensor, others: Tensor) -> Tensor:
-        """How much the expert would rather hear another moment with what was drawn; the first of `others` is the right one."""
+        """The expert's loss for drawn faces among several moments; the first of `others` is the right one."""
         lower = drawn[:, :, CROP // 2 :].float().reshape(-1, 3 * FRAMES, CROP // 2, CROP)
         with torch.autocast(drawn.device.type, enabled=False):
             visual = self._expert.encode_video(lower)
-            heard = self._expert.encode_audio(others.flatten(0, 1)[:, None]).reshape(*others.shape[:2], -1)
-            cosines = torch.einsum("bd,bnd->bn", visual, heard)
+            sound_points = self._expert.encode_audio(others.flatten(0, 1)[:, None]).reshape(*others.shape[:2], -1)
+            cosines = torch.einsum("bd,bnd->bn", visual, sound_points)
             sharp, bias = self._expert.logit.exp()[0], self._expert.logit[1]
             right = torch.zeros(len(cosines), dtype=torch.long, device=drawn.device)
             return F.cross_entropy(10 * cosines, right) + F.softplus(-(sharp * cosines[:, 0] + bias)).mean()
 
     @torch.inference_mode()
     def figures(self, network: nn.Module, device: torch.device) -> dict[str, float | None]:
-        """Mouths' L1 in grey levels: drawn, with another sound, and the reference as it is; the expert's cosines."""
+        """Mouths' L1 in grey levels: drawn, with another sound, and of the unchanged reference; the expert's cosines."""
         assert isinstance(network, GeneratorWithCritic)
         found: dict[str, list[float]] = {
             name: [] for name in ("mouth_l1", "mouth_l1_other", "mouth_l1_reference", "sync", "sync_other")
@@ -170,7 +171,7 @@ class GeneratorTask(TrainingTask):
         model = networks[0].eval()
         assert isinstance(model, GeneratorWithCritic)
         found = self.figures(model, next(model.parameters()).device)
-        # The small one is shipped and fetched in half precision, as the bundled `mini` is; a published one stays exact.
+        # A `mini` is stored in half precision, like the bundled one; published networks stay exact.
         small = isinstance(model.generator, Mini)
         self.state = halved(model.generator) if small else dict(model.generator.state_dict())
         texts = {name: NO_CONTROL if value is None else f"{value:.1f}" for name, value in found.items()}
@@ -178,23 +179,23 @@ class GeneratorTask(TrainingTask):
             "L1 of the mouth, grey levels": texts["mouth_l1"],
             "with another clip's sound": texts["mouth_l1_other"],
             "of the reference as it is": texts["mouth_l1_reference"],
-            "cosine of the expert that taught it, own sound": f"{found['sync']:.2f}",
+            "cosine of its training expert, own sound": f"{found['sync']:.2f}",
             "another moment's": f"{found['sync_other']:.2f}",
         }
 
 
 def generator_checkpoint(given: str, fetching: weights.Progress | None = None) -> weights.Checkpoint:
-    """What `--init` says of a generator: a registered one that can be trained, fetched where it must be, or a checkpoint.
+    """Resolve `--init` of a generator: a registered, trainable one, fetched if necessary, or a checkpoint.
 
     Raises
     ------
     WeightsError : it cannot be fetched
-    SettingsError : neither, or not of a network that is taught here
+    SettingsError : neither, or not a trainable network
     """
     registered = weights.find(given)
     trainable = [entry.name for entry in weights.REGISTRY if entry.network in _TRAINABLE]
     if registered is not None and registered.name in trainable:
-        hint = "leave --init out: a `mini` begins with nothing"
+        hint = "omit --init to train a `mini` from scratch"
         weights.ensure(replace(registered, fallback_hint=hint), fetching)
         return weights.by_name(registered.name)
     bundled = registered is not None and registered.bundled
@@ -209,18 +210,18 @@ def generator_checkpoint(given: str, fetching: weights.Progress | None = None) -
 
 
 def generator_spec(init: Path | None) -> GeneratorSpec:
-    """What a generator that starts from these weights is; from none, a `mini`.
+    """The spec of a generator with these initial weights; `mini` without any.
 
     Raises
     ------
     WeightsError, CheckpointError : no generator's weights
-    SettingsError : of one that draws no faces
+    SettingsError : it does not draw faces
     """
     if init is None:
         return next(spec for spec in generators.GENERATORS if spec.name == "mini")
     spec = generators.verify(init)
     if spec.taught_by != "generator":
-        elsewhere = f"draws no faces; `lipsync-ray train {spec.taught_by}` teaches it"
-        here = "is not taught here; expected Wav2Lip's or mini's weights"
+        elsewhere = f"does not draw faces; train it with `lipsync-ray train {spec.taught_by}`"
+        here = "cannot be trained; expected Wav2Lip's or mini's weights"
         raise SettingsError(f"{init}: `{spec.name}` {elsewhere if spec.taught_by else here}")
     return spec

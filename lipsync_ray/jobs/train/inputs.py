@@ -1,4 +1,4 @@
-"""The clips of a training: looked at once, by all workers; what is odd about one is a warning of its row."""
+"""Clips of a training: all workers extract their features once; problems become warnings in their rows."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from lipsync_ray.jobs.train.corpus import Corpus, no_held_out_reason, numbered
 from lipsync_ray.jobs.train.settings import TrainSettings
 from lipsync_ray.settings import Workers
 
-CLIPS_VERSION = 4  # raise when the same clip would be seen otherwise
+CLIPS_VERSION = 4  # raise when the same clip gives other features
 FEWEST_CLIPS = 8
-TRAIN = JobSpec("train", CLIPS, noun="clips", done="looked at")
+TRAIN = JobSpec("train", CLIPS, noun="clips", done="processed")
 
 
 @dataclass
 class ClipState(VideoState):
-    """A clip under way, and the identity of its file."""
+    """State of a clip, and the identity of its file."""
 
     clip: Clip
     content: str = ""
@@ -46,8 +46,8 @@ class TrainRun(JobRun[ClipState, ClipRow]):
 
     Attributes
     ----------
-    steps : that each network has made, once all are trained
-    result : what was measured of people held out, likewise
+    steps : of each network, after training
+    result : measures of held-out people, after training
     """
 
     def __init__(
@@ -74,12 +74,12 @@ class TrainRun(JobRun[ClipState, ClipRow]):
         )
 
     def features_url(self, fingerprint: str | None) -> str:
-        """Where what was seen of a clip is committed."""
+        """URL of a clip's features."""
         return self.url("clips", f"{fingerprint}.npz")
 
 
 def check(clips: list[Clip], settings: TrainSettings) -> None:
-    """Refuse clips of which no training can come, before any is looked at.
+    """Refuse clips that cannot be trained on, before any is processed.
 
     Raises
     ------
@@ -93,7 +93,7 @@ def check(clips: list[Clip], settings: TrainSettings) -> None:
 
 
 def extract_features(run: TrainRun) -> list[ClipRow]:
-    """Look at every clip that no earlier run has looked at; the rows of all that are of use.
+    """Extract the features of clips that no earlier run has processed; return the rows of all usable ones.
 
     Raises
     ------
@@ -109,7 +109,7 @@ def extract_features(run: TrainRun) -> list[ClipRow]:
             state.content, state.fingerprint = content, storage.digest(CLIPS_VERSION, content)
     there = storage.list_names(run.url("clips"))
     run.keep(lambda row: row.status == "used" and f"{row.fingerprint}.npz" in there, lambda state: (state.clip.url,))
-    for clip in run.clips:  # who is seen, and where it lies, is what this table says
+    for clip in run.clips:  # person and URL come from the current table
         if (row := run.ended.get(clip.id)) is not None:
             run.ended[clip.id] = replace(row, video=clip.url, person=clip.person)
     orders = [ClipOrder(s.id, s.clip, s.content, run.features_url(s.fingerprint)) for s in run.active.values()]
@@ -127,13 +127,13 @@ def extract_features(run: TrainRun) -> list[ClipRow]:
     if len(used) < FEWEST_CLIPS:
         reasons = sorted({row.error or "" for row in run.rows if row.status != "used"})
         raise SettingsError(
-            f"{len(used)} of {len(run.clips)} clips are of use, and {FEWEST_CLIPS} are needed: {'; '.join(reasons[:3])}"
+            f"{len(used)} of {len(run.clips)} clips are usable, and {FEWEST_CLIPS} are needed: {'; '.join(reasons[:3])}"
         )
     return used
 
 
 def settle(run: TrainRun, used: list[ClipRow], corpus: Corpus) -> list[ClipRow]:
-    """Say of every clip of use who is seen, whether it is held out, and which others are copies of it; their rows.
+    """Add person, held-out flag and warnings about copies to the rows of usable clips; return the rows.
 
     Parameters
     ----------
@@ -156,11 +156,11 @@ def settle(run: TrainRun, used: list[ClipRow], corpus: Corpus) -> list[ClipRow]:
 
 
 def _copies(row: ClipRow, same: list[ClipRow]) -> list[str]:
-    """The warning of a clip that is there several times."""
+    """The warning of a clip with copies."""
     others = [other.id for other in same if other.id != row.id]
     if not others:
         return []
     named = ", ".join(others[:3]) + (" …" if len(others) > 3 else "")
     if len({other.held_out for other in same}) > 1:
-        return [f"the same clip as {named}, under another person: what is held out is trained on, too"]
+        return [f"the same clip as {named}, under another person: the held-out clip is also trained on"]
     return [f"the same clip as {named}: it counts {len(same)} times"]

@@ -1,8 +1,8 @@
-"""The training job: look at the clips, put them together, teach, and say what came of it.
+"""The training job: extract features of clips, make a corpus, train, and write the results.
 
     clips: landmarks, sound, likeness (on all workers) ► corpus ► training, here ► model, curve, card
 
-What an earlier run saw of a clip is kept, and training goes on from its last checkpoint.
+Features of an earlier run are reused, and training resumes from its last checkpoint.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from lipsync_ray.settings import Workers
 
 @dataclass(frozen=True)
 class Trained:
-    """What a training came to.
+    """Result of a training.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class Trained:
     rows : of the clips
     steps : that each network has made
     curves : of each network
-    measured : of people held out
+    measured : measures of held-out people
     seconds : wall time
     """
 
@@ -60,7 +60,7 @@ class Trained:
 
     @property
     def complete(self) -> bool:
-        """Whether every clip was of use."""
+        """Whether every clip was used."""
         return all(row.status == "used" for row in self.rows)
 
 
@@ -76,14 +76,14 @@ def run(
 
     Parameters
     ----------
-    fetching : told how far a download of weights to start from is
+    fetching : called with the progress of downloads of initial weights
 
     Raises
     ------
     SettingsError : too few clips, or nobody can be held out
-    WeightsError, CheckpointError : what it is to start from cannot be had
-    ClusterError : before anything is started
-    TrainError : given up; the same call goes on from the last checkpoint
+    WeightsError, CheckpointError : the initial weights are not available
+    ClusterError : before any work starts
+    TrainError : given up; the same call resumes from the last checkpoint
     """
     if settings.trainers > 1 and workers.engine == "inline":
         raise SettingsError(f"--trainers {settings.trainers}: --engine inline trains in this process alone")
@@ -100,7 +100,8 @@ def run(
         room = int(runner.cluster.gpus if device == "cuda" else runner.cluster.cpus)
         if settings.trainers > room:
             raise SettingsError(
-                f"--trainers {settings.trainers}: there are {room} {'GPUs' if device == 'cuda' else 'CPUs'}, one for each"
+                f"--trainers {settings.trainers}: there are {room} {'GPUs' if device == 'cuda' else 'CPUs'}, one for "
+                "each"
             )
         run = TrainRun(clips, settings, workers, out, console, runner)
         run.write()
@@ -113,7 +114,7 @@ def run(
         used = settle(run, used, corpus)
         task = task_of(settings, corpus, sources)
         if task.control and corpus.held_out.sum() == 1:
-            run.log(f"{NO_CONTROL}, so no other clip's sound is there to compare with; a larger --held-out takes more")
+            run.log(f"{NO_CONTROL}, so there is no other clip's sound to compare with; use a larger --held-out")
         trainers = [_trained(run, worker, task) for worker in members]
         task.finish([trainer.average.cpu() for trainer in trainers])
         run.steps, curves = [trainer.step for trainer in trainers], [trainer.curve for trainer in trainers]
@@ -125,7 +126,7 @@ def run(
 
 
 def _folder(run: TrainRun, used: list[ClipRow], scratch: Path) -> Path:
-    """Where the corpus of these clips lies: in OUT where that is local, so that it is made once."""
+    """Folder of the corpus: in OUT if that is local, so that it is made once."""
     if not storage.is_local(run.out):
         return scratch / "corpus"
     asked = (run.settings.kind, run.settings.held_out, run.settings.seed)
@@ -157,7 +158,7 @@ def _members(run: TrainRun, used: list[ClipRow], sources: Sources, there: Path, 
 
 
 def _trained(run: TrainRun, worker: TrainWorker, task: TrainingTask) -> Trainer:
-    """The trained network, which other processes have made.
+    """Train a network in other processes; return its trainer.
 
     Raises
     ------
@@ -167,7 +168,7 @@ def _trained(run: TrainRun, worker: TrainWorker, task: TrainingTask) -> Trainer:
     name = f"{settings.kind} {worker.seed}"
     trainer = worker.trainer(task, ALONE, "cpu")
     if trainer.step:
-        run.log(f"{name}: goes on from step {trainer.step}")
+        run.log(f"{name}: resumes from step {trainer.step}")
     if trainer.over(settings.minutes) and not trainer.due(ends=True):
         return trainer
     runner, gpu = run.context.runner, worker.device == "cuda"
@@ -176,7 +177,7 @@ def _trained(run: TrainRun, worker: TrainWorker, task: TrainingTask) -> Trainer:
     trainer = worker.trainer(task, ALONE, "cpu")
     if not trainer.step:
         raise TrainError(
-            f"{name}: no step came back, so no model is written: {worker.checkpoint} is not there. The processes that "
-            "train and this one have to see the same -o: a bucket, or a file system that all of them share"
+            f"{name}: no step came back, so no model is written: {worker.checkpoint} is not there. The training "
+            "processes and this one must see the same -o: a bucket, or a shared file system"
         )
     return trainer

@@ -1,4 +1,4 @@
-"""What a training step is fed: windows of a clip's sound, altered as another voice, room and microphone would; faces, jittered."""
+"""Samples for a training step: windows of sound, augmented as by another voice, room and microphone; jittered faces."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ _ROTATION, _ZOOM, _SLIDE = 3.0, 0.06, 2.0  # degrees, part, pixels: of a mouth's
 def sound_windows(
     corpus: Corpus, clip: int, starts: I64, columns: int, rng: np.random.Generator | None, silent_end: bool = True
 ) -> F32:
-    """(n, 80, columns) windows of a clip's mel from its columns `starts` on, altered all in one way where `rng` is given."""
+    """(n, 80, columns) windows of a clip's mel from its columns `starts` on, all augmented in the same way if `rng` is
+    given.
+    """
     total = int(corpus.columns[clip])
     first = int(np.clip(starts.min(), 0, max(0, total - columns)))
     low = int(corpus.column[clip]) + first
@@ -34,11 +36,11 @@ def sound_windows(
     return np.asarray(mel.windows(columns_in, starts, first, total, columns, silent_end=silent_end), np.float32)
 
 
-def altered(heard: F32, rng: np.random.Generator) -> F32:
-    """Mel of another voice, room and microphone: gain, a bent response, noise, a band gone."""
+def altered(columns: F32, rng: np.random.Generator) -> F32:
+    """Augment mel like another voice, room and microphone: gain, frequency response, noise, a missing band."""
     bend = np.interp(np.linspace(0, _KNOTS - 1, mel.BANDS), np.arange(_KNOTS), rng.uniform(-1, 1, _KNOTS)) * _EQUALISER
-    change = bend + rng.uniform(-_GAIN, _GAIN) + rng.normal(0, _NOISE, heard.shape)
-    out = heard + change * (heard > mel.SILENCE + 0.1)
+    change = bend + rng.uniform(-_GAIN, _GAIN) + rng.normal(0, _NOISE, columns.shape)
+    out = columns + change * (columns > mel.SILENCE + 0.1)
     if rng.random() < 0.5:
         low = int(rng.integers(mel.BANDS - _BAND))
         out[:, low : low + _BAND] = mel.SILENCE + rng.uniform(0, 2)

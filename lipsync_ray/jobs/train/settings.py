@@ -95,14 +95,14 @@ class TrainSettings:
         return asdict(self) | {"steps": self.most_steps}
 
     def steps_made(self, steps: Sequence[int]) -> str:
-        """Steps of each network as a person reads them: ``1,400 steps``, ``17 of 8,000 steps``, ``1,400 and 900 of 1,400 steps``."""
+        """Format the steps of each network: ``1,400 steps``, ``17 of 8,000 steps``, ``1,400 and 900 of 1,400 steps``."""
         asked = f"{self.most_steps:,}"
         if all(step == self.most_steps for step in steps):
             return f"{asked} steps"
         return f"{' and '.join(f'{step:,}' for step in steps)} of {asked} steps"
 
-    def as_json(self) -> dict[str, Any]:
-        """Those that mean something for this kind, for a model card, but for the steps: they may have been fewer."""
+    def card_fields(self) -> dict[str, Any]:
+        """Settings relevant to this kind, for a model card, without the steps, which may have been fewer."""
         others: tuple[str, ...] = (
             ("steps",) if self.kind == "generator" else ("steps", "width", "expert", "adversarial")
         )
@@ -113,5 +113,5 @@ class TrainSettings:
         return {name: value for name, value in self.record().items() if value and name not in others}
 
     def decides(self) -> dict[str, Any]:
-        """Those on which a checkpoint depends."""
+        """Settings on which a checkpoint depends."""
         return {name: value for name, value in self.record().items() if name not in ("minutes", "seeds", "trainers")}

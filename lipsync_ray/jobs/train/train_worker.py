@@ -1,4 +1,4 @@
-"""One network's training as a member of a team does it: find the corpus, teach, tell."""
+"""One network's training in a process of a team: open the corpus, train, report."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ PICTURES = {"expert": "faces", "generator": "faces", "sync-judge": "mouths"}
 
 @dataclass(frozen=True)
 class Sources:
-    """What a training starts from besides its clips; each as weights that every machine finds.
+    """Initial weights and expert of a training, as checkpoints that every machine can find.
 
     Attributes
     ----------
-    init : None to begin with nothing
-    expert : that teaches a generator
+    init : initial weights; None to start from scratch
+    expert : sync expert in a generator's loss
     """
 
     init: Checkpoint | None = None
@@ -36,11 +36,11 @@ class Sources:
 
     @classmethod
     def of(cls, settings: TrainSettings, fetching: Progress | None = None) -> Sources:
-        """Find and check what the settings name, before anything is started.
+        """Find and check the weights named in the settings, before any work starts.
 
         Parameters
         ----------
-        fetching : told how far a download is
+        fetching : called with the progress of a download
 
         Raises
         ------
@@ -58,12 +58,12 @@ class Sources:
 
     @property
     def terms(self) -> str | None:
-        """What the licence says of the weights that were trained on."""
+        """Licence terms of the initial weights."""
         registered = None if self.init is None else self.init.registered
         return (
             None
             if registered is None
-            else f"It started from `{registered.name}`, whose licence holds on: {registered.licence}."
+            else f"It started from `{registered.name}`, whose licence still applies: {registered.licence}."
         )
 
     @property
@@ -73,7 +73,7 @@ class Sources:
 
 
 def task_of(settings: TrainSettings, corpus: Corpus, sources: Sources) -> TrainingTask:
-    """What was asked for, to be taught on this corpus."""
+    """Make the requested task for this corpus."""
     init = None if sources.init is None else sources.init.here()
     task: TrainingTask
     if settings.kind == "generator":
@@ -94,8 +94,8 @@ class TrainWorker:
 
     Attributes
     ----------
-    settings, sources : what was asked for
-    folder : the corpus', where this machine has it; else one is made for this process
+    settings, sources : of the training
+    folder : of the corpus, if this machine has it; else one is made for this process
     urls, people : of the clips
     seed : of this network
     checkpoint : URL
@@ -111,16 +111,16 @@ class TrainWorker:
     checkpoint: str
     device: str
 
-    def __call__(self, team: Team, tell: Callable[[Any], None]) -> None:
-        """Take part; a :data:`~lipsync_ray.engine.team.Body`."""
+    def __call__(self, team: Team, notify: Callable[[Any], None]) -> None:
+        """Train as a member of a team; a :data:`~lipsync_ray.engine.team.Body`."""
         with tempfile.TemporaryDirectory(prefix="lipsync-ray-corpus-") as own:
             folder = Path(self.folder) if is_corpus(Path(self.folder)) else Path(own)
             task = task_of(self.settings, self.corpus(folder), self.sources)
-            for line in self.trainer(task, team, self.device).run(self.settings.minutes, tell):
-                tell(line)
+            for line in self.trainer(task, team, self.device).run(self.settings.minutes, notify):
+                notify(line)
 
     def corpus(self, folder: Path) -> Corpus:
-        """All clips, in this folder; made where they are not there."""
+        """Open the corpus in this folder, or make it."""
         settings = self.settings
         wanted: Any = PICTURES.get(settings.kind)
         if is_corpus(folder):
@@ -128,7 +128,7 @@ class TrainWorker:
         return make_corpus(folder, self.urls, self.people, settings.held_out, settings.seed, wanted)
 
     def trainer(self, task: TrainingTask, team: Team, device: str) -> Trainer:
-        """The trainer, as far as its checkpoint has come."""
+        """The trainer, resumed from its checkpoint."""
         steps, bf16 = self.settings.most_steps, in_bf16(self.settings, device)
         return Trainer(task, self.seed, steps, self.checkpoint, device, bf16, team)
 

@@ -1,7 +1,7 @@
-"""The loop that teaches a network: steps over stretches of clips, a mean of the weights, a curve, checkpoints.
+"""The training loop: steps over ranges of clips, averaged weights, a curve, checkpoints.
 
-Every step draws its clips and what is done to them from generators of its own number, so that a run that was killed and
-started again follows the same curve. Several processes share the clips of a step, and see the same mean gradient.
+Every step draws its clips and their augmentation from generators seeded with its number, so that a resumed run follows
+the same curve. Several processes share the clips of a step and use the same mean gradient.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from lipsync_ray.io import storage
 from lipsync_ray.jobs.train.curve import CurvePoint, StepsDone
 from lipsync_ray.jobs.train.training_task import TrainingTask
 
-TEST_EVERY = 100  # steps, after which there is a line of the curve, and a checkpoint
-_TELL_S = 1.0  # between two messages of how far it is
+TEST_EVERY = 100  # steps between two points of the curve, with a checkpoint
+_TELL_S = 1.0  # between two progress messages
 
 
 class Trainer:
@@ -33,19 +33,19 @@ class Trainer:
 
     Parameters
     ----------
-    task : what is taught
+    task : what to train
     seed : of the network and of every step
     steps : in all
-    checkpoint : URL that it can go on from
+    checkpoint : URL to resume from
     device : "cpu", "cuda", …
-    bf16 : whether it computes in bfloat16 where that is precise enough
-    team : the process' place among those that train together
+    bf16 : whether to compute in bfloat16 where that is precise enough
+    team : rank of this process, and number of processes
 
     Attributes
     ----------
-    network, average : what is trained, and the mean of its weights, which becomes the model
-    step, curve : how far it has come
-    spent_s : seconds that it took
+    network, average : the trained network, and its averaged weights, which become the model
+    step, curve : progress so far
+    spent_s : seconds of training so far
     clips_a_step : of all processes together
     """
 
@@ -74,7 +74,7 @@ class Trainer:
         self.spent_s = 0.0
         self._losses: list[float] = []  # since the last line of the curve
         self._kept = 0  # step of the checkpoint
-        self._whole = True  # no step is half made
+        self._whole = True  # no step is half done
         if storage.exists(checkpoint):
             data = io.BytesIO(storage.read_bytes(checkpoint))
             self._resume(torch.load(data, map_location=self._device, weights_only=True))
@@ -106,16 +106,16 @@ class Trainer:
     def run(
         self, minutes: float | None = None, on_progress: Callable[[StepsDone], None] = lambda steps_done: None
     ) -> Iterator[CurvePoint]:
-        """Train to the last step, or for so many minutes; a line of the curve now and then.
+        """Train to the last step, or for `minutes`; yields points of the curve.
 
-        The minutes are those since the first step began, of earlier starts too; one step is made in any case. Ctrl-C, SIGTERM
-        and a driver that is to stop end it after the step in work, which is kept.
+        The minutes include those of earlier starts; at least one step is made. Ctrl-C, SIGTERM and a stopping driver
+        end it after the current step, which is saved.
 
-        Only a team's first process measures, tells and keeps; the others yield nothing.
+        Only a team's first process measures, reports and saves; the others yield nothing.
 
         Parameters
         ----------
-        on_progress : called when it begins, once a second at most, and when it ends
+        on_progress : called at the start, at most once a second, and at the end
         """
         first = self._team.rank == 0
         began, next_s = time.monotonic() - self.spent_s, 0.0
@@ -143,18 +143,18 @@ class Trainer:
                     self.spent_s = time.monotonic() - began
                     self._whole = True
         except BaseException as error:
-            # A signal. An error may come from what would be kept, and who drops the generator wants nothing kept.
+            # A signal. After an error, or if the caller closes the generator, nothing is saved.
             if first and self._whole and not isinstance(error, Exception | GeneratorExit):
                 self._keep()
                 on_progress(self._steps_done)
             raise
 
     def over(self, minutes: float | None = None) -> bool:
-        """Whether its last step is made, or its time is up."""
+        """Whether the last step is done, or the time is over."""
         return self.step >= self._steps or (minutes is not None and self.step > 0 and self.spent_s >= 60 * minutes)
 
     def due(self, ends: bool) -> bool:
-        """Whether a line of the curve is to be measured: there is one every so many steps, and of the last step."""
+        """Whether a point of the curve is due: every :data:`TEST_EVERY` steps, and at the last step."""
         return bool(self._losses) and (ends or self.step % TEST_EVERY == 0)
 
     @property
@@ -162,7 +162,7 @@ class Trainer:
         return StepsDone(self.step, self.spent_s, self._kept)
 
     def _line(self) -> CurvePoint:
-        """The line of the curve that is due, measured and kept."""
+        """Measure and save a point of the curve."""
         figures = self._task.figures(self.average, self._device)
         pace = self.step * self._task.clips / max(1e-9, self.spent_s)
         loss, losses = float(np.mean(self._losses)), self._losses
@@ -181,7 +181,7 @@ class Trainer:
             self._save()
 
     def train_step(self) -> float:
-        """Take the step that is next, and stay there: its loss."""
+        """Compute the next step without advancing `step`; return its loss."""
         task, team = self._task, self._team
         common = np.random.default_rng((self._seed, self.step))
         picked = common.choice(self._clips, min(task.clips, len(self._clips)), replace=False)

@@ -103,11 +103,13 @@ class TrainingTask(ABC):
         apart = "1 clip of another person was" if held_out == 1 else f"{held_out} clips of other people were"
         return (
             f"# {self.title}\n\n{self.measures}\n\n"
-            f"Trained by `lipsync-ray train` ({asked}) for {steps} on {clips - held_out} clips; {apart} held out. {people} "
+            f"Trained by `lipsync-ray train` ({asked}) for {steps} on {clips - held_out} clips; {apart} held out. "
+            f"{people} "
             "people or groups of likenesses were told apart.\n\n"
             f"| people held out | |\n|---|---|\n{rows}\n\n"
             + (f"{terms}\n\n" if terms else "")
-            + "The clips' licence decides what the weights may be used for. Do not make people seem to say what they did not, "
+            + "The clips' licence decides what the weights may be used for. Do not make people seem to say what "
+            "they did not, "
             "without their consent.\n"
         )
 
