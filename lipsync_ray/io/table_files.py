@@ -44,10 +44,17 @@ class Raw:
     ----------
     rows : column → value; None where it is empty
     problems : one sentence each, beginning with the line where there is one
+    places : where each of the rows stands: "line 7" of a text, the header's being 1; "row 3" of a file without lines
     """
 
     rows: list[dict[str, str | None]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    places: list[str] = field(default_factory=list)
+
+    def add(self, place: str, row: dict[str, Any]) -> None:
+        """Add a row, its values as texts."""
+        self.places.append(place)
+        self.rows.append(_shown(row))
 
 
 def kind_of(url: str) -> str | None:
@@ -108,9 +115,9 @@ def _csv(text: str, columns: Sequence[str], separator: str | None) -> Raw:
             elif len(values) != len(header):
                 hint = f"; a value with {separator!r} in it needs quotes" if len(values) > len(header) else ""
                 raw.problems.append(f"line {line}: {len(values)} values, the header has {len(header)}{hint}")
-                raw.rows.append(_shown(dict(zip(header, values, strict=False))))
+                raw.add(f"line {line}", dict(zip(header, values, strict=False)))
             else:
-                raw.rows.append(_shown(dict(zip(header, values, strict=True))))
+                raw.add(f"line {line}", dict(zip(header, values, strict=True)))
     except csv.Error as error:
         raw.problems.append(f"line {begins}: {error}")
     return raw
@@ -170,7 +177,7 @@ def _add(raw: Raw, place: str, item: Any) -> None:
     raw.problems += [
         f"{place}, {name!r}: expected a text" for name, value in item.items() if isinstance(value, dict | list)
     ]
-    raw.rows.append(_shown({str(name).strip(): value for name, value in item.items()}))
+    raw.add(place, {str(name).strip(): value for name, value in item.items()})
 
 
 def _parquet(data: bytes) -> Raw:
@@ -185,7 +192,10 @@ def _parquet(data: bytes) -> Raw:
     names = [name.strip() for name in table.column_names]
     if problems := doubled(names):
         return Raw(problems=problems)
-    return Raw([_shown(row) for row in table.rename_columns(names).to_pylist()])
+    raw = Raw()
+    for number, row in enumerate(table.rename_columns(names).to_pylist(), 1):
+        raw.add(f"row {number}", row)
+    return raw
 
 
 def _shown(row: dict[str, Any]) -> dict[str, str | None]:

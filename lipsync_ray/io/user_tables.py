@@ -58,7 +58,7 @@ def read_rows(url: str, columns: Sequence[Column], source_of: Callable[[Row], na
     ------
     ManifestError : with every problem found
     """
-    raw = _read(url, [column.name for column in columns])
+    raw = read_table(url, [column.name for column in columns])
     problems = raw.problems
     required = [column.name for column in columns if column.required]
     optional = [column.name for column in columns if not column.required]
@@ -92,13 +92,29 @@ def read_rows(url: str, columns: Sequence[Column], source_of: Callable[[Row], na
     problems += _of_windows(rows, may)
     problems += missing_files(rows, [column.name for column in columns if column.file == "must"])
     if problems:
-        raise ManifestError(url, sorted(problems, key=_place_of))
+        raise ManifestError(url, sorted(problems, key=place_of))
     return rows
 
 
-def _read(url: str, columns: Sequence[str]) -> table_files.Raw:
+def read_table(url: str, columns: Sequence[str]) -> table_files.Raw:
+    """What a table holds, as it is written.
+
+    Raises
+    ------
+    ManifestError : no table, or it cannot be read
+    """
     if not is_table(url):
         raise ManifestError(url, [f"unknown kind of table; expected a name ending in {table_files.READABLE}"])
+    return table_files.parse(url, contents(url), columns)
+
+
+def contents(url: str) -> bytes:
+    """The bytes of a user's file, which hold more than blanks.
+
+    Raises
+    ------
+    ManifestError : it is not there, cannot be read, or is empty
+    """
     try:
         data = storage.read_bytes(url)
     except FileNotFoundError:
@@ -109,7 +125,7 @@ def _read(url: str, columns: Sequence[str]) -> table_files.Raw:
         raise ManifestError(url, [f"cannot be read: {error}"]) from error
     if not data.strip():
         raise ManifestError(url, ["the table is empty"])
-    return table_files.parse(url, data, columns)
+    return data
 
 
 def _resolver(table: str) -> Callable[[str], str]:
@@ -202,6 +218,7 @@ def _why_absent(url: str) -> str | None:
     return None
 
 
-def _place_of(problem: str) -> tuple[int, str]:
+def place_of(problem: str) -> tuple[int, str]:
+    """What problems are sorted by: the line or row that they begin with; those of none come first."""
     found = re.match(r"(?:row|line) (\d+)", problem)
     return (int(found[1]) if found else 0, problem)
