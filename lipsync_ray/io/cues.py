@@ -89,7 +89,7 @@ def read_cues(url: str, audio: str | None = None) -> list[Cue]:
     absent = user_tables.why_absent(dict.fromkeys(cue.audio for cue in cues))
     problems += [f"{cue.place}, audio: {cue.audio}: {absent[cue.audio]}" for cue in cues if cue.audio in absent]
     if problems:
-        raise ManifestError(url, sorted(problems, key=_number))
+        raise ManifestError(url, sorted(problems, key=user_tables.row_number))
     return cues
 
 
@@ -221,8 +221,3 @@ def _overlaps(cues: list[Cue]) -> list[str]:
         if before is None or cue.end_s > before.end_s:
             latest[cue.speaker] = cue
     return found
-
-
-def _number(problem: str) -> int:
-    found = re.match(r"(?:row|line) (\d+)", problem)
-    return int(found[1]) if found else 0

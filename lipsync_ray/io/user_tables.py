@@ -92,7 +92,7 @@ def read_rows(url: str, columns: Sequence[Column], source_of: Callable[[Row], na
     problems += _of_windows(rows, may)
     problems += missing_files(rows, [column.name for column in columns if column.file == "must"])
     if problems:
-        raise ManifestError(url, sorted(problems, key=_row_number))
+        raise ManifestError(url, sorted(problems, key=row_number))
     return rows
 
 
@@ -229,6 +229,7 @@ def _why_absent(url: str) -> str | None:
     return None
 
 
-def _row_number(problem: str) -> tuple[int, str]:
+def row_number(problem: str) -> tuple[int, str]:
+    """Sort key of a problem: the row or line that it begins with, 0 without one."""
     found = re.match(r"(?:row|line) (\d+)", problem)
     return (int(found[1]) if found else 0, problem)

@@ -1,0 +1,197 @@
+"""What every mouth of a video does, beside what is heard: made row by row, and joined to the table of who speaks.
+
+All is on a grid of 25 places a second, the rate that the sync expert knows. A row's frames say nothing of other rows', and what
+is decided is decided of the whole video, so that no split changes it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lipsync_ray.faces.mesh import KEPT, agrees, cut_square, gap_of, speaking_of, square_of
+from lipsync_ray.faces.patch import cut_mouth
+from lipsync_ray.faces.speaking import USUAL, Decision, Rules, decide
+from lipsync_ray.faces.table import read_table
+from lipsync_ray.faces.talking import RATE, Heard, Mouths, runs_of
+from lipsync_ray.faces.track import Tracks
+from lipsync_ray.inputs.audio_features import VOICE_PER_S, AudioSource, extract_audio_features
+from lipsync_ray.inputs.face_tables import one_thread
+from lipsync_ray.inputs.mesh_tables import PRESENT
+from lipsync_ray.io import storage
+from lipsync_ray.io.turns import commit_turns
+from lipsync_ray.media import decode
+from lipsync_ray.media.probe import VideoInfo
+from lipsync_ray.media.timbre import timbre
+from lipsync_ray.media.timeline import at_rate, split
+
+F32 = NDArray[np.float32]
+
+VERSION = 1  # raise when the same video would get another table
+ROW_S = 8.0  # seconds of video in one row
+SMALLEST_PX = 24  # width of a face whose mouth is looked at
+TIMBRE = 18  # coefficients that voices are told apart by
+NO_SOUND = Decision((), untold="it has no sound")
+
+
+@dataclass(frozen=True)
+class TalkingRow:
+    """Frames start … stop − 1 of a video; what the mouths of all persons of `table` do in them is committed at `url`."""
+
+    key: str
+    video: VideoInfo
+    table: str
+    start: int
+    stop: int
+    url: str
+
+
+class FindTalking:
+    """Look at every tracked face's mouth in a row, and commit that. Keeps its networks loaded."""
+
+    def __init__(self, device: str) -> None:
+        from lipsync_ray.models.face_mesh import Mesher
+
+        one_thread()
+        self._mesher = Mesher(device)
+
+    def __call__(self, row: TalkingRow) -> int:
+        """How many mouths were seen."""
+        from lipsync_ray.models.sync_judge import encode_mouths
+
+        tracks = read_table(row.table, row.start, row.stop)
+        shown = at_rate(row.video.frames, row.video.rate, RATE)
+        first, last = np.searchsorted(shown, (row.start, row.stop))
+        places = np.arange(first, last)
+        lows, highs = (np.searchsorted(tracks.frame, shown[places], side=side) for side in ("left", "right"))
+        at, squares, cuts = [], [], []
+        pictures = decode.pictures_at(row.video, shown[places].tolist())
+        for place, low, high, picture in zip(places, lows, highs, pictures, strict=True):
+            for one in range(low, high):
+                if tracks.still[one] or tracks.box[one, 2] - tracks.box[one, 0] < SMALLEST_PX:
+                    continue
+                square = square_of(tracks.landmarks[one])
+                cut = cut_square(picture, square)
+                if cut is not None:
+                    at.append((place, one))
+                    squares.append(square)
+                    cuts.append(cut)
+        found = Mouths.none()
+        if cuts:
+            points, present = self._mesher(np.stack(cuts))
+            points = points[:, list(KEPT)]
+            known = [
+                number
+                for number, (square, (_, one)) in enumerate(zip(squares, at, strict=True))
+                if present[number] >= PRESENT
+                and agrees(points[number] @ square[:, :2].T + square[:, 2], tracks.landmarks[one])
+            ]
+            if known:
+                place, one = np.array(at)[known].T
+                opening = gap_of(speaking_of(points[known])).astype(np.float32)
+                seen = encode_mouths(np.stack([cut_mouth(cuts[number], points[number]) for number in known]))
+                found = Mouths(place.astype(np.int32), tracks.track[one], opening, seen.astype(np.float16))
+        storage.commit_bytes(row.url, found.to_bytes())
+        return len(found.place)
+
+
+@dataclass(frozen=True)
+class SpeakersOrder:
+    """A table of speakers to make: of committed rows of `video`, by the face table at `table` and by `sound`, to `url`.
+
+    `dub` names the turns in the table; `sound` is None of a video without any.
+    """
+
+    key: str
+    dub: str
+    video: VideoInfo
+    table: str
+    sound: AudioSource | None
+    parts: tuple[str, ...]
+    url: str
+
+
+def make_speakers_table(order: SpeakersOrder) -> Decision:
+    """Join a video's rows, decide who speaks, commit the table, and clear the rows away."""
+    decision = decide_speakers(order)
+    commit_turns(order.url, {order.dub: decision.turns})
+    if order.parts:
+        storage.remove(storage.parent(order.parts[0]))
+    return decision
+
+
+def decide_speakers(order: SpeakersOrder, rules: Rules = USUAL) -> Decision:
+    """Decide who speaks; nothing is committed.
+
+    Raises
+    ------
+    ProbeError, DecodeError : no usable sound in a video that should have some
+    """
+    from lipsync_ray.models.sync_judge import follow
+
+    if order.sound is None:
+        return NO_SOUND
+    tracks = read_table(order.table)
+    shown = at_rate(order.video.frames, order.video.rate, RATE)
+    mouths = Mouths.joined([Mouths.from_bytes(storage.read_bytes(url)) for url in order.parts])
+    alive = ~tracks.still
+    persons, rows = np.unique(tracks.person[alive], return_inverse=True)
+    row_of = dict(zip(tracks.track[alive].tolist(), rows.tolist(), strict=True))
+    in_view = np.zeros((len(persons), order.video.frames), bool)
+    in_view[rows, tracks.frame[alive]] = True
+    heard = hear_places(order.sound, len(shown))
+    return decide(runs_of(mouths, row_of, heard, follow), persons, in_view[:, shown], heard, rules)
+
+
+def hear_places(source: AudioSource, places: int) -> Heard:
+    """What is heard at each place of a video, of its own sound; silence where the sound is over.
+
+    Parameters
+    ----------
+    source : the sound from the video's first frame on, untrimmed, with the front end "speech-mel" and `voice`
+
+    Raises
+    ------
+    ProbeError, DecodeError : no usable sound in it
+    """
+    from lipsync_ray.models.judge import expected_openings
+    from lipsync_ray.models.sync_judge import encode_sound
+
+    speech = extract_audio_features(source)
+    assert speech.voice_url is not None
+    columns = speech.read(0, speech.columns)
+    probability = np.frombuffer(storage.read_bytes(speech.voice_url), "<f4")
+    chunks = np.floor((np.arange(places) + 0.5) * float(VOICE_PER_S / RATE)).astype(np.int64)
+    voice = np.zeros(places, np.float32)
+    there = chunks < len(probability)
+    voice[there] = probability[chunks[there]]
+    return Heard(
+        _as_long(encode_sound(columns), places),
+        _as_long(expected_openings(columns), places),
+        voice,
+        timbre(columns, places, RATE, TIMBRE),
+    )
+
+
+def _as_long(course: F32, places: int) -> F32:
+    filled = np.zeros((max(0, places - len(course)), *course.shape[1:]), np.float32)
+    return np.concatenate((course[:places], filled))
+
+
+def asks_who_speaks(tracks: Tracks) -> bool:
+    """Whether a face table leaves open who speaks: several persons are in view who are no pictures.
+
+    Of any other video no row need be made, unless somebody suspects that its voice is not that person's.
+    """
+    alive = ~tracks.still
+    return len(np.unique(tracks.person[alive])) > 1
+
+
+def talking_rows(key: str, video: VideoInfo, table: str, folder: str) -> list[TalkingRow]:
+    """The rows of a video, named by their frames."""
+    return [
+        TalkingRow(f"{key}-{start}", video, table, start, stop, storage.join(folder, f"{start}-{stop}.npz"))
+        for start, stop in split(video.frames, video.rate, ROW_S)
+    ]

@@ -1,0 +1,57 @@
+"""Arithmetic on courses: numbers at places one after the other, NaN where nothing is known."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+F64 = NDArray[np.float64]
+
+_KNOWN = 0.3  # of a window's places, from which on it is told of …
+_FEWEST = 3  # … and so many at least
+_FLAT = 1e-4  # sum of squares below which a course does not move
+
+
+def averaged(course: F64, width: int) -> F64:
+    """(n, …) means over `width` places around each, an odd number; NaN where too few of them are known."""
+    known = ~np.isnan(course)
+    count = _summed(known.astype(np.float64), width)
+    total = _summed(np.where(known, course, 0.0), width)
+    return np.where(count >= max(_FEWEST, _KNOWN * width), total / np.maximum(count, 1), np.nan)
+
+
+def mean_of_known(courses: F64) -> F64:
+    """(n,) means of the known numbers of (n, m); NaN where there are none."""
+    known = ~np.isnan(courses)
+    total = np.where(known, courses, 0.0).sum(axis=1)
+    return np.asarray(np.where(known.any(axis=1), total / np.maximum(known.sum(axis=1), 1), np.nan), np.float64)
+
+
+def spread(course: F64, width: int) -> F64:
+    """(n,) standard deviations, likewise."""
+    mean = averaged(course, width)
+    return np.asarray(np.sqrt(np.maximum(averaged(course**2, width) - mean**2, 0)), np.float64)
+
+
+def correlated(a: F64, b: F64, width: int) -> F64:
+    """(n,) Pearson's correlations of two courses over `width` places around each; towards 0 where they hardly move."""
+    known = ~(np.isnan(a) | np.isnan(b))
+    a, b = np.where(known, a, np.nan), np.where(known, b, np.nan)
+    count = np.maximum(_summed(known.astype(np.float64), width), 1)
+    mean_a, mean_b = averaged(a, width), averaged(b, width)
+    both = (averaged(a * b, width) - mean_a * mean_b) * count
+    moved_a = np.maximum(averaged(a * a, width) - mean_a**2, 0) * count
+    moved_b = np.maximum(averaged(b * b, width) - mean_b**2, 0) * count
+    return np.asarray(both / np.sqrt((moved_a + _FLAT) * (moved_b + _FLAT)), np.float64)
+
+
+def _summed(course: F64, width: int) -> F64:
+    """Sums over places around each, fewer at the ends."""
+    half = width // 2
+    # Of small windows, not differences of one long sum: a place's result must not depend on what lies far from it.
+    out = np.zeros_like(course)
+    for step in range(-half, half + 1):
+        low, high = max(0, step), min(len(course), len(course) + step)
+        if high > low:
+            out[low - step : high - step] += course[low:high]
+    return out
