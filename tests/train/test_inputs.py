@@ -94,7 +94,7 @@ def test_a_copy_on_the_other_side_is_said(run_of, copied):
     run, corpus = run_of(people), copied(people)
     corpus = replace(corpus, held_out=np.array([person == "b" for person in people]))
     rows = settle(run, extract_features(run), corpus)
-    assert rows[1].warnings[-1] == "the same clip as 2, 4, under another person: what is held out is trained on, too"
+    assert rows[1].warnings[-1] == "the same clip as 2, 4, under another person: the held-out clip is also trained on"
 
 
 def test_two_people_in_a_clip_are_said():
