@@ -40,7 +40,7 @@ def prepared(demo_inputs, tmp_path_factory):
     rows = face_rows("v", video, storage.join(out, "faces", "parts", "v"), 30)
     for row in rows:
         scanned = Detect("cpu")(row)
-        assert scanned.looked < scanned.frames
+        assert scanned.detected < scanned.frames
     table = storage.join(out, "faces", "v.parquet")
     make_table(TableOrder("v", video, tuple(row.url for row in rows), table))
     speaker = choose_speaker(SpeakerQuery("v", table, "largest", video.width, video.height))
