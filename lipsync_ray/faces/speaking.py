@@ -2,6 +2,10 @@
 
 First by mouths alone, over a second each. The turns that are sure then tell whose each voice is, and voices, which change from one
 place to the next where mouths are smoothed over a second, say where turns begin and end and which of them were taken for others'.
+
+Measured on three and a half minutes of montages made after all was chosen (benchmarks/README.md): 96.8 % of frames on the right face,
+95.8 % in turns under two seconds; in 3.8 % of frames a mouth is taken to speak that should rest, most of them a listener's who
+moves the lips while somebody out of view speaks.
 """
 
 from __future__ import annotations
@@ -64,7 +68,7 @@ class Rules:
     rounds: int = 2
     change_heard: float = 6.0
     near: int = 16
-    guard: int = 8
+    guard: int = 3
     long: float = 0.6
     long_near: float = 0.2
     brief: float = 1.0
