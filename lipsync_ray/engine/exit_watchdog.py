@@ -31,7 +31,8 @@ if not (ends or done):
 sys.stderr.close(); sys.stdout.close(); os.close(2); os.close(1)
 if not done:
     time.sleep(float(sys.argv[2]))
-away = 0 for attempt in range(60):
+away = 0
+for attempt in range(60):
     there = [folder for pattern in patterns for folder in glob.glob(pattern)]
     for folder in there:
         shutil.rmtree(folder, ignore_errors=True)

@@ -141,7 +141,7 @@ def test_a_generator_is_trained_on_and_dubs(clips, demo_inputs, tmp_path):
     assert any(not torch.equal(before[name], after[name]) for name in before if name.startswith("face_decoder"))
     card = (out / "MODEL_CARD.md").read_text()
     assert "cosine of its training expert" in card
-    assert "It started from `mini`, whose licence holds on" in card
+    assert "It started from `mini`, whose licence still applies" in card
     options = ("--model", out / "model.safetensors", "--length", "video")
     assert (
         lipsync_ray("dub", demo_inputs / "pan.mp4", demo_inputs / "en.ogg", "-o", tmp_path / "dub.mp4", *options) == 0

@@ -212,7 +212,7 @@ class Animate:
         heard = self._sound(plan, few)
         for _ in range(2 if self._model.device.type == "cuda" else 1):
             began = time.perf_counter()
-            self._model.look(latents[:, few], heard, portrait)
+            self._model.denoise_once(latents[:, few], heard, portrait)
         return time.perf_counter() - began
 
 
