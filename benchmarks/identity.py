@@ -33,7 +33,7 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from reels import filmed, handheld_path
+from reels import camera_path, filmed
 from rich.console import Console
 from rich.table import Table
 
@@ -67,7 +67,7 @@ def main(asked: argparse.Namespace) -> None:
         began = time.process_time()
         described[path] = [describe(frame, points[None])[0] for frame, points in faces]
         seconds += time.process_time() - began
-        camera = handheld_path(LOOKS, rng, 0.06, 4)
+        camera = camera_path(LOOKS, rng, 0.06, 4)
         size = frames[0].shape[1::-1]
         shaken = [seen(frame, rng) for frame in filmed(frames, size, camera[: len(frames)])]
         still = [seen(frame, rng) for frame in filmed([frames[0]] * LOOKS, size, camera)]

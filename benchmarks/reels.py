@@ -106,7 +106,7 @@ def _cuts(corpus: Corpus, rng: Any, many: Callable[[int], range]) -> Iterator[Re
     for _ in many(60):
         size, shots = corpus.one(SIZES), []
         for url in corpus.two(corpus.any):
-            path = handheld_path(20, rng, rng.uniform(0.03, 0.2), rng.uniform(0.7, 2.5))
+            path = camera_path(20, rng, rng.uniform(0.03, 0.2), rng.uniform(0.7, 2.5))
             shots += filmed(corpus.shot(url, 20), size, path)
         yield Reel("cut: hand-held", shots, (20,))
     for turn in many(40):
@@ -120,7 +120,7 @@ def _cuts(corpus: Corpus, rng: Any, many: Callable[[int], range]) -> Iterator[Re
 
 def _shots(corpus: Corpus, rng: Any, many: Callable[[int], range]) -> Iterator[Reel]:
     for turn in many(45):
-        path = handheld_path(LONG, rng, rng.uniform(0.02, 0.3), rng.uniform(0.5, 3))
+        path = camera_path(LONG, rng, rng.uniform(0.02, 0.3), rng.uniform(0.5, 3))
         frames = filmed(corpus.shot(corpus.any(), LONG), corpus.one(SIZES), path)
         yield Reel("hand-held", blurred(frames) if turn % 2 else frames)
     for turn in many(32):
@@ -136,7 +136,7 @@ def _shots(corpus: Corpus, rng: Any, many: Callable[[int], range]) -> Iterator[R
         size, shot = corpus.one(SIZES), corpus.shot(corpus.any(), LONG)
         frames = [covered(f, size) for f in shot]
         if turn % 3 == 0:
-            frames = filmed(shot, size, handheld_path(LONG, rng, rng.uniform(0.02, 0.12), 1.5))
+            frames = filmed(shot, size, camera_path(LONG, rng, rng.uniform(0.02, 0.12), 1.5))
         args = rng.uniform(0.2, 1.2), int(rng.integers(1, 4)), int(rng.integers(8, 30))
         yield Reel("flashes", flashed(frames, rng, *args))
     for _ in many(12):
@@ -179,7 +179,7 @@ def filmed(frames: list[U8], size: tuple[int, int], path: Any) -> list[U8]:
     return out
 
 
-def handheld_path(length: int, rng: Any, amplitude: float, hz: float) -> Any:
+def camera_path(length: int, rng: Any, amplitude: float, hz: float) -> Any:
     """(n, 4) path of a camera that is held: three waves about `hz`, up to `amplitude` of the picture either way."""
     seconds, path = np.arange(length) / RATE, np.zeros((length, 4))
     path[:, 2] = 1.35

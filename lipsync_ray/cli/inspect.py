@@ -20,12 +20,11 @@ def inspect(
     watermark_key: Annotated[
         str | None,
         typer.Option(
-            help="File of the key that marks in the pixels were made by. Default: $LIPSYNC_WATERMARK_KEY, and always the key "
-            "that everybody has."
+            help="Key file of marks in the pixels. Default: $LIPSYNC_WATERMARK_KEY. The public key is always tried."
         ),
     ] = None,
     pixels: Annotated[
-        bool, typer.Option("--pixels/--no-pixels", help="Look for marks in the pixels, which takes seconds a video.")
+        bool, typer.Option("--pixels/--no-pixels", help="Search the pixels for marks, which takes seconds a video.")
     ] = True,
     as_json: Annotated[bool, typer.Option("--json", help="A JSON object a line, with all that is known.")] = False,
 ) -> None:

@@ -17,32 +17,36 @@ WatermarkOption = Annotated[
     bool,
     typer.Option(
         "--watermark",
-        help="Put a mark into the pixels of drawn frames, which is not seen, and which lipsync-ray inspect finds.",
+        help="Mark the pixels of drawn frames invisibly; lipsync-ray inspect finds the mark.",
         rich_help_panel=_PANEL,
     ),
 ]
 WatermarkKey = Annotated[
     str | None,
     typer.Option(
-        help="File of a key of your own for it, on every node. Default: $LIPSYNC_WATERMARK_KEY, else the key that everybody has.",
+        help="Key file of the mark, on every node. Default: $LIPSYNC_WATERMARK_KEY, else a public key.",
         rich_help_panel=_PANEL,
     ),
 ]
 LabelOption = Annotated[
     str | None,
     typer.Option(
-        help="A text that is shown in a corner; auto: that AI was used, in the row's language.", rich_help_panel=_PANEL
+        help="Text shown in a corner; auto: a notice that AI was used, in the row's language.", rich_help_panel=_PANEL
     ),
 ]
 LabelSeconds = Annotated[
-    str, typer.Option(help="How long it is shown, from the first frame on: seconds, or all.", rich_help_panel=_PANEL)
+    str,
+    typer.Option(help="Show the label for so many seconds from the first frame, or for all.", rich_help_panel=_PANEL),
 ]
 LabelCorner = Annotated[
-    str, typer.Option(help="Where: top-left, top-right, bottom-left, bottom-right.", rich_help_panel=_PANEL)
+    str,
+    typer.Option(help="Corner of the label: top-left, top-right, bottom-left, bottom-right.", rich_help_panel=_PANEL),
 ]
 LabelFont = Annotated[
     str | None,
-    typer.Option(help="Font file. Default: one that is found here and has the letters.", rich_help_panel=_PANEL),
+    typer.Option(
+        help="Font file of the label. Default: an installed font that has the letters.", rich_help_panel=_PANEL
+    ),
 ]
 
 

@@ -61,8 +61,9 @@ def run_graph(context: RunContext, nodes: Sequence[Node]) -> None:
             if isinstance(node, Ask):
                 running.append(_Asking(context, node))
             else:
-                running.append(StreamedPass(context, node, dict(node.active), progress_of, wake.up))
-                left.callback(running[-1].end)
+                streamed = StreamedPass(context, node, dict(node.active), progress_of, wake.up)
+                left.callback(streamed.end)
+                running.append(streamed)
         place = {id(node): number for number, node in enumerate(nodes)}
         before = [[place[id(one)] for one in node.after] for node in nodes]
         ended = [False] * len(nodes)
@@ -77,7 +78,7 @@ def run_graph(context: RunContext, nodes: Sequence[Node]) -> None:
 
 
 class _Asking:
-    """A question under way."""
+    """A question that is being asked."""
 
     def __init__(self, context: RunContext, spec: Ask[Any, Any]) -> None:
         self._spec = spec
@@ -91,9 +92,6 @@ class _Asking:
 
     def close(self) -> None:
         """Nothing waits for its end."""
-
-    def end(self) -> None:
-        """Nothing is left behind."""
 
     @property
     def done(self) -> bool:

@@ -7,13 +7,13 @@ comes and goes within a few frames around them.
 from __future__ import annotations
 
 import io
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lipsync_ray.faces.easing import smoothstep
+from lipsync_ray.media.courses import equal_runs
 
 F32 = NDArray[np.float32]
 I32 = NDArray[np.int32]
@@ -110,11 +110,9 @@ def _hidden(visible: F32) -> Flags:
 
 def _runs(flags: Flags) -> list[tuple[int, int]]:
     """[start, stop) of every run of true."""
-    edges = np.flatnonzero(np.diff(np.concatenate(([0], flags.astype(np.int8), [0]))))
-    return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
+    return [(low, high) for low, high in equal_runs(flags) if flags[low]]
 
 
 def _pieces(scenes: I32, low: int, high: int) -> list[tuple[int, int]]:
     """[start, stop) of a run, cut where the scene changes."""
-    cuts = [low, *(low + 1 + np.flatnonzero(np.diff(scenes[low:high]))).tolist(), high]
-    return list(pairwise(cuts))
+    return [(low + first, low + last) for first, last in equal_runs(scenes[low:high])]

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from lipsync_ray.faces.talking import RATE, Evidence, Heard, Run, evidence, lag_of, lags_of
 from lipsync_ray.faces.voices import UNKNOWN, VoiceRules, voices
 from lipsync_ray.io.turns import Turn
-from lipsync_ray.media.courses import averaged
+from lipsync_ray.media.courses import averaged, equal_runs
 from lipsync_ray.media.speech_mel import VOICED
 
 F64 = NDArray[np.float64]
@@ -123,7 +123,7 @@ def decide(
             int(persons[course[low]]),
             confidence(said[low:high], int(course[low]) + 1, voiced[low:high]),
         )
-        for low, high in stretches(course)
+        for low, high in equal_runs(course)
         if course[low] != NOBODY
     ]
     return Decision(tuple(turns), float(usual / RATE))
@@ -131,7 +131,7 @@ def decide(
 
 def by_mouths(seen: Evidence, visible: Bools, heard: Heard, rules: Rules) -> I64:
     """(n,) row of the person who speaks at each place, by mouths and the presence of a voice; −1 for nobody in view."""
-    said = _said_by_mouths(seen, visible, _voiced(heard), rules)
+    said = _scores_by_mouths(seen, visible, _voiced(heard), rules)
     return without_short(likeliest(said, _costs(visible, rules.change, rules.cut)) - 1, rules.shortest)
 
 
@@ -139,7 +139,7 @@ def by_voices(seen: Evidence, visible: Bools, heard: Heard, rules: Rules) -> tup
     """The same by voices, too; and (n, 1 + k) what each place says for nobody and each person."""
     there = _voiced(heard)
     course = by_mouths(seen, visible, heard, rules)
-    slow = _said_by_mouths(seen, visible, there, rules)
+    slow = _scores_by_mouths(seen, visible, there, rules)
     slow[:, 1:][~visible.T] = 0.0
     quick = np.zeros_like(slow)
     quick[:, 1:] = rules.brief * (np.nan_to_num(seen.brief, nan=_MIDDLE) - _MIDDLE).T
@@ -171,7 +171,7 @@ def _odds(seen: Evidence, rules: Rules) -> F64:
     return rules.sync * seen.sync + rules.motion * seen.motion + rules.follows * seen.follows + rules.never
 
 
-def _said_by_mouths(seen: Evidence, visible: Bools, there: Bools, rules: Rules) -> F64:
+def _scores_by_mouths(seen: Evidence, visible: Bools, there: Bools, rules: Rules) -> F64:
     """(n, 1 + k) what each place says for nobody, which is 0, and for each person."""
     odds = _odds(seen, rules)
     each = np.where(np.isnan(odds), 0.0, np.clip(rules.scale * odds, -rules.most, rules.most))
@@ -214,7 +214,7 @@ def _near_changes(course: I64, reach: int) -> Bools:
 def without_silence(course: I64, there: Bools, longest: int) -> I64:
     """A course whose long silences are nobody's, but for a little before and after a voice: lips move before they are heard."""
     out = course.copy()
-    for first, last in stretches(there.astype(np.int64)):
+    for first, last in equal_runs(there.astype(np.int64)):
         if not there[first] and last - first > longest:
             out[first + _BESIDE_VOICE if first else 0 : last - _BESIDE_VOICE if last < len(course) else last] = NOBODY
     return out
@@ -223,16 +223,10 @@ def without_silence(course: I64, there: Bools, longest: int) -> I64:
 def without_short(course: I64, shortest: int) -> I64:
     """A course whose turns that are shorter are nobody's."""
     out = course.copy()
-    for first, last in stretches(course):
+    for first, last in equal_runs(course):
         if course[first] != NOBODY and last - first < shortest:
             out[first:last] = NOBODY
     return out
-
-
-def stretches(course: I64) -> list[tuple[int, int]]:
-    """[first, last) of each stretch of one number."""
-    edges = (np.flatnonzero(np.diff(course)) + 1).tolist()
-    return list(zip([0, *edges], [*edges, len(course)], strict=True)) if len(course) else []
 
 
 def likeliest(said: F64, cost: F64) -> I64:

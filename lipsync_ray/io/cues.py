@@ -16,7 +16,7 @@ from fractions import Fraction
 
 from lipsync_ray import addresses
 from lipsync_ray.errors import ManifestError
-from lipsync_ray.io import user_tables
+from lipsync_ray.io import table_files, user_tables
 
 SUBTITLES = (".srt", ".vtt")
 COLUMNS = ("start", "end", "audio", "audio_start", "audio_end", "speaker", "text")
@@ -119,13 +119,11 @@ def _is_subtitle(url: str) -> bool:
 def _table(url: str, problems: list[str]) -> list[_Written]:
     raw = user_tables.read_raw(url, COLUMNS)
     problems += raw.problems
-    names = set().union(*raw.rows) if raw.rows else set(_REQUIRED)
-    problems += [
-        f"column {name!r}: unknown; expected {', '.join(_REQUIRED)} and optionally {', '.join(COLUMNS[2:])}"
-        for name in sorted(names - set(COLUMNS))
-    ]
-    if missing := [name for name in _REQUIRED if name not in names]:
-        problems += [f"column {name!r}: missing" for name in missing]
+    wrong, complete = user_tables.column_problems(
+        raw, _REQUIRED, COLUMNS, f"{', '.join(_REQUIRED)} and optionally {', '.join(COLUMNS[2:])}"
+    )
+    problems += wrong
+    if not complete:
         return []
     return [
         _Written(place, **{name: row.get(name) for name in COLUMNS})
@@ -134,12 +132,9 @@ def _table(url: str, problems: list[str]) -> list[_Written]:
 
 
 def _subtitles(url: str, problems: list[str]) -> list[_Written]:
-    data = user_tables.read_file(url, "subtitle")
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        problems.append(f"line {data[: error.start].count(10) + 1}: not UTF-8; save it as UTF-8")
-        return []
+    text, problem = table_files.decoded(user_tables.read_file(url, "subtitle"))
+    if problem is not None:
+        problems.append(problem)
     found = []
     for first, block in _blocks(text):
         if first == 1 and block[0].startswith("WEBVTT"):
@@ -207,17 +202,10 @@ def _cue(one: _Written, audio: str | None, resolve: Callable[[str], str], proble
     return Cue(start, end, source, first or Fraction(0), last, one.speaker, one.text, one.place)
 
 
-def _overlaps(cues: list[Cue]) -> list[str]:
-    latest: dict[str | None, Cue] = {}
-    found = []
-    for cue in cues:
-        before = latest.get(cue.speaker)
-        if before is not None and cue.start_s < before.end_s:
-            hint = f"of {cue.speaker!r}, who says one at a time" if cue.speaker else "of no speaker; name who says them"
-            found.append(
-                f"{cue.place}: begins at {float(cue.start_s):.3f} s, before the end of {before.place} at "
-                f"{float(before.end_s):.3f} s; both are lines {hint}"
-            )
-        if before is None or cue.end_s > before.end_s:
-            latest[cue.speaker] = cue
-    return found
+def _overlaps(cues: list[Cue]) -> Iterator[str]:
+    for cue, before in user_tables.overlapping(cues, lambda cue: cue.speaker):
+        hint = f"of {cue.speaker!r}, who says one at a time" if cue.speaker else "of no speaker; name who says them"
+        yield (
+            f"{cue.place}: begins at {float(cue.start_s):.3f} s, before the end of {before.place} at "
+            f"{float(before.end_s):.3f} s; both are lines {hint}"
+        )

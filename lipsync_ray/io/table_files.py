@@ -80,21 +80,25 @@ def parse(url: str, data: bytes, columns: Sequence[str]) -> Raw:
         return _parquet(data)
     if kind == _SHEET or data.startswith((_ZIP, _OLE)):
         return Raw(problems=["a spreadsheet; save it as CSV (UTF-8)"])
-    if data.startswith(_UTF16) or b"\0" in data[:1000]:
-        return Raw(problems=["written in UTF-16 (or not text at all); save it as UTF-8"])
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        problem = (
-            f"line {line}: not UTF-8 (byte {data[error.start]:#04x}), perhaps Latin-1 or Windows-1252; save it as UTF-8"
-        )
+    text, problem = decoded(data)
+    if problem is not None:
         return Raw(problems=[problem])
     if not text.strip():
         return Raw(problems=["the table is empty"])
     if kind == _JSON:
         return _json(text)
     return _csv(text, columns, "\t" if kind == _TSV else None)
+
+
+def decoded(data: bytes) -> tuple[str, str | None]:
+    """The text of a file, and why it cannot be read as text; one of them."""
+    if data.startswith(_UTF16) or b"\0" in data[:1000]:
+        return "", "written in UTF-16 (or not text at all); save it as UTF-8"
+    try:
+        return data.decode("utf-8-sig"), None
+    except UnicodeDecodeError as error:
+        line, byte = data[: error.start].count(b"\n") + 1, data[error.start]
+        return "", f"line {line}: not UTF-8 (byte {byte:#04x}), perhaps Latin-1 or Windows-1252; save it as UTF-8"
 
 
 def _csv(text: str, columns: Sequence[str], separator: str | None) -> Raw:

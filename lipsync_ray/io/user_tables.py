@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Literal
+from fractions import Fraction
+from typing import Literal, Protocol, TypeVar
 
 from lipsync_ray.errors import LipsyncError, ManifestError
 from lipsync_ray.io import names, protocols, storage, table_files, windows
@@ -17,6 +18,16 @@ _CHECKERS = 32
 _A_FOLDER = "a folder"
 
 Row = dict[str, str | None]
+
+
+class _Span(Protocol):
+    @property
+    def start_s(self) -> Fraction | float: ...
+    @property
+    def end_s(self) -> Fraction | float: ...
+
+
+Timed = TypeVar("Timed", bound=_Span)
 
 
 @dataclass(frozen=True)
@@ -62,16 +73,13 @@ def read_rows(url: str, columns: Sequence[Column], source_of: Callable[[Row], na
     problems = raw.problems
     required = [column.name for column in columns if column.required]
     optional = [column.name for column in columns if not column.required]
-    given = set().union(*raw.rows) if raw.rows else set(required)
     if not raw.rows and not problems:
         problems.append("the table has no rows")
-    problems += [
-        f"column {name!r}: unknown; expected {', '.join(required)} and optionally {', '.join(optional)}"
-        for name in sorted(given - {*required, *optional})
-    ]
-    missing = [name for name in required if name not in given]
-    problems += [f"column {name!r}: missing" for name in missing]
-    if missing or not raw.rows:
+    wrong, complete = column_problems(
+        raw, required, (*required, *optional), f"{', '.join(required)} and optionally {', '.join(optional)}"
+    )
+    problems += wrong
+    if not complete or not raw.rows:
         raise ManifestError(url, problems)
     resolve = resolver(url)
     rows: list[Row] = []
@@ -94,6 +102,33 @@ def read_rows(url: str, columns: Sequence[Column], source_of: Callable[[Row], na
     if problems:
         raise ManifestError(url, sorted(problems, key=row_number))
     return rows
+
+
+def column_problems(
+    raw: table_files.Raw, required: Sequence[str], known: Sequence[str], expected: str
+) -> tuple[list[str], bool]:
+    """A sentence for each column that is unknown or missing; and whether every required one is there.
+
+    Parameters
+    ----------
+    known : names of columns, the required ones among them
+    expected : the same, in words
+    """
+    given = set().union(*raw.rows) if raw.rows else set(required)
+    unknown = [f"column {name!r}: unknown; expected {expected}" for name in sorted(given - set(known))]
+    missing = [f"column {name!r}: missing" for name in required if name not in given]
+    return unknown + missing, not missing
+
+
+def overlapping(turns: Iterable[Timed], who: Callable[[Timed], object]) -> Iterator[tuple[Timed, Timed]]:
+    """Each of somebody's turns that begins before another one has ended, and that other one, by their start."""
+    latest: dict[object, Timed] = {}
+    for turn in sorted(turns, key=lambda turn: (turn.start_s, turn.end_s)):
+        before = latest.get(who(turn))
+        if before is not None and turn.start_s < before.end_s:
+            yield turn, before
+        if before is None or turn.end_s > before.end_s:
+            latest[who(turn)] = turn
 
 
 def read_raw(url: str, columns: Sequence[str]) -> table_files.Raw:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from lipsync_ray.errors import ManifestError
-from lipsync_ray.io import user_tables
+from lipsync_ray.io import table_files, user_tables
 from lipsync_ray.io.turns import SCHEMA, Turn
 from lipsync_ray.io.user_tables import Row
 
@@ -203,22 +203,18 @@ def matched(turns: Iterable[WrittenTurn], decided: Sequence[Turn]) -> dict[str, 
 
 def _table(url: str) -> tuple[list[tuple[str, Row]], list[str]]:
     raw = user_tables.read_raw(url, SCHEMA.names)
-    given = set().union(*raw.rows) if raw.rows else set(_NEEDED)
-    problems = raw.problems
-    problems += [
-        f"column {name!r}: unknown; expected {', '.join(SCHEMA.names)}" for name in sorted(given - set(SCHEMA.names))
-    ]
-    missing = [name for name in _NEEDED if name not in given]
-    if missing:
-        raise ManifestError(url, [*problems, *(f"column {name!r}: missing" for name in missing)])
-    return list(zip(raw.places, raw.rows, strict=True)), problems
+    wrong, complete = user_tables.column_problems(raw, _NEEDED, SCHEMA.names, ", ".join(SCHEMA.names))
+    if not complete:
+        raise ManifestError(url, [*raw.problems, *wrong])
+    return list(zip(raw.places, raw.rows, strict=True)), [*raw.problems, *wrong]
 
 
 def _rttm(url: str) -> tuple[list[tuple[str, Row]], list[str]]:
     """Lines "SPEAKER file channel onset duration <NA> <NA> name <NA> <NA>"; other types and comments are left away."""
     rows: list[tuple[str, Row]] = []
-    problems = []
-    for number, line in enumerate(user_tables.read_file(url, "table").decode("utf-8", "replace").splitlines(), 1):
+    text, problem = table_files.decoded(user_tables.read_file(url, "table"))
+    problems = [] if problem is None else [problem]
+    for number, line in enumerate(text.splitlines(), 1):
         words, place = line.split(), f"line {number}"
         if not words or words[0].startswith(";") or words[0].upper() != "SPEAKER":
             continue
@@ -250,15 +246,7 @@ def _number(text: str | None) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _overlaps(turns: Iterable[WrittenTurn]) -> list[str]:
-    """One sentence for each turn that begins while the same speaker's one before it lasts."""
-    last: dict[tuple[str, str], WrittenTurn] = {}
-    problems = []
-    for turn in sorted(turns, key=lambda turn: (turn.start_s, turn.end_s)):
-        before = last.get((turn.dub, turn.speaker))
-        if before is not None and turn.start_s < before.end_s:
-            problems.append(
-                f"{turn.place}: {turn.speaker} from {turn.start_s:g} s on, but of {before.place} until {before.end_s:g} s"
-            )
-        last[turn.dub, turn.speaker] = turn
-    return problems
+def _overlaps(turns: Iterable[WrittenTurn]) -> Iterator[str]:
+    """A sentence for each turn that begins while another one of the same speaker lasts."""
+    for turn, before in user_tables.overlapping(turns, lambda turn: (turn.dub, turn.speaker)):
+        yield f"{turn.place}: {turn.speaker} from {turn.start_s:g} s on, but of {before.place} until {before.end_s:g} s"

@@ -26,6 +26,7 @@ from lipsync_ray.media.container import main_stream, opened
 from lipsync_ray.media.languages import code_of
 from lipsync_ray.media.mel import SAMPLE_RATE
 from lipsync_ray.media.mixer import STEREO, Mixer
+from lipsync_ray.media.sound_graph import sound_frame
 
 F32 = NDArray[np.float32]
 
@@ -232,10 +233,8 @@ def speech_blocks(
     """The sound as 16 kHz mono, (n,) float32, for the mel front end. Parameters as in :func:`mono_blocks`."""
     resampler: Any = None
     for rate, block in mono_blocks(track, span, cancels, ceiling):
-        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(block[None]), format="fltp", layout="mono")
-        frame.sample_rate = rate
         resampler = resampler or av.AudioResampler(format="fltp", layout="mono", rate=SAMPLE_RATE)
-        for out in resampler.resample(frame):
+        for out in resampler.resample(sound_frame(block[None], rate)):
             yield np.asarray(out.to_ndarray()[0], np.float32)
     if resampler is not None:
         for out in resampler.resample(None):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -55,3 +58,9 @@ def _summed(course: F64, width: int) -> F64:
         if high > low:
             out[low - step : high - step] += course[low:high]
     return out
+
+
+def equal_runs(numbers: NDArray[Any]) -> list[tuple[int, int]]:
+    """[first, last) of each run of one number, in order."""
+    edges = (np.flatnonzero(np.diff(numbers)) + 1).tolist()
+    return list(pairwise([0, *edges, len(numbers)])) if len(numbers) else []

@@ -46,6 +46,7 @@ class Font:
     sha256: str
 
 
+@lru_cache(maxsize=256)
 def font_for(text: str, file: str | None = None) -> Font:
     """A font with all letters of a text.
 

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from lipsync_ray.media import audio
 from lipsync_ray.media.audio import SoundTrack, Span
 from lipsync_ray.media.mixer import STEREO
+from lipsync_ray.media.sound_graph import SoundGraph
 
 F32 = NDArray[np.float32]
 
@@ -81,9 +82,7 @@ def fitted(line: Line, fit: Fit, most: float) -> Fitted:
     most : largest tempo of "stretch"; the rest is cut
     """
     slot = line.end_s - line.start_s
-    if line.lasts_s <= slot:
-        return Fitted(1.0, line.start_s + line.lasts_s, Fraction(0))
-    if fit == "overlap":
+    if line.lasts_s <= slot or fit == "overlap":
         return Fitted(1.0, line.start_s + line.lasts_s, Fraction(0))
     tempo = min(float(line.lasts_s / slot), most) if fit == "stretch" else 1.0
     lasts = line.lasts_s / Fraction(tempo)
@@ -139,43 +138,22 @@ def _blocks_of(line: Line, how: Fitted, rate: int, most: int) -> Iterator[F32]:
 
 
 def _at_tempo(line: Line, tempo: float, rate: int) -> Iterator[F32]:
-    blocks = audio.blocks(line.sound, line.span)
-    first = next(blocks, None)
-    if first is None:
-        return
-    graph, source, sink = _graph(line.rate, first[1].shape[0], tempo, rate)
-    for _, block in itertools.chain((first,), blocks):
-        frame = av.AudioFrame.from_ndarray(
-            np.ascontiguousarray(block), format="fltp", layout="stereo" if block.shape[0] == STEREO else "mono"
-        )
-        frame.sample_rate = line.rate
-        source.push(frame)
-        yield from _pulled(sink)
-    source.push(None)
-    yield from _pulled(sink)
-    del graph
+    blocks = (block for _, block in audio.blocks(line.sound, line.span))
+    graph: SoundGraph | None = None
+    for block in itertools.chain(blocks, (None,)):
+        if graph is None:
+            if block is None:
+                return
+            graph = SoundGraph(line.rate, len(block), _filters(tempo, len(block), rate))
+        for frame in graph.push(block):
+            out = np.asarray(frame.to_ndarray(), np.float32)
+            yield np.repeat(out, STEREO // len(out), axis=0)  # at its own level; FFmpeg would lower it by 3 dB
 
 
-def _graph(rate: int, channels: int, tempo: float, wanted: int) -> tuple[Any, Any, Any]:
-    graph = av.filter.Graph()
+def _filters(tempo: float, channels: int, rate: int) -> list[tuple[str, str]]:
     layout = "stereo" if channels == STEREO else "mono"
-    chain = [graph.add_abuffer(sample_rate=rate, format="fltp", layout=layout, time_base=Fraction(1, rate))]
-    if tempo != 1:
-        chain.append(graph.add("atempo", f"{min(tempo, _MOST_TEMPO)!r}"))
-    chain.append(graph.add("aformat", f"sample_fmts=fltp:sample_rates={wanted}:channel_layouts={layout}"))
-    chain.append(graph.add("abuffersink"))
-    graph.link_nodes(*chain).configure()
-    return graph, chain[0], chain[-1]
-
-
-def _pulled(sink: Any) -> Iterator[F32]:
-    while True:
-        try:
-            frame = sink.pull()
-        except (av.error.BlockingIOError, av.error.EOFError):
-            return
-        block = np.asarray(frame.to_ndarray(), np.float32)
-        yield np.repeat(block, STEREO // len(block), axis=0)  # at its own level; FFmpeg would lower it by 3 dB
+    faster = [("atempo", f"{min(tempo, _MOST_TEMPO)!r}")] if tempo != 1 else []
+    return [*faster, ("aformat", f"sample_fmts=fltp:sample_rates={rate}:channel_layouts={layout}")]
 
 
 def write_mix(lines: Sequence[Line], how: Sequence[Fitted], lasts_s: Fraction, path: Path) -> None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
-from typing import Any
 
-import av
-import av.error
 import numpy as np
 from numpy.typing import NDArray
+
+from lipsync_ray.media.sound_graph import SoundGraph
 
 F32 = NDArray[np.float32]
 
@@ -30,7 +29,7 @@ class LoudnessMeter:
 
     def __init__(self) -> None:
         self._momentary: list[float] = []
-        self._graph: tuple[Any, Any, Any] | None = None
+        self._graph: SoundGraph | None = None
         self._rate = self._samples = 0
         self._first: list[F32] = []  # of a sound that is shorter than one block
 
@@ -64,14 +63,9 @@ class LoudnessMeter:
         return _gated(whole, loudest - _BELOW_LOUDEST if absolute is None else absolute)
 
     def _push(self, rate: int, block: F32) -> None:
-        layout = "mono" if len(block) == 1 else "stereo"
-        self._graph, self._rate = self._graph or _graph(rate, layout), rate
-        _, source, sink = self._graph
-        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(block), format="fltp", layout=layout)
-        frame.sample_rate, frame.pts = rate, self._samples
+        self._graph, self._rate = self._graph or SoundGraph(rate, len(block), [("ebur128", "metadata=1")]), rate
         self._samples += block.shape[1]
-        source.push(frame)
-        self._momentary += [float(measured.metadata["lavfi.r128.M"]) for measured in _pulled(sink)]
+        self._momentary += [float(measured.metadata["lavfi.r128.M"]) for measured in self._graph.push(block)]
 
 
 _SILENT_LUFS = -119.0  # FFmpeg's number for digital silence is −120.7
@@ -99,23 +93,3 @@ def _gated(momentary: NDArray[np.float64], gate: float) -> float | None:
 def _mean(loudness: NDArray[np.float64]) -> float:
     """Mean of powers, as in the standard; its constant −0.691 cancels out."""
     return float(10 * np.log10(np.mean(10 ** (loudness / 10))))
-
-
-def _graph(rate: int, layout: str) -> tuple[Any, Any, Any]:
-    """An FFmpeg graph with a meter, its source and sink; the latter do not keep the graph alive."""
-    graph = av.filter.Graph()
-    source = graph.add_abuffer(sample_rate=rate, layout=layout, format="fltp", time_base=Fraction(1, rate))
-    meter = graph.add("ebur128", "metadata=1")
-    sink = graph.add("abuffersink")
-    source.link_to(meter)
-    meter.link_to(sink)
-    graph.configure()
-    return graph, source, sink
-
-
-def _pulled(sink: Any) -> Iterator[Any]:
-    while True:
-        try:
-            yield sink.pull()
-        except (av.error.BlockingIOError, av.error.EOFError):
-            return

@@ -25,6 +25,7 @@ I64 = NDArray[np.int64]
 
 VERSION = 1  # raise when the same id and key would give another pattern: it is part of the key
 ID_BITS, SYMBOL_BITS = 40, 10
+ID_DIGITS = ID_BITS // 4  # hexadecimal
 SYMBOLS = 2 + ID_BITS // SYMBOL_BITS
 SIDE = 64  # samples of a tile, either way
 STEP = 2  # of them between two shifts: neighbours look alike to a fifth
@@ -81,6 +82,11 @@ def symbols_of(ident: int) -> tuple[int, ...]:
         raise ValueError(f"{ident} is no number of {ID_BITS} bits")
     said = [ident >> place & (1 << SYMBOL_BITS) - 1 for place in range(0, ID_BITS, SYMBOL_BITS)]
     return 0, *said, int(check_of(np.array(said)))
+
+
+def id_text(ident: int) -> str:
+    """An id as people read it: hexadecimal digits."""
+    return f"{ident:0{ID_DIGITS}x}"
 
 
 def check_of(symbols: I64) -> I64:

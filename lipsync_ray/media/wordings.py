@@ -12,7 +12,7 @@ FALLBACK = "en"
 
 
 @dataclass(frozen=True)
-class Wording:
+class LabelText:
     """A label's words.
 
     Attributes
@@ -76,7 +76,7 @@ _WORDS = {
 LANGUAGES = tuple(_WORDS)
 
 
-def wording_of(language: str | None, generated: bool) -> Wording:
+def wording_of(language: str | None, generated: bool) -> LabelText:
     """The words for a language.
 
     Parameters
@@ -86,7 +86,7 @@ def wording_of(language: str | None, generated: bool) -> Wording:
     """
     code = tagged(language)
     code = code if code in _WORDS else FALLBACK
-    return Wording(_WORDS[code][generated], code)
+    return LabelText(_WORDS[code][generated], code)
 
 
 def tagged(language: str | None) -> str | None:

@@ -13,7 +13,7 @@ from lipsync_ray.media import mark_code, watermark
 from lipsync_ray.media.fonts import Font, font_for
 from lipsync_ray.media.label import Label, draw_label, labelled, place_of
 from lipsync_ray.media.picture import YuvFrame
-from lipsync_ray.media.wordings import Wording, tagged, wording_of
+from lipsync_ray.media.wordings import LabelText, tagged, wording_of
 from lipsync_ray.provenance.mark_keys import MarkKey, key_of
 from lipsync_ray.settings.marks import AUTO, MarkSettings
 
@@ -78,13 +78,13 @@ def _read_label(url: str) -> Label:
 
 def mark_columns(marks: FrameMarks) -> dict[str, str | None]:
     """A finished row's columns of what is in its frames."""
-    ident = None if marks.key is None else f"{marks.ident:0{mark_code.ID_BITS // 4}x}"
+    ident = None if marks.key is None else mark_code.id_text(marks.ident)
     return {"watermark": ident, "label": marks.label.text if marks.label is not None else None}
 
 
 def id_of(row: str, fingerprint: str) -> str:
     """What the mark of a row says: ten hexadecimal digits, the same whenever the same row is made of the same."""
-    return storage.digest("watermark", row, fingerprint)[: mark_code.ID_BITS // 4]
+    return storage.digest("watermark", row, fingerprint)[: mark_code.ID_DIGITS]
 
 
 @dataclass(frozen=True)
@@ -94,28 +94,31 @@ class FrameMarking:
     Attributes
     ----------
     generated : videos are a computer's from the first pixel to the last, and say so
+    committed : labels of the run that are there: what they look like → where
     """
 
     settings: MarkSettings = field(default_factory=MarkSettings)
     key: MarkKey | None = None
     generated: bool = False
+    committed: dict[object, str] = field(default_factory=dict, repr=False, compare=False)
 
-    def besides(self, watermarked: bool, labelled: bool, generated: bool) -> FrameMarking:
+    def without_existing(self, watermarked: bool, labelled: bool, generated: bool) -> FrameMarking:
         """How a video is marked that has a mark, or a label, already: it keeps these, and gets no second one."""
         settings = replace(self.settings, label=None, label_seconds=5.0, label_corner="top-left", label_font=None)
-        return FrameMarking(settings if labelled else self.settings, None if watermarked else self.key, generated)
+        key = None if watermarked else self.key
+        return FrameMarking(settings if labelled else self.settings, key, generated, self.committed)
 
     @property
     def files(self) -> tuple[str, ...]:
         """What every node has to see."""
         return (self.key.path,) if self.key is not None and self.key.path else ()
 
-    def wording(self, language: str | None) -> Wording:
+    def wording(self, language: str | None) -> LabelText:
         """A row's label, in its language where it is for us to say."""
         assert self.settings.label is not None
         if self.settings.label == AUTO:
             return wording_of(language, self.generated)
-        return Wording(self.settings.label, tagged(language) or "")
+        return LabelText(self.settings.label, tagged(language) or "")
 
     def font(self, language: str | None) -> Font:
         """What a row's label is drawn with.
@@ -155,11 +158,14 @@ class FrameMarking:
             return None
         wording, seconds = self.wording(language), self.settings.label_seconds
         width, height = width + width % 2, height + height % 2
-        drawn = _drawn(wording, self.font(language), width, height, aspect)
-        data = drawn.png()
-        url = storage.join(out, FOLDER, f"{storage.digest(data.hex())}.png")
-        if not storage.exists(url):
-            storage.commit_bytes(url, data)
+        font = self.font(language)
+        look = wording, font, width, height, aspect
+        drawn = _drawn(*look)
+        if (url := self.committed.get(look)) is None:
+            data = drawn.png()
+            url = self.committed[look] = storage.join(out, FOLDER, f"{storage.digest(data.hex())}.png")
+            if not storage.exists(url):
+                storage.commit_bytes(url, data)
         until = None if seconds is None else -int(-Fraction(seconds) * rate // 1)
         return PlacedLabel(url, *place_of(drawn, self.settings.label_corner, width, height), until, wording.text)
 
@@ -189,7 +195,7 @@ class FrameMarking:
 
 
 @lru_cache(maxsize=64)
-def _drawn(wording: Wording, font: Font, width: int, height: int, aspect: Fraction) -> Label:
+def _drawn(wording: LabelText, font: Font, width: int, height: int, aspect: Fraction) -> Label:
     return draw_label(wording.text, font, wording.language or None, width, height, aspect)
 
 

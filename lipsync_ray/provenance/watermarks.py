@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from lipsync_ray.media import mark_search
 from lipsync_ray.media.container import main_stream, opened
-from lipsync_ray.media.mark_code import ID_BITS
+from lipsync_ray.media.mark_code import id_text
 
 F32 = NDArray[np.float32]
 
@@ -83,7 +83,7 @@ def _found(mean: F32, secrets: Sequence[bytes], quick: bool) -> Watermark | None
     mark = mark_search.find(mean, secrets, tried, quick)
     if mark is None or (quick and mark.ident is None):
         return None
-    ident = None if mark.ident is None else f"{mark.ident:0{ID_BITS // 4}x}"
+    ident = None if mark.ident is None else id_text(mark.ident)
     return Watermark(ident, round(mark.score, 2), mark.false_alarm)
 
 

@@ -7,7 +7,7 @@ import pytest
 import typer
 from typer.main import get_command
 
-import lipsync_ray
+import lipsync_ray.api
 from lipsync_ray.cli import app
 from lipsync_ray.cli.options import end
 from lipsync_ray.engine.stages import ENGINE

@@ -228,4 +228,4 @@ def test_another_language_of_a_segment_decodes_and_crops_nothing(prepared, monke
 @pytest.mark.parametrize("change", [{"start": 1}, {"chosen": (7,)}, {"box": Pads(0.1)}, {"table": "another"}])
 def test_what_shows_other_faces_is_cropped_anew(prepared, change):
     _, segment = prepared
-    assert replace(segment, **change).seen != segment.seen
+    assert replace(segment, **change).crop_key != segment.crop_key

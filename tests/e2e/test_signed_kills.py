@@ -7,7 +7,6 @@ import sys
 import time
 
 import pytest
-import s3fs
 from certificates import write_signer
 from clips import tone, write_audio
 from commands import lipsync_ray
@@ -21,21 +20,12 @@ ROWS = 4
 PATIENCE_S = 240
 
 
-@pytest.fixture(params=["folder", "bucket"])
-def out(request, tmp_path, s3_server):
-    if request.param == "folder":
-        return str(tmp_path / "out")
-    s3fs.S3FileSystem.clear_instance_cache()
-    s3fs.S3FileSystem().mkdir("signed-kills")
-    return "s3://signed-kills/out"
-
-
 def videos(out):
     return [name for name in storage.list_names(storage.join(out, "videos")) if name.endswith(".mp4")]
 
 
-def test_every_video_is_signed_once(out, demo_inputs, cluster, tmp_path):
-    signer = write_signer(tmp_path)
+def test_every_video_is_signed_once(place, demo_inputs, cluster, tmp_path):
+    out, signer = place, write_signer(tmp_path)
     rows = []
     for number in range(ROWS):
         write_audio(tmp_path / f"{number}.wav", tone(1.2, hertz=200 + 50 * number))

@@ -10,16 +10,16 @@ from lipsync_ray.faces.speaking import (
     by_mouths,
     decide,
     likeliest,
-    stretches,
     without_short,
     without_silence,
 )
 from lipsync_ray.faces.talking import RATE, Evidence, Heard, Run, runs_of
+from lipsync_ray.media.courses import equal_runs
 
 TALKS, RESTS = (0.35, -2.9, 0.5), (0.0, -5.5, 0.0)  # sync, motion, follows
 
 
-def seen_of(*whose):
+def evidence_of(*whose):
     """Evidence of persons, each with a (n,) course that is 1 where that one speaks."""
     courses = np.stack(whose)
     numbers = [np.where(courses == 1, talks, rests) for talks, rests in zip(TALKS, RESTS, strict=True)]
@@ -43,7 +43,7 @@ def test_the_likeliest_course_changes_where_it_pays():
 
 def test_a_course_of_no_place_has_no_turn():
     assert likeliest(np.zeros((0, 3)), np.zeros(0)).tolist() == []
-    assert stretches(np.zeros(0, np.int64)) == []
+    assert equal_runs(np.zeros(0, np.int64)) == []
 
 
 def test_turns_that_are_too_short_are_nobodys():
@@ -53,13 +53,13 @@ def test_turns_that_are_too_short_are_nobodys():
 
 def test_two_people_take_turns():
     first = (np.arange(150) // 50) % 2 == 0
-    found = by_mouths(seen_of(first, ~first), np.ones((2, 150), bool), heard_of(np.ones(150)), USUAL)
+    found = by_mouths(evidence_of(first, ~first), np.ones((2, 150), bool), heard_of(np.ones(150)), USUAL)
     assert np.mean(found == np.where(first, 0, 1)) > 0.98
 
 
 def test_a_voice_that_goes_with_nobody_in_view_is_nobodys():
     talks = np.arange(150) < 60
-    found = by_mouths(seen_of(talks), np.ones((1, 150), bool), heard_of(np.ones(150)), USUAL)
+    found = by_mouths(evidence_of(talks), np.ones((1, 150), bool), heard_of(np.ones(150)), USUAL)
     assert (found[:58] == 0).all()
     assert (found[63:] == NOBODY).all()
 
@@ -68,7 +68,7 @@ def test_who_is_not_in_view_does_not_speak():
     talks = np.ones(150)
     visible = np.ones((1, 150), bool)
     visible[0, 70:] = False
-    found = by_mouths(seen_of(talks), visible, heard_of(np.ones(150)), USUAL)
+    found = by_mouths(evidence_of(talks), visible, heard_of(np.ones(150)), USUAL)
     assert (found[:70] == 0).all()
     assert (found[70:] == NOBODY).all()
 
@@ -86,7 +86,7 @@ def test_a_short_pause_is_inside_a_turn_and_a_long_silence_is_not():
 def test_a_pause_does_not_end_a_turn():
     voice = np.ones(150)
     voice[50:65] = 0
-    found = by_mouths(seen_of(np.ones(150)), np.ones((1, 150), bool), heard_of(voice), USUAL)
+    found = by_mouths(evidence_of(np.ones(150)), np.ones((1, 150), bool), heard_of(voice), USUAL)
     assert (found == 0).all()
 
 

@@ -61,7 +61,7 @@ def test_no_line_leaves_its_slot_but_who_may(lasts, slot, fit):
     assert how.cut_s >= 0
 
 
-def test_a_line_is_said_in_its_slot_at_its_own_level(tmp_path):
+def test_a_line_sounds_in_its_slot_at_its_own_level(tmp_path):
     out = mix([line(tmp_path, 1, 2, 0.5)])
     assert out.shape == (2, 4 * RATE)
     begins, ends = loud(out)

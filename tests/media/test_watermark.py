@@ -64,7 +64,7 @@ def before():
 
 
 @pytest.fixture(scope="module")
-def shown(before, tmp_path_factory):
+def marked_video(before, tmp_path_factory):
     """As a dub would be: marked, and encoded."""
     marked = [watermark.marked(frame, KEY, IDENT) for frame in before]
     return coded(marked, 18, tmp_path_factory.mktemp("shown"))
@@ -82,23 +82,23 @@ WAYS = {
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_the_mark_is_found_after(way, shown, tmp_path):
-    found = look(WAYS[way](shown, tmp_path))
+def test_the_mark_is_found_after(way, marked_video, tmp_path):
+    found = look(WAYS[way](marked_video, tmp_path))
     assert found is not None
     assert found.ident == IDENT
     assert found.false_alarm < mark_search.FALSE_ALARM
 
 
-def test_nothing_is_found_without_it_or_with_another_key(before, shown, tmp_path):
+def test_nothing_is_found_without_it_or_with_another_key(before, marked_video, tmp_path):
     assert look(coded(before, 18, tmp_path)) is None
-    assert look(shown, b"another key of the tests") is None
+    assert look(marked_video, b"another key of the tests") is None
 
 
 def test_half_of_the_frames_marked_are_enough(before):
     assert look([watermark.marked(f, KEY, IDENT) if n % 2 else f for n, f in enumerate(before)]).ident == IDENT
 
 
-def test_a_frame_becomes_the_same_whenever_it_is_shown(before):
+def test_a_frame_is_marked_the_same_after_another_one(before):
     first = watermark.marked(before[0], KEY, IDENT)
     watermark.marked(before[1], KEY, IDENT)
     again = watermark.marked(before[0].copy(), KEY, IDENT)

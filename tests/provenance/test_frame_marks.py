@@ -150,7 +150,7 @@ def test_only_drawn_frames_are_marked():
 
 
 @pytest.mark.parametrize(("seconds", "until"), [(5.0, 125), (0.1, 3), (None, None)])
-def test_a_label_is_shown_for_the_first_seconds_of_all_frames(seconds, until, tmp_path):
+def test_a_label_lies_over_the_first_seconds(seconds, until, tmp_path):
     marking = frame_marking_of(MarkSettings(label="auto", label_seconds=seconds), ["de"])
     label = marking.label("de", 255, 256, SQUARE, RATE, str(tmp_path))
     assert (label.text, label.until) == ("Dieses Video wurde mit KI verändert", until)
@@ -197,12 +197,12 @@ def test_what_a_person_should_know_is_in_the_row(language, size, said):
 
 def test_a_video_that_has_a_mark_and_a_label_gets_no_second_one(tmp_path):
     marking = frame_marking_of(MarkSettings(True, label="Dubbed", label_seconds=3.0), [None])
-    both = marking.besides(watermarked=True, labelled=True, generated=False)
+    both = marking.without_existing(watermarked=True, labelled=True, generated=False)
     assert both.identity(None) == ()
     assert both.label(None, 256, 256, SQUARE, RATE, str(tmp_path)) is None
-    neither = marking.besides(watermarked=False, labelled=False, generated=False)
+    neither = marking.without_existing(watermarked=False, labelled=False, generated=False)
     assert neither == marking
-    assert FrameMarking().besides(True, True, True).identity(None) == ()
+    assert FrameMarking().without_existing(True, True, True).identity(None) == ()
 
 
 @pytest.fixture(scope="module")

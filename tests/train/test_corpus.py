@@ -10,9 +10,9 @@ from lipsync_ray.jobs.train.corpus import (
     fit_basis,
     is_corpus,
     make_corpus,
-    no_held_out_reason,
     numbered,
     open_corpus,
+    why_no_split,
 )
 from lipsync_ray.models.lip_poses import POSES
 
@@ -77,14 +77,14 @@ def test_holes_hold_what_was_before():
     ],
 )
 def test_why_nobody_is_held_out(people, part, named, said):
-    assert said in no_held_out_reason(numbered(list(people)), part, named)
+    assert said in why_no_split(numbered(list(people)), part, named)
 
 
 @pytest.mark.parametrize("people", ["aabbccddee", "aaaabbbb", "aaaaaaaaaab", "aaabbbbbccccccc", "a" * 30 + "b" * 29])
 def test_the_part_that_is_named_holds_somebody_out(people):
     person = numbered(list(people))
     for part in (0.01, 0.05, 0.1, 0.2, 0.3):
-        why = no_held_out_reason(person, part, True)
+        why = why_no_split(person, part, True)
         for seed in range(5):
             assert _held_out(person, part, seed).any() == (why is None)
         if why:

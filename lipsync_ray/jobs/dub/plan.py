@@ -29,8 +29,7 @@ def ranges(recipe: Recipe, segment_s: float | None, frames: int, rate: Fraction)
     """
     restored = recipe.settings.restore is not None
     seconds = segment_s or (ROW_S if restored else SEGMENT_S)
-    batch = recipe.generator.batch(recipe.batch, recipe.device)
-    return split(frames, rate, seconds, batch, PARSE_EVERY if restored else 1)
+    return split(frames, rate, seconds, recipe.method.frames_a_pass, PARSE_EVERY if restored else 1)
 
 
 def ranges_of(run: DubRun, dub: DubState) -> list[tuple[int, int]]:

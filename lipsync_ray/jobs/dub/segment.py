@@ -70,7 +70,7 @@ class Segment:
         return f"{self.table}-{self.start}-{self.stop}"
 
     @property
-    def seen(self) -> tuple[object, ...]:
+    def crop_key(self) -> tuple[object, ...]:
         """All that decides which faces are cropped: another language shows the same ones."""
         return self.table, self.method_input, self.sight, self.chosen, self.box, self.loop, self.start, self.stop
 

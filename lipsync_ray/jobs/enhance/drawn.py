@@ -44,7 +44,7 @@ def drawn_in(whole: EnhanceRow, region: Region) -> tuple[Drawn, ...] | None:
             frame = int(table.frame[index])
             found[frame] = around(found[frame], box) if frame in found else box
     scenes = dict(zip(table.frame.tolist(), table.scene.tolist(), strict=True))
-    shown = whole.seen().tolist()
+    shown = whole.table_rows().tolist()
     boxes = [found.get(frame) for frame in shown]
     larger = [box and Box(*(edge * whole.upscale for edge in box)) for box in boxes]
     return drawn_ranges(larger, [scenes.get(frame, -1) for frame in shown], video.rate)

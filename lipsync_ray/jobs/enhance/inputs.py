@@ -106,7 +106,7 @@ class EnhanceRun(JobRun[EnhanceState, Result]):
 
     def marking_of(self, row: Result) -> FrameMarking:
         """How a video's frames are marked: a dub keeps the mark and the label that it has, and gets no second one."""
-        return self._marks.besides(row.watermark is not None, row.label is not None, self._heads)
+        return self._marks.without_existing(row.watermark is not None, row.label is not None, self._heads)
 
     def marks_of(self, video: EnhanceState) -> FrameMarks:
         """What a video's frames get besides what is drawn."""

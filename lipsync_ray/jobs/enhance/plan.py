@@ -60,7 +60,7 @@ class EnhanceRow:
     source: VideoInfo | None = None
     marks: FrameMarks = NO_MARKS
 
-    def seen(self) -> NDArray[np.int64]:
+    def table_rows(self) -> NDArray[np.int64]:
         """(stop − start,) frame of the table for each frame."""
         frames = np.arange(self.start, self.stop)
         return frames if self.table_frames is None else source_frames(frames, *self.table_frames)

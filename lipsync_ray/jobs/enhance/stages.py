@@ -63,7 +63,7 @@ class RestoredRow(DrawnSegment):
         """The frame, and of a dub the one that it was made of."""
         if self.row.source is None:
             return (source,)
-        number = int(self.row.seen()[place])
+        number = int(self.row.table_rows()[place])
         return next(decode.pictures(self.row.source, number, number + 1)), source
 
 
@@ -119,7 +119,7 @@ class Restore:
     @staticmethod
     def _from_table(row: EnhanceRow, targets: list[list[Target]], boxes: dict[tuple[int, int], F32]) -> None:
         assert row.table is not None
-        seen = row.seen()
+        seen = row.table_rows()
         scale = np.array(row.scale, np.float32)
         table = read_table(row.table, int(seen.min()), int(seen.max()) + 1)
         mine = np.flatnonzero(np.isin(table.track, row.chosen))

@@ -186,7 +186,7 @@ def numbered(names: Sequence[str | None]) -> I64:
     return np.array([-1 if name is None else numbers[name] for name in names], np.int64)
 
 
-def no_held_out_reason(person: I64, part: float, named: bool) -> str | None:
+def why_no_split(person: I64, part: float, named: bool) -> str | None:
     """Explain why nobody can be held out of these clips, and what to do; None if somebody can.
 
     Parameters

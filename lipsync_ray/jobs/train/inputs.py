@@ -20,7 +20,7 @@ from lipsync_ray.inputs.content_ids import content_ids
 from lipsync_ray.io import storage
 from lipsync_ray.jobs.train.clip_features import ExtractClipFeatures
 from lipsync_ray.jobs.train.clips import CLIPS, Clip, ClipOrder, ClipRow
-from lipsync_ray.jobs.train.corpus import Corpus, no_held_out_reason, numbered
+from lipsync_ray.jobs.train.corpus import Corpus, numbered, why_no_split
 from lipsync_ray.jobs.train.settings import TrainSettings
 from lipsync_ray.settings import Workers
 
@@ -88,7 +88,7 @@ def check(clips: list[Clip], settings: TrainSettings) -> None:
     if len(clips) < FEWEST_CLIPS:
         raise SettingsError(f"{len(clips)} clips: at least {FEWEST_CLIPS} are needed")
     people = [clip.person for clip in clips]
-    if None not in people and (why := no_held_out_reason(numbered(people), settings.held_out, named=True)):
+    if None not in people and (why := why_no_split(numbered(people), settings.held_out, named=True)):
         raise SettingsError(why)
 
 

@@ -26,7 +26,7 @@ from lipsync_ray.io.out_folder import check_out
 from lipsync_ray.io.run_folder import owner
 from lipsync_ray.jobs.train.assemble import MODEL, files
 from lipsync_ray.jobs.train.clips import Clip, ClipRow
-from lipsync_ray.jobs.train.corpus import no_held_out_reason
+from lipsync_ray.jobs.train.corpus import why_no_split
 from lipsync_ray.jobs.train.curve import NO_CONTROL, CurvePoint, Watch
 from lipsync_ray.jobs.train.inputs import TRAIN, TrainRun, check, extract_features, settle
 from lipsync_ray.jobs.train.settings import TrainSettings
@@ -109,7 +109,7 @@ def run(
         there = _folder(run, used, Path(scratch))
         members = _members(run, used, sources, there, device)
         corpus = members[0].corpus(there)
-        if why := no_held_out_reason(corpus.person, settings.held_out, all(row.person for row in used)):
+        if why := why_no_split(corpus.person, settings.held_out, all(row.person for row in used)):
             raise SettingsError(why)
         used = settle(run, used, corpus)
         task = task_of(settings, corpus, sources)

@@ -96,17 +96,17 @@ class Latent(Method):
     shares: ClassVar[Mapping[str, float]] = {**Method.shares, "sync": 1.0}
 
     @classmethod
+    def takes(cls, setting: str, spec: GeneratorSpec) -> bool:
+        shifts = cast("Latents", spec.how).shifts
+        return {"bbox_shift": shifts, "extra_margin": not shifts}.get(setting, super().takes(setting, spec))
+
+    @classmethod
     def check(cls, settings: DubSettings, spec: GeneratorSpec) -> None:
         super().check(settings, spec)
         if settings.pads != Pads():
             raise SettingsError(
                 f"--pads: {spec.name} takes its box from landmarks, not from a detector's; leave it out"
             )
-        shifts = cast("Latents", spec.how).shifts
-        if settings.bbox_shift is not None and not shifts:
-            raise SettingsError("--bbox-shift is for --model musetalk-v1, which was taught with it; leave it out")
-        if settings.extra_margin is not None and shifts:
-            raise SettingsError("--extra-margin is for --model musetalk, which was taught with it; leave it out")
 
     @classmethod
     def helper(

@@ -114,6 +114,11 @@ class Method(ABC):
     """Stage → of a frame of 512 × 512, the part of its cost that does not grow with it, where a run tells one size alone."""
 
     @classmethod
+    def takes(cls, setting: str, spec: GeneratorSpec) -> bool:
+        """Whether a model of this method has a use for a setting that only some have."""
+        return setting in cls.uses
+
+    @classmethod
     def check(cls, settings: DubSettings, spec: GeneratorSpec) -> None:
         """Refuse what would do nothing, or what this model was not made for.
 
@@ -125,7 +130,7 @@ class Method(ABC):
         if settings.reference is not None and settings.reference not in spec.references:
             shown = f"{name} is shown the frame as it is" if spec.references else f"{name} is shown no reference"
             raise SettingsError(f"--reference {settings.reference}: {shown}; leave it out")
-        if settings.head is not None and "head" not in cls.uses:
+        if settings.head is not None and not cls.takes("head", spec):
             raise SettingsError(
                 "--steps, --guidance, --seed, --head-side, --paste-back and --parity are for EchoMimic, which draws a head anew; "
                 f"{name} has no use for them: leave them out"
@@ -134,11 +139,11 @@ class Method(ABC):
             raise SettingsError(
                 f"--close-in-silence: {name} hears Whisper's features, which know no silence; leave it out"
             )
-        if settings.blend in PARSED_BLENDS and "parsed" not in cls.uses:
+        if settings.blend in PARSED_BLENDS and not cls.takes("parsed", spec):
             raise SettingsError(f"--blend {settings.blend} is for MuseTalk; {name} takes feather or hard")
-        if settings.bbox_shift is not None and "bbox_shift" not in cls.uses:
+        if settings.bbox_shift is not None and not cls.takes("bbox_shift", spec):
             raise SettingsError("--bbox-shift is for --model musetalk-v1, which was taught with it; leave it out")
-        if settings.extra_margin is not None and "extra_margin" not in cls.uses:
+        if settings.extra_margin is not None and not cls.takes("extra_margin", spec):
             raise SettingsError("--extra-margin is for --model musetalk, which was taught with it; leave it out")
 
     @classmethod
@@ -235,7 +240,7 @@ class Method(ABC):
 
     @abstractmethod
     def draw_stages(self, layout: Layout) -> list[StageSpec]:
-        """From a :class:`~lipsync_ray.jobs.dub.plan.Segment` to a :class:`~lipsync_ray.restoration.compose.DrawnSegment`."""
+        """From a :class:`~lipsync_ray.jobs.dub.segment.Segment` to a :class:`~lipsync_ray.restoration.compose.DrawnSegment`."""
 
     def stages(self, layout: Layout) -> list[StageSpec]:
         """All that is done to a segment."""

@@ -77,7 +77,7 @@ class Crop:
             self._basis = load_ensemble(closes.here()).basis()
 
     def __call__(self, segment: Segment) -> Crops:
-        if self._last is None or self._last.row.seen != segment.seen:
+        if self._last is None or self._last.row.crop_key != segment.crop_key:
             self._last = self._cropped(segment)
         return replace(self._last, row=segment)
 
