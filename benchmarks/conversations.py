@@ -42,7 +42,7 @@ import numpy as np
 
 from lipsync_ray.faces.speaking import USUAL, Decision
 from lipsync_ray.faces.table import read_table
-from lipsync_ray.faces.talking import Mouths
+from lipsync_ray.faces.talking import MouthSamples
 from lipsync_ray.inputs.audio_features import AudioSource
 from lipsync_ray.inputs.face_tables import Detect, TableOrder, face_rows, make_table
 from lipsync_ray.inputs.talking_tables import FindTalking, SpeakersOrder, decide_speakers, talking_rows
@@ -98,7 +98,7 @@ class Looker:
 
 def opening_of(order: SpeakersOrder) -> Any:
     """(n,) opening of the largest mouth of a video at 25 frames a second; NaN where there is none."""
-    mouths = Mouths.joined([Mouths.from_bytes(Path(url).read_bytes()) for url in order.parts])
+    mouths = MouthSamples.joined([MouthSamples.from_bytes(Path(url).read_bytes()) for url in order.parts])
     tracks = read_table(order.table)
     out = np.full(int(order.video.duration_s * montages.RATE) + 2, np.nan)
     if len(mouths.track):

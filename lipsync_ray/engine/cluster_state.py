@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from lipsync_ray.engine import ray_executions
-from lipsync_ray.engine.waiting import Ask, ClusterState, Node
+from lipsync_ray.engine.waiting import ClusterState, NodeResources, ResourceRequest
 
 _LOCK_TIMEOUT_S = 30.0
 _QUERY_LOCK = threading.Lock()  # Ray ends the process if it is queried while it shuts down
@@ -58,7 +58,7 @@ def _read(ray: Any) -> ClusterState:
     job = ray.get_runtime_context().get_job_id()
     alive = {node["NodeID"]: node for node in ray.nodes() if node["Alive"]}
     free = state.available_resources_per_node()
-    nodes = [Node(node["Resources"], free.get(name, {})) for name, node in alive.items()]
+    nodes = [NodeResources(node["Resources"], free.get(name, {})) for name, node in alive.items()]
     asks: Counter[tuple[tuple[str, float], ...]] = Counter()
     others: dict[str, Counter[str]] = defaultdict(Counter)
     loading = 0
@@ -87,7 +87,7 @@ def _read(ray: Any) -> ClusterState:
             node = alive.get(worker.worker_address.node_id.hex(), {})
             killed[node.get("NodeManagerHostname") or worker.worker_address.ip_address] += 1
     return ClusterState(
-        [Ask(dict(needs), count) for needs, count in asks.items()],
+        [ResourceRequest(dict(needs), count) for needs, count in asks.items()],
         nodes,
         {name: dict(amounts) for name, amounts in others.items() if amounts},
         ray_executions.idle(),

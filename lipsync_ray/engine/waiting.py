@@ -23,7 +23,7 @@ _LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Ask:
+class ResourceRequest:
     """Processes that are not scheduled yet.
 
     Attributes
@@ -37,7 +37,7 @@ class Ask:
 
 
 @dataclass(frozen=True)
-class Node:
+class NodeResources:
     """A machine of a cluster.
 
     Attributes
@@ -63,8 +63,8 @@ class ClusterState:
     killed : name of a node → processes of this run that Ray has ended there because memory was short
     """
 
-    asks: Sequence[Ask] = ()
-    nodes: Sequence[Node] = ()
+    asks: Sequence[ResourceRequest] = ()
+    nodes: Sequence[NodeResources] = ()
     others: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     idle: Sequence[str] | None = None
     loading: int = 0
@@ -110,7 +110,7 @@ def missing(needs: Mapping[str, float], nodes: Sequence[Mapping[str, float]]) ->
     return f"no node has {_needed(needs)} together"
 
 
-def _for_resources(asks: Sequence[Ask], cluster: ClusterState, stages: str) -> str:
+def _for_resources(asks: Sequence[ResourceRequest], cluster: ClusterState, stages: str) -> str:
     first = max(asks, key=lambda ask: ask.count)
     count = sum(ask.count for ask in asks)
     short = [

@@ -34,8 +34,8 @@ _STILLEST, _LIVELIEST = -5.5, -2.0  # logarithms of motion beyond which a differ
 
 
 @dataclass(frozen=True)
-class Mouths:
-    """Mouths that were seen, one row for each place and track.
+class MouthSamples:
+    """MouthSamples that were seen, one row for each place and track.
 
     Attributes
     ----------
@@ -51,12 +51,12 @@ class Mouths:
     seen: NDArray[np.float16]
 
     @classmethod
-    def none(cls) -> Mouths:
+    def none(cls) -> MouthSamples:
         nothing = np.zeros(0, np.int32)
         return cls(nothing, nothing, np.zeros(0, np.float32), np.zeros((0, 128), np.float16))
 
     @classmethod
-    def joined(cls, parts: list[Mouths]) -> Mouths:
+    def joined(cls, parts: list[MouthSamples]) -> MouthSamples:
         """Of rows that follow each other."""
         return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
 
@@ -66,7 +66,7 @@ class Mouths:
         return buffer.getvalue()
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> Mouths:
+    def from_bytes(cls, data: bytes) -> MouthSamples:
         with np.load(io.BytesIO(data)) as arrays:
             return cls(**{field.name: arrays[field.name] for field in fields(cls)})
 
@@ -130,7 +130,7 @@ class Evidence:
     follows: F64
 
 
-def runs_of(mouths: Mouths, rows: Mapping[int, int], heard: Heard, follow: Callable[[F32], F32]) -> list[Run]:
+def runs_of(mouths: MouthSamples, rows: Mapping[int, int], heard: Heard, follow: Callable[[F32], F32]) -> list[Run]:
     """Compare every mouth with the sound, at each lag.
 
     Parameters

@@ -15,7 +15,7 @@ from lipsync_ray.faces.mesh import KEPT, agrees, cut_square, gap_of, speaking_of
 from lipsync_ray.faces.patch import cut_mouth
 from lipsync_ray.faces.speaking import USUAL, Decision, Rules, decide
 from lipsync_ray.faces.table import read_table
-from lipsync_ray.faces.talking import RATE, Heard, Mouths, runs_of
+from lipsync_ray.faces.talking import RATE, Heard, MouthSamples, runs_of
 from lipsync_ray.faces.track import Tracks
 from lipsync_ray.inputs.audio_features import VOICE_PER_S, AudioSource, extract_audio_features
 from lipsync_ray.inputs.face_tables import one_thread
@@ -78,7 +78,7 @@ class FindTalking:
                     at.append((place, one))
                     squares.append(square)
                     cuts.append(cut)
-        found = Mouths.none()
+        found = MouthSamples.none()
         if cuts:
             points, present = self._mesher(np.stack(cuts))
             points = points[:, list(KEPT)]
@@ -92,7 +92,7 @@ class FindTalking:
                 place, one = np.array(at)[known].T
                 opening = gap_of(speaking_of(points[known])).astype(np.float32)
                 seen = encode_mouths(np.stack([cut_mouth(cuts[number], points[number]) for number in known]))
-                found = Mouths(place.astype(np.int32), tracks.track[one], opening, seen.astype(np.float16))
+                found = MouthSamples(place.astype(np.int32), tracks.track[one], opening, seen.astype(np.float16))
         storage.commit_bytes(row.url, found.to_bytes())
         return len(found.place)
 
@@ -135,7 +135,7 @@ def decide_speakers(order: SpeakersOrder, rules: Rules = USUAL) -> Decision:
         return NO_SOUND
     tracks = read_table(order.table)
     shown = at_rate(order.video.frames, order.video.rate, RATE)
-    mouths = Mouths.joined([Mouths.from_bytes(storage.read_bytes(url)) for url in order.parts])
+    mouths = MouthSamples.joined([MouthSamples.from_bytes(storage.read_bytes(url)) for url in order.parts])
     alive = ~tracks.still
     persons, rows = np.unique(tracks.person[alive], return_inverse=True)
     row_of = dict(zip(tracks.track[alive].tolist(), rows.tolist(), strict=True))

@@ -22,7 +22,7 @@ from lipsync_ray.restoration.previews import commit_row
 from lipsync_ray.settings import RestoreSettings
 
 
-class Row(Protocol):
+class PartRow(Protocol):
     """Output frames [start, stop) that become a part at `url`: a picture where that ends in ".png", else video."""
 
     @property
@@ -53,7 +53,7 @@ class DrawnSegment(ABC):
     gpu_mb : most memory that the process which drew it has had of its GPU; None on a CPU
     """
 
-    row: Row
+    row: PartRow
     restored: Restored | None = None
     notes: tuple[str, ...] = ()
     gpu_mb: int | None = None

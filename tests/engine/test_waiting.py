@@ -7,14 +7,23 @@ from rich.console import Console
 
 from lipsync_ray.engine import ray_executions
 from lipsync_ray.engine.progress import ProgressReporter
-from lipsync_ray.engine.waiting import AGAIN_S, STILL_S, Ask, ClusterState, Node, Waiting, missing, reason
+from lipsync_ray.engine.waiting import (
+    AGAIN_S,
+    STILL_S,
+    ClusterState,
+    NodeResources,
+    ResourceRequest,
+    Waiting,
+    missing,
+    reason,
+)
 
-FULL = Node({"CPU": 2.0}, {})
-EMPTY = Node({"CPU": 2.0}, {"CPU": 2.0})
+FULL = NodeResources({"CPU": 2.0}, {})
+EMPTY = NodeResources({"CPU": 2.0}, {"CPU": 2.0})
 
 
 def test_cpus_that_other_programs_hold():
-    cluster = ClusterState([Ask({"CPU": 0.95}, 2)], [FULL], {"Hold": {"CPU": 2.0}}, ["lips"])
+    cluster = ClusterState([ResourceRequest({"CPU": 0.95}, 2)], [FULL], {"Hold": {"CPU": 2.0}}, ["lips"])
     assert reason(cluster, {}) == (
         "waiting for CPUs: 2 processes are not scheduled (of lips), each needs 0.95 CPUs; 0 of 2 CPUs are free; other programs "
         "use Hold 2"
@@ -23,7 +32,10 @@ def test_cpus_that_other_programs_hold():
 
 def test_a_resource_that_is_there_is_not_told_of():
     cluster = ClusterState(
-        [Ask({"CPU": 1.0, "GPU": 1.0})], [Node({"CPU": 8.0, "GPU": 1.0}, {"CPU": 6.0})], {}, ["lips"]
+        [ResourceRequest({"CPU": 1.0, "GPU": 1.0})],
+        [NodeResources({"CPU": 8.0, "GPU": 1.0}, {"CPU": 6.0})],
+        {},
+        ["lips"],
     )
     text = reason(cluster, {})
     assert text.startswith(
@@ -32,8 +44,8 @@ def test_a_resource_that_is_there_is_not_told_of():
 
 
 def test_what_no_node_has_is_told_as_that():
-    nodes = [Node({"GPU": 1.0}, {"GPU": 1.0})] * 4
-    text = reason(ClusterState([Ask({"GPU": 2.0})], nodes, {}, ["lips"]), {})
+    nodes = [NodeResources({"GPU": 1.0}, {"GPU": 1.0})] * 4
+    text = reason(ClusterState([ResourceRequest({"GPU": 2.0})], nodes, {}, ["lips"]), {})
     assert text.endswith("2 GPUs are requested, no node has more than 1")
 
 
@@ -41,11 +53,17 @@ def test_what_no_node_has_is_told_as_that():
     ("cluster", "expected"),
     [
         (ClusterState(), ""),
-        (ClusterState([Ask({"CPU": 1.0})], [FULL], {}, []), ""),  # every stage has a process; others would be more
+        (
+            ClusterState([ResourceRequest({"CPU": 1.0})], [FULL], {}, []),
+            "",
+        ),  # every stage has a process; others would be more
         (ClusterState([], [FULL], {}, ["lips"], 3), "waiting for 3 processes of lips to load"),
-        (ClusterState([Ask({"CPU": 1.0})], [EMPTY], {}, ["lips"]), "waiting for 1 process of lips to start"),
+        (
+            ClusterState([ResourceRequest({"CPU": 1.0})], [EMPTY], {}, ["lips"]),
+            "waiting for 1 process of lips to start",
+        ),
         (ClusterState([], [FULL], {}, None, 1), "waiting for 1 process to load"),
-        (ClusterState([Ask({"CPU": 1.0})], [], {}, ["lips"]), None),
+        (ClusterState([ResourceRequest({"CPU": 1.0})], [], {}, ["lips"]), None),
     ],
 )
 def test_other_reasons(cluster, expected):
@@ -76,7 +94,7 @@ def test_it_is_told_while_nothing_moves_and_forgotten_when_something_does():
 
     def read_cluster():
         looks.append(1)
-        return ClusterState([Ask({"CPU": 1.0})], [FULL], {}, ["lips"])
+        return ClusterState([ResourceRequest({"CPU": 1.0})], [FULL], {}, ["lips"])
 
     waiting = Waiting(console, read_cluster)
     with ProgressReporter(console, "lips", 4, 0) as progress:

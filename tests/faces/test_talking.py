@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lipsync_ray.faces.talking import Heard, Mouths, evidence, lag_of, lags_of, runs_of
+from lipsync_ray.faces.talking import Heard, MouthSamples, evidence, lag_of, lags_of, runs_of
 
 PLACES = 200
 
@@ -25,7 +25,7 @@ def mouths(*shown):
     """Of tracks 0, 1, …, each a (places, width) course; rows by place."""
     place, track = np.meshgrid(np.arange(PLACES), np.arange(len(shown)), indexing="ij")
     seen = np.stack(shown, axis=1).reshape(-1, shown[0].shape[1])
-    return Mouths(
+    return MouthSamples(
         place.ravel().astype(np.int32), track.ravel().astype(np.int32), seen[:, 0] / 10, seen.astype(np.float16)
     )
 
@@ -41,10 +41,10 @@ def same(seen):
 def test_mouths_are_read_back_and_joined():
     whole = mouths(course(1), course(2))
     parts = [
-        Mouths(*(getattr(whole, name)[some] for name in ("place", "track", "opening", "seen")))
+        MouthSamples(*(getattr(whole, name)[some] for name in ("place", "track", "opening", "seen")))
         for some in (slice(0, 120), slice(120, None))
     ]
-    joined = Mouths.joined([Mouths.from_bytes(part.to_bytes()) for part in parts])
+    joined = MouthSamples.joined([MouthSamples.from_bytes(part.to_bytes()) for part in parts])
     for name in ("place", "track", "opening", "seen"):
         assert np.array_equal(getattr(joined, name), getattr(whole, name))
         assert getattr(joined, name).dtype == getattr(whole, name).dtype
@@ -79,9 +79,11 @@ def test_nothing_is_averaged_from_one_track_into_another():
     shown = course(1)
     heard = sound(shown)
     two = mouths(shown)
-    cut = Mouths(two.place, (two.place >= 100).astype(np.int32), two.opening, two.seen)
+    cut = MouthSamples(two.place, (two.place >= 100).astype(np.int32), two.opening, two.seen)
     seen = evidence(runs_of(cut, {0: 0, 1: 0}, heard, same), heard, np.zeros(1, np.int32))
-    other = Mouths(two.place, cut.track, two.opening, np.where(two.place[:, None] < 100, two.seen, np.float16(0.1)))
+    other = MouthSamples(
+        two.place, cut.track, two.opening, np.where(two.place[:, None] < 100, two.seen, np.float16(0.1))
+    )
     changed = evidence(runs_of(other, {0: 0, 1: 0}, heard, same), heard, np.zeros(1, np.int32))
     assert np.array_equal(seen.sync[0, :100], changed.sync[0, :100], equal_nan=True)
     assert not np.array_equal(seen.sync[0, 100:], changed.sync[0, 100:], equal_nan=True)
