@@ -58,7 +58,7 @@ def test_time_and_cost_follow_from_rates(table, tmp_path):
     assert plan.seconds == pytest.approx(10 + work / (4 * 0.5))
     assert plan.cost == pytest.approx(plan.seconds / 3600 * 4 * 0.5)
     assert planned(table, tmp_path / "out", rates=tmp_path / "r.json").cost is None
-    with pytest.raises(SettingsError, match="nothing was measured for 'mini on cpu'"):
+    with pytest.raises(SettingsError, match="no measurement of 'mini on cpu', only of warp on cpu"):
         planned(table, tmp_path / "out", DubSettings(model="mini"), rates=tmp_path / "r.json")
 
 
