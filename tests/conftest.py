@@ -6,6 +6,7 @@ import ctypes
 import gc
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 # Before Ray is imported anywhere: one authentication mode for the session and every process it starts.
@@ -14,19 +15,44 @@ os.environ.setdefault("RAY_DEDUP_LOGS", "0")
 
 import pytest
 import torch
+from filelock import FileLock
+
+from lipsync_ray.cpus import whole_cpus
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
 sys.path[:0] = [str(Path(__file__).parent), str(ROOT / "benchmarks")]
 
-torch.set_num_threads(2)
+# Processes of one test session share the machine's cores.
+torch.set_num_threads(max(1, whole_cpus() // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What starts Ray is slow."""
+    """Mark what starts Ray as slow, and put end-to-end tests first: a long file that begins last leaves other processes idle."""
     for item in items:
         if "cluster" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.slow)
+    items.sort(key=lambda item: "e2e" not in item.path.parts)
+
+
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], object]], Path]:
+    """Make a folder by calling a function with its path, once for all processes of the session."""
+    own = tmp_path_factory.getbasetemp()
+    session = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+    def made(name: str, make: Callable[[Path], object]) -> Path:
+        folder = session / "once" / name
+        folder.parent.mkdir(exist_ok=True)
+        finished = folder.with_name(f"{name}.made")
+        with FileLock(folder.with_name(f"{name}.lock")):
+            if not finished.exists():
+                folder.mkdir(exist_ok=True)
+                make(folder)
+                finished.touch()
+        return folder
+
+    return made
 
 
 @pytest.fixture(scope="session")
@@ -40,6 +66,15 @@ def shared() -> Path:
 @pytest.fixture(scope="session")
 def corpus(shared: Path) -> Path:
     return shared / "corpus"
+
+
+@pytest.fixture
+def one_thread():
+    """One thread for torch, as in every stage: with more, the last bits of a sum depend on how it was split."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture
@@ -103,10 +138,8 @@ def cluster(s3_server):
 
 
 @pytest.fixture(scope="session")
-def demo_inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def demo_inputs(made_once) -> Path:
     """The demo's videos, portrait and speech."""
     from lipsync_ray.demo.corpus import make_corpus
 
-    folder = tmp_path_factory.mktemp("demo")
-    make_corpus(folder)
-    return folder
+    return made_once("demo", make_corpus)

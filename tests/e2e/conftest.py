@@ -18,30 +18,36 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(scope="session")
-def demo_run(tmp_path_factory):
+def demo_run(made_once):
     """The folder of a finished `lipsync-ray demo`."""
-    folder = tmp_path_factory.mktemp("demo-run")
-    assert lipsync_ray("demo", "-o", folder) == 0
-    return folder
+
+    def make(folder):
+        assert lipsync_ray("demo", "-o", folder) == 0
+
+    return made_once("demo-run", make)
 
 
 @pytest.fixture(scope="session")
-def demo_scores(demo_run, tmp_path_factory):
+def demo_scores(demo_run, made_once):
     """The folder of its evaluation."""
-    folder = tmp_path_factory.mktemp("demo-scores")
-    assert lipsync_ray("evaluate", demo_run, "-o", folder, "--scorer", "mini-sync", "--fid", "none") == 0
-    return folder
+
+    def make(folder):
+        assert lipsync_ray("evaluate", demo_run, "-o", folder, "--scorer", "mini-sync", "--fid", "none") == 0
+
+    return made_once("demo-scores", make)
 
 
 @pytest.fixture(scope="session")
-def whisper(tmp_path_factory):
-    return random_whisper(tmp_path_factory.mktemp("whisper") / "nonsense.pt")
+def whisper(made_once):
+    return made_once("whisper", lambda folder: random_whisper(folder / "nonsense.pt")) / "nonsense.pt"
 
 
 @pytest.fixture(scope="session")
-def analysed(demo_inputs, whisper, tmp_path_factory):
+def analysed(demo_inputs, whisper, made_once):
     """The folder of an analysis of a video, a picture and a sentence, with Whisper's code and random numbers."""
-    out = tmp_path_factory.mktemp("analysed")
     sources = [demo_inputs / name for name in ("pan.mp4", "portrait.jpg", "ko.ogg")]
-    assert lipsync_ray("analyze", *sources, "-o", out, "--whisper", whisper, "--frames", "4") == 0
-    return out
+
+    def make(folder):
+        assert lipsync_ray("analyze", *sources, "-o", folder, "--whisper", whisper, "--frames", "4") == 0
+
+    return made_once("analysed", make)

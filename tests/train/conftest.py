@@ -5,7 +5,6 @@ from fractions import Fraction
 import cv2
 import numpy as np
 import pytest
-import torch
 
 from lipsync_ray.faces.mesh import SPEAKING
 from lipsync_ray.io import storage
@@ -16,8 +15,8 @@ CLIPS, FRAMES, PEOPLE = 30, 36, 5
 
 
 @pytest.fixture(autouse=True)
-def one_thread():
-    torch.set_num_threads(1)
+def on_one_thread(one_thread):
+    """Every test of training."""
 
 
 @pytest.fixture(scope="session")
