@@ -176,7 +176,7 @@ def test_a_file_that_is_written_to_in_place_fails_its_row(tmp_path, demo_inputs)
 
 
 def campaign(runs: int) -> None:
-    """Replace at random moments; the table that is printed goes into docs/odd-inputs.md."""
+    """Replace at random moments; its counts are in docs/robustness.md."""
     from moto.server import ThreadedMotoServer
 
     from lipsync_ray.demo.corpus import make_corpus
