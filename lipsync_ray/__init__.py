@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lipsync_ray.api import analyze, dub, dub_table, enhance, evaluate, train
     from lipsync_ray.errors import LipsyncError
-    from lipsync_ray.faces.crop import Pads
+    from lipsync_ray.faces.choices import Pads
     from lipsync_ray.io.results import Result, Summary
     from lipsync_ray.jobs.analyze.job import Analysed
     from lipsync_ray.jobs.dub.quote import Prices, Quote
     from lipsync_ray.jobs.evaluate.job import Evaluated
     from lipsync_ray.jobs.train.job import Trained
     from lipsync_ray.jobs.train.settings import TrainSettings
-    from lipsync_ray.media.encode import VideoCoding
+    from lipsync_ray.media.choices import VideoCoding
     from lipsync_ray.provenance.inspection import Inspection, inspect_file
     from lipsync_ray.quotes import calibrate, quote_table
     from lipsync_ray.settings import (

@@ -217,11 +217,11 @@ def dub(
     """
     from lipsync_ray import api
     from lipsync_ray.errors import SettingsError
-    from lipsync_ray.faces.crop import Pads
+    from lipsync_ray.faces.choices import Pads
     from lipsync_ray.io import protocols
     from lipsync_ray.io.out_folder import is_video
     from lipsync_ray.io.user_tables import is_folder, is_table
-    from lipsync_ray.media.encode import VideoCoding
+    from lipsync_ray.media.choices import VideoCoding
     from lipsync_ray.profiles import workers_of
     from lipsync_ray.settings import DubSettings
 
@@ -244,7 +244,7 @@ def dub(
         loop=loop,  # type: ignore[arg-type]
         trim_silence=trim_silence,
         still_rate=rate,
-        coding=VideoCoding(crf, preset),
+        coding=VideoCoding(crf, preset),  # type: ignore[arg-type]
         decoder=decoder,  # type: ignore[arg-type]
         precision=precision,  # type: ignore[arg-type]
         reference=reference,  # type: ignore[arg-type]

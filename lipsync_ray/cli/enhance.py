@@ -103,7 +103,7 @@ def enhance(
     """
     from lipsync_ray import api
     from lipsync_ray.io import protocols
-    from lipsync_ray.media.encode import VideoCoding
+    from lipsync_ray.media.choices import VideoCoding
     from lipsync_ray.profiles import workers_of
     from lipsync_ray.settings import EnhanceSettings, RestoreSettings
 
@@ -114,7 +114,7 @@ def enhance(
         upscale,
         restore_detector,  # type: ignore[arg-type]
         face,  # type: ignore[arg-type]
-        VideoCoding(crf, preset),
+        VideoCoding(crf, preset),  # type: ignore[arg-type]
         precision,  # type: ignore[arg-type]
         provenance_settings(provenance, sign_cert, sign_key, sign_command, tsa, consent_in_manifest),
         mark_settings(watermark, watermark_key, label, label_seconds, label_corner, label_font),
