@@ -53,9 +53,12 @@ def check_value(leaf: Leaf, value: Any) -> None:
 def range_of(option: Option) -> str:
     """The numbers that an option takes, in words: ``0 to 51``, ``at least 1``; empty where all are."""
     if option.least is not None and option.most is not None:
-        return f"{option.least} to {option.most}{option.unit and ' '}{option.unit}"
-    ends = ("at least", option.least), ("more than", option.above), ("at most", option.most)
-    return ", ".join(f"{words} {end}" for words, end in ends if end is not None)
+        numbers = f"{option.least} to {option.most}"
+    else:
+        ends = ("at least", option.least), ("more than", option.above), ("at most", option.most)
+        numbers = ", ".join(f"{words} {end}" for words, end in ends if end is not None)
+    unit, none = option.unit and f" {option.unit}", option.none and f", or {option.none}"
+    return f"{numbers}{unit}{none}" if numbers else ""
 
 
 def _inside(value: Any, least: float | None, above: float | None, most: float | None) -> bool:

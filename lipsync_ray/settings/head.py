@@ -49,7 +49,7 @@ class HeadSettings:
     side: Annotated[
         int,
         Option(
-            "Pixels of the square that is drawn; the model was taught the default. A multiple of 64.",
+            "Pixels of the square that is drawn, a multiple of 64; the model was taught 512.",
             flag="--head-side",
             panel=_PANEL,
             least=SIDES,

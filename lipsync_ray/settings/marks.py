@@ -42,7 +42,7 @@ class MarkSettings:
             panel=_PANEL,
             least=0.1,
             most=86400,
-            unit="seconds, or all",
+            unit="seconds",
             none="all",
         ),
     ] = 5.0

@@ -7,6 +7,7 @@ A field is annotated with its option; the command line, its checks, ``docs/optio
 
 from __future__ import annotations
 
+import re
 import types
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass, replace
@@ -65,6 +66,18 @@ class Group:
 
 
 @dataclass(frozen=True)
+class Given:
+    """Options of another dataclass, in a field that keeps by name what is given of them.
+
+    Attributes
+    ----------
+    kind : the dataclass
+    """
+
+    kind: Any
+
+
+@dataclass(frozen=True)
 class Leaf:
     """An option, and where its value goes.
 
@@ -96,6 +109,14 @@ class Leaf:
         return choices_of(self.hint)
 
     @property
+    def help(self) -> str:
+        """What the option means; its choices; and a default that the command line cannot show by itself."""
+        text = self.option.help
+        if not all(re.search(rf"\b{re.escape(word)}\b", text) for word in self.choices):
+            text = f"{text.removesuffix('.')}: {', '.join(self.choices)}."
+        return f"{text} Default: {self.default}." if self.if_given and self.default not in (None, False) else text
+
+    @property
     def python(self) -> str:
         """The value's place in Python: ``coding=VideoCoding(crf=…)``."""
         if self.option.python or not self.kinds:
@@ -115,7 +136,7 @@ def leaves_of(kind: Any) -> Iterator[Leaf]:
 
 def leaf_of(name: str, annotation: Any, default: Any = None) -> Leaf | None:
     """The option of a field or parameter by its annotation; None where there is none."""
-    hint, notes = _split(annotation)
+    hint, notes = split(annotation)
     option = next((note for note in notes if isinstance(note, Option)), None)
     return None if option is None else Leaf(_flagged(option, name), hint, default, (name,))
 
@@ -135,11 +156,13 @@ def built(kind: Callable[..., T], values: Mapping[tuple[str, ...], Any], path: t
     made = {}
     for part in fields(kind):  # type: ignore[arg-type]
         here = (*path, part.name)
-        hint, notes = _split(annotations_of(kind)[part.name])
+        hint, notes = split(annotations_of(kind)[part.name])
         below = {at: value for at, value in values.items() if at[: len(here)] == here and len(at) > len(here)}
         group = next((note for note in notes if isinstance(note, Group)), Group())
         if here in values:
             made[part.name] = values[here]
+        elif any(isinstance(note, Given) for note in notes):
+            made[part.name] = {at[-1]: value for at, value in below.items() if value is not None}
         elif below and group.switch and below[(*here, group.switch)] is None:
             _check_alone(kind, below, (*here, group.switch))
         elif any(value is not None for value in below.values()):
@@ -153,7 +176,7 @@ def described(kind: type[T]) -> type[T]:
     made: Any = kind
     lines = []
     for part in fields(made):
-        hint, notes = _split(annotations_of(made)[part.name])
+        hint, notes = split(annotations_of(made)[part.name])
         note = next((note for note in notes if isinstance(note, Option | str)), "")
         text = note.help if isinstance(note, Option) else note
         lines.append(f"    {part.name} : {text or f'see {hint.__name__}'}")
@@ -179,12 +202,14 @@ def choices_of(hint: Any) -> tuple[Any, ...]:
 
 def _leaves(kind: Any, group: Group, path: tuple[str, ...], kinds: tuple[type, ...], if_given: bool) -> Iterator[Leaf]:
     for part in fields(kind):
-        hint, notes = _split(annotations_of(kind)[part.name])
+        hint, notes = split(annotations_of(kind)[part.name])
         option = group.options.get(part.name) or next((note for note in notes if isinstance(note, Option)), None)
         here, owners = (*path, part.name), (*kinds, kind)
         if option is not None:
             default = None if option.none and part.name == group.switch else _default(part)
             yield Leaf(_flagged(option, part.name), hint, default, here, owners, if_given)
+        elif given := next((note for note in notes if isinstance(note, Given)), None):
+            yield from _leaves(given.kind, Group(), here, owners, True)
         elif is_dataclass(hint):
             inner = next((note for note in notes if isinstance(note, Group)), Group())
             yield from _leaves(hint, inner, here, owners, part.default is None and not inner.switch)
@@ -198,7 +223,7 @@ def _default(part: Field[Any]) -> Any:
     return part.default_factory() if part.default_factory is not MISSING else part.default
 
 
-def _split(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
+def split(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
     """A type without None, and what it is annotated with."""
     notes: tuple[Any, ...] = ()
     if get_origin(annotation) is Annotated:

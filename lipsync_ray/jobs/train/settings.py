@@ -30,7 +30,7 @@ class TrainSettings:
             required=True,
         ),
     ] = "pose"
-    steps: Annotated[int | None, Option("Of each network; each kind has its own number.", least=1)] = None
+    steps: Annotated[int | None, Option("Steps of each network; each kind has its own number.", least=1)] = None
     seeds: Annotated[int, Option("Networks whose mean is the result, of pose.", least=1, most=8)] = 2
     seed: Annotated[
         int, Option("Seed of the first network's weights and samples, and of the choice of who is held out.", least=0)
