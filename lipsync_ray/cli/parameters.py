@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, is_dataclass
 from fractions import Fraction
+from functools import cache
 from typing import Annotated, Any, get_type_hints
 
 import typer
@@ -82,6 +83,7 @@ def _of_command(kind: Any, annotation: Any) -> Iterator[Leaf]:
             yield leaf
 
 
+@cache
 def _parameter(leaf: Leaf) -> inspect.Parameter:
     option, hint = leaf.option, leaf.hint
     info: dict[str, Any] = {"help": leaf.help}

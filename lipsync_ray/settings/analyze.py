@@ -1,7 +1,5 @@
 """What decides how files are analysed."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 

@@ -25,7 +25,7 @@ def check(settings: Any) -> None:
     """
     check_types(settings)
     kind: Any = type(settings)
-    for leaf in _leaves(kind):
+    for leaf in leaves_of(kind):
         if not any(is_dataclass(kind) and hasattr(kind, "__post_init__") for kind in leaf.kinds[1:]):
             value = settings
             for name in leaf.path:
@@ -64,11 +64,6 @@ def range_of(option: Option) -> str:
 def _inside(value: Any, least: float | None, above: float | None, most: float | None) -> bool:
     enough = (least is None or value >= least) and (above is None or value > above)
     return enough and (most is None or value <= most)
-
-
-@cache
-def _leaves(kind: Any) -> tuple[Leaf, ...]:
-    return tuple(leaves_of(kind))
 
 
 def check_types(settings: Any) -> None:

@@ -1,7 +1,5 @@
 """What dub and enhance are both told: arithmetic, encoding, restoration."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Annotated, Literal
 

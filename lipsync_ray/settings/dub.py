@@ -1,7 +1,5 @@
 """What decides how a dub looks."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction

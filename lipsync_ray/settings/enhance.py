@@ -1,7 +1,5 @@
 """What decides how finished videos are enhanced."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, Literal
 

@@ -1,7 +1,5 @@
 """What decides a score."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal
 

@@ -1,7 +1,5 @@
 """What decides how a head is animated, by a model that makes a video of its own instead of editing one."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 

@@ -1,7 +1,5 @@
 """What is put into frames to tell that a computer drew in them: a mark that programs find, a label that people see."""
 
-from __future__ import annotations
-
 import unicodedata
 from dataclasses import dataclass
 from typing import Annotated, Any

@@ -112,7 +112,7 @@ class Leaf:
     def help(self) -> str:
         """What the option means; its choices; and a default that the command line cannot show by itself."""
         text = self.option.help
-        if not all(re.search(rf"\b{re.escape(word)}\b", text) for word in self.choices):
+        if not {*self.choices} <= {*re.findall(r"[\w-]+", text)}:
             text = f"{text.removesuffix('.')}: {', '.join(self.choices)}."
         return f"{text} Default: {self.default}." if self.if_given and self.default not in (None, False) else text
 
@@ -129,9 +129,10 @@ class Leaf:
         return value
 
 
-def leaves_of(kind: Any) -> Iterator[Leaf]:
+@cache
+def leaves_of(kind: Any) -> tuple[Leaf, ...]:
     """The options of a dataclass and of those in it, in the order of their fields."""
-    return _leaves(kind, Group(), (), (), False)
+    return tuple(_leaves(kind, Group(), (), (), False))
 
 
 def leaf_of(name: str, annotation: Any, default: Any = None) -> Leaf | None:
@@ -181,7 +182,11 @@ def described(kind: type[T]) -> type[T]:
         text = note.help if isinstance(note, Option) else note
         lines.append(f"    {part.name} : {text or f'see {hint.__name__}'}")
     kind.__doc__ = "\n".join([(kind.__doc__ or "").rstrip(), "", "    Attributes", "    ----------", *lines, "    "])
-    made.__init__.__annotations__ = get_type_hints(made) | {"return": None}
+    plain = {
+        name: get_args(hint)[0] if get_origin(hint) is Annotated else hint
+        for name, hint in annotations_of(made).items()
+    }
+    made.__init__.__annotations__ = plain | {"return": None}
     return kind
 
 

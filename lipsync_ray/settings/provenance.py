@@ -1,7 +1,5 @@
 """What a finished video says of itself: that a computer drew in it, and who vouches for that."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 

@@ -1,7 +1,5 @@
 """How the work is spread."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
