@@ -40,7 +40,7 @@ Previews = Annotated[
         least=0,
         unit="videos",
         none="all",
-        python="evaluate(…, previews=…)",
+        python="previews=…",
     ),
 ]
 

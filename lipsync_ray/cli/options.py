@@ -104,7 +104,7 @@ class Run:
             "Exit with 0 also where rows failed or show no face: for schedulers that repeat a job by its status. A run that "
             "broke keeps its own.",
             panel=_PANEL,
-            python="none: a result says it",
+            python="–",
         ),
     ] = False
     log: Log = field(default_factory=Log)

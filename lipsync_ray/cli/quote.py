@@ -169,7 +169,7 @@ def calibrate(
             "Table to put the rates into. Default: ~/.cache/lipsync_ray/rates.json.",
             flag="--rates",
             short="-o",
-            python="rates",
+            python="calibrate(rates=…)",
         ),
     ] = None,
     *,

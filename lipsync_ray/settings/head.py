@@ -47,7 +47,7 @@ class HeadSettings:
     side: Annotated[
         int,
         Option(
-            "Pixels of the square that is drawn, a multiple of 64; the model was taught 512.",
+            "Pixels of the square that is drawn, a multiple of 64; the model was taught the default.",
             flag="--head-side",
             panel=_PANEL,
             least=SIDES,

@@ -109,12 +109,18 @@ class Leaf:
         return choices_of(self.hint)
 
     @property
-    def help(self) -> str:
-        """What the option means; its choices; and a default that the command line cannot show by itself."""
+    def meaning(self) -> str:
+        """What the option means, and its choices."""
         text = self.option.help
         if not {*self.choices} <= {*re.findall(r"[\w-]+", text)}:
             text = f"{text.removesuffix('.')}: {', '.join(self.choices)}."
-        return f"{text} Default: {self.default}." if self.if_given and self.default not in (None, False) else text
+        return text
+
+    @property
+    def help(self) -> str:
+        """The meaning, and a default that the command line does not have, since another is meant where nothing is given."""
+        told = self.if_given and self.default not in (None, False)
+        return f"{self.meaning} Default: {self.default}." if told else self.meaning
 
     @property
     def python(self) -> str:
