@@ -1,14 +1,14 @@
 """What decides how a dub looks."""
 
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
 from typing import Annotated, Any, Literal
 
 from lipsync_ray.errors import SettingsError
 from lipsync_ray.faces.choices import Blend, FaceRule, Pads, ParsedBlend
 from lipsync_ray.media.choices import Decoder, Loop, VideoCoding
-from lipsync_ray.settings.checks import check
+from lipsync_ray.settings.checks import check, given
 from lipsync_ray.settings.drawing import Coding, Precision, RestoreSettings
 from lipsync_ray.settings.head import HeadSettings
 from lipsync_ray.settings.marks import MarkSettings
@@ -139,3 +139,14 @@ class DubSettings:
         """The settings as JSON values."""
         said = {"provenance": self.provenance.record(), "marks": self.marks.record()}
         return asdict(self) | {"still_rate": str(self.still_rate)} | said
+
+
+def dub_settings(asked: DubSettings | None, model: str | None) -> DubSettings:
+    """The settings of a dub, or the default ones; a model that is named besides overrides theirs.
+
+    Raises
+    ------
+    SettingsError : something else than settings is given
+    """
+    settings = given("settings", asked, DubSettings) or DubSettings()
+    return settings if model is None else replace(settings, model=model)
