@@ -58,7 +58,9 @@ def with_options(function: Callable[..., None]) -> Callable[..., None]:
         for name in sorted(values_of, key=lambda name: not hasattr(kinds.get(name), "begin")):
             values = {leaf.path: _value(leaf, given[leaf.name]) for leaf in values_of[name]}
             if name not in kinds:
-                arguments[name] = values[name,]
+                (leaf,) = values_of[name]
+                check_value(leaf, values[leaf.path])
+                arguments[name] = values[leaf.path]
                 continue
             arguments[name] = built(kinds[name], values)
             if hasattr(kinds[name], "begin"):
@@ -101,7 +103,7 @@ def _parameter(leaf: Leaf) -> inspect.Parameter:
     if is_dataclass(leaf.hint):
         hint = tuple[tuple(float for _ in fields(leaf.hint))]  # type: ignore[misc]
     flag = option.flag
-    if hint is bool and (leaf.default is not False or flag.startswith("--no-")) and not leaf.if_given:
+    if hint is bool and leaf.default is not False and not leaf.if_given:
         flag = f"{flag}/--no-{flag.removeprefix('--')}"
     if flag.startswith("-"):
         names = (option.short, flag) if option.short else (flag,)

@@ -81,7 +81,7 @@ class QuoteOptions:
     def __post_init__(self) -> None:
         check(self)
         options = {leaf.option.flag: getattr(self, *leaf.path) for leaf in leaves_of(QuoteOptions)}
-        given = next((flag for flag, value in options.items() if value not in (None, False)), None)
+        given = next((flag for flag, value in options.items() if value is not None and value is not False), None)
         if given and not self.dry_run:
             raise SettingsError(f"{given} is for --dry-run, which plans and does nothing")
 

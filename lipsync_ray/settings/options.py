@@ -14,6 +14,8 @@ from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass, 
 from functools import cache
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from lipsync_ray.errors import SettingsError
+
 T = TypeVar("T")
 
 
@@ -119,7 +121,7 @@ class Leaf:
     @property
     def help(self) -> str:
         """The meaning, and a default that the command line does not have, since another is meant where nothing is given."""
-        told = self.if_given and self.default not in (None, False)
+        told = self.if_given and self.default is not None and self.default is not False
         return f"{self.meaning} Default: {self.default}." if told else self.meaning
 
     @property
@@ -247,8 +249,6 @@ def split(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
 
 
 def _check_alone(kind: Any, below: Mapping[tuple[str, ...], Any], switch: tuple[str, ...]) -> None:
-    from lipsync_ray.errors import SettingsError
-
     leaves = {leaf.path: leaf for leaf in leaves_of(kind)}
     others = [leaf for at, leaf in leaves.items() if at in below and at != switch and below[at] != leaf.default]
     if others:

@@ -145,6 +145,8 @@ def test_previews_are_a_number_or_all(word, count, called):
         ("dub", "--profile big", "--profile big: expected one of laptop, gpu, spot"),
         ("dub", "--cpus 0 --dry-run", "--cpus 0.0: expected at least 1"),
         ("dub", "--price-gpu 2", "--price-gpu is for --dry-run, which plans and does nothing"),
+        ("dub", "--gpus 0", "--gpus is for --dry-run, which plans and does nothing"),
+        ("evaluate", "--previews -1", "--previews -1: expected at least 0 videos, or all"),
         ("evaluate", "--previews some", "--previews some: expected a number of videos, or all"),
         ("evaluate", "--fid-every 0", "--fid-every 0: expected at least 1"),
         ("train", "--rate 0", "--rate 0.0: expected more than 0, at most 1"),
