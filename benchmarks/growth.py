@@ -93,9 +93,9 @@ def rows_per_second(rows: int, seconds: float, workers: int, folder: str) -> tup
 
 def plan(rows: int) -> tuple[int, float, float]:
     """(rows, seconds, MiB) of a dub job's segments, all of them held."""
-    from lipsync_ray.faces.crop import Pads
+    from lipsync_ray.faces.choices import Pads
     from lipsync_ray.jobs.dub.segment import Segment
-    from lipsync_ray.media.encode import VideoCoding
+    from lipsync_ray.media.choices import VideoCoding
     from lipsync_ray.media.timeline import split
 
     process = psutil.Process()

@@ -88,7 +88,8 @@ def main(arguments: argparse.Namespace) -> None:
     from facexlib.detection.retinaface import RetinaFace
 
     from lipsync_ray.faces.detect import mtcnn_detector
-    from lipsync_ray.media.encode import VideoCoding, encode
+    from lipsync_ray.media.choices import VideoCoding
+    from lipsync_ray.media.encode import encode
     from lipsync_ray.media.picture import Colour, YuvFrame
     from lipsync_ray.models.gfpgan import Restorer
     from lipsync_ray.models.weights import Checkpoint

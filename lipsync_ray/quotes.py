@@ -11,6 +11,7 @@ from lipsync_ray.api import Location, download_line
 from lipsync_ray.io.console import console_for
 from lipsync_ray.profiles import auto_engine
 from lipsync_ray.settings.checks import given
+from lipsync_ray.settings.dub import dub_settings
 
 if TYPE_CHECKING:
     from lipsync_ray.engine.rates import Rates
@@ -23,6 +24,7 @@ def quote_table(
     table: Location,
     out: Location,
     *,
+    model: str | None = None,
     settings: DubSettings | None = None,
     workers: Workers | None = None,
     cluster: Cluster | None = None,
@@ -33,7 +35,7 @@ def quote_table(
 
     Parameters
     ----------
-    table, out, settings, workers : as for :func:`lipsync_ray.dub_table`
+    table, out, model, settings, workers : as for :func:`lipsync_ray.dub_table`
     cluster : that will do it; None for this machine, or the cluster of `workers`
     rates : table of :func:`calibrate`, or the folder of a finished run; None for what `out` tells of its last run, else the
         table where calibrate leaves it; without either no time is told
@@ -52,10 +54,10 @@ def quote_table(
     from lipsync_ray.jobs.dub.networks import networks
     from lipsync_ray.jobs.dub.quote import Prices, quote
     from lipsync_ray.jobs.dub.recipe import Recipe
-    from lipsync_ray.settings import DubSettings, Workers
+    from lipsync_ray.settings import Workers
 
     folder = storage.absolute(os.fspath(out))
-    settings = given("settings", settings, DubSettings) or DubSettings()
+    settings = dub_settings(settings, model)
     workers = given("workers", workers, Workers) or Workers(engine=auto_engine(None))
     prices = given("prices", prices, Prices)
     rows = read_manifest(os.fspath(table))
@@ -70,6 +72,7 @@ def quote_table(
 def calibrate(
     rates: Location | None = None,
     *,
+    model: str | None = None,
     settings: DubSettings | None = None,
     workers: Workers | None = None,
     scratch: Location | None = None,
@@ -80,7 +83,7 @@ def calibrate(
     Parameters
     ----------
     rates : table that the costs are put into; None for ``~/.cache/lipsync_ray/rates.json``
-    settings, workers, progress : as for :func:`lipsync_ray.dub_table`
+    model, settings, workers, progress : as for :func:`lipsync_ray.dub_table`
     scratch : folder that all nodes of a cluster share
 
     Raises
@@ -92,9 +95,9 @@ def calibrate(
     from lipsync_ray.io import storage
     from lipsync_ray.io.out_folder import check_writable
     from lipsync_ray.jobs.dub import calibration
-    from lipsync_ray.settings import DubSettings, Workers
+    from lipsync_ray.settings import Workers
 
-    settings = given("settings", settings, DubSettings) or DubSettings()
+    settings = dub_settings(settings, model)
     workers = given("workers", workers, Workers) or Workers(engine="ray")
     url = storage.absolute(os.fspath(rates) if rates is not None else tables.default_rates_url())
     check_writable(storage.parent(url))

@@ -49,7 +49,7 @@ ALLOWED = {
     "quotes": {"api", "demo", "jobs.dub", "profiles", "engine", "settings", "io", "errors"},
     "cli": {"api", "demo", "quotes", "report", "profiles", *LIBRARY, *JOBS},
     "jobs": set(),
-    "__init__": {"api", "quotes", *LIBRARY, *JOBS},
+    "__init__": {"api", "profiles", "quotes", *LIBRARY, *JOBS},
     "__main__": {"cli"},
 }
 MOST_LINES = 300

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Literal, get_args
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from lipsync_ray.faces.blend import mix
+from lipsync_ray.faces.choices import ParsedBlend
 from lipsync_ray.media.picture import U8, Box, YuvFrame
 
 F32 = NDArray[np.float32]
-ParsedBlend = Literal["jaw", "raw", "neck"]
-PARSED_BLENDS: tuple[str, ...] = get_args(ParsedBlend)
 
 SIDE = 512  # pixels of the square that is parsed
 EXPANDED = 1.5  # times the face's box: what is parsed

@@ -4,7 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lipsync_ray.faces.blend import paste
-from lipsync_ray.faces.crop import Pads, crop_box, crop_face
+from lipsync_ray.faces.choices import Pads
+from lipsync_ray.faces.crop import crop_box, crop_face
 from lipsync_ray.media.picture import Box, Colour, YuvFrame
 
 SIZE = (96, 128)

@@ -8,7 +8,7 @@ import pytest
 from clips import all_visible, tone, write_audio
 from material import random_gfpgan, random_parsenet
 
-from lipsync_ray.faces.crop import Pads
+from lipsync_ray.faces.choices import Pads
 from lipsync_ray.faces.masks import ellipse_mask, parsing_mask
 from lipsync_ray.inputs.audio_features import AudioSource, extract_audio_features
 from lipsync_ray.inputs.face_tables import Detect, TableOrder, face_rows, make_table
@@ -21,7 +21,7 @@ from lipsync_ray.jobs.dub.stages import Restore
 from lipsync_ray.jobs.enhance import stages as enhance
 from lipsync_ray.jobs.enhance.plan import EnhanceRow
 from lipsync_ray.media import decode
-from lipsync_ray.media.encode import VideoCoding
+from lipsync_ray.media.choices import VideoCoding
 from lipsync_ray.media.probe import probe_video
 from lipsync_ray.media.timeline import split
 from lipsync_ray.models.weights import Checkpoint

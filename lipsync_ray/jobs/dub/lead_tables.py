@@ -16,7 +16,7 @@ from lipsync_ray.engine.resources import Pool
 from lipsync_ray.engine.stages import Failure
 from lipsync_ray.engine.video_pass import VideoPass
 from lipsync_ray.faces.box_rules import BoxRule
-from lipsync_ray.faces.speaker import FaceRule
+from lipsync_ray.faces.choices import FaceRule
 from lipsync_ray.inputs import mesh_tables
 from lipsync_ray.inputs.faced_videos import FacedVideo
 from lipsync_ray.inputs.mesh_tables import MeshTable, mesh_pass

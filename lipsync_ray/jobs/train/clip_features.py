@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipsync_ray.errors import DecodeError
-from lipsync_ray.faces.crop import Pads
+from lipsync_ray.faces.choices import Pads
 from lipsync_ray.faces.detect import detection_size, mtcnn_detector
 from lipsync_ray.faces.mesh import KEPT, cut_square, speaking_of, square_of_box
 from lipsync_ray.faces.patch import boxes_with_heads, cut_mouth

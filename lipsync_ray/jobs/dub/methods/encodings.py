@@ -21,9 +21,10 @@ from lipsync_ray.engine.resources import Pool
 from lipsync_ray.engine.stages import Failure
 from lipsync_ray.engine.video_pass import VideoPass, once
 from lipsync_ray.faces.box_rules import BoxRule, boxes_by
+from lipsync_ray.faces.choices import ParsedBlend
 from lipsync_ray.faces.crop import crop_face
 from lipsync_ray.faces.mesh import cut_square, square_of
-from lipsync_ray.faces.parsed import ParsedBlend, covers, cut_expanded, mask_of
+from lipsync_ray.faces.parsed import covers, cut_expanded, mask_of
 from lipsync_ray.faces.sight import sight_of
 from lipsync_ray.faces.table import landmarks_of, read_table, scenes_of
 from lipsync_ray.inputs.face_tables import one_thread

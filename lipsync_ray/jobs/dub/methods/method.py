@@ -14,7 +14,7 @@ from lipsync_ray.engine.resources import Layout
 from lipsync_ray.engine.stages import StageSpec
 from lipsync_ray.errors import SettingsError
 from lipsync_ray.faces.box_rules import BoxRule
-from lipsync_ray.faces.parsed import PARSED_BLENDS
+from lipsync_ray.faces.choices import PARSED_BLENDS
 from lipsync_ray.inputs import mesh_tables
 from lipsync_ray.io.results import Drawn
 from lipsync_ray.jobs.dub.drawn import drawn_faces
