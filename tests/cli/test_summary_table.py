@@ -15,13 +15,12 @@ from lipsync_ray.cli import analyze, evaluate, summary_table
 from lipsync_ray.io.formatting import number, share
 from lipsync_ray.io.results import RESULTS, Result, Summary, line_of
 from lipsync_ray.jobs.analyze.analysis import Analysis, FoundFace, Guess
-from lipsync_ray.jobs.analyze.assemble import report_text, rows_markdown
+from lipsync_ray.jobs.analyze.assemble import report_text
 from lipsync_ray.jobs.analyze.job import Analysed
 from lipsync_ray.jobs.analyze.page import write_page
 from lipsync_ray.jobs.evaluate.columns import METRICS
 from lipsync_ray.jobs.evaluate.fid import Fid
 from lipsync_ray.jobs.evaluate.job import Evaluated
-from lipsync_ray.jobs.evaluate.previews import worst_first
 from lipsync_ray.jobs.evaluate.scores import Score
 from lipsync_ray.jobs.evaluate.summary import (
     GroupRow,
@@ -29,11 +28,9 @@ from lipsync_ray.jobs.evaluate.summary import (
     csv_text,
     flat_rows,
     groups,
-    headline,
     markdown,
     parquet,
     score_row,
-    video_lines,
 )
 from lipsync_ray.models.spoken import Phrase
 from lipsync_ray.report import figures
@@ -107,8 +104,6 @@ def test_scores_are_shown(scores, distance):
     assert "Language × model" in text
     assert "nan" not in text
     assert "-0.00" not in text
-    assert len(video_lines(scores)) == len(scores)
-    assert all(headline(score) for score in worst_first(scores))
     assert csv_text(flat_rows(rows))
     assert parquet(flat_rows(rows))
     assert csv_text([score_row(score) for score in scores])
@@ -146,7 +141,6 @@ def test_controls_are_drawn_beside_what_they_control():
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_analyses_are_shown(tmp_path, rows):
     assert all(report_text(row).startswith("a.mp4") for row in rows)
-    assert rows_markdown(rows).count("\n") == len(rows) + 1
     where = console()
     analyze._print(Analysed(rows, "a.parquet", "index.html", 3.0), where)
     assert "poor" in where.file.getvalue()
