@@ -12,6 +12,7 @@ from pathlib import Path
 os.environ["RAY_AUTH_MODE"] = "disabled"
 os.environ.setdefault("RAY_DEDUP_LOGS", "0")
 
+import hypothesis
 import pytest
 import torch
 
@@ -20,6 +21,8 @@ SHARED = ROOT.parent / "shared"
 sys.path[:0] = [str(Path(__file__).parent), str(ROOT / "benchmarks")]
 
 torch.set_num_threads(2)
+hypothesis.settings.register_profile("any-machine", deadline=None)  # tests never assert a time
+hypothesis.settings.load_profile("any-machine")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

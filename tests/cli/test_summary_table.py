@@ -96,7 +96,7 @@ def test_results_are_shown(rows):
 
 
 @given(st.lists(with_holes(SCORE), min_size=1, max_size=4), st.sampled_from([None, float("nan"), -1e-9, 12.0]))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_scores_are_shown(scores, distance):
     fids = [Fid("ko", "mini", distance, 100, 100, "few")]
     rows = groups(scores, fids)
@@ -113,7 +113,7 @@ def test_scores_are_shown(scores, distance):
 
 
 @given(with_holes(SCORE), st.booleans())
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_report_page_is_made(tmp_path, score, bare):
     score = replace(score, curve=[], confidence=[]) if bare else score
     record = {"settings": {"scorer": "mini-sync", "protocol": "real"}, "fid_weights": None}
@@ -138,7 +138,7 @@ def test_controls_are_drawn_beside_what_they_control():
 
 
 @given(st.lists(with_holes(ANALYSIS), min_size=1, max_size=3))
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_analyses_are_shown(tmp_path, rows):
     assert all(report_text(row).startswith("a.mp4") for row in rows)
     where = console()
