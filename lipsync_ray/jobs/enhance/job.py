@@ -66,12 +66,11 @@ def run(
     """
     check_out(out, ENHANCE.name)
     marking = marking_of(settings.provenance)
-    restoration = resolve(settings.restore, fetching)
-    marks = frame_marking_of(settings.marks, [item.row.language for item in items])
-    retinaface = None
     if settings.detector == "retinaface":
         extras.require("restore", "--restore-detector retinaface")
-        retinaface = weights.by_name("retinaface", fetching)
+    restoration = resolve(settings.restore, fetching)
+    marks = frame_marking_of(settings.marks, [item.row.language for item in items])
+    retinaface = weights.by_name("retinaface", fetching) if settings.detector == "retinaface" else None
     out = storage.absolute(out)
     with run_lock(out, console), started(workers) as runner:
         layout = allocate(runner.cluster, workers, alone=False, networks=2)
