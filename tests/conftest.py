@@ -13,6 +13,7 @@ from pathlib import Path
 os.environ["RAY_AUTH_MODE"] = "disabled"
 os.environ.setdefault("RAY_DEDUP_LOGS", "0")
 
+import hypothesis
 import pytest
 import torch
 from filelock import FileLock
@@ -25,6 +26,8 @@ sys.path[:0] = [str(Path(__file__).parent), str(ROOT / "benchmarks")]
 
 # Processes of one test session share the machine's cores.
 torch.set_num_threads(max(1, whole_cpus() // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))))
+hypothesis.settings.register_profile("any-machine", deadline=None)  # tests never assert a time
+hypothesis.settings.load_profile("any-machine")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

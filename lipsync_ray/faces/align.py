@@ -53,12 +53,6 @@ def fitted(landmarks: F32 | F64, template: F64) -> F64:
     return np.concatenate((linear, (mean_t - linear @ mean_s)[:, None]), axis=1)
 
 
-def similarity_lmeds(landmarks: F32 | F64) -> F64:
-    """The same by least median of squares, as in GFPGAN's helper for single pictures; for parity tests."""
-    points = np.asarray(landmarks, np.float64)
-    return np.asarray(cv2.estimateAffinePartial2D(points, TEMPLATE, method=cv2.LMEDS)[0], np.float64)
-
-
 def inverse(matrix: F64) -> F64:
     """(2, 3) map from the template to the frame."""
     return np.asarray(cv2.invertAffineTransform(matrix), np.float64)

@@ -133,15 +133,6 @@ def report_text(analysis: Analysis) -> str:
     return "\n".join(lines) + "\n"
 
 
-def rows_markdown(analyses: Iterable[Analysis]) -> str:
-    """A Markdown table with one row per file."""
-    lines = ["| file | verdict | language | faces | warnings |", "|---|---|---|---|---|"]
-    for a in analyses:
-        faces = "" if a.face_share is None else f"{share(a.face_share)}, {number(a.face_height_px)} px"
-        lines.append(f"| {a.id} | {a.verdict} | {a.language or ''} | {faces} | {'; '.join(a.warnings)} |")
-    return "\n".join(lines)
-
-
 def _section(title: str, lines: list[str]) -> list[str]:
     return ["", title, "-" * len(title), *lines]
 

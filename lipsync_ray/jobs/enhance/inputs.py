@@ -30,7 +30,7 @@ from lipsync_ray.restoration.weights import Restoration
 from lipsync_ray.settings import EnhanceSettings, Workers
 
 ENHANCE_VERSION = 2  # raise when the same video and settings would give other frames
-ENHANCE = JobSpec("enhance", RESULTS, packages=("gfpgan",))
+ENHANCE = JobSpec("enhance", RESULTS, packages=("spandrel",))
 
 
 @dataclass

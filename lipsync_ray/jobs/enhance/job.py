@@ -32,7 +32,7 @@ from lipsync_ray.jobs.enhance.plan import rows_of
 from lipsync_ray.jobs.enhance.sources import EnhanceInput
 from lipsync_ray.jobs.enhance.stages import Restore
 from lipsync_ray.media.probe import VideoInfo
-from lipsync_ray.models import weights
+from lipsync_ray.models import extras, weights
 from lipsync_ray.models.precision import resolved
 from lipsync_ray.provenance.claims import MadeFile
 from lipsync_ray.provenance.frame_marks import frame_marking_of, mark_columns
@@ -62,10 +62,12 @@ def run(
 
     Raises
     ------
-    WeightsError, CheckpointError, SettingsError, ClusterError : before anything is started
+    WeightsError, CheckpointError, ModelError, SettingsError, ClusterError : before anything is started
     """
     check_out(out, ENHANCE.name)
     marking = marking_of(settings.provenance)
+    if settings.detector == "retinaface":
+        extras.require("restore", "--restore-detector retinaface")
     restoration = resolve(settings.restore, fetching)
     marks = frame_marking_of(settings.marks, [item.row.language for item in items])
     retinaface = weights.by_name("retinaface", fetching) if settings.detector == "retinaface" else None

@@ -134,13 +134,8 @@ class Score:
     gpu_mb: int | None = None
 
     @property
-    def sync_d(self) -> float | None:
-        """The distance of whichever scorer was used."""
-        return self.lse_d if self.lse_d is not None else self.mini_sync_d
-
-    @property
     def sync_c(self) -> float | None:
-        """Its confidence."""
+        """The confidence of whichever scorer was used."""
         return self.lse_c if self.lse_c is not None else self.mini_sync_c
 
     @property

@@ -182,23 +182,6 @@ def systems(scores: Iterable[Score]) -> list[System]:
     ]
 
 
-def video_lines(scores: Iterable[Score]) -> list[str]:
-    """One line per video: image quality relative to its source."""
-    return [
-        f"{score.id}: PSNR {number(score.psnr_db, 1, 'dB')}, SSIM {number(score.ssim, 4)}; mouth sharpness ÷ source "
-        f"{number(score.sharpness_ratio, 2)}, jitter ÷ source {number(score.jitter_ratio, 2)}"
-        for score in scores
-    ]
-
-
-def headline(score: Score) -> str:
-    """A video's sync in one line."""
-    return (
-        f"{score.id}: confidence {number(score.sync_c, 3)}, offset {number(score.offset)} frames, "
-        f"{number(score.windows)} windows"
-    )
-
-
 def markdown(scores: Sequence[Score], rows: Sequence[GroupRow]) -> str:
     """The two tables of a study: groups (with FID), and LSE per video × model."""
     metrics = listed_metrics(rows)
