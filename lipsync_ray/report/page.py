@@ -18,7 +18,6 @@ from lipsync_ray.io.out_folder import check_out
 from lipsync_ray.io.run_folder import REPORT, REPORT_PAGE, record_of
 from lipsync_ray.jobs.evaluate import PREVIEWS
 from lipsync_ray.jobs.evaluate.fid import Fid
-from lipsync_ray.jobs.evaluate.job import METRICS
 from lipsync_ray.jobs.evaluate.previews import (
     FOLDER,
     player_name,
@@ -27,7 +26,7 @@ from lipsync_ray.jobs.evaluate.previews import (
     strip_name,
     worst_first,
 )
-from lipsync_ray.jobs.evaluate.scores import SCORES, Score
+from lipsync_ray.jobs.evaluate.scores import METRICS_FOLDER, SCORES, Score
 from lipsync_ray.jobs.evaluate.state import EVALUATE
 from lipsync_ray.jobs.evaluate.summary import GroupRow, groups, listed_metrics, markdown, systems
 from lipsync_ray.metrics.lse import MAX_SHIFT
@@ -69,7 +68,7 @@ def read_source(folder: str) -> Source:
     try:
         record = record_of(folder, EVALUATE.name)
         rows = SCORES.read_table(folder)
-        fids = [Fid(**row) for row in json.loads(storage.read_bytes(storage.join(folder, METRICS, "fid.json")))]
+        fids = [Fid(**row) for row in json.loads(storage.read_bytes(storage.join(folder, METRICS_FOLDER, "fid.json")))]
     except FileNotFoundError:
         raise ManifestError(
             folder, ["not the folder of a finished evaluation (lipsync-ray evaluate … -o FOLDER)"]

@@ -18,11 +18,10 @@ from lipsync_ray.jobs.analyze.analysis import Analysis, FoundFace, Guess
 from lipsync_ray.jobs.analyze.assemble import report_text, rows_markdown
 from lipsync_ray.jobs.analyze.job import Analysed
 from lipsync_ray.jobs.analyze.page import write_page
-from lipsync_ray.jobs.evaluate.columns import METRICS
 from lipsync_ray.jobs.evaluate.fid import Fid
 from lipsync_ray.jobs.evaluate.job import Evaluated
 from lipsync_ray.jobs.evaluate.previews import worst_first
-from lipsync_ray.jobs.evaluate.scores import Score
+from lipsync_ray.jobs.evaluate.scores import METRICS, Score
 from lipsync_ray.jobs.evaluate.summary import (
     GroupRow,
     Stat,
