@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,16 @@ def test_modules_say_what_they_are_and_stay_small(path):
     assert len(text.splitlines()) <= MOST_LINES
 
 
+def test_a_public_class_has_a_name_of_its_own():
+    bodies = {path: ast.parse(path.read_text(encoding="utf-8")).body for path in MODULES}
+    places = defaultdict(list)
+    for path, body in bodies.items():
+        for node in body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places[node.name].append(path.relative_to(PACKAGE).as_posix())
+    assert not {name: found for name, found in places.items() if len(found) > 1}
+
+
 # What knows which kind a model is: the ways to draw, and the networks with what they declare.
 KNOWS_KINDS = ("jobs/dub/methods", "models")
 KINDS = ("paste", "latent", "warp", "head")
@@ -134,7 +145,7 @@ def test_nothing_asks_how_a_model_draws_but_the_ways_to_draw():
         "if run.recipe.method.name == 'warp': pass",
         "if recipe.method.task in ('head',): pass",
         "isinstance(recipe.method, Head)",
-        "isinstance(drawn, (Crops, Lips))",
+        "isinstance(drawn, (Crops, MovedLips))",
         "from lipsync_ray.jobs.dub.methods.head import Head",
     ],
 )

@@ -37,7 +37,7 @@ _TEMPLATE = "page.html.j2"
 
 
 @dataclass(frozen=True)
-class Source:
+class FinishedEvaluation:
     """An evaluation that a report shows: its folder, its run.json, its rows."""
 
     folder: str
@@ -58,7 +58,7 @@ class Detail:
     confidence: str
 
 
-def read_source(folder: str) -> Source:
+def read_evaluation(folder: str) -> FinishedEvaluation:
     """A finished evaluation.
 
     Raises
@@ -73,7 +73,7 @@ def read_source(folder: str) -> Source:
         raise ManifestError(
             folder, ["not the folder of a finished evaluation (lipsync-ray evaluate … -o FOLDER)"]
         ) from None
-    return Source(folder, record, rows, fids)
+    return FinishedEvaluation(folder, record, rows, fids)
 
 
 def write_report(folders: Sequence[str], out: str, previews: int | None = PREVIEWS) -> str:
@@ -92,7 +92,7 @@ def write_report(folders: Sequence[str], out: str, previews: int | None = PREVIE
     """
     if [folder.rstrip("/") for folder in folders] != [out.rstrip("/")]:  # an evaluation has a page of its own
         check_out(out, REPORT)
-    sources = [read_source(folder) for folder in folders]
+    sources = [read_evaluation(folder) for folder in folders]
     _check_different(folders)
     sources = _with_unique_names(sources)
     scores = [score for source in sources for score in source.scores]
@@ -114,7 +114,7 @@ def _check_different(folders: Sequence[str]) -> None:
         by_key[key] = folder
 
 
-def _with_unique_names(sources: list[Source]) -> list[Source]:
+def _with_unique_names(sources: list[FinishedEvaluation]) -> list[FinishedEvaluation]:
     """Sources whose models have different names."""
     of: dict[str | None, set[str]] = {}
     for source in sources:
@@ -134,7 +134,7 @@ def _with_unique_names(sources: list[Source]) -> list[Source]:
 
 
 def _page(
-    sources: list[Source], scores: list[Score], rows: list[GroupRow], fids: list[Fid], previews: int | None
+    sources: list[FinishedEvaluation], scores: list[Score], rows: list[GroupRow], fids: list[Fid], previews: int | None
 ) -> str:
     from jinja2 import Environment, StrictUndefined
 

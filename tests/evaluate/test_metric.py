@@ -16,7 +16,7 @@ from lipsync_ray.jobs.evaluate import scores, summary
 from lipsync_ray.jobs.evaluate.job import Evaluated
 from lipsync_ray.jobs.evaluate.metric import metric, metrics_of
 from lipsync_ray.jobs.evaluate.scores import FILE, METRICS, Score
-from lipsync_ray.report.page import Source, _page
+from lipsync_ray.report.page import FinishedEvaluation, _page
 
 PACKAGE = Path(lipsync_ray.__file__).parent
 COMPUTED = ("scores.py", "assemble.py", "judged.py", "stages.py", "state.py", "evaluation_input.py")
@@ -49,7 +49,7 @@ def test_a_declared_metric_is_a_column_of_every_table(wider, tmp_path):
 
 def test_a_declared_metric_is_on_the_page_and_in_the_terminal(wider, tmp_path):
     record = {"settings": {"scorer": "mini-sync", "protocol": "real"}, "fid_weights": None}
-    page = _page([Source(str(tmp_path), record, wider, [])], wider, summary.groups(wider, []), [], 5)
+    page = _page([FinishedEvaluation(str(tmp_path), record, wider, [])], wider, summary.groups(wider, []), [], 5)
     assert page.count("<h3>blinks a minute ") == 1  # its figure
     assert "<dt>blinks a minute</dt><dd>How often the eyes close." in page
     assert '<th class="n">blinks<br>' in page

@@ -15,7 +15,7 @@ from lipsync_ray.media.details import AudioDetails, VideoDetails
 from lipsync_ray.media.languages import code_of, is_known
 from lipsync_ray.media.notes import of_sound
 from lipsync_ray.models.language_votes import SURE
-from lipsync_ray.models.spoken import ENGLISH, Phrase, Speech, uncertain_share
+from lipsync_ray.models.spoken import ENGLISH, Phrase, Transcript, uncertain_share
 
 SMALL_FACE_PX = 64  # height: smaller faces have less detail than Wav2Lip's 96 × 96
 SOFT_FACE_PX = 400  # height: for larger faces, 96 pixels are enlarged more than four times
@@ -165,7 +165,7 @@ def of_audio(audio: AudioDetails | None, error: str | None, spoken: bool = False
     return Assessment(tuple(warnings), tuple(poor))
 
 
-def of_speech(speech: Speech | None) -> Assessment:
+def of_speech(speech: Transcript | None) -> Assessment:
     """Assess a file's speech; empty without transcription."""
     if speech is None:
         return Assessment()
@@ -194,7 +194,7 @@ def _reasons(phrases: Sequence[Phrase]) -> str:
     return "; ".join(dict.fromkeys(found))
 
 
-def of_languages(expected: Sequence[str], speech: Speech | None, detected: str | None) -> Assessment:
+def of_languages(expected: Sequence[str], speech: Transcript | None, detected: str | None) -> Assessment:
     """Compare the language of the table, Whisper and langdetect.
 
     Speech certainly in another language than the table's is poor; a contradiction by only one of the tools is a
@@ -218,7 +218,7 @@ def of_languages(expected: Sequence[str], speech: Speech | None, detected: str |
     return Assessment(tuple(warnings), tuple(poor))
 
 
-def _is_sure(speech: Speech | None) -> bool:
+def _is_sure(speech: Transcript | None) -> bool:
     """Whether its language is certain."""
     return (
         speech is not None

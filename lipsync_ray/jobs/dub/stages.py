@@ -141,7 +141,7 @@ class Generating:
         self._model = generator.load(checkpoint, device, precision, batch)
 
 
-class Restore:
+class RestoreDrawn:
     """Restore every drawn face, aligned by its smoothed landmarks. Keeps GFPGAN loaded."""
 
     def __init__(self, files: RestoreFiles, device: str, precision: Precision) -> None:

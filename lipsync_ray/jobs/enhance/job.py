@@ -30,7 +30,7 @@ from lipsync_ray.jobs.enhance.assemble import EnhancedOrder, make_enhanced
 from lipsync_ray.jobs.enhance.inputs import ENHANCE, EnhanceRun, EnhanceState, prepare
 from lipsync_ray.jobs.enhance.plan import rows_of
 from lipsync_ray.jobs.enhance.sources import EnhanceInput
-from lipsync_ray.jobs.enhance.stages import Restore
+from lipsync_ray.jobs.enhance.stages import RestoreRange
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.models import weights
 from lipsync_ray.models.precision import resolved
@@ -138,7 +138,7 @@ def _restore_pass(
 ) -> VideoPass[EnhanceState, EnhancedOrder, MadeFile]:
     settings = run.settings
     files = run.restoration.files
-    make = partial(Restore, files, layout.device, settings.precision, run.workers.batch, retinaface)
+    make = partial(RestoreRange, files, layout.device, settings.precision, run.workers.batch, retinaface)
     return VideoPass(
         name="restore",
         folder=run.url("parts"),

@@ -67,7 +67,7 @@ class RestoredRow(DrawnSegment):
         return next(decode.pictures(self.row.source, number, number + 1)), source
 
 
-class Restore:
+class RestoreRange:
     """Restore the chosen faces of a range. Keeps GFPGAN loaded.
 
     Parameters

@@ -207,9 +207,9 @@ class Head(Method):
     def lead(
         self, run: MethodRun, videos: Mapping[str, VideoInfo], layout: Layout, after: tuple[Node, ...]
     ) -> LeadPass:
-        from lipsync_ray.jobs.dub.methods.head_pass import Heads  # torch, which its workers load as they need it
+        from lipsync_ray.jobs.dub.methods.head_pass import HeadPass  # torch, which its workers load as they need it
 
-        return Heads(run, layout, after, self)
+        return HeadPass(run, layout, after, self)
 
     def draw_stages(self, layout: Layout) -> list[StageSpec]:
         return [layout.model.stage("draw", partial(DrawHeads, *self.loading, self.how))]

@@ -66,7 +66,7 @@ class HeadState(VideoState):
         return self.key
 
 
-class Heads:
+class HeadPass:
     """Latents of a run's heads: which are there, and the pass that makes the others; as :class:`LeadTables` are used."""
 
     def __init__(self, run: MethodRun, layout: Layout, after: tuple[Node, ...], method: SampledMethod) -> None:
