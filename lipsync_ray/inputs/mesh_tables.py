@@ -31,6 +31,7 @@ from lipsync_ray.media import decode
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
+STAGE = "mesh"
 VERSION = 2  # raise when the same faces would get another table
 ROW_S = 8.0  # seconds of video in one row
 PRESENT = 0.95  # probability from which on a face is one: what hides a face, or turns it away, lowers it
@@ -199,7 +200,7 @@ def mesh_pass(
         folder=parts,
         active=active,
         parts_of=rows,
-        stages=[pool.stage("mesh", partial(FindMesh, device))],
+        stages=[pool.stage(STAGE, partial(FindMesh, device))],
         assemble_args=order,
         assemble=("describe mouths", make_mesh_table),
         on_done=lambda video, url: end(video),

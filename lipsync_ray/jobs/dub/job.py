@@ -24,6 +24,7 @@ from lipsync_ray.engine.resources import Layout, allocate
 from lipsync_ray.engine.stages import Failure
 from lipsync_ray.engine.start import started
 from lipsync_ray.engine.video_pass import VideoPass
+from lipsync_ray.inputs import face_pass
 from lipsync_ray.inputs.face_pass import FacePass, FaceTable
 from lipsync_ray.inputs.speakers import SpeakerQuery, SpeakerTracks, choose_speaker
 from lipsync_ray.io import storage
@@ -108,13 +109,7 @@ def _make_dubs(run: DubRun) -> None:
     """Make every dub: faces of its video, who speaks, segments, join."""
     by_video = run.by("video_key")
     videos = {key: dubs[0].info for key, dubs in by_video.items() if dubs[0].info is not None}
-    layout = allocate(
-        run.context.cluster,
-        run.workers,
-        alone=False,
-        networks=run.recipe.network_stages,
-        decoding=run.settings.decodes_on_gpus,
-    )
+    layout = run.recipe.layout(run.context.cluster, run.workers)
 
     def on_table(key: str, table: FaceTable) -> None:
         run.detected_videos += table.fresh
@@ -218,4 +213,4 @@ def _end_without_face(run: DubRun, dub: DubState, why: str) -> None:
         f"no face in any of {dub.info.frames} frames (MTCNN, faces from 1/18 of the frame's short side)"
         f"{f'; {why}' if why else ''}; nothing was written"
     )
-    run.end(run.row_of(dub, "no_face", stage="detect", error=reason))
+    run.end(run.row_of(dub, "no_face", stage=face_pass.STAGE, error=reason))

@@ -219,7 +219,9 @@ class Meshes(LeadTables[MeshTable]):
                 reason = (
                     f"a face, but landmarks in none of its {dub.speaker.frames} frames: a profile, a mask, a drawing?"
                 )
-                self.run.end(self.run.row_of(dub, "no_face", stage="mesh", error=f"{reason} Nothing was written"))
+                self.run.end(
+                    self.run.row_of(dub, "no_face", stage=mesh_tables.STAGE, error=f"{reason} Nothing was written")
+                )
                 continue
             if lost > 0 and self._unmarked is not None:
                 dub.warn(
@@ -227,4 +229,4 @@ class Meshes(LeadTables[MeshTable]):
                 )
             waiting.append(dub)
         if waiting:
-            self.begin_drawable(waiting, "mesh", marked if self._needed else None)
+            self.begin_drawable(waiting, mesh_tables.STAGE, marked if self._needed else None)

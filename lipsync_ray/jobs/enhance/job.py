@@ -21,6 +21,7 @@ from lipsync_ray.engine.resources import Layout, allocate
 from lipsync_ray.engine.stages import Failure
 from lipsync_ray.engine.start import started
 from lipsync_ray.engine.video_pass import VideoPass
+from lipsync_ray.inputs import face_pass
 from lipsync_ray.inputs.face_pass import FacePass, FaceTable
 from lipsync_ray.inputs.speakers import SpeakerQuery, SpeakerTracks, choose_speaker
 from lipsync_ray.io import storage
@@ -117,7 +118,7 @@ def _enhance(run: EnhanceRun, layout: Layout, retinaface: weights.Checkpoint | N
         else:
             why = f"; {speaker.without}" if speaker.without else ""
             reason = f"no face is seen in it{why}; nothing was written"
-            run.end(run.row_of(state, "no_face", stage="detect", error=reason))
+            run.end(run.row_of(state, "no_face", stage=face_pass.STAGE, error=reason))
 
     # faces ► whose ► segments
     faces = FacePass(videos, run.url("faces"), layout.model, on_table)

@@ -40,6 +40,7 @@ if TYPE_CHECKING:  # torch, which readers of tables do without
 U8 = NDArray[np.uint8]
 I64 = NDArray[np.int64]
 
+STAGE = "encode"
 VERSION = 2  # raise when the same faces would get another table
 ROW_S = 2.0  # seconds of video in one row
 UNPARSED = "the face parser saw no face in some frames; there the mouth was blended by feather"
@@ -277,7 +278,7 @@ def encoding_pass(
         folder=folder,
         active=active,
         parts_of=rows,
-        stages=[pool.stage("encode", partial(Encode, how))],
+        stages=[pool.stage(STAGE, partial(Encode, how))],
         assemble_args=order,
         assemble=("close encodings", close_table),
         on_done=lambda video, url: end(video),

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from lipsync_ray.engine.graph import Node
 from lipsync_ray.engine.progress import time_left
@@ -30,6 +30,8 @@ if TYPE_CHECKING:  # the run, of which methods need not know
 
 class SampledMethod(Protocol):
     """What the pass asks a method whose heads are sampled."""
+
+    source_stage: ClassVar[str]
 
     @property
     def how(self) -> HeadSettings: ...
@@ -156,7 +158,7 @@ class HeadPass:
             folder=self._folder,
             active=active,
             parts_of=self._rows,
-            stages=[layout.model.stage("animate", partial(Animate, *loading))],
+            stages=[layout.model.stage(self._method.source_stage, partial(Animate, *loading))],
             on_part=self._step,
             assemble=("close head", last_part),
             on_done=lambda head, url: end(head),

@@ -106,7 +106,7 @@ class Method(ABC):
     """What finished videos say was drawn."""
     uses: ClassVar[frozenset[str]] = frozenset()
     """Of the settings that only some methods have a use for, this one's: the others are refused, and in no fingerprint."""
-    source_stage: ClassVar[str] = "mesh"
+    source_stage: ClassVar[str] = mesh_tables.STAGE
     """The stage of :meth:`lead`'s pass."""
     decodes: ClassVar[Mapping[str, int]] = {"detect": 1, "mesh": 1, "restore": 1, "compose": 1}
     """Stage → how often it decodes each of its frames, of whatever codec."""
