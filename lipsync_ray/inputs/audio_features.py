@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from lipsync_ray.errors import DecodeError
 from lipsync_ray.io import storage
 from lipsync_ray.media import audio, mel, mfcc, speech_mel
-from lipsync_ray.media.audio import SoundTrack, Span
+from lipsync_ray.media.audio import SAMPLE_RATE, SoundTrack, Span
 from lipsync_ray.media.silence import trim_silence
 from lipsync_ray.media.sound_probe import Sound, probe_audio
 
@@ -40,7 +40,7 @@ FORMAT = 3  # raise when what is stored changes its meaning
 BANDS = {"mel": mel.BANDS, "speech-mel": mel.BANDS, "mfcc": mfcc.COEFFICIENTS}
 SILENCE = {"mel": mel.SILENCE, "speech-mel": mel.SILENCE, "whisper": 0.0}  # what is heard beyond the ends of a sound
 SILENT_PEAK = 10 ** (-60 / 20)  # full scale is 1: dither and hum lie below, no speech does
-VOICE_PER_S = Fraction(16000, 512)  # Silero's chunks
+VOICE_PER_S = Fraction(SAMPLE_RATE, speech_mel.VOICE_CHUNK)
 _AROUND_SPEECH = {"every": (3, 2), "long": (10, 5)}  # chunks to either side that are no pause, and in which it begins
 _LONG = 62  # chunks: two seconds
 _PCM = 32768  # SyncNet hears 16-bit numbers

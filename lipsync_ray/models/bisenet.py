@@ -15,7 +15,6 @@ from lipsync_ray.models.weights import Checkpoint
 
 U8 = NDArray[np.uint8]
 
-SIDE = 512  # pixels
 CLASSES = 19
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from lipsync_ray.devices import device_of
 from lipsync_ray.errors import CheckpointError
+from lipsync_ray.media.audio import SAMPLE_RATE
 from lipsync_ray.models import weights
 from lipsync_ray.models.checkpoint import load_into, read_pickle
 from lipsync_ray.models.doubts import LEAST_LOG_PROBABILITY, MOST_COMPRESSION, MOST_NO_SPEECH, doubts
@@ -27,7 +28,6 @@ from lipsync_ray.models.spoken_ranges import Spoken, spoken_in
 
 F32 = NDArray[np.float32]
 
-SAMPLE_RATE = 16_000  # Hz: of what Whisper hears
 CHUNK_S = 240  # most seconds that are held at a time
 CUT_S = 20  # seconds at the end of a chunk, in the quietest moment of which it is cut
 WINDOW, FRAMES = 30 * SAMPLE_RATE, 3000  # samples, and columns of mel, that Whisper hears at a time

@@ -16,12 +16,11 @@ from torch.nn import functional as F
 
 from lipsync_ray.media.audio import SoundTrack, Span
 from lipsync_ray.media.sound_probe import Sound
-from lipsync_ray.media.speech_mel import VOICE_LUFS, levelled_blocks
+from lipsync_ray.media.speech_mel import VOICE_CHUNK, VOICE_LUFS, levelled_blocks
 from lipsync_ray.models.checkpoint import bundled
 
 F32 = NDArray[np.float32]
 
-CHUNK = 512  # samples of 16 kHz that one probability is for
 _CONTEXT = 64  # samples before a chunk that are heard with it
 _REFLECTED = 64
 _BINS = 129
@@ -89,13 +88,15 @@ def voice_blocks(blocks: Iterable[F32]) -> Iterator[F32]:
             if block is not None:
                 pending = np.concatenate((pending, block))
             else:
-                pending = np.pad(pending, (0, -(len(pending) - _CONTEXT) % CHUNK))
-            while (count := min(_TOGETHER, (len(pending) - _CONTEXT) // CHUNK)) > 0 and (
+                pending = np.pad(pending, (0, -(len(pending) - _CONTEXT) % VOICE_CHUNK))
+            while (count := min(_TOGETHER, (len(pending) - _CONTEXT) // VOICE_CHUNK)) > 0 and (
                 count == _TOGETHER or block is None
             ):
-                used = np.lib.stride_tricks.sliding_window_view(pending, _CONTEXT + CHUNK)[: count * CHUNK : CHUNK]
+                used = np.lib.stride_tricks.sliding_window_view(pending, _CONTEXT + VOICE_CHUNK)[
+                    : count * VOICE_CHUNK : VOICE_CHUNK
+                ]
                 found, state = network(torch.from_numpy(used.copy()), state)
-                pending = pending[count * CHUNK :]
+                pending = pending[count * VOICE_CHUNK :]
                 yield found.numpy()
 
 

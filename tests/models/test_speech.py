@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from material import random_whisper
 
 from lipsync_ray.errors import CheckpointError, WeightsError
-from lipsync_ray.media.audio import SoundTrack, speech_blocks
+from lipsync_ray.media.audio import SAMPLE_RATE, SoundTrack, speech_blocks
 from lipsync_ray.models import registry, speech
-from lipsync_ray.models.speech import SAMPLE_RATE, Transcriber, chunks
+from lipsync_ray.models.speech import Transcriber, chunks
 from lipsync_ray.models.spoken import Transcript
 
 
