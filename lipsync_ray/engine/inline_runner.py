@@ -14,7 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
 from typing import Any, Generic, TypeVar
 
-from lipsync_ray.cpus import MOST_THREADS, usable_cpus
+from lipsync_ray.compute import MOST_THREADS, usable_cpus
 from lipsync_ray.engine.attempts import Ledger
 from lipsync_ray.engine.flows import JOIN_TIMEOUT_S
 from lipsync_ray.engine.locality_queue import LocalityQueue, neighbourhood

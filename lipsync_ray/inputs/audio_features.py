@@ -207,7 +207,7 @@ def _features(source: AudioSource, sound: Sound, span: Span) -> Iterator[NDArray
 @lru_cache(maxsize=1)
 def _hearer(kind: type[Hearer], checkpoint: Checkpoint) -> Hearer:
     """A worker hears many sounds by one network."""
-    from lipsync_ray.inputs.face_tables import one_thread
+    from lipsync_ray.compute import one_thread
 
     one_thread()
     return kind(checkpoint)

@@ -15,6 +15,7 @@ from functools import lru_cache, partial
 import numpy as np
 from numpy.typing import NDArray
 
+from lipsync_ray.compute import one_thread
 from lipsync_ray.engine.resources import Pool
 from lipsync_ray.engine.stages import Failure
 from lipsync_ray.engine.video_pass import VideoPass, once
@@ -23,7 +24,6 @@ from lipsync_ray.faces.mesh_ends import extend_ends
 from lipsync_ray.faces.mouth import Mouths, fill_holes, mouths_of
 from lipsync_ray.faces.sight import sight_of
 from lipsync_ray.faces.table import landmarks_of, read_table, scenes_of, tracks_of
-from lipsync_ray.inputs.face_tables import one_thread
 from lipsync_ray.inputs.faced_videos import FacedRow, FacedVideo, faced_rows
 from lipsync_ray.io import storage
 from lipsync_ray.media import decode

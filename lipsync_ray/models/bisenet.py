@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from lipsync_ray.devices import device_of
+from lipsync_ray.compute import device_of
 from lipsync_ray.models.checkpoint import load_into, read_state
 from lipsync_ray.models.precision import Precision, dtype_of
 from lipsync_ray.models.weights import Checkpoint

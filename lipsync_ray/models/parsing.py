@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lipsync_ray.devices import device_of
+from lipsync_ray.compute import device_of
 from lipsync_ray.faces.align import SIDE
 from lipsync_ray.models import weights
 from lipsync_ray.models.checkpoint import load_into, read_state

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lipsync_ray.devices import device_of
+from lipsync_ray.compute import device_of
 from lipsync_ray.errors import CheckpointError
 from lipsync_ray.media.audio import SAMPLE_RATE
 from lipsync_ray.models import weights

@@ -160,7 +160,7 @@ def _restore_pass(
 def _take_row(state: EnhanceState, composed: Composed) -> None:
     state.faceless += composed.frames - composed.drawn
     state.restored += composed.restored
-    state.warnings |= dict.fromkeys(composed.notes)
+    state.warn(*composed.notes)
 
 
 def _order(run: EnhanceRun, state: EnhanceState) -> EnhancedOrder:

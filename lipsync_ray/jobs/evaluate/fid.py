@@ -16,11 +16,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lipsync_ray.compute import one_thread
 from lipsync_ray.errors import MediaError
 from lipsync_ray.faces.crop import Pads, crop_box, crop_face
 from lipsync_ray.faces.speaker import FaceChoice, select_speaker
 from lipsync_ray.faces.table import boxes_of, read_table
-from lipsync_ray.inputs.face_tables import one_thread
 from lipsync_ray.io import storage
 from lipsync_ray.jobs.evaluate.face_tracks import RATE, read_face_tracks
 from lipsync_ray.media import decode

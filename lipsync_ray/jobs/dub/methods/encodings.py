@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lipsync_ray.compute import one_thread
 from lipsync_ray.engine.resources import Pool
 from lipsync_ray.engine.stages import Failure
 from lipsync_ray.engine.video_pass import VideoPass, once
@@ -26,7 +27,6 @@ from lipsync_ray.faces.mesh import cut_square, square_of
 from lipsync_ray.faces.parsed import ParsedBlend, covers, cut_expanded, mask_of
 from lipsync_ray.faces.sight import sight_of
 from lipsync_ray.faces.table import landmarks_of, read_table, scenes_of
-from lipsync_ray.inputs.face_tables import one_thread
 from lipsync_ray.inputs.faced_videos import FacedRow, FacedVideo, faced_rows
 from lipsync_ray.io import storage
 from lipsync_ray.media import decode

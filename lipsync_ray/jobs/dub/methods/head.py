@@ -14,13 +14,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lipsync_ray.compute import one_thread
 from lipsync_ray.engine.graph import Node
 from lipsync_ray.engine.resources import Layout
 from lipsync_ray.engine.stages import StageSpec
 from lipsync_ray.errors import SettingsError
 from lipsync_ray.faces.blend import mix
 from lipsync_ray.faces.crop import Pads
-from lipsync_ray.inputs.face_tables import one_thread
 from lipsync_ray.io import storage
 from lipsync_ray.io.results import Drawn
 from lipsync_ray.jobs.dub.lead_tables import LeadPass

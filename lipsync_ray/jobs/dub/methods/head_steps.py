@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from lipsync_ray.compute import one_thread
 from lipsync_ray.errors import ModelError
 from lipsync_ray.faces.head import HeadCrop, head_of, portrait_of
 from lipsync_ray.faces.table import read_table
 from lipsync_ray.inputs.audio_features import Speech
-from lipsync_ray.inputs.face_tables import one_thread
 from lipsync_ray.io import storage
 from lipsync_ray.media import decode
 from lipsync_ray.media.picture import YuvFrame
