@@ -194,20 +194,20 @@ def _features(source: AudioSource, sound: Sound, span: Span) -> Iterator[NDArray
     if source.front_end == "whisper-layers":
         from lipsync_ray.models.whisper_layers import LayerStates, layer_blocks  # torch and transformers
 
-        assert source.hearer is not None
         return layer_blocks(blocks, _hearer(LayerStates, source.hearer))
     if source.front_end == "whisper":
         from lipsync_ray.models.whisper_encoder import HiddenStates, hidden_blocks
 
-        assert source.hearer is not None
         return hidden_blocks(blocks, _hearer(HiddenStates, source.hearer))
     return mfcc.mfcc_blocks(np.rint(np.clip(block * _PCM, -_PCM, _PCM - 1)).astype(np.float32) for block in blocks)
 
 
 @lru_cache(maxsize=1)
-def _hearer(kind: type[Hearer], checkpoint: Checkpoint) -> Hearer:
+def _hearer(kind: type[Hearer], checkpoint: Checkpoint | None) -> Hearer:
     """A worker hears many sounds by one network."""
     from lipsync_ray.compute import one_thread
 
+    if checkpoint is None:
+        raise ValueError(f"{kind.__name__} needs a checkpoint: the source has no hearer")
     one_thread()
     return kind(checkpoint)

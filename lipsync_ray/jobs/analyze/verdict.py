@@ -31,7 +31,10 @@ NOSE = 0.6  # depth of the nose in eye distances, to convert the shift of its ti
 
 @dataclass(frozen=True)
 class FaceStatistics:
-    """Statistics of a video's faces; fields as in :class:`~lipsync_ray.jobs.analyze.analysis.Analysis`."""
+    """Statistics of a video's faces; fields as in :class:`~lipsync_ray.jobs.analyze.analysis.Analysis`.
+
+    Height and turn are None without a face.
+    """
 
     frames: int
     share: float
@@ -116,13 +119,11 @@ def of_video(video: VideoDetails | None, faces_found: FaceStatistics | None) -> 
         warnings.append(f"its frame rate varies; {video.rate} frames/s are used")
     if video.rate < LOW_RATE:
         warnings.append(f"only {float(video.rate):.3g} frames/s: lips need about 25")
-    if not faces_found.people:
+    if faces_found.height_px is None or faces_found.turn_deg is None:
         why = f"; {sentence(faces_found.turned)}" if faces_found.turned else ""
         return Assessment(
             tuple(warnings), (), (f"no face in any of the {faces_found.frames} frames that were looked at{why}",)
         )
-    assert faces_found.height_px is not None
-    assert faces_found.turn_deg is not None
     if faces_found.share < MIN_FACE_SHARE:
         poor.append(f"a face in only {faces_found.share:.0%} of the frames that were looked at")
     elif faces_found.share < 1:

@@ -20,6 +20,7 @@ from lipsync_ray.inputs.probe import VideoSource, probe
 from lipsync_ray.io.manifest import Dub
 from lipsync_ray.io.results import RESULTS, Result
 from lipsync_ray.jobs.dub.recipe import Recipe
+from lipsync_ray.jobs.dub.segment import output_frames
 from lipsync_ray.jobs.dub.state import DubState
 from lipsync_ray.media import notes
 from lipsync_ray.media.audio import SoundTrack
@@ -158,6 +159,7 @@ def _look_at_files(run: DubRun) -> None:
     for dub in list(run.active.values()):
         if dub.info is not None and dub.speech is not None:
             info = dub.info
+            dub.frames = output_frames(info, dub.speech.duration_s, run.settings.length)
             dub.warn(*info.notes, *_notes_of_sound(run, dub.speech))
             size = (side, side, Fraction(1)) if side else (info.width, info.height, info.pixel_aspect)
             place_label(run, dub, marks, dub.row.language, *size, info.rate)

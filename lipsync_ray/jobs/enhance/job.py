@@ -90,10 +90,10 @@ def _enhance(run: EnhanceRun, layout: Layout, retinaface: weights.Checkpoint | N
     ready = list(run.active) if retinaface is not None else []
     for state in run.active.values() if retinaface is None else ():
         # A dub's table is of its source: of use only where the source is still there to count its frames.
-        usable = state.item.face_table is not None and state.source is not None
-        if usable and storage.exists(state.item.face_table or ""):
-            state.table = state.item.face_table
-            queries.append(_query(state))
+        own, source = state.item.face_table, state.source
+        if own is not None and source is not None and storage.exists(own):
+            state.table = own
+            queries.append(_query(state, own, source))
         else:
             state.source = None
             wanted.setdefault(state.key, []).append(state)
@@ -106,7 +106,7 @@ def _enhance(run: EnhanceRun, layout: Layout, retinaface: weights.Checkpoint | N
             if table.failure:
                 run.fail(state, table.failure)
             else:
-                choose.ready.append(_query(state))
+                choose.ready.append(_query(state, table.url, videos[key]))
 
     def on_speaker(query: SpeakerQuery, speaker: SpeakerTracks | Failure) -> None:
         state = run.active[query.key]
@@ -127,11 +127,8 @@ def _enhance(run: EnhanceRun, layout: Layout, retinaface: weights.Checkpoint | N
     faces.run_before(run.context, [choose, main], f"{sum(map(len, wanted.values()))} videos")
 
 
-def _query(state: EnhanceState) -> SpeakerQuery:
-    seen = state.source or state.info
-    assert seen is not None
-    assert state.table is not None
-    return SpeakerQuery(state.id, state.table, state.item.face, seen.width, seen.height)
+def _query(state: EnhanceState, table: str, video: VideoInfo) -> SpeakerQuery:
+    return SpeakerQuery(state.id, table, state.item.face, video.width, video.height)
 
 
 def _restore_pass(

@@ -119,7 +119,7 @@ def run(
 def _evaluate(run: EvaluateRun, layout: Layout, previewer: Previews) -> list[Fid]:
     """Score missing videos, compute FID, and make the previews."""
     read_files(run)
-    fid = _Fid(run, layout) if run.fid_weights is not None else None
+    fid = _Fid(run, run.fid_weights, layout) if run.fid_weights is not None else None
     _score_videos(run, layout, previewer)
     fids = fid.run() if fid is not None else []
     previewer.finish()
@@ -207,8 +207,8 @@ def _end_scored(run: EvaluateRun, previewer: Previews, state: EvaluateState, val
     if values["tracks"]:
         score = run.row_of(state, "scored", **values)
     else:
-        assert state.tracks is not None
-        reason = "; ".join(filter(None, (state.tracks.reason, state.silent)))
+        without_track = state.tracks.reason if state.tracks is not None else ""
+        reason = "; ".join(filter(None, (without_track, state.silent)))
         reason = reason or "too short: its tracks and its sound do not cover one window of 5 frames"
         score = run.row_of(state, "not_scored", stage="score", error=reason, **values)
     score = replace(score, warnings=disagreements(score))
@@ -223,9 +223,8 @@ class _Fid:
     Its pool loads while the videos are scored.
     """
 
-    def __init__(self, run: EvaluateRun, layout: Layout) -> None:
-        assert run.fid_weights is not None
-        self._run, self._checkpoint = run, run.fid_weights
+    def __init__(self, run: EvaluateRun, checkpoint: weights.Checkpoint, layout: Layout) -> None:
+        self._run, self._checkpoint = run, checkpoint
         # The number of pictures is not known yet; at most one row per video and side.
         most = 2 * sum((state.reference or state.source) is not None for state in run.known.values())
         make = partial(AccumulateFID, self._checkpoint, run.settings.dims, layout.device, run.workers.batch)
