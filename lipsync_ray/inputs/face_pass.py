@@ -11,7 +11,8 @@ from lipsync_ray.engine.graph import Node, run_graph
 from lipsync_ray.engine.resources import Pool
 from lipsync_ray.engine.stages import Failure
 from lipsync_ray.engine.video_pass import VideoPass, VideoState, once
-from lipsync_ray.inputs.face_tables import Detect, FaceRow, Scanned, TableOrder, face_rows, make_table
+from lipsync_ray.inputs.face_tables import Detect, Scanned, TableOrder, face_rows, make_table
+from lipsync_ray.inputs.segments import VideoSegment
 from lipsync_ray.io import storage
 from lipsync_ray.media.probe import VideoInfo
 
@@ -128,7 +129,7 @@ def _face_pass(
     device = "cuda" if pool.gpus else "cpu"
     parts = storage.join(folder, "parts")
 
-    def rows(video: _Wanted) -> list[FaceRow]:
+    def rows(video: _Wanted) -> list[VideoSegment]:
         return face_rows(video.key, video.video, storage.join(parts, video.key), SCAN_S)
 
     def on_part(video: _Wanted, scanned: Scanned) -> None:
