@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lipsync_ray.api import analyze, dub, dub_table, enhance, evaluate, train
-    from lipsync_ray.engine.rates import Rates
     from lipsync_ray.engine.runners import Cluster
     from lipsync_ray.errors import (
         AccessError,
@@ -42,10 +41,12 @@ if TYPE_CHECKING:
     from lipsync_ray.io.results import Result, Summary
     from lipsync_ray.jobs.analyze.analysis import Analysis
     from lipsync_ray.jobs.analyze.job import Analysed
-    from lipsync_ray.jobs.dub.quote import Prices, Quote
     from lipsync_ray.jobs.evaluate.fid import Fid
     from lipsync_ray.jobs.evaluate.job import Evaluated
     from lipsync_ray.jobs.evaluate.scores import Score
+    from lipsync_ray.jobs.quote.job import calibrate, quote_table
+    from lipsync_ray.jobs.quote.plan import Prices, Quote
+    from lipsync_ray.jobs.quote.rates import Rates
     from lipsync_ray.jobs.train.clips import ClipRow
     from lipsync_ray.jobs.train.curve import CurvePoint
     from lipsync_ray.jobs.train.job import Trained
@@ -53,7 +54,6 @@ if TYPE_CHECKING:
     from lipsync_ray.media.choices import VideoCoding
     from lipsync_ray.profiles import workers_of
     from lipsync_ray.provenance.inspection import Inspection, inspect_file
-    from lipsync_ray.quotes import calibrate, quote_table
     from lipsync_ray.settings import (
         AnalyzeSettings,
         DubSettings,
@@ -154,11 +154,11 @@ _WHERE = {
     "MediaError": "errors",
     "ModelError": "errors",
     "Pads": "faces.choices",
-    "Prices": "jobs.dub.quote",
+    "Prices": "jobs.quote.plan",
     "ProbeError": "errors",
     "ProvenanceSettings": "settings",
-    "Quote": "jobs.dub.quote",
-    "Rates": "engine.rates",
+    "Quote": "jobs.quote.plan",
+    "Rates": "jobs.quote.rates",
     "RestoreSettings": "settings",
     "Result": "io.results",
     "Score": "jobs.evaluate.scores",
@@ -176,13 +176,13 @@ _WHERE = {
     "WorkerDiedError": "errors",
     "Workers": "settings",
     "analyze": "api",
-    "calibrate": "quotes",
+    "calibrate": "jobs.quote.job",
     "dub": "api",
     "dub_table": "api",
     "enhance": "api",
     "evaluate": "api",
     "inspect_file": "provenance.inspection",
-    "quote_table": "quotes",
+    "quote_table": "jobs.quote.job",
     "train": "api",
     "workers_of": "profiles",
 }

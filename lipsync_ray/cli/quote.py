@@ -21,7 +21,7 @@ from lipsync_ray.settings.options import Option, leaves_of
 
 if TYPE_CHECKING:
     from lipsync_ray.engine.runners import Cluster
-    from lipsync_ray.jobs.dub.quote import Quote
+    from lipsync_ray.jobs.quote.plan import Quote
 
 _MOST_NAMED = 10
 
@@ -94,8 +94,8 @@ def dry_run(table: str, out: str, settings: DubSettings, workers: Workers, asked
     SettingsError, ManifestError, WeightsError, CheckpointError, ClusterError
     """
     from lipsync_ray.engine.start import cluster_of
-    from lipsync_ray.jobs.dub.quote import Prices
-    from lipsync_ray.quotes import quote_table
+    from lipsync_ray.jobs.quote.job import quote_table
+    from lipsync_ray.jobs.quote.plan import Prices
 
     began = time.monotonic()
     cluster = cluster_of(workers)
@@ -187,8 +187,8 @@ def calibrate(
 
     Once for each model, restoration and kind of machine; about two minutes.
     """
-    from lipsync_ray.engine.rates import default_rates_url
-    from lipsync_ray.quotes import calibrate as measure
+    from lipsync_ray.jobs.quote.job import calibrate as measure
+    from lipsync_ray.jobs.quote.rates import default_rates_url
 
     if workers.address is not None and scratch is None:
         raise SettingsError(

@@ -14,7 +14,7 @@ from lipsync_ray.media.picture import U8, Box, YuvFrame
 
 F32 = NDArray[np.float32]
 
-SIDE = 512  # pixels of the square that is parsed
+SIDE = 512  # pixels of the square that BiSeNet parses
 EXPANDED = 1.5  # times the face's box: what is parsed
 KEPT_FROM = 0.5  # of its height: nothing above is drawn
 BLUR = 0.05  # of its width
