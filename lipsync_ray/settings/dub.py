@@ -11,7 +11,7 @@ from lipsync_ray.errors import SettingsError
 from lipsync_ray.faces.blend import BLENDS, Blend
 from lipsync_ray.faces.crop import Pads
 from lipsync_ray.faces.parsed import PARSED_BLENDS, ParsedBlend
-from lipsync_ray.faces.speaker import FACE_RULES, FaceRule
+from lipsync_ray.faces.speaker import FACE_RULES, FaceChoice
 from lipsync_ray.media.container import DECODERS, Decoder
 from lipsync_ray.media.encode import VideoCoding
 from lipsync_ray.media.timeline import LOOPS, Loop
@@ -57,7 +57,7 @@ class DubSettings:
     """
 
     model: str = DEFAULT_MODEL
-    face: FaceRule = "largest"
+    face: FaceChoice = "speaking"
     pads: Pads = field(default_factory=Pads)
     blend: Blend | ParsedBlend | None = None
     bbox_shift: int | None = None
@@ -78,7 +78,7 @@ class DubSettings:
 
     def __post_init__(self) -> None:
         check_types(self)
-        one_of("--face", self.face, FACE_RULES)
+        one_of("--face", self.face, (*FACE_RULES, "all"))
         one_of("--blend", self.blend, (*BLENDS, *PARSED_BLENDS))
         within("--bbox-shift", self.bbox_shift, -MAX_SHIFT, MAX_SHIFT, "pixels")
         within("--extra-margin", self.extra_margin, 0, MAX_SHIFT, "pixels")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from fractions import Fraction
 from typing import Any
@@ -65,6 +65,7 @@ class DubRun(JobRun[DubState, Result]):
         self.settings, self.generator = recipe.settings, recipe.generator
         self.rejected, self.marking = rejected or {}, marking
         self.detected_videos = 0
+        self.persons_of: Callable[[str], tuple[str, ...]] = lambda key: (self.settings.face,)
 
     def more(self) -> Mapping[str, Any]:
         return {

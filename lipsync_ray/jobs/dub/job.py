@@ -18,22 +18,23 @@ from functools import partial
 from rich.console import Console
 
 from lipsync_ray.engine import meters
-from lipsync_ray.engine.graph import Ask
 from lipsync_ray.engine.occupancy import run_lock
 from lipsync_ray.engine.resources import Layout, allocate
 from lipsync_ray.engine.stages import Failure
 from lipsync_ray.engine.start import started
 from lipsync_ray.engine.video_pass import VideoPass
 from lipsync_ray.inputs.face_pass import FacePass, FaceTable
-from lipsync_ray.inputs.speakers import SpeakerQuery, SpeakerTracks, choose_speaker
+from lipsync_ray.inputs.speaker_search import Speakers
+from lipsync_ray.inputs.speakers import NOBODY_SPEAKS, SpeakerTracks
 from lipsync_ray.io import storage
 from lipsync_ray.io.manifest import Dub
 from lipsync_ray.io.out_folder import check_out
 from lipsync_ray.io.results import Summary
 from lipsync_ray.jobs.dub.assemble import VideoOrder, make_video
+from lipsync_ray.jobs.dub.drawn import drawn_in
 from lipsync_ray.jobs.dub.inputs import DUB, DubRun, Use, claim_of, prepare
 from lipsync_ray.jobs.dub.networks import networks
-from lipsync_ray.jobs.dub.plan import marks_of, ranges_of, segments
+from lipsync_ray.jobs.dub.plan import marks_of, ranges_of, rows, segments
 from lipsync_ray.jobs.dub.recipe import Recipe
 from lipsync_ray.jobs.dub.state import DubState
 from lipsync_ray.media.join import AudioTrack
@@ -124,32 +125,32 @@ def _make_dubs(run: DubRun) -> None:
             if table.failure:
                 run.fail(dub, table.failure)
         if table.failure is None:
-            video = videos[key]
-            choose.ready.append(SpeakerQuery(key, table.url, run.settings.face, video.width, video.height))
+            speakers.begin(key, table.url)
 
-    def on_speaker(query: SpeakerQuery, speaker: SpeakerTracks | Failure) -> None:
+    def on_speaker(key: str, speaker: SpeakerTracks | Failure) -> None:
         speaking = []
-        for dub in by_video[query.key]:
+        for dub in by_video[key]:
             if isinstance(speaker, Failure):
                 run.fail(dub, speaker)
                 continue
             dub.warn(*speaker.notes)
-            if speaker.chosen:
+            if speaker.persons:
                 dub.speaker = speaker
                 speaking.append(dub)
             else:
-                _end_without_face(run, dub, speaker.without)
+                _end_without_face(run, dub, speaker)
         if speaking:
-            source.spec.ready.extend(source.wanted(query.key, speaking))
+            source.spec.ready.extend(source.wanted(key, speaking))
         else:
-            source.drop(query.key)
+            source.drop(key)
 
     # faces ► who speaks ► what the model needs of the source ► segments
     faces = FacePass(videos, run.url("faces"), layout.model, on_table)
-    choose = Ask(name="choose", task=choose_speaker, on_answer=on_speaker, after=(faces.spec,))
-    source = run.recipe.method.lead(run, videos, layout, after=(choose,))
+    speakers = Speakers(run.url, run.settings.face, videos, on_speaker, after=(faces.spec,))
+    run.persons_of = speakers.expected
+    source = run.recipe.method.lead(run, videos, layout, after=speakers.nodes)
     lips = replace(_lips_pass(run, layout), after=(source.spec,), ready=source.ready)
-    faces.run_before(run.context, [choose, source.spec, lips], f"{len(run.dubs)} dubs")
+    faces.run_before(run.context, [*speakers.nodes, source.spec, lips], f"{len(run.dubs)} dubs")
 
 
 def _lips_pass(run: DubRun, layout: Layout) -> VideoPass[DubState, VideoOrder, MadeFile]:
@@ -157,7 +158,7 @@ def _lips_pass(run: DubRun, layout: Layout) -> VideoPass[DubState, VideoOrder, M
         name="lips",
         folder=run.url("parts"),
         active=run.active,
-        parts_of=partial(segments, run),
+        parts_of=partial(rows, run),
         stages=run.recipe.method.stages(layout),
         on_part=_take_segment,
         assemble_args=partial(_order, run),
@@ -186,7 +187,8 @@ def _order(run: DubRun, dub: DubState) -> VideoOrder:
     url = run.url("videos", f"{dub.id}.mp4")
     shown = run.url(previews.FOLDER) if run.settings.restore else None
     sources = (dub.row.video, dub.content), (dub.row.audio, dub.audio_content)
-    drawing = partial(run.recipe.method.where, replace(segments(run, dub)[0], stop=dub.frames))
+    wholes = tuple(replace(segments(run, dub, face)[0], stop=dub.frames) for face in dub.faces)
+    drawing = partial(drawn_in, run.recipe.method.where, wholes)
     claim = claim_of(run.recipe, dub)
     return VideoOrder(dub.id, dub.ordered, dub.frames, rate, track, url, sources, shown, claim, run.marking, drawing)
 
@@ -212,10 +214,15 @@ def _end_done(run: DubRun, dub: DubState, made: MadeFile) -> None:
     storage.remove(run.url("parts", dub.id))
 
 
-def _end_without_face(run: DubRun, dub: DubState, why: str) -> None:
+def _end_without_face(run: DubRun, dub: DubState, speaker: SpeakerTracks) -> None:
     assert dub.info is not None
-    reason = (
-        f"no face in any of {dub.info.frames} frames (MTCNN, faces from 1/18 of the frame's short side)"
-        f"{f'; {why}' if why else ''}; nothing was written"
-    )
-    run.end(run.row_of(dub, "no_face", stage="detect", error=reason))
+    if speaker.turns is not None:
+        stage, reason = "speakers", f"{NOBODY_SPEAKS}. Nothing was written"
+    else:
+        why = f"; {speaker.without}" if speaker.without else ""
+        stage = "detect"
+        reason = (
+            f"no face in any of {dub.info.frames} frames (MTCNN, faces from 1/18 of the frame's short side){why}; "
+            "nothing was written"
+        )
+    run.end(run.row_of(dub, "no_face", stage=stage, error=reason))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -9,12 +10,28 @@ from lipsync_ray.engine.context import RunContext
 from lipsync_ray.engine.stages import Failure
 from lipsync_ray.engine.video_pass import VideoState
 from lipsync_ray.inputs.audio_features import Speech
-from lipsync_ray.inputs.speakers import SpeakerTracks
+from lipsync_ray.inputs.speakers import SpeakerTracks, SpeakingPerson
 from lipsync_ray.io.manifest import Dub
 from lipsync_ray.io.results import Result
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.provenance.frame_marks import PlacedLabel
 from lipsync_ray.settings import DubSettings
+
+
+@dataclass(frozen=True)
+class DubbedFace:
+    """A face that a dub draws, and what was made of its video for that.
+
+    Attributes
+    ----------
+    person : whose it is, and in which source frames it is drawn
+    method_input : made by the method: a table of the person's face, a head's latents
+    sight : URL of where the mouth is visible
+    """
+
+    person: SpeakingPerson
+    method_input: Any
+    sight: str = ""
 
 
 @dataclass
@@ -27,9 +44,9 @@ class DubState(VideoState):
     video_key, audio_key : of the distinct files it is made of
     content, audio_content : identities of the files, compared whenever they are opened
     own_sound : whether they are one file
-    info, speech, speaker, table, method_input : what was found in them, or made of them
+    info, speech, speaker, table : what was found in them, or made of them
+    faces : that are drawn
     frames : of the output
-    sight : where it is said in which source frames the mouth is visible
     faceless, hidden : output frames that pass through: without a face, with something before its mouth
     restored : frames whose face was restored, of segments made in this run
     gpu_mb : most memory that a process which drew them had of its GPU
@@ -48,9 +65,8 @@ class DubState(VideoState):
     speech: Speech | None = None
     speaker: SpeakerTracks | None = None
     table: str = ""
-    method_input: Any = None
+    faces: tuple[DubbedFace, ...] = ()
     frames: int = 0
-    sight: str = ""
     faceless: int = 0
     hidden: int = 0
     restored: int = 0
@@ -74,6 +90,8 @@ class MethodRun(Protocol):
     settings: DubSettings
     context: RunContext
     active: dict[str, DubState]
+    persons_of: Callable[[str], tuple[str, ...]]
+    """Key of a video ↦ names of the persons that are dubbed in it, as far as that is known before its faces are."""
 
     def url(self, *names: str) -> str:
         """A path in the run's folder."""

@@ -18,6 +18,7 @@ from lipsync_ray.inputs.audio_features import Speech
 from lipsync_ray.io import storage
 from lipsync_ray.jobs.dub.methods.head_steps import FOLDER, Animate, HeadLatents, HeadPlan, Stepped, StepRow, shown_head
 from lipsync_ray.jobs.dub.segment import output_frames
+from lipsync_ray.jobs.dub.state import DubbedFace
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.models.context_windows import CONTEXT, count_windows
 
@@ -116,7 +117,7 @@ class Heads:
             head.table, head.chosen = mine[0].table, speaker.chosen
             number, shown = shown_head(head.table, head.chosen, head.video)
             for dub in mine:
-                dub.method_input = head.latents
+                dub.faces = (DubbedFace(replace(speaker.persons[0], spans=None), head.latents),)
                 dub.warn(
                     f"a head drawn anew from frame {number} of the source: an animation of it, not an edit of the video"
                 )

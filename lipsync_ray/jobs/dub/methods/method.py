@@ -20,7 +20,7 @@ from lipsync_ray.io.results import Drawn
 from lipsync_ray.jobs.dub.drawn import drawn_faces
 from lipsync_ray.jobs.dub.lead_tables import MESH_FOLDER, LeadPass, Meshes, mesh_name
 from lipsync_ray.jobs.dub.segment import Segment
-from lipsync_ray.jobs.dub.stages import Restore
+from lipsync_ray.jobs.dub.stages import EachFace, Restore
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.models import weights
 from lipsync_ray.models.weights import Checkpoint
@@ -243,12 +243,13 @@ class Method(ABC):
         """From a :class:`~lipsync_ray.jobs.dub.segment.Segment` to a :class:`~lipsync_ray.restoration.compose.DrawnSegment`."""
 
     def stages(self, layout: Layout) -> list[StageSpec]:
-        """All that is done to a segment."""
+        """All that is done to a :class:`~lipsync_ray.jobs.dub.segment.SegmentFaces`."""
         stages, restoration = self.draw_stages(layout), self.networks.restoration
         if restoration is not None:
             restore = partial(Restore, restoration.files, self.device, self.settings.precision)
             stages.append(layout.model.stage("restore", restore))
-        return [*stages, layout.write.stage("compose", partial(Compose, self.settings.restore))]
+        each = [replace(stage, make=partial(EachFace, stage.make)) for stage in stages]
+        return [*each, layout.write.stage("compose", partial(Compose, self.settings.restore))]
 
     @property
     def where(self) -> Where:
