@@ -45,6 +45,7 @@ def dub(
     model: str | None = None,
     settings: DubSettings | None = None,
     workers: Workers | None = None,
+    speakers: Location | None = None,
     progress: bool = True,
 ) -> Summary:
     """Make the face of one video, or picture, speak one audio.
@@ -56,6 +57,7 @@ def dub(
         checkpoint or of a folder of MuseTalk's or EchoMimic's models; overrides the settings' one
     settings : how it is to look; see :class:`~lipsync_ray.settings.DubSettings`
     workers : default: threads of this process, or the cluster of ``$RAY_ADDRESS``
+    speakers : who speaks when in the video: a run's speakers.csv or .parquet, edited, or an RTTM file; only they are dubbed, then
     progress : print what happens
 
     Returns
@@ -76,7 +78,7 @@ def dub(
     target = os.fspath(out).rstrip("/")
     check_pair(target)
     single = is_video(target)
-    row = one_dub(*pair)
+    (row,) = _spoken_by([one_dub(*pair)], speakers)
     if storage.absolute(target) in (row.video, row.audio):
         raise SettingsError(f"-o {target}: the same file is read; expected another name")
     # By way of a folder beside the video, in which a run that was stopped goes on.
@@ -98,6 +100,7 @@ def dub_table(
     settings: DubSettings | None = None,
     workers: Workers | None = None,
     analysis: Location | None = None,
+    speakers: Location | None = None,
     require_consent: bool = False,
     progress: bool = True,
 ) -> Summary:
@@ -109,6 +112,8 @@ def dub_table(
     out : folder of the results; what an earlier run finished there is kept
     workers : default: Ray, on this machine or the cluster of ``$RAY_ADDRESS``
     analysis : analysis.parquet of :func:`analyze`: what is impossible by it is not tried
+    speakers : who speaks when, of the dubs whose column `speakers` is empty: a run's speakers.csv or .parquet, edited, or an RTTM
+        file
     require_consent : refuse a table with rows whose `consent` is empty
     model, settings, progress, Raises : as for :func:`dub`
     """
@@ -118,8 +123,18 @@ def dub_table(
     settings, workers = _dub_settings(settings, model), _workers(workers)
     if is_video(os.fspath(out)):
         raise SettingsError(f"-o {os.fspath(out)}: a table's results go into a folder")
-    rows = read_manifest(os.fspath(table), require_consent)
+    rows = _spoken_by(read_manifest(os.fspath(table), require_consent), speakers)
     return _dub(rows, os.fspath(out), settings, workers, analysis, progress)
+
+
+def _spoken_by(rows: list[Dub], speakers: Location | None) -> list[Dub]:
+    """The rows, and the file of who speaks when where they name none."""
+    from lipsync_ray.io import storage
+
+    if speakers is None:
+        return rows
+    url = storage.absolute(os.fspath(speakers))
+    return [replace(row, speakers=row.speakers or url) for row in rows]
 
 
 def _dub(

@@ -154,7 +154,7 @@ def dub(
     out: Out = "",
     analysis: AnalysisOption = None,
     model: Model = "wav2lip_gan",
-    face: Face = "largest",
+    face: Face = "auto",
     pads: PadsOption = (0.0, 0.05, 0.0, 0.0),
     blend: BlendOption = None,
     bbox_shift: ShiftOption = None,

@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 
 from lipsync_ray.faces.track import Tracks
 
-FaceRule = Literal["speaking", "largest", "center", "left", "right"]
+FaceRule = Literal["auto", "speaking", "largest", "center", "left", "right"]
 FACE_RULES: tuple[str, ...] = get_args(FaceRule)
 FaceChoice = FaceRule | Literal["all"]
+
+_BY_SIZE = ("auto", "speaking", "largest")
 
 CENTRAL = 0.25  # of the frame's diagonal: how far from the middle a face still counts as central
 PRESENT = 0.5  # left and right mean among the people seen at least this part of the longest-seen one's time …
@@ -54,7 +56,7 @@ def select_speaker(tracks: Tracks, rule: FaceChoice, width: int, height: int) ->
 def choose(tracks: Tracks, rule: FaceChoice, width: int, height: int) -> Choice:
     """Choose one person of a video, whose frames are (height, width).
 
-    speaking, and largest: greatest width, summed over the frames; those in which the person is hidden count half. center: most
+    auto, speaking, largest: greatest width, summed over the frames; those in which the person is hidden count half. center: most
     time near the middle. left, right: the outermost of the people who are large and long in view, where several are. What
     never moves on its own, a poster or a photograph, is not chosen while somebody moves.
     """
@@ -70,7 +72,7 @@ def choose(tracks: Tracks, rule: FaceChoice, width: int, height: int) -> Choice:
     able = {person: worth[person] for person in lively} or worth
     ranked = sorted(able, key=lambda person: (-able[person], person))
     best = ranked[0]
-    shares = rule in ("speaking", "largest", "center")
+    shares = rule in (*_BY_SIZE, "center")
     rivals = [person for person in ranked[1:] if shares and able[person] >= RIVAL * able[best]]
     sure = able[best] / (able[best] + able[rivals[0]]) if rivals else 1.0
     pictures = [person for person in worth if lively and person in still and worth[person] > able[best]]
@@ -102,7 +104,7 @@ def _areas(tracks: Tracks, own: Rows) -> NDArray[np.float64]:
 
 def _worth(tracks: Tracks, rows: dict[int, Rows], rule: FaceRule, width: int, height: int) -> dict[int, float]:
     """By person; of those alone that the rule asks of."""
-    if rule in ("speaking", "largest"):
+    if rule in _BY_SIZE:
         return {person: sum(_size(tracks, part) for part in _by_scene(tracks, own)) for person, own in rows.items()}
     if rule == "center":
         radius = CENTRAL * np.hypot(width, height)

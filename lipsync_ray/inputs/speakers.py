@@ -13,13 +13,14 @@ from lipsync_ray.faces.speaker import Choice, FaceChoice, choose
 from lipsync_ray.faces.table import read_notes, read_table, read_without
 from lipsync_ray.faces.track import Tracks
 from lipsync_ray.io.turns import Turn
+from lipsync_ray.io.written_turns import NOBODY, WrittenTurn, known_turns, person_of
 
 Flags = NDArray[np.bool_]
 Spans = tuple[tuple[int, int], ...]
 """[start, stop) of source frames."""
 
 SURE = 0.95  # of frames with prominent people that show the chosen one: below, the others' are spoken of
-SPEAKING = "speaking"
+BY_SOUND = ("auto", "speaking")  # rules that ask who speaks: where several people are in view, and wherever anybody is
 OTHERWISE = "--face left, right, center, largest or all chooses otherwise"
 NOBODY_SPEAKS = (
     "several people are in view, and nobody's mouth goes with the voice that is heard; choose a face by --face left, right, "
@@ -29,12 +30,25 @@ BY_RULE = "largest"  # where who speaks cannot be told
 
 
 @dataclass(frozen=True)
+class GivenTurns:
+    """Who speaks when in a video, as a user wrote it: the turns of the file at `url`."""
+
+    url: str
+    turns: tuple[WrittenTurn, ...]
+
+    @property
+    def needs_names(self) -> bool:
+        """Whether some speakers are named otherwise than by a person's number."""
+        return any(person_of(turn.speaker) is None and turn.speaker.lower() != NOBODY for turn in self.turns)
+
+
+@dataclass(frozen=True)
 class SpeakerQuery:
     """The question whose face is dubbed in a video.
 
     Attributes
     ----------
-    key : of the question
+    key : of the video
     url : of the face table
     rule : which face
     width, height : of its frames
@@ -42,6 +56,7 @@ class SpeakerQuery:
     has_sound : whether the video has a sound of its own
     turns : who speaks when, where that is known; asked for by the rule "speaking" alone
     untold : why it cannot be told, in a few words
+    given : what a user says instead
     """
 
     key: str
@@ -53,6 +68,7 @@ class SpeakerQuery:
     has_sound: bool = False
     turns: tuple[Turn, ...] | None = None
     untold: str = ""
+    given: GivenTurns | None = None
 
 
 @dataclass(frozen=True)
@@ -81,7 +97,7 @@ class SpeakerTracks:
     frames : source frames that show one of them where that one speaks
     tracks : how many tracks the video has
     notes : what a person should know of the pictures, and of the choice where it was one
-    without : why no face may be found; "" where nothing is known
+    without : why nobody is dubbed, or no face may be found; "" where nothing is known
     undecided : several people are in view, and who of them speaks has to be found first
     turns : who speaks when, where that was decided
     """
@@ -116,25 +132,36 @@ def flags_of(spans: Spans | None, frames: int) -> Flags:
 
 
 def choose_speaker(query: SpeakerQuery) -> SpeakerTracks:
-    """Read a face table and decide."""
+    """Read a face table and decide.
+
+    Raises
+    ------
+    ManifestError : a user gives turns of a person who is not seen
+    """
     tracks = read_table(query.url)
     count = len(np.unique(tracks.track))
     notes, without = read_notes(query.url), read_without(query.url)
+    if query.given is not None:
+        if query.given.needs_names and query.turns is None and query.has_sound:
+            return SpeakerTracks((), 0, count, notes, without, undecided=True)
+        persons = np.unique(tracks.person).tolist()
+        given = known_turns(query.given.url, query.given.turns, persons, query.turns or ())
+        return _by_turns(tracks, given, query, notes, f"{query.given.url}: it names nobody who is seen then")
     if query.rule == "all":
         return _everybody(tracks, count, notes, without)
     if query.turns:
-        return replace(by_turns(tracks, query.turns, query.rate), notes=(*notes, *_turns_notes(query.turns)))
+        return _by_turns(tracks, query.turns, query, (*notes, *_turns_notes(query.turns)), NOBODY_SPEAKS)
     untold = query.untold
-    if query.rule == SPEAKING and asks_who_speaks(tracks) and not untold:
+    if asks_who_speaks(tracks, query.rule) and not untold:
         if query.has_sound and query.turns is None:
             return SpeakerTracks((), 0, count, notes, without, undecided=True)
         if query.turns is not None:
-            return SpeakerTracks((), 0, count, notes, without, turns=())
+            return SpeakerTracks((), 0, count, notes, NOBODY_SPEAKS, turns=())
         untold = "it has no sound"
     choice = choose(tracks, query.rule, query.width, query.height)
     visible = sum(int((tracks.track == track).sum()) for track in choice.tracks)
     persons = (SpeakingPerson(query.rule, choice.tracks),) if choice.tracks else ()
-    of_rule = BY_RULE if query.rule == SPEAKING else query.rule
+    of_rule = BY_RULE if query.rule in BY_SOUND else query.rule
     if untold and choice.tracks:
         notes = (*notes, f"who speaks in the video cannot be told: {untold}; the largest face was taken; {OTHERWISE}")
         return SpeakerTracks(persons, visible, count, notes, without)
@@ -153,9 +180,17 @@ def _everybody(tracks: Tracks, count: int, notes: tuple[str, ...], without: str)
     return SpeakerTracks(tuple(persons), len(np.unique(tracks.frame[dubbed])), count, notes, without)
 
 
-def asks_who_speaks(tracks: Tracks) -> bool:
-    """Whether a face table leaves open who speaks: several persons are in view who are no pictures."""
-    return len(np.unique(tracks.person[~tracks.still])) > 1
+def asks_who_speaks(tracks: Tracks, rule: FaceChoice) -> bool:
+    """Whether a rule and a face table leave open who speaks. Pictures do not."""
+    moving = len(np.unique(tracks.person[~tracks.still]))
+    return rule in BY_SOUND and moving > (rule == "auto")
+
+
+def _by_turns(
+    tracks: Tracks, turns: Sequence[Turn], query: SpeakerQuery, notes: tuple[str, ...], nobody: str
+) -> SpeakerTracks:
+    found = by_turns(tracks, turns, query.rate)
+    return replace(found, notes=notes, without="" if found.persons else nobody)
 
 
 def by_turns(tracks: Tracks, turns: Sequence[Turn], rate: Fraction) -> SpeakerTracks:

@@ -1,4 +1,4 @@
-"""The table of dubs: columns video, audio, and optionally id, language, consent, rights."""
+"""The table of dubs: columns video, audio, and optionally id, language, consent, rights, speakers."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ COLUMNS = (
     Column("language"),
     Column("consent"),
     Column("rights"),
+    Column("speakers", file="must"),
 )
 
 
@@ -29,6 +30,7 @@ class Dub:
     video, audio : path or fsspec URL
     language : as the user wrote it, or None
     consent, rights : the user's note on the person's consent and on the rights: a text, an id, a URL; or None
+    speakers : path or URL of a table of who speaks when (:mod:`lipsync_ray.io.written_turns`), or None
     """
 
     id: str
@@ -37,6 +39,7 @@ class Dub:
     language: str | None = None
     consent: str | None = None
     rights: str | None = None
+    speakers: str | None = None
 
 
 def read_manifest(url: str, require_consent: bool = False) -> list[Dub]:

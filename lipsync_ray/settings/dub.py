@@ -57,7 +57,7 @@ class DubSettings:
     """
 
     model: str = DEFAULT_MODEL
-    face: FaceChoice = "speaking"
+    face: FaceChoice = "auto"
     pads: Pads = field(default_factory=Pads)
     blend: Blend | ParsedBlend | None = None
     bbox_shift: int | None = None

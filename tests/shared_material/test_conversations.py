@@ -62,7 +62,7 @@ def decided(conversation, cuts, name):
 def test_the_one_whose_mouth_goes_with_the_sound_speaks(conversation):
     folder, made, order = conversation
     tracks = read_table(order.table)
-    assert asks_who_speaks(tracks)
+    assert asks_who_speaks(tracks, "auto")
     rows = talking_rows("talk", order.video, order.table, str(folder / "rows"))
     assert (rows[0].start, rows[-1].stop) == (0, order.video.frames)
     found = decided(conversation, (), "whole")

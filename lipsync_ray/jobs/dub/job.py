@@ -25,14 +25,14 @@ from lipsync_ray.engine.start import started
 from lipsync_ray.engine.video_pass import VideoPass
 from lipsync_ray.inputs.face_pass import FacePass, FaceTable
 from lipsync_ray.inputs.speaker_search import Speakers
-from lipsync_ray.inputs.speakers import NOBODY_SPEAKS, SpeakerTracks
+from lipsync_ray.inputs.speakers import SpeakerTracks
 from lipsync_ray.io import storage
 from lipsync_ray.io.manifest import Dub
 from lipsync_ray.io.out_folder import check_out
 from lipsync_ray.io.results import Summary
 from lipsync_ray.jobs.dub.assemble import VideoOrder, make_video
 from lipsync_ray.jobs.dub.drawn import drawn_in
-from lipsync_ray.jobs.dub.inputs import DUB, DubRun, Use, claim_of, prepare
+from lipsync_ray.jobs.dub.inputs import DUB, DubRun, Use, claim_of, given_turns, prepare
 from lipsync_ray.jobs.dub.networks import networks
 from lipsync_ray.jobs.dub.plan import marks_of, ranges_of, rows, segments
 from lipsync_ray.jobs.dub.recipe import Recipe
@@ -73,8 +73,10 @@ def run(
     Raises
     ------
     WeightsError, CheckpointError, SettingsError, ClusterError : before anything is started
+    ManifestError : a file of who speaks when has problems; likewise
     """
     check_out(out, DUB.name)
+    given = given_turns(dubs)
     marking = marking_of(settings.provenance)
     asked = networks(settings, fetching)
     out = storage.absolute(out)
@@ -82,7 +84,7 @@ def run(
         # options that cannot be met end the run here
         device = allocate(runner.cluster, workers, alone=True, decoding=settings.decodes_on_gpus).device
         recipe = Recipe.of(settings, asked, device, workers.batch, [dub.language for dub in dubs])
-        run = DubRun(dubs, recipe, workers, out, console, runner, rejected, marking)
+        run = DubRun(dubs, recipe, workers, out, console, runner, rejected, marking, given)
         run.write()
         prepare(run)
         for wave in _waves(run):
@@ -127,9 +129,10 @@ def _make_dubs(run: DubRun) -> None:
         if table.failure is None:
             speakers.begin(key, table.url)
 
-    def on_speaker(key: str, speaker: SpeakerTracks | Failure) -> None:
+    def on_speakers(key: str, answers: Mapping[str, SpeakerTracks | Failure]) -> None:
         speaking = []
         for dub in by_video[key]:
+            speaker = answers[dub.id]
             if isinstance(speaker, Failure):
                 run.fail(dub, speaker)
                 continue
@@ -146,7 +149,8 @@ def _make_dubs(run: DubRun) -> None:
 
     # faces ► who speaks ► what the model needs of the source ► segments
     faces = FacePass(videos, run.url("faces"), layout.model, on_table)
-    speakers = Speakers(run.url, run.settings.face, videos, on_speaker, after=(faces.spec,))
+    given = {key: {dub.id: dub.given for dub in dubs} for key, dubs in by_video.items()}
+    speakers = Speakers(run.url, run.settings.face, videos, given, on_speakers, after=(faces.spec,))
     run.persons_of = speakers.expected
     source = run.recipe.method.lead(run, videos, layout, after=speakers.nodes)
     lips = replace(_lips_pass(run, layout), after=(source.spec,), ready=source.ready)
@@ -217,7 +221,7 @@ def _end_done(run: DubRun, dub: DubState, made: MadeFile) -> None:
 def _end_without_face(run: DubRun, dub: DubState, speaker: SpeakerTracks) -> None:
     assert dub.info is not None
     if speaker.turns is not None:
-        stage, reason = "speakers", f"{NOBODY_SPEAKS}. Nothing was written"
+        stage, reason = "speakers", f"{speaker.without}. Nothing was written"
     else:
         why = f"; {speaker.without}" if speaker.without else ""
         stage = "detect"

@@ -10,7 +10,7 @@ from lipsync_ray.engine.context import RunContext
 from lipsync_ray.engine.stages import Failure
 from lipsync_ray.engine.video_pass import VideoState
 from lipsync_ray.inputs.audio_features import Speech
-from lipsync_ray.inputs.speakers import SpeakerTracks, SpeakingPerson
+from lipsync_ray.inputs.speakers import GivenTurns, SpeakerTracks, SpeakingPerson
 from lipsync_ray.io.manifest import Dub
 from lipsync_ray.io.results import Result
 from lipsync_ray.media.probe import VideoInfo
@@ -44,6 +44,7 @@ class DubState(VideoState):
     video_key, audio_key : of the distinct files it is made of
     content, audio_content : identities of the files, compared whenever they are opened
     own_sound : whether they are one file
+    given : who speaks when in the video, as a user gives it
     info, speech, speaker, table : what was found in them, or made of them
     faces : that are drawn
     frames : of the output
@@ -61,6 +62,7 @@ class DubState(VideoState):
     content: str = ""
     audio_content: str = ""
     own_sound: bool = False
+    given: GivenTurns | None = None
     info: VideoInfo | None = None
     speech: Speech | None = None
     speaker: SpeakerTracks | None = None
