@@ -107,16 +107,21 @@ class Speakers:
         self.nodes: tuple[Node, ...] = (self._choose, self._mouths, self._decide, self._again)
 
     def expected(self, key: str) -> tuple[str, ...]:
-        """Names of the persons that a video's choices will have, as far as that is known before its faces are."""
+        """Names of the persons that a video's choices will have; none where that is not known before its faces are."""
         names: dict[str, None] = {}
         for given in self._videos[key].dubs.values():
+            if given is not None and given.needs_names:
+                return ()
             turns = given.turns if given is not None else ()
             names |= dict.fromkeys(person_name(n) for turn in turns if (n := person_of(turn.speaker)) is not None)
-            if given is None and self._rule in BY_SOUND and key in self._decided:
-                names |= dict.fromkeys(person_name(turn.person) for turn in self._decision(key).turns)
-            elif given is None:
-                names[self._rule] = None
-        return tuple(names) or (self._rule,)
+            persons = self._decided_persons(key) if given is None else ()
+            names |= dict.fromkeys(persons or (() if given is not None else (self._rule,)))
+        return tuple(names)
+
+    def _decided_persons(self, key: str) -> tuple[str, ...]:
+        if self._rule not in BY_SOUND or key not in self._decided:
+            return ()
+        return tuple(dict.fromkeys(person_name(turn.person) for turn in self._decision(key).turns))
 
     def begin(self, key: str, table: str) -> None:
         """Choose in a video whose face table is there."""

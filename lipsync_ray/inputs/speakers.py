@@ -57,6 +57,7 @@ class SpeakerQuery:
     turns : who speaks when, where that is known; asked for by the rule "speaking" alone
     untold : why it cannot be told, in a few words
     given : what a user says instead
+    pictures : the rule "all" is of pictures of people, too
     """
 
     key: str
@@ -69,6 +70,7 @@ class SpeakerQuery:
     turns: tuple[Turn, ...] | None = None
     untold: str = ""
     given: GivenTurns | None = None
+    pictures: bool = False
 
 
 @dataclass(frozen=True)
@@ -148,7 +150,7 @@ def choose_speaker(query: SpeakerQuery) -> SpeakerTracks:
         given = known_turns(query.given.url, query.given.turns, persons, query.turns or ())
         return _by_turns(tracks, given, query, notes, f"{query.given.url}: it names nobody who is seen then")
     if query.rule == "all":
-        return _everybody(tracks, count, notes, without)
+        return _everybody(tracks, query.pictures, notes, without)
     if query.turns:
         return _by_turns(tracks, query.turns, query, (*notes, *_turns_notes(query.turns)), NOBODY_SPEAKS)
     untold = query.untold
@@ -168,16 +170,18 @@ def choose_speaker(query: SpeakerQuery) -> SpeakerTracks:
     return SpeakerTracks(persons, visible, count, (*notes, *_notes(choice, of_rule, visible)), without)
 
 
-def _everybody(tracks: Tracks, count: int, notes: tuple[str, ...], without: str) -> SpeakerTracks:
-    """All persons but pictures, where somebody moves."""
-    moving = tracks.person[~tracks.still]
+def _everybody(tracks: Tracks, pictures: bool, notes: tuple[str, ...], without: str) -> SpeakerTracks:
+    """All persons; where somebody moves, pictures only if asked for."""
+    moving = tracks.person[~tracks.still] if not pictures else tracks.person
     persons = [
         SpeakingPerson(person_name(person), tuple(np.unique(tracks.track[tracks.person == person]).tolist()))
         for person in np.unique(moving if len(moving) else tracks.person).tolist()
     ]
     persons.sort(key=lambda one: -int(np.isin(tracks.track, one.chosen).sum()))
     dubbed = np.isin(tracks.track, [track for one in persons for track in one.chosen])
-    return SpeakerTracks(tuple(persons), len(np.unique(tracks.frame[dubbed])), count, notes, without)
+    return SpeakerTracks(
+        tuple(persons), len(np.unique(tracks.frame[dubbed])), len(np.unique(tracks.track)), notes, without
+    )
 
 
 def asks_who_speaks(tracks: Tracks, rule: FaceChoice) -> bool:

@@ -102,8 +102,9 @@ class LeadTables(ABC, Generic[Table]):
         self._active: dict[str, FacedVideo] = {}
         for key, video in videos.items():
             tables = [self._table(key, person) for person in run.persons_of(key)]
-            if not all(table.is_among(self._there) for table in tables):
-                self._active[key] = FacedVideo(key=key, video=video, persons=(FacedPerson((), tables[0].url),))
+            if not tables or not all(table.is_among(self._there) for table in tables):
+                unknown = FacedPerson((), self._table(key, "").url)
+                self._active[key] = FacedVideo(key=key, video=video, persons=(unknown,))
         self.spec = replace(self.make_pass(self._active, pool, folder), after=after)
         self.ready: deque[str] = deque()
 

@@ -93,7 +93,7 @@ class MethodRun(Protocol):
     context: RunContext
     active: dict[str, DubState]
     persons_of: Callable[[str], tuple[str, ...]]
-    """Key of a video ↦ names of the persons that are dubbed in it, as far as that is known before its faces are."""
+    """Key of a video ↦ names of the persons that are dubbed in it; none where that is not known before its faces are."""
 
     def url(self, *names: str) -> str:
         """A path in the run's folder."""

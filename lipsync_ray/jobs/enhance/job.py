@@ -111,8 +111,8 @@ def _enhance(run: EnhanceRun, layout: Layout, retinaface: weights.Checkpoint | N
         state = run.active[query.key]
         if isinstance(speaker, Failure):
             run.fail(state, speaker)
-        elif speaker.chosen:
-            state.chosen = speaker.chosen
+        elif speaker.persons:
+            state.chosen = tuple(track for person in speaker.persons for track in person.chosen)
             main.ready.append(state.id)
         else:
             why = f"; {speaker.without}" if speaker.without else ""
@@ -130,7 +130,10 @@ def _query(state: EnhanceState) -> SpeakerQuery:
     seen = state.source or state.info
     assert seen is not None
     assert state.table is not None
-    return SpeakerQuery(state.id, state.table, state.item.face, seen.width, seen.height)
+    turns = state.item.row.turns if state.source is not None else None  # of the source's persons
+    return SpeakerQuery(
+        state.id, state.table, state.item.face, seen.width, seen.height, seen.rate, turns=turns, pictures=True
+    )
 
 
 def _restore_pass(
