@@ -152,7 +152,7 @@ def choose_speaker(query: SpeakerQuery) -> SpeakerTracks:
     if query.rule == "all":
         return _everybody(tracks, query.pictures, notes, without)
     if query.turns:
-        return _by_turns(tracks, query.turns, query, (*notes, *_turns_notes(query.turns)), NOBODY_SPEAKS)
+        return _by_turns(tracks, query.turns, query, notes, NOBODY_SPEAKS)
     untold = query.untold
     if asks_who_speaks(tracks, query.rule) and not untold:
         if query.has_sound and query.turns is None:
@@ -227,14 +227,16 @@ def spans_of(turns: Sequence[Turn], rate: Fraction, frames: int) -> Spans:
     return tuple(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
 
 
-def _turns_notes(turns: Sequence[Turn]) -> list[str]:
-    """Who speaks for how long."""
+def note_of_turns(turns: Sequence[Turn]) -> str:
+    """A sentence on who speaks for how long, where that was decided."""
     lasts: dict[int, float] = {}
     for turn in turns:
         lasts[turn.person] = lasts.get(turn.person, 0.0) + turn.end_s - turn.start_s
     ranked = sorted(lasts, key=lambda person: -lasts[person])
     who = ", ".join(f"person {person} for {lasts[person]:.1f} s" for person in ranked)
-    return [f"dubbed is who speaks in the source: {who}; see speakers.csv, which --speakers takes back edited"]
+    return (
+        f"who speaks in the source is dubbed: {who}; speakers.csv has the times, and --speakers takes it back corrected"
+    )
 
 
 def _notes(choice: Choice, rule: str, visible: int) -> list[str]:

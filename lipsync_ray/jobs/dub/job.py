@@ -25,7 +25,7 @@ from lipsync_ray.engine.start import started
 from lipsync_ray.engine.video_pass import VideoPass
 from lipsync_ray.inputs.face_pass import FacePass, FaceTable
 from lipsync_ray.inputs.speaker_search import Speakers
-from lipsync_ray.inputs.speakers import SpeakerTracks
+from lipsync_ray.inputs.speakers import SpeakerTracks, note_of_turns
 from lipsync_ray.io import storage
 from lipsync_ray.io.manifest import Dub
 from lipsync_ray.io.out_folder import check_out
@@ -138,7 +138,9 @@ def _make_dubs(run: DubRun) -> None:
                 continue
             dub.warn(*speaker.notes)
             if speaker.persons:
-                dub.speaker = speaker
+                dub.speaker, notes = run.recipe.method.cast(speaker)
+                decided = dub.given is None and dub.speaker.turns
+                dub.warn(*notes, *([note_of_turns(decided)] if decided else []))
                 speaking.append(dub)
             else:
                 _end_without_face(run, dub, speaker)

@@ -117,7 +117,7 @@ class Heads:
             head.table, head.chosen = mine[0].table, speaker.chosen
             number, shown = shown_head(head.table, head.chosen, head.video)
             for dub in mine:
-                dub.faces = (DubbedFace(replace(speaker.persons[0], spans=None), head.latents),)
+                dub.faces = (DubbedFace(speaker.persons[0], head.latents),)
                 dub.warn(
                     f"a head drawn anew from frame {number} of the source: an animation of it, not an edit of the video"
                 )

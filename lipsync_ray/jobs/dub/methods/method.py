@@ -16,6 +16,7 @@ from lipsync_ray.errors import SettingsError
 from lipsync_ray.faces.box_rules import BoxRule
 from lipsync_ray.faces.parsed import PARSED_BLENDS
 from lipsync_ray.inputs import mesh_tables
+from lipsync_ray.inputs.speakers import SpeakerTracks
 from lipsync_ray.io.results import Drawn
 from lipsync_ray.jobs.dub.drawn import drawn_faces
 from lipsync_ray.jobs.dub.lead_tables import MESH_FOLDER, LeadPass, Meshes, mesh_name
@@ -231,6 +232,10 @@ class Method(ABC):
         frames : of its output
         """
         return Prepared(self.source_stage, MESH_FOLDER, mesh_name(video, self.settings.face), source.frames)
+
+    def cast(self, speaker: SpeakerTracks) -> tuple[SpeakerTracks, tuple[str, ...]]:
+        """Who of those that speak is drawn, and what a person should know of that."""
+        return speaker, ()
 
     def lead(
         self, run: MethodRun, videos: Mapping[str, VideoInfo], layout: Layout, after: tuple[Node, ...]
