@@ -49,7 +49,7 @@ from material import new_gfpgan, repeated_video
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from lipsync_ray.devices import device_of
+from lipsync_ray.compute import device_of
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 WAYS = ("as it is", "channels last", "graph", "compiled")

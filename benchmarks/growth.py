@@ -65,14 +65,14 @@ def rows_per_second(rows: int, seconds: float, workers: int, folder: str) -> tup
     """(rows/s from the first outcome on, MiB that the driver has grown by) of a fed flow. A session must be open."""
     from lipsync_ray.engine import ray_data
     from lipsync_ray.engine.attempts import Ledger
-    from lipsync_ray.engine.feed import Feed
+    from lipsync_ray.engine.feed import RayFeed
     from lipsync_ray.engine.stages import StageSpec
     from lipsync_ray.inputs.segments import VideoSegment
 
     process = psutil.Process()
     before = most = process.memory_info().rss
     stages = [StageSpec(name, partial(sleeper, seconds), workers, 1 / len(STAGES) - 0.03) for name in STAGES]
-    feed = Feed()
+    feed = RayFeed()
     began: float | None = None
     done = 0
     outcomes = ray_data.run_fed(feed, rows, stages, Ledger(folder, 3))

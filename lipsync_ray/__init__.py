@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from lipsync_ray.faces.crop import Pads
     from lipsync_ray.io.results import Result, Summary
     from lipsync_ray.jobs.analyze.job import Analysed
-    from lipsync_ray.jobs.dub.quote import Prices, Quote
     from lipsync_ray.jobs.evaluate.job import Evaluated
+    from lipsync_ray.jobs.quote.job import calibrate, quote_table
+    from lipsync_ray.jobs.quote.plan import Prices, Quote
     from lipsync_ray.jobs.train.job import Trained
     from lipsync_ray.jobs.train.settings import TrainSettings
     from lipsync_ray.media.encode import VideoCoding
     from lipsync_ray.provenance.inspection import Inspection, inspect_file
-    from lipsync_ray.quotes import calibrate, quote_table
     from lipsync_ray.settings import (
         AnalyzeSettings,
         DubSettings,
@@ -86,9 +86,9 @@ _WHERE = {
     "LipsyncError": "errors",
     "MarkSettings": "settings",
     "Pads": "faces.crop",
-    "Prices": "jobs.dub.quote",
+    "Prices": "jobs.quote.plan",
     "ProvenanceSettings": "settings",
-    "Quote": "jobs.dub.quote",
+    "Quote": "jobs.quote.plan",
     "RestoreSettings": "settings",
     "Result": "io.results",
     "Summary": "io.results",
@@ -97,13 +97,13 @@ _WHERE = {
     "VideoCoding": "media.encode",
     "Workers": "settings",
     "analyze": "api",
-    "calibrate": "quotes",
+    "calibrate": "jobs.quote.job",
     "dub": "api",
     "dub_table": "api",
     "enhance": "api",
     "evaluate": "api",
     "inspect_file": "provenance.inspection",
-    "quote_table": "quotes",
+    "quote_table": "jobs.quote.job",
     "train": "api",
 }
 

@@ -6,7 +6,7 @@ import os
 from fractions import Fraction
 from typing import Any
 
-from lipsync_ray.cpus import MOST_THREADS, whole_cpus
+from lipsync_ray.compute import MOST_THREADS, whole_cpus
 from lipsync_ray.errors import LipsyncError, SettingsError
 from lipsync_ray.settings import EngineKind, Workers
 

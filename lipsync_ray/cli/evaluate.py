@@ -33,16 +33,6 @@ if TYPE_CHECKING:
     from lipsync_ray.jobs.evaluate.job import Evaluated
 
 _MOST_NAMED = 20
-_IN_TERMINAL = (
-    "lse_d",
-    "lse_c",
-    "mini_sync_d",
-    "mini_sync_c",
-    "offset",
-    "openness_corr",
-    "leak",
-    "psnr_db",
-)  # as wide as one is; the page has all
 
 PreviewsOption = Annotated[
     str,
@@ -183,7 +173,7 @@ def _print(evaluated: Evaluated, page: str, console: Console) -> None:
     from lipsync_ray.jobs.evaluate.summary import groups, listed_metrics
 
     rows = groups(evaluated.scores, evaluated.fids)
-    metrics = [metric for metric in listed_metrics(rows) if metric.name in _IN_TERMINAL]
+    metrics = [metric for metric in listed_metrics(rows) if metric.in_terminal]
     table = Table(box=None, pad_edge=False)
     for name in ("language", "model", "videos"):
         table.add_column(name)

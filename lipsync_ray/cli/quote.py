@@ -17,7 +17,7 @@ from lipsync_ray.io.console import console_for
 
 if TYPE_CHECKING:
     from lipsync_ray.engine.runners import Cluster
-    from lipsync_ray.jobs.dub.quote import Quote
+    from lipsync_ray.jobs.quote.plan import Quote
     from lipsync_ray.settings import DubSettings, Workers
 
 _MOST_NAMED = 10
@@ -68,8 +68,8 @@ def dry_run(
 
     from lipsync_ray.engine.start import cluster_of
     from lipsync_ray.errors import SettingsError
-    from lipsync_ray.jobs.dub.quote import Prices
-    from lipsync_ray.quotes import quote_table
+    from lipsync_ray.jobs.quote.job import quote_table
+    from lipsync_ray.jobs.quote.plan import Prices
 
     for option, value in (("--cpus", cpus), ("--gpus", gpus), ("--price-cpu", price_cpu), ("--price-gpu", price_gpu)):
         if value is not None and (value < 0 or (option == "--cpus" and value < 1)):
@@ -160,9 +160,9 @@ def calibrate(
 
     Once for each model, restoration and kind of machine; about two minutes.
     """
-    from lipsync_ray.engine.rates import default_rates_url
     from lipsync_ray.errors import SettingsError
-    from lipsync_ray.quotes import calibrate as measure
+    from lipsync_ray.jobs.quote.job import calibrate as measure
+    from lipsync_ray.jobs.quote.rates import default_rates_url
     from lipsync_ray.settings import DubSettings, Workers
 
     log_to(log_file, verbose)

@@ -16,7 +16,7 @@ F32 = NDArray[np.float32]
 ParsedBlend = Literal["jaw", "raw", "neck"]
 PARSED_BLENDS: tuple[str, ...] = get_args(ParsedBlend)
 
-SIDE = 512  # pixels of the square that is parsed
+SIDE = 512  # pixels of the square that BiSeNet parses
 EXPANDED = 1.5  # times the face's box: what is parsed
 KEPT_FROM = 0.5  # of its height: nothing above is drawn
 BLUR = 0.05  # of its width

@@ -15,6 +15,7 @@ from lipsync_ray.inputs.face_tables import Detect, FaceRow, Scanned, TableOrder,
 from lipsync_ray.io import storage
 from lipsync_ray.media.probe import VideoInfo
 
+STAGE = "detect"
 SCAN_S = 6.0  # seconds of video in one row: short, so that a single video is work for several workers
 
 
@@ -145,7 +146,7 @@ def _face_pass(
         folder=parts,
         active=active,
         parts_of=rows,
-        stages=[pool.stage("detect", partial(Detect, device))],
+        stages=[pool.stage(STAGE, partial(Detect, device))],
         on_part=on_part,
         assemble_args=table_order,
         assemble=("link faces", make_table),

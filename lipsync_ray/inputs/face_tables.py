@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from lipsync_ray.compute import one_thread
 from lipsync_ray.faces import scan as faces_scan
 from lipsync_ray.faces.detect import Faces, detection_size, mtcnn_detector
 from lipsync_ray.faces.scan import Scan, needed, ranges_of
@@ -96,13 +97,6 @@ def _kept(frames: Iterator[U8], first: int, own: range, samples: list[U8]) -> It
         if number in numbers:
             samples.append(frame)
         yield frame
-
-
-def one_thread() -> None:
-    """Keep this process's numeric libraries to one thread, on which the last bits of their sums depend."""
-    import torch
-
-    torch.set_num_threads(1)
 
 
 @dataclass(frozen=True)

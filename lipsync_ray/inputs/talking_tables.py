@@ -13,13 +13,13 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from lipsync_ray.compute import one_thread
 from lipsync_ray.faces.mesh import KEPT, agrees, cut_square, gap_of, speaking_of, square_of
 from lipsync_ray.faces.patch import cut_mouth
 from lipsync_ray.faces.speaking import USUAL, Decision, Rules, decide
 from lipsync_ray.faces.table import read_table
 from lipsync_ray.faces.talking import RATE, Heard, MouthSamples, runs_of
 from lipsync_ray.inputs.audio_features import VOICE_PER_S, AudioSource, extract_audio_features
-from lipsync_ray.inputs.face_tables import one_thread
 from lipsync_ray.inputs.mesh_tables import PRESENT
 from lipsync_ray.io import storage
 from lipsync_ray.io.turns import Turn

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lipsync_ray.errors import CheckpointError
+from lipsync_ray.faces.align import SIDE
 from lipsync_ray.models import weights
 from lipsync_ray.models.batched import Batched
 from lipsync_ray.models.checkpoint import compare, load_into, read_state
@@ -26,7 +27,6 @@ from lipsync_ray.models.precision import Precision, dtype_of
 
 U8 = NDArray[np.uint8]
 
-SIDE = 512
 CPU_BATCH = 2
 GPU_BATCH = 16
 

@@ -16,18 +16,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lipsync_ray.devices import device_of
+from lipsync_ray.compute import device_of
 from lipsync_ray.errors import CheckpointError
+from lipsync_ray.media.audio import SAMPLE_RATE
 from lipsync_ray.models import weights
 from lipsync_ray.models.checkpoint import load_into, read_pickle
 from lipsync_ray.models.doubts import LEAST_LOG_PROBABILITY, MOST_COMPRESSION, MOST_NO_SPEECH, doubts
 from lipsync_ray.models.language_votes import Languages, Likely
-from lipsync_ray.models.spoken import ENGLISH, Phrase, Speech
+from lipsync_ray.models.spoken import ENGLISH, Phrase, Transcript
 from lipsync_ray.models.spoken_ranges import Spoken, spoken_in
 
 F32 = NDArray[np.float32]
 
-SAMPLE_RATE = 16_000  # Hz: of what Whisper hears
 CHUNK_S = 240  # most seconds that are held at a time
 CUT_S = 20  # seconds at the end of a chunk, in the quietest moment of which it is cut
 WINDOW, FRAMES = 30 * SAMPLE_RATE, 3000  # samples, and columns of mel, that Whisper hears at a time
@@ -83,7 +83,7 @@ class Transcriber:
             and not (dims.n_text_layer == TURBO_DECODER_LAYERS and dims.n_audio_layer == TURBO_ENCODER_LAYERS)
         )
 
-    def __call__(self, sound: Iterable[F32], seed: int = 0) -> Speech:
+    def __call__(self, sound: Iterable[F32], seed: int = 0) -> Transcript:
         """Write down and translate what is spoken. The rest of the sound is not listened to.
 
         Parameters
@@ -119,7 +119,7 @@ class Transcriber:
             raise ValueError("no sound")
         whole, probability = languages.best()
         result = self.translates or whole in (ENGLISH, None)
-        return Speech(
+        return Transcript(
             whole,
             probability,
             tuple(phrases),

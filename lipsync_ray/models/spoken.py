@@ -34,7 +34,7 @@ class Phrase:
 
 
 @dataclass(frozen=True)
-class Speech:
+class Transcript:
     """What was heard.
 
     Attributes

@@ -18,11 +18,10 @@ from lipsync_ray.jobs.analyze.analysis import Analysis, FoundFace, Guess
 from lipsync_ray.jobs.analyze.assemble import report_text, rows_markdown
 from lipsync_ray.jobs.analyze.job import Analysed
 from lipsync_ray.jobs.analyze.page import write_page
-from lipsync_ray.jobs.evaluate.columns import METRICS
 from lipsync_ray.jobs.evaluate.fid import Fid
 from lipsync_ray.jobs.evaluate.job import Evaluated
 from lipsync_ray.jobs.evaluate.previews import worst_first
-from lipsync_ray.jobs.evaluate.scores import Score
+from lipsync_ray.jobs.evaluate.scores import METRICS, Score
 from lipsync_ray.jobs.evaluate.summary import (
     GroupRow,
     Stat,
@@ -37,7 +36,7 @@ from lipsync_ray.jobs.evaluate.summary import (
 )
 from lipsync_ray.models.spoken import Phrase
 from lipsync_ray.report import figures
-from lipsync_ray.report.page import Source, _page
+from lipsync_ray.report.page import FinishedEvaluation, _page
 
 RESULT = Result(
     "a-ko", "a.mp4", "ko.wav", "ko", "done", "join", "why", "out/a-ko.mp4", "mini", 100, 3, 97, 1, 2.5, 4.0, "25", 640, 480, 4,
@@ -122,7 +121,7 @@ def test_scores_are_shown(scores, distance):
 def test_a_report_page_is_made(tmp_path, score, bare):
     score = replace(score, curve=[], confidence=[]) if bare else score
     record = {"settings": {"scorer": "mini-sync", "protocol": "real"}, "fid_weights": None}
-    source = Source(str(tmp_path), record, [score], [])
+    source = FinishedEvaluation(str(tmp_path), record, [score], [])
     page = _page([source], [score], groups([score], []), [], 5)
     assert "</html>" in page
     assert figures.shift_curve(score, "#000000").startswith("<svg")

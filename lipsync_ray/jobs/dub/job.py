@@ -23,6 +23,7 @@ from lipsync_ray.engine.resources import Layout, allocate
 from lipsync_ray.engine.stages import Failure
 from lipsync_ray.engine.start import started
 from lipsync_ray.engine.video_pass import VideoPass
+from lipsync_ray.inputs import face_pass
 from lipsync_ray.inputs.face_pass import FacePass, FaceTable
 from lipsync_ray.inputs.speaker_search import Speakers
 from lipsync_ray.inputs.speakers import SpeakerTracks, note_of_turns
@@ -111,13 +112,7 @@ def _make_dubs(run: DubRun) -> None:
     """Make every dub: faces of its video, who speaks, segments, join."""
     by_video = run.by("video_key")
     videos = {key: dubs[0].info for key, dubs in by_video.items() if dubs[0].info is not None}
-    layout = allocate(
-        run.context.cluster,
-        run.workers,
-        alone=False,
-        networks=run.recipe.network_stages,
-        decoding=run.settings.decodes_on_gpus,
-    )
+    layout = run.recipe.layout(run.context.cluster, run.workers)
 
     def on_table(key: str, table: FaceTable) -> None:
         run.detected_videos += table.fresh
@@ -143,7 +138,7 @@ def _make_dubs(run: DubRun) -> None:
                 dub.warn(*notes, *([note_of_turns(decided)] if decided else []))
                 speaking.append(dub)
             else:
-                _end_without_face(run, dub, speaker)
+                _end_without_face(run, dub, videos[key].frames, speaker)
         if speaking:
             source.spec.ready.extend(source.wanted(key, speaking))
         else:
@@ -220,15 +215,11 @@ def _end_done(run: DubRun, dub: DubState, made: MadeFile) -> None:
     storage.remove(run.url("parts", dub.id))
 
 
-def _end_without_face(run: DubRun, dub: DubState, speaker: SpeakerTracks) -> None:
-    assert dub.info is not None
+def _end_without_face(run: DubRun, dub: DubState, frames: int, speaker: SpeakerTracks) -> None:
     if speaker.turns is not None:
         stage, reason = "speakers", f"{speaker.without}. Nothing was written"
     else:
         why = f"; {speaker.without}" if speaker.without else ""
-        stage = "detect"
-        reason = (
-            f"no face in any of {dub.info.frames} frames (MTCNN, faces from 1/18 of the frame's short side){why}; "
-            "nothing was written"
-        )
+        stage = face_pass.STAGE
+        reason = f"no face in any of {frames} frames (MTCNN, faces from 1/18 of the frame's short side){why}; nothing was written"
     run.end(run.row_of(dub, "no_face", stage=stage, error=reason))

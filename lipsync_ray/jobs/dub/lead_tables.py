@@ -23,7 +23,6 @@ from lipsync_ray.inputs.sights import read_sight
 from lipsync_ray.inputs.speakers import SpeakingPerson, flags_of
 from lipsync_ray.io import storage
 from lipsync_ray.jobs.dub.coverage import Coverage, FaceSight, coverage_of
-from lipsync_ray.jobs.dub.segment import output_frames
 from lipsync_ray.jobs.dub.state import DubbedFace
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.media.timeline import source_frames
@@ -58,7 +57,7 @@ class LeadPass(Protocol):
         """Dubs that it has let begin."""
 
     def wanted(self, key: str, dubs: list[DubState]) -> Iterable[str]:
-        """Dubs of a video whose speaker is known; the ids that the pass can begin, where something is not there yet."""
+        """Dubs of a video of which is known who speaks; the ids that the pass can begin, where something is not there yet."""
 
     def drop(self, key: str) -> None:
         """A video in which nobody is to speak."""
@@ -141,7 +140,6 @@ class LeadTables(ABC, Generic[Table]):
         for dub in dubs:
             video = dub.info
             assert video is not None
-            assert dub.speech is not None
             persons = tuple(face.person for face in dub.faces)
             if (coverage := coverages.get(persons)) is None:
                 faces = [
@@ -149,8 +147,7 @@ class LeadTables(ABC, Generic[Table]):
                     for face in dub.faces
                 ]
                 coverage = coverages[persons] = coverage_of(video, dub.table, faces, self._box)
-            frames = output_frames(video, dub.speech.duration_s, self.run.settings.length)
-            counts = coverage.counts(source_frames(np.arange(frames), video.frames, self.run.settings.loop))
+            counts = coverage.counts(source_frames(np.arange(dub.frames), video.frames, self.run.settings.loop))
             if (reason := counts.elsewhere or counts.too_few) is not None:
                 self.run.fail(dub, Failure(stage, reason))
                 continue
@@ -241,7 +238,9 @@ class Meshes(LeadTables[MeshTable]):
                 reason = (
                     f"a face, but landmarks in none of its {dub.speaker.frames} frames: a profile, a mask, a drawing?"
                 )
-                self.run.end(self.run.row_of(dub, "no_face", stage="mesh", error=f"{reason} Nothing was written"))
+                self.run.end(
+                    self.run.row_of(dub, "no_face", stage=mesh_tables.STAGE, error=f"{reason} Nothing was written")
+                )
                 continue
             if lost > 0 and self._unmarked is not None:
                 dub.warn(
@@ -249,7 +248,7 @@ class Meshes(LeadTables[MeshTable]):
                 )
             waiting.append(dub)
         if waiting:
-            self.begin_drawable(waiting, "mesh", _marked if self._needed else None)
+            self.begin_drawable(waiting, mesh_tables.STAGE, _marked if self._needed else None)
 
 
 def _marked(face: DubbedFace) -> Flags:

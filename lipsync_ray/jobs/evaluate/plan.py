@@ -9,7 +9,7 @@ from lipsync_ray.faces.crop import Pads
 from lipsync_ray.inputs.audio_features import Speech
 from lipsync_ray.io import storage
 from lipsync_ray.jobs.evaluate.face_tracks import RATE, TrackIndex
-from lipsync_ray.media.mfcc import SAMPLE_RATE
+from lipsync_ray.media.audio import SAMPLE_RATE
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.metrics.lse import windows_of
 

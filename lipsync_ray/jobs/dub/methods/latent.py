@@ -91,7 +91,7 @@ class Latent(Method):
 
     name = "latent"
     uses = frozenset({"parsed", "bbox_shift", "extra_margin"})
-    source_stage = "encode"
+    source_stage = encodings.STAGE
     decodes: ClassVar[Mapping[str, int]] = {"detect": 1, "encode": 1, "restore": 1, "compose": 1}
     shares: ClassVar[Mapping[str, float]] = {**Method.shares, "sync": 1.0}
 

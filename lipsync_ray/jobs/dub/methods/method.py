@@ -21,7 +21,7 @@ from lipsync_ray.io.results import Drawn
 from lipsync_ray.jobs.dub.drawn import drawn_faces
 from lipsync_ray.jobs.dub.lead_tables import MESH_FOLDER, LeadPass, Meshes, mesh_name
 from lipsync_ray.jobs.dub.segment import Segment
-from lipsync_ray.jobs.dub.stages import EachFace, Restore
+from lipsync_ray.jobs.dub.stages import EachFace, RestoreDrawn
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.models import weights
 from lipsync_ray.models.weights import Checkpoint
@@ -107,7 +107,7 @@ class Method(ABC):
     """What finished videos say was drawn."""
     uses: ClassVar[frozenset[str]] = frozenset()
     """Of the settings that only some methods have a use for, this one's: the others are refused, and in no fingerprint."""
-    source_stage: ClassVar[str] = "mesh"
+    source_stage: ClassVar[str] = mesh_tables.STAGE
     """The stage of :meth:`lead`'s pass."""
     decodes: ClassVar[Mapping[str, int]] = {"detect": 1, "mesh": 1, "restore": 1, "compose": 1}
     """Stage → how often it decodes each of its frames, of whatever codec."""
@@ -251,7 +251,7 @@ class Method(ABC):
         """All that is done to a :class:`~lipsync_ray.jobs.dub.segment.SegmentFaces`."""
         stages, restoration = self.draw_stages(layout), self.networks.restoration
         if restoration is not None:
-            restore = partial(Restore, restoration.files, self.device, self.settings.precision)
+            restore = partial(RestoreDrawn, restoration.files, self.device, self.settings.precision)
             stages.append(layout.model.stage("restore", restore))
         each = [replace(stage, make=partial(EachFace, stage.make)) for stage in stages]
         return [*each, layout.write.stage("compose", partial(Compose, self.settings.restore))]

@@ -1,9 +1,10 @@
-"""What a table of dubs will take and cost, as Python functions: measure once, then ask before anything is spent."""
+"""What a table of dubs will take and cost, as Python functions."""
 
 from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,9 +14,9 @@ from lipsync_ray.profiles import auto_engine
 from lipsync_ray.settings.checks import given
 
 if TYPE_CHECKING:
-    from lipsync_ray.engine.rates import Rates
     from lipsync_ray.engine.runners import Cluster
-    from lipsync_ray.jobs.dub.quote import Prices, Quote
+    from lipsync_ray.jobs.quote.plan import Prices, Quote
+    from lipsync_ray.jobs.quote.rates import Rates
     from lipsync_ray.settings import DubSettings, Workers
 
 
@@ -50,8 +51,8 @@ def quote_table(
     from lipsync_ray.io.run_folder import check_owner
     from lipsync_ray.jobs.dub.inputs import DUB
     from lipsync_ray.jobs.dub.networks import networks
-    from lipsync_ray.jobs.dub.quote import Prices, quote
     from lipsync_ray.jobs.dub.recipe import Recipe
+    from lipsync_ray.jobs.quote.plan import Prices, quote
     from lipsync_ray.settings import DubSettings, Workers
 
     folder = storage.absolute(os.fspath(out))
@@ -88,10 +89,10 @@ def calibrate(
     SettingsError, WeightsError, CheckpointError, ClusterError
     """
     from lipsync_ray.demo.corpus import LANGUAGES, make_corpus
-    from lipsync_ray.engine import rates as tables
     from lipsync_ray.io import storage
     from lipsync_ray.io.out_folder import check_writable
-    from lipsync_ray.jobs.dub import calibration
+    from lipsync_ray.jobs.quote import calibration
+    from lipsync_ray.jobs.quote import rates as tables
     from lipsync_ray.settings import DubSettings, Workers
 
     settings = given("settings", settings, DubSettings) or DubSettings()
@@ -116,28 +117,27 @@ def calibrate(
 
 def _rates(given: str | None, out: str, work: str) -> Rates | None:
     """Rates of a way to work: from what is given, from the last run, from where calibrate leaves them."""
-    from lipsync_ray.engine import rates
     from lipsync_ray.errors import SettingsError
     from lipsync_ray.io import storage
     from lipsync_ray.io.run_folder import RUN_FILE
-    from lipsync_ray.jobs.dub.calibration import rates_of
+    from lipsync_ray.jobs.quote.rates import default_rates_url, load, rates_of
 
-    if given is not None and not given.endswith(".json"):
+    if given is not None and given.endswith(".json"):
+        return load(given, work)
+    if given is not None:
         found = rates_of([storage.absolute(given)])
         if found.work != work:
             raise SettingsError(f"--rates {given}: a run of {found.work!r}; the plan is for {work!r}")
         return found
-    if given is not None:
-        return rates.load(given, work)
-    if storage.exists(storage.join(out, RUN_FILE)):
+    url = default_rates_url()
+    sources: list[tuple[str, Callable[[], Rates]]] = [
+        (storage.join(out, RUN_FILE), lambda: rates_of([out])),
+        (url, lambda: load(url, work)),
+    ]
+    for source, read in sources:
         try:
-            found = rates_of([out])
-            if found.work == work:
+            if storage.exists(source) and (found := read()).work == work:
                 return found
         except SettingsError:
-            pass  # a run that made nothing, or is not over: the table may know
-    url = rates.default_rates_url()
-    try:
-        return rates.load(url, work) if storage.exists(url) else None
-    except SettingsError:
-        return None
+            pass  # a run that made nothing, or is not over; a table without this way to work
+    return None
