@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 
 import numpy as np
@@ -215,6 +215,16 @@ def by_turns(tracks: Tracks, turns: Sequence[Turn], rate: Fraction) -> SpeakerTr
         shown[tracks.frame[mine]] |= flags_of(one.spans, frames)[tracks.frame[mine]]
     persons = tuple(one for _, one in found)
     return SpeakerTracks(persons, int(shown.sum()), len(np.unique(tracks.track)), turns=tuple(turns))
+
+
+def in_turns(tracks: Tracks, turns: Sequence[Turn], rate: Fraction) -> Tracks:
+    """Each person's rows in the frames in which that person speaks."""
+    found = by_turns(tracks, turns, rate)
+    frames = int(tracks.frame.max()) + 1 if len(tracks.frame) else 0
+    kept = np.zeros(len(tracks.frame), np.bool_)
+    for one in found.persons:
+        kept |= np.isin(tracks.track, one.chosen) & flags_of(one.spans, frames)[tracks.frame]
+    return replace(tracks, **{each.name: getattr(tracks, each.name)[kept] for each in fields(tracks)})
 
 
 def spans_of(turns: Sequence[Turn], rate: Fraction, frames: int) -> Spans:
