@@ -7,14 +7,14 @@ prints is printed where ``progress`` is true. The command line itself calls thes
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from lipsync_ray.errors import SettingsError
-from lipsync_ray.io.console import console_for
+from lipsync_ray.io.console import console_for, download_line
 from lipsync_ray.jobs.evaluate import PREVIEWS
 from lipsync_ray.settings.checks import given
 from lipsync_ray.settings.dub import dub_settings
@@ -102,10 +102,11 @@ def dub_table(
     workers: Workers | None = None,
     analysis: Location | None = None,
     speakers: Location | None = None,
+    redo: Location | None = None,
     require_consent: bool = False,
     progress: bool = True,
 ) -> Summary:
-    """Make every dub of a table: CSV, JSON lines or Parquet with the columns video, audio and optionally id, language, consent,
+    """Make every dub of a table, and ``OUT/index.html``, where they are reviewed: CSV, JSON lines or Parquet with the columns video, audio and optionally id, language, consent,
     rights.
 
     Parameters
@@ -115,6 +116,7 @@ def dub_table(
     analysis : analysis.parquet of :func:`analyze`: what is impossible by it is not tried
     speakers : who speaks when, of the dubs whose column `speakers` is empty: a run's speakers.csv or .parquet, edited, or an RTTM
         file
+    redo : review.csv of the run's page: what it names is made anew, other finished dubs are kept as they are
     require_consent : refuse a table with rows whose `consent` is empty
     model, settings, progress, Raises : as for :func:`dub`
     """
@@ -125,7 +127,7 @@ def dub_table(
     if is_video(os.fspath(out)):
         raise SettingsError(f"-o {os.fspath(out)}: a table's results go into a folder")
     rows = with_speakers(read_manifest(os.fspath(table), require_consent), speakers)
-    return _dub(rows, os.fspath(out), settings, workers, analysis, progress)
+    return _dub(rows, os.fspath(out), settings, workers, analysis, progress, redo)
 
 
 def _dub(
@@ -135,14 +137,19 @@ def _dub(
     workers: Workers,
     analysis: Location | None,
     progress: bool,
+    redo: Location | None = None,
 ) -> Summary:
     from lipsync_ray.jobs.analyze.rejected import read_rejected
     from lipsync_ray.jobs.dub.job import run
+    from lipsync_ray.report.review import write_review_page
 
+    review = None if redo is None else os.fspath(redo)
     rejected = read_rejected(os.fspath(analysis)) if analysis is not None else None
     console = console_for(progress)
     _print_licence(settings.model, console)
-    return run(rows, settings, workers, out, console, download_line(console), rejected)
+    summary = run(rows, settings, workers, out, console, download_line(console), rejected, review)
+    write_review_page(summary)
+    return summary
 
 
 def enhance(
@@ -280,18 +287,3 @@ def _print_licence(name: str, console: Console) -> None:
     found = weights.find(name)
     if found and not found.bundled:
         console.print(f"weights {found.name}, licence: {found.licence}", highlight=False, soft_wrap=True)
-
-
-def download_line(console: Console) -> Callable[[int, int | None], None]:
-    """A callback that says, each tenth of a download, how far it is."""
-    printed = -1
-
-    def progress(done: int, total: int | None) -> None:
-        nonlocal printed
-        tenth = done * 10 // total if total else done // (64 << 20)
-        if tenth != printed:
-            printed = tenth
-            of = f" of {total >> 20} MiB" if total else " MiB"
-            console.print(f"fetching weights: {done >> 20}{of}", highlight=False)
-
-    return progress

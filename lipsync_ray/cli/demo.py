@@ -32,4 +32,4 @@ def demo(
     check_out(str(out), "dub")
     console_for().print(f"making the demo's inputs in {escape(str(out))}/inputs", highlight=False, soft_wrap=True)
     table = make_corpus(out / "inputs")
-    exit_with(api.dub_table(table, out, model="warp", workers=Workers(engine=engine_of(engine, None))))
+    exit_with(api.dub_table(table, out, model="warp", workers=Workers(engine=engine_of(engine, None))), page=True)

@@ -55,6 +55,13 @@ def dub(
             python="dub(…, speakers=…)",
         ),
     ] = None,
+    redo: Annotated[
+        str | None,
+        Option(
+            "A review that the run's page saved: what it names is made anew, other finished dubs are kept as they are.",
+            python="dub_table(…, redo=…)",
+        ),
+    ] = None,
     settings: DubSettings,
     require_consent: Annotated[
         bool,
@@ -83,6 +90,7 @@ def dub(
         for option, value in (
             ("--dry-run", quote.dry_run),
             ("--analysis", analysis),
+            ("--redo", redo),
             ("--require-consent", require_consent),
         ):
             if value:
@@ -98,7 +106,7 @@ def dub(
             f"{source}: {what}a single video needs its audio as the second argument; a table ends in .csv, .jsonl or .parquet"
         )
     if quote.dry_run:
-        dry_run(source, out, settings, workers, quote, speakers)
+        dry_run(source, out, settings, workers, quote, speakers, redo)
         raise typer.Exit(0)
     summary = api.dub_table(
         source,
@@ -107,14 +115,25 @@ def dub(
         workers=workers,
         analysis=analysis,
         speakers=speakers,
+        redo=redo,
         require_consent=require_consent,
     )
-    exit_with(summary, run.exit_zero)
+    exit_with(summary, run.exit_zero, page=True)
 
 
-def exit_with(summary: Summary, exit_zero: bool = False) -> NoReturn:
-    """Show what a run came to, and end the command with its status."""
+def exit_with(summary: Summary, exit_zero: bool = False, page: bool = False) -> NoReturn:
+    """Show what a run came to, and end the command with its status.
+
+    Parameters
+    ----------
+    page : whether the run's folder has a page to review the dubs
+    """
     from lipsync_ray.cli.summary_table import print_summary
+    from lipsync_ray.io import storage
+    from lipsync_ray.io.reviews import PAGE
 
     print_summary(summary, console_for())
+    if page:
+        url = storage.join(storage.parent(summary.results_url), PAGE)
+        console_for().print(f"to review: {escape(url)}", highlight=False, soft_wrap=True)
     end(summary.complete, summary.results, exit_zero)

@@ -87,7 +87,13 @@ class QuoteOptions:
 
 
 def dry_run(
-    table: str, out: str, settings: DubSettings, workers: Workers, asked: QuoteOptions, speakers: str | None = None
+    table: str,
+    out: str,
+    settings: DubSettings,
+    workers: Workers,
+    asked: QuoteOptions,
+    speakers: str | None = None,
+    redo: str | None = None,
 ) -> None:
     """Print the plan of a table.
 
@@ -105,7 +111,7 @@ def dry_run(
     prices = Prices(asked.price_cpu, asked.price_gpu)
     plan = quote_table(
         table, out, settings=settings, workers=workers, cluster=cluster, rates=asked.rates, prices=prices,
-        speakers=speakers,
+        speakers=speakers, redo=redo,
     )  # fmt: skip
     console = console_for()
     _print(plan, cluster, console)

@@ -48,8 +48,8 @@ def weights_list() -> None:
 @app.command("fetch")
 def weights_fetch(names: Annotated[list[str], typer.Argument(help="Names from `weights list`.")]) -> None:
     """Download checkpoints, and those that they cannot do without, into the cache and verify them."""
-    from lipsync_ray.api import download_line
     from lipsync_ray.errors import WeightsError
+    from lipsync_ray.io.console import download_line
     from lipsync_ray.models import weights
 
     console = console_for()

@@ -32,10 +32,16 @@ BY_RULE = "largest"  # where who speaks cannot be told
 
 @dataclass(frozen=True)
 class GivenTurns:
-    """Who speaks when in a video, as a user wrote it: the turns of the file at `url`."""
+    """Who speaks when in a video, as a user wrote it: the turns of the file at `url`.
+
+    Attributes
+    ----------
+    without : why nobody is dubbed, where the turns name nobody who is seen; "" for a sentence of the file
+    """
 
     url: str
     turns: tuple[WrittenTurn, ...]
+    without: str = ""
 
     @property
     def needs_names(self) -> bool:
@@ -149,7 +155,8 @@ def choose_speaker(query: SpeakerQuery) -> SpeakerTracks:
             return SpeakerTracks((), 0, count, notes, without, undecided=True)
         persons = np.unique(tracks.person).tolist()
         given = known_turns(query.given.url, query.given.turns, persons, query.turns or ())
-        return _by_turns(tracks, given, query, notes, f"{query.given.url}: it names nobody who is seen then")
+        nobody = query.given.without or f"{query.given.url}: it names nobody who is seen then"
+        return _by_turns(tracks, given, query, notes, nobody)
     if query.rule == "all":
         return _everybody(tracks, query.pictures, notes, without)
     if query.turns:

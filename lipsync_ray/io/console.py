@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, TextIO, cast
 
@@ -93,3 +93,18 @@ def _give_up_unwritten(stream: TextIO) -> None:
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, stream.fileno())
             os.close(nowhere)
+
+
+def download_line(console: Console) -> Callable[[int, int | None], None]:
+    """A callback that says, each tenth of a download, how far it is."""
+    printed = -1
+
+    def progress(done: int, total: int | None) -> None:
+        nonlocal printed
+        tenth = done * 10 // total if total else done // (64 << 20)
+        if tenth != printed:
+            printed = tenth
+            of = f" of {total >> 20} MiB" if total else " MiB"
+            console.print(f"fetching weights: {done >> 20}{of}", highlight=False)
+
+    return progress

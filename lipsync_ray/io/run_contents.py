@@ -69,8 +69,11 @@ _VIDEOS = _kinds(
 _OF: Mapping[str, tuple[Kind, ...]] = {
     "dub": (
         *_VIDEOS,
+        Kind(_RESULTS, "result", r"index\.html|speakers\.csv|reviewed\.json"),
         *_FACES,
         *_kinds(
+            ("who speaks when in a source, by mouths and sound", "cache", rf"faces/speakers/({_HEX}\.json|parts/.+/{_RANGE}\.npz)"),
+            ("a picture of each person of a source", "preview", rf"faces/people/{_HEX}-\d+\.jpg"),
             ("landmarks of speaking faces, and how their mouths move", "cache", rf"faces/meshes/{_HEX}\.mesh(\.mouths|\.sight)?"),
             ("landmarks of speaking faces, and how their mouths move", "cache", rf"faces/meshes/parts/.+/{_RANGE}\.np[yz]"),
             ("encodings of speaking faces, from which they can be drawn", "cache", rf"faces/encodings/{_HEX}(\.json|\.sight|/{_RANGE}\.npz)"),

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from importlib import resources
 from itertools import cycle
 from typing import Any
 
 from lipsync_ray.errors import ManifestError, SettingsError
 from lipsync_ray.io import storage
-from lipsync_ray.io.formatting import NONE, number
+from lipsync_ray.io.formatting import NONE
 from lipsync_ray.io.out_folder import check_out
 from lipsync_ray.io.run_folder import REPORT, REPORT_PAGE, record_of
 from lipsync_ray.jobs.evaluate import PREVIEWS
@@ -31,9 +29,9 @@ from lipsync_ray.jobs.evaluate.state import EVALUATE
 from lipsync_ray.jobs.evaluate.summary import GroupRow, groups, listed_metrics, markdown, systems
 from lipsync_ray.metrics.lse import MAX_SHIFT
 from lipsync_ray.report import figures
+from lipsync_ray.report.templates import data_uri, template_of
 
 FILE = REPORT_PAGE
-_TEMPLATE = "page.html.j2"
 
 
 @dataclass(frozen=True)
@@ -136,11 +134,7 @@ def _with_unique_names(sources: list[FinishedEvaluation]) -> list[FinishedEvalua
 def _page(
     sources: list[FinishedEvaluation], scores: list[Score], rows: list[GroupRow], fids: list[Fid], previews: int | None
 ) -> str:
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["number"] = number
-    text = (resources.files("lipsync_ray.report") / _TEMPLATE).read_text(encoding="utf-8")
+    template = template_of("page.html.j2")
     colours = dict(zip(dict.fromkeys(row.model for row in rows), cycle(figures.COLOURS), strict=False))
     metrics = listed_metrics(rows)
     bars = {
@@ -155,7 +149,7 @@ def _page(
     details = [
         _detail(score, folder_of[id(score)], colours[score.model or NONE]) for score in previewed(scores, previews)
     ]
-    return environment.from_string(text).render(
+    return template.render(
         made=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
         sources=sources,
         scores=ordered,
@@ -182,7 +176,7 @@ def _page(
 
 def _detail(score: Score, folder: str, colour: str) -> Detail:
     files = (strip_name(score), "image/jpeg"), (restored_name(score), "image/jpeg"), (player_name(score), "video/webm")
-    strip, restored, player = (_inline(storage.join(folder, FOLDER, name), kind) for name, kind in files)
+    strip, restored, player = (data_uri(storage.join(folder, FOLDER, name), kind) for name, kind in files)
     return Detail(
         score,
         strip,
@@ -191,12 +185,3 @@ def _detail(score: Score, folder: str, colour: str) -> Detail:
         figures.shift_curve(score, colour) if score.curve else "",
         figures.confidence_curve(score, colour) if score.confidence else "",
     )
-
-
-def _inline(url: str, kind: str) -> str:
-    """A file as a data URI; empty where there is none."""
-    try:
-        data = storage.read_bytes(url)
-    except FileNotFoundError:
-        return ""
-    return f"data:{kind};base64,{base64.b64encode(data).decode()}"

@@ -1,5 +1,6 @@
 """Runs that several end-to-end tests look at. What is in this folder takes tens of seconds."""
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -8,6 +9,11 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from commands import lipsync_ray
 from material import random_whisper
+
+CHROMIUM = shutil.which("chromium")
+# Keeps the browser from looking for its maker's hosts.
+OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+           "--disable-component-update", "--disable-sync"]  # fmt: skip
 
 
 def pytest_collection_modifyitems(items):
@@ -51,3 +57,33 @@ def analysed(demo_inputs, whisper, made_once):
         assert lipsync_ray("analyze", *sources, "-o", folder, "--whisper", whisper, "--frames", "4") == 0
 
     return made_once("analysed", make)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if CHROMIUM is None:
+        pytest.skip("needs Debian's chromium: apt-get install -y chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
+        yield browser
+        browser.close()
+
+
+def gave_up(request):
+    """Whether the page itself ended a request: of a player that is far away."""
+    return request.failure == "net::ERR_ABORTED"
+
+
+@pytest.fixture
+def page(browser):
+    page = browser.new_page(viewport={"width": 1240, "height": 900})
+    page.complaints = []
+    page.on("console", lambda message: message.type in ("error", "warning") and page.complaints.append(message.text))
+    page.on("pageerror", lambda error: page.complaints.append(str(error)))
+    page.on("requestfailed", lambda request: gave_up(request) or page.complaints.append(request.url[:200]))
+    page.asked = []
+    page.on("request", lambda request: page.asked.append(request.url))
+    yield page
+    page.close()

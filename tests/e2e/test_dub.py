@@ -49,6 +49,7 @@ def test_the_demo_makes_its_videos_and_a_second_one_keeps_them(demo_run, capsys)
     assert (run["detected_videos"], run["status"]) == (3, {"done": 6})
     assert sorted(p.name for p in demo_run.iterdir()) == [
         "faces",
+        "index.html",
         "inputs",
         "outcomes",
         "parts",

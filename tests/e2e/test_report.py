@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 from dataclasses import fields
 
 import pytest
@@ -10,36 +9,6 @@ import pytest
 from lipsync_ray.io import storage
 from lipsync_ray.jobs.evaluate.scores import SCORES, Score
 from lipsync_ray.report.page import write_report
-
-CHROMIUM = shutil.which("chromium")
-# Keeps the browser from looking for its maker's hosts.
-OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-           "--disable-component-update", "--disable-sync"]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if CHROMIUM is None:
-        pytest.skip("needs Debian's chromium: apt-get install -y chromium")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page(browser):
-    page = browser.new_page(viewport={"width": 1240, "height": 900})
-    page.complaints = []
-    page.on("console", lambda message: message.type in ("error", "warning") and page.complaints.append(message.text))
-    page.on("pageerror", lambda error: page.complaints.append(str(error)))
-    page.on("requestfailed", lambda request: page.complaints.append(request.url[:200]))
-    page.asked = []
-    page.on("request", lambda request: page.asked.append(request.url))
-    yield page
-    page.close()
 
 
 @pytest.fixture

@@ -17,14 +17,15 @@ KEY = "0123456789abcdef"
 # job → what stays, what goes, and what goes with --all-of-people
 FILES = {
     "dub": (
-        ["results.parquet", "outcomes/a.json", "videos/a.mp4"],
+        ["results.parquet", "outcomes/a.json", "videos/a.mp4", "index.html", "reviewed.json", "speakers.parquet", "speakers.csv"],
         [
             f"faces/pan-{KEY}.parquet", f"faces/parts/{KEY}/0-30.npz", f"faces/meshes/{KEY}.mesh", f"faces/meshes/{KEY}.mesh.mouths",
             f"faces/meshes/parts/{KEY}/0-30.npy", f"faces/encodings/{KEY}.json", f"faces/encodings/{KEY}/0-8.npz",
+            f"faces/speakers/{KEY}.json", f"faces/speakers/parts/{KEY}/0-100.npz",
             f"heads/{KEY}.latents", f"heads/{KEY}/3", f"sources/{KEY}.mel", f"sources/{KEY}.mel.json", f"sources/{KEY}.voice", f"sources/{KEY}-3.mel",
             f"sources/{KEY}.whisper-0a1b2c3d", f"parts/a/{KEY}-0-100.mp4",
         ],
-        ["pictures/a.png", "pictures/a-strip.jpg", "pictures/parts/b/000000004.png"],
+        [f"faces/people/{KEY}-0.jpg", "pictures/a.png", "pictures/a-strip.jpg", "pictures/parts/b/000000004.png"],
     ),
     "enhance": (["videos/a.mp4", "images/b.png"], [f"faces/a-{KEY}.parquet", f"parts/b/{KEY}-0-1.png"], ["pictures/b.png"]),
     "evaluate": (

@@ -26,6 +26,7 @@ from lipsync_ray.io.turns import FILE as SPEAKERS
 from lipsync_ray.io.turns import commit_turns
 from lipsync_ray.io.written_turns import check_times, dubs_of, read_written
 from lipsync_ray.jobs.dub.recipe import Recipe
+from lipsync_ray.jobs.dub.reviewed import Reviews
 from lipsync_ray.jobs.dub.segment import output_frames
 from lipsync_ray.jobs.dub.state import DubState
 from lipsync_ray.media import notes
@@ -54,6 +55,7 @@ class DubRun(JobRun[DubState, Result]):
     rejected : use of a file → why an analysis says that it cannot be dubbed
     marking : what finished videos say of themselves, and how
     given : id of a dub → who speaks when in its video, where a user says so
+    reviews : what reviewers decided
     detected_videos : distinct videos whose faces were detected in this run
     """
 
@@ -68,11 +70,13 @@ class DubRun(JobRun[DubState, Result]):
         rejected: Mapping[Use, str] | None = None,
         marking: Marking = UNMARKED,
         given: Mapping[str, GivenTurns] | None = None,
+        reviews: Reviews | None = None,
     ) -> None:
         super().__init__(DUB, [dub.id for dub in dubs], recipe.settings.record(), workers, out, console, runner)
         self.dubs, self.recipe = dubs, recipe
         self.settings, self.generator = recipe.settings, recipe.generator
         self.rejected, self.marking, self.given = rejected or {}, marking, given or {}
+        self.reviews = reviews or Reviews(out)
         self.detected_videos = 0
         self.persons_of: Callable[[str], tuple[str, ...]] = lambda key: (self.settings.face,)
 
@@ -137,8 +141,12 @@ def claim_of(recipe: Recipe, dub: DubState) -> Claim:
 
 def prepare(run: DubRun) -> None:
     """Identify every file, drop what is done, look at the rest."""
-    found = content_ids(url for dub in run.dubs for url in (dub.video, dub.audio))
-    for row in run.dubs:
+    run.ended |= run.reviews.kept(run.ids, DUB.name)
+    if run.reviews.asked is not None:
+        run.log(f"by the review, {len(run.ended)} of {len(run.ids)} dubs stay as they are")
+    dubs = [dub for dub in run.dubs if dub.id not in run.ended]
+    found = content_ids(url for dub in dubs for url in (dub.video, dub.audio))
+    for row in dubs:
         dub = run.active[row.id] = DubState(row)
         video, audio = found[row.video], found[row.audio]
         uses = (row.video, str(video), "video"), (row.audio, str(audio), "audio")
@@ -152,7 +160,8 @@ def prepare(run: DubRun) -> None:
             dub.given = run.given.get(row.id)
             keys = run.recipe.keys(row, video, audio, dub.given)
             dub.content, dub.audio_content, dub.own_sound = video, audio, audio == video
-            dub.video_key, dub.audio_key, dub.fingerprint = keys.video, keys.audio, keys.fingerprint
+            dub.video_key, dub.audio_key = keys.video, keys.audio
+            dub.fingerprint = run.reviews.fingerprint(row.id, keys.fingerprint)
     claims = {name: claim_of(run.recipe, dub) for name, dub in run.active.items()}
     keep_and_mark(
         run, claims, run.marking, ["videos"], lambda dub: (dub.row.video, dub.row.audio, *run.recipe.marks.files)
@@ -195,6 +204,7 @@ def _look_at_files(run: DubRun) -> None:
             info = dub.info
             dub.frames = output_frames(info, dub.speech.duration_s, run.settings.length)
             dub.warn(*info.notes, *_notes_of_sound(run, dub.speech))
+            dub.given = run.reviews.given(dub.id, info.duration_s) or dub.given
             if (problem := _beyond(dub.given, info)) is not None:
                 run.fail(dub, Failure("speakers", problem))
                 continue

@@ -25,6 +25,7 @@ from lipsync_ray.engine.start import started
 from lipsync_ray.engine.video_pass import VideoPass
 from lipsync_ray.inputs import face_pass
 from lipsync_ray.inputs.face_pass import FacePass, FaceTable
+from lipsync_ray.inputs.portraits import Portraits
 from lipsync_ray.inputs.speaker_search import Speakers
 from lipsync_ray.inputs.speakers import SpeakerTracks, note_of_turns
 from lipsync_ray.io import storage
@@ -37,6 +38,7 @@ from lipsync_ray.jobs.dub.inputs import DUB, DubRun, Use, claim_of, given_turns,
 from lipsync_ray.jobs.dub.networks import networks
 from lipsync_ray.jobs.dub.plan import marks_of, ranges_of, rows, segments
 from lipsync_ray.jobs.dub.recipe import Recipe
+from lipsync_ray.jobs.dub.reviewed import reviews_of
 from lipsync_ray.jobs.dub.state import DubState
 from lipsync_ray.media.join import AudioTrack
 from lipsync_ray.models import weights
@@ -61,6 +63,7 @@ def run(
     console: Console,
     fetching: weights.Progress | None = None,
     rejected: Mapping[Use, str] | None = None,
+    redo: str | None = None,
 ) -> Summary:
     """Make every dub of a checked manifest.
 
@@ -70,14 +73,16 @@ def run(
     console : for progress lines
     fetching : told how far a download of the weights is
     rejected : files that an analysis says cannot be dubbed, and why
+    redo : URL of a review, which says what is made anew
 
     Raises
     ------
     WeightsError, CheckpointError, SettingsError, ClusterError : before anything is started
-    ManifestError : a file of who speaks when has problems; likewise
+    ManifestError : a file of who speaks when, or the review, has problems; likewise
     """
     check_out(out, DUB.name)
     given = given_turns(dubs)
+    reviews = reviews_of(storage.absolute(out), [dub.id for dub in dubs], redo)
     marking = marking_of(settings.provenance)
     asked = networks(settings, fetching)
     out = storage.absolute(out)
@@ -85,8 +90,9 @@ def run(
         # options that cannot be met end the run here
         device = allocate(runner.cluster, workers, alone=True, decoding=settings.decodes_on_gpus).device
         recipe = Recipe.of(settings, asked, device, workers.batch, [dub.language for dub in dubs])
-        run = DubRun(dubs, recipe, workers, out, console, runner, rejected, marking, given)
+        run = DubRun(dubs, recipe, workers, out, console, runner, rejected, marking, given, reviews)
         run.write()
+        reviews.write()
         prepare(run)
         for wave in _waves(run):
             run.active = {dub.id: dub for dub in wave}
@@ -122,6 +128,7 @@ def _make_dubs(run: DubRun) -> None:
             if table.failure:
                 run.fail(dub, table.failure)
         if table.failure is None:
+            portraits.begin(key, table.url)
             speakers.begin(key, table.url)
 
     def on_speakers(key: str, answers: Mapping[str, SpeakerTracks | Failure]) -> None:
@@ -146,12 +153,13 @@ def _make_dubs(run: DubRun) -> None:
 
     # faces ► who speaks ► what the model needs of the source ► segments
     faces = FacePass(videos, run.url("faces"), layout.model, on_table)
+    portraits = Portraits(run.url, videos, run.context.failures.report, after=(faces.spec,))
     given = {key: {dub.id: dub.given for dub in dubs} for key, dubs in by_video.items()}
     speakers = Speakers(run.url, run.settings.face, videos, given, on_speakers, after=(faces.spec,))
     run.persons_of = speakers.expected
     source = run.recipe.method.lead(run, videos, layout, after=speakers.nodes)
     lips = replace(_lips_pass(run, layout), after=(source.spec,), ready=source.ready)
-    faces.run_before(run.context, [*speakers.nodes, source.spec, lips], f"{len(run.dubs)} dubs")
+    faces.run_before(run.context, [portraits.node, *speakers.nodes, source.spec, lips], f"{len(run.dubs)} dubs")
 
 
 def _lips_pass(run: DubRun, layout: Layout) -> VideoPass[DubState, VideoOrder, MadeFile]:
@@ -222,4 +230,5 @@ def _end_without_face(run: DubRun, dub: DubState, frames: int, speaker: SpeakerT
         why = f"; {speaker.without}" if speaker.without else ""
         stage = face_pass.STAGE
         reason = f"no face in any of {frames} frames (MTCNN, faces from 1/18 of the frame's short side){why}; nothing was written"
+    storage.remove(run.url("videos", f"{dub.id}.mp4"))  # of an earlier run, which had dubbed somebody
     run.end(run.row_of(dub, "no_face", stage=stage, error=reason))

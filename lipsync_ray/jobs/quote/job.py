@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lipsync_ray.api import Location, download_line
-from lipsync_ray.io.console import console_for
+from lipsync_ray.api import Location
+from lipsync_ray.io.console import console_for, download_line
 from lipsync_ray.profiles import auto_engine
 from lipsync_ray.settings.checks import given
 from lipsync_ray.settings.dub import dub_settings
@@ -32,12 +32,13 @@ def quote_table(
     rates: Location | None = None,
     prices: Prices | None = None,
     speakers: Location | None = None,
+    redo: Location | None = None,
 ) -> Quote:
     """Plan the dubs of a table; nothing is fetched, decoded or written.
 
     Parameters
     ----------
-    table, out, model, settings, workers, speakers : as for :func:`lipsync_ray.dub_table`
+    table, out, model, settings, workers, speakers, redo : as for :func:`lipsync_ray.dub_table`
     cluster : that will do it; None for this machine, or the cluster of `workers`
     rates : table of :func:`calibrate`, or the folder of a finished run; None for what `out` tells of its last run, else the
         table where calibrate leaves it; without either no time is told
@@ -68,7 +69,8 @@ def quote_table(
     device = allocate(cluster, workers, alone=True).device
     recipe = Recipe.of(settings, networks(settings, fetch=False), device, workers.batch, [row.language for row in rows])
     known = _rates(None if rates is None else os.fspath(rates), folder, recipe.work)
-    return quote(rows, recipe, workers, folder, cluster, known, prices)
+    review = None if redo is None else os.fspath(redo)
+    return quote(rows, recipe, workers, folder, cluster, known, prices, review)
 
 
 def calibrate(

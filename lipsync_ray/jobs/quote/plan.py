@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import TypeVar
 
@@ -26,6 +26,7 @@ from lipsync_ray.io.results import RESULTS, has_output
 from lipsync_ray.jobs.dub.inputs import DUB, given_turns
 from lipsync_ray.jobs.dub.plan import ranges
 from lipsync_ray.jobs.dub.recipe import Keys, Recipe
+from lipsync_ray.jobs.dub.reviewed import reviews_of
 from lipsync_ray.jobs.dub.segment import output_frames
 from lipsync_ray.jobs.quote.rates import Rates
 from lipsync_ray.media.headers import Header, read_sound, read_video
@@ -96,6 +97,7 @@ def quote(
     cluster: Cluster,
     rates: Rates | None = None,
     prices: Prices | None = None,
+    redo: str | None = None,
 ) -> Quote:
     """Plan the dubs of a checked manifest.
 
@@ -105,13 +107,17 @@ def quote(
     cluster : that will do it
     rates : of the recipe's way to work; without them no time is estimated
     prices : without them no cost is
+    redo : URL of a review, which says what is made anew
 
     Raises
     ------
     SettingsError : options that this cluster cannot meet
-    ManifestError : a file of who speaks when has problems
+    ManifestError : a file of who speaks when, or the review, has problems
     """
     given = given_turns(dubs)
+    reviews = reviews_of(out, [dub.id for dub in dubs], redo)
+    as_they_are = reviews.kept([dub.id for dub in dubs], DUB.name)
+    asked, dubs = len(dubs), [dub for dub in dubs if dub.id not in as_they_are]
     layout = recipe.layout(cluster, workers)
     ids = content_ids(url for dub in dubs for url in (dub.video, dub.audio))
     headers = _read_each({dub.video for dub in dubs}, lambda url: read_video(url, recipe.settings.still_rate))
@@ -121,13 +127,15 @@ def quote(
     for dub in dubs:
         match found := (ids[dub.video], ids[dub.audio], headers[dub.video], sounds[dub.audio]):
             case (str() as video, str() as audio, Header() as header, Fraction() as sound_s):
-                readable.append((dub, recipe.keys(dub, video, audio, given.get(dub.id)), header, sound_s))
+                keys = recipe.keys(dub, video, audio, given.get(dub.id))
+                keys = replace(keys, fingerprint=reviews.fingerprint(dub.id, keys.fingerprint))
+                readable.append((dub, keys, header, sound_s))
             case _:
                 reason = next(str(one) for one in found if isinstance(one, Exception))
                 unreadable.append((dub.id, addresses.without_secrets(reason)))
     prints = {dub.id: keys.fingerprint for dub, keys, _, _ in readable}
     kept = RESULTS.kept(out, prints, has_output(out, ["videos"]), DUB.name)
-    plan = Quote(len(dubs), len(kept), recipe.pools(layout), rates, tuple(unreadable))
+    plan = Quote(asked, len(as_they_are) + len(kept), recipe.pools(layout), rates, tuple(unreadable))
     work = _Work(plan, recipe, [stage.name for stage in recipe.method.stages(layout)], workers.segment_s, out)
     for dub, keys, header, sound_s in readable:
         if dub.id not in kept:

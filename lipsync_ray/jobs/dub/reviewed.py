@@ -1,0 +1,115 @@
+"""Reviews of a run's dubs, obeyed: which are made anew and for whom, and which are kept whatever the settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+import numpy as np
+
+from lipsync_ray.errors import ManifestError
+from lipsync_ray.faces.table import read_table
+from lipsync_ray.inputs.speakers import GivenTurns
+from lipsync_ray.io import storage
+from lipsync_ray.io.results import RESULTS, Result, has_output
+from lipsync_ray.io.reviews import (
+    FILE,
+    Judgement,
+    Reviewed,
+    check_ids,
+    commit_decisions,
+    decided,
+    read_decisions,
+    read_review,
+)
+from lipsync_ray.io.written_turns import NOBODY, WrittenTurn, person_of
+
+NOBODY_DUBBED = "a review says that nobody is to be dubbed"
+
+
+@dataclass(frozen=True)
+class Reviews:
+    """Decisions on the dubs of a run's folder.
+
+    Attributes
+    ----------
+    out : the folder
+    decisions : in force, by id
+    asked : ids of which the review that is given now asks for a new video; None where none is given
+    accepted : ids that it accepts
+    """
+
+    out: str
+    decisions: Mapping[str, Reviewed] = field(default_factory=dict)
+    asked: frozenset[str] | None = None
+    accepted: frozenset[str] = frozenset()
+
+    def kept(self, ids: Iterable[str], job: str) -> dict[str, Result]:
+        """Rows that a given review leaves as they are: accepted ones, and finished ones of which it says nothing."""
+        if self.asked is None:
+            return {}
+        others = [name for name in ids if name not in self.asked]
+        finished = has_output(self.out, ["videos"])
+        rows = RESULTS.read(self.out, others, job)
+        return {name: row for name, row in rows.items() if name in self.accepted or finished(row)}
+
+    def fingerprint(self, dub: str, before: str) -> str:
+        """A dub's fingerprint: another one after each decision on it."""
+        decision = self.decisions.get(dub)
+        return before if decision is None else storage.digest(before, "review", decision.time, decision.person)
+
+    def given(self, dub: str, duration_s: Fraction | float) -> GivenTurns | None:
+        """Who is dubbed in the whole of a dub's video, which lasts so long; None where no review names anybody."""
+        decision = self.decisions.get(dub)
+        if decision is None or decision.person is None:
+            return None
+        turn = WrittenTurn(dub, dub, 0.0, float(duration_s), decision.person)
+        return GivenTurns(storage.join(self.out, FILE), (turn,), NOBODY_DUBBED)
+
+    def write(self) -> None:
+        """Keep the decisions of a given review in the folder: they hold in later runs, too."""
+        if self.asked:
+            commit_decisions(self.out, self.decisions)
+
+
+def reviews_of(out: str, ids: Sequence[str], redo: str | None = None) -> Reviews:
+    """The decisions in force on the dubs of a folder.
+
+    Parameters
+    ----------
+    ids : of the dubs
+    redo : URL of a review, which decides anew
+
+    Raises
+    ------
+    ManifestError : the review has problems, or names a dub or a person that is not there; each with its line
+    """
+    before = read_decisions(out)
+    if redo is None:
+        return Reviews(out, before)
+    judgements = read_review(redo)
+    check_ids(redo, judgements, ids)
+    _check_persons(redo, judgements, out)
+    new = decided(before, judgements)
+    accepted = frozenset(one.id for one in judgements if one.verdict == "accept")
+    return Reviews(out, before | new, frozenset(new), accepted)
+
+
+def _check_persons(url: str, judgements: Iterable[Judgement], out: str) -> None:
+    """See that persons are seen in the videos; of a video without a face table it is seen when it has one."""
+    named = {one.id: one for one in judgements if one.person not in (None, NOBODY)}
+    tables = {name: storage.name_of(row.face_table or "") for name, row in RESULTS.read(out, named).items()}
+    folder = storage.join(out, "faces")
+    there = storage.list_names(folder) if tables else set()
+    seen = {table: np.unique(read_table(storage.join(folder, table)).person) for table in there & {*tables.values()}}
+    problems = []
+    for name, table in tables.items():
+        person = person_of(named[name].person or "")
+        if table in seen and person not in seen[table]:
+            persons = ", ".join([*(f"person:{one}" for one in seen[table]), NOBODY])
+            problems.append(
+                f"{named[name].place}, person: person:{person} is not seen in the video of {name}; expected one of: {persons}"
+            )
+    if problems:
+        raise ManifestError(url, problems)
