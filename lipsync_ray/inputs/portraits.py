@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -62,12 +63,15 @@ class Portraits:
         after: tuple[Node, ...],
     ) -> None:
         self._videos, self._folder, self._on_failure = videos, url(*PORTRAITS), on_failure
-        self._there = frozenset(storage.list_names(self._folder))
+        self._there: dict[str, set[str]] = defaultdict(set)  # by the video's key
+        for name in storage.list_names(self._folder):
+            self._there[name.partition("-")[0]].add(name)
         self.node = Ask(name="portraits", task=take_portraits, on_answer=self._on_answer, after=after)
 
     def begin(self, key: str, table: str) -> None:
         """Take those of a video whose face table is there."""
-        self.node.ready.append(PortraitOrder(key, self._videos[key], table, self._folder, self._there))
+        there = frozenset(self._there[key])
+        self.node.ready.append(PortraitOrder(key, self._videos[key], table, self._folder, there))
 
     def _on_answer(self, order: PortraitOrder, answer: int | Failure) -> None:
         if isinstance(answer, Failure):
