@@ -293,7 +293,7 @@ function facts(dub) {
 }
 function cardOf(dub) {
   const pair = new Pair(dub);
-  const faces = strip(dub), card = element("section", {class: "card dub", "data-id": dub.id});
+  const faces = strip(dub), card = element("section", {class: "card dub", "data-id": dub.id, tabindex: "-1"});
   const name = dub.source.replace(/\/+$/, "").split("/").pop();
   let shown = name;
   try { shown = decodeURIComponent(name); } catch (error) { /* not a percent-encoded name */ }
@@ -358,6 +358,26 @@ function list() {
   byId("shown").textContent = listed.length === dubs.length ? "" : `${listed.length.toLocaleString("en")} shown`;
   more();
 }
+// Keys, for who reviews hundreds: they act on the dub that J and K have gone to.
+let current = null;
+function go(step) {
+  const cards = [...byId("dubs").children];
+  if (!cards.length) return;
+  const next = current && current.isConnected ? cards.indexOf(current) + step : cards.findIndex(card => card.getBoundingClientRect().bottom > 120);
+  if (current) current.classList.remove("current");
+  current = cards[Math.max(0, Math.min(cards.length - 1, next))];
+  current.classList.add("current");
+  current.scrollIntoView({block: "start"});
+  current.focus({preventScroll: true});
+}
+const KEYS = {j: () => go(1), k: () => go(-1), " ": () => current.pair.toggle(), a: "accept", r: "redo", w: "wrong_person"};
+addEventListener("keydown", event => {
+  const key = event.key.toLowerCase(), act = KEYS[key];
+  if (!act || event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, video") || (key === " " && event.target.closest("button"))) return;
+  if (!"jk".includes(key) && !(current && current.isConnected)) return;
+  event.preventDefault();
+  typeof act === "string" ? current.querySelector(`.verdicts .${act}`).click() : act();
+});
 for (const name of ["status", "warned", "language", "verdict", "sort"]) byId(name).addEventListener("change", list);
 byId("find").addEventListener("input", list);
 new IntersectionObserver(entries => { if (entries[0].isIntersecting && added < listed.length) more(); }, {rootMargin: "1200px"}).observe(byId("end"));

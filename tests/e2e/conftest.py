@@ -1,19 +1,14 @@
 """Runs that several end-to-end tests look at. What is in this folder takes tens of seconds."""
 
-import shutil
 import sys
 from pathlib import Path
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+from chromium import CHROMIUM, OPTIONS
 from commands import lipsync_ray
 from material import random_whisper
-
-CHROMIUM = shutil.which("chromium")
-# Keeps the browser from looking for its maker's hosts.
-OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-           "--disable-component-update", "--disable-sync"]  # fmt: skip
 
 
 def pytest_collection_modifyitems(items):

@@ -7,6 +7,7 @@ import shutil
 import av
 import numpy as np
 import pytest
+from chromium import CHROMIUM, OPTIONS
 from clips import write_audio, write_video
 from commands import lipsync_ray
 
@@ -18,6 +19,19 @@ from lipsync_ray.media.probe import probe_video
 from lipsync_ray.report.review import review_page, write_review_page
 
 HEAD = "id,verdict,person,note,time"
+
+
+@pytest.fixture
+def lasting_page(browser, tmp_path):
+    """A page of a browser with a profile on disk: one in memory may lose what a page keeps when it is loaded again at once."""
+    context = browser.browser_type.launch_persistent_context(
+        str(tmp_path / "profile"), executable_path=CHROMIUM, args=OPTIONS
+    )
+    page = context.new_page()
+    page.complaints = []
+    page.on("pageerror", lambda error: page.complaints.append(str(error)))
+    yield page
+    context.close()
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +176,8 @@ def test_a_source_that_is_gone_is_told(page, out, table):
     page.wait_for_function("document.querySelector('[data-id=both] video')?.readyState > 1")  # the dub
 
 
-def test_a_review_is_clicked_saved_and_obeyed(page, table, out, tmp_path, capsys):
+def test_a_review_is_clicked_saved_and_obeyed(lasting_page, table, out, tmp_path, capsys):
+    page = lasting_page
     page.goto(f"file://{out}/index.html")
     assert page.get_by_role("button", name="Save review").is_disabled()
     both = card(page, "both")
@@ -367,6 +382,54 @@ def test_a_verdict_is_taken_back_by_a_second_click(page, run):
     assert page.get_by_role("button", name="Save review").is_disabled()
     card(page, "alone").locator("button.wrong_person").click()
     assert page.locator("#reviewed").inner_text() == "0"  # nobody is named yet
+
+
+def test_keys_do_what_buttons_do(page, run):
+    page.goto(f"file://{run}/index.html")
+    page.keyboard.press("a")  # nothing is chosen yet
+    assert page.locator("#reviewed").inner_text() == "0"
+    for key in "jja":
+        page.keyboard.press(key)
+    assert page.locator(".dub.current").get_attribute("data-id") == "both"
+    assert card(page, "both").locator("button.accept").get_attribute("aria-pressed") == "true"
+    page.keyboard.press("r")
+    assert card(page, "both").locator("button.redo").get_attribute("aria-pressed") == "true"
+    page.keyboard.press("w")
+    assert card(page, "both").locator(".choose").is_visible()
+    page.keyboard.press(" ")
+    page.wait_for_function("document.querySelectorAll('[data-id=both] video')[1].currentTime > .1")
+    page.keyboard.press("k")
+    assert page.locator(".dub.current").get_attribute("data-id") == "bad"
+    card(page, "both").locator(".note").fill("jar")  # letters of a note are no keys
+    card(page, "both").locator(".note").blur()
+    assert page.locator(".dub.current").get_attribute("data-id") == "bad"
+    assert page.locator("#reviewed").inner_text() == "1"
+
+
+def test_a_run_in_a_bucket_has_a_page_and_obeys_a_review(table, s3_server, tmp_path):
+    import s3fs
+
+    from lipsync_ray.io import storage
+
+    s3fs.S3FileSystem.clear_instance_cache()
+    s3fs.S3FileSystem().mkdirs("reviewed", exist_ok=True)
+    one = tmp_path / "one.csv"
+    one.write_text(f"id,video,audio\nstill,{table.parent}/portrait.jpg,{table.parent}/short.wav\n")
+    out = "s3://reviewed/out"
+    assert dub(one, out) == 0
+    text = storage.read_bytes(f"{out}/index.html").decode()
+    assert '"dub":"videos/still.mp4"' in text
+    assert f'"source":"file://{table.parent}/portrait.jpg"' in text
+    assert "data:image/jpeg;base64," in text
+    review = tmp_path / "r.csv"
+    review.write_text(f"{HEAD}\nstill,redo,,,\n")
+    before = storage.read_bytes(f"{out}/outcomes/still.json")
+    assert dub(one, out, "--redo", review) == 0
+    after = storage.read_bytes(f"{out}/outcomes/still.json")
+    assert before != after
+    for more in (("--redo", review), ()):
+        assert dub(one, out, *more) == 0
+        assert storage.read_bytes(f"{out}/outcomes/still.json") == after
 
 
 def test_a_page_of_nothing_says_so(page, tmp_path):
