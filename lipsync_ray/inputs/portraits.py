@@ -79,12 +79,13 @@ class Portraits:
 
 
 def take_portraits(order: PortraitOrder) -> int:
-    """Commit the pictures that are missing; how many. Each costs a seek and the decoding of one group of pictures."""
+    """Commit the pictures that are missing; how many. Each costs at most a seek and the decoding of one group of pictures."""
     tracks = read_table(order.table)
     names = {person: portrait_name(order.key, person) for person in people_of(tracks)}
     rows = {person: best_row(tracks, person) for person, name in names.items() if name not in order.there}
-    for person, row in sorted(rows.items(), key=lambda item: int(tracks.frame[item[1]])):
-        (picture,) = decode.pictures_at(order.video, [int(tracks.frame[row])])
+    ranked = sorted(rows.items(), key=lambda item: int(tracks.frame[item[1]]))
+    pictures = decode.pictures_at(order.video, [int(tracks.frame[row]) for _, row in ranked])
+    for (person, row), picture in zip(ranked, pictures, strict=True):
         square = picture.bgr(square_around(tracks.box[row], _LARGER, picture.width, picture.height))
         side = min(SIDE, square.shape[0])
         small = cv2.resize(square, (side, side), interpolation=cv2.INTER_AREA)
