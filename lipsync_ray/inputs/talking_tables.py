@@ -15,7 +15,7 @@ from lipsync_ray.faces.mesh import KEPT, agrees, cut_square, gap_of, speaking_of
 from lipsync_ray.faces.patch import cut_mouth
 from lipsync_ray.faces.speaking import USUAL, Decision, Rules, decide
 from lipsync_ray.faces.table import read_table
-from lipsync_ray.faces.talking import RATE, Heard, MouthSamples, runs_of
+from lipsync_ray.faces.talking import RATE, AudioFeatures, MouthSamples, runs_of
 from lipsync_ray.faces.track import Tracks
 from lipsync_ray.inputs.audio_features import VOICE_PER_S, AudioSource, extract_audio_features
 from lipsync_ray.inputs.face_tables import one_thread
@@ -33,7 +33,7 @@ VERSION = 1  # raise when the same video would get another table
 ROW_S = 8.0  # seconds of video in one row
 SMALLEST_PX = 24  # width of a face whose mouth is looked at
 TIMBRE = 18  # coefficients that voices are told apart by
-NO_SOUND = Decision((), untold="it has no sound")
+NO_SOUND = Decision((), undecided="it has no sound")
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ def decide_speakers(order: SpeakersOrder, rules: Rules = USUAL) -> Decision:
     return decide(runs_of(mouths, row_of, heard, follow), persons, in_view[:, shown], heard, rules)
 
 
-def hear_places(source: AudioSource, places: int) -> Heard:
+def hear_places(source: AudioSource, places: int) -> AudioFeatures:
     """What is heard at each place of a video, of its own sound; silence where the sound is over.
 
     Parameters
@@ -167,7 +167,7 @@ def hear_places(source: AudioSource, places: int) -> Heard:
     voice = np.zeros(places, np.float32)
     there = chunks < len(probability)
     voice[there] = probability[chunks[there]]
-    return Heard(
+    return AudioFeatures(
         _as_long(encode_sound(columns), places),
         _as_long(expected_openings(columns), places),
         voice,

@@ -66,7 +66,7 @@ def test_the_one_whose_mouth_goes_with_the_sound_speaks(conversation):
     rows = talking_rows("talk", order.video, order.table, str(folder / "rows"))
     assert (rows[0].start, rows[-1].stop) == (0, order.video.frames)
     found = decided(conversation, (), "whole")
-    assert found.untold == ""
+    assert found.undecided == ""
     assert found.late_s == pytest.approx(-2 / 25)
     assert read_committed(order.url) == {"talk": list(found.turns)}
     assert not (folder / "whole").exists()
@@ -83,5 +83,5 @@ def test_the_one_whose_mouth_goes_with_the_sound_speaks(conversation):
 def test_a_video_without_sound_does_not_tell(conversation):
     _, _, order = conversation
     found = make_speakers_table(replace(order, sound=None, url=order.url + ".silent"))
-    assert (found.turns, found.untold) == ((), "it has no sound")
+    assert (found.turns, found.undecided) == ((), "it has no sound")
     assert read_committed(order.url + ".silent") == {}

@@ -1,4 +1,4 @@
-"""Arithmetic on courses: numbers at places one after the other, NaN where nothing is known."""
+"""Arithmetic on series: numbers at places one after the other, NaN where nothing is known."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ F64 = NDArray[np.float64]
 
 _KNOWN = 0.3  # of a window's places, from which on it is told of …
 _FEWEST = 3  # … and so many at least
-_FLAT = 1e-4  # sum of squares below which a course does not move
+_FLAT = 1e-4  # sum of squares below which a series does not move
 
 
-def averaged(course: F64, width: int) -> F64:
+def averaged(series: F64, width: int) -> F64:
     """(n, …) means over `width` places around each, an odd number; NaN where too few of them are known."""
-    known = ~np.isnan(course)
+    known = ~np.isnan(series)
     count = _summed(known.astype(np.float64), width)
-    total = _summed(np.where(known, course, 0.0), width)
+    total = _summed(np.where(known, series, 0.0), width)
     return np.where(count >= max(_FEWEST, _KNOWN * width), total / np.maximum(count, 1), np.nan)
 
 
-def mean_of_known(courses: F64) -> F64:
+def mean_of_known(series: F64) -> F64:
     """(n,) means of the known numbers of (n, m); NaN where there are none."""
-    known = ~np.isnan(courses)
-    total = np.where(known, courses, 0.0).sum(axis=1)
+    known = ~np.isnan(series)
+    total = np.where(known, series, 0.0).sum(axis=1)
     return np.asarray(np.where(known.any(axis=1), total / np.maximum(known.sum(axis=1), 1), np.nan), np.float64)
 
 
-def spread(course: F64, width: int) -> F64:
+def spread(series: F64, width: int) -> F64:
     """(n,) standard deviations, likewise."""
-    mean = averaged(course, width)
-    return np.asarray(np.sqrt(np.maximum(averaged(course**2, width) - mean**2, 0)), np.float64)
+    mean = averaged(series, width)
+    return np.asarray(np.sqrt(np.maximum(averaged(series**2, width) - mean**2, 0)), np.float64)
 
 
 def correlated(a: F64, b: F64, width: int) -> F64:
-    """(n,) Pearson's correlations of two courses over `width` places around each; towards 0 where they hardly move."""
+    """(n,) Pearson's correlations of two series over `width` places around each; towards 0 where they hardly move."""
     known = ~(np.isnan(a) | np.isnan(b))
     a, b = np.where(known, a, np.nan), np.where(known, b, np.nan)
     count = np.maximum(_summed(known.astype(np.float64), width), 1)
@@ -48,15 +48,15 @@ def correlated(a: F64, b: F64, width: int) -> F64:
     return np.asarray(both / np.sqrt((moved_a + _FLAT) * (moved_b + _FLAT)), np.float64)
 
 
-def _summed(course: F64, width: int) -> F64:
+def _summed(series: F64, width: int) -> F64:
     """Sums over places around each, fewer at the ends."""
     half = width // 2
     # Of small windows, not differences of one long sum: a place's result must not depend on what lies far from it.
-    out = np.zeros_like(course)
+    out = np.zeros_like(series)
     for step in range(-half, half + 1):
-        low, high = max(0, step), min(len(course), len(course) + step)
+        low, high = max(0, step), min(len(series), len(series) + step)
         if high > low:
-            out[low - step : high - step] += course[low:high]
+            out[low - step : high - step] += series[low:high]
     return out
 
 

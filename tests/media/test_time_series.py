@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lipsync_ray.media.courses import averaged, correlated, mean_of_known, spread
+from lipsync_ray.media.time_series import averaged, correlated, mean_of_known, spread
 
 
 def test_an_average_is_that_of_the_known_places_around():
