@@ -55,8 +55,8 @@ def choose(tracks: Tracks, rule: FaceChoice, width: int, height: int) -> Choice:
     """Choose one person of a video, whose frames are (height, width).
 
     largest: greatest width, summed over the frames; those in which the person is hidden count half. center: most
-    time near the middle. left, right: the outermost of the people who are large and long in view, where several are. What
-    never moves on its own, a poster or a photograph, is not chosen while somebody moves.
+    time near the middle. left, right: the outermost of the people who are large and long in view, where several are.
+    What never moves on its own, a poster or a photograph, is not chosen while somebody moves.
     """
     if rule == "all":
         return Choice(tuple(np.unique(tracks.track).tolist()))
@@ -79,7 +79,8 @@ def choose(tracks: Tracks, rule: FaceChoice, width: int, height: int) -> Choice:
 
 
 def frames_of_others(tracks: Tracks, chosen: tuple[int, ...], width: int, height: int) -> I32:
-    """(n,) int32, rising: frames that show others without the person of the chosen tracks; bystanders and pictures left out.
+    """(n,) int32, rising: frames that show others without the person of the chosen tracks; bystanders and pictures left
+    out.
 
     Others count who are large beside that person, or in the frame, (height, width).
     """
@@ -129,7 +130,9 @@ def _by_scene(tracks: Tracks, own: Rows) -> list[Rows]:
 
 
 def _size(tracks: Tracks, own: Rows) -> float:
-    """Width, summed over the frames of a scene; those between the first and the last in which the face is hidden count half."""
+    """Width, summed over the frames of a scene; those between the first and the last in which the face is hidden count
+    half.
+    """
     frames = tracks.frame[own]
     hidden = int(frames.max() - frames.min()) + 1 - len(own)
     width = float(np.median(tracks.box[own, 2] - tracks.box[own, 0]))

@@ -1,4 +1,4 @@
-"""Arithmetic on series: numbers at places one after the other, NaN where nothing is known."""
+"""Sliding-window statistics of time series with missing values (NaN)."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 F64 = NDArray[np.float64]
 
-_KNOWN = 0.3  # of a window's places, from which on it is told of …
-_FEWEST = 3  # … and so many at least
-_FLAT = 1e-4  # sum of squares below which a series does not move
+_KNOWN = 0.3  # share of a window's values that must be known …
+_FEWEST = 3  # … and their least number
+_FLAT = 1e-4  # sum of squares below which a series counts as constant
 
 
 def averaged(series: F64, width: int) -> F64:
-    """(n, …) means over `width` places around each, an odd number; NaN where too few of them are known."""
+    """(n, …) mean over a centred window of `width` values, an odd number; NaN if too few are known."""
     known = ~np.isnan(series)
     count = _summed(known.astype(np.float64), width)
     total = _summed(np.where(known, series, 0.0), width)
@@ -24,20 +24,22 @@ def averaged(series: F64, width: int) -> F64:
 
 
 def mean_of_known(series: F64) -> F64:
-    """(n,) means of the known numbers of (n, m); NaN where there are none."""
+    """(n,) mean of the known values in each row of (n, m); NaN without any."""
     known = ~np.isnan(series)
     total = np.where(known, series, 0.0).sum(axis=1)
     return np.asarray(np.where(known.any(axis=1), total / np.maximum(known.sum(axis=1), 1), np.nan), np.float64)
 
 
 def spread(series: F64, width: int) -> F64:
-    """(n,) standard deviations, likewise."""
+    """(n,) standard deviation over the same windows."""
     mean = averaged(series, width)
     return np.asarray(np.sqrt(np.maximum(averaged(series**2, width) - mean**2, 0)), np.float64)
 
 
 def correlated(a: F64, b: F64, width: int) -> F64:
-    """(n,) Pearson's correlations of two series over `width` places around each; towards 0 where they hardly move."""
+    """(n,) Pearson correlation of two series over centred windows of `width` values; shrinks to 0 for nearly constant
+    series.
+    """
     known = ~(np.isnan(a) | np.isnan(b))
     a, b = np.where(known, a, np.nan), np.where(known, b, np.nan)
     count = np.maximum(_summed(known.astype(np.float64), width), 1)
@@ -49,9 +51,9 @@ def correlated(a: F64, b: F64, width: int) -> F64:
 
 
 def _summed(series: F64, width: int) -> F64:
-    """Sums over places around each, fewer at the ends."""
+    """Sum over a centred window, which is shorter at the ends."""
     half = width // 2
-    # Of small windows, not differences of one long sum: a place's result must not depend on what lies far from it.
+    # Summed per window, not as differences of a cumulative sum: rounding must not depend on distant values.
     out = np.zeros_like(series)
     for step in range(-half, half + 1):
         low, high = max(0, step), min(len(series), len(series) + step)
@@ -61,6 +63,6 @@ def _summed(series: F64, width: int) -> F64:
 
 
 def equal_runs(numbers: NDArray[Any]) -> list[tuple[int, int]]:
-    """[first, last) of each run of one number, in order."""
+    """[first, last) of each run of equal values, in order."""
     edges = (np.flatnonzero(np.diff(numbers)) + 1).tolist()
     return list(pairwise([0, *edges, len(numbers)])) if len(numbers) else []

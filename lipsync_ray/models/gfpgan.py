@@ -1,4 +1,5 @@
-"""GFPGAN v1.4 (Wang et al. 2021, arXiv:2101.04061) for video: fixed noise, faces in batches, low precision where it pays.
+"""GFPGAN v1.4 (Wang et al. 2021, arXiv:2101.04061) for video: fixed noise, faces in batches, low precision where it
+pays.
 
 The network is the gfpgan package's own. What is changed for speed gives the same sums: a modulated convolution scales
 its input and output instead of its kernel, so that a batch of faces is one plain convolution.
@@ -98,8 +99,8 @@ class Restorer(Batched):
 class Modulated(nn.Module):
     """The package's ModulatedConv2d, with style applied to input and output instead of to the kernel.
 
-    conv(x, w · s) · d = conv(x · s, w) · d, where d is the demodulation: the kernel stays constant, and a batch needs no
-    groups. Upsampling is bilinear, channel by channel, and commutes with both.
+    conv(x, w · s) · d = conv(x · s, w) · d, where d is the demodulation: the kernel stays constant, and a batch needs
+    no groups. Upsampling is bilinear, channel by channel, and commutes with both.
     """
 
     def __init__(self, original: Any) -> None:
