@@ -49,7 +49,8 @@ def floor(path: str, batch: int, video: str, seconds: float) -> tuple[float, dic
     Crops and sound are numbers made beforehand. What is encoded is what was decoded.
     """
     from lipsync_ray.media import decode
-    from lipsync_ray.media.encode import VideoCoding, encode
+    from lipsync_ray.media.choices import VideoCoding
+    from lipsync_ray.media.encode import encode
     from lipsync_ray.media.probe import probe_video
 
     info = probe_video(video)

@@ -49,7 +49,7 @@ from material import new_gfpgan, repeated_video
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from lipsync_ray.devices import device_of
+from lipsync_ray.compute import device_of
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 WAYS = ("as it is", "channels last", "graph", "compiled")
@@ -105,13 +105,7 @@ def networks() -> Iterator[Network]:
     yield Network("wav2lip", Wav2Lip, lips, (16, 64, 128, 256))
     syncnet = _of_syncnet(Towers(SyncNet()))
     yield Network("syncnet lips", syncnet, lambda batch: (torch.rand(batch, 15, 224, 224) * 255,), (16, 64))
-    try:
-        from lipsync_ray.models.gfpgan import gfpgan_architecture
-
-        gfpgan_architecture()
-        yield Network("gfpgan", _gfpgan, lambda b: (torch.rand(b, 3, 512, 512),), (1, 8))
-    except ImportError as error:
-        print(f"gfpgan: left out ({error})")
+    yield Network("gfpgan", _gfpgan, lambda b: (torch.rand(b, 3, 512, 512),), (1, 8))
     try:
         yield from _musetalk()
     except ImportError as error:

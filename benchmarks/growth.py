@@ -65,14 +65,14 @@ def rows_per_second(rows: int, seconds: float, workers: int, folder: str) -> tup
     """(rows/s from the first outcome on, MiB that the driver has grown by) of a fed flow. A session must be open."""
     from lipsync_ray.engine import ray_data
     from lipsync_ray.engine.attempts import Ledger
-    from lipsync_ray.engine.feed import Feed
+    from lipsync_ray.engine.feed import RayFeed
     from lipsync_ray.engine.stages import StageSpec
     from lipsync_ray.inputs.segments import VideoSegment
 
     process = psutil.Process()
     before = most = process.memory_info().rss
     stages = [StageSpec(name, partial(sleeper, seconds), workers, 1 / len(STAGES) - 0.03) for name in STAGES]
-    feed = Feed()
+    feed = RayFeed()
     began: float | None = None
     done = 0
     outcomes = ray_data.run_fed(feed, rows, stages, Ledger(folder, 3))
@@ -93,9 +93,9 @@ def rows_per_second(rows: int, seconds: float, workers: int, folder: str) -> tup
 
 def plan(rows: int) -> tuple[int, float, float]:
     """(rows, seconds, MiB) of a dub job's segments, all of them held."""
-    from lipsync_ray.faces.crop import Pads
+    from lipsync_ray.faces.choices import Pads
     from lipsync_ray.jobs.dub.segment import Segment
-    from lipsync_ray.media.encode import VideoCoding
+    from lipsync_ray.media.choices import VideoCoding
     from lipsync_ray.media.timeline import split
 
     process = psutil.Process()

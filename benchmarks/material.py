@@ -100,13 +100,10 @@ def random_inception(path: Path) -> Path:
 
 
 def new_gfpgan(narrow: float = 1.0) -> Any:
-    """GFPGANv1Clean as the package initialises it."""
-    from lipsync_ray.models.gfpgan import gfpgan_architecture
+    """GFPGANv1Clean as its code initialises it."""
+    from spandrel.architectures.GFPGAN import GFPGAN
 
-    return gfpgan_architecture()(
-        out_size=512, num_style_feat=512, channel_multiplier=2, decoder_load_path=None, fix_decoder=False, num_mlp=8,
-        input_is_latent=True, different_w=True, narrow=narrow, sft_half=True,
-    )  # fmt: skip
+    return GFPGAN(narrow=narrow)
 
 
 def random_gfpgan(path: Path, narrow: float = 1.0) -> Path:

@@ -93,7 +93,7 @@ def main(arguments: argparse.Namespace) -> None:
     from lipsync_ray.engine.session import session
     from lipsync_ray.io.manifest import Dub
     from lipsync_ray.jobs.dub.job import run
-    from lipsync_ray.media.encode import VideoCoding
+    from lipsync_ray.media.choices import VideoCoding
     from lipsync_ray.settings import DubSettings, Workers
 
     console = Console(width=110)

@@ -18,9 +18,9 @@ import numpy as np
 from lipsync_ray.media import decode
 from lipsync_ray.media.audio import SoundTrack, speech_blocks
 from lipsync_ray.media.probe import probe_video
-from lipsync_ray.media.speech_mel import VOICED
+from lipsync_ray.media.speech_mel import VOICE_CHUNK, VOICED
 from lipsync_ray.media.timeline import at_rate
-from lipsync_ray.models.voice import CHUNK, voice_blocks
+from lipsync_ray.models.voice import voice_blocks
 
 RATE, SOUND = 25, 16_000
 A_FRAME = SOUND // RATE
@@ -104,7 +104,7 @@ def clip_of(source: Source, corpus: Path, cache: Path, raw: bool, opening: Any) 
     loud = np.sqrt((sound.reshape(-1, A_FRAME) ** 2).mean(1))
     sound = (sound * (0.06 / np.sqrt((loud[loud > np.quantile(loud, 0.5)] ** 2).mean()))).astype(np.float32)
     voice = np.concatenate(list(voice_blocks([sound])))
-    middles = (np.arange(len(pictures)) + 0.5) * A_FRAME / CHUNK
+    middles = (np.arange(len(pictures)) + 0.5) * A_FRAME / VOICE_CHUNK
     voiced = voice[np.minimum(middles.astype(int), len(voice) - 1)] >= VOICED
     known = np.where(np.isnan(opening), 1.0, opening)[: len(pictures)]
     spread = [float(np.ptp(known[k : k + STILLEST]) + known[k : k + STILLEST].mean()) for k in range(len(known) - 14)]

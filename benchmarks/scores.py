@@ -83,26 +83,26 @@ class Watch:
     def watching(self) -> Iterator[None]:
         """Rows reach a flow at once, or one by one through a feed."""
         from lipsync_ray.engine import ray_data
-        from lipsync_ray.engine.feed import Feed
+        from lipsync_ray.engine.feed import RayFeed
 
-        run, run_fed, add = ray_data.run, ray_data.run_fed, Feed.add
+        run, run_fed, add = ray_data.run, ray_data.run_fed, RayFeed.add
 
         def at_once(rows: Any, *others: Any) -> Any:
             self._note(rows)
             return self._timed(run(rows, *others))
 
-        def one_by_one(feed: Feed, rows: Any) -> None:
+        def one_by_one(feed: RayFeed, rows: Any) -> None:
             self._note(rows)
             add(feed, rows)
 
         ray_data.run = at_once  # type: ignore[assignment]
         ray_data.run_fed = lambda *arguments: self._timed(run_fed(*arguments))
-        Feed.add = one_by_one  # type: ignore[method-assign, assignment]
+        RayFeed.add = one_by_one  # type: ignore[method-assign, assignment]
         try:
             yield
         finally:
             ray_data.run, ray_data.run_fed = run, run_fed
-            Feed.add = add  # type: ignore[method-assign]
+            RayFeed.add = add  # type: ignore[method-assign]
 
     def _note(self, rows: Any) -> None:
         self._counts |= {row.key: self._count(row) for row in rows}

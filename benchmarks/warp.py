@@ -29,7 +29,8 @@ import torch
 
 from lipsync_ray.faces import mesh
 from lipsync_ray.faces.blend import paste
-from lipsync_ray.faces.crop import Pads, crop_box, crop_face
+from lipsync_ray.faces.choices import Pads
+from lipsync_ray.faces.crop import crop_box, crop_face
 from lipsync_ray.faces.detect import detection_size, mtcnn_detector
 from lipsync_ray.faces.mouth import mouth_of
 from lipsync_ray.faces.mouth_inside import inside_of

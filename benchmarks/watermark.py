@@ -40,7 +40,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipsync_ray.media import decode
-from lipsync_ray.media.encode import VideoCoding, encode
+from lipsync_ray.media.choices import VideoCoding
+from lipsync_ray.media.encode import encode
 from lipsync_ray.media.mark_code import ID_BITS
 from lipsync_ray.media.picture import YuvFrame
 from lipsync_ray.media.probe import probe_video

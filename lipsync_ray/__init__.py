@@ -15,17 +15,45 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lipsync_ray.api import analyze, dub, dub_table, enhance, evaluate, train
-    from lipsync_ray.errors import LipsyncError
-    from lipsync_ray.faces.crop import Pads
+    from lipsync_ray.engine.runners import Cluster
+    from lipsync_ray.errors import (
+        AccessError,
+        ChangedError,
+        CheckpointError,
+        ClusterError,
+        DecodeError,
+        EncodeError,
+        LipsyncError,
+        ManifestError,
+        MediaError,
+        ModelError,
+        ProbeError,
+        SettingsError,
+        SigningError,
+        StageError,
+        StorageError,
+        TrainError,
+        UsageError,
+        WeightsError,
+        WorkerDiedError,
+    )
+    from lipsync_ray.faces.choices import Pads
     from lipsync_ray.io.results import Result, Summary
+    from lipsync_ray.jobs.analyze.analysis import Analysis
     from lipsync_ray.jobs.analyze.job import Analysed
-    from lipsync_ray.jobs.dub.quote import Prices, Quote
+    from lipsync_ray.jobs.evaluate.fid import Fid
     from lipsync_ray.jobs.evaluate.job import Evaluated
+    from lipsync_ray.jobs.evaluate.scores import Score
+    from lipsync_ray.jobs.quote.job import calibrate, quote_table
+    from lipsync_ray.jobs.quote.plan import Prices, Quote
+    from lipsync_ray.jobs.quote.rates import Rates
+    from lipsync_ray.jobs.train.clips import ClipRow
+    from lipsync_ray.jobs.train.curve import CurvePoint
     from lipsync_ray.jobs.train.job import Trained
     from lipsync_ray.jobs.train.settings import TrainSettings
-    from lipsync_ray.media.encode import VideoCoding
+    from lipsync_ray.media.choices import VideoCoding
+    from lipsync_ray.profiles import workers_of
     from lipsync_ray.provenance.inspection import Inspection, inspect_file
-    from lipsync_ray.quotes import calibrate, quote_table
     from lipsync_ray.settings import (
         AnalyzeSettings,
         DubSettings,
@@ -42,26 +70,51 @@ __version__ = "0.1.0"
 logging.getLogger(__name__).addHandler(logging.NullHandler())  # whoever wants to read it says so
 
 __all__ = [
+    "AccessError",
     "Analysed",
+    "Analysis",
     "AnalyzeSettings",
+    "ChangedError",
+    "CheckpointError",
+    "ClipRow",
+    "Cluster",
+    "ClusterError",
+    "CurvePoint",
+    "DecodeError",
     "DubSettings",
+    "EncodeError",
     "EnhanceSettings",
     "EvaluateSettings",
     "Evaluated",
+    "Fid",
     "HeadSettings",
     "Inspection",
     "LipsyncError",
+    "ManifestError",
     "MarkSettings",
+    "MediaError",
+    "ModelError",
     "Pads",
     "Prices",
+    "ProbeError",
     "ProvenanceSettings",
     "Quote",
+    "Rates",
     "RestoreSettings",
     "Result",
+    "Score",
+    "SettingsError",
+    "SigningError",
+    "StageError",
+    "StorageError",
     "Summary",
+    "TrainError",
     "TrainSettings",
     "Trained",
+    "UsageError",
     "VideoCoding",
+    "WeightsError",
+    "WorkerDiedError",
     "Workers",
     "analyze",
     "calibrate",
@@ -72,39 +125,66 @@ __all__ = [
     "inspect_file",
     "quote_table",
     "train",
+    "workers_of",
 ]
 
 _WHERE = {
+    "AccessError": "errors",
     "Analysed": "jobs.analyze.job",
+    "Analysis": "jobs.analyze.analysis",
     "AnalyzeSettings": "settings",
+    "ChangedError": "errors",
+    "CheckpointError": "errors",
+    "ClipRow": "jobs.train.clips",
+    "Cluster": "engine.runners",
+    "ClusterError": "errors",
+    "CurvePoint": "jobs.train.curve",
+    "DecodeError": "errors",
     "DubSettings": "settings",
+    "EncodeError": "errors",
     "EnhanceSettings": "settings",
     "EvaluateSettings": "settings",
     "Evaluated": "jobs.evaluate.job",
+    "Fid": "jobs.evaluate.fid",
     "HeadSettings": "settings",
     "Inspection": "provenance.inspection",
     "LipsyncError": "errors",
+    "ManifestError": "errors",
     "MarkSettings": "settings",
-    "Pads": "faces.crop",
-    "Prices": "jobs.dub.quote",
+    "MediaError": "errors",
+    "ModelError": "errors",
+    "Pads": "faces.choices",
+    "Prices": "jobs.quote.plan",
+    "ProbeError": "errors",
     "ProvenanceSettings": "settings",
-    "Quote": "jobs.dub.quote",
+    "Quote": "jobs.quote.plan",
+    "Rates": "jobs.quote.rates",
     "RestoreSettings": "settings",
     "Result": "io.results",
+    "Score": "jobs.evaluate.scores",
+    "SettingsError": "errors",
+    "SigningError": "errors",
+    "StageError": "errors",
+    "StorageError": "errors",
     "Summary": "io.results",
+    "TrainError": "errors",
     "TrainSettings": "jobs.train.settings",
     "Trained": "jobs.train.job",
-    "VideoCoding": "media.encode",
+    "UsageError": "errors",
+    "VideoCoding": "media.choices",
+    "WeightsError": "errors",
+    "WorkerDiedError": "errors",
     "Workers": "settings",
     "analyze": "api",
-    "calibrate": "quotes",
+    "calibrate": "jobs.quote.job",
     "dub": "api",
     "dub_table": "api",
     "enhance": "api",
     "evaluate": "api",
     "inspect_file": "provenance.inspection",
-    "quote_table": "quotes",
+    "quote_table": "jobs.quote.job",
     "train": "api",
+    "workers_of": "profiles",
 }
 
 

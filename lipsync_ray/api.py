@@ -17,6 +17,7 @@ from lipsync_ray.errors import SettingsError
 from lipsync_ray.io.console import console_for
 from lipsync_ray.jobs.evaluate import PREVIEWS
 from lipsync_ray.settings.checks import given
+from lipsync_ray.settings.dub import dub_settings
 
 if TYPE_CHECKING:
     from lipsync_ray.io.manifest import Dub
@@ -72,7 +73,7 @@ def dub(
     from lipsync_ray.io.out_folder import check_pair, is_video
 
     pair = os.fspath(video), os.fspath(audio)
-    settings, workers = _dub_settings(settings, model), _workers(workers, pair)
+    settings, workers = dub_settings(settings, model), _workers(workers, pair)
     target = os.fspath(out).rstrip("/")
     check_pair(target)
     single = is_video(target)
@@ -115,7 +116,7 @@ def dub_table(
     from lipsync_ray.io.manifest import read_manifest
     from lipsync_ray.io.out_folder import is_video
 
-    settings, workers = _dub_settings(settings, model), _workers(workers)
+    settings, workers = dub_settings(settings, model), _workers(workers)
     if is_video(os.fspath(out)):
         raise SettingsError(f"-o {os.fspath(out)}: a table's results go into a folder")
     rows = read_manifest(os.fspath(table), require_consent)
@@ -259,13 +260,6 @@ def _several(sources: Location | Sequence[Location]) -> list[str]:
     if isinstance(sources, str | os.PathLike):
         return [os.fspath(sources)]
     return [os.fspath(source) for source in sources]
-
-
-def _dub_settings(asked: DubSettings | None, model: str | None) -> DubSettings:
-    from lipsync_ray.settings import DubSettings
-
-    settings = given("settings", asked, DubSettings) or DubSettings()
-    return settings if model is None else replace(settings, model=model)
 
 
 def _workers(asked: Workers | None, pair: tuple[str, str] | None = None) -> Workers:

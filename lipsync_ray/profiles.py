@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 from fractions import Fraction
-from typing import Any
+from typing import Any, Literal, get_args
 
-from lipsync_ray.cpus import MOST_THREADS, whole_cpus
+from lipsync_ray.compute import MOST_THREADS, whole_cpus
 from lipsync_ray.errors import LipsyncError, SettingsError
 from lipsync_ray.settings import EngineKind, Workers
 
 _MEGAPIXEL_S = 0.025  # CPU seconds for a frame's megapixel, by the bundled model
 _RAY_START_S = 12.0  # until Ray's processes have started and imported their libraries
-PROFILES = ("laptop", "gpu", "spot")
+Profile = Literal["laptop", "gpu", "spot"]
+PROFILES: tuple[str, ...] = get_args(Profile)
 
 
 def workers_of(

@@ -13,10 +13,10 @@ from pathlib import Path
 os.environ["RAY_AUTH_MODE"] = "disabled"
 os.environ.setdefault("RAY_DEDUP_LOGS", "0")
 
+import hypothesis
 import pytest
 import torch
 from filelock import FileLock
-
 from lipsync_ray.cpus import whole_cpus
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -25,6 +25,8 @@ sys.path[:0] = [str(Path(__file__).parent), str(ROOT / "benchmarks")]
 
 # Processes of one test session share the machine's cores.
 torch.set_num_threads(max(1, whole_cpus() // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))))
+hypothesis.settings.register_profile("any-machine", deadline=None)  # tests never assert a time
+hypothesis.settings.load_profile("any-machine")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -2,13 +2,16 @@
 
 import ast
 import inspect
+import re
 import subprocess
 import sys
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 
 import pytest
 
 import lipsync_ray
+from lipsync_ray import errors
 from lipsync_ray.io.results import read_results
 from lipsync_ray.media.probe import probe_video
 from lipsync_ray.settings import Workers
@@ -29,12 +32,30 @@ def test_what_is_public_is_sorted_there_and_what_type_checkers_see():
             parameters = inspect.signature(public).parameters
             assert all(p.annotation is not inspect.Parameter.empty for p in parameters.values())
             assert "console" not in parameters
-    with pytest.raises(AttributeError, match="it has Analysed"):
+    with pytest.raises(AttributeError, match="it has AccessError, Analysed"):
         lipsync_ray.dubb  # noqa: B018
 
 
+def test_what_a_caller_catches_or_annotates_is_public():
+    public = {*lipsync_ray.__all__}
+    assert {
+        name for name, kind in vars(errors).items() if inspect.isclass(kind) and kind.__module__ == "lipsync_ray.errors"
+    } <= public
+    others = {"EngineKind", "Location", "None", "PathLike", "Sequence"}
+    for name in public:
+        function = getattr(lipsync_ray, name)
+        if inspect.isfunction(function):
+            hints = function.__annotations__
+            assert {word for hint in hints.values() for word in re.findall(r"[A-Z]\w+", hint)} <= public | others, name
+            result = getattr(lipsync_ray, hints["return"], None)
+            rows = [str(field.type) for field in fields(result)] if is_dataclass(result) else []
+            assert {row for kind in rows for row in re.findall(r"list\[([A-Z]\w+)", kind)} <= public, name
+
+
 def test_its_import_is_cheap():
-    code = "import sys, lipsync_ray; print([m for m in ('torch', 'ray', 'av', 'cv2', 'rich') if m in sys.modules])"
+    heavy = ("torch", "ray", "av", "cv2", "numpy", "rich", "typer")
+    code = "import sys, lipsync_ray; lipsync_ray.DubSettings(); lipsync_ray.TrainSettings()\n"
+    code += f"print([name for name in {heavy} if name in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
 
 
@@ -78,3 +99,16 @@ def test_settings_are_refused_before_anything_is_written(tmp_path, demo_inputs):
     with pytest.raises(lipsync_ray.LipsyncError, match="go into a folder"):
         lipsync_ray.dub_table(demo_inputs / "manifest.csv", tmp_path / "o.mp4")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_is_named_alike_by_all_that_dub_or_plan_dubs():
+    for function in (lipsync_ray.dub, lipsync_ray.dub_table, lipsync_ray.quote_table, lipsync_ray.calibrate):
+        assert inspect.signature(function).parameters["model"].default is None
+
+
+def test_a_plan_is_of_the_model_that_is_named(demo_inputs, tmp_path):
+    settings = lipsync_ray.DubSettings(model="mini")
+    plan = {"workers": HERE, "settings": settings}
+    with pytest.raises(lipsync_ray.WeightsError, match="--model mimi: neither a registered name"):
+        lipsync_ray.quote_table(demo_inputs / "manifest.csv", tmp_path / "o", model="mimi", **plan)
+    assert lipsync_ray.quote_table(demo_inputs / "manifest.csv", tmp_path / "o", model="warp", **plan).frames > 0

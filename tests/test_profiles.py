@@ -3,7 +3,7 @@ import pytest
 from clips import write_audio, write_video
 
 from lipsync_ray import profiles
-from lipsync_ray.cpus import whole_cpus
+from lipsync_ray.compute import whole_cpus
 from lipsync_ray.engine.resources import allocate
 from lipsync_ray.engine.runners import Cluster
 from lipsync_ray.errors import SettingsError

@@ -5,9 +5,9 @@ import pytest
 
 import lipsync_ray
 from lipsync_ray.errors import SettingsError
-from lipsync_ray.faces.crop import Pads
+from lipsync_ray.faces.choices import Pads
 from lipsync_ray.jobs.train.settings import TrainSettings
-from lipsync_ray.media.encode import VideoCoding
+from lipsync_ray.media.choices import VideoCoding
 from lipsync_ray.settings import (
     AnalyzeSettings,
     DubSettings,

@@ -9,22 +9,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from lipsync_ray.cli.logs import LogFile, Verbose, log_to
-from lipsync_ray.cli.options import (
-    Actors,
-    Address,
-    Attempts,
-    EngineOption,
-    ExitZero,
-    Gpus,
-    OutFolder,
-    Profile,
-    Protocols,
-    end,
-    engine_of,
-)
+from lipsync_ray.cli.options import OutFolder, Run, end
+from lipsync_ray.cli.parameters import Without, with_options
 from lipsync_ray.cli.tables import print_rows
 from lipsync_ray.io.console import console_for
+from lipsync_ray.settings import AnalyzeSettings
 
 if TYPE_CHECKING:
     from lipsync_ray.jobs.analyze.analysis import Analysis
@@ -33,48 +22,24 @@ if TYPE_CHECKING:
 MAX_ROWS = 50
 
 
+@with_options
 def analyze(
     sources: Annotated[
         list[str], typer.Argument(help="A table of dubs, or video and audio files; patterns such as 'in/*.mp4' too.")
     ],
     out: OutFolder,
-    whisper: Annotated[
-        str,
-        typer.Option(
-            help="tiny, base, small, medium, large-v2, large-v3, large-v3-turbo, a checkpoint's path, or none."
-        ),
-    ] = "small",
-    frames: Annotated[int, typer.Option(help="Random frames of each video that are looked at for faces.")] = 10,
-    seed: Annotated[int, typer.Option(help="Another one picks other frames.")] = 0,
-    actors: Actors = None,
-    gpus_per_actor: Gpus = None,
-    attempts: Attempts = None,
-    profile: Profile = None,
-    address: Address = None,
-    engine: EngineOption = "auto",
-    allow_protocols: Protocols = None,
-    exit_zero: ExitZero = False,
-    log_file: LogFile = None,
-    verbose: Verbose = False,
+    settings: AnalyzeSettings,
+    run: Annotated[Run, Without(("workers.batch", "workers.segment_s"))],
 ) -> None:
     """Know the input before dubbing: details, transcript, translation, language, faces, and a verdict for each file.
 
     Run the same command again after it was stopped: what was finished is kept.
     """
     from lipsync_ray import api
-    from lipsync_ray.io import protocols
-    from lipsync_ray.profiles import workers_of
-    from lipsync_ray.settings import AnalyzeSettings
 
-    log_to(log_file, verbose)
-    protocols.allow(allow_protocols)
-    settings = AnalyzeSettings(whisper, frames, seed)
-    workers = workers_of(
-        profile, actors, gpus_per_actor, attempts=attempts, address=address, engine=engine_of(engine, address)
-    )
-    analysed = api.analyze(sources, out, settings=settings, workers=workers)
+    analysed = api.analyze(sources, out, settings=settings, workers=run.workers_for())
     _print(analysed, console_for())
-    end(analysed.complete, analysed.analyses, exit_zero)
+    end(analysed.complete, analysed.analyses, run.exit_zero)
 
 
 def _print(analysed: Analysed, console: Console) -> None:

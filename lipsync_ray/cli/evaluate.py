@@ -10,49 +10,32 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from lipsync_ray.cli.logs import LogFile, Verbose, log_to
-from lipsync_ray.cli.options import (
-    Actors,
-    Address,
-    Attempts,
-    Batch,
-    EngineOption,
-    ExitZero,
-    Gpus,
-    OutFolder,
-    Profile,
-    Protocols,
-    Segment,
-    end,
-    engine_of,
-)
+from lipsync_ray.cli.options import OutFolder, Run, end
+from lipsync_ray.cli.parameters import with_options
 from lipsync_ray.io.console import console_for
 from lipsync_ray.jobs.evaluate import PREVIEWS
+from lipsync_ray.settings import EvaluateSettings
+from lipsync_ray.settings.options import Option
 
 if TYPE_CHECKING:
     from lipsync_ray.jobs.evaluate.job import Evaluated
 
 _MOST_NAMED = 20
-_IN_TERMINAL = (
-    "lse_d",
-    "lse_c",
-    "mini_sync_d",
-    "mini_sync_c",
-    "offset",
-    "openness_corr",
-    "leak",
-    "psnr_db",
-)  # as wide as one is; the page has all
 
-PreviewsOption = Annotated[
-    str,
-    typer.Option(
-        "--previews",
-        help="Videos that the report shows with pictures and a player: a number (the worst, the best and a sample), or all.",
+Previews = Annotated[
+    int | None,
+    Option(
+        "Videos that the report shows with pictures and a player: a number (the worst, the best and a sample), or all.",
+        flag="--previews",
+        least=0,
+        unit="videos",
+        none="all",
+        python="previews=…",
     ),
 ]
 
 
+@with_options
 def evaluate(
     source: Annotated[
         str,
@@ -62,120 +45,36 @@ def evaluate(
         ),
     ],
     out: OutFolder,
-    scorer: Annotated[
-        str,
-        typer.Option(help="syncnet (LSE-D, LSE-C), or mini-sync (bundled, its own numbers).", rich_help_panel="Sync"),
-    ] = "syncnet",
-    scorer_weights: Annotated[
-        str | None, typer.Option(help="A file to use instead of the registered weights.", rich_help_panel="Sync")
-    ] = None,
-    protocol: Annotated[
-        str,
-        typer.Option(help="real: face tracks; lrs: the whole frame, for face-centred clips.", rich_help_panel="Sync"),
-    ] = "real",
-    min_track: Annotated[
-        int,
-        typer.Option(help="A face track counts if it is seen in more frames, at 25 a second.", rich_help_panel="Sync"),
-    ] = 100,
-    min_face: Annotated[
-        int | None,
-        typer.Option(
-            help="… and its face is larger, in pixels. Default: 100 for syncnet, 40 for mini-sync.",
-            rich_help_panel="Sync",
-        ),
-    ] = None,
-    face: Annotated[
-        str | None,
-        typer.Option(
-            help="Whose tracks: all, largest, center, left, right. Default: the dubbed face of a run, all of a table.",
-            rich_help_panel="Sync",
-        ),
-    ] = None,
-    fid: Annotated[
-        str, typer.Option(help="inception, a file of its weights, or none to leave FID out.", rich_help_panel="FID")
-    ] = "inception",
-    dims: Annotated[int, typer.Option(help="Inception features: 64, 192, 768, 2048.", rich_help_panel="FID")] = 2048,
-    fid_every: Annotated[int, typer.Option(help="Use every Nth frame (25 fps).", rich_help_panel="FID")] = 5,
-    judges: Annotated[
-        bool,
-        typer.Option(
-            "--judges/--no-judges",
-            help="Measure the lips, and compare them with what a network never used to train a generator hears.",
-            rich_help_panel="Judges",
-        ),
-    ] = True,
-    previews: PreviewsOption = str(PREVIEWS),
-    actors: Actors = None,
-    gpus_per_actor: Gpus = None,
-    batch: Batch = None,
-    segment: Segment = None,
-    attempts: Attempts = None,
-    profile: Profile = None,
-    address: Address = None,
-    engine: EngineOption = "auto",
-    allow_protocols: Protocols = None,
-    exit_zero: ExitZero = False,
-    log_file: LogFile = None,
-    verbose: Verbose = False,
+    *,
+    settings: EvaluateSettings,
+    previews: Previews = PREVIEWS,
+    run: Run,
 ) -> None:
     """Score dubbed videos: sync, FID, how the picture suffered. Tables and a report go to OUT.
 
     Run the same command again after it was stopped: what was scored is kept.
     """
     from lipsync_ray import api
-    from lipsync_ray.io import protocols, storage
-    from lipsync_ray.profiles import workers_of
+    from lipsync_ray.io import storage
     from lipsync_ray.report.page import FILE
-    from lipsync_ray.settings import EvaluateSettings
 
-    log_to(log_file, verbose)
-    protocols.allow(allow_protocols)
-    preview_count = _count(previews)
-    settings = EvaluateSettings(
-        scorer=scorer,  # type: ignore[arg-type]
-        scorer_weights=scorer_weights,
-        protocol=protocol,  # type: ignore[arg-type]
-        min_track=min_track,
-        min_face=min_face,
-        face=face,  # type: ignore[arg-type]
-        fid=fid,
-        dims=dims,
-        fid_every=fid_every,
-        judges=judges,
-    )
-    workers = workers_of(profile, actors, gpus_per_actor, batch, segment, attempts, address, engine_of(engine, address))
-    evaluated = api.evaluate(source, out, settings=settings, workers=workers, previews=preview_count)
+    evaluated = api.evaluate(source, out, settings=settings, workers=run.workers_for(), previews=previews)
     _print(evaluated, storage.join(evaluated.out, FILE), console_for())
-    end(evaluated.complete, evaluated.scores, exit_zero)
+    end(evaluated.complete, evaluated.scores, run.exit_zero)
 
 
+@with_options
 def report(
     runs: Annotated[list[str], typer.Argument(help="Folders of finished evaluations.")],
     out: OutFolder,
-    previews: PreviewsOption = str(PREVIEWS),
+    previews: Previews = PREVIEWS,
 ) -> None:
     """Put several evaluations (models) into one comparison: OUT/report/index.html."""
     from lipsync_ray.io import storage
     from lipsync_ray.report.page import write_report
 
-    page = write_report([storage.absolute(run) for run in runs], out and storage.absolute(out), _count(previews))
+    page = write_report([storage.absolute(run) for run in runs], out and storage.absolute(out), previews)
     console_for().print(escape(page), highlight=False, soft_wrap=True)
-
-
-def _count(previews: str) -> int | None:
-    """The number that --previews says; None for all.
-
-    Raises
-    ------
-    SettingsError : neither
-    """
-    from lipsync_ray.errors import SettingsError
-
-    if previews == "all":
-        return None
-    if not previews.isdigit():
-        raise SettingsError(f"--previews {previews}: expected a number of videos, or all")
-    return int(previews)
 
 
 def _print(evaluated: Evaluated, page: str, console: Console) -> None:
@@ -183,7 +82,7 @@ def _print(evaluated: Evaluated, page: str, console: Console) -> None:
     from lipsync_ray.jobs.evaluate.summary import groups, listed_metrics
 
     rows = groups(evaluated.scores, evaluated.fids)
-    metrics = [metric for metric in listed_metrics(rows) if metric.name in _IN_TERMINAL]
+    metrics = [metric for metric in listed_metrics(rows) if metric.in_terminal]
     table = Table(box=None, pad_edge=False)
     for name in ("language", "model", "videos"):
         table.add_column(name)

@@ -8,25 +8,10 @@ from __future__ import annotations
 import logging
 import sys
 from contextlib import suppress
-from typing import Annotated, TextIO
-
-import typer
+from typing import TextIO
 
 PACKAGE = "lipsync_ray"
 _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-
-LogFile = Annotated[
-    str | None,
-    typer.Option(
-        "--log-file",
-        help="Append the log to this file: progress, and why rows failed, with tracebacks.",
-        rich_help_panel="Log",
-    ),
-]
-Verbose = Annotated[
-    bool,
-    typer.Option("-v", "--verbose", help="Show tracebacks in the terminal, too.", rich_help_panel="Log"),
-]
 
 
 class _Terminal(logging.StreamHandler[TextIO]):

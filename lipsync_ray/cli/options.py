@@ -1,128 +1,153 @@
-"""Options that several commands share: where results go, and how the work is spread."""
+"""Options that several commands share: where results go, how the work is spread, and what is told of it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
 
+from lipsync_ray.profiles import Profile
+from lipsync_ray.settings.options import Given, Option
+from lipsync_ray.settings.workers import Workers
+
 if TYPE_CHECKING:
     from lipsync_ray.io.records import Row
-    from lipsync_ray.settings import EngineKind, RestoreSettings
+    from lipsync_ray.settings import EngineKind
 
-Out = Annotated[
-    str, typer.Option("-o", "--out", help="A new folder, or this job's own; of one pair also the .mp4. Path or URL.")
-]
+_PANEL = "Workers"
+EngineChoice = Literal["auto", "ray", "inline"]
 OutFolder = Annotated[
-    str, typer.Option("-o", "--out", help="Folder for the results: a new one, or this job's own. Path or URL.")
-]
-Actors = Annotated[
-    int | None,
-    typer.Option(help="Processes that hold the network. Default: one a GPU, or one a CPU.", rich_help_panel="Workers"),
-]
-Gpus = Annotated[
-    float | None,
-    typer.Option(
-        "--gpus-per-actor",
-        help="0 keeps to CPUs; 0.5 lets two share a GPU. Default: 1 where there is a GPU.",
-        rich_help_panel="Workers",
-    ),
-]
-Batch = Annotated[
-    int | None,
-    typer.Option(help="Frames a pass of the network. Default: by network and device.", rich_help_panel="Workers"),
-]
-Segment = Annotated[
-    float | None,
-    typer.Option(
-        "--segment",
-        help="Seconds of video in one row of work. Default: 4, or 1.6 where faces are restored (a row then carries 0.8 MB "
-        "a face).",
-        rich_help_panel="Workers",
-    ),
-]
-Attempts = Annotated[
-    int | None,
-    typer.Option(
-        help="Times a segment may crash its process before it is given up. Default: 3.", rich_help_panel="Workers"
-    ),
-]
-Profile = Annotated[
-    str | None,
-    typer.Option(
-        help="laptop: this machine, one CPU left free; gpu: two processes a GPU; spot: networks on spot nodes first, short "
-        "segments, ten attempts.",
-        rich_help_panel="Workers",
-    ),
-]
-Address = Annotated[
-    str | None,
-    typer.Option(help="A Ray cluster. Default: $RAY_ADDRESS, else this machine alone.", rich_help_panel="Workers"),
-]
-EngineOption = Annotated[
     str,
-    typer.Option(
-        "--engine",
-        help="ray; inline, in this process; auto: inline for one pair without a cluster's address, else ray.",
-        rich_help_panel="Workers",
+    Option(
+        "Folder for the results: a new one, or this job's own. Path or URL.",
+        flag="--out",
+        short="-o",
+        required=True,
+        python="out",
     ),
 ]
-Protocols = Annotated[
-    str | None,
-    typer.Option(
-        "--allow-protocols",
-        help="How input may be read, such as file,s3. Default: $LIPSYNC_ALLOW_PROTOCOLS, else files, object stores, http, "
-        "sftp, hdfs.",
-        rich_help_panel="Workers",
+Engine = Annotated[
+    EngineChoice,
+    Option(
+        "ray; inline, in this process; auto: inline for one pair without a cluster's address, else ray.",
+        flag="--engine",
+        panel=_PANEL,
+        python="workers=Workers(engine=…)",
     ),
-]
-ExitZero = Annotated[
-    bool,
-    typer.Option(
-        "--exit-zero",
-        help="Exit with 0 also where rows failed or show no face: for schedulers that repeat a job by its status. A run that "
-        "broke keeps its own.",
-        rich_help_panel="Workers",
-    ),
-]
-Model = Annotated[
-    str,
-    typer.Option(
-        help="wav2lip_gan, wav2lip, warp, mini, musetalk, musetalk-v1, echomimic, echomimic-acc, or the path of a checkpoint or "
-        "of a folder of models.",
-        rich_help_panel="Lips",
-    ),
-]
-PrecisionOption = Annotated[str, typer.Option(help="auto, fp32, bf16, fp16.", rich_help_panel="Lips")]
-DecoderOption = Annotated[
-    str,
-    typer.Option(
-        help="cpu, or cuda: GPUs decode what they can (NVDEC). Its pixels may differ, so it is part of a dub's name.",
-        rich_help_panel="Encoding",
-    ),
-]
-Restore = Annotated[str, typer.Option(help="gfpgan, a checkpoint of it, or none.", rich_help_panel="Restoration")]
-RestoreMask = Annotated[
-    str, typer.Option(help="ellipse (costs nothing), or parsing (a network's outline).", rich_help_panel="Restoration")
-]
-RestoreRegion = Annotated[
-    str, typer.Option(help="face, or mouth: only what lip-sync drew anew.", rich_help_panel="Restoration")
-]
-RestoreStrength = Annotated[
-    float, typer.Option(help="1 the restored face alone, 0.5 half of it.", rich_help_panel="Restoration")
 ]
 
 
-def engine_of(option: str, address: str | None, pair: tuple[str, str] | None = None) -> EngineKind:
-    """The engine that ``--engine`` means; any other word is left to be refused.
+@dataclass(frozen=True)
+class Log:
+    """Where a command's log goes."""
+
+    log_file: Annotated[
+        str | None,
+        Option(
+            "Append the log to this file: progress, and why rows failed, with tracebacks.",
+            panel="Log",
+            python="the logger lipsync_ray",
+        ),
+    ] = None
+    verbose: Annotated[
+        bool,
+        Option(
+            "Show tracebacks in the terminal, too.",
+            flag="--verbose",
+            short="-v",
+            panel="Log",
+            python="the logger lipsync_ray",
+        ),
+    ] = False
+
+    def begin(self) -> None:
+        """Open the log.
+
+        Raises
+        ------
+        SettingsError : the file cannot be written
+        """
+        from lipsync_ray.cli.logs import log_to
+
+        log_to(self.log_file, self.verbose)
+
+
+@dataclass(frozen=True)
+class Run:
+    """How a run's work is spread, and what its exit status says."""
+
+    workers: Annotated[Mapping[str, Any], Given(Workers)] = field(default_factory=dict)
+    profile: Annotated[
+        Profile | None,
+        Option(
+            "laptop: this machine, one CPU left free; gpu: two processes a GPU; spot: networks on spot nodes first, short "
+            "segments, ten attempts.",
+            panel=_PANEL,
+            python="workers=workers_of(…)",
+        ),
+    ] = None
+    engine: Engine = "auto"
+    allow_protocols: Annotated[
+        str | None,
+        Option(
+            "How input may be read, such as file,s3. Default: $LIPSYNC_ALLOW_PROTOCOLS, else files, object stores, http, sftp, "
+            "hdfs.",
+            panel=_PANEL,
+            python="$LIPSYNC_ALLOW_PROTOCOLS",
+        ),
+    ] = None
+    exit_zero: Annotated[
+        bool,
+        Option(
+            "Exit with 0 also where rows failed or show no face: for schedulers that repeat a job by its status. A run that "
+            "broke keeps its own.",
+            panel=_PANEL,
+            python="–",
+        ),
+    ] = False
+    log: Log = field(default_factory=Log)
+
+    def begin(self) -> None:
+        """Open the log, and allow the protocols.
+
+        Raises
+        ------
+        SettingsError : the file cannot be written; not names of protocols
+        """
+        from lipsync_ray.io import protocols
+
+        self.log.begin()
+        protocols.allow(self.allow_protocols)
+
+    def workers_for(self, pair: tuple[str, str] | None = None) -> Workers:
+        """The workers that are asked for.
+
+        Parameters
+        ----------
+        pair : the video and the audio, where one pair is to be made, and no table
+
+        Raises
+        ------
+        SettingsError : a value cannot work
+        """
+        from lipsync_ray.profiles import workers_of
+
+        return workers_of(
+            self.profile, **self.workers, engine=engine_of(self.engine, self.workers.get("address"), pair)
+        )
+
+
+def engine_of(choice: EngineChoice, address: str | None, pair: tuple[str, str] | None = None) -> EngineKind:
+    """The engine that ``--engine`` means.
 
     Parameters
     ----------
     pair : the video and the audio, where one pair is to be made, and no table
     """
-    if option != "auto":
-        return option  # type: ignore[return-value]
+    if choice != "auto":
+        return choice
     from lipsync_ray.profiles import auto_engine
 
     return auto_engine(address, pair)
@@ -141,17 +166,3 @@ def end(complete: bool, rows: Iterable[Row], exit_zero: bool) -> NoReturn:
 
     good = complete or (exit_zero and all(row.stage != ENGINE for row in rows))
     raise typer.Exit(0 if good else 1)
-
-
-def restore_settings(model: str, mask: str, region: str, strength: float) -> RestoreSettings | None:
-    """The settings that the options say; None for ``--restore none``.
-
-    Raises
-    ------
-    SettingsError : a value cannot work
-    """
-    from lipsync_ray.settings import RestoreSettings
-
-    if model == "none":
-        return None
-    return RestoreSettings(model, mask, region, strength)  # type: ignore[arg-type]

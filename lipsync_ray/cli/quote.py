@@ -4,82 +4,105 @@ from __future__ import annotations
 
 import resource
 import time
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
-import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from lipsync_ray.cli.logs import LogFile, Verbose, log_to
-from lipsync_ray.cli.options import Actors, Address, Batch, Gpus, Model, PrecisionOption, Restore, restore_settings
+from lipsync_ray.cli.options import Log
+from lipsync_ray.cli.parameters import Only, with_options
+from lipsync_ray.errors import SettingsError
 from lipsync_ray.io.console import console_for
+from lipsync_ray.settings import DubSettings, Workers
+from lipsync_ray.settings.checks import check
+from lipsync_ray.settings.options import Option, leaves_of
 
 if TYPE_CHECKING:
     from lipsync_ray.engine.runners import Cluster
-    from lipsync_ray.jobs.dub.quote import Quote
-    from lipsync_ray.settings import DubSettings, Workers
+    from lipsync_ray.jobs.quote.plan import Quote
 
 _MOST_NAMED = 10
 
-DryRun = Annotated[
-    bool,
-    typer.Option(
-        "--dry-run", help="Say what there is to do and about how long it takes; do nothing.", rich_help_panel="Quote"
-    ),
-]
-RatesOption = Annotated[
-    str | None,
-    typer.Option(
-        "--rates",
-        help="What frames cost: the table of lipsync-ray calibrate, or the folder of a finished run. Default: OUT's last "
-        "run, else the table where calibrate leaves it.",
-        rich_help_panel="Quote",
-    ),
-]
-QuoteCpus = Annotated[
-    float | None, typer.Option("--cpus", help="Plan for so many CPUs instead of those here.", rich_help_panel="Quote")
-]
-QuoteGpus = Annotated[
-    float | None, typer.Option("--gpus", help="Plan for so many GPUs instead of those here.", rich_help_panel="Quote")
-]
-PriceCpu = Annotated[float | None, typer.Option(help="Of a CPU an hour, for --dry-run.", rich_help_panel="Quote")]
-PriceGpu = Annotated[float | None, typer.Option(help="Of a GPU an hour, for --dry-run.", rich_help_panel="Quote")]
+_PANEL = "Quote"
 
 
-def dry_run(
-    table: str,
-    out: str,
-    settings: DubSettings,
-    workers: Workers,
-    rates: str | None,
-    cpus: float | None,
-    gpus: float | None,
-    price_cpu: float | None,
-    price_gpu: float | None,
-) -> None:
+@dataclass(frozen=True)
+class QuoteOptions:
+    """Whether a plan is asked for, and of what it is to be."""
+
+    dry_run: Annotated[
+        bool,
+        Option(
+            "Say what there is to do and about how long it takes; do nothing.", panel=_PANEL, python="quote_table(…)"
+        ),
+    ] = False
+    rates: Annotated[
+        str | None,
+        Option(
+            "What frames cost: the table of lipsync-ray calibrate, or the folder of a finished run. Default: OUT's last run, "
+            "else the table where calibrate leaves it.",
+            panel=_PANEL,
+            python="quote_table(…, rates=…)",
+        ),
+    ] = None
+    cpus: Annotated[
+        float | None,
+        Option(
+            "Plan for so many CPUs instead of those here.",
+            panel=_PANEL,
+            least=1,
+            python="quote_table(…, cluster=Cluster(…))",
+        ),
+    ] = None
+    gpus: Annotated[
+        float | None,
+        Option(
+            "Plan for so many GPUs instead of those here.",
+            panel=_PANEL,
+            least=0,
+            python="quote_table(…, cluster=Cluster(…))",
+        ),
+    ] = None
+    price_cpu: Annotated[
+        float | None,
+        Option(
+            "Of a CPU an hour, for --dry-run.", panel=_PANEL, least=0, python="quote_table(…, prices=Prices(cpu=…))"
+        ),
+    ] = None
+    price_gpu: Annotated[
+        float | None,
+        Option(
+            "Of a GPU an hour, for --dry-run.", panel=_PANEL, least=0, python="quote_table(…, prices=Prices(gpu=…))"
+        ),
+    ] = None
+
+    def __post_init__(self) -> None:
+        check(self)
+        options = {leaf.option.flag: getattr(self, *leaf.path) for leaf in leaves_of(QuoteOptions)}
+        given = next((flag for flag, value in options.items() if value is not None and value is not False), None)
+        if given and not self.dry_run:
+            raise SettingsError(f"{given} is for --dry-run, which plans and does nothing")
+
+
+def dry_run(table: str, out: str, settings: DubSettings, workers: Workers, asked: QuoteOptions) -> None:
     """Print the plan of a table.
 
     Raises
     ------
     SettingsError, ManifestError, WeightsError, CheckpointError, ClusterError
     """
-    from dataclasses import replace
-
     from lipsync_ray.engine.start import cluster_of
-    from lipsync_ray.errors import SettingsError
-    from lipsync_ray.jobs.dub.quote import Prices
-    from lipsync_ray.quotes import quote_table
+    from lipsync_ray.jobs.quote.job import quote_table
+    from lipsync_ray.jobs.quote.plan import Prices
 
-    for option, value in (("--cpus", cpus), ("--gpus", gpus), ("--price-cpu", price_cpu), ("--price-gpu", price_gpu)):
-        if value is not None and (value < 0 or (option == "--cpus" and value < 1)):
-            raise SettingsError(f"{option} {value:g}: expected {'1 or more' if option == '--cpus' else '0 or more'}")
     began = time.monotonic()
     cluster = cluster_of(workers)
-    cluster = replace(cluster, cpus=cpus or cluster.cpus, gpus=cluster.gpus if gpus is None else gpus)
-    prices = Prices(price_cpu, price_gpu)
+    cluster = replace(cluster, cpus=asked.cpus or cluster.cpus, gpus=cluster.gpus if asked.gpus is None else asked.gpus)
+    prices = Prices(asked.price_cpu, asked.price_gpu)
     plan = quote_table(
-        table, out, settings=settings, workers=workers, cluster=cluster, rates=rates, prices=prices
+        table, out, settings=settings, workers=workers, cluster=cluster, rates=asked.rates, prices=prices
     )  # fmt: skip
     console = console_for()
     _print(plan, cluster, console)
@@ -138,46 +161,40 @@ def _clock(seconds: float) -> str:
     return time_left(seconds)
 
 
+@with_options
 def calibrate(
     rates: Annotated[
         str | None,
-        typer.Option("-o", "--rates", help="Table to put the rates into. Default: ~/.cache/lipsync_ray/rates.json."),
+        Option(
+            "Table to put the rates into. Default: ~/.cache/lipsync_ray/rates.json.",
+            flag="--rates",
+            short="-o",
+            python="calibrate(rates=…)",
+        ),
     ] = None,
-    model: Model = "wav2lip_gan",
-    restore: Restore = "none",
-    precision: PrecisionOption = "auto",
-    actors: Actors = None,
-    gpus_per_actor: Gpus = None,
-    batch: Batch = None,
-    address: Address = None,
+    *,
+    settings: Annotated[DubSettings, Only(("model", "restore.model", "precision"))],
+    workers: Annotated[Workers, Only(("actors", "gpus_per_actor", "batch", "address"))],
     scratch: Annotated[
-        str | None, typer.Option(help="A folder that all nodes of --address share; it is used for a moment.")
+        str | None,
+        Option(
+            "A folder that all nodes of --address share; it is used for a moment.", python="calibrate(…, scratch=…)"
+        ),
     ] = None,
-    log_file: LogFile = None,
-    verbose: Verbose = False,
+    log: Log,
 ) -> None:
     """Measure what a frame costs here, stage by stage: dubs a built-in clip at two sizes. dub --dry-run reads it.
 
     Once for each model, restoration and kind of machine; about two minutes.
     """
-    from lipsync_ray.engine.rates import default_rates_url
-    from lipsync_ray.errors import SettingsError
-    from lipsync_ray.quotes import calibrate as measure
-    from lipsync_ray.settings import DubSettings, Workers
+    from lipsync_ray.jobs.quote.job import calibrate as measure
+    from lipsync_ray.jobs.quote.rates import default_rates_url
 
-    log_to(log_file, verbose)
-    if address is not None and scratch is None:
+    if workers.address is not None and scratch is None:
         raise SettingsError(
             "--scratch is missing: a folder that the nodes of --address share, such as s3://bucket/scratch"
         )
-    settings = DubSettings(
-        model=model,
-        precision=precision,  # type: ignore[arg-type]
-        restore=restore_settings(restore, "ellipse", "face", 1.0),
-    )
-    found = measure(
-        rates, settings=settings, workers=Workers(actors, gpus_per_actor, batch, address=address, engine="ray"), scratch=scratch
-    )  # fmt: skip
+    found = measure(rates, settings=settings, workers=workers, scratch=scratch)
     console = console_for()
     table = Table(box=None, pad_edge=False)
     for name in ("stage", "ms a frame", "ms a megapixel more", "GPU ms a frame"):

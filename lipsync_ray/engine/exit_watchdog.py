@@ -53,7 +53,7 @@ class ExitWatchdog:
     """
 
     def __init__(self, text: str) -> None:
-        self._process = subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-I", "-S", "-c", _PROGRAM, text, str(_LINGER_S)],
             stdin=subprocess.PIPE,
             text=True,
@@ -61,6 +61,8 @@ class ExitWatchdog:
             cwd="/",
             env={"PATH": os.environ.get("PATH", "")},
         )
+        assert process.stdin is not None
+        self._process, self._stdin = process, process.stdin
         atexit.register(self.ends)
 
     def clear(self, folder: str, name: str) -> None:
@@ -81,17 +83,15 @@ class ExitWatchdog:
         """End the companion process: nothing is left to remove."""
         atexit.unregister(self.ends)
         self._send("done")
-        assert self._process.stdin is not None
         try:
-            self._process.stdin.close()
+            self._stdin.close()
         except BrokenPipeError:
             pass  # the companion process was ended; nothing is removed
         self._process.wait()
 
     def _send(self, line: str) -> None:
-        assert self._process.stdin is not None
         try:
-            self._process.stdin.write(f"{line}\n")
-            self._process.stdin.flush()
+            self._stdin.write(f"{line}\n")
+            self._stdin.flush()
         except BrokenPipeError:
             pass

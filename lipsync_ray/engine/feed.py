@@ -65,7 +65,7 @@ class _RowQueueActor(BarrierActor):
             return self._given[slot]
 
 
-class Feed:
+class RayFeed:
     """A handle for the first stage's actors; the rows are freed with its last copy."""
 
     def __init__(self) -> None:

@@ -17,7 +17,7 @@ from lipsync_ray.engine.flows import Flow
 from lipsync_ray.engine.progress import ProgressReporter, Wake, phases
 from lipsync_ray.engine.runners import Feed, Tasks
 from lipsync_ray.engine.stages import Failure, Outcome
-from lipsync_ray.engine.video_pass import Made, Order, Part, PassState, Video, VideoPass
+from lipsync_ray.engine.video_pass import Made, Order, PassState, RangeRow, Video, VideoPass
 
 POLL_S = 0.2  # between two looks at small tasks that have ended
 
@@ -120,7 +120,7 @@ class StreamedPass(PassState[Video, Order, Made]):
         ready = not spec.after
         rows = [part for name, video in coming.items() for part in (self.add(name) if ready else self.missing(video))]
         self.progress = phases(spec.name, len(rows), _frames(rows), spec.unit)
-        self._later: dict[str, deque[Part]] = {}  # what is not given out yet, where rows are made in turn
+        self._later: dict[str, deque[RangeRow]] = {}  # what is not given out yet, where rows are made in turn
         self._closing = False
         self._events: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
         self._wake = wake
@@ -198,5 +198,5 @@ class StreamedPass(PassState[Video, Order, Made]):
         return not self.spec.ready and not self.of and self._events.empty() and self.settled
 
 
-def _frames(rows: Sequence[Part]) -> int:
+def _frames(rows: Sequence[RangeRow]) -> int:
     return sum(part.stop - part.start for part in rows)

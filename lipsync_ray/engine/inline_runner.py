@@ -14,12 +14,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
 from typing import Any, Generic, TypeVar
 
-from lipsync_ray.cpus import MOST_THREADS, usable_cpus
-from lipsync_ray.engine import runners
+from lipsync_ray.compute import MOST_THREADS, usable_cpus
 from lipsync_ray.engine.attempts import Ledger
 from lipsync_ray.engine.flows import JOIN_TIMEOUT_S
 from lipsync_ray.engine.locality_queue import LocalityQueue, neighbourhood
-from lipsync_ray.engine.runners import Cluster
+from lipsync_ray.engine.runners import Cluster, Feed, Tasks
 from lipsync_ray.engine.stages import Failure, Keyed, Outcome, StageSpec, build_stage, guarded, pools, run_stage
 from lipsync_ray.engine.team import ALONE, Body
 from lipsync_ray.errors import SettingsError
@@ -55,12 +54,12 @@ class InlineRunner:
     ) -> Iterator[Outcome]:
         return _run((Outcome(row.key, row) for row in rows), len(rows), stages, ledger, stop)
 
-    def feed(self) -> runners.Feed:
+    def feed(self) -> Feed:
         return _Feed()
 
     def run_fed(
         self,
-        feed: runners.Feed,
+        feed: Feed,
         most: int,
         stages: Sequence[StageSpec],
         ledger: Ledger,
@@ -71,7 +70,7 @@ class InlineRunner:
 
     def tasks(
         self, name: str, function: Callable[[Item], Result], limit: int, attempts: int = 1
-    ) -> runners.Tasks[Item, Result]:
+    ) -> Tasks[Item, Result]:
         return _Tasks(name, function, limit)
 
     def together(self, body: Body, count: int, gpu: bool, attempts: int, notify: Callable[[Any], None]) -> None:

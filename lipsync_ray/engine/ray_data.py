@@ -17,7 +17,7 @@ from typing import Any
 import pyarrow as pa
 
 from lipsync_ray.engine.attempts import Ledger
-from lipsync_ray.engine.feed import Feed, RowSlot
+from lipsync_ray.engine.feed import RayFeed, RowSlot
 from lipsync_ray.engine.ray_executions import ExecutionStoppedError, execution, preparing
 from lipsync_ray.engine.stages import ENGINE, Failure, Keyed, Outcome, StageSpec, build_stage, pools, run_stage
 from lipsync_ray.engine.startup_barrier import StartupBarrier
@@ -63,7 +63,7 @@ class _StageActor:
         ledger: Ledger,
         barrier: StartupBarrier | None,
         awaited: tuple[str, ...],
-        feed: Feed | None,
+        feed: RayFeed | None,
     ) -> None:
         self._ledger, self._barrier, self._awaited, self._feed = ledger, barrier, awaited, feed
         self._stages = [(spec.name, build_stage(spec)) for spec in specs]
@@ -106,7 +106,7 @@ def run(
 
 
 def run_fed(
-    feed: Feed, most: int, stages: Sequence[StageSpec], ledger: Ledger, stop: threading.Event | None = None
+    feed: RayFeed, most: int, stages: Sequence[StageSpec], ledger: Ledger, stop: threading.Event | None = None
 ) -> Iterator[Outcome]:
     """Run rows through the stages that become known while the pipeline runs.
 
@@ -126,7 +126,7 @@ def run_fed(
 
 
 def _outcomes(
-    rows: Sequence[Keyed], stages: Sequence[StageSpec], ledger: Ledger, feed: Feed | None, stop: threading.Event
+    rows: Sequence[Keyed], stages: Sequence[StageSpec], ledger: Ledger, feed: RayFeed | None, stop: threading.Event
 ) -> Iterator[Outcome]:
     import ray
     import ray.data.exceptions

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from lipsync_ray.engine import ray_data, ray_team, runners, shared_files
+from lipsync_ray.engine import ray_data, ray_team, shared_files
 from lipsync_ray.engine.attempts import Ledger
-from lipsync_ray.engine.feed import Feed
-from lipsync_ray.engine.runners import Cluster
+from lipsync_ray.engine.feed import RayFeed
+from lipsync_ray.engine.runners import Cluster, Feed, Tasks
 from lipsync_ray.engine.stages import Keyed, Outcome, StageSpec
-from lipsync_ray.engine.tasks import Tasks
+from lipsync_ray.engine.tasks import RayTasks
 from lipsync_ray.engine.team import Body
 
 Item = TypeVar("Item")
@@ -39,24 +39,24 @@ class RayRunner:
     ) -> Iterator[Outcome]:
         return ray_data.run(rows, stages, ledger, stop)
 
-    def feed(self) -> runners.Feed:
-        return Feed()
+    def feed(self) -> Feed:
+        return RayFeed()
 
     def run_fed(
         self,
-        feed: runners.Feed,
+        feed: Feed,
         most: int,
         stages: Sequence[StageSpec],
         ledger: Ledger,
         stop: threading.Event | None = None,
     ) -> Iterator[Outcome]:
-        assert isinstance(feed, Feed)
+        assert isinstance(feed, RayFeed)
         return ray_data.run_fed(feed, most, stages, ledger, stop)
 
     def tasks(
         self, name: str, function: Callable[[Item], Result], limit: int, attempts: int = 1
-    ) -> runners.Tasks[Item, Result]:
-        return Tasks(name, function, limit, attempts)
+    ) -> Tasks[Item, Result]:
+        return RayTasks(name, function, limit, attempts)
 
     def together(self, body: Body, count: int, gpu: bool, attempts: int, notify: Callable[[Any], None]) -> None:
         ray_team.together(body, count, gpu, attempts, notify)

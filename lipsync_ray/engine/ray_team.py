@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from lipsync_ray.compute import one_thread
 from lipsync_ray.engine import driver_node
 from lipsync_ray.engine.team import Body, Team
 from lipsync_ray.errors import LipsyncError, TrainError
@@ -122,7 +123,7 @@ def _member(config: dict[str, Any]) -> None:
 
     context, wire = get_context(), config["wire"]
     if not torch.cuda.is_available():
-        torch.set_num_threads(1)
+        one_thread()
     stopping = threading.Event()
 
     def poll_stop() -> None:

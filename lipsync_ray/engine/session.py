@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from lipsync_ray.cpus import whole_cpus
+from lipsync_ray.compute import whole_cpus
 from lipsync_ray.engine import cluster_state, flows, ray_executions
 from lipsync_ray.engine.cluster_check import check_address
 from lipsync_ray.engine.exit_watchdog import ExitWatchdog

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
-from lipsync_ray.cpus import whole_cpus
+from lipsync_ray.compute import whole_cpus
 from lipsync_ray.engine import flows
 from lipsync_ray.engine.attempts import Ledger
 from lipsync_ray.engine.runners import Cluster, Feed, Runner, Tasks

@@ -21,7 +21,7 @@ MEMORY_PAUSE_S = 5.0  # before a retry, if the item's process was ended because 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
-class Tasks(Generic[Item, Result]):
+class RayTasks(Generic[Item, Result]):
     """Calls of one function on Ray workers.
 
     Parameters

@@ -47,7 +47,7 @@ class VideoState:
         return tuple(sorted(self.parts.items()))
 
 
-class Part(Keyed, Protocol):
+class RangeRow(Keyed, Protocol):
     """A row of work: frames start … stop - 1 of a video, committed at url."""
 
     @property
@@ -105,7 +105,7 @@ class VideoPass(Generic[Video, Order, Made]):
     name: str
     folder: str
     active: dict[str, Video]
-    parts_of: Callable[[Video], Sequence[Part]]
+    parts_of: Callable[[Video], Sequence[RangeRow]]
     stages: Sequence[StageSpec]
     assemble: tuple[str, Callable[[Order], Made]]
     on_done: Callable[[Video, Made], None]
@@ -135,13 +135,13 @@ class PassState(Generic[Video, Order, Made]):
         self.spec = spec
         self._there = {storage.join(spec.folder, name) for name in storage.list_tree(spec.folder)}
         self._joining: Tasks[Order, Made] = context.tasks(*spec.assemble)
-        self.of: dict[str, tuple[str, Part]] = {}
+        self.of: dict[str, tuple[str, RangeRow]] = {}
 
-    def missing(self, video: Video) -> list[Part]:
+    def missing(self, video: Video) -> list[RangeRow]:
         """The parts of a video that are not committed yet."""
         return [part for part in self.spec.parts_of(video) if part.url not in self._there]
 
-    def add(self, name: str) -> list[Part]:
+    def add(self, name: str) -> list[RangeRow]:
         """Start a video; return the rows to process."""
         video = self.spec.active[name]
         rows = []

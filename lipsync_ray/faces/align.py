@@ -15,7 +15,7 @@ from lipsync_ray.media.picture import U8, Box, YuvFrame
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
-SIDE = 512  # pixels of an aligned face
+SIDE = 512  # pixels of an aligned face, which GFPGAN and ParseNet were taught on
 LEAST_EYE_DISTANCE = 5.0  # pixels: GFPGANer skips faces with a smaller eye distance
 TEMPLATE = np.array(  # eyes, nose, mouth corners (facexlib's FFHQ template)
     [
@@ -51,12 +51,6 @@ def fitted(landmarks: F32 | F64, template: F64) -> F64:
     b = float((s[:, 0] * t[:, 1] - s[:, 1] * t[:, 0]).sum()) / norm
     linear = np.array([[a, -b], [b, a]])
     return np.concatenate((linear, (mean_t - linear @ mean_s)[:, None]), axis=1)
-
-
-def similarity_lmeds(landmarks: F32 | F64) -> F64:
-    """The same by least median of squares, as in GFPGAN's helper for single pictures; for parity tests."""
-    points = np.asarray(landmarks, np.float64)
-    return np.asarray(cv2.estimateAffinePartial2D(points, TEMPLATE, method=cv2.LMEDS)[0], np.float64)
 
 
 def inverse(matrix: F64) -> F64:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from lipsync_ray.faces.align import inverse
 from lipsync_ray.faces.detect import Faces
-from lipsync_ray.faces.identity import SIZE, Describer, aligned_face, to_aligned
+from lipsync_ray.faces.identity import SIZE, FaceDescriber, aligned_face, to_aligned
 from lipsync_ray.media.picture import U8
 
 F32 = NDArray[np.float32]
@@ -51,7 +51,7 @@ def appearances(
     own: range,
     number: int,
     step: int,
-    describe: Describer,
+    describe: FaceDescriber,
 ) -> dict[tuple[int, int], Appearance]:
     """Appearances of a group's faces: (frame, index in the frame) → appearance.
 

@@ -7,18 +7,16 @@ every pixel with weight zero keeps the decoder's value.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Literal, get_args
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lipsync_ray.faces.choices import Blend
 from lipsync_ray.faces.easing import smoothstep
 from lipsync_ray.media.picture import U8, Box, YuvFrame
 
 F32 = NDArray[np.float32]
-Blend = Literal["feather", "hard"]
-BLENDS: tuple[str, ...] = get_args(Blend)
 
 # The lower face in units of the crop's sides: Wav2Lip generates from the middle down. Each pair is where the weight
 # starts to rise and where it reaches 1; sides and bottom mirror it.

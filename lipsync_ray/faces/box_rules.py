@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from lipsync_ray.faces.crop import Pads, crop_box
+from lipsync_ray.faces.choices import Pads
+from lipsync_ray.faces.crop import crop_box
 from lipsync_ray.faces.half_face import HalfFace, half_face_box
 from lipsync_ray.faces.table import boxes_of, landmarks_of
 from lipsync_ray.faces.track import Tracks

@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lipsync_ray.faces.choices import Pads
 from lipsync_ray.media.picture import U8, Box, YuvFrame
 
 CONTEXT = 0.4  # of the face's half side: SyncNet's crop_scale
 OUTSIDE = 110  # grey level outside the frame, for SyncNet
 SMALLEST = 8  # pixels: a narrower face is treated as no face
-
-
-@dataclass(frozen=True)
-class Pads:
-    """Growth of a face box before cropping, relative to its height; negative values shrink it.
-
-    The 5 % below include the chin: Wav2Lip's ten pixels for a typical face, at any resolution.
-    """
-
-    top: float = 0.0
-    bottom: float = 0.05
-    left: float = 0.0
-    right: float = 0.0
 
 
 def crop_box(box: NDArray[np.float32], pads: Pads, width: int, height: int) -> Box | None:

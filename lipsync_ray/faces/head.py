@@ -24,7 +24,7 @@ NEAR_LARGEST = 0.8  # of the area of the large faces: smaller ones are not used 
 
 
 @dataclass(frozen=True)
-class Head:
+class HeadCrop:
     """The part of a picture to animate.
 
     Attributes
@@ -65,7 +65,7 @@ def surroundings(box: NDArray[np.floating], width: int, height: int) -> Box:
     return Box(max(0, x0 - across), max(0, y0 - down), min(width, x1 + across), min(height, y1 + down))
 
 
-def head_of(box: NDArray[np.floating], width: int, height: int, pixel_aspect: Fraction = Fraction(1)) -> Head:
+def head_of(box: NDArray[np.floating], width: int, height: int, pixel_aspect: Fraction = Fraction(1)) -> HeadCrop:
     """The head of a face's box (x0, y0, x1, y1) in a picture of the given size; the box may extend beyond it.
 
     Parameters
@@ -81,10 +81,10 @@ def head_of(box: NDArray[np.floating], width: int, height: int, pixel_aspect: Fr
         left, right = (round(edge / wide) for edge in (on_screen.x0, on_screen.x1))
         return Box(left, on_screen.y0, min(width, max(left + 1, right)), on_screen.y1)
 
-    return Head(stored(square_head.square), stored(square_head.face))
+    return HeadCrop(stored(square_head.square), stored(square_head.face))
 
 
-def _head(box: NDArray[np.floating], width: int, height: int) -> Head:
+def _head(box: NDArray[np.floating], width: int, height: int) -> HeadCrop:
     x0, y0, x1, y1 = _rounded(box)
     around = surroundings(box, width, height)
     side = min(around.width, around.height)
@@ -93,7 +93,7 @@ def _head(box: NDArray[np.floating], width: int, height: int) -> Head:
     side = min(min(width, left + side) - left, min(height, top + side) - top)
     across, down = int(BEYOND * (x1 - x0)), int(BEYOND * (y1 - y0))
     face = Box(max(0, x0 - across), max(0, y0 - down), min(width, x1 + across), min(height, y1 + down))
-    return Head(Box(left, top, left + side, top + side), face)
+    return HeadCrop(Box(left, top, left + side, top + side), face)
 
 
 def portrait_of(tracks: Tracks, chosen: tuple[int, ...]) -> int | None:

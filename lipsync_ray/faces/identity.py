@@ -25,7 +25,7 @@ _TEMPLATE = np.array([[0.318, 0.314], [0.668, 0.314], [0.347, 0.685], [0.653, 0.
 _POINTS = [0, 1, 3, 4]  # without the nose tip, which moves most as a head turns
 
 
-class Describer(Protocol):
+class FaceDescriber(Protocol):
     """Describes faces of one frame. A descriptor does not depend on other faces."""
 
     def __call__(self, frame: U8, landmarks: F32, /) -> F32:

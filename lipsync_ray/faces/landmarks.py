@@ -33,14 +33,13 @@ class Landmarks:
         (n, 5, 2) x, y in pixels of the frame: eyes, nose, mouth corners; NaN without a face
         """
         out = np.full((len(crops), 5, 2), np.nan)
-        there = [i for i, crop in enumerate(crops) if crop is not None]
+        found = enumerate(zip(crops, boxes, strict=True))
+        there = [(i, crop, box) for i, (crop, box) in found if crop is not None and box is not None]
         for low in range(0, len(there), BATCH):
             some = there[low : low + BATCH]
             filled = np.zeros((BATCH, LandmarkNet.SIDE, LandmarkNet.SIDE, 3), np.uint8)
-            filled[: len(some)] = np.stack([crop for i in some if (crop := crops[i]) is not None])
-            for i, points in zip(some, self._network(filled), strict=False):
-                box = boxes[i]
-                assert box is not None
+            filled[: len(some)] = np.stack([crop for _, crop, _ in some])
+            for (i, _, box), points in zip(some, self._network(filled), strict=False):
                 out[i] = points * (box.width, box.height) + (box.x0, box.y0)
         return out
 

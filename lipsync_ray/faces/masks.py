@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Literal, get_args
 
 import cv2
 import numpy as np
@@ -15,8 +14,6 @@ from lipsync_ray.faces.easing import smoothstep
 from lipsync_ray.media.picture import U8
 
 F32 = NDArray[np.float32]
-MaskKind = Literal["ellipse", "parsing"]
-MASKS: tuple[str, ...] = get_args(MaskKind)
 
 # The template's face: from the hairline to below the chin, from ear to ear.
 _CENTRE = (256.0, 300.0)

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lipsync_ray.devices import device_of
+from lipsync_ray.compute import device_of
 from lipsync_ray.faces.area import AreaSums
 from lipsync_ray.faces.mtcnn_networks import first, later, normalised, weights_of
 from lipsync_ray.media.picture import U8

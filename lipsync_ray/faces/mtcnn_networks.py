@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from lipsync_ray.devices import device_of
+from lipsync_ray.compute import device_of
 from lipsync_ray.errors import ModelError
 from lipsync_ray.media.picture import U8
 

@@ -3,30 +3,23 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Literal, get_args
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from lipsync_ray.faces.blend import mix
+from lipsync_ray.faces.choices import ParsedBlend
 from lipsync_ray.media.picture import U8, Box, YuvFrame
 
 F32 = NDArray[np.float32]
-ParsedBlend = Literal["jaw", "raw", "neck"]
-PARSED_BLENDS: tuple[str, ...] = get_args(ParsedBlend)
 
-SIDE = 512  # pixels of the square that is parsed
+SIDE = 512  # pixels of the square that BiSeNet parses
 EXPANDED = 1.5  # size of the parsed square, relative to the face's box
 KEPT_FROM = 0.5  # share of the square's height above which nothing is drawn
 BLUR = 0.05  # kernel size, relative to the square's width
 LEAST = 0.1  # share of the box's lower half that the mask must cover; with less, the parser saw no face
-_SKIN, _NOSE, _MOUTH, _NECK = (
-    1,
-    10,
-    (11, 12, 13),
-    14,
-)  # class numbers; the mouth is the mouth, the upper and the lower lip
+_SKIN, _NOSE, _MOUTH, _NECK = 1, 10, (11, 12, 13), 14  # classes; mouth: its inside, upper and lower lip
 _CHEEK = 90  # pixels of SIDE from the middle, beyond which the "jaw" mask is narrowed
 
 

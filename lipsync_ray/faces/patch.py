@@ -12,11 +12,8 @@ from lipsync_ray.media.picture import U8
 F64 = NDArray[np.float64]
 
 MOUTH = 64  # pixels: side of a mouth patch
-_LEFT, _TOP, _SIDE = (
-    -0.5,
-    0.35,
-    1.0,
-)  # of the patch, in the head's own frame: from the tip of the nose to below the chin
+# Of the patch, in the head's own frame: from the tip of the nose to below the chin
+_LEFT, _TOP, _SIDE = -0.5, 0.35, 1.0
 
 
 def cut_mouth(square: U8, points: NDArray[np.floating]) -> U8:

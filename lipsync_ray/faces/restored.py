@@ -37,23 +37,6 @@ def paste_restored(
     mix(picture, box, patch, weight * np.float32(strength))
 
 
-def paste_restored_bgr(image: U8, restored: U8, matrix: F64, mask: F32, upscale: int = 1, strength: float = 1.0) -> U8:
-    """Paste one face into a whole BGR picture that is already enlarged by ``upscale``, as GFPGANer does.
-
-    Parameters
-    ----------
-    image : (h · upscale, w · upscale, 3) uint8
-    matrix : (2, 3) from the picture before enlarging to the template
-    """
-    back = inverse(matrix) * upscale
-    if upscale > 1:
-        back[:, 2] += 0.5 * upscale
-    size = (image.shape[1], image.shape[0])
-    patch = cv2.warpAffine(restored, back, size)
-    weight = cv2.warpAffine(mask.astype(np.float64), back, size, flags=cv2.INTER_AREA)[..., None] * strength
-    return np.asarray(weight * patch + (1 - weight) * image, np.uint8)
-
-
 def _warped(restored: U8, matrix: F64, mask: F32, box: Box) -> tuple[F32, F32]:
     """The face and its weights in the pixels of ``box``."""
     back = inverse(matrix)

@@ -32,7 +32,7 @@ def retinaface_detector(state: dict[str, Any], device: str) -> Callable[[U8], Fa
     import torch
     from facexlib.detection.retinaface import RetinaFace
 
-    from lipsync_ray.devices import device_of
+    from lipsync_ray.compute import device_of
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # torchvision warns about a renamed argument

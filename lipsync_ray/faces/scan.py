@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from lipsync_ray.faces.appearance import PATCH, UNKNOWN, Appearance, appearances
 from lipsync_ray.faces.cuts import CutFinder, faces_alike, window
 from lipsync_ray.faces.detect import NO_FACES, Detector, Faces
-from lipsync_ray.faces.identity import SIZE, Describer
+from lipsync_ray.faces.identity import SIZE, FaceDescriber
 from lipsync_ray.faces.turned import UPRIGHT, surest
 from lipsync_ray.media.picture import U8
 
@@ -130,7 +130,7 @@ def needed(start: int, stop: int, total: int, rate: Fraction) -> tuple[int, int]
 
 
 def scan(
-    frames: Iterator[U8], start: int, stop: int, total: int, rate: Fraction, detect: Detector, describe: Describer
+    frames: Iterator[U8], start: int, stop: int, total: int, rate: Fraction, detect: Detector, describe: FaceDescriber
 ) -> Scan:
     """Scan frames [start, stop) of a video of ``total`` frames.
 
@@ -221,9 +221,8 @@ def _follow(found: dict[int, Faces], anchors: list[int], pictures_of: dict[int, 
         else:
             faces = detect(pictures_of[number])
         found[number] = before = faces
-    if not may_interpolate(
-        before, found[last]
-    ):  # a face has appeared, vanished or jumped, perhaps before the last step
+    # If not, a face has appeared, vanished or jumped, perhaps before the last step.
+    if not may_interpolate(before, found[last]):
         found.update({number: detect(pictures_of[number]) for number in around})
 
 

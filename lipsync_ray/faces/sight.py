@@ -20,10 +20,8 @@ I32 = NDArray[np.int32]
 Flags = NDArray[np.bool_]
 
 FADE = 4  # frames over which drawing fades in and out
-_HIDDEN, _VISIBLE = (
-    0.08,
-    0.25,
-)  # smoothed probabilities of visibility: below the first a mouth becomes hidden, above the second visible again
+# Smoothed probabilities of visibility: below the first a mouth becomes hidden, above the second visible again
+_HIDDEN, _VISIBLE = 0.08, 0.25
 _SMOOTH = 5  # frames of the median filter
 _SHORTEST = 5  # frames: shorter runs of hidden frames are ignored
 _GLIMPSE = 6  # frames: shorter runs of visible frames are ignored

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lipsync_ray.faces.choices import FaceChoice, FaceRule
 from lipsync_ray.faces.track import Tracks
-
-FaceRule = Literal["largest", "center", "left", "right"]
-FACE_RULES: tuple[str, ...] = get_args(FaceRule)
-FaceChoice = FaceRule | Literal["all"]
 
 CENTRAL = 0.25  # of the frame's diagonal: how far from the middle a face still counts as central
 PRESENT = 0.5  # left and right mean among the people seen at least this part of the longest-seen one's time …

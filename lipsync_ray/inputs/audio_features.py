@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from lipsync_ray.errors import DecodeError
 from lipsync_ray.io import storage
 from lipsync_ray.media import audio, mel, mfcc, speech_mel
-from lipsync_ray.media.audio import SoundTrack, Span
+from lipsync_ray.media.audio import SAMPLE_RATE, SoundTrack, Span
 from lipsync_ray.media.silence import trim_silence
 from lipsync_ray.media.sound_probe import Sound, probe_audio
 
@@ -40,7 +40,7 @@ FORMAT = 3  # raise when what is stored changes its meaning
 BANDS = {"mel": mel.BANDS, "speech-mel": mel.BANDS, "mfcc": mfcc.COEFFICIENTS}
 SILENCE = {"mel": mel.SILENCE, "speech-mel": mel.SILENCE, "whisper": 0.0}  # what is heard beyond the ends of a sound
 SILENT_PEAK = 10 ** (-60 / 20)  # full scale is 1: dither and hum lie below, no speech does
-VOICE_PER_S = Fraction(16000, 512)  # Silero's chunks
+VOICE_PER_S = Fraction(SAMPLE_RATE, speech_mel.VOICE_CHUNK)
 _AROUND_SPEECH = {"every": (3, 2), "long": (10, 5)}  # chunks to either side that are no pause, and in which it begins
 _LONG = 62  # chunks: two seconds
 _PCM = 32768  # SyncNet hears 16-bit numbers
@@ -194,20 +194,20 @@ def _features(source: AudioSource, sound: Sound, span: Span) -> Iterator[NDArray
     if source.front_end == "whisper-layers":
         from lipsync_ray.models.whisper_layers import LayerStates, layer_blocks  # torch and transformers
 
-        assert source.hearer is not None
         return layer_blocks(blocks, _hearer(LayerStates, source.hearer))
     if source.front_end == "whisper":
         from lipsync_ray.models.whisper_encoder import HiddenStates, hidden_blocks
 
-        assert source.hearer is not None
         return hidden_blocks(blocks, _hearer(HiddenStates, source.hearer))
     return mfcc.mfcc_blocks(np.rint(np.clip(block * _PCM, -_PCM, _PCM - 1)).astype(np.float32) for block in blocks)
 
 
 @lru_cache(maxsize=1)
-def _hearer(kind: type[Hearer], checkpoint: Checkpoint) -> Hearer:
+def _hearer(kind: type[Hearer], checkpoint: Checkpoint | None) -> Hearer:
     """A worker hears many sounds by one network."""
-    from lipsync_ray.inputs.face_tables import one_thread
+    from lipsync_ray.compute import one_thread
 
+    if checkpoint is None:
+        raise ValueError(f"{kind.__name__} needs a checkpoint: the source has no hearer")
     one_thread()
     return kind(checkpoint)

@@ -11,10 +11,12 @@ from lipsync_ray.engine.graph import Node, run_graph
 from lipsync_ray.engine.resources import Pool
 from lipsync_ray.engine.stages import Failure
 from lipsync_ray.engine.video_pass import VideoPass, VideoState, once
-from lipsync_ray.inputs.face_tables import Detect, FaceRow, Scanned, TableOrder, face_rows, make_table
+from lipsync_ray.inputs.face_tables import Detect, Scanned, TableOrder, face_rows, make_table
+from lipsync_ray.inputs.segments import VideoSegment
 from lipsync_ray.io import storage
 from lipsync_ray.media.probe import VideoInfo
 
+STAGE = "detect"
 SCAN_S = 6.0  # seconds of video in one row: short, so that a single video is work for several workers
 
 
@@ -127,7 +129,7 @@ def _face_pass(
     device = "cuda" if pool.gpus else "cpu"
     parts = storage.join(folder, "parts")
 
-    def rows(video: _Wanted) -> list[FaceRow]:
+    def rows(video: _Wanted) -> list[VideoSegment]:
         return face_rows(video.key, video.video, storage.join(parts, video.key), SCAN_S)
 
     def on_part(video: _Wanted, scanned: Scanned) -> None:
@@ -145,7 +147,7 @@ def _face_pass(
         folder=parts,
         active=active,
         parts_of=rows,
-        stages=[pool.stage("detect", partial(Detect, device))],
+        stages=[pool.stage(STAGE, partial(Detect, device))],
         on_part=on_part,
         assemble_args=table_order,
         assemble=("link faces", make_table),

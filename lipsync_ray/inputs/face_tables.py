@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from lipsync_ray.compute import one_thread
 from lipsync_ray.faces import scan as faces_scan
 from lipsync_ray.faces.detect import Faces, detection_size, mtcnn_detector
 from lipsync_ray.faces.scan import Scan, needed, ranges_of
 from lipsync_ray.faces.table import write_table
 from lipsync_ray.faces.track import NO_TRACKS, link
 from lipsync_ray.faces.turned import TURN_SAMPLES, UPRIGHT, quarter_turns, sentence, surest
+from lipsync_ray.inputs.segments import VideoSegment
 from lipsync_ray.io import storage
 from lipsync_ray.media import decode
 from lipsync_ray.media.picture import U8
@@ -21,29 +23,10 @@ from lipsync_ray.media.probe import VideoInfo
 VERSION = 5  # raise when the same video would get another table: every key changes
 
 
-@dataclass(frozen=True)
-class FaceRow:
-    """One stretch of a source video to look for faces in.
-
-    Attributes
-    ----------
-    key : unique in the run
-    video : what to decode
-    start, stop : frames [start, stop), whole groups of :mod:`lipsync_ray.faces.scan`
-    url : where its scan is committed
-    """
-
-    key: str
-    video: VideoInfo
-    start: int
-    stop: int
-    url: str
-
-
-def face_rows(key: str, video: VideoInfo, folder: str, seconds: float) -> list[FaceRow]:
-    """The rows that make a video's face table."""
+def face_rows(key: str, video: VideoInfo, folder: str, seconds: float) -> list[VideoSegment]:
+    """The rows that make a video's face table: ranges of whole groups of :mod:`lipsync_ray.faces.scan`."""
     return [
-        FaceRow(f"{key}-{start}", video, start, stop, storage.join(folder, f"{start}-{stop}.npz"))
+        VideoSegment(f"{key}-{start}", start, stop, storage.join(folder, f"{start}-{stop}.npz"), video)
         for start, stop in ranges_of(video.frames, video.rate, seconds)
     ]
 
@@ -65,7 +48,7 @@ class Detect:
         one_thread()
         self._detector, self._describer = mtcnn_detector(device), Describer(device)
 
-    def __call__(self, row: FaceRow) -> Scanned:
+    def __call__(self, row: VideoSegment) -> Scanned:
         video = row.video
         width, height = detection_size(video.width, video.height)
         issues = decode.FrameIssues()
@@ -96,13 +79,6 @@ def _kept(frames: Iterator[U8], first: int, own: range, samples: list[U8]) -> It
         if number in numbers:
             samples.append(frame)
         yield frame
-
-
-def one_thread() -> None:
-    """Keep this process's numeric libraries to one thread, on which the last bits of their sums depend."""
-    import torch
-
-    torch.set_num_threads(1)
 
 
 @dataclass(frozen=True)

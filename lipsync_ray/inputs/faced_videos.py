@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lipsync_ray.engine.video_pass import VideoState
+from lipsync_ray.inputs.segments import VideoSegment
 from lipsync_ray.io import storage
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.media.timeline import split
@@ -26,16 +27,11 @@ class FacedVideo(VideoState):
 
 
 @dataclass(frozen=True)
-class FacedRow:
-    """Frames start … stop − 1 of a video; what is made of the face of `chosen` tracks of `table` is committed at `url`."""
+class FacedRow(VideoSegment):
+    """A range of a video, of which the face of the `chosen` tracks of `table` is used."""
 
-    key: str
-    video: VideoInfo
     table: str
     chosen: tuple[int, ...]
-    start: int
-    stop: int
-    url: str
 
 
 def faced_rows(video: FacedVideo, folder: str, suffix: str, seconds: float, batch: int = 1) -> list[FacedRow]:
@@ -43,12 +39,12 @@ def faced_rows(video: FacedVideo, folder: str, suffix: str, seconds: float, batc
     return [
         FacedRow(
             f"{video.key}-{start}",
-            video.video,
-            video.table,
-            video.chosen,
             start,
             stop,
             storage.join(folder, f"{start}-{stop}{suffix}"),
+            video.video,
+            video.table,
+            video.chosen,
         )
         for start, stop in split(video.video.frames, video.video.rate, seconds, batch)
     ]

@@ -15,6 +15,7 @@ from functools import lru_cache, partial
 import numpy as np
 from numpy.typing import NDArray
 
+from lipsync_ray.compute import one_thread
 from lipsync_ray.engine.resources import Pool
 from lipsync_ray.engine.stages import Failure
 from lipsync_ray.engine.video_pass import VideoPass, once
@@ -23,7 +24,6 @@ from lipsync_ray.faces.mesh_ends import extend_ends
 from lipsync_ray.faces.mouth import Mouths, fill_holes, mouths_of
 from lipsync_ray.faces.sight import sight_of
 from lipsync_ray.faces.table import landmarks_of, read_table, scenes_of, tracks_of
-from lipsync_ray.inputs.face_tables import one_thread
 from lipsync_ray.inputs.faced_videos import FacedRow, FacedVideo, faced_rows
 from lipsync_ray.io import storage
 from lipsync_ray.media import decode
@@ -31,6 +31,7 @@ from lipsync_ray.media import decode
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
+STAGE = "mesh"
 VERSION = 2  # raise when the same faces would get another table
 ROW_S = 8.0  # seconds of video in one row
 PRESENT = 0.95  # probability from which on a face is one: what hides a face, or turns it away, lowers it
@@ -199,7 +200,7 @@ def mesh_pass(
         folder=parts,
         active=active,
         parts_of=rows,
-        stages=[pool.stage("mesh", partial(FindMesh, device))],
+        stages=[pool.stage(STAGE, partial(FindMesh, device))],
         assemble_args=order,
         assemble=("describe mouths", make_mesh_table),
         on_done=lambda video, url: end(video),

@@ -1,15 +1,17 @@
-"""Rows of work that are a range of a video and nothing else, for a job that needs no more."""
+"""Rows of work that are a range of a video: for a job that needs no more, and as a base for those that do."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lipsync_ray.engine.job import JobRun
-from lipsync_ray.engine.video_pass import VideoState
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.media.timeline import split
 from lipsync_ray.settings import SEGMENT_S
+
+if TYPE_CHECKING:  # the run, of which workers need not know
+    from lipsync_ray.engine.job import JobRun
+    from lipsync_ray.engine.video_pass import VideoState
 
 
 @dataclass(frozen=True)

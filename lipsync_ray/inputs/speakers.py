@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lipsync_ray.faces.speaker import Choice, FaceChoice, choose
+from lipsync_ray.faces.choices import FaceChoice
+from lipsync_ray.faces.speaker import Choice, choose
 from lipsync_ray.faces.table import read_notes, read_table, read_without
 
 SURE = 0.95  # of frames with prominent people that show the chosen one: below, the others' are spoken of

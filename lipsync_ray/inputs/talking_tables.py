@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lipsync_ray.compute import one_thread
 from lipsync_ray.faces.mesh import KEPT, agrees, cut_square, gap_of, speaking_of, square_of
 from lipsync_ray.faces.patch import cut_mouth
 from lipsync_ray.faces.speaking import USUAL, Decision, Rules, decide
@@ -18,8 +19,8 @@ from lipsync_ray.faces.table import read_table
 from lipsync_ray.faces.talking import RATE, AudioFeatures, MouthSamples, runs_of
 from lipsync_ray.faces.track import Tracks
 from lipsync_ray.inputs.audio_features import VOICE_PER_S, AudioSource, extract_audio_features
-from lipsync_ray.inputs.face_tables import one_thread
 from lipsync_ray.inputs.mesh_tables import PRESENT
+from lipsync_ray.inputs.segments import VideoSegment
 from lipsync_ray.io import storage
 from lipsync_ray.io.turns import commit_turns
 from lipsync_ray.media import decode
@@ -37,15 +38,10 @@ NO_SOUND = Decision((), undecided="it has no sound")
 
 
 @dataclass(frozen=True)
-class TalkingRow:
-    """Frames start … stop − 1 of a video; what the mouths of all persons of `table` do in them is committed at `url`."""
+class TalkingRow(VideoSegment):
+    """A range of a video in which the mouths of all persons of `table` are looked at."""
 
-    key: str
-    video: VideoInfo
     table: str
-    start: int
-    stop: int
-    url: str
 
 
 class FindTalking:
@@ -192,6 +188,6 @@ def asks_who_speaks(tracks: Tracks) -> bool:
 def talking_rows(key: str, video: VideoInfo, table: str, folder: str) -> list[TalkingRow]:
     """The rows of a video, named by their frames."""
     return [
-        TalkingRow(f"{key}-{start}", video, table, start, stop, storage.join(folder, f"{start}-{stop}.npz"))
+        TalkingRow(f"{key}-{start}", start, stop, storage.join(folder, f"{start}-{stop}.npz"), video, table)
         for start, stop in split(video.frames, video.rate, ROW_S)
     ]

@@ -24,12 +24,12 @@ from lipsync_ray.media.clipping import declipped
 from lipsync_ray.media.clock import Piece, sound_pieces
 from lipsync_ray.media.container import main_stream, opened
 from lipsync_ray.media.languages import code_of
-from lipsync_ray.media.mel import SAMPLE_RATE
 from lipsync_ray.media.mixer import STEREO, Mixer
 from lipsync_ray.media.sound_graph import sound_frame
 
 F32 = NDArray[np.float32]
 
+SAMPLE_RATE = 16_000  # Hz: of speech as every network hears it
 GAP_S = Fraction(1, 20)  # timestamps that disagree by less are rounding, not a gap
 LONGEST_GAP_S = 3600  # a larger jump is a broken timestamp
 

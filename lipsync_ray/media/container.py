@@ -6,7 +6,7 @@ import io
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from typing import Any, Literal, get_args
+from typing import Any
 
 import av
 import av.error
@@ -17,10 +17,7 @@ from av.stream import Disposition
 from lipsync_ray.errors import DecodeError, ProbeError
 from lipsync_ray.io import storage
 from lipsync_ray.io.identity import check_unchanged
-
-Decoder = Literal["cpu", "cuda"]
-"""Decoder of pictures: "cpu" for FFmpeg's own; "cuda" for NVDEC, with FFmpeg's for codecs that it lacks."""
-DECODERS: tuple[str, ...] = get_args(Decoder)
+from lipsync_ray.media.choices import Decoder
 
 # Extensions for which FFmpeg would use its demuxer of numbered pictures, which treats "%d", "*" and "[" as patterns and
 # reads only the first picture of an animation. Reading from memory, without a name, the content decides.

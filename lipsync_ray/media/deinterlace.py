@@ -42,11 +42,8 @@ def _graph(frame: Any) -> Any:
     graph = av.filter.Graph()
     graph.threads = 1
     source = graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base)
-    filter_ = graph.add("estdif", "mode=frame:parity=auto:deint=interlaced")
-    sink = graph.add("buffersink")
-    source.link_to(filter_)
-    filter_.link_to(sink)
-    graph.configure()
+    estdif = graph.add("estdif", "mode=frame:parity=auto:deint=interlaced")
+    graph.link_nodes(source, estdif, graph.add("buffersink")).configure()
     return graph
 
 

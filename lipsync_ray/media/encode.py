@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import platform
 from collections.abc import Iterable
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
@@ -16,6 +15,7 @@ import av.error
 import numpy as np
 
 from lipsync_ray.errors import EncodeError
+from lipsync_ray.media.choices import VideoCoding
 from lipsync_ray.media.picture import YuvFrame
 
 # x264's result depends on its number of threads; a constant keeps a video the same on every machine.
@@ -29,21 +29,6 @@ ENCODER_THREADS = 2
 _WITHOUT_AVX512 = "asm=MMX2,SSE2Fast,SSSE3,SSE4.2,AVX,FMA3,BMI2,AVX2"
 _WITHOUT_TREE = "mbtree=0"  # if the features of an x86 processor are unknown
 _CPU_INFO = Path("/proc/cpuinfo")
-PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
-
-
-@dataclass(frozen=True)
-class VideoCoding:
-    """Settings of the H.264 encoder.
-
-    Attributes
-    ----------
-    crf : x264's constant rate factor: 0 is lossless, 18 looks like the source, 23 is x264's own default
-    preset : x264's speed
-    """
-
-    crf: float = 18.0
-    preset: str = "veryfast"
 
 
 def encode(pictures: Iterable[YuvFrame], rate: Fraction, pixel_aspect: Fraction, coding: VideoCoding) -> bytes:

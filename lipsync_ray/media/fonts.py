@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import sys
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,13 +12,8 @@ from pathlib import Path
 from lipsync_ray.errors import SettingsError
 
 PACKAGES = "apt-get install fonts-noto-core fonts-noto-cjk"
-_ENDINGS = (".ttf", ".otf", ".ttc", ".otc")
-_FIRST = (
-    "notosans-regular",
-    "notosans",
-    "droidsansfallback",
-    "dejavusans",
-)  # families for all that is written, by file name
+# Families for all that is written, by file name
+_FIRST = "notosans-regular", "notosans", "droidsansfallback", "dejavusans"
 _LAST = (
     "italic",
     "oblique",
@@ -120,20 +113,14 @@ def _own() -> str:
 @lru_cache(maxsize=1)
 def _installed() -> tuple[str, ...]:
     """Installed fonts, plain ones for many scripts first."""
-    home = Path.home()
-    folders = [home / ".fonts", home / ".local/share/fonts", Path("/usr/local/share/fonts"), Path("/usr/share/fonts")]
-    if sys.platform == "darwin":
-        folders += [home / "Library/Fonts", Path("/Library/Fonts"), Path("/System/Library/Fonts")]
-    if sys.platform == "win32":
-        folders.append(Path(os.environ.get("WINDIR", "C:/Windows")) / "Fonts")
-    found = {path for folder in folders for path in folder.rglob("*") if path.suffix.lower() in _ENDINGS}
+    from matplotlib.font_manager import findSystemFonts
 
     def rank(path: Path) -> tuple[int, int, str, str]:
         name = path.name.lower()
         family = next((n for n, first in enumerate(_FIRST) if name.startswith(first)), len(_FIRST))
         return sum(word in name for word in _LAST), family, name, str(path)
 
-    return tuple(str(path) for path in sorted(found, key=rank))
+    return tuple(str(path) for path in sorted(map(Path, findSystemFonts()), key=rank))
 
 
 @lru_cache(maxsize=512)

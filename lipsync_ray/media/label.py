@@ -6,18 +6,17 @@ import io
 import unicodedata
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from lipsync_ray.errors import SettingsError
+from lipsync_ray.media.choices import Corner
 from lipsync_ray.media.fonts import Font
 from lipsync_ray.media.picture import FULL_RANGE, Box, YuvFrame
 
 U8 = NDArray[np.uint8]
-Corner = Literal["top-left", "top-right", "bottom-left", "bottom-right"]
 
 VERSION = 1  # raise when the same text and font would give other pixels
 _SIZE, _LEAST = 0.042, 11  # letter height as a share of the picture's shorter side; smallest letter height in pixels

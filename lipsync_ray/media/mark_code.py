@@ -32,16 +32,10 @@ SIDE = 64  # samples per tile side
 STEP = 2  # samples between neighbouring shifts, whose correlation is 0.2
 ACROSS = SIDE // STEP  # shifts per axis; 2 ** SYMBOL_BITS in total
 BAND = 4, 20  # cycles per tile, least and most
-CHECK = (
-    67,
-    123,
-    263,
-    785,
-)  # weights of the symbols in the checksum; odd, and differences of neighbouring shifts cannot cancel
-TILE, TILE_LINES = (
-    128,
-    720,
-)  # pixels per tile in pictures of up to this many lines; larger pictures have proportionally larger tiles
+# Weights of the symbols in the checksum; odd, and differences of neighbouring shifts cannot cancel
+CHECK = 67, 123, 263, 785
+# Pixels per tile in pictures of up to this many lines; larger pictures have proportionally larger tiles
+TILE, TILE_LINES = 128, 720
 
 
 class Band(NamedTuple):

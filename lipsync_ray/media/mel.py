@@ -12,9 +12,10 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from lipsync_ray.media.audio import SAMPLE_RATE
+
 F32 = NDArray[np.float32]
 
-SAMPLE_RATE = 16_000  # Hz
 N_FFT = 800  # samples: 50 ms
 HOP = 200  # samples: 12.5 ms
 COLUMNS_PER_S = SAMPLE_RATE // HOP  # 80

@@ -13,11 +13,12 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from lipsync_ray.media.audio import SAMPLE_RATE
+
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 Samples = NDArray[np.int16] | F32
 
-SAMPLE_RATE = 16_000  # Hz
 WINDOW = 400  # samples: 25 ms
 HOP = 160  # samples: 10 ms
 COLUMNS_PER_S = SAMPLE_RATE // HOP  # 100

@@ -16,7 +16,8 @@ import av.error
 
 from lipsync_ray.errors import ProbeError
 from lipsync_ray.media import notes, stills
-from lipsync_ray.media.container import Decoder, kinds, main_stream, opened, packets_of
+from lipsync_ray.media.choices import Decoder
+from lipsync_ray.media.container import kinds, main_stream, opened, packets_of
 from lipsync_ray.media.orientation import Orientation, of_frame
 from lipsync_ray.media.picture import RGB_AS, Colour
 from lipsync_ray.media.stamps import DEFAULT_RATE, FASTEST, Stamps, nearest, pick_rate, read_stamps

@@ -7,8 +7,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from lipsync_ray.media.audio import SoundTrack, Span, speech_blocks
-from lipsync_ray.media.mel import SAMPLE_RATE
+from lipsync_ray.media.audio import SAMPLE_RATE, SoundTrack, Span, speech_blocks
 from lipsync_ray.media.sound_probe import Sound
 
 SILENCE_DBFS = -45.0  # threshold of the RMS over 10 ms

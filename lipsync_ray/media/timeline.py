@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lipsync_ray.media.choices import Loop
+
 I64 = NDArray[np.int64]
-Loop = Literal["pingpong", "restart", "freeze"]
-LOOPS: tuple[str, ...] = get_args(Loop)
 
 
 def source_frames(output: I64, count: int, loop: Loop) -> I64:

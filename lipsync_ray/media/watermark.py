@@ -23,10 +23,8 @@ VERSION = 1  # raise if the same frame, key and id give other pixels
 LEAST_SIDE = 192  # pixels: in smaller pictures coding destroys the mark
 # Strength in grey levels: in flat areas relative to the allowed mean; its range; maximum; gain per level of local contrast.
 _CALM, _CALM_RANGE, _BUSY, _GAIN = 0.42, (0.65, 0.82), 3.0, 0.2
-_DARK, _LIGHT = (
-    16.0,
-    64.0,
-)  # luma levels: below the first the strength is halved, because changes in the dark are more visible
+# Luma levels: below the first the strength is halved, because changes in the dark are more visible
+_DARK, _LIGHT = 16.0, 64.0
 # Allowed RMS change: 42.2 dB PSNR up to this many pixels, decreasing to the second value in larger pictures.
 _MOST, _ENOUGH, _MOST_PIXELS = 1.95, 1.4, 300 * 300
 _QUARTER = 4

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lipsync_ray.devices import device_of
+from lipsync_ray.compute import device_of
 from lipsync_ray.errors import ModelError
 
 T = TypeVar("T")

@@ -10,14 +10,13 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from lipsync_ray.devices import device_of
+from lipsync_ray.compute import device_of
 from lipsync_ray.models.checkpoint import load_into, read_state
 from lipsync_ray.models.precision import Precision, dtype_of
 from lipsync_ray.models.weights import Checkpoint
 
 U8 = NDArray[np.uint8]
 
-SIDE = 512  # pixels
 CLASSES = 19
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet
 

@@ -6,7 +6,11 @@ from importlib.util import find_spec
 
 from lipsync_ray.errors import ModelError
 
-PACKAGES = {"musetalk": ("diffusers", "transformers"), "echomimic": ("diffusers", "transformers")}
+PACKAGES = {
+    "musetalk": ("diffusers", "transformers"),
+    "echomimic": ("diffusers", "transformers"),
+    "restore": ("facexlib",),
+}
 
 
 def require(extra: str, what: str) -> None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lipsync_ray.devices import device_of
+from lipsync_ray.compute import device_of
 from lipsync_ray.faces.identity import SIZE, aligned_face
 from lipsync_ray.media.picture import U8
 from lipsync_ray.models.checkpoint import load_into, read_state

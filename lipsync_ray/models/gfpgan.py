@@ -1,15 +1,12 @@
 """GFPGAN v1.4 (Wang et al. 2021, arXiv:2101.04061) for video: fixed noise, faces in batches, low precision where it
 pays.
 
-The network is the gfpgan package's own. What is changed for speed gives the same sums: a modulated convolution scales
-its input and output instead of its kernel, so that a batch of faces is one plain convolution.
+The network is spandrel's, which is the published code. What is changed for speed gives the same sums: a modulated
+convolution scales its input and output instead of its kernel, so that a batch of faces is one plain convolution.
 """
 
 from __future__ import annotations
 
-import sys
-import types
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lipsync_ray.errors import CheckpointError
+from lipsync_ray.faces.align import SIDE
 from lipsync_ray.models import weights
 from lipsync_ray.models.batched import Batched
 from lipsync_ray.models.checkpoint import compare, load_into, read_state
@@ -27,7 +25,6 @@ from lipsync_ray.models.precision import Precision, dtype_of
 
 U8 = NDArray[np.uint8]
 
-SIDE = 512
 CPU_BATCH = 2
 GPU_BATCH = 16
 
@@ -97,7 +94,7 @@ class Restorer(Batched):
 
 
 class Modulated(nn.Module):
-    """The package's ModulatedConv2d, with style applied to input and output instead of to the kernel.
+    """spandrel's ModulatedConv2d, with style applied to input and output instead of to the kernel.
 
     conv(x, w · s) · d = conv(x · s, w) · d, where d is the demodulation: the kernel stays constant, and a batch needs
     no groups. Upsampling is bilinear, channel by channel, and commutes with both.
@@ -128,7 +125,7 @@ class Modulated(nn.Module):
 
 
 class ToRgb(nn.Module):
-    """The package's ToRGB in float32: eight layers add up to the picture, and bfloat16 has no room for grey levels."""
+    """spandrel's ToRGB in float32: eight layers add up to the picture, and bfloat16 has no room for grey levels."""
 
     def __init__(self, original: Any) -> None:
         super().__init__()
@@ -146,7 +143,7 @@ class ToRgb(nn.Module):
 
 
 def prepared(network: Any, device: torch.device, dtype: torch.dtype) -> Any:
-    """The package's network for inference on a device in ``dtype``; the picture itself adds up in float32."""
+    """spandrel's network for inference on a device in ``dtype``; the picture itself adds up in float32."""
     network.eval()
     decoder = network.stylegan_decoder
     decoder.style_conv1.modulated_conv = Modulated(decoder.style_conv1.modulated_conv)
@@ -154,7 +151,7 @@ def prepared(network: Any, device: torch.device, dtype: torch.dtype) -> Any:
         conv.modulated_conv = Modulated(conv.modulated_conv)
     decoder.to_rgb1 = ToRgb(decoder.to_rgb1)
     decoder.to_rgbs = nn.ModuleList(ToRgb(layer) for layer in decoder.to_rgbs)
-    # The package flattens these features with view(), which wants them row by row.
+    # spandrel flattens these features with view(), which wants them row by row.
     network.final_conv.register_forward_hook(lambda _module, _input, out: out.contiguous())
     network.to(device=device, dtype=dtype, memory_format=torch.channels_last)
     for layer in (decoder.to_rgb1, *decoder.to_rgbs):
@@ -164,7 +161,8 @@ def prepared(network: Any, device: torch.device, dtype: torch.dtype) -> Any:
 
 def _network(state: dict[str, Tensor], source: str) -> Any:
     """An empty network of the size that a state dict has: v1.4's, or a narrower one."""
-    architecture = gfpgan_architecture()
+    from spandrel.architectures.GFPGAN import GFPGAN
+
     try:
         style = state["stylegan_decoder.style_mlp.1.weight"].shape[0]
         deepest = state["stylegan_decoder.constant_input.weight"].shape[1]
@@ -174,35 +172,9 @@ def _network(state: dict[str, Tensor], source: str) -> Any:
             f"{source}: not a checkpoint of GFPGANv1Clean at 512 × 512 (GFPGAN v1.2 to v1.4): no entry {error}"
         ) from error
     narrow = deepest / 512
-    return architecture(
+    return GFPGAN(
         out_size=SIDE,
         num_style_feat=style,
         channel_multiplier=max(1, round(widest / (32 * narrow))),
-        decoder_load_path=None,
-        fix_decoder=False,
-        num_mlp=8,
-        input_is_latent=True,
-        different_w=True,
         narrow=narrow,
-        sft_half=True,
     )
-
-
-def gfpgan_architecture() -> Any:
-    """The gfpgan package's network class.
-
-    basicsr, which the package imports, asks for a torchvision module that is gone since 0.17; of it, it needs this one
-    function.
-    """
-    gone = "torchvision.transforms.functional_tensor"
-    if gone not in sys.modules:
-        from torchvision.transforms.functional import rgb_to_grayscale
-
-        module = types.ModuleType(gone)
-        module.rgb_to_grayscale = rgb_to_grayscale  # type: ignore[attr-defined]
-        sys.modules[gone] = module
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # old names that basicsr imports; nothing a user could change
-        from gfpgan.archs.gfpganv1_clean_arch import GFPGANv1Clean
-
-    return GFPGANv1Clean

@@ -76,9 +76,7 @@ class Inception(Batched):
     @torch.inference_mode()
     def _pass(self, pictures: U8) -> F32:
         image = self.upload(pictures).permute(0, 3, 1, 2).float() / 255
-        out: Tensor = self._network(image)[0].mean(
-            dim=(2, 3)
-        )  # 1 × 1 for 2048 features; pytorch-fid averages the others
+        out: Tensor = self._network(image)[0].mean(dim=(2, 3))  # 1 × 1 for 2048; pytorch-fid averages the others
         return np.asarray(out[: len(pictures)].cpu().numpy(), np.float32)
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lipsync_ray.devices import device_of
+from lipsync_ray.compute import device_of
+from lipsync_ray.faces.align import SIDE
 from lipsync_ray.models import weights
 from lipsync_ray.models.checkpoint import load_into, read_state
 from lipsync_ray.models.precision import Precision, dtype_of
@@ -16,7 +17,6 @@ from lipsync_ray.models.precision import Precision, dtype_of
 U8 = NDArray[np.uint8]
 
 NAME = "parsenet"
-SIDE = 512
 CLASSES = 19
 NOT_FACE = (0, 14, 16, 17, 18)  # background, hat, necklace, neck, cloth
 

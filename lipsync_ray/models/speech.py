@@ -17,18 +17,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lipsync_ray.devices import device_of
+from lipsync_ray.compute import device_of
 from lipsync_ray.errors import CheckpointError
+from lipsync_ray.media.audio import SAMPLE_RATE
 from lipsync_ray.models import weights
 from lipsync_ray.models.checkpoint import load_into, read_pickle
 from lipsync_ray.models.doubts import LEAST_LOG_PROBABILITY, MOST_COMPRESSION, MOST_NO_SPEECH, doubts
 from lipsync_ray.models.language_votes import Languages, Likely
-from lipsync_ray.models.spoken import ENGLISH, Phrase, Speech
+from lipsync_ray.models.spoken import ENGLISH, Phrase, Transcript
 from lipsync_ray.models.spoken_ranges import Spoken, spoken_in
 
 F32 = NDArray[np.float32]
 
-SAMPLE_RATE = 16_000  # Hz, of Whisper's input
 CHUNK_S = 240  # seconds of sound in memory at a time, at most
 CUT_S = 20  # chunks are cut at the quietest moment of their last seconds
 WINDOW, FRAMES = 30 * SAMPLE_RATE, 3000  # samples and mel columns of Whisper's input window
@@ -84,7 +84,7 @@ class Transcriber:
             and not (dims.n_text_layer == TURBO_DECODER_LAYERS and dims.n_audio_layer == TURBO_ENCODER_LAYERS)
         )
 
-    def __call__(self, sound: Iterable[F32], seed: int = 0) -> Speech:
+    def __call__(self, sound: Iterable[F32], seed: int = 0) -> Transcript:
         """Transcribe and translate a sound. Ranges without speech are skipped.
 
         Parameters
@@ -120,7 +120,7 @@ class Transcriber:
             raise ValueError("no sound")
         whole, probability = languages.best()
         result = self.translates or whole in (ENGLISH, None)
-        return Speech(
+        return Transcript(
             whole,
             probability,
             tuple(phrases),
@@ -136,9 +136,8 @@ class Transcriber:
         if not self._network.is_multilingual:
             return [{ENGLISH: 1.0}]
         mel = whisper.log_mel_spectrogram(samples, self._network.dims.n_mels, padding=WINDOW)
-        length = (
-            mel.shape[1] - FRAMES
-        )  # without the padding: same windows as in transcription, so that the encoder's cache applies
+        # Without the padding: same windows as in transcription, so that the encoder's cache applies.
+        length = mel.shape[1] - FRAMES
         count = min(LANGUAGE_WINDOWS, -(-length // FRAMES))
         found = []
         for first in np.linspace(0, max(0, length - FRAMES), count).astype(int):

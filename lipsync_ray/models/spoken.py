@@ -34,7 +34,7 @@ class Phrase:
 
 
 @dataclass(frozen=True)
-class Speech:
+class Transcript:
     """Transcript of a sound.
 
     Attributes

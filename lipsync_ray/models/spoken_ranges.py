@@ -11,7 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lipsync_ray.models.voice import CHUNK, voice_blocks
+from lipsync_ray.media.audio import SAMPLE_RATE
+from lipsync_ray.media.speech_mel import VOICE_CHUNK
+from lipsync_ray.models.voice import voice_blocks
 
 F32 = NDArray[np.float32]
 
@@ -21,8 +23,7 @@ PAUSE_S = 2.0  # seconds: longer pauses separate ranges
 PADDING_S = 0.4  # seconds kept on either side, so that soft consonants are not cut
 HARDLY_S = 0.5  # seconds: a phrase with less before a cut starts after it
 LEVEL = 0.1  # RMS to which speech is normalised: the detector and Whisper miss very quiet speech
-_SAMPLE_RATE = 16_000
-_WINDOW = _SAMPLE_RATE // 10  # samples per level measurement
+_WINDOW = SAMPLE_RATE // 10  # samples per level measurement
 _GATE = 0.1  # of the mean power: quieter windows are pauses and do not count
 
 
@@ -52,18 +53,18 @@ class Spoken:
         """
         ends = np.cumsum(self.lengths)
         begins = ends - self.lengths
-        start, end = start_s * _SAMPLE_RATE, end_s * _SAMPLE_RATE
+        start, end = start_s * SAMPLE_RATE, end_s * SAMPLE_RATE
         first = max(0, int(np.searchsorted(begins, start, side="right")) - 1)
         last = max(first, int(np.searchsorted(begins, end, side="left")) - 1)
-        while last > first and end <= begins[last] + PADDING_S * _SAMPLE_RATE:
+        while last > first and end <= begins[last] + PADDING_S * SAMPLE_RATE:
             last -= 1
             end = ends[last]
-        while last > first and start >= ends[first] - (PADDING_S + HARDLY_S) * _SAMPLE_RATE:
+        while last > first and start >= ends[first] - (PADDING_S + HARDLY_S) * SAMPLE_RATE:
             first += 1
             start = begins[first]
         moments = ((first, start), (last, end))
         begin, stop = (self.starts[k] + min(at - begins[k], self.lengths[k]) for k, at in moments)
-        return float(begin) / _SAMPLE_RATE, float(max(begin, stop)) / _SAMPLE_RATE
+        return float(begin) / SAMPLE_RATE, float(max(begin, stop)) / SAMPLE_RATE
 
 
 def spoken_in(sound: F32) -> Spoken | None:
@@ -79,11 +80,11 @@ def spoken_in(sound: F32) -> Spoken | None:
     if not len(found):
         return None
     voiced = sum(int(is_voiced(probability)[start:stop].sum()) for start, stop in found)
-    padding = int(PADDING_S * _SAMPLE_RATE)
-    starts = np.maximum(found[:, 0] * CHUNK - padding, 0)
-    stops = np.minimum(found[:, 1] * CHUNK + padding, len(sound))
+    padding = int(PADDING_S * SAMPLE_RATE)
+    starts = np.maximum(found[:, 0] * VOICE_CHUNK - padding, 0)
+    stops = np.minimum(found[:, 1] * VOICE_CHUNK + padding, len(sound))
     samples = np.concatenate([levelled[start:stop] for start, stop in zip(starts, stops, strict=True)])
-    return Spoken(samples, starts, stops - starts, voiced * CHUNK / _SAMPLE_RATE)
+    return Spoken(samples, starts, stops - starts, voiced * VOICE_CHUNK / SAMPLE_RATE)
 
 
 def gain(sound: F32) -> float:
@@ -113,5 +114,5 @@ def voiced_ranges(probability: F32) -> NDArray[np.int64]:
     at = np.flatnonzero(voiced)
     if not len(at):
         return np.zeros((0, 2), np.int64)
-    parts = np.split(at, np.flatnonzero(np.diff(at) > PAUSE_S * _SAMPLE_RATE / CHUNK) + 1)
+    parts = np.split(at, np.flatnonzero(np.diff(at) > PAUSE_S * SAMPLE_RATE / VOICE_CHUNK) + 1)
     return np.array([(part[0], part[-1] + 1) for part in parts if len(part) >= LEAST_CHUNKS], np.int64).reshape(-1, 2)

@@ -16,15 +16,15 @@ from torch.nn import functional as F
 
 from lipsync_ray.media.audio import SoundTrack, Span
 from lipsync_ray.media.sound_probe import Sound
-from lipsync_ray.media.speech_mel import VOICE_LUFS, levelled_blocks
+from lipsync_ray.media.speech_mel import VOICE_CHUNK, VOICE_LUFS, levelled_blocks
 from lipsync_ray.models.checkpoint import bundled
 
 F32 = NDArray[np.float32]
 
-CHUNK = 512  # samples at 16 kHz per probability
 _CONTEXT = 64  # samples before each chunk that are part of its input
 _REFLECTED = 64
 _BINS = 129
+_HIDDEN = 128  # numbers of the LSTM's state
 _TOGETHER = 256  # chunks per pass
 
 
@@ -38,8 +38,8 @@ class VoiceActivity(nn.Module):
         self.conv2 = nn.Conv1d(128, 64, 3, 2, 1)
         self.conv3 = nn.Conv1d(64, 64, 3, 2, 1)
         self.conv4 = nn.Conv1d(64, 128, 3, 1, 1)
-        self.lstm_cell = nn.LSTMCell(128, 128)
-        self.final_conv = nn.Conv1d(128, 1, 1)
+        self.lstm_cell = nn.LSTMCell(128, _HIDDEN)
+        self.final_conv = nn.Conv1d(_HIDDEN, 1, 1)
 
     def features(self, chunks: Tensor) -> Tensor:
         """(n, 576) samples, each chunk preceded by its context, to (n, 128) features."""
@@ -50,14 +50,12 @@ class VoiceActivity(nn.Module):
         out: Tensor = x[..., 0]
         return out
 
-    def forward(self, chunks: Tensor, state: tuple[Tensor, Tensor] | None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    def forward(self, chunks: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """(n, 576) consecutive chunks to (n,) probabilities, and the LSTM state for the next chunks."""
         out = []
         for step in self.features(chunks)[:, None]:
             state = self.lstm_cell(step, state)
-            assert state is not None
             out.append(state[0])
-        assert state is not None
         return self.final_conv(torch.stack(out).transpose(1, 2).relu()).sigmoid().mean((1, 2)), state
 
 
@@ -82,20 +80,22 @@ def voice_blocks(blocks: Iterable[F32]) -> Iterator[F32]:
     (m_i,) float32; the last chunk is padded with silence
     """
     network = bundled(VoiceActivity(), "voice")
-    state: tuple[Tensor, Tensor] | None = None
+    state = torch.zeros(1, _HIDDEN), torch.zeros(1, _HIDDEN)
     pending = np.zeros(_CONTEXT, np.float32)  # context, then samples that do not fill a chunk yet
     with torch.inference_mode():
         for block in _ended(blocks):
             if block is not None:
                 pending = np.concatenate((pending, block))
             else:
-                pending = np.pad(pending, (0, -(len(pending) - _CONTEXT) % CHUNK))
-            while (count := min(_TOGETHER, (len(pending) - _CONTEXT) // CHUNK)) > 0 and (
+                pending = np.pad(pending, (0, -(len(pending) - _CONTEXT) % VOICE_CHUNK))
+            while (count := min(_TOGETHER, (len(pending) - _CONTEXT) // VOICE_CHUNK)) > 0 and (
                 count == _TOGETHER or block is None
             ):
-                used = np.lib.stride_tricks.sliding_window_view(pending, _CONTEXT + CHUNK)[: count * CHUNK : CHUNK]
+                used = np.lib.stride_tricks.sliding_window_view(pending, _CONTEXT + VOICE_CHUNK)[
+                    : count * VOICE_CHUNK : VOICE_CHUNK
+                ]
                 found, state = network(torch.from_numpy(used.copy()), state)
-                pending = pending[count * CHUNK :]
+                pending = pending[count * VOICE_CHUNK :]
                 yield found.numpy()
 
 

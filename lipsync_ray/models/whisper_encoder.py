@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from lipsync_ray.errors import CheckpointError
+from lipsync_ray.media.audio import SAMPLE_RATE
 from lipsync_ray.models.checkpoint import load_into, read_pickle, read_state
 from lipsync_ray.models.extras import require
 from lipsync_ray.models.musetalk_files import AUDIO_ENCODER_CONFIG, config_of
@@ -18,7 +19,6 @@ from lipsync_ray.models.weights import Checkpoint
 
 F32 = NDArray[np.float32]
 
-SAMPLE_RATE = 16_000  # Hz
 CHUNK = 30 * SAMPLE_RATE  # samples per pass; the last one is padded with silence
 COLUMN = 320  # samples: 20 ms
 _PREFIXES = ("model.encoder.", "encoder.")

@@ -10,13 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from lipsync_ray.jobs.evaluate.columns import Metric
+from lipsync_ray.jobs.evaluate.metric import Metric
 from lipsync_ray.jobs.evaluate.scores import Score
 from lipsync_ray.jobs.evaluate.summary import ALL, GroupRow
 from lipsync_ray.metrics.lse import MAX_SHIFT
 
 COLOURS = ("#2f6db3", "#e08a1e", "#3c9a6b", "#b0466b", "#7a62b5", "#5f6b76")
-FAR_FROM_ZERO = ("psnr_db", "ssim")  # drawn as points: bars from zero would hide the differences
 WIDEST_BAR = 0.45  # inches
 _AXIS = 0.6  # inches beside the bars for numbers and unit
 _GREY = "#6b7280"
@@ -52,11 +51,11 @@ def bars(rows: Sequence[GroupRow], metric: Metric, colours: dict[str, str], cont
             for control in controls:
                 if control.name in row.stats:
                     mean = row.stats[control.name].mean
-                    axes.plot(at, mean, control.mark, color=_MARK, markersize=5, markerfacecolor="white", zorder=3)
-            if metric.name in FAR_FROM_ZERO:
-                axes.plot(at, found.mean, "o", color=colours[model], markersize=7)
-            else:
+                    axes.plot(at, mean, control.marker, color=_MARK, markersize=5, markerfacecolor="white", zorder=3)
+            if metric.from_zero:
                 axes.bar(at, found.mean, width * 0.92, color=colours[model])
+            else:
+                axes.plot(at, found.mean, "o", color=colours[model], markersize=7)
             if found.low is not None and found.high is not None:
                 error = [[found.mean - found.low], [found.high - found.mean]]
                 axes.errorbar(at, found.mean, yerr=error, color="#1f2937", capsize=2.5, linewidth=1)
@@ -66,7 +65,7 @@ def bars(rows: Sequence[GroupRow], metric: Metric, colours: dict[str, str], cont
     margin = max(0.0, width * (across - _AXIS) / WIDEST_BAR - len(languages)) / 2
     axes.set_xlim(-0.5 - margin, len(languages) - 0.5 + margin)
     if controls:
-        handles = [axes.plot([], [], c.mark, color=_MARK, markersize=5, markerfacecolor="white")[0] for c in controls]
+        handles = [axes.plot([], [], c.marker, color=_MARK, markersize=5, markerfacecolor="white")[0] for c in controls]
         figure.legend(
             handles,
             [control.short.rpartition(", ")[2] for control in controls],
@@ -77,7 +76,7 @@ def bars(rows: Sequence[GroupRow], metric: Metric, colours: dict[str, str], cont
             handletextpad=0.1,
             columnspacing=0.8,
         )
-    if metric.name == "offset":
+    if metric.signed:
         axes.set_ylim(0, max(1.0, axes.get_ylim()[1]))
     if metric.better == "near 1":
         axes.axhline(1, color="#9ca3af", linewidth=1, linestyle=(0, (4, 3)))

@@ -18,7 +18,6 @@ from lipsync_ray.io.out_folder import check_out
 from lipsync_ray.io.run_folder import REPORT, REPORT_PAGE, record_of
 from lipsync_ray.jobs.evaluate import PREVIEWS
 from lipsync_ray.jobs.evaluate.fid import Fid
-from lipsync_ray.jobs.evaluate.job import METRICS
 from lipsync_ray.jobs.evaluate.previews import (
     FOLDER,
     player_name,
@@ -27,7 +26,7 @@ from lipsync_ray.jobs.evaluate.previews import (
     strip_name,
     worst_first,
 )
-from lipsync_ray.jobs.evaluate.scores import SCORES, Score
+from lipsync_ray.jobs.evaluate.scores import METRICS_FOLDER, SCORES, Score
 from lipsync_ray.jobs.evaluate.state import EVALUATE
 from lipsync_ray.jobs.evaluate.summary import GroupRow, groups, listed_metrics, markdown, systems
 from lipsync_ray.metrics.lse import MAX_SHIFT
@@ -38,7 +37,7 @@ _TEMPLATE = "page.html.j2"
 
 
 @dataclass(frozen=True)
-class Source:
+class FinishedEvaluation:
     """An evaluation in the report: its folder, its run.json, its rows."""
 
     folder: str
@@ -59,7 +58,7 @@ class Detail:
     confidence: str
 
 
-def read_source(folder: str) -> Source:
+def read_evaluation(folder: str) -> FinishedEvaluation:
     """Read a finished evaluation.
 
     Raises
@@ -69,12 +68,12 @@ def read_source(folder: str) -> Source:
     try:
         record = record_of(folder, EVALUATE.name)
         rows = SCORES.read_table(folder)
-        fids = [Fid(**row) for row in json.loads(storage.read_bytes(storage.join(folder, METRICS, "fid.json")))]
+        fids = [Fid(**row) for row in json.loads(storage.read_bytes(storage.join(folder, METRICS_FOLDER, "fid.json")))]
     except FileNotFoundError:
         raise ManifestError(
             folder, ["not the folder of a finished evaluation (lipsync-ray evaluate … -o FOLDER)"]
         ) from None
-    return Source(folder, record, rows, fids)
+    return FinishedEvaluation(folder, record, rows, fids)
 
 
 def write_report(folders: Sequence[str], out: str, previews: int | None = PREVIEWS) -> str:
@@ -91,11 +90,10 @@ def write_report(folders: Sequence[str], out: str, previews: int | None = PREVIE
     ManifestError : a folder is not a finished evaluation
     SettingsError : a folder is given twice; `out` belongs to another job, or is not writable
     """
-    if [folder.rstrip("/") for folder in folders] != [
-        out.rstrip("/")
-    ]:  # the page of a single evaluation goes into its own folder
+    # The page of a single evaluation goes into its own folder.
+    if [folder.rstrip("/") for folder in folders] != [out.rstrip("/")]:
         check_out(out, REPORT)
-    sources = [read_source(folder) for folder in folders]
+    sources = [read_evaluation(folder) for folder in folders]
     _check_different(folders)
     sources = _with_unique_names(sources)
     scores = [score for source in sources for score in source.scores]
@@ -122,7 +120,7 @@ def _check_different(folders: Sequence[str]) -> None:
         by_key[key] = folder
 
 
-def _with_unique_names(sources: list[Source]) -> list[Source]:
+def _with_unique_names(sources: list[FinishedEvaluation]) -> list[FinishedEvaluation]:
     """Rename models so that their names are unique."""
     of: dict[str | None, set[str]] = {}
     for source in sources:
@@ -142,7 +140,7 @@ def _with_unique_names(sources: list[Source]) -> list[Source]:
 
 
 def _page(
-    sources: list[Source], scores: list[Score], rows: list[GroupRow], fids: list[Fid], previews: int | None
+    sources: list[FinishedEvaluation], scores: list[Score], rows: list[GroupRow], fids: list[Fid], previews: int | None
 ) -> str:
     from jinja2 import Environment, StrictUndefined
 

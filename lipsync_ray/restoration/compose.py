@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 
 from lipsync_ray.io import storage
-from lipsync_ray.media.encode import VideoCoding, encode
+from lipsync_ray.media.choices import VideoCoding
+from lipsync_ray.media.encode import encode
 from lipsync_ray.media.frame_cache import FrameCache, shared_frame_cache
 from lipsync_ray.media.picture import Box, YuvFrame
 from lipsync_ray.media.probe import VideoInfo

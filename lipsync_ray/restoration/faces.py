@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lipsync_ray.compute import one_thread
 from lipsync_ray.faces.align import LEAST_EYE_DISTANCE, SIDE, aligned, eye_distance, similarity
 from lipsync_ray.faces.masks import ellipse_mask, parsing_mask
 from lipsync_ray.faces.restored import paste_restored
-from lipsync_ray.inputs.face_tables import one_thread
 from lipsync_ray.media.picture import U8, Box, YuvFrame
 from lipsync_ray.models.weights import Checkpoint
 from lipsync_ray.settings import Precision, RestoreSettings

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.util import find_spec
 
-from lipsync_ray.errors import SettingsError
-from lipsync_ray.models import gfpgan, parsing, weights
+from lipsync_ray.models import extras, gfpgan, parsing, weights
 from lipsync_ray.restoration.faces import RestoreFiles
 from lipsync_ray.settings import RestoreSettings
 
@@ -25,13 +23,11 @@ def resolve(settings: RestoreSettings, progress: weights.Progress | None = None,
 
     Raises
     ------
-    SettingsError : the package that restores is not installed
+    ModelError : the package that parses is not installed
     WeightsError, CheckpointError : what is missing or wrong, and what to do
     """
-    if find_spec("gfpgan") is None:
-        raise SettingsError(
-            "restoring faces needs the package gfpgan, which is not installed. Run: pip install 'lipsync-ray[restore]'"
-        )
+    if settings.mask == "parsing":
+        extras.require("restore", "--restore-mask parsing")
     network = gfpgan.resolve(settings.model, progress, fetch)
     parsenet = parsing.resolve(progress, fetch) if settings.mask == "parsing" else None
     return Restoration(network.name, RestoreFiles(network, parsenet), network.sha256)

@@ -1,34 +1,27 @@
 """What decides how files are analysed."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Annotated, Any
 
-from lipsync_ray.errors import SettingsError
-from lipsync_ray.settings.checks import check_types, within
+from lipsync_ray.settings.checks import check
+from lipsync_ray.settings.options import Option, described
 
 
+@described
 @dataclass(frozen=True)
 class AnalyzeSettings:
-    """What is looked at in a file. Two analyses with equal settings and inputs look at the same frames.
+    """What is looked at in a file. Two analyses with equal settings and inputs look at the same frames."""
 
-    Attributes
-    ----------
-    whisper : a registered name, a checkpoint's path, or "none"
-    frames : of each video that are looked at for faces
-    seed : of their choice, and of Whisper's samples
-    """
-
-    whisper: str = "small"
-    frames: int = 10
-    seed: int = 0
+    whisper: Annotated[
+        str, Option("tiny, base, small, medium, large-v2, large-v3, large-v3-turbo, a checkpoint's path, or none.")
+    ] = "small"
+    frames: Annotated[int, Option("Random frames of each video that are looked at for faces.", least=1, most=1000)] = 10
+    seed: Annotated[
+        int, Option("Seed of the choice of frames, and of Whisper's samples; another one picks other frames.", least=0)
+    ] = 0
 
     def __post_init__(self) -> None:
-        check_types(self)
-        within("--frames", self.frames, 1, 1000)
-        if self.seed < 0:
-            raise SettingsError(f"--seed {self.seed}: expected 0 or more")
+        check(self)
 
     def record(self) -> dict[str, Any]:
         """The settings as JSON values."""

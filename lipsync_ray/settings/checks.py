@@ -4,16 +4,66 @@ from __future__ import annotations
 
 import types
 from dataclasses import fields, is_dataclass
-from fractions import Fraction
 from functools import cache
 from numbers import Rational
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from lipsync_ray.errors import SettingsError
+from lipsync_ray.settings.options import Leaf, Option, leaves_of
 
 T = TypeVar("T")
 _MOST = 80  # characters of a value in a message
 _WORDS = {bool: "True or False", int: "a whole number", float: "a number", str: "a text", type(None): "None"}
+
+
+def check(settings: Any) -> None:
+    """Check types as :func:`check_types` does, then choices and ranges of numbers, by the fields' options.
+
+    Raises
+    ------
+    SettingsError : names the option, or the field; the value, and what was expected
+    """
+    check_types(settings)
+    kind: Any = type(settings)
+    for leaf in leaves_of(kind):
+        if not any(is_dataclass(kind) and hasattr(kind, "__post_init__") for kind in leaf.kinds[1:]):
+            value = settings
+            for name in leaf.path:
+                value = getattr(value, name, None)
+            check_value(leaf, value)
+
+
+def check_value(leaf: Leaf, value: Any) -> None:
+    """Check one value against its option; None, which leaves it open, is one.
+
+    Raises
+    ------
+    SettingsError
+    """
+    option = leaf.option
+    if value is None:
+        return
+    if leaf.choices and value not in leaf.choices:
+        raise SettingsError(f"{option.flag} {value}: expected one of {', '.join(leaf.choices)}")
+    bounds = (option.least, option.above, option.most)
+    if any(bound is not None for bound in bounds) and not _inside(value, *bounds):
+        raise SettingsError(f"{option.flag} {value}: expected {range_of(option)}")
+
+
+def range_of(option: Option) -> str:
+    """The numbers that an option takes, in words: ``0 to 51``, ``at least 1``; empty where all are."""
+    if option.least is not None and option.most is not None:
+        numbers = f"{option.least} to {option.most}"
+    else:
+        ends = ("at least", option.least), ("more than", option.above), ("at most", option.most)
+        numbers = ", ".join(f"{words} {end}" for words, end in ends if end is not None)
+    unit, none = option.unit and f" {option.unit}", option.none and f", or {option.none}"
+    return f"{numbers}{unit}{none}" if numbers else ""
+
+
+def _inside(value: Any, least: float | None, above: float | None, most: float | None) -> bool:
+    enough = (least is None or value >= least) and (above is None or value > above)
+    return enough and (most is None or value <= most)
 
 
 def check_types(settings: Any) -> None:
@@ -84,25 +134,3 @@ def _words(hint: Any) -> str:
 def _quoted(value: object) -> str:
     text = repr(value)
     return text if len(text) <= _MOST else f"{text[:_MOST]}…"
-
-
-def one_of(option: str, value: str | None, allowed: tuple[str, ...]) -> None:
-    """Check a choice; None, which leaves it open, is one.
-
-    Raises
-    ------
-    SettingsError : it is none of those allowed
-    """
-    if value is not None and value not in allowed:
-        raise SettingsError(f"{option} {value}: expected one of {', '.join(allowed)}")
-
-
-def within(option: str, value: float | Fraction | None, least: float, most: float, unit: str = "") -> None:
-    """Check a number; None, which leaves it open, is one.
-
-    Raises
-    ------
-    SettingsError : it is smaller, larger, or not a number
-    """
-    if value is not None and not least <= value <= most:
-        raise SettingsError(f"{option} {value}: expected {least} to {most}{unit and ' '}{unit}")

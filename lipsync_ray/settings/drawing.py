@@ -1,53 +1,55 @@
 """What dub and enhance are both told: arithmetic, encoding, restoration."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Annotated, Literal
 
-from lipsync_ray.errors import SettingsError
-from lipsync_ray.faces.masks import MASKS, MaskKind
-from lipsync_ray.media.encode import PRESETS, VideoCoding
-from lipsync_ray.settings.checks import check_types, one_of, within
+from lipsync_ray.faces.choices import MaskKind
+from lipsync_ray.media.choices import VideoCoding
+from lipsync_ray.settings.checks import check
+from lipsync_ray.settings.options import Group, Option, described
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
-PRECISIONS: tuple[str, ...] = get_args(Precision)
 Region = Literal["mouth", "face"]
-REGIONS: tuple[str, ...] = get_args(Region)
-MAX_CRF = 51
+
+Coding = Annotated[
+    VideoCoding,
+    Group(
+        {
+            "crf": Option(
+                "x264 quality: 0 lossless, 18 looks like the source, 23 smaller.", panel="Encoding", least=0, most=51
+            ),
+            "preset": Option("x264 speed.", panel="Encoding"),
+        }
+    ),
+    "how the output is encoded",
+]
 
 
+@described
 @dataclass(frozen=True)
 class RestoreSettings:
-    """How faces are restored.
+    """How faces are restored."""
 
-    Attributes
-    ----------
-    model : a registered name or a checkpoint's path
-    mask : "ellipse", or "parsing" (a network's outline of the face)
-    region : "mouth" restores what lip-sync drew anew, "face" the whole of it
-    strength : 0 leaves the frame as it is, 1 is the restored face alone
-    """
-
-    model: str = "gfpgan"
-    mask: MaskKind = "ellipse"
-    region: Region = "face"
-    strength: float = 1.0
+    model: Annotated[str, Option("gfpgan, or a checkpoint of it.", flag="--restore", panel="Restoration")] = "gfpgan"
+    mask: Annotated[
+        MaskKind,
+        Option(
+            "ellipse (costs nothing), or parsing (a network's outline).", flag="--restore-mask", panel="Restoration"
+        ),
+    ] = "ellipse"
+    region: Annotated[
+        Region, Option("face, or mouth: only what lip-sync drew anew.", flag="--restore-region", panel="Restoration")
+    ] = "face"
+    strength: Annotated[
+        float,
+        Option(
+            "1 the restored face alone, 0.5 half of it.",
+            flag="--restore-strength",
+            panel="Restoration",
+            above=0,
+            most=1,
+        ),
+    ] = 1.0
 
     def __post_init__(self) -> None:
-        check_types(self)
-        one_of("--restore-mask", self.mask, MASKS)
-        one_of("--restore-region", self.region, REGIONS)
-        if not 0 < self.strength <= 1:
-            raise SettingsError(f"--restore-strength {self.strength}: expected more than 0, at most 1")
-
-
-def check_coding(coding: VideoCoding) -> None:
-    """Check what an encoder is told.
-
-    Raises
-    ------
-    SettingsError
-    """
-    one_of("--preset", coding.preset, PRESETS)
-    within("--crf", coding.crf, 0, MAX_CRF)
+        check(self)

@@ -1,94 +1,129 @@
 """What decides how a dub looks."""
 
-from __future__ import annotations
-
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from lipsync_ray.errors import SettingsError
-from lipsync_ray.faces.blend import BLENDS, Blend
-from lipsync_ray.faces.crop import Pads
-from lipsync_ray.faces.parsed import PARSED_BLENDS, ParsedBlend
-from lipsync_ray.faces.speaker import FACE_RULES, FaceRule
-from lipsync_ray.media.container import DECODERS, Decoder
-from lipsync_ray.media.encode import VideoCoding
-from lipsync_ray.media.timeline import LOOPS, Loop
-from lipsync_ray.settings.checks import check_types, one_of, within
-from lipsync_ray.settings.drawing import PRECISIONS, Precision, RestoreSettings, check_coding
+from lipsync_ray.faces.choices import Blend, FaceRule, Pads, ParsedBlend
+from lipsync_ray.media.choices import Decoder, Loop, VideoCoding
+from lipsync_ray.settings.checks import check, given
+from lipsync_ray.settings.drawing import Coding, Precision, RestoreSettings
 from lipsync_ray.settings.head import HeadSettings
 from lipsync_ray.settings.marks import MarkSettings
+from lipsync_ray.settings.options import Group, Option, described
 from lipsync_ray.settings.provenance import ProvenanceSettings
 
 Length = Literal["audio", "video", "shortest"]
-LENGTHS: tuple[str, ...] = get_args(Length)
 Reference = Literal["current", "closed"]
-REFERENCES: tuple[str, ...] = get_args(Reference)
-DEFAULT_MODEL = "wav2lip_gan"
 MAX_SHIFT = 200
 SEGMENT_S = 4.0  # of video in one row of work, where nothing larger than face crops travels with it
+_RESTORE = Option("gfpgan, a checkpoint of it, or none.", flag="--restore", panel="Restoration", none="none")
 
 
+@described
 @dataclass(frozen=True)
 class DubSettings:
-    """What decides how a dub looks. Two runs with equal settings and inputs make the same frames.
+    """What decides how a dub looks. Two runs with equal settings and inputs make the same frames."""
 
-    Attributes
-    ----------
-    model : a registered name or a checkpoint's path
-    face : which face speaks, where there are several
-    pads : by how much a face's box grows before it is cropped
-    blend : how the generated face goes back into the frame; None for what suits the model
-    bbox_shift, extra_margin : pixels: MuseTalk 1.0's box lower down (None: 0), 1.5's further below the chin (None: 10)
-    length : what the output lasts as long as
-    loop : how a video shorter than that goes on
-    trim_silence : whether the audio's leading and trailing silence is cut
-    still_rate : frames/s given to a picture used as a video
-    coding, decoder : how the output is encoded; what decodes the pictures that it is made of
-    precision : arithmetic of the networks
-    reference : what the generator is shown of the person: the "current" frame, or that with its mouth "closed"; None
-        for what suits the model
-    close_in_silence : whether the mouth closes where nobody speaks; None for what the model does by itself
-    restore : how the drawn faces are restored; None leaves them as the generator drew them
-    head : how a head is animated, by a model that does that; None for what suits it
-    provenance : what the output says of itself; changes no frame
-    marks : what is put into frames to say so
-    """
-
-    model: str = DEFAULT_MODEL
-    face: FaceRule = "largest"
-    pads: Pads = field(default_factory=Pads)
-    blend: Blend | ParsedBlend | None = None
-    bbox_shift: int | None = None
-    extra_margin: int | None = None
-    length: Length = "audio"
-    loop: Loop = "pingpong"
-    trim_silence: bool = False
-    still_rate: Fraction = Fraction(25)
-    coding: VideoCoding = field(default_factory=VideoCoding)
-    decoder: Decoder = "cpu"
-    precision: Precision = "auto"
-    reference: Reference | None = None
-    close_in_silence: bool | None = None
-    restore: RestoreSettings | None = None
-    head: HeadSettings | None = None
-    provenance: ProvenanceSettings = field(default_factory=ProvenanceSettings)
-    marks: MarkSettings = field(default_factory=MarkSettings)
+    model: Annotated[
+        str,
+        Option(
+            "wav2lip_gan, wav2lip, warp, mini, musetalk, musetalk-v1, echomimic, echomimic-acc, or the path of a checkpoint or "
+            "of a folder of models.",
+            panel="Lips",
+        ),
+    ] = "wav2lip_gan"
+    face: Annotated[FaceRule, Option("Who speaks where several are seen.", panel="Lips")] = "largest"
+    pads: Annotated[
+        Pads,
+        Option(
+            "Top, bottom, left, right: parts of its own height by which a face box grows.",
+            panel="Lips",
+            metavar="T B L R",
+        ),
+    ] = field(default_factory=Pads)
+    blend: Annotated[
+        Blend | ParsedBlend | None,
+        Option(
+            "feather, or hard for the original's rectangle; for musetalk also jaw, raw, neck, by a face parser (bisenet). By "
+            "default feather; for musetalk jaw, and raw for musetalk-v1, where the parser's weights are here.",
+            panel="Lips",
+        ),
+    ] = None
+    bbox_shift: Annotated[
+        int | None,
+        Option(
+            "For musetalk-v1: pixels by which its box is moved down (0 by default); more opens the mouth wider.",
+            panel="Lips",
+            least=-MAX_SHIFT,
+            most=MAX_SHIFT,
+            unit="pixels",
+        ),
+    ] = None
+    extra_margin: Annotated[
+        int | None,
+        Option(
+            "For musetalk: pixels below the chin that its box takes in (10 by default).",
+            panel="Lips",
+            least=0,
+            most=MAX_SHIFT,
+            unit="pixels",
+        ),
+    ] = None
+    length: Annotated[Length, Option("What the output lasts as long as.", panel="Length")] = "audio"
+    loop: Annotated[Loop, Option("How a video that is too short goes on.", panel="Length")] = "pingpong"
+    trim_silence: Annotated[bool, Option("Cut the audio's leading and trailing silence.", panel="Length")] = False
+    still_rate: Annotated[
+        Fraction,
+        Option(
+            "Frames/s of a picture used as a video; a fraction such as 30000/1001 is fine.",
+            panel="Length",
+            least=1,
+            most=120,
+            unit="frames/s",
+        ),
+    ] = Fraction(25)
+    coding: Coding = field(default_factory=VideoCoding)
+    decoder: Annotated[
+        Decoder,
+        Option(
+            "cpu, or cuda: GPUs decode what they can (NVDEC). Its pixels may differ, so it is part of a dub's name.",
+            panel="Encoding",
+        ),
+    ] = "cpu"
+    precision: Annotated[Precision, Option("Arithmetic of the networks.", panel="Lips")] = "auto"
+    reference: Annotated[
+        Reference | None,
+        Option(
+            "What the model is shown of the person: current, or closed (the same frame, its mouth closed: no leak of what "
+            "the source says). By default closed for mini, current for wav2lip.",
+            panel="Lips",
+        ),
+    ] = None
+    close_in_silence: Annotated[
+        bool | None,
+        Option(
+            "Close the mouth where nobody speaks (voice activity). By default warp does, the others do not.",
+            panel="Lips",
+        ),
+    ] = None
+    restore: Annotated[
+        RestoreSettings | None,
+        Group({"model": _RESTORE}, switch="model"),
+        "how the drawn faces are restored; None leaves them as the model drew them",
+    ] = None
+    head: Annotated[
+        HeadSettings | None, "how a head is animated, by a model that does that; None for what suits it"
+    ] = None
+    provenance: Annotated[ProvenanceSettings, "what the output says of itself; changes no frame"] = field(
+        default_factory=ProvenanceSettings
+    )
+    marks: Annotated[MarkSettings, "what is put into frames to say so"] = field(default_factory=MarkSettings)
 
     def __post_init__(self) -> None:
-        check_types(self)
-        one_of("--face", self.face, FACE_RULES)
-        one_of("--blend", self.blend, (*BLENDS, *PARSED_BLENDS))
-        within("--bbox-shift", self.bbox_shift, -MAX_SHIFT, MAX_SHIFT, "pixels")
-        within("--extra-margin", self.extra_margin, 0, MAX_SHIFT, "pixels")
-        one_of("--length", self.length, LENGTHS)
-        one_of("--loop", self.loop, LOOPS)
-        one_of("--precision", self.precision, PRECISIONS)
-        one_of("--decoder", self.decoder, DECODERS)
-        one_of("--reference", self.reference, REFERENCES)
-        check_coding(self.coding)
-        within("--still-rate", self.still_rate, 1, 120, "frames/s")
+        check(self)
         object.__setattr__(self, "still_rate", Fraction(self.still_rate))
         pads = asdict(self.pads)
         if any(not (math.isfinite(pad) and -0.4 <= pad <= 1) for pad in pads.values()):
@@ -104,3 +139,14 @@ class DubSettings:
         """The settings as JSON values."""
         said = {"provenance": self.provenance.record(), "marks": self.marks.record()}
         return asdict(self) | {"still_rate": str(self.still_rate)} | said
+
+
+def dub_settings(asked: DubSettings | None, model: str | None) -> DubSettings:
+    """The settings of a dub, or the default ones; a model that is named besides overrides theirs.
+
+    Raises
+    ------
+    SettingsError : something else than settings is given
+    """
+    settings = given("settings", asked, DubSettings) or DubSettings()
+    return settings if model is None else replace(settings, model=model)

@@ -1,45 +1,72 @@
 """What decides how a head is animated, by a model that makes a video of its own instead of editing one."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from lipsync_ray.errors import SettingsError
-from lipsync_ray.settings.checks import check_types, within
+from lipsync_ray.settings.checks import check
+from lipsync_ray.settings.options import Option, described
 
 SIDES = 64  # pixels: a head's side is a multiple of them
+_PANEL = "Heads (EchoMimic)"
 
 
+@described
 @dataclass(frozen=True)
 class HeadSettings:
-    """How a head is animated. Two runs with equal settings and inputs make the same frames.
+    """How a head is animated. Two runs with equal settings and inputs make the same frames."""
 
-    Attributes
-    ----------
-    steps : from noise to picture; None for what the model was taught
-    guidance : by how much what the person and the sound change is exaggerated; 1 asks the network once a step, more asks it
-        twice; None for what suits the model
-    seed : of the noise
-    side : pixels of the square that is drawn
-    paste_back : draw it into the frame that it was cut from, instead of a video of the head alone
-    parity : do as the published pipeline does where this one does better: windows in a ring, noise in the weights' type, levels
-        cut off instead of rounded, overlaps added up where there is no guidance
-    """
-
-    steps: int | None = None
-    guidance: float | None = None
-    seed: int = 420
-    side: int = 512
-    paste_back: bool = False
-    parity: bool = False
+    steps: Annotated[
+        int | None,
+        Option(
+            "Steps from noise to picture. By default 30, and 6 for echomimic-acc. Time goes with them.",
+            panel=_PANEL,
+            least=1,
+            most=1000,
+        ),
+    ] = None
+    guidance: Annotated[
+        float | None,
+        Option(
+            "How far to exaggerate what person and sound change: 2.5 by default, for twice the time; 1, for echomimic-acc, "
+            "asks once.",
+            panel=_PANEL,
+            least=0,
+            most=100,
+        ),
+    ] = None
+    seed: Annotated[
+        int,
+        Option(
+            "Seed of the noise that the head is drawn from. Equal seeds make equal heads.",
+            panel=_PANEL,
+            least=0,
+            most=2**63 - 1,
+        ),
+    ] = 420
+    side: Annotated[
+        int,
+        Option(
+            "Pixels of the square that is drawn, a multiple of 64; the model was taught the default.",
+            flag="--head-side",
+            panel=_PANEL,
+            least=SIDES,
+            most=1024,
+            unit="pixels",
+        ),
+    ] = 512
+    paste_back: Annotated[bool, Option("Put the head back into the frame that it was cut from.", panel=_PANEL)] = False
+    parity: Annotated[
+        bool,
+        Option(
+            "As the published pipeline: windows in a ring, noise in the weights' type, levels cut off, overlaps added up without "
+            "guidance.",
+            panel=_PANEL,
+        ),
+    ] = False
 
     def __post_init__(self) -> None:
-        check_types(self)
-        within("--steps", self.steps, 1, 1000)
-        within("--guidance", self.guidance, 0, 100)
-        within("--seed", self.seed, 0, 2**63 - 1)
-        within("--head-side", self.side, SIDES, 1024, "pixels")
+        check(self)
         if self.side % SIDES:
             raise SettingsError(f"--head-side {self.side}: expected a multiple of {SIDES} pixels")
 

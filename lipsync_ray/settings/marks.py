@@ -1,45 +1,57 @@
 """What is put into frames to tell that a computer drew in them: a mark that programs find, a label that people see."""
 
-from __future__ import annotations
-
-import math
 import unicodedata
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Annotated, Any
 
 from lipsync_ray.errors import SettingsError
-from lipsync_ray.settings.checks import check_types, one_of, within
+from lipsync_ray.media.choices import Corner
+from lipsync_ray.settings.checks import check
+from lipsync_ray.settings.options import Option, described
 
 AUTO = "auto"
-Corner = Literal["top-left", "top-right", "bottom-left", "bottom-right"]
-CORNERS: tuple[str, ...] = get_args(Corner)
 MOST_LETTERS = 120
+_PANEL = "Provenance"
 
 
+@described
 @dataclass(frozen=True)
 class MarkSettings:
-    """What is put into frames besides what the model draws. By default nothing.
+    """What is put into frames besides what the model draws. By default nothing."""
 
-    Attributes
-    ----------
-    watermark : whether drawn frames get a mark that is not seen, and that says which row made them
-    watermark_key : file of the key that it is made by; None for $LIPSYNC_WATERMARK_KEY, or else the key that everybody has
-    label : a text that is shown, or "auto" for words in the row's language; None shows nothing
-    label_seconds : how long, from the first frame on; None: throughout
-    label_corner : where
-    label_font : font file; None for one that is found, and has the letters
-    """
-
-    watermark: bool = False
-    watermark_key: str | None = None
-    label: str | None = None
-    label_seconds: float | None = 5.0
-    label_corner: Corner = "top-left"
-    label_font: str | None = None
+    watermark: Annotated[
+        bool,
+        Option("Mark the pixels of drawn frames invisibly; lipsync-ray inspect finds the mark.", panel=_PANEL),
+    ] = False
+    watermark_key: Annotated[
+        str | None,
+        Option(
+            "Key file of the mark, on every node. Default: $LIPSYNC_WATERMARK_KEY, else a public key.", panel=_PANEL
+        ),
+    ] = None
+    label: Annotated[
+        str | None,
+        Option("Text shown in a corner; auto: a notice that AI was used, in the row's language.", panel=_PANEL),
+    ] = None
+    label_seconds: Annotated[
+        float | None,
+        Option(
+            "Show the label for so many seconds from the first frame, or for all.",
+            panel=_PANEL,
+            least=0.1,
+            most=86400,
+            unit="seconds",
+            none="all",
+        ),
+    ] = 5.0
+    label_corner: Annotated[Corner, Option("Corner of the label.", panel=_PANEL)] = "top-left"
+    label_font: Annotated[
+        str | None,
+        Option("Font file of the label. Default: an installed font that has the letters.", panel=_PANEL),
+    ] = None
 
     def __post_init__(self) -> None:
-        check_types(self)
-        one_of("--label-corner", self.label_corner, CORNERS)
+        check(self)
         if self.watermark_key is not None and not self.watermark:
             raise SettingsError("--watermark-key is for --watermark; add that, or leave the option out")
         given = {
@@ -50,10 +62,6 @@ class MarkSettings:
         said = next((option for option, is_given in given.items() if is_given), None)
         if said and self.label is None:
             raise SettingsError(f"{said} is for --label TEXT or --label auto; add that, or leave the option out")
-        if self.label_seconds is not None:
-            if not math.isfinite(self.label_seconds):
-                raise SettingsError(f"--label-seconds {self.label_seconds}: expected seconds, or all")
-            within("--label-seconds", self.label_seconds, 0.1, 86400, "seconds, or all")
         if self.label is not None:
             _check_text(self.label)
 

@@ -1,45 +1,68 @@
 """What a finished video says of itself: that a computer drew in it, and who vouches for that."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from lipsync_ray import addresses
 from lipsync_ray.errors import SettingsError
-from lipsync_ray.settings.checks import check_types, one_of
+from lipsync_ray.settings.checks import check
+from lipsync_ray.settings.options import Option, described
 
 ProvenanceKind = Literal["none", "tags", "c2pa"]
-KINDS: tuple[str, ...] = get_args(ProvenanceKind)
 ConsentForm = Literal["hashed", "clear"]
-CONSENT_FORMS: tuple[str, ...] = get_args(ConsentForm)
+_PANEL = "Provenance"
 
 
+@described
 @dataclass(frozen=True)
 class ProvenanceSettings:
-    """What is written into finished videos and pictures. It changes none of their frames, and no fingerprint.
+    """What is written into finished videos and pictures. It changes none of their frames, and no fingerprint."""
 
-    Attributes
-    ----------
-    kind : "tags": IPTC's DigitalSourceType as XMP, and a sentence; "c2pa": these, and a signed manifest; "none"
-    cert : PEM file of the signer's certificate, and of those above it; None for $LIPSYNC_SIGN_CERT
-    key : PEM file of its private key; None for $LIPSYNC_SIGN_KEY
-    command : shell command that gets the bytes on its standard input and writes the signature, instead of a key
-    tsa : URL of a time-stamping authority (RFC 3161)
-    consent : how the manifest repeats a row's `consent` and `rights`: their sha256, or the texts
-    """
-
-    kind: ProvenanceKind = "tags"
-    cert: str | None = None
-    key: str | None = None
-    command: str | None = None
-    tsa: str | None = None
-    consent: ConsentForm = "hashed"
+    kind: Annotated[
+        ProvenanceKind,
+        Option(
+            "What the output says of itself: tags (XMP and a comment: a computer drew in it); c2pa, these and a signed "
+            "manifest; none.",
+            flag="--provenance",
+            panel=_PANEL,
+        ),
+    ] = "tags"
+    cert: Annotated[
+        str | None,
+        Option(
+            "PEM file of the signer's certificate, those above it behind it. Default: $LIPSYNC_SIGN_CERT.",
+            flag="--sign-cert",
+            panel=_PANEL,
+        ),
+    ] = None
+    key: Annotated[
+        str | None,
+        Option(
+            "PEM file of its private key, on every node that finishes videos. Default: $LIPSYNC_SIGN_KEY.",
+            flag="--sign-key",
+            panel=_PANEL,
+        ),
+    ] = None
+    command: Annotated[
+        str | None,
+        Option(
+            "Instead of a key: a shell command that gets bytes on its standard input and writes their signature (HSM, KMS).",
+            flag="--sign-command",
+            panel=_PANEL,
+        ),
+    ] = None
+    tsa: Annotated[str | None, Option("URL of a time-stamping authority (RFC 3161).", panel=_PANEL)] = None
+    consent: Annotated[
+        ConsentForm,
+        Option(
+            "How the manifest repeats the columns consent and rights: hashed, or clear.",
+            flag="--consent-in-manifest",
+            panel=_PANEL,
+        ),
+    ] = "hashed"
 
     def __post_init__(self) -> None:
-        check_types(self)
-        one_of("--provenance", self.kind, KINDS)
-        one_of("--consent-in-manifest", self.consent, CONSENT_FORMS)
+        check(self)
         given = {
             "--sign-cert": self.cert,
             "--sign-key": self.key,

@@ -16,7 +16,7 @@ from lipsync_ray.jobs.analyze.plan import FileRow, Known
 from lipsync_ray.jobs.analyze.rejected import read_rejected
 from lipsync_ray.media.details import AudioDetails
 from lipsync_ray.media.sound_probe import Sound
-from lipsync_ray.models.spoken import Phrase, Speech
+from lipsync_ray.models.spoken import Phrase, Transcript
 
 SOUND = Sound("pcm_s16le", 16000, 1, 64000, 0.7, loudness_lufs=-23.0)
 AUDIO = AudioDetails("a.wav", "wav", "pcm_s16le", 16000, 1, 64000, Fraction(4), 256_000, -3.0, -20.0, 0.1, -23.0, SOUND)
@@ -34,12 +34,12 @@ def row_of(heard, languages=("ko",), **audio):
 
 @pytest.fixture
 def uncertain():
-    return row_of(Speech("ko", 0.99, SAID, SALAD, 1.5))
+    return row_of(Transcript("ko", 0.99, SAID, SALAD, 1.5))
 
 
 @pytest.fixture
 def wordless():
-    return row_of(Speech(None, None, (), (), 0.0))
+    return row_of(Transcript(None, None, (), (), 0.0))
 
 
 def test_the_row_keeps_the_doubts_and_the_words(uncertain):
@@ -62,18 +62,18 @@ def test_where_nobody_speaks_no_language_is_told(wordless):
 
 def test_uncertain_words_tell_langdetect_nothing():
     salad = (Phrase(0.0, 1.0, "Buenas noches y bienvenidos al programa", uncertain="improbable, -1.50 a token"),)
-    row = row_of(Speech("ko", 0.9, salad, (), 1.0))
+    row = row_of(Transcript("ko", 0.9, salad, (), 1.0))
     assert row.language == "unknown"
     assert row.verdict == "poor: its transcript is uncertain: improbable, -1.50 a token"
 
 
 def test_another_language_than_the_tables_is_in_both_verdicts():
-    row = row_of(Speech("ko", 0.99, SAID, SAID, 1.5), languages=("ar",))
+    row = row_of(Transcript("ko", 0.99, SAID, SAID, 1.5), languages=("ar",))
     assert row.verdict == row.audio_verdict == "poor: the table says 'ar', Whisper hears 'ko' and langdetect reads 'ko'"
 
 
 def test_quiet_speech_is_heard_and_not_called_silent():
-    row = row_of(Speech("ko", 0.99, SAID, SAID, 1.5), silence=1.0, sound=replace(SOUND, loudness_lufs=None))
+    row = row_of(Transcript("ko", 0.99, SAID, SAID, 1.5), silence=1.0, sound=replace(SOUND, loudness_lufs=None))
     assert (row.verdict, len(row.warnings)) == ("good", 1)
 
 

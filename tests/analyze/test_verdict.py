@@ -19,7 +19,7 @@ from lipsync_ray.jobs.analyze.verdict import (
 )
 from lipsync_ray.media.details import AudioDetails, VideoDetails
 from lipsync_ray.media.sound_probe import Sound
-from lipsync_ray.models.spoken import Phrase, Speech
+from lipsync_ray.models.spoken import Phrase, Transcript
 
 VIDEO = VideoDetails(
     "a.mp4", "mp4", "h264", "High", 640, 480, 0, "yuv420p", Fraction(25), Fraction(25), False, 100, Fraction(4),
@@ -90,7 +90,7 @@ def test_sound():
 
 
 def heard(language="ko", probability=0.9, phrases=(SURE,), english=(SURE,), **values):
-    return Speech(language, probability, phrases, english, 3.0, **values)
+    return Transcript(language, probability, phrases, english, 3.0, **values)
 
 
 def test_quiet_speech_is_not_silence():
@@ -105,8 +105,8 @@ def test_speech_that_is_sure_or_was_not_asked_for_has_nothing_to_say():
 
 
 def test_no_speech_is_poor():
-    assert of_speech(Speech(None, None, (), (), 0.0)).verdict == "poor: no speech was heard in it"
-    assert of_speech(Speech(None, None, (), (), 2.0)).verdict == "poor: a voice for 2.0 s, but no words"
+    assert of_speech(Transcript(None, None, (), (), 0.0)).verdict == "poor: no speech was heard in it"
+    assert of_speech(Transcript(None, None, (), (), 2.0)).verdict == "poor: a voice for 2.0 s, but no words"
 
 
 def test_an_uncertain_transcript_is_poor_and_a_part_of_it_a_warning():

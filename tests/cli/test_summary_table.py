@@ -15,29 +15,25 @@ from lipsync_ray.cli import analyze, evaluate, summary_table
 from lipsync_ray.io.formatting import number, share
 from lipsync_ray.io.results import RESULTS, Result, Summary, line_of
 from lipsync_ray.jobs.analyze.analysis import Analysis, FoundFace, Guess
-from lipsync_ray.jobs.analyze.assemble import report_text, rows_markdown
+from lipsync_ray.jobs.analyze.assemble import report_text
 from lipsync_ray.jobs.analyze.job import Analysed
 from lipsync_ray.jobs.analyze.page import write_page
-from lipsync_ray.jobs.evaluate.columns import METRICS
 from lipsync_ray.jobs.evaluate.fid import Fid
 from lipsync_ray.jobs.evaluate.job import Evaluated
-from lipsync_ray.jobs.evaluate.previews import worst_first
-from lipsync_ray.jobs.evaluate.scores import Score
+from lipsync_ray.jobs.evaluate.scores import METRICS, Score
 from lipsync_ray.jobs.evaluate.summary import (
     GroupRow,
     Stat,
     csv_text,
     flat_rows,
     groups,
-    headline,
     markdown,
     parquet,
     score_row,
-    video_lines,
 )
 from lipsync_ray.models.spoken import Phrase
 from lipsync_ray.report import figures
-from lipsync_ray.report.page import Source, _page
+from lipsync_ray.report.page import FinishedEvaluation, _page
 
 RESULT = Result(
     "a-ko", "a.mp4", "ko.wav", "ko", "done", "join", "why", "out/a-ko.mp4", "mini", 100, 3, 97, 1, 2.5, 4.0, "25", 640, 480, 4,
@@ -99,7 +95,7 @@ def test_results_are_shown(rows):
 
 
 @given(st.lists(with_holes(SCORE), min_size=1, max_size=4), st.sampled_from([None, float("nan"), -1e-9, 12.0]))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_scores_are_shown(scores, distance):
     fids = [Fid("ko", "mini", distance, 100, 100, "few")]
     rows = groups(scores, fids)
@@ -107,8 +103,6 @@ def test_scores_are_shown(scores, distance):
     assert "Language × model" in text
     assert "nan" not in text
     assert "-0.00" not in text
-    assert len(video_lines(scores)) == len(scores)
-    assert all(headline(score) for score in worst_first(scores))
     assert csv_text(flat_rows(rows))
     assert parquet(flat_rows(rows))
     assert csv_text([score_row(score) for score in scores])
@@ -118,11 +112,11 @@ def test_scores_are_shown(scores, distance):
 
 
 @given(with_holes(SCORE), st.booleans())
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_report_page_is_made(tmp_path, score, bare):
     score = replace(score, curve=[], confidence=[]) if bare else score
     record = {"settings": {"scorer": "mini-sync", "protocol": "real"}, "fid_weights": None}
-    source = Source(str(tmp_path), record, [score], [])
+    source = FinishedEvaluation(str(tmp_path), record, [score], [])
     page = _page([source], [score], groups([score], []), [], 5)
     assert "</html>" in page
     assert figures.shift_curve(score, "#000000").startswith("<svg")
@@ -143,10 +137,9 @@ def test_controls_are_drawn_beside_what_they_control():
 
 
 @given(st.lists(with_holes(ANALYSIS), min_size=1, max_size=3))
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_analyses_are_shown(tmp_path, rows):
     assert all(report_text(row).startswith("a.mp4") for row in rows)
-    assert rows_markdown(rows).count("\n") == len(rows) + 1
     where = console()
     analyze._print(Analysed(rows, "a.parquet", "index.html", 3.0), where)
     assert "poor" in where.file.getvalue()

@@ -62,6 +62,7 @@ def test_a_segment_is_as_long_as_asked(tmp_path, restore, asked, seconds):
         DUB,
         info=SimpleNamespace(rate=Fraction(25), frames=1000, still=False),
         speech=SimpleNamespace(duration_s=Fraction(20)),
+        frames=500,
     )
     first = segments(run, dub)[0]
     assert (first.stop - first.start) / 25 == pytest.approx(seconds, abs=0.05)

@@ -9,7 +9,7 @@ import pytest
 from clips import all_visible, tone, write_audio
 
 from lipsync_ray.errors import DecodeError, EncodeError, ProbeError
-from lipsync_ray.faces.crop import Pads
+from lipsync_ray.faces.choices import Pads
 from lipsync_ray.faces.table import read_table
 from lipsync_ray.inputs.audio_features import AudioSource, extract_audio_features
 from lipsync_ray.inputs.face_tables import Detect, TableOrder, face_rows, make_table
@@ -22,7 +22,7 @@ from lipsync_ray.jobs.dub.methods.paste import Crop, Sync
 from lipsync_ray.jobs.dub.segment import Segment
 from lipsync_ray.media import decode, mel
 from lipsync_ray.media.audio import Span
-from lipsync_ray.media.encode import VideoCoding
+from lipsync_ray.media.choices import VideoCoding
 from lipsync_ray.media.join import AudioTrack
 from lipsync_ray.media.probe import probe_video
 from lipsync_ray.media.timeline import source_frames

@@ -15,7 +15,7 @@ from material import add_sound, random_inception
 from lipsync_ray.engine.attempts import Ledger
 from lipsync_ray.engine.inline_runner import InlineRunner
 from lipsync_ray.engine.stages import StageSpec
-from lipsync_ray.faces.crop import Pads
+from lipsync_ray.faces.choices import Pads
 from lipsync_ray.jobs.evaluate.fid import AccumulateFID, FidRow, GroupOrder, Unit, distance
 from lipsync_ray.jobs.evaluate.scores import SCORES
 from lipsync_ray.media import decode

@@ -1,19 +1,19 @@
 """A plan against what the run then does: frames, segments, what is done already, and what a changed row costs."""
 
 import csv
+import json
 import shutil
 
 import pytest
 from commands import frame_digests, lipsync_ray
 
-from lipsync_ray.engine import rates
-from lipsync_ray.engine.rates import Rate, Rates
 from lipsync_ray.engine.runners import Cluster
 from lipsync_ray.errors import SettingsError
 from lipsync_ray.io.results import read_results
-from lipsync_ray.jobs.dub import calibration
-from lipsync_ray.jobs.dub.quote import Prices
-from lipsync_ray.quotes import quote_table
+from lipsync_ray.jobs.quote import calibration, rates
+from lipsync_ray.jobs.quote.job import quote_table
+from lipsync_ray.jobs.quote.plan import Prices
+from lipsync_ray.jobs.quote.rates import Rate, Rates
 from lipsync_ray.settings import DubSettings, RestoreSettings, Workers
 
 CPUS = Cluster(4.0, 0.0, 1)
@@ -40,6 +40,8 @@ def test_a_plan_is_what_the_run_does(table, demo_run, tmp_path):
         "detect": 201, "mesh": 201, "pose": plan.frames, "compose": plan.frames,
     }  # fmt: skip
     assert plan.seconds is None
+    passes = json.loads((demo_run / "run.json").read_text())["passes"]
+    assert {stage for stage, _ in plan.pools} == {stage for one in passes for stage in one.get("stages", ())}
 
 
 def test_what_is_done_costs_nothing(table, demo_run):

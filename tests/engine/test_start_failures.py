@@ -102,7 +102,7 @@ def test_a_home_is_what_the_system_says(monkeypatch, tmp_path):
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become a user that the system does not know")
 def test_a_user_that_the_system_does_not_know_has_places_too():
-    code = "import os\nfrom lipsync_ray.engine.rates import default_rates_url\nfrom lipsync_ray.models import weights\n"
+    code = "import os\nfrom lipsync_ray.jobs.quote.rates import default_rates_url\nfrom lipsync_ray.models import weights\n"
     code += "os.setgid(54321); os.setuid(54321)\n"
     code += "print(default_rates_url(), weights.location(weights.find('wav2lip')))"
     known = {

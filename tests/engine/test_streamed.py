@@ -9,7 +9,7 @@ from rich.console import Console
 from lipsync_ray.engine import ray_data
 from lipsync_ray.engine.attempts import Ledger
 from lipsync_ray.engine.context import RunContext
-from lipsync_ray.engine.feed import Feed
+from lipsync_ray.engine.feed import RayFeed
 from lipsync_ray.engine.graph import Ask, StreamedPass, run_graph
 from lipsync_ray.engine.inline_runner import InlineRunner
 from lipsync_ray.engine.progress import Wake, phases
@@ -215,7 +215,7 @@ def test_a_pass_that_ray_gives_up_fails_what_is_under_way_and_what_still_comes(c
 def test_a_place_stands_for_the_same_row_each_time(cluster):
     from lipsync_ray.engine.feed import RowSlot
 
-    feed = Feed()
+    feed = RayFeed()
     rows = [Piece(f"p{n}", "v", n, n + 1, "") for n in range(3)]
     feed.add(rows)
     feed.close()

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.signal import medfilt
 
-from lipsync_ray.faces.crop import Pads, crop_context
+from lipsync_ray.faces.choices import Pads
+from lipsync_ray.faces.crop import crop_context
 from lipsync_ray.faces.table import read_table, write_table
 from lipsync_ray.faces.track import Tracks
 from lipsync_ray.inputs.audio_features import Speech

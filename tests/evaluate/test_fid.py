@@ -8,7 +8,7 @@ from clips import write_video
 from material import random_inception
 
 from lipsync_ray.errors import CheckpointError, WeightsError
-from lipsync_ray.faces.crop import Pads
+from lipsync_ray.faces.choices import Pads
 from lipsync_ray.io.formatting import number
 from lipsync_ray.jobs.evaluate.face_tracks import FaceTracks
 from lipsync_ray.jobs.evaluate.fid import AccumulateFID, FidRow, GroupOrder, Unit, distance, face_pictures, fid_rows

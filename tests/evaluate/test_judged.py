@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from lipsync_ray.io import storage
-from lipsync_ray.jobs.evaluate.judged import JudgedSound, Lips, Sounds, Verdict, disagreements, verdict
+from lipsync_ray.jobs.evaluate.judged import JudgedSound, Lips, Sounds, disagreements, judge_lips
+from lipsync_ray.jobs.evaluate.scores import Score
 from lipsync_ray.models import sync_judge
 
 PLACES = 120
@@ -33,9 +34,13 @@ def lips(seed):
     return Lips(0.1 * course(seed), seen)
 
 
+def score(offset=0, **values):
+    return Score("a", "a.mp4", None, None, None, "scored", offset=offset, **values)
+
+
 def test_lips_that_follow_their_sound(tmp_path):
     sounds = Sounds(sound(tmp_path, 1), sound(tmp_path, 2), sound(tmp_path, 3), PLACES / 25)
-    found = verdict(lips(1), lips(3), sounds)
+    found = score(**judge_lips(lips(1), lips(3), sounds))
     assert (found.openness_corr, found.openness_corr_lag) == (pytest.approx(1), 0)
     assert found.sync_cosine == pytest.approx(1, abs=0.01)
     assert found.sync_cosine_lag == 0
@@ -44,20 +49,21 @@ def test_lips_that_follow_their_sound(tmp_path):
     assert found.sync_cosine_undubbed < 0.5
     assert (found.openness_corr_real, found.sync_cosine_real) == (pytest.approx(1), pytest.approx(1, abs=0.01))
     assert found.silent_lips > 0
-    assert disagreements(found, 0) == []
+    assert disagreements(found) == []
 
 
 def test_lips_that_meet_in_a_pause_follow_their_sound(tmp_path):
     resting = lips(1)
     resting.opening[:40] = 0
-    assert verdict(resting, lips(3), Sounds(sound(tmp_path, 1))).openness_corr == pytest.approx(1)
+    found = judge_lips(resting, lips(3), Sounds(sound(tmp_path, 1)))
+    assert found["openness_corr"] == pytest.approx(1)
 
 
 def test_nothing_is_said_of_what_was_not_seen(tmp_path):
     sounds = Sounds(sound(tmp_path, 1), sound(tmp_path, 2))
-    found = verdict(Lips.none(PLACES), Lips.none(PLACES), sounds)
-    assert all(value is None for value in vars(found).values())
-    assert disagreements(found, 0) == []
+    found = judge_lips(Lips.none(PLACES), Lips.none(PLACES), sounds)
+    assert all(value is None for value in found.values())
+    assert disagreements(score(**found)) == []
 
 
 @pytest.mark.parametrize(
@@ -89,5 +95,5 @@ def test_nothing_is_said_of_what_was_not_seen(tmp_path):
     ],
 )
 def test_where_a_score_and_a_judge_disagree(values, offset, said):
-    found = disagreements(Verdict(**values), offset)
+    found = disagreements(score(offset, **values))
     assert (said in found[0]) if said else found == []

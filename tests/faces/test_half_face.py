@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lipsync_ray.faces.box_rules import boxes_by
-from lipsync_ray.faces.crop import Pads
+from lipsync_ray.faces.choices import Pads
 from lipsync_ray.faces.half_face import HalfFace, half_face_box
 from lipsync_ray.faces.track import Tracks
 

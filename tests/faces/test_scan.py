@@ -74,7 +74,7 @@ def test_a_cut_is_seen_and_not_interpolated_over():
     assert set(range(20, 26)) <= set(found.looked.tolist())
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(st.integers(1, 300), st.integers(0, 10**6), st.sampled_from([0.1, 1.6, 3.2, 7.0]))
 def test_stretches_do_not_change_it(total, seed, seconds):
     rng = np.random.default_rng(seed)

@@ -9,7 +9,8 @@ from clips import barcode, read_barcode, tone, write_audio, write_video
 from lipsync_ray.errors import EncodeError
 from lipsync_ray.media import audio, decode
 from lipsync_ray.media.audio import Span
-from lipsync_ray.media.encode import VideoCoding, encode
+from lipsync_ray.media.choices import VideoCoding
+from lipsync_ray.media.encode import encode
 from lipsync_ray.media.join import AudioTrack, Part, join
 from lipsync_ray.media.picture import Colour, YuvFrame
 from lipsync_ray.media.probe import probe_video

@@ -19,7 +19,7 @@ def test_it_is_the_reference():
     assert np.abs(found - reference["mfcc"]).max() < 1e-4
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.integers(0, 9000), min_size=1, max_size=8))
 def test_the_pieces_do_not_matter(sizes):
     samples = noise(sum(sizes))

@@ -50,7 +50,7 @@ def test_a_pass_within_a_pass(info):
         assert outer == list(range(2, FRAMES)), inner
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     ranges=st.lists(st.tuples(st.integers(0, FRAMES - 1), st.integers(1, 12)), min_size=2, max_size=5),
     turns=st.lists(st.integers(0, 4), max_size=40),

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from lipsync_ray.media import decode, mark_code, mark_search, watermark
-from lipsync_ray.media.encode import VideoCoding, encode
+from lipsync_ray.media.choices import VideoCoding
+from lipsync_ray.media.encode import encode
 from lipsync_ray.media.picture import RGB_AS, YuvFrame
 from lipsync_ray.media.probe import probe_video
 

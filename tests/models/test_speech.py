@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from material import random_whisper
 
 from lipsync_ray.errors import CheckpointError, WeightsError
-from lipsync_ray.media.audio import SoundTrack, speech_blocks
+from lipsync_ray.media.audio import SAMPLE_RATE, SoundTrack, speech_blocks
 from lipsync_ray.models import registry, speech
-from lipsync_ray.models.speech import SAMPLE_RATE, Transcriber, chunks
-from lipsync_ray.models.spoken import Speech
+from lipsync_ray.models.speech import Transcriber, chunks
+from lipsync_ray.models.spoken import Transcript
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +84,7 @@ def test_what_is_not_spoken_is_not_listened_to(checkpoint, talk, monkeypatch):
 @pytest.mark.parametrize("sound", [np.zeros(3 * SAMPLE_RATE, np.float32), noise(3)], ids=["silence", "noise"])
 def test_where_nobody_speaks_there_is_no_language(checkpoint, sound):
     heard = Transcriber(checkpoint, "cpu")([sound])
-    assert heard == Speech(None, None, (), (), 0.0)
+    assert heard == Transcript(None, None, (), (), 0.0)
 
 
 def test_where_whisper_hears_no_speech_there_is_no_language(checkpoint, talk, monkeypatch):

@@ -160,8 +160,8 @@ def test_a_path_that_a_node_lacks_or_has_otherwise_is_refused(tmp_path):
     "stage",
     [
         lambda weights: partial(Sync, generators.GENERATORS[0], weights, "cpu", "fp32", None),
-        lambda weights: partial(dub_stages.Restore, RestoreFiles(weights), "cpu", "fp32"),
-        lambda weights: partial(enhance_stages.Restore, RestoreFiles(weights), "cpu", "fp32"),
+        lambda weights: partial(dub_stages.RestoreDrawn, RestoreFiles(weights), "cpu", "fp32"),
+        lambda weights: partial(enhance_stages.RestoreRange, RestoreFiles(weights), "cpu", "fp32"),
         lambda weights: partial(evaluate_stages.Embed, "syncnet", weights, "cpu", None),
         lambda weights: partial(fid.AccumulateFID, weights, 64, "cpu", None),
         lambda weights: partial(analyze_stages.Transcribe, weights, "cpu"),

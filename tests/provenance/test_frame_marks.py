@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 from lipsync_ray.cli.app import app
 from lipsync_ray.errors import EncodeError, SettingsError
 from lipsync_ray.media import fonts, watermark
-from lipsync_ray.media.encode import VideoCoding, encode
+from lipsync_ray.media.choices import VideoCoding
+from lipsync_ray.media.encode import encode
 from lipsync_ray.media.picture import RGB_AS, YuvFrame
 from lipsync_ray.provenance.frame_marks import NO_MARKS, FrameMarking, frame_marking_of, id_of, mark_columns
 from lipsync_ray.provenance.inspection import inspect_file
@@ -54,7 +55,7 @@ def frame(seed=0, width=256, height=256):
         ({"label_font": "f.ttf"}, "--label-font is for --label"),
         ({"label": "x", "label_corner": "middle"}, "--label-corner middle: expected one of top-left"),
         ({"label": "x", "label_seconds": 0.0}, "--label-seconds 0.0: expected 0.1 to"),
-        ({"label": "x", "label_seconds": float("nan")}, "--label-seconds nan: expected seconds, or all"),
+        ({"label": "x", "label_seconds": float("nan")}, "--label-seconds nan: expected 0.1 to 86400 seconds, or all"),
         ({"label": " "}, "the text is empty"),
         ({"label": "two\nlines"}, "expected one line"),
         ({"label": "x" * 121}, "121 characters; expected 120 at most"),

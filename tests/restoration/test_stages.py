@@ -8,7 +8,7 @@ import pytest
 from clips import all_visible, tone, write_audio
 from material import random_gfpgan, random_parsenet
 
-from lipsync_ray.faces.crop import Pads
+from lipsync_ray.faces.choices import Pads
 from lipsync_ray.faces.masks import ellipse_mask, parsing_mask
 from lipsync_ray.inputs.audio_features import AudioSource, extract_audio_features
 from lipsync_ray.inputs.face_tables import Detect, TableOrder, face_rows, make_table
@@ -17,11 +17,11 @@ from lipsync_ray.inputs.speakers import SpeakerQuery, choose_speaker
 from lipsync_ray.io import storage
 from lipsync_ray.jobs.dub.methods.paste import Crop
 from lipsync_ray.jobs.dub.segment import Segment
-from lipsync_ray.jobs.dub.stages import Restore
+from lipsync_ray.jobs.dub.stages import RestoreDrawn
 from lipsync_ray.jobs.enhance import stages as enhance
 from lipsync_ray.jobs.enhance.plan import EnhanceRow
 from lipsync_ray.media import decode
-from lipsync_ray.media.encode import VideoCoding
+from lipsync_ray.media.choices import VideoCoding
 from lipsync_ray.media.probe import probe_video
 from lipsync_ray.media.timeline import split
 from lipsync_ray.models.weights import Checkpoint
@@ -63,12 +63,12 @@ def segment(demo_inputs, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def restore(files):
-    return Restore(replace(files, parsenet=None), "cpu", "auto")
+    return RestoreDrawn(replace(files, parsenet=None), "cpu", "auto")
 
 
 @pytest.fixture(scope="module")
 def parsing(files):
-    return Restore(files, "cpu", "auto")
+    return RestoreDrawn(files, "cpu", "auto")
 
 
 def pictures(path):
@@ -141,7 +141,7 @@ def test_enhancing_without_a_table_row_leaves_the_frame_alone(segment, files, tm
         "e", "e", 0, 4, segment.video, segment.table, (99,), None, (1.0, 1.0), Pads(), VideoCoding(crf=0), 1,
         str(tmp_path / "e.mp4"),
     )  # fmt: skip
-    ready = enhance.Restore(replace(files, parsenet=None), "cpu", "auto")(row)
+    ready = enhance.RestoreRange(replace(files, parsenet=None), "cpu", "auto")(row)
     composed = Compose(RestoreSettings())(ready)
     assert (composed.restored, composed.drawn) == (0, 0)
     source = [p.bgr().astype(int) for p in decode.pictures(segment.video, 0, 4)]
@@ -153,7 +153,7 @@ def test_a_face_is_put_back_where_it_was_when_enlarged(segment, files, tmp_path)
         "e", "e", 0, 4, segment.video, segment.table, segment.chosen, None, (1.0, 1.0), Pads(), VideoCoding(crf=0), 2,
         str(tmp_path / "e.mp4"),
     )  # fmt: skip
-    stage = enhance.Restore(replace(files, parsenet=None), "cpu", "auto")
+    stage = enhance.RestoreRange(replace(files, parsenet=None), "cpu", "auto")
 
     class Same:
         notes = ()

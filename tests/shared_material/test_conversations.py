@@ -54,7 +54,7 @@ def decided(conversation, cuts, name):
     parts = []
     for start, stop in zip((0, *cuts), (*cuts, order.video.frames), strict=True):
         url = str(folder / name / f"{start}-{stop}.npz")
-        look(TalkingRow(f"{start}", order.video, order.table, start, stop, url))
+        look(TalkingRow(f"{start}", start, stop, url, order.video, order.table))
         parts.append(url)
     return make_speakers_table(replace(order, parts=tuple(parts)))
 

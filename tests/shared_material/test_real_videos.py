@@ -25,8 +25,8 @@ from lipsync_ray import DubSettings, dub_table
 from lipsync_ray.jobs.analyze.analysis import read_analyses
 from lipsync_ray.jobs.evaluate.scores import SCORES
 from lipsync_ray.media import decode
+from lipsync_ray.media.choices import VideoCoding
 from lipsync_ray.media.details import get_audio_details, get_video_details
-from lipsync_ray.media.encode import VideoCoding
 from lipsync_ray.media.probe import probe_video
 from lipsync_ray.media.sound_probe import probe_audio
 from lipsync_ray.models import weights

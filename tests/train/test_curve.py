@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from lipsync_ray.engine import progress
-from lipsync_ray.jobs.train.curve import CurvePoint, StepsDone, Watch
+from lipsync_ray.jobs.train.curve import CurvePoint, StepsDone, TrainingProgress
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def shown(monkeypatch):
 
 
 def test_every_network_tells_the_time_left(shown):
-    with Watch(shown, "pose 0", 10, None) as watch:
+    with TrainingProgress(shown, "pose 0", 10, None) as watch:
         watch.report(StepsDone(2, 5.0, 2))
         watch.report(StepsDone(3, 5.5, 2))
         watch.report(CurvePoint(4, 1.5, {"r": 0.25, "r_other": None}, 9.0))
@@ -33,13 +33,13 @@ def test_every_network_tells_the_time_left(shown):
 
 
 def test_the_clock_may_end_it_first(shown):
-    with Watch(shown, "judge 0", 100_000, 2) as watch:
+    with TrainingProgress(shown, "judge 0", 100_000, 2) as watch:
         watch.report(StepsDone(0, 0.0, 0))
     assert "judge 0: steps 0/100000, 2:00 left" in shown.file.getvalue()
 
 
 def test_what_a_stopped_one_keeps_is_said(shown):
-    watch = Watch(shown, "pose 0", 10, None)
+    watch = TrainingProgress(shown, "pose 0", 10, None)
     watch.report(StepsDone(0, 0.0, 0))
     watch.report(StepsDone(7, 1.0, 7))
     watch.__exit__(KeyboardInterrupt, None, None)
@@ -47,6 +47,6 @@ def test_what_a_stopped_one_keeps_is_said(shown):
 
 
 def test_a_training_that_never_began_says_nothing(shown):
-    with pytest.raises(KeyboardInterrupt), Watch(shown, "pose 0", 10, None):
+    with pytest.raises(KeyboardInterrupt), TrainingProgress(shown, "pose 0", 10, None):
         raise KeyboardInterrupt
     assert shown.file.getvalue() == ""

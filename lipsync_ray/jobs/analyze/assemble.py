@@ -15,7 +15,7 @@ from lipsync_ray.jobs.analyze.analysis import IMPOSSIBLE, Analysis, Guess
 from lipsync_ray.jobs.analyze.plan import FileRow, FrameSamples, Known
 from lipsync_ray.jobs.analyze.verdict import Assessment, face_statistics, of_audio, of_languages, of_speech, of_video
 from lipsync_ray.media.details import AudioDetails, VideoDetails
-from lipsync_ray.models.spoken import ENGLISH, Phrase, Speech, uncertain_share
+from lipsync_ray.models.spoken import ENGLISH, Phrase, Transcript, uncertain_share
 
 REPORT = "report.txt"
 
@@ -97,7 +97,7 @@ def _file_fields(row: FileRow) -> dict[str, Any]:
     }
 
 
-def _read(speech: Speech | None) -> tuple[str | None, tuple[Guess, ...] | None]:
+def _read(speech: Transcript | None) -> tuple[str | None, tuple[Guess, ...] | None]:
     """Language of the certain text, and all likely ones; None without speech."""
     if speech is None or speech.language is None:
         return None, None
@@ -131,15 +131,6 @@ def report_text(analysis: Analysis) -> str:
     if analysis.faces is not None:
         lines += _section("Saved faces", _face_lines(analysis))
     return "\n".join(lines) + "\n"
-
-
-def rows_markdown(analyses: Iterable[Analysis]) -> str:
-    """A Markdown table with one row per file."""
-    lines = ["| file | verdict | language | faces | warnings |", "|---|---|---|---|---|"]
-    for a in analyses:
-        faces = "" if a.face_share is None else f"{share(a.face_share)}, {number(a.face_height_px)} px"
-        lines.append(f"| {a.id} | {a.verdict} | {a.language or ''} | {faces} | {'; '.join(a.warnings)} |")
-    return "\n".join(lines)
 
 
 def _section(title: str, lines: list[str]) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from lipsync_ray.jobs.analyze.analysis import FoundFace
 from lipsync_ray.jobs.analyze.files import File
 from lipsync_ray.media.details import AudioDetails, VideoDetails
-from lipsync_ray.models.spoken import Speech
+from lipsync_ray.models.spoken import Transcript
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Known:
     video: VideoDetails | None = None
     audio: AudioDetails | None = None
     audio_error: str | None = None
-    speech: Speech | None = None
+    speech: Transcript | None = None
     text_error: str | None = None
 
 

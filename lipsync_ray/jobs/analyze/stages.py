@@ -9,11 +9,11 @@ from fractions import Fraction
 import cv2
 import numpy as np
 
+from lipsync_ray.compute import one_thread
 from lipsync_ray.errors import MediaError, ProbeError
 from lipsync_ray.faces.crop import square_around
 from lipsync_ray.faces.detect import Detector, Faces, detection_size, mtcnn_detector
 from lipsync_ray.faces.turned import TURN_SAMPLES, UPRIGHT, quarter_turns, surest
-from lipsync_ray.inputs.face_tables import one_thread
 from lipsync_ray.io import storage
 from lipsync_ray.io.identity import check_unchanged
 from lipsync_ray.jobs.analyze.analysis import Analysis, FoundFace

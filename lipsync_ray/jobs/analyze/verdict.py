@@ -15,7 +15,7 @@ from lipsync_ray.media.details import AudioDetails, VideoDetails
 from lipsync_ray.media.languages import code_of, is_known
 from lipsync_ray.media.notes import of_sound
 from lipsync_ray.models.language_votes import SURE
-from lipsync_ray.models.spoken import ENGLISH, Phrase, Speech, uncertain_share
+from lipsync_ray.models.spoken import ENGLISH, Phrase, Transcript, uncertain_share
 
 SMALL_FACE_PX = 64  # height: smaller faces have less detail than Wav2Lip's 96 × 96
 SOFT_FACE_PX = 400  # height: for larger faces, 96 pixels are enlarged more than four times
@@ -31,7 +31,10 @@ NOSE = 0.6  # depth of the nose in eye distances, to convert the shift of its ti
 
 @dataclass(frozen=True)
 class FaceStatistics:
-    """Statistics of a video's faces; fields as in :class:`~lipsync_ray.jobs.analyze.analysis.Analysis`."""
+    """Statistics of a video's faces; fields as in :class:`~lipsync_ray.jobs.analyze.analysis.Analysis`.
+
+    Height and turn are None without a face.
+    """
 
     frames: int
     share: float
@@ -116,13 +119,11 @@ def of_video(video: VideoDetails | None, faces_found: FaceStatistics | None) -> 
         warnings.append(f"its frame rate varies; {video.rate} frames/s are used")
     if video.rate < LOW_RATE:
         warnings.append(f"only {float(video.rate):.3g} frames/s: lips need about 25")
-    if not faces_found.people:
+    if faces_found.height_px is None or faces_found.turn_deg is None:
         why = f"; {sentence(faces_found.turned)}" if faces_found.turned else ""
         return Assessment(
             tuple(warnings), (), (f"no face in any of the {faces_found.frames} frames that were looked at{why}",)
         )
-    assert faces_found.height_px is not None
-    assert faces_found.turn_deg is not None
     if faces_found.share < MIN_FACE_SHARE:
         poor.append(f"a face in only {faces_found.share:.0%} of the frames that were looked at")
     elif faces_found.share < 1:
@@ -165,7 +166,7 @@ def of_audio(audio: AudioDetails | None, error: str | None, spoken: bool = False
     return Assessment(tuple(warnings), tuple(poor))
 
 
-def of_speech(speech: Speech | None) -> Assessment:
+def of_speech(speech: Transcript | None) -> Assessment:
     """Assess a file's speech; empty without transcription."""
     if speech is None:
         return Assessment()
@@ -194,7 +195,7 @@ def _reasons(phrases: Sequence[Phrase]) -> str:
     return "; ".join(dict.fromkeys(found))
 
 
-def of_languages(expected: Sequence[str], speech: Speech | None, detected: str | None) -> Assessment:
+def of_languages(expected: Sequence[str], speech: Transcript | None, detected: str | None) -> Assessment:
     """Compare the language of the table, Whisper and langdetect.
 
     Speech certainly in another language than the table's is poor; a contradiction by only one of the tools is a
@@ -218,7 +219,7 @@ def of_languages(expected: Sequence[str], speech: Speech | None, detected: str |
     return Assessment(tuple(warnings), tuple(poor))
 
 
-def _is_sure(speech: Speech | None) -> bool:
+def _is_sure(speech: Transcript | None) -> bool:
     """Whether its language is certain."""
     return (
         speech is not None

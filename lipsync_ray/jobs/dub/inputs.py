@@ -13,7 +13,6 @@ from lipsync_ray.engine.job import JobRun, JobSpec
 from lipsync_ray.engine.progress import ProgressReporter
 from lipsync_ray.engine.runners import Runner
 from lipsync_ray.engine.stages import Failure
-from lipsync_ray.errors import SettingsError
 from lipsync_ray.inputs import audio_features
 from lipsync_ray.inputs.audio_features import AudioSource, Speech, extract_audio_features
 from lipsync_ray.inputs.content_ids import content_ids
@@ -21,6 +20,7 @@ from lipsync_ray.inputs.probe import VideoSource, probe
 from lipsync_ray.io.manifest import Dub
 from lipsync_ray.io.results import RESULTS, Result
 from lipsync_ray.jobs.dub.recipe import Recipe
+from lipsync_ray.jobs.dub.segment import output_frames
 from lipsync_ray.jobs.dub.state import DubState
 from lipsync_ray.media import notes
 from lipsync_ray.media.audio import SoundTrack
@@ -28,6 +28,7 @@ from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.models.musetalk_files import AUDIO_ENCODER
 from lipsync_ray.provenance.claims import Claim, Network, SourceFile
 from lipsync_ray.provenance.kept import keep_and_mark
+from lipsync_ray.provenance.marked_video import place_label
 from lipsync_ray.provenance.marking import UNMARKED, Marking
 from lipsync_ray.settings import Workers
 
@@ -154,24 +155,14 @@ def _look_at_files(run: DubRun) -> None:
         for audio, speech in run.context.map_tasks("audio features", extract_audio_features, audios):
             progress.advance(0, isinstance(speech, Failure))
             _tell(run, by_audio[audio.key], "speech", speech)
-    for dub in run.active.values():
-        assert dub.info is not None
-        dub.warn(*dub.info.notes, *_heard(run, dub))
+    side, marks = run.recipe.method.side, run.recipe.marks
     for dub in list(run.active.values()):
-        _mark(run, dub)
-
-
-def _mark(run: DubRun, dub: DubState) -> None:
-    """Draw the label of a dub, where it gets one, in the size of its frames."""
-    assert dub.info is not None
-    recipe, info = run.recipe, dub.info
-    side = recipe.method.side
-    width, height, aspect = (side, side, Fraction(1)) if side else (info.width, info.height, info.pixel_aspect)
-    try:
-        dub.label = recipe.marks.label(dub.row.language, width, height, aspect, info.rate, run.out)
-        dub.warn(*recipe.marks.notes(dub.row.language, width, height))
-    except SettingsError as error:
-        run.fail(dub, Failure("label", str(error)))
+        if dub.info is not None and dub.speech is not None:
+            info = dub.info
+            dub.frames = output_frames(info, dub.speech.duration_s, run.settings.length)
+            dub.warn(*info.notes, *_notes_of_sound(run, dub.speech))
+            size = (side, side, Fraction(1)) if side else (info.width, info.height, info.pixel_aspect)
+            place_label(run, dub, marks, dub.row.language, *size, info.rate)
 
 
 def _source(run: DubRun, key: str, dub: DubState) -> AudioSource:
@@ -185,10 +176,8 @@ def _source(run: DubRun, key: str, dub: DubState) -> AudioSource:
     return AudioSource(track, key, run.settings.trim_silence, folder, front_end, voice=True, hearer=hearer)
 
 
-def _heard(run: DubRun, dub: DubState) -> list[str]:
+def _notes_of_sound(run: DubRun, speech: Speech) -> list[str]:
     """What a person should know of a dub's sound."""
-    speech = dub.speech
-    assert speech is not None
     if speech.silent:
         return [
             *filter(None, [speech.sound.cut_off]),

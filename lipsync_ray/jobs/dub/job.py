@@ -24,6 +24,7 @@ from lipsync_ray.engine.resources import Layout, allocate
 from lipsync_ray.engine.stages import Failure
 from lipsync_ray.engine.start import started
 from lipsync_ray.engine.video_pass import VideoPass
+from lipsync_ray.inputs import face_pass
 from lipsync_ray.inputs.face_pass import FacePass, FaceTable
 from lipsync_ray.inputs.speakers import SpeakerQuery, SpeakerTracks, choose_speaker
 from lipsync_ray.io import storage
@@ -108,13 +109,7 @@ def _make_dubs(run: DubRun) -> None:
     """Make every dub: faces of its video, who speaks, segments, join."""
     by_video = run.by("video_key")
     videos = {key: dubs[0].info for key, dubs in by_video.items() if dubs[0].info is not None}
-    layout = allocate(
-        run.context.cluster,
-        run.workers,
-        alone=False,
-        networks=run.recipe.network_stages,
-        decoding=run.settings.decodes_on_gpus,
-    )
+    layout = run.recipe.layout(run.context.cluster, run.workers)
 
     def on_table(key: str, table: FaceTable) -> None:
         run.detected_videos += table.fresh
@@ -128,21 +123,21 @@ def _make_dubs(run: DubRun) -> None:
             choose.ready.append(SpeakerQuery(key, table.url, run.settings.face, video.width, video.height))
 
     def on_speaker(query: SpeakerQuery, speaker: SpeakerTracks | Failure) -> None:
-        speaking = []
-        for dub in by_video[query.key]:
-            if isinstance(speaker, Failure):
+        dubs = by_video[query.key]
+        if isinstance(speaker, Failure):
+            for dub in dubs:
                 run.fail(dub, speaker)
-                continue
-            dub.warn(*speaker.notes)
-            if speaker.chosen:
-                dub.speaker = speaker
-                speaking.append(dub)
-            else:
-                _end_without_face(run, dub, speaker.without)
-        if speaking:
-            source.spec.ready.extend(source.wanted(query.key, speaking))
         else:
-            source.drop(query.key)
+            for dub in dubs:
+                dub.warn(*speaker.notes)
+                if speaker.chosen:
+                    dub.speaker = speaker
+                else:
+                    _end_without_face(run, dub, videos[query.key].frames, speaker.without)
+            if speaker.chosen:
+                source.spec.ready.extend(source.wanted(query.key, dubs, speaker.chosen))
+                return
+        source.drop(query.key)
 
     # faces ► who speaks ► what the model needs of the source ► segments
     faces = FacePass(videos, run.url("faces"), layout.model, on_table)
@@ -212,10 +207,9 @@ def _end_done(run: DubRun, dub: DubState, made: MadeFile) -> None:
     storage.remove(run.url("parts", dub.id))
 
 
-def _end_without_face(run: DubRun, dub: DubState, why: str) -> None:
-    assert dub.info is not None
+def _end_without_face(run: DubRun, dub: DubState, frames: int, why: str) -> None:
     reason = (
-        f"no face in any of {dub.info.frames} frames (MTCNN, faces from 1/18 of the frame's short side)"
+        f"no face in any of {frames} frames (MTCNN, faces from 1/18 of the frame's short side)"
         f"{f'; {why}' if why else ''}; nothing was written"
     )
-    run.end(run.row_of(dub, "no_face", stage="detect", error=reason))
+    run.end(run.row_of(dub, "no_face", stage=face_pass.STAGE, error=reason))

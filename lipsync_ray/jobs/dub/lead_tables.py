@@ -16,14 +16,13 @@ from lipsync_ray.engine.resources import Pool
 from lipsync_ray.engine.stages import Failure
 from lipsync_ray.engine.video_pass import VideoPass
 from lipsync_ray.faces.box_rules import BoxRule
-from lipsync_ray.faces.speaker import FaceRule
+from lipsync_ray.faces.choices import FaceRule
 from lipsync_ray.inputs import mesh_tables
 from lipsync_ray.inputs.faced_videos import FacedVideo
 from lipsync_ray.inputs.mesh_tables import MeshTable, mesh_pass
 from lipsync_ray.inputs.sights import read_sight
 from lipsync_ray.io import storage
 from lipsync_ray.jobs.dub.coverage import coverage_of
-from lipsync_ray.jobs.dub.segment import output_frames
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.media.timeline import source_frames
 
@@ -56,8 +55,8 @@ class LeadPass(Protocol):
     def ready(self) -> deque[str]:
         """Dubs that it has let begin."""
 
-    def wanted(self, key: str, dubs: list[DubState]) -> Iterable[str]:
-        """Dubs of a video whose speaker is known; the ids that the pass can begin, where something is not there yet."""
+    def wanted(self, key: str, dubs: list[DubState], speaker: tuple[int, ...]) -> Iterable[str]:
+        """Dubs of a video, and the tracks of its speaker; the ids that the pass can begin, where something is not there yet."""
 
     def drop(self, key: str) -> None:
         """A video in which nobody is to speak."""
@@ -136,9 +135,7 @@ class LeadTables(ABC, Generic[Table]):
         sight = read_sight(dubs[0].sight)
         coverage = coverage_of(video, dubs[0].table, speaker.chosen, self._box, sight, marked)
         for dub in dubs:
-            assert dub.speech is not None
-            frames = output_frames(video, dub.speech.duration_s, self.run.settings.length)
-            counts = coverage.counts(source_frames(np.arange(frames), video.frames, self.run.settings.loop))
+            counts = coverage.counts(source_frames(np.arange(dub.frames), video.frames, self.run.settings.loop))
             if (reason := counts.elsewhere or counts.too_few) is not None:
                 self.run.fail(dub, Failure(stage, reason))
                 continue
@@ -147,8 +144,8 @@ class LeadTables(ABC, Generic[Table]):
                 dub.warn(counts.warning)
             self.ready.append(dub.id)
 
-    def wanted(self, key: str, dubs: list[DubState]) -> Iterable[str]:
-        """Dubs of a video whose speaker is known; key of the video where its table has to be made first."""
+    def wanted(self, key: str, dubs: list[DubState], speaker: tuple[int, ...]) -> Iterable[str]:
+        """Dubs of a video, and the tracks of its speaker; key of the video where its table has to be made first."""
         table = self._tables[key]
         for dub in dubs:
             dub.method_input, dub.sight = table, table.sight_url
@@ -156,9 +153,7 @@ class LeadTables(ABC, Generic[Table]):
             self.begin(dubs, table)
             return ()
         self._waiting[key] = dubs
-        speaker = dubs[0].speaker
-        assert speaker is not None
-        self._active[key].table, self._active[key].chosen = dubs[0].table, speaker.chosen
+        self._active[key].table, self._active[key].chosen = dubs[0].table, speaker
         return (key,)
 
     def drop(self, key: str) -> None:
@@ -219,7 +214,9 @@ class Meshes(LeadTables[MeshTable]):
                 reason = (
                     f"a face, but landmarks in none of its {dub.speaker.frames} frames: a profile, a mask, a drawing?"
                 )
-                self.run.end(self.run.row_of(dub, "no_face", stage="mesh", error=f"{reason} Nothing was written"))
+                self.run.end(
+                    self.run.row_of(dub, "no_face", stage=mesh_tables.STAGE, error=f"{reason} Nothing was written")
+                )
                 continue
             if lost > 0 and self._unmarked is not None:
                 dub.warn(
@@ -227,4 +224,4 @@ class Meshes(LeadTables[MeshTable]):
                 )
             waiting.append(dub)
         if waiting:
-            self.begin_drawable(waiting, "mesh", marked if self._needed else None)
+            self.begin_drawable(waiting, mesh_tables.STAGE, marked if self._needed else None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lipsync_ray.jobs.dub.segment import Segment, output_frames
+from lipsync_ray.jobs.dub.segment import Segment
 from lipsync_ray.jobs.dub.state import DubState
 from lipsync_ray.media.timeline import split
 from lipsync_ray.provenance.frame_marks import FrameMarks
@@ -35,9 +35,7 @@ def ranges(recipe: Recipe, segment_s: float | None, frames: int, rate: Fraction)
 def ranges_of(run: DubRun, dub: DubState) -> list[tuple[int, int]]:
     """[start, stop) of a dub's rows, which cover all of its output frames."""
     assert dub.info is not None
-    assert dub.speech is not None
-    frames = output_frames(dub.info, dub.speech.duration_s, run.settings.length)
-    return ranges(run.recipe, run.workers.segment_s, frames, dub.info.rate)
+    return ranges(run.recipe, run.workers.segment_s, dub.frames, dub.info.rate)
 
 
 def marks_of(run: DubRun, dub: DubState) -> FrameMarks:
@@ -50,8 +48,6 @@ def segments(run: DubRun, dub: DubState) -> list[Segment]:
     assert dub.info is not None
     assert dub.speech is not None
     settings = run.settings
-    bounds = ranges_of(run, dub)
-    dub.frames = bounds[-1][1]
     folder = run.url(previews.FOLDER)
     frames = previews.preview_frames(dub.frames) if settings.restore else ()
     shown = [(frame, previews.row_url(folder, dub.id, frame)) for frame in frames]
@@ -77,5 +73,5 @@ def segments(run: DubRun, dub: DubState) -> list[Segment]:
             previews=tuple((frame, url) for frame, url in shown if start <= frame < stop),
             marks=marks,
         )
-        for start, stop in bounds
+        for start, stop in ranges_of(run, dub)
     ]

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from lipsync_ray.inputs import audio_features, face_tables
+from lipsync_ray.engine.resources import Layout, Pool, allocate
+from lipsync_ray.engine.runners import Cluster
+from lipsync_ray.inputs import audio_features, face_pass, face_tables
 from lipsync_ray.inputs.audio_features import Pauses
 from lipsync_ray.io import storage
 from lipsync_ray.io.manifest import Dub
@@ -20,7 +22,7 @@ from lipsync_ray.models.precision import resolved
 from lipsync_ray.models.weights import Checkpoint
 from lipsync_ray.provenance.frame_marks import FrameMarking, frame_marking_of
 from lipsync_ray.restoration.weights import Restoration
-from lipsync_ray.settings import DubSettings
+from lipsync_ray.settings import DubSettings, Workers
 
 FRAMES_VERSION = 4  # raise when the same inputs and settings would give other frames: every fingerprint changes
 
@@ -109,6 +111,23 @@ class Recipe:
     def network_stages(self) -> int:
         """Stages that run one: that find faces, prepare, draw, and restore."""
         return 3 + (self.restoration is not None)
+
+    def layout(self, cluster: Cluster, workers: Workers) -> Layout:
+        """The processes of a run's stages.
+
+        Raises
+        ------
+        SettingsError : options that this cluster cannot meet
+        """
+        return allocate(
+            cluster, workers, alone=False, networks=self.network_stages, decoding=self.settings.decodes_on_gpus
+        )
+
+    def pools(self, layout: Layout) -> tuple[tuple[str, Pool], ...]:
+        """(stage, its processes) of a run: find faces, prepare the source, draw."""
+        before = ((name, layout.model) for name in (face_pass.STAGE, self.method.source_stage))
+        stages = ((one.name, Pool(one.workers, one.cpus, one.gpus)) for one in self.method.stages(layout))
+        return (*before, *stages)
 
     @property
     def model(self) -> str:

@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lipsync_ray.faces.blend import Blend
 from lipsync_ray.faces.box_rules import BoxRule
-from lipsync_ray.faces.parsed import ParsedBlend
+from lipsync_ray.faces.choices import Blend, ParsedBlend
 from lipsync_ray.inputs.audio_features import Pauses, Speech
-from lipsync_ray.media.encode import VideoCoding
+from lipsync_ray.media.choices import Loop, VideoCoding
 from lipsync_ray.media.headers import Header
 from lipsync_ray.media.probe import VideoInfo
-from lipsync_ray.media.timeline import Loop, source_frames
+from lipsync_ray.media.timeline import source_frames
 from lipsync_ray.provenance.frame_marks import NO_MARKS, FrameMarks
 from lipsync_ray.settings import Length
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from lipsync_ray.compute import one_thread
 from lipsync_ray.faces.box_rules import boxes_by
 from lipsync_ray.faces.table import landmarks_of, read_table
 from lipsync_ray.inputs import audio_features
-from lipsync_ray.inputs.face_tables import one_thread
 from lipsync_ray.inputs.sights import read_sight
 from lipsync_ray.jobs.dub.segment import Segment
 from lipsync_ray.media import mel
@@ -141,7 +141,7 @@ class Generating:
         self._model = generator.load(checkpoint, device, precision, batch)
 
 
-class Restore:
+class RestoreDrawn:
     """Restore every drawn face, aligned by its smoothed landmarks. Keeps GFPGAN loaded."""
 
     def __init__(self, files: RestoreFiles, device: str, precision: Precision) -> None:

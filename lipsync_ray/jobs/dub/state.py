@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from lipsync_ray.engine.context import RunContext
 from lipsync_ray.engine.stages import Failure
-from lipsync_ray.engine.video_pass import VideoState
 from lipsync_ray.inputs.audio_features import Speech
 from lipsync_ray.inputs.speakers import SpeakerTracks
 from lipsync_ray.io.manifest import Dub
 from lipsync_ray.io.results import Result
 from lipsync_ray.media.probe import VideoInfo
-from lipsync_ray.provenance.frame_marks import PlacedLabel
+from lipsync_ray.provenance.marked_video import MarkedVideo
 from lipsync_ray.settings import DubSettings
 
 
 @dataclass
-class DubState(VideoState):
+class DubState(MarkedVideo):
     """A dub under way. Fields are filled in as the run gets to know them.
 
     Attributes
@@ -34,8 +33,6 @@ class DubState(VideoState):
     restored : frames whose face was restored, of segments made in this run
     gpu_mb : most memory that a process which drew them had of its GPU
     begun_before : its head was sampled, wholly or in part, by an earlier run: what it cost is not known
-    label : what is written over its frames
-    warnings : what a person should know of it
     """
 
     row: Dub
@@ -56,16 +53,10 @@ class DubState(VideoState):
     restored: int = 0
     gpu_mb: int | None = None
     begun_before: bool = False
-    label: PlacedLabel | None = None
-    warnings: list[str] = field(default_factory=list)
 
     @property
     def id(self) -> str:
         return self.row.id
-
-    def warn(self, *sentences: str) -> None:
-        """Note what a person should know, once."""
-        self.warnings += [sentence for sentence in sentences if sentence not in self.warnings]
 
 
 class MethodRun(Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -13,8 +13,6 @@ from rich.console import Console
 from lipsync_ray.engine.job import JobRun, JobSpec
 from lipsync_ray.engine.runners import Runner
 from lipsync_ray.engine.stages import Failure
-from lipsync_ray.engine.video_pass import VideoState
-from lipsync_ray.errors import SettingsError
 from lipsync_ray.inputs import face_tables
 from lipsync_ray.inputs.content_ids import content_ids
 from lipsync_ray.inputs.probe import VideoSource, probe
@@ -23,18 +21,19 @@ from lipsync_ray.io.results import RESULTS, Result
 from lipsync_ray.jobs.enhance.sources import EnhanceInput
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.provenance.claims import Claim, Network, SourceFile
-from lipsync_ray.provenance.frame_marks import FrameMarking, FrameMarks, PlacedLabel
+from lipsync_ray.provenance.frame_marks import FrameMarking, FrameMarks
 from lipsync_ray.provenance.kept import keep_and_mark
+from lipsync_ray.provenance.marked_video import MarkedVideo, place_label
 from lipsync_ray.provenance.marking import UNMARKED, Marking
 from lipsync_ray.restoration.weights import Restoration
 from lipsync_ray.settings import EnhanceSettings, Workers
 
 ENHANCE_VERSION = 2  # raise when the same video and settings would give other frames
-ENHANCE = JobSpec("enhance", RESULTS, packages=("gfpgan",))
+ENHANCE = JobSpec("enhance", RESULTS, packages=("spandrel",))
 
 
 @dataclass
-class EnhanceState(VideoState):
+class EnhanceState(MarkedVideo):
     """A video under way.
 
     Attributes
@@ -45,9 +44,7 @@ class EnhanceState(VideoState):
     source : of which a dub's face table is
     content, source_content : identities of both, compared whenever they are opened
     table, chosen : whose faces; no table where every frame is looked at anew
-    label : what is written over its frames, where it is by this run
     faceless, restored : frames without a face, and with one that was restored, of parts made in this run
-    warnings : what a person should know of it, each once
     """
 
     item: EnhanceInput
@@ -58,10 +55,8 @@ class EnhanceState(VideoState):
     source_content: str = ""
     table: str | None = None
     chosen: tuple[int, ...] = ()
-    label: PlacedLabel | None = None
     faceless: int = 0
     restored: int = 0
-    warnings: dict[str, None] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -197,18 +192,9 @@ def _look(run: EnhanceRun) -> None:
             state.info = info
         else:
             state.source = info
+    upscale = run.settings.upscale
     for state in list(run.active.values()):
-        _mark(run, state)
-
-
-def _mark(run: EnhanceRun, state: EnhanceState) -> None:
-    """Draw the label of a video, where it gets one, in the size of its frames."""
-    info, language = state.info, state.item.row.language
-    assert info is not None
-    marking, upscale = run.marking_of(state.item.row), run.settings.upscale
-    width, height = info.width * upscale, info.height * upscale
-    try:
-        state.label = marking.label(language, width, height, info.pixel_aspect, info.rate, run.out)
-        state.warnings |= dict.fromkeys(marking.notes(language, width, height))
-    except SettingsError as error:
-        run.fail(state, Failure("label", str(error)))
+        if (video := state.info) is not None:
+            size = video.width * upscale, video.height * upscale
+            row = state.item.row
+            place_label(run, state, run.marking_of(row), row.language, *size, video.pixel_aspect, video.rate)

@@ -21,6 +21,7 @@ from lipsync_ray.engine.resources import Layout, allocate
 from lipsync_ray.engine.stages import Failure
 from lipsync_ray.engine.start import started
 from lipsync_ray.engine.video_pass import VideoPass
+from lipsync_ray.inputs import face_pass
 from lipsync_ray.inputs.face_pass import FacePass, FaceTable
 from lipsync_ray.inputs.speakers import SpeakerQuery, SpeakerTracks, choose_speaker
 from lipsync_ray.io import storage
@@ -30,9 +31,9 @@ from lipsync_ray.jobs.enhance.assemble import EnhancedOrder, make_enhanced
 from lipsync_ray.jobs.enhance.inputs import ENHANCE, EnhanceRun, EnhanceState, prepare
 from lipsync_ray.jobs.enhance.plan import rows_of
 from lipsync_ray.jobs.enhance.sources import EnhanceInput
-from lipsync_ray.jobs.enhance.stages import Restore
+from lipsync_ray.jobs.enhance.stages import RestoreRange
 from lipsync_ray.media.probe import VideoInfo
-from lipsync_ray.models import weights
+from lipsync_ray.models import extras, weights
 from lipsync_ray.models.precision import resolved
 from lipsync_ray.provenance.claims import MadeFile
 from lipsync_ray.provenance.frame_marks import frame_marking_of, mark_columns
@@ -62,10 +63,12 @@ def run(
 
     Raises
     ------
-    WeightsError, CheckpointError, SettingsError, ClusterError : before anything is started
+    WeightsError, CheckpointError, ModelError, SettingsError, ClusterError : before anything is started
     """
     check_out(out, ENHANCE.name)
     marking = marking_of(settings.provenance)
+    if settings.detector == "retinaface":
+        extras.require("restore", "--restore-detector retinaface")
     restoration = resolve(settings.restore, fetching)
     marks = frame_marking_of(settings.marks, [item.row.language for item in items])
     retinaface = weights.by_name("retinaface", fetching) if settings.detector == "retinaface" else None
@@ -89,10 +92,10 @@ def _enhance(run: EnhanceRun, layout: Layout, retinaface: weights.Checkpoint | N
     ready = list(run.active) if retinaface is not None else []
     for state in run.active.values() if retinaface is None else ():
         # A dub's table is of its source: of use only where the source is still there to count its frames.
-        usable = state.item.face_table is not None and state.source is not None
-        if usable and storage.exists(state.item.face_table or ""):
-            state.table = state.item.face_table
-            queries.append(_query(state))
+        own, source = state.item.face_table, state.source
+        if own is not None and source is not None and storage.exists(own):
+            state.table = own
+            queries.append(_query(state, own, source))
         else:
             state.source = None
             wanted.setdefault(state.key, []).append(state)
@@ -105,7 +108,7 @@ def _enhance(run: EnhanceRun, layout: Layout, retinaface: weights.Checkpoint | N
             if table.failure:
                 run.fail(state, table.failure)
             else:
-                choose.ready.append(_query(state))
+                choose.ready.append(_query(state, table.url, videos[key]))
 
     def on_speaker(query: SpeakerQuery, speaker: SpeakerTracks | Failure) -> None:
         state = run.active[query.key]
@@ -117,7 +120,7 @@ def _enhance(run: EnhanceRun, layout: Layout, retinaface: weights.Checkpoint | N
         else:
             why = f"; {speaker.without}" if speaker.without else ""
             reason = f"no face is seen in it{why}; nothing was written"
-            run.end(run.row_of(state, "no_face", stage="detect", error=reason))
+            run.end(run.row_of(state, "no_face", stage=face_pass.STAGE, error=reason))
 
     # faces ► whose ► segments
     faces = FacePass(videos, run.url("faces"), layout.model, on_table)
@@ -126,11 +129,8 @@ def _enhance(run: EnhanceRun, layout: Layout, retinaface: weights.Checkpoint | N
     faces.run_before(run.context, [choose, main], f"{sum(map(len, wanted.values()))} videos")
 
 
-def _query(state: EnhanceState) -> SpeakerQuery:
-    seen = state.source or state.info
-    assert seen is not None
-    assert state.table is not None
-    return SpeakerQuery(state.id, state.table, state.item.face, seen.width, seen.height)
+def _query(state: EnhanceState, table: str, video: VideoInfo) -> SpeakerQuery:
+    return SpeakerQuery(state.id, table, state.item.face, video.width, video.height)
 
 
 def _restore_pass(
@@ -138,7 +138,7 @@ def _restore_pass(
 ) -> VideoPass[EnhanceState, EnhancedOrder, MadeFile]:
     settings = run.settings
     files = run.restoration.files
-    make = partial(Restore, files, layout.device, settings.precision, run.workers.batch, retinaface)
+    make = partial(RestoreRange, files, layout.device, settings.precision, run.workers.batch, retinaface)
     return VideoPass(
         name="restore",
         folder=run.url("parts"),
@@ -159,7 +159,7 @@ def _restore_pass(
 def _take_row(state: EnhanceState, composed: Composed) -> None:
     state.faceless += composed.frames - composed.drawn
     state.restored += composed.restored
-    state.warnings |= dict.fromkeys(composed.notes)
+    state.warn(*composed.notes)
 
 
 def _order(run: EnhanceRun, state: EnhanceState) -> EnhancedOrder:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from lipsync_ray.faces.crop import Pads
-from lipsync_ray.media.encode import VideoCoding
+from lipsync_ray.faces.choices import Pads
+from lipsync_ray.media.choices import Loop, VideoCoding
 from lipsync_ray.media.probe import VideoInfo
-from lipsync_ray.media.timeline import Loop, source_frames, split
+from lipsync_ray.media.timeline import source_frames, split
 from lipsync_ray.provenance.frame_marks import NO_MARKS, FrameMarks
 from lipsync_ray.restoration import previews
 from lipsync_ray.restoration.faces import PARSE_EVERY, ROW_S

@@ -9,14 +9,13 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from lipsync_ray.errors import LipsyncError, ManifestError
-from lipsync_ray.faces.crop import Pads
-from lipsync_ray.faces.speaker import FaceChoice
+from lipsync_ray.faces.choices import FaceChoice, Pads
 from lipsync_ray.io import storage, user_tables
 from lipsync_ray.io.names import Source, unique_ids
 from lipsync_ray.io.results import FILE, Result, read_results
 from lipsync_ray.io.run_folder import drawn_anew, record_of
+from lipsync_ray.media.choices import Loop
 from lipsync_ray.media.probe import DEFAULT_STILL_RATE
-from lipsync_ray.media.timeline import Loop
 
 
 @dataclass(frozen=True)

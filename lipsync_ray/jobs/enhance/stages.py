@@ -67,7 +67,7 @@ class RestoredRow(DrawnSegment):
         return next(decode.pictures(self.row.source, number, number + 1)), source
 
 
-class Restore:
+class RestoreRange:
     """Restore the chosen faces of a range. Keeps GFPGAN loaded.
 
     Parameters
@@ -95,7 +95,7 @@ class Restore:
         targets: list[list[Target]] = [[] for _ in range(row.stop - row.start)]
         boxes: dict[tuple[int, int], F32] = {}
         if row.table is not None:
-            self._from_table(row, targets, boxes)
+            self._from_table(row, row.table, targets, boxes)
         pictures = self._looked(row, targets, boxes)
         restored = self._restorer(pictures, targets, row.start)
         crops = tuple(
@@ -117,11 +117,10 @@ class Restore:
             yield place, picture
 
     @staticmethod
-    def _from_table(row: EnhanceRow, targets: list[list[Target]], boxes: dict[tuple[int, int], F32]) -> None:
-        assert row.table is not None
+    def _from_table(row: EnhanceRow, url: str, targets: list[list[Target]], boxes: dict[tuple[int, int], F32]) -> None:
         seen = row.table_rows()
         scale = np.array(row.scale, np.float32)
-        table = read_table(row.table, int(seen.min()), int(seen.max()) + 1)
+        table = read_table(url, int(seen.min()), int(seen.max()) + 1)
         mine = np.flatnonzero(np.isin(table.track, row.chosen))
         by_frame: dict[int, list[int]] = {}
         for index in mine.tolist():

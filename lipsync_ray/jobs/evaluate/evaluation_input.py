@@ -7,15 +7,14 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from lipsync_ray.errors import LipsyncError, ManifestError
-from lipsync_ray.faces.crop import Pads
-from lipsync_ray.faces.speaker import FaceChoice
+from lipsync_ray.faces.choices import FaceChoice, Pads
 from lipsync_ray.io import storage
 from lipsync_ray.io.names import Source
 from lipsync_ray.io.results import FILE, read_results
 from lipsync_ray.io.run_folder import drawn_anew, record_of
 from lipsync_ray.io.user_tables import ID, Column, Row, is_table, read_rows
+from lipsync_ray.media.choices import Loop
 from lipsync_ray.media.probe import DEFAULT_STILL_RATE
-from lipsync_ray.media.timeline import Loop
 from lipsync_ray.restoration import previews
 
 COLUMNS = (

@@ -14,12 +14,14 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from lipsync_ray.faces.speaker import FaceChoice, select_speaker
+from lipsync_ray.faces.choices import FaceChoice
+from lipsync_ray.faces.speaker import select_speaker
 from lipsync_ray.faces.table import read_table
 from lipsync_ray.faces.track import Tracks
 from lipsync_ray.io import storage
+from lipsync_ray.media.choices import Loop
 from lipsync_ray.media.probe import VideoInfo
-from lipsync_ray.media.timeline import Loop, at_rate, source_frames
+from lipsync_ray.media.timeline import at_rate, source_frames
 from lipsync_ray.metrics.face_squares import find_tracks, squares
 
 F32 = NDArray[np.float32]

@@ -16,13 +16,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lipsync_ray.compute import one_thread
 from lipsync_ray.errors import MediaError
-from lipsync_ray.faces.crop import Pads, crop_box, crop_face
-from lipsync_ray.faces.speaker import FaceChoice, select_speaker
+from lipsync_ray.faces.choices import FaceChoice, Pads
+from lipsync_ray.faces.crop import crop_box, crop_face
+from lipsync_ray.faces.speaker import select_speaker
 from lipsync_ray.faces.table import boxes_of, read_table
-from lipsync_ray.inputs.face_tables import one_thread
 from lipsync_ray.io import storage
-from lipsync_ray.jobs.evaluate.face_tracks import RATE, read_face_tracks
+from lipsync_ray.jobs.evaluate.face_tracks import RATE, TrackIndex, read_face_tracks
 from lipsync_ray.media import decode
 from lipsync_ray.media.picture import U8, YuvFrame
 from lipsync_ray.media.probe import VideoInfo
@@ -103,17 +104,16 @@ def units_of(states: Iterable[EvaluateState], every: int) -> list[Unit]:
     ----------
     every : use every n-th grid frame
     """
-    able = [s for s in states if (s.reference or s.source) is not None and s.tracks is not None and s.tracks.faces]
+    able: list[tuple[EvaluateState, VideoInfo, VideoInfo, TrackIndex]] = []
     languages: dict[str | None, set[str | None]] = defaultdict(set)
-    for state in able:
-        languages[state.item.model].add(state.item.language)
+    for state in states:
+        reference = state.source or state.reference
+        if state.info is not None and reference is not None and state.tracks is not None and state.tracks.faces:
+            able.append((state, state.info, reference, state.tracks))
+            languages[state.item.model].add(state.item.language)
     units: list[Unit] = []
-    for state in able:
-        item, info, tracks, source = state.item, state.info, state.tracks, state.source
-        reference = source or state.reference
-        assert info is not None
-        assert reference is not None
-        assert tracks is not None
+    for state, info, reference, tracks in able:
+        item, source = state.item, state.source
         groups: tuple[Group, ...] = ((item.language, item.model),)
         if len(languages[item.model]) > 1:
             groups += ((None, item.model),)

@@ -12,6 +12,7 @@ import json
 from collections import Counter, defaultdict, deque
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from typing import Any
 
 from rich.console import Console
 
@@ -25,7 +26,7 @@ from lipsync_ray.inputs.face_pass import FacePass, FaceTable
 from lipsync_ray.io import storage
 from lipsync_ray.io.out_folder import check_out
 from lipsync_ray.jobs.evaluate import PREVIEWS, distances
-from lipsync_ray.jobs.evaluate.assemble import AggregateOrder, VideoMetrics, aggregate, values_of
+from lipsync_ray.jobs.evaluate.assemble import AggregateOrder, aggregate
 from lipsync_ray.jobs.evaluate.evaluation_input import EvaluationInput
 from lipsync_ray.jobs.evaluate.face_tracks import FaceTracksOrder, TrackIndex, build_tracks
 from lipsync_ray.jobs.evaluate.fid import (
@@ -41,16 +42,16 @@ from lipsync_ray.jobs.evaluate.fid import (
     units_of,
 )
 from lipsync_ray.jobs.evaluate.inputs import prepare, read_files, tables_wanted, tracks_order
+from lipsync_ray.jobs.evaluate.judged import disagreements
 from lipsync_ray.jobs.evaluate.plan import ScoreRow, score_rows, windows_of_tracks
 from lipsync_ray.jobs.evaluate.previews import Previews
-from lipsync_ray.jobs.evaluate.scores import Score
+from lipsync_ray.jobs.evaluate.scores import METRICS_FOLDER, Score
 from lipsync_ray.jobs.evaluate.stages import CropAndCompare, Embed
 from lipsync_ray.jobs.evaluate.state import EVALUATE, EvaluateRun, EvaluateState
 from lipsync_ray.jobs.evaluate.summary import csv_text, flat_rows, groups, markdown, parquet, score_row
 from lipsync_ray.models import inception, scorers, weights
 from lipsync_ray.settings import SEGMENT_S, EvaluateSettings, Workers
 
-METRICS = "metrics"
 LIPS_FOLDER = "lips"  # lip measurements of references, while their dubs are scored
 
 
@@ -118,7 +119,7 @@ def run(
 def _evaluate(run: EvaluateRun, layout: Layout, previewer: Previews) -> list[Fid]:
     """Score missing videos, compute FID, and make the previews."""
     read_files(run)
-    fid = _Fid(run, layout) if run.fid_weights is not None else None
+    fid = _Fid(run, run.fid_weights, layout) if run.fid_weights is not None else None
     _score_videos(run, layout, previewer)
     fids = fid.run() if fid is not None else []
     previewer.finish()
@@ -134,7 +135,7 @@ def _score_videos(run: EvaluateRun, layout: Layout, previewer: Previews) -> None
     embed = partial(Embed, run.scorer.name, run.checkpoint, layout.device, run.workers.batch)
     references = Counter(state.reference_key for state in run.active.values() if state.reference_key)
     shared = {key for key, dubs in references.items() if dubs > 1}
-    spec: VideoPass[EvaluateState, AggregateOrder, VideoMetrics] = VideoPass(
+    spec: VideoPass[EvaluateState, AggregateOrder, dict[str, Any]] = VideoPass(
         name="scores",
         folder=run.url("parts"),
         active=run.active,
@@ -148,6 +149,7 @@ def _score_videos(run: EvaluateRun, layout: Layout, previewer: Previews) -> None
             tuple(url for _, url in state.ordered),
             state.tracks_url,
             state.windows,
+            run.scorer.name,
             run.scorer.padded,
             state.sounds if run.settings.judges else None,
         ),
@@ -201,15 +203,15 @@ def _rows(run: EvaluateRun, state: EvaluateState, batch: int, shared: set[str]) 
     )  # fmt: skip
 
 
-def _end_scored(run: EvaluateRun, previewer: Previews, state: EvaluateState, metrics: VideoMetrics) -> None:
-    values = values_of(metrics, run.settings.scorer)
-    if metrics.tracks:
+def _end_scored(run: EvaluateRun, previewer: Previews, state: EvaluateState, values: dict[str, Any]) -> None:
+    if values["tracks"]:
         score = run.row_of(state, "scored", **values)
     else:
-        assert state.tracks is not None
-        reason = "; ".join(filter(None, (state.tracks.reason, state.silent)))
+        without_track = state.tracks.reason if state.tracks is not None else ""
+        reason = "; ".join(filter(None, (without_track, state.silent)))
         reason = reason or "too short: its tracks and its sound do not cover one window of 5 frames"
         score = run.row_of(state, "not_scored", stage="score", error=reason, **values)
+    score = replace(score, warnings=disagreements(score))
     run.end(score)
     storage.remove(_folder(run, state))
     previewer.drop_unwanted(score)
@@ -221,9 +223,8 @@ class _Fid:
     Its pool loads while the videos are scored.
     """
 
-    def __init__(self, run: EvaluateRun, layout: Layout) -> None:
-        assert run.fid_weights is not None
-        self._run, self._checkpoint = run, run.fid_weights
+    def __init__(self, run: EvaluateRun, checkpoint: weights.Checkpoint, layout: Layout) -> None:
+        self._run, self._checkpoint = run, checkpoint
         # The number of pictures is not known yet; at most one row per video and side.
         most = 2 * sum((state.reference or state.source) is not None for state in run.known.values())
         make = partial(AccumulateFID, self._checkpoint, run.settings.dims, layout.device, run.workers.batch)
@@ -286,4 +287,4 @@ def _write_tables(run: EvaluateRun, fids: list[Fid]) -> None:
         "fid.json": json.dumps([asdict(fid) for fid in fids], indent=1).encode(),
     }
     for name, data in files.items():
-        storage.commit_bytes(run.url(METRICS, name), data)
+        storage.commit_bytes(run.url(METRICS_FOLDER, name), data)

@@ -19,6 +19,7 @@ from lipsync_ray.inputs.audio_features import AudioSource, extract_audio_feature
 from lipsync_ray.io import storage
 from lipsync_ray.io.formatting import number
 from lipsync_ray.jobs.evaluate.face_tracks import RATE
+from lipsync_ray.jobs.evaluate.scores import Score
 from lipsync_ray.media import speech_mel
 from lipsync_ray.metrics import judges
 from lipsync_ray.models.registry import REGISTRY
@@ -139,35 +140,17 @@ class Sounds:
 NO_SOUNDS = Sounds()
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """Results of the judges; fields as in :class:`~lipsync_ray.jobs.evaluate.scores.Score`."""
-
-    openness_corr: float | None = None
-    openness_corr_best: float | None = None
-    openness_corr_lag: int | None = None
-    openness_corr_other: float | None = None
-    openness_corr_undubbed: float | None = None
-    openness_corr_real: float | None = None
-    sync_cosine: float | None = None
-    sync_cosine_best: float | None = None
-    sync_cosine_lag: int | None = None
-    sync_cosine_other: float | None = None
-    sync_cosine_undubbed: float | None = None
-    sync_cosine_real: float | None = None
-    leak: float | None = None
-    lip_motion: float | None = None
-    silent_lips: float | None = None
-    silent_lips_reference: float | None = None
-
-
-def verdict(lips: Lips, reference: Lips, sounds: Sounds) -> Verdict:
+def judge_lips(lips: Lips, reference: Lips, sounds: Sounds) -> dict[str, Any]:
     """Judge a video.
 
     Parameters
     ----------
     lips, reference : of the video and of the reference, at the same frames
     sounds : of the video and its controls
+
+    Returns
+    -------
+    columns of its :class:`~lipsync_ray.jobs.evaluate.scores.Score`
     """
     from lipsync_ray.models.sync_judge import follow
 
@@ -200,40 +183,38 @@ def verdict(lips: Lips, reference: Lips, sounds: Sounds) -> Verdict:
         ):
             found[name] = real.best if real is not None else None
         found["silent_lips_reference"] = judges.restlessness(theirs[own_time], sound.silent)
-    return Verdict(**found)
+    return found
 
 
-def disagreements(verdict: Verdict, offset: int | None) -> list[str]:
+def disagreements(score: Score) -> list[str]:
     """Warnings if a score and a judge disagree, or a number is implausibly good."""
-    found = []
-    corr, other = verdict.openness_corr, verdict.openness_corr_other or 0.0
-    cosine, another, lag = verdict.sync_cosine, verdict.sync_cosine_other or 0.0, verdict.sync_cosine_lag or 0
+    found, offset = [], score.offset
+    corr, other = score.openness_corr, score.openness_corr_other or 0.0
+    cosine, another, lag = score.sync_cosine, score.sync_cosine_other or 0.0, score.sync_cosine_lag or 0
     in_sync = offset is not None and abs(offset) <= 1
     together = cosine is not None and cosine >= max(0.0, another) + AGREES
     if corr is not None and in_sync and corr < max(0.0, other) + FOLLOWS:
         found.append(
             f"the scorer finds it in sync (offset {offset}), but its lips follow its own sound (r {number(corr, 2)}) "
             "no more "
-            f"than another one (r {number(verdict.openness_corr_other, 2)})"
+            f"than another one (r {number(score.openness_corr_other, 2)})"
         )
     if cosine is not None and in_sync and not together:
         found.append(
             f"the scorer finds it in sync (offset {offset}); a sync expert never used in training finds that its "
             f"lips match its own sound (cosine {number(cosine, 2)}) no better than another one "
-            f"({number(verdict.sync_cosine_other, 2)})"
+            f"({number(score.sync_cosine_other, 2)})"
         )
     if offset is not None and not in_sync and together and abs(lag) <= 1:
         found.append(
             f"the scorer finds sound and picture {abs(offset)} frames apart; a sync expert never used in training "
             f"finds them in sync (lag {lag}, cosine {number(cosine, 2)}; with another sound {number(another, 2)})"
         )
-    if verdict.leak is not None and verdict.leak > LEAKS:
-        found.append(
-            f"its lips repeat the source's (r {number(verdict.leak, 2)}): they still follow the source's speech"
-        )
-    if corr is not None and verdict.openness_corr_real is not None and corr > verdict.openness_corr_real + FLATTERED:
+    if score.leak is not None and score.leak > LEAKS:
+        found.append(f"its lips repeat the source's (r {number(score.leak, 2)}): they still follow the source's speech")
+    if corr is not None and score.openness_corr_real is not None and corr > score.openness_corr_real + FLATTERED:
         found.append(
             f"its lips follow the sound more closely (r {number(corr, 2)}) than the real video's do their own "
-            f"(r {number(verdict.openness_corr_real, 2)}): more regular than real speech"
+            f"(r {number(score.openness_corr_real, 2)}): more regular than real speech"
         )
     return found

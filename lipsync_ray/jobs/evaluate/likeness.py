@@ -14,8 +14,9 @@ import numpy as np
 from lipsync_ray.engine.stages import Failure
 from lipsync_ray.io import storage
 from lipsync_ray.media import decode
+from lipsync_ray.media.choices import Loop
 from lipsync_ray.media.probe import VideoInfo
-from lipsync_ray.media.timeline import Loop, source_frames
+from lipsync_ray.media.timeline import source_frames
 from lipsync_ray.metrics.image import alike
 
 if TYPE_CHECKING:  # the run, of which workers need not know

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
-from lipsync_ray.faces.crop import Pads
+from lipsync_ray.faces.choices import Pads
 from lipsync_ray.inputs.audio_features import Speech
 from lipsync_ray.io import storage
 from lipsync_ray.jobs.evaluate.face_tracks import RATE, TrackIndex
-from lipsync_ray.media.mfcc import SAMPLE_RATE
+from lipsync_ray.media.audio import SAMPLE_RATE
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.metrics.lse import windows_of
 

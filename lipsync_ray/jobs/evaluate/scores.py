@@ -1,13 +1,15 @@
-"""The rows of videos.parquet: results of an evaluation per video."""
+"""The rows of videos.parquet: results of an evaluation per video. Each metric is declared at its field."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Literal
 
 from lipsync_ray.io.records import Records
+from lipsync_ray.jobs.evaluate.metric import metric, metrics_of
 
-FILE = "metrics/videos.parquet"
+METRICS_FOLDER = "metrics"
+FILE = f"{METRICS_FOLDER}/videos.parquet"
 Status = Literal["scored", "not_scored", "failed"]
 STILL = 1e-4  # eye distances: a smaller landmark jitter is that of a still picture
 
@@ -32,7 +34,7 @@ class TrackScore:
 
 @dataclass(frozen=True)
 class Score:
-    """Result of one video.
+    """Result of one video. A metric's declaration gives its meaning; the other fields stand below.
 
     Attributes
     ----------
@@ -40,27 +42,17 @@ class Score:
     status : "scored"; "not_scored", with a reason; "failed" if the video is unusable
     stage, error : where and why it was not scored
     scorer, protocol : used for the scores
-    lse_d, lse_c : SyncNet's, mean over tracks with equal weight; null for another scorer
-    mini_sync_d, mini_sync_c : the bundled scorer's, likewise
     offset : frames of 40 ms by which the sound leads, of the longest track; 0 is in sync
     tracks, windows : number scored
     best_distance, best_confidence : of the track with the highest confidence
-    psnr_db, ssim : outside the mouths, against the reference
     sharpness, sharpness_reference : variance of the Laplacian of the mouths, in squared levels
     jitter, jitter_reference : mean second difference of the landmarks, in parts of the eyes' distance
-    compared_frames : number of frames in these means
+    compared_frames : number of frames in the means of picture, sharpness and jitter
     reference_error : why nothing was compared
-    openness_corr : correlation of the lips' opening with a judge's prediction from the video's sound, during speech
     openness_corr_best, openness_corr_lag : the highest within ±8 frames of 40 ms, and its lag; positive if the lips are
         late
-    openness_corr_other : of the same lips with another sound of the evaluation
-    openness_corr_undubbed : of the reference's lips with the video's sound
-    openness_corr_real : of the reference's lips with its own sound, at best lag
-    sync_cosine : mean cosine of lips and sound per frame, by a sync expert never used in training
-    sync_cosine_best, sync_cosine_lag, sync_cosine_other, sync_cosine_undubbed, sync_cosine_real : as of `openness_corr`
-    leak : correlation of the opening with the reference's, frame by frame
-    lip_motion : standard deviation of the opening relative to the reference's
-    silent_lips, silent_lips_reference : mean change of the opening per frame in silence, in eye distances
+    sync_cosine_best, sync_cosine_lag : as of `openness_corr`
+    silent_lips_reference : of the reference's lips, during its own silence
     warnings : disagreements between score and judge, implausibly good numbers
     frames, rate, width, height, duration_s : of the video
     curve : (31,) mean distance at shifts +15 … −15, mean over tracks
@@ -70,8 +62,6 @@ class Score:
     seconds : of work
     attempts : largest number of processes that one of its rows needed
     fingerprint : of inputs and settings
-    drawn_per_s : frames per second of the dub's work, over all its stages; null if unknown
-    gpu_mb : peak GPU memory in MB of a process that drew it; null on a CPU
     """
 
     id: str
@@ -84,20 +74,56 @@ class Score:
     error: str | None = None
     scorer: str | None = None
     protocol: str | None = None
-    lse_d: float | None = None
-    lse_c: float | None = None
-    mini_sync_d: float | None = None
-    mini_sync_c: float | None = None
-    offset: int | None = None
+    # fmt: off
+    lse_d: float | None = metric(
+        "LSE-D", "lower", 3, "SyncNet's distance between lips and sound at the best shift.", "sync",
+        scorer="syncnet", track_mean="distance", in_terminal=True,
+    )
+    lse_c: float | None = metric(
+        "LSE-C", "higher", 3,
+        "How clearly the best shift stands out from the others. Near 0: lips and sound are unrelated.", "sync",
+        scorer="syncnet", track_mean="confidence", in_terminal=True,
+    )
+    mini_sync_d: float | None = metric(
+        "mini-sync distance", "lower", 3,
+        "The bundled scorer's distance between lips and sound at the best shift, 0 to 2. Not LSE-D, and not "
+        "comparable with it.", "sync",
+        scorer="mini-sync", track_mean="distance", in_terminal=True,
+    )
+    mini_sync_c: float | None = metric(
+        "mini-sync confidence", "higher", 3,
+        "How clearly the bundled scorer's best shift stands out. Not LSE-C, and not comparable with it.", "sync",
+        scorer="mini-sync", track_mean="confidence", in_terminal=True,
+    )
+    offset: int | None = metric(
+        "|AV offset|", "lower", 1,
+        "Offset between sound and picture in frames of 40 ms. Up to 1 is imperceptible.", "sync",
+        "|offset|, frames", "frames", signed="AV offset", in_terminal=True,
+    )
     tracks: int | None = None
     windows: int | None = None
     best_distance: float | None = None
     best_confidence: float | None = None
-    psnr_db: float | None = None
-    ssim: float | None = None
-    sharpness: float | None = None
+    psnr_db: float | None = metric(
+        "PSNR outside the mouth", "higher", 1,
+        "Similarity to the source outside the mouth. Differences above 40 dB are invisible.", "picture",
+        "PSNR, dB", "dB", from_zero=False, in_terminal=True,
+    )
+    ssim: float | None = metric(
+        "SSIM outside the mouth", "higher", 4, "Structural similarity outside the mouth: 1 is identical.", "picture",
+        "SSIM", from_zero=False,
+    )
+    sharpness: float | None = metric(
+        "mouth sharpness ÷ source", "near 1", 2,
+        "Sharpness of the drawn mouth relative to the source's. Below 1 it is softer.", "picture",
+        "sharpness ÷ source", name="sharpness_ratio",
+    )
     sharpness_reference: float | None = None
-    jitter: float | None = None
+    jitter: float | None = metric(
+        "landmark jitter ÷ source", "near 1", 2,
+        "Frame-to-frame jitter of the face relative to the source. Above 1 it flickers.", "picture",
+        "jitter ÷ source", name="jitter_ratio",
+    )
     jitter_reference: float | None = None
     compared_frames: int | None = None
     reference_error: str | None = None
@@ -113,35 +139,79 @@ class Score:
     seconds: float | None = None
     attempts: int | None = None
     fingerprint: str | None = None
-    openness_corr: float | None = None
+    openness_corr: float | None = metric(
+        "judge: opening follows the sound", "higher", 2,
+        "Correlation of the lips' opening with the prediction of a network never used to train a generator, during "
+        "speech.", "lips",
+        "opening", in_terminal=True,
+    )
     openness_corr_best: float | None = None
     openness_corr_lag: int | None = None
-    openness_corr_other: float | None = None
-    openness_corr_undubbed: float | None = None
-    openness_corr_real: float | None = None
-    sync_cosine: float | None = None
+    openness_corr_other: float | None = metric(
+        "judge: with another sound", "near 0", 2,
+        "The same lips with another video's sound: the level of unrelated lips and sound.", "lips",
+        "other sound", control_of="openness_corr", marker="x",
+    )
+    openness_corr_undubbed: float | None = metric(
+        "judge: undubbed source", "near 0", 2, "The source's lips with the new sound.", "lips",
+        "undubbed", control_of="openness_corr", marker="s",
+    )
+    openness_corr_real: float | None = metric(
+        "judge: real video, own sound", "", 2,
+        "The source's lips with its own sound, at the best lag: the level of real people.", "lips",
+        "real", control_of="openness_corr", marker="D",
+    )
+    sync_cosine: float | None = metric(
+        "judge: lips and sound agree", "higher", 2,
+        "Mean cosine between lip and sound embeddings of a second sync expert, which was never used in training.",
+        "lips",
+        "agree",
+    )
     sync_cosine_best: float | None = None
     sync_cosine_lag: int | None = None
-    sync_cosine_other: float | None = None
-    sync_cosine_undubbed: float | None = None
-    sync_cosine_real: float | None = None
-    leak: float | None = None
-    lip_motion: float | None = None
-    silent_lips: float | None = None
+    sync_cosine_other: float | None = metric(
+        "judge: agree with another sound", "near 0", 2, "The same lips with another video's sound.", "lips",
+        "agree, other", control_of="sync_cosine", marker="x",
+    )
+    sync_cosine_undubbed: float | None = metric(
+        "judge: undubbed source agrees", "near 0", 2, "The source's lips with the new sound.", "lips",
+        "agree, undubbed", control_of="sync_cosine", marker="s",
+    )
+    sync_cosine_real: float | None = metric(
+        "judge: real video agrees", "", 2, "The source's lips with its own sound, at the best lag.", "lips",
+        "agree, real", control_of="sync_cosine", marker="D",
+    )
+    leak: float | None = metric(
+        "leak of the source's mouth", "near 0", 2,
+        "Correlation of the lips' opening with the source frame's. Near 1: the lips still follow the source's speech.",
+        "lips",
+        "leak", in_terminal=True,
+    )
+    lip_motion: float | None = metric(
+        "lip motion ÷ source", "near 1", 2, "Lip motion relative to the source's.", "lips", "lip motion"
+    )
+    silent_lips: float | None = metric(
+        "restless lips in silence", "lower", 4,
+        "Mean change of the opening per frame in silence, in eye distances.", "lips", "silent lips",
+    )
     silent_lips_reference: float | None = None
     warnings: list[str] = field(default_factory=list)
-    drawn_per_s: float | None = None
-    gpu_mb: int | None = None
-
-    @property
-    def sync_d(self) -> float | None:
-        """The distance of whichever scorer was used."""
-        return self.lse_d if self.lse_d is not None else self.mini_sync_d
+    drawn_per_s: float | None = metric(
+        "frames a second of work", "higher", 1,
+        "Frames per second of the dub's work: crop, network, restoration and encoding in sequence in one process. "
+        "Excludes faces and other work done once for all languages.", "work",
+        "frames/s", "frames/s",
+    )
+    gpu_mb: int | None = metric(
+        "GPU memory", "lower", 0, "Peak GPU memory of a drawing process.", "work", "GPU, MB", "MB"
+    )
+    # fmt: on
 
     @property
     def sync_c(self) -> float | None:
-        """Its confidence."""
-        return self.lse_c if self.lse_c is not None else self.mini_sync_c
+        """The confidence of whichever scorer was used."""
+        values = (one.value(self) for one in METRICS if one.track_mean == "confidence")
+        return next((value for value in values if value is not None), None)
 
     @property
     def sharpness_ratio(self) -> float | None:
@@ -156,4 +226,6 @@ class Score:
         return self.jitter / self.jitter_reference
 
 
+METRICS = metrics_of(Score)
+COLUMNS = frozenset(one.name for one in fields(Score))
 SCORES = Records(Score, FILE)

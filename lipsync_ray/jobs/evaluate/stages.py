@@ -12,10 +12,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lipsync_ray.compute import one_thread
 from lipsync_ray.faces.crop import crop_box, crop_context, crop_face
 from lipsync_ray.faces.mesh import KEPT, cut_square, gap_of, speaking_of, square_of_box
 from lipsync_ray.faces.patch import cut_mouth
-from lipsync_ray.inputs.face_tables import one_thread
 from lipsync_ray.inputs.mesh_tables import PRESENT
 from lipsync_ray.io import storage
 from lipsync_ray.jobs.evaluate.face_tracks import RATE, FaceTracks, read_face_tracks

@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lipsync_ray.io.formatting import NONE, number, text_or_dash
-from lipsync_ray.jobs.evaluate.columns import METRICS, Metric
 from lipsync_ray.jobs.evaluate.fid import Fid
-from lipsync_ray.jobs.evaluate.scores import Score
+from lipsync_ray.jobs.evaluate.metric import Metric
+from lipsync_ray.jobs.evaluate.scores import METRICS, Score
 
 CONFIDENCE = 0.95
 RESAMPLES = 2000
@@ -153,9 +153,9 @@ def csv_text(rows: list[dict[str, object]]) -> str:
 
 
 def score_row(score: Score) -> dict[str, object]:
-    """A video's row without its curves."""
+    """A video's row without its curves, with the metrics that follow from its columns."""
     row = {k: v for k, v in asdict(score).items() if not isinstance(v, list)}
-    return row | {"sharpness_ratio": score.sharpness_ratio, "jitter_ratio": score.jitter_ratio}
+    return row | {metric.name: metric.value(score) for metric in METRICS if metric.name not in row}
 
 
 @dataclass(frozen=True)
@@ -182,23 +182,6 @@ def systems(scores: Iterable[Score]) -> list[System]:
     ]
 
 
-def video_lines(scores: Iterable[Score]) -> list[str]:
-    """One line per video: image quality relative to its source."""
-    return [
-        f"{score.id}: PSNR {number(score.psnr_db, 1, 'dB')}, SSIM {number(score.ssim, 4)}; mouth sharpness ÷ source "
-        f"{number(score.sharpness_ratio, 2)}, jitter ÷ source {number(score.jitter_ratio, 2)}"
-        for score in scores
-    ]
-
-
-def headline(score: Score) -> str:
-    """A video's sync in one line."""
-    return (
-        f"{score.id}: confidence {number(score.sync_c, 3)}, offset {number(score.offset)} frames, "
-        f"{number(score.windows)} windows"
-    )
-
-
 def markdown(scores: Sequence[Score], rows: Sequence[GroupRow]) -> str:
     """The two tables of a study: groups (with FID), and LSE per video × model."""
     metrics = listed_metrics(rows)
@@ -216,7 +199,7 @@ def markdown(scores: Sequence[Score], rows: Sequence[GroupRow]) -> str:
         fid = NONE if row.fid is None else f"{number(row.fid.fid, 2)} (n = {row.fid.generated}/{row.fid.real})"
         lines.append(_line([*cells, fid]))
     models = sorted({score.model or NONE for score in scores})
-    sync = [m for m in metrics if m.name in ("lse_d", "lse_c", "mini_sync_d", "mini_sync_c")]
+    sync = [m for m in metrics if m.scorer]
     lines += ["", "## Video × model", "", _line(["video", *(f"{model}: {m.title}" for model in models for m in sync)])]
     lines.append(_line(["---"] * (1 + len(models) * len(sync))))
     by_video: dict[str, dict[str, Score]] = defaultdict(dict)

@@ -10,12 +10,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lipsync_ray.compute import one_thread
 from lipsync_ray.errors import DecodeError
-from lipsync_ray.faces.crop import Pads
+from lipsync_ray.faces.choices import Pads
 from lipsync_ray.faces.detect import detection_size, mtcnn_detector
 from lipsync_ray.faces.mesh import KEPT, cut_square, speaking_of, square_of_box
 from lipsync_ray.faces.patch import boxes_with_heads, cut_mouth
-from lipsync_ray.inputs.face_tables import one_thread
 from lipsync_ray.inputs.mesh_tables import PRESENT
 from lipsync_ray.io import storage
 from lipsync_ray.jobs.train.clips import ClipOrder

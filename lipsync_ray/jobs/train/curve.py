@@ -56,7 +56,7 @@ class CurvePoint:
         return f"loss {self.loss:.3f}, people held out: {figures}; {self.clips_per_s:.0f} clips/s"
 
 
-class Watch:
+class TrainingProgress:
     """Displays one network's training as a pass of steps, from its first message on.
 
     Parameters

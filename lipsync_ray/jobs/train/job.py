@@ -27,7 +27,7 @@ from lipsync_ray.io.run_folder import owner
 from lipsync_ray.jobs.train.assemble import MODEL, files
 from lipsync_ray.jobs.train.clips import Clip, ClipRow
 from lipsync_ray.jobs.train.corpus import why_no_split
-from lipsync_ray.jobs.train.curve import NO_CONTROL, CurvePoint, Watch
+from lipsync_ray.jobs.train.curve import NO_CONTROL, CurvePoint, TrainingProgress
 from lipsync_ray.jobs.train.inputs import TRAIN, TrainRun, check, extract_features, settle
 from lipsync_ray.jobs.train.settings import TrainSettings
 from lipsync_ray.jobs.train.train_worker import Sources, TrainWorker, task_of
@@ -172,7 +172,7 @@ def _trained(run: TrainRun, worker: TrainWorker, task: TrainingTask) -> Trainer:
     if trainer.over(settings.minutes) and not trainer.due(ends=True):
         return trainer
     runner, gpu = run.context.runner, worker.device == "cuda"
-    with Watch(run.context.console, name, settings.most_steps, settings.minutes) as watch:
+    with TrainingProgress(run.context.console, name, settings.most_steps, settings.minutes) as watch:
         runner.together(worker, settings.trainers, gpu, run.workers.attempts, watch.report)
     trainer = worker.trainer(task, ALONE, "cpu")
     if not trainer.step:

@@ -17,16 +17,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lipsync_ray.compute import one_thread
 from lipsync_ray.engine.resources import Pool
 from lipsync_ray.engine.stages import Failure
 from lipsync_ray.engine.video_pass import VideoPass, once
 from lipsync_ray.faces.box_rules import BoxRule, boxes_by
+from lipsync_ray.faces.choices import ParsedBlend
 from lipsync_ray.faces.crop import crop_face
 from lipsync_ray.faces.mesh import cut_square, square_of
-from lipsync_ray.faces.parsed import ParsedBlend, covers, cut_expanded, mask_of
+from lipsync_ray.faces.parsed import covers, cut_expanded, mask_of
 from lipsync_ray.faces.sight import sight_of
 from lipsync_ray.faces.table import landmarks_of, read_table, scenes_of
-from lipsync_ray.inputs.face_tables import one_thread
 from lipsync_ray.inputs.faced_videos import FacedRow, FacedVideo, faced_rows
 from lipsync_ray.io import storage
 from lipsync_ray.media import decode
@@ -40,6 +41,7 @@ if TYPE_CHECKING:  # torch, which readers of tables do without
 U8 = NDArray[np.uint8]
 I64 = NDArray[np.int64]
 
+STAGE = "encode"
 VERSION = 2  # raise when the same faces would get another table
 ROW_S = 2.0  # seconds of video in one row
 UNPARSED = "the face parser saw no face in some frames; there the mouth was blended by feather"
@@ -277,7 +279,7 @@ def encoding_pass(
         folder=folder,
         active=active,
         parts_of=rows,
-        stages=[pool.stage("encode", partial(Encode, how))],
+        stages=[pool.stage(STAGE, partial(Encode, how))],
         assemble_args=order,
         assemble=("close encodings", close_table),
         on_done=lambda video, url: end(video),

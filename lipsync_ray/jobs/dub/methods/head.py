@@ -14,13 +14,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lipsync_ray.compute import one_thread
 from lipsync_ray.engine.graph import Node
 from lipsync_ray.engine.resources import Layout
 from lipsync_ray.engine.stages import StageSpec
 from lipsync_ray.errors import SettingsError
 from lipsync_ray.faces.blend import mix
-from lipsync_ray.faces.crop import Pads
-from lipsync_ray.inputs.face_tables import one_thread
+from lipsync_ray.faces.choices import Pads
 from lipsync_ray.io import storage
 from lipsync_ray.io.results import Drawn
 from lipsync_ray.jobs.dub.lead_tables import LeadPass
@@ -207,9 +207,9 @@ class Head(Method):
     def lead(
         self, run: MethodRun, videos: Mapping[str, VideoInfo], layout: Layout, after: tuple[Node, ...]
     ) -> LeadPass:
-        from lipsync_ray.jobs.dub.methods.head_pass import Heads  # torch, which its workers load as they need it
+        from lipsync_ray.jobs.dub.methods.head_pass import HeadPass  # torch, which its workers load as they need it
 
-        return Heads(run, layout, after, self)
+        return HeadPass(run, layout, after, self)
 
     def draw_stages(self, layout: Layout) -> list[StageSpec]:
         return [layout.model.stage("draw", partial(DrawHeads, *self.loading, self.how))]

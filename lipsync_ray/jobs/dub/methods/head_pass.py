@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from lipsync_ray.engine.graph import Node
 from lipsync_ray.engine.progress import time_left
@@ -17,7 +17,6 @@ from lipsync_ray.engine.video_pass import Parts, VideoPass, VideoState, once
 from lipsync_ray.inputs.audio_features import Speech
 from lipsync_ray.io import storage
 from lipsync_ray.jobs.dub.methods.head_steps import FOLDER, Animate, HeadLatents, HeadPlan, Stepped, StepRow, shown_head
-from lipsync_ray.jobs.dub.segment import output_frames
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.models.context_windows import CONTEXT, count_windows
 
@@ -30,6 +29,8 @@ if TYPE_CHECKING:  # the run, of which methods need not know
 
 class SampledMethod(Protocol):
     """What the pass asks a method whose heads are sampled."""
+
+    source_stage: ClassVar[str]
 
     @property
     def how(self) -> HeadSettings: ...
@@ -66,7 +67,7 @@ class HeadState(VideoState):
         return self.key
 
 
-class Heads:
+class HeadPass:
     """Latents of a run's heads: which are there, and the pass that makes the others; as :class:`LeadTables` are used."""
 
     def __init__(self, run: MethodRun, layout: Layout, after: tuple[Node, ...], method: SampledMethod) -> None:
@@ -92,7 +93,7 @@ class Heads:
     def _of(self, dub: DubState, last_steps: Mapping[str, int]) -> HeadState:
         assert dub.info is not None
         assert dub.speech is not None
-        frames = output_frames(dub.info, dub.speech.duration_s, self.run.settings.length)
+        frames = dub.frames
         key = self._method.latents_name(dub.video_key, dub.audio_key, frames, dub.info.rate)
         if key not in self._heads:
             latents = HeadLatents(storage.join(self._folder, f"{key}.latents"), frames, self._method.how.side)
@@ -103,17 +104,15 @@ class Heads:
         head.dubs.append(dub)
         return head
 
-    def wanted(self, key: str, dubs: list[DubState]) -> Iterable[str]:
-        """Dubs of a video whose speaker is known; keys of the heads that have to be sampled first."""
+    def wanted(self, key: str, dubs: list[DubState], speaker: tuple[int, ...]) -> Iterable[str]:
+        """Dubs of a video, and the tracks of its speaker; keys of the heads that have to be sampled first."""
         least, most = self._method.sampling.rates
         fresh, speaking = [], {dub.id for dub in dubs}
         for head in self._of_video[key].values():
             mine = [dub for dub in head.dubs if dub.id in speaking]
             if not mine:
                 continue
-            speaker = mine[0].speaker
-            assert speaker is not None
-            head.table, head.chosen = mine[0].table, speaker.chosen
+            head.table, head.chosen = mine[0].table, speaker
             number, shown = shown_head(head.table, head.chosen, head.video)
             for dub in mine:
                 dub.method_input = head.latents
@@ -156,7 +155,7 @@ class Heads:
             folder=self._folder,
             active=active,
             parts_of=self._rows,
-            stages=[layout.model.stage("animate", partial(Animate, *loading))],
+            stages=[layout.model.stage(self._method.source_stage, partial(Animate, *loading))],
             on_part=self._step,
             assemble=("close head", last_part),
             on_done=lambda head, url: end(head),

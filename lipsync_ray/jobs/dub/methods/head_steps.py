@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from lipsync_ray.compute import one_thread
 from lipsync_ray.errors import ModelError
-from lipsync_ray.faces.head import Head, head_of, portrait_of
+from lipsync_ray.faces.head import HeadCrop, head_of, portrait_of
 from lipsync_ray.faces.table import read_table
 from lipsync_ray.inputs.audio_features import Speech
-from lipsync_ray.inputs.face_tables import one_thread
 from lipsync_ray.io import storage
 from lipsync_ray.media import decode
 from lipsync_ray.media.picture import YuvFrame
@@ -120,7 +120,7 @@ class Stepped:
 
 
 @lru_cache(maxsize=8)
-def shown_head(table: str, chosen: tuple[int, ...], video: VideoInfo) -> tuple[int, Head]:
+def shown_head(table: str, chosen: tuple[int, ...], video: VideoInfo) -> tuple[int, HeadCrop]:
     """Which frame of a source video is animated, and what of it.
 
     Raises
@@ -135,7 +135,7 @@ def shown_head(table: str, chosen: tuple[int, ...], video: VideoInfo) -> tuple[i
 
 
 @lru_cache(maxsize=2)
-def portrait_frame(video: VideoInfo, table: str, chosen: tuple[int, ...]) -> tuple[int, YuvFrame, Head]:
+def portrait_frame(video: VideoInfo, table: str, chosen: tuple[int, ...]) -> tuple[int, YuvFrame, HeadCrop]:
     """The source frame that is animated: its number, its picture (not to be written into), and what of it.
 
     A worker composes many segments of one head.

@@ -16,9 +16,8 @@ from lipsync_ray.engine.stages import StageSpec
 from lipsync_ray.engine.video_pass import VideoPass
 from lipsync_ray.errors import SettingsError
 from lipsync_ray.faces.box_rules import BoxRule
-from lipsync_ray.faces.crop import Pads
+from lipsync_ray.faces.choices import PARSED_BLENDS, Pads, ParsedBlend
 from lipsync_ray.faces.half_face import HalfFace
-from lipsync_ray.faces.parsed import PARSED_BLENDS, ParsedBlend
 from lipsync_ray.inputs.faced_videos import FacedVideo
 from lipsync_ray.inputs.sights import read_sight
 from lipsync_ray.io import storage
@@ -91,7 +90,7 @@ class Latent(Method):
 
     name = "latent"
     uses = frozenset({"parsed", "bbox_shift", "extra_margin"})
-    source_stage = "encode"
+    source_stage = encodings.STAGE
     decodes: ClassVar[Mapping[str, int]] = {"detect": 1, "encode": 1, "restore": 1, "compose": 1}
     shares: ClassVar[Mapping[str, float]] = {**Method.shares, "sync": 1.0}
 

@@ -14,13 +14,13 @@ from lipsync_ray.engine.resources import Layout
 from lipsync_ray.engine.stages import StageSpec
 from lipsync_ray.errors import SettingsError
 from lipsync_ray.faces.box_rules import BoxRule
-from lipsync_ray.faces.parsed import PARSED_BLENDS
+from lipsync_ray.faces.choices import PARSED_BLENDS
 from lipsync_ray.inputs import mesh_tables
 from lipsync_ray.io.results import Drawn
 from lipsync_ray.jobs.dub.drawn import drawn_faces
 from lipsync_ray.jobs.dub.lead_tables import MESH_FOLDER, LeadPass, Meshes, mesh_name
 from lipsync_ray.jobs.dub.segment import Segment
-from lipsync_ray.jobs.dub.stages import Restore
+from lipsync_ray.jobs.dub.stages import RestoreDrawn
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.models import weights
 from lipsync_ray.models.weights import Checkpoint
@@ -106,7 +106,7 @@ class Method(ABC):
     """What finished videos say was drawn."""
     uses: ClassVar[frozenset[str]] = frozenset()
     """Of the settings that only some methods have a use for, this one's: the others are refused, and in no fingerprint."""
-    source_stage: ClassVar[str] = "mesh"
+    source_stage: ClassVar[str] = mesh_tables.STAGE
     """The stage of :meth:`lead`'s pass."""
     decodes: ClassVar[Mapping[str, int]] = {"detect": 1, "mesh": 1, "restore": 1, "compose": 1}
     """Stage → how often it decodes each of its frames, of whatever codec."""
@@ -246,7 +246,7 @@ class Method(ABC):
         """All that is done to a segment."""
         stages, restoration = self.draw_stages(layout), self.networks.restoration
         if restoration is not None:
-            restore = partial(Restore, restoration.files, self.device, self.settings.precision)
+            restore = partial(RestoreDrawn, restoration.files, self.device, self.settings.precision)
             stages.append(layout.model.stage("restore", restore))
         return [*stages, layout.write.stage("compose", partial(Compose, self.settings.restore))]
 

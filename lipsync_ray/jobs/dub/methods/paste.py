@@ -11,12 +11,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lipsync_ray.compute import one_thread
 from lipsync_ray.engine.resources import Layout
 from lipsync_ray.engine.stages import StageSpec
 from lipsync_ray.faces.blend import fade, paste
 from lipsync_ray.faces.crop import crop_face
 from lipsync_ray.faces.parsed import paste_parsed
-from lipsync_ray.inputs.face_tables import one_thread
 from lipsync_ray.jobs.dub.methods.method import Method
 from lipsync_ray.jobs.dub.methods.warp import closing
 from lipsync_ray.jobs.dub.segment import Segment

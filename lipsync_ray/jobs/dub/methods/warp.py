@@ -30,7 +30,7 @@ F32 = NDArray[np.float32]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Lips(DrawnFaces):
+class MovedLips(DrawnFaces):
     """A segment and how its lips are to be.
 
     Attributes
@@ -105,7 +105,7 @@ def _inside_at(video: VideoInfo, mesh: MeshTable, frame: int, gap: float) -> Ins
 class Pose(Generating):
     """Hear how the lips of every frame are to be."""
 
-    def __call__(self, segment: Segment) -> Lips:
+    def __call__(self, segment: Segment) -> MovedLips:
         table: MeshTable = segment.method_input
         mouths = table.mouths()
         places, boxes, strength = drawable(segment, mouths.tracks >= 0)
@@ -117,7 +117,7 @@ class Pose(Generating):
         for track in set(tracks.tolist()):
             own = tracks == track
             poses[own] = self._model.basis.bounded(poses[own], mouths.by_track[track])
-        return Lips(
+        return MovedLips(
             row=segment,
             places=places,
             boxes=boxes,

@@ -1,8 +1,10 @@
 import os
 
 import pytest
+import torch
 
-from lipsync_ray import cpus
+from lipsync_ray import compute
+from lipsync_ray.compute import device_of
 
 
 @pytest.fixture
@@ -14,8 +16,8 @@ def groups(tmp_path, monkeypatch):
             (tmp_path / "fs" / name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / "fs" / name).write_text(content)
         (tmp_path / "cgroup").write_text(said)
-        monkeypatch.setattr(cpus, "_GROUPS", tmp_path / "cgroup")
-        monkeypatch.setattr(cpus, "_MOUNT", tmp_path / "fs")
+        monkeypatch.setattr(compute, "_GROUPS", tmp_path / "cgroup")
+        monkeypatch.setattr(compute, "_MOUNT", tmp_path / "fs")
         monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(16)), raising=False)
 
     return make
@@ -41,11 +43,47 @@ V1 = "4:memory:/a/b\n1:cpu,cpuacct:/a/b\n0::/\n"
 )
 def test_quotas_of_control_groups_bound_the_affinity(groups, said, files, expected):
     groups(said, files)
-    assert cpus.usable_cpus() == expected
-    assert cpus.whole_cpus() == max(1, int(expected))
+    assert compute.usable_cpus() == expected
+    assert compute.whole_cpus() == max(1, int(expected))
 
 
 def test_affinity_counts(monkeypatch, tmp_path):
-    monkeypatch.setattr(cpus, "_GROUPS", tmp_path / "none")
+    monkeypatch.setattr(compute, "_GROUPS", tmp_path / "none")
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3}, raising=False)
-    assert cpus.usable_cpus() == 1
+    assert compute.usable_cpus() == 1
+
+
+SWITCHES = (
+    (torch.backends.cudnn, "benchmark"),
+    (torch.backends.cudnn, "deterministic"),
+    (torch.backends.cudnn, "allow_tf32"),
+    (torch.backends.cuda.matmul, "allow_tf32"),
+)
+
+
+@pytest.fixture
+def fastest():
+    """The switches as somebody in a hurry sets them; as they were, afterwards."""
+    before = switches()
+    turn((True, False, True, True))
+    yield
+    turn(before)
+
+
+def turn(values):
+    for (owner, name), value in zip(SWITCHES, values, strict=True):
+        setattr(owner, name, value)
+
+
+def switches():
+    return [getattr(owner, name) for owner, name in SWITCHES]
+
+
+def test_a_gpu_computes_the_same_every_time_and_fp32_in_full(fastest):
+    assert device_of("cuda:1") == torch.device("cuda", 1)
+    assert switches() == [False, True, False, False]
+
+
+def test_a_cpu_is_left_as_it_is(fastest):
+    assert device_of("cpu") == torch.device("cpu")
+    assert switches() == [True, False, True, True]

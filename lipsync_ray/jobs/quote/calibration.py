@@ -1,15 +1,10 @@
-"""Measure what a frame costs here: dub a clip at two sizes, read what it spent from the runs' own records.
-
-A run's record tells the CPU seconds of each stage; two sizes tell what part of them grows with the frame. A single run that
-somebody made anyway tells its mean cost, which is divided as it was on the machine that this was written on.
-"""
+"""Measures what a frame costs here: dubs a clip at two sizes, which tell the part that grows with the frame."""
 
 from __future__ import annotations
 
 import tempfile
 import time
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 from itertools import cycle
@@ -20,16 +15,12 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from lipsync_ray.engine.rates import Measurement, Rates, fitted, line_through, work_of
-from lipsync_ray.errors import ManifestError, SettingsError
+from lipsync_ray.errors import SettingsError
 from lipsync_ray.io import storage
 from lipsync_ray.io.console import console_for
 from lipsync_ray.io.manifest import one_dub
-from lipsync_ray.io.results import read_results
-from lipsync_ray.io.run_folder import record_of
 from lipsync_ray.jobs.dub import job
-from lipsync_ray.jobs.dub.inputs import DUB
-from lipsync_ray.jobs.dub.methods.registry import METHODS
+from lipsync_ray.jobs.quote.rates import Rates, rates_of
 from lipsync_ray.media import decode
 from lipsync_ray.media.probe import probe_video
 from lipsync_ray.models import weights
@@ -42,10 +33,6 @@ ENCODERS = {"hevc": "libx265", "vp9": "libvpx-vp9", "mpeg4": "mpeg4"}
 _COMPARED = 25  # frames of each
 _MOVING = 0.7  # of the frame's shorter side: the person
 _GRAIN = 1.5  # levels, standard deviation: with it, encoding costs what it does of real talking heads of 512² and 1080p
-# Of the CPUs' time that rows use on the slope of many runs' times over their work, on two cores; taken where one run is known.
-_BUSY = 0.88
-_COMMAND_S = 4.5  # of Python's imports before a run, and of Ray's end after it
-_ON_CPUS = frozenset({"crop", "compose"})  # whatever the networks run on
 
 
 def calibrate(
@@ -92,37 +79,6 @@ def calibrate(
         finally:
             storage.remove(place)
         return replace(rates, decode=compared(clips[0], Path(here)))
-
-
-def rates_of(runs: Sequence[str]) -> Rates:
-    """What frames cost in finished runs of the dub job, all made in the same way.
-
-    Raises
-    ------
-    SettingsError : no such run, or one without what is needed
-    """
-    seen: dict[str, list[Measurement]] = defaultdict(list)
-    spans: list[tuple[float, float]] = []
-    record: Mapping[str, Any] = {}
-    for run in runs:
-        record = _record(run)
-        work = work_of(record["passes"])
-        if not work:
-            raise SettingsError(
-                f"{run}: nothing was made in its last run, or not by Ray: no CPU seconds are told of it"
-            )
-        megapixels = _megapixels(run)
-        on_gpu = record["work"].endswith(" on cuda")
-        for one in (one for one in record["passes"] if one["frames_done"]):
-            for stage, seconds in one.get("cpu", {}).items():
-                gpu = one["stages"][stage] if on_gpu and stage not in _ON_CPUS else 0.0
-                seen[stage].append(Measurement(one["frames_done"], megapixels, seconds, gpu))
-        lasted = record["ended"] - record["began"] + record["opened_s"] + _COMMAND_S
-        spans.append((work / record["cluster"]["cpus"], lasted))
-    shares = {stage: share for method in METHODS for stage, share in method.shares.items()}
-    stages = {stage: fitted(some, shares.get(stage, 0.5)) for stage, some in seen.items()}
-    start, busy = line_through(spans, _BUSY)
-    return Rates(record["work"], stages, {}, start, busy, record["cluster"]["cpus"])
 
 
 def compared(source: Path, folder: Path) -> dict[str, float]:
@@ -179,22 +135,3 @@ def _write(target: Path, pictures: Sequence[NDArray[np.uint8]], encoder: str) ->
         for picture in pictures:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         container.mux(stream.encode(None))
-
-
-def _record(run: str) -> Mapping[str, Any]:
-    try:
-        record = record_of(run, DUB.name)
-    except FileNotFoundError as error:
-        raise SettingsError(f"{run}: no run to take rates from ({error})") from error
-    except ManifestError as error:
-        raise SettingsError(f"{run}: {error.problems[0]}") from error
-    if record.get("ended") is None or "work" not in record:
-        raise SettingsError(f"{run}: not a finished run of this version's dub job; rates cannot be taken from it")
-    return record
-
-
-def _megapixels(run: str) -> float:
-    """Of the run's frames, on average."""
-    rows = [row for row in read_results(run) if row.status == "done" and row.frames and row.width and row.height]
-    frames = sum(row.frames or 0 for row in rows)
-    return sum((row.frames or 0) * (row.width or 0) * (row.height or 0) for row in rows) / max(1, frames) / 1e6

@@ -1,9 +1,10 @@
-"""What a table of dubs will take and cost, as Python functions: measure once, then ask before anything is spent."""
+"""What a table of dubs will take and cost, as Python functions."""
 
 from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,11 +12,12 @@ from lipsync_ray.api import Location, download_line
 from lipsync_ray.io.console import console_for
 from lipsync_ray.profiles import auto_engine
 from lipsync_ray.settings.checks import given
+from lipsync_ray.settings.dub import dub_settings
 
 if TYPE_CHECKING:
-    from lipsync_ray.engine.rates import Rates
     from lipsync_ray.engine.runners import Cluster
-    from lipsync_ray.jobs.dub.quote import Prices, Quote
+    from lipsync_ray.jobs.quote.plan import Prices, Quote
+    from lipsync_ray.jobs.quote.rates import Rates
     from lipsync_ray.settings import DubSettings, Workers
 
 
@@ -23,6 +25,7 @@ def quote_table(
     table: Location,
     out: Location,
     *,
+    model: str | None = None,
     settings: DubSettings | None = None,
     workers: Workers | None = None,
     cluster: Cluster | None = None,
@@ -33,7 +36,7 @@ def quote_table(
 
     Parameters
     ----------
-    table, out, settings, workers : as for :func:`lipsync_ray.dub_table`
+    table, out, model, settings, workers : as for :func:`lipsync_ray.dub_table`
     cluster : that will do it; None for this machine, or the cluster of `workers`
     rates : table of :func:`calibrate`, or the folder of a finished run; None for what `out` tells of its last run, else the
         table where calibrate leaves it; without either no time is told
@@ -50,12 +53,12 @@ def quote_table(
     from lipsync_ray.io.run_folder import check_owner
     from lipsync_ray.jobs.dub.inputs import DUB
     from lipsync_ray.jobs.dub.networks import networks
-    from lipsync_ray.jobs.dub.quote import Prices, quote
     from lipsync_ray.jobs.dub.recipe import Recipe
-    from lipsync_ray.settings import DubSettings, Workers
+    from lipsync_ray.jobs.quote.plan import Prices, quote
+    from lipsync_ray.settings import Workers
 
     folder = storage.absolute(os.fspath(out))
-    settings = given("settings", settings, DubSettings) or DubSettings()
+    settings = dub_settings(settings, model)
     workers = given("workers", workers, Workers) or Workers(engine=auto_engine(None))
     prices = given("prices", prices, Prices)
     rows = read_manifest(os.fspath(table))
@@ -70,6 +73,7 @@ def quote_table(
 def calibrate(
     rates: Location | None = None,
     *,
+    model: str | None = None,
     settings: DubSettings | None = None,
     workers: Workers | None = None,
     scratch: Location | None = None,
@@ -80,7 +84,7 @@ def calibrate(
     Parameters
     ----------
     rates : table that the costs are put into; None for ``~/.cache/lipsync_ray/rates.json``
-    settings, workers, progress : as for :func:`lipsync_ray.dub_table`
+    model, settings, workers, progress : as for :func:`lipsync_ray.dub_table`
     scratch : folder that all nodes of a cluster share
 
     Raises
@@ -88,13 +92,13 @@ def calibrate(
     SettingsError, WeightsError, CheckpointError, ClusterError
     """
     from lipsync_ray.demo.corpus import LANGUAGES, make_corpus
-    from lipsync_ray.engine import rates as tables
     from lipsync_ray.io import storage
     from lipsync_ray.io.out_folder import check_writable
-    from lipsync_ray.jobs.dub import calibration
-    from lipsync_ray.settings import DubSettings, Workers
+    from lipsync_ray.jobs.quote import calibration
+    from lipsync_ray.jobs.quote import rates as tables
+    from lipsync_ray.settings import Workers
 
-    settings = given("settings", settings, DubSettings) or DubSettings()
+    settings = dub_settings(settings, model)
     workers = given("workers", workers, Workers) or Workers(engine="ray")
     url = storage.absolute(os.fspath(rates) if rates is not None else tables.default_rates_url())
     check_writable(storage.parent(url))
@@ -116,28 +120,27 @@ def calibrate(
 
 def _rates(given: str | None, out: str, work: str) -> Rates | None:
     """Rates of a way to work: from what is given, from the last run, from where calibrate leaves them."""
-    from lipsync_ray.engine import rates
     from lipsync_ray.errors import SettingsError
     from lipsync_ray.io import storage
     from lipsync_ray.io.run_folder import RUN_FILE
-    from lipsync_ray.jobs.dub.calibration import rates_of
+    from lipsync_ray.jobs.quote.rates import default_rates_url, load, rates_of
 
-    if given is not None and not given.endswith(".json"):
+    if given is not None and given.endswith(".json"):
+        return load(given, work)
+    if given is not None:
         found = rates_of([storage.absolute(given)])
         if found.work != work:
             raise SettingsError(f"--rates {given}: a run of {found.work!r}; the plan is for {work!r}")
         return found
-    if given is not None:
-        return rates.load(given, work)
-    if storage.exists(storage.join(out, RUN_FILE)):
+    url = default_rates_url()
+    sources: list[tuple[str, Callable[[], Rates]]] = [
+        (storage.join(out, RUN_FILE), lambda: rates_of([out])),
+        (url, lambda: load(url, work)),
+    ]
+    for source, read in sources:
         try:
-            found = rates_of([out])
-            if found.work == work:
+            if storage.exists(source) and (found := read()).work == work:
                 return found
         except SettingsError:
-            pass  # a run that made nothing, or is not over: the table may know
-    url = rates.default_rates_url()
-    try:
-        return rates.load(url, work) if storage.exists(url) else None
-    except SettingsError:
-        return None
+            pass  # a run that made nothing, or is not over; a table without this way to work
+    return None

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lipsync_ray.engine import rates
-from lipsync_ray.engine.rates import Measurement, Rate, Rates, fitted
 from lipsync_ray.errors import SettingsError
+from lipsync_ray.jobs.quote import rates
+from lipsync_ray.jobs.quote.rates import Measurement, Rate, Rates, fitted
 
 costs = st.floats(0.0001, 1)
 

@@ -1,26 +1,38 @@
-"""Measured cost of a frame, by stage: from ``lipsync-ray calibrate`` or from an earlier run.
+"""Measured cost of a frame, by stage: from the records of runs, and in the table of ``lipsync-ray calibrate``.
 
 Costs are CPU seconds of all threads of a stage's process. Unlike wall time they do not depend on other load of the
 machine. Two more measured numbers give a run's time: its fixed start time, and the share of the CPUs that rows keep
 busy.
+
+Runs with frames of two sizes tell what part of a cost grows with the frame. A single run tells its mean cost, which is
+divided as it was on the machine that this was written on.
 """
 
 from __future__ import annotations
 
 import json
 import os
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lipsync_ray.errors import SettingsError
+from lipsync_ray.errors import ManifestError, SettingsError
 from lipsync_ray.home import home
 from lipsync_ray.io import storage
+from lipsync_ray.io.results import read_results
+from lipsync_ray.io.run_folder import record_of
+from lipsync_ray.jobs.dub.inputs import DUB
+from lipsync_ray.jobs.dub.methods.registry import METHODS
 
 FORMAT = 1
 _SQUARE = 512 * 512 / 1e6  # megapixels
 RATES_FILE = "rates.json"
+# Of the CPUs' time that rows use on the slope of many runs' times over their work, on two cores; taken where one run is known.
+_BUSY = 0.88
+_COMMAND_S = 4.5  # of Python's imports before a run, and of Ray's end after it
+_ON_CPUS = frozenset({"crop", "compose"})  # whatever the networks run on
 
 
 @dataclass(frozen=True)
@@ -117,6 +129,56 @@ def line_through(runs: Sequence[tuple[float, float]], usual: float) -> tuple[flo
 def work_of(passes: Sequence[Mapping[str, Any]]) -> float:
     """CPU seconds of all rows of a run's passes."""
     return float(sum(sum(one.get("cpu", {}).values()) for one in passes))
+
+
+def rates_of(runs: Sequence[str]) -> Rates:
+    """What frames cost in finished runs of the dub job, all made in the same way.
+
+    Raises
+    ------
+    SettingsError : no such run, or one without what is needed
+    """
+    seen: dict[str, list[Measurement]] = defaultdict(list)
+    spans: list[tuple[float, float]] = []
+    record: Mapping[str, Any] = {}
+    for run in runs:
+        record = _record(run)
+        work = work_of(record["passes"])
+        if not work:
+            raise SettingsError(
+                f"{run}: nothing was made in its last run, or not by Ray: no CPU seconds are told of it"
+            )
+        megapixels = _megapixels(run)
+        on_gpu = record["work"].endswith(" on cuda")
+        for one in (one for one in record["passes"] if one["frames_done"]):
+            for stage, seconds in one.get("cpu", {}).items():
+                gpu = one["stages"][stage] if on_gpu and stage not in _ON_CPUS else 0.0
+                seen[stage].append(Measurement(one["frames_done"], megapixels, seconds, gpu))
+        lasted = record["ended"] - record["began"] + record["opened_s"] + _COMMAND_S
+        spans.append((work / record["cluster"]["cpus"], lasted))
+    shares = {stage: share for method in METHODS for stage, share in method.shares.items()}
+    stages = {stage: fitted(some, shares.get(stage, 0.5)) for stage, some in seen.items()}
+    start, busy = line_through(spans, _BUSY)
+    return Rates(record["work"], stages, {}, start, busy, record["cluster"]["cpus"])
+
+
+def _record(run: str) -> Mapping[str, Any]:
+    try:
+        record = record_of(run, DUB.name)
+    except FileNotFoundError as error:
+        raise SettingsError(f"{run}: no run to take rates from ({error})") from error
+    except ManifestError as error:
+        raise SettingsError(f"{run}: {error.problems[0]}") from error
+    if record.get("ended") is None or "work" not in record:
+        raise SettingsError(f"{run}: not a finished run of this version's dub job; rates cannot be taken from it")
+    return record
+
+
+def _megapixels(run: str) -> float:
+    """Of the run's frames, on average."""
+    rows = [row for row in read_results(run) if row.status == "done" and row.frames and row.width and row.height]
+    frames = sum(row.frames or 0 for row in rows)
+    return sum((row.frames or 0) * (row.width or 0) * (row.height or 0) for row in rows) / max(1, frames) / 1e6
 
 
 def default_rates_url() -> str:

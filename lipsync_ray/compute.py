@@ -1,10 +1,14 @@
-"""How many CPUs this process may use: not those of the machine, but what affinity and control groups leave of them."""
+"""What this process may compute with: CPUs that affinity and control groups leave of the machine's, threads, and devices."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # torch takes seconds, and the driver does without
+    import torch
 
 # Threads of one process gain little beyond: a fifth of a segment's work holds Python's lock (docs/performance.md).
 MOST_THREADS = 6
@@ -21,6 +25,31 @@ def usable_cpus() -> float:
 def whole_cpus() -> int:
     """As :func:`usable_cpus`, for what is counted: at least 1."""
     return max(1, int(usable_cpus()))
+
+
+def one_thread() -> None:
+    """Keep this process's numeric libraries to one thread, on which the last bits of their sums depend."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def device_of(name: str) -> torch.device:
+    """A device by its name; a GPU then computes the same bits every time, and fp32 in full.
+
+    cuDNN's fastest transposed convolution adds up in the order in which its blocks happen to end, and its fp32
+    convolution is TF32, of 10 bits, by default: a video drawn after a restart would have other pixels, and a score
+    other digits than on a CPU. The switches are the process's own, for every network in it.
+    """
+    import torch
+
+    device = torch.device(name)
+    if device.type == "cuda":
+        torch.backends.cudnn.benchmark = False
+        torch.backends.cudnn.deterministic = True
+        torch.backends.cudnn.allow_tf32 = False
+        torch.backends.cuda.matmul.allow_tf32 = False
+    return device
 
 
 def _quotas() -> Iterator[float]:

@@ -1,0 +1,219 @@
+"""Plans a run before anything is spent: from headers, what OUT holds, and measured rates.
+
+Nothing is decoded, fetched or written. Where a header is wrong, so is the quote; the run itself reads every file.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import TypeVar
+
+from lipsync_ray import addresses
+from lipsync_ray.engine.resources import Pool
+from lipsync_ray.engine.runners import Cluster
+from lipsync_ray.errors import LipsyncError
+from lipsync_ray.inputs import face_pass
+from lipsync_ray.inputs.content_ids import content_ids
+from lipsync_ray.inputs.face_pass import table_name
+from lipsync_ray.io import storage
+from lipsync_ray.io.manifest import Dub
+from lipsync_ray.io.results import RESULTS, has_output
+from lipsync_ray.jobs.dub.inputs import DUB
+from lipsync_ray.jobs.dub.plan import ranges
+from lipsync_ray.jobs.dub.recipe import Keys, Recipe
+from lipsync_ray.jobs.dub.segment import output_frames
+from lipsync_ray.jobs.quote.rates import Rates
+from lipsync_ray.media.headers import Header, read_sound, read_video
+from lipsync_ray.settings import Workers
+
+_READERS = 16
+_PART = re.compile(r"(.+)-(\d+)-(\d+)\.mp4")  # its dub and fingerprint, its first frame, and the one after its last
+
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True)
+class Prices:
+    """Of machines, an hour; None where nobody says."""
+
+    cpu: float | None = None
+    gpu: float | None = None
+
+
+@dataclass(frozen=True)
+class Load:
+    """Work of a stage: frames, and its share of them in CPU and GPU seconds."""
+
+    frames: int = 0
+    cpu: float = 0.0
+    gpu: float = 0.0
+
+
+@dataclass
+class Quote:
+    """A plan of a run.
+
+    Attributes
+    ----------
+    dubs, before : rows of the table; of these, finished by an earlier run
+    pools : (stage, its processes)
+    rates : that it is estimated by
+    unreadable : (id, reason) of rows whose files cannot be used
+    videos, fresh : distinct videos of what is left to do; of these, whose faces have to be found first
+    source_s : seconds of those
+    output_s, frames, segments : of what is left to make; whole segments of an earlier run are not counted
+    loads : stage → its work
+    seconds : estimated duration; None without rates
+    cost : of the machines meanwhile; None without a price
+    """
+
+    dubs: int
+    before: int
+    pools: tuple[tuple[str, Pool], ...]
+    rates: Rates | None = None
+    unreadable: tuple[tuple[str, str], ...] = ()
+    videos: int = 0
+    fresh: int = 0
+    source_s: float = 0.0
+    output_s: float = 0.0
+    frames: int = 0
+    segments: int = 0
+    loads: dict[str, Load] = field(default_factory=dict)
+    seconds: float | None = None
+    cost: float | None = None
+
+
+def quote(
+    dubs: Sequence[Dub],
+    recipe: Recipe,
+    workers: Workers,
+    out: str,
+    cluster: Cluster,
+    rates: Rates | None = None,
+    prices: Prices | None = None,
+) -> Quote:
+    """Plan the dubs of a checked manifest.
+
+    Parameters
+    ----------
+    out : the run's folder; it need not be there
+    cluster : that will do it
+    rates : of the recipe's way to work; without them no time is estimated
+    prices : without them no cost is
+
+    Raises
+    ------
+    SettingsError : options that this cluster cannot meet
+    """
+    layout = recipe.layout(cluster, workers)
+    ids = content_ids(url for dub in dubs for url in (dub.video, dub.audio))
+    headers = _read_each({dub.video for dub in dubs}, lambda url: read_video(url, recipe.settings.still_rate))
+    sounds = _read_each({dub.audio for dub in dubs}, read_sound)
+    readable: list[tuple[Dub, Keys, Header, Fraction]] = []
+    unreadable: list[tuple[str, str]] = []
+    for dub in dubs:
+        match found := (ids[dub.video], ids[dub.audio], headers[dub.video], sounds[dub.audio]):
+            case (str() as video, str() as audio, Header() as header, Fraction() as sound_s):
+                readable.append((dub, recipe.keys(dub, video, audio), header, sound_s))
+            case _:
+                reason = next(str(one) for one in found if isinstance(one, Exception))
+                unreadable.append((dub.id, addresses.without_secrets(reason)))
+    prints = {dub.id: keys.fingerprint for dub, keys, _, _ in readable}
+    kept = RESULTS.kept(out, prints, has_output(out, ["videos"]), DUB.name)
+    plan = Quote(len(dubs), len(kept), recipe.pools(layout), rates, tuple(unreadable))
+    work = _Work(plan, recipe, [stage.name for stage in recipe.method.stages(layout)], workers.segment_s, out)
+    for dub, keys, header, sound_s in readable:
+        if dub.id not in kept:
+            work.add(dub, keys, header, sound_s)
+    if rates is not None and plan.loads:
+        gpus = layout.model.workers * min(1.0, sum(pool.gpus for _, pool in plan.pools))
+        cpu, gpu = (sum(getattr(load, name) for load in plan.loads.values()) for name in ("cpu", "gpu"))
+        seconds = rates.seconds(cpu, gpu, cluster.cpus, gpus if recipe.device == "cuda" else 0.0)
+        plan.seconds = max(seconds, rates.start_s + work.longest_s)
+        plan.cost = _cost(plan.seconds, cluster, prices)
+    return plan
+
+
+class _Work:
+    """Adds what is left to do to a plan."""
+
+    def __init__(self, plan: Quote, recipe: Recipe, stages: Sequence[str], segment_s: float | None, out: str) -> None:
+        self._plan, self._recipe, self._stages, self._segment_s, self._out = plan, recipe, stages, segment_s, out
+        self.longest_s = 0.0  # of what one worker alone does
+        self._videos: set[str] = set()
+        self._tables = storage.list_names(storage.join(out, "faces"))
+        self._there: dict[tuple[str, ...], set[str]] = {}  # folder → names in it
+        self._parts: Counter[str] = Counter()  # folder and fingerprint → frames that are committed
+        self._part_counts: Counter[str] = Counter()
+        for name in storage.list_tree(storage.join(out, "parts")):
+            if part := _PART.fullmatch(name):
+                self._parts[part[1]] += int(part[3]) - int(part[2])
+                self._part_counts[part[1]] += 1
+
+    def add(self, dub: Dub, keys: Keys, header: Header, sound_s: Fraction) -> None:
+        """Add one dub that is not done."""
+        plan, rate = self._plan, float(header.rate)
+        if keys.video not in self._videos:
+            self._videos.add(keys.video)
+            plan.videos += 1
+            if table_name(dub.video, keys.video) not in self._tables:
+                plan.fresh += 1
+                plan.source_s += header.frames / rate
+                self._load(face_pass.STAGE, header.frames, header)
+        frames = output_frames(header, sound_s, self._recipe.settings.length)
+        self._prepare(keys, frames, header)
+        parts = ranges(self._recipe, self._segment_s, frames, header.rate)
+        made = f"{dub.id}/{keys.fingerprint}"
+        left = max(0, frames - self._parts[made])
+        plan.segments += max(0, len(parts) - self._part_counts[made])
+        plan.frames += left
+        plan.output_s += left / rate
+        for stage in self._stages:
+            self._load(stage, left, header)
+
+    def _prepare(self, keys: Keys, frames: int, header: Header) -> None:
+        """Add what is made once, before the dub is drawn."""
+        wanted = self._recipe.method.prepared(keys.video, keys.audio, frames, header)
+        if wanted.folder not in self._there:
+            self._there[wanted.folder] = set(storage.list_names(storage.join(self._out, *wanted.folder)))
+        if wanted.file in self._there[wanted.folder]:
+            return
+        self._there[wanted.folder].add(wanted.file)
+        self._load(wanted.stage, wanted.frames, header)
+        rate = self._plan.rates.stages.get(wanted.stage) if self._plan.rates else None
+        if wanted.alone and rate is not None:
+            self.longest_s = max(self.longest_s, max(rate.cpu(wanted.frames, 0), rate.gpu * wanted.frames))
+
+    def _load(self, stage: str, frames: int, header: Header) -> None:
+        rates, source = self._plan.rates, header.megapixels
+        cpu = gpu = 0.0
+        if rates is not None and (rate := rates.stages.get(stage)) is not None:
+            decoding = rates.decode.get(header.codec, 0.0) * self._recipe.method.decodes.get(stage, 0)
+            made = self._recipe.megapixels(source) if stage == "compose" else source
+            cpu, gpu = rate.cpu(frames, made) + decoding * source * frames, rate.gpu * frames
+        before = self._plan.loads.get(stage, Load())
+        self._plan.loads[stage] = Load(before.frames + frames, before.cpu + cpu, before.gpu + gpu)
+
+
+def _read_each(urls: set[str], read: Callable[[str], Found]) -> dict[str, Found | Exception]:
+    """URL → what was read of the file, or why nothing was."""
+
+    def guarded(url: str) -> Found | Exception:
+        try:
+            return read(url)
+        except (LipsyncError, OSError, ValueError) as error:
+            return error
+
+    with ThreadPoolExecutor(_READERS) as pool:
+        return dict(zip(urls, pool.map(guarded, urls), strict=True))
+
+
+def _cost(seconds: float, cluster: Cluster, prices: Prices | None) -> float | None:
+    if prices is None or (prices.cpu is None and prices.gpu is None):
+        return None
+    return seconds / 3600 * (cluster.cpus * (prices.cpu or 0) + cluster.gpus * (prices.gpu or 0))

@@ -1,0 +1,26 @@
+"""What can be chosen of media files: how they are decoded, looped and encoded. No library is imported here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Decoder = Literal["cpu", "cuda"]
+"""Decoder of pictures: "cpu" for FFmpeg's own; "cuda" for NVDEC, with FFmpeg's for codecs that it lacks."""
+Loop = Literal["pingpong", "restart", "freeze"]
+Corner = Literal["top-left", "top-right", "bottom-left", "bottom-right"]
+Preset = Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"]
+
+
+@dataclass(frozen=True)
+class VideoCoding:
+    """Settings of the H.264 encoder.
+
+    Attributes
+    ----------
+    crf : x264's constant rate factor: 0 is lossless, 18 looks like the source, 23 is x264's own default
+    preset : x264's speed
+    """
+
+    crf: float = 18.0
+    preset: Preset = "veryfast"
