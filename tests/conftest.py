@@ -17,7 +17,8 @@ import hypothesis
 import pytest
 import torch
 from filelock import FileLock
-from lipsync_ray.cpus import whole_cpus
+
+from lipsync_ray.compute import whole_cpus
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lipsync_ray.faces.talking import RATE, AudioFeatures, Evidence, Run, evidence, lag_of, lags_of
+from lipsync_ray.faces.talking import RATE, AudioFeatures, Evidence, MouthTrack, evidence, lag_of, lags_of
 from lipsync_ray.faces.voices import UNKNOWN, VoiceRules, voices
 from lipsync_ray.io.turns import Turn
 from lipsync_ray.media.speech_mel import VOICED
@@ -98,7 +98,7 @@ class Decision:
 
 
 def decide(
-    runs: list[Run], persons: NDArray[np.integer], visible: Bools, audio: AudioFeatures, rules: Rules = USUAL
+    runs: list[MouthTrack], persons: NDArray[np.integer], visible: Bools, audio: AudioFeatures, rules: Rules = USUAL
 ) -> Decision:
     """Decide who speaks.
 

@@ -90,7 +90,7 @@ class AudioFeatures:
 
 
 @dataclass(frozen=True)
-class Run:
+class MouthTrack:
     """A track from its first step to its last; NaN where the mouth was not detected.
 
     Attributes
@@ -133,7 +133,7 @@ class Evidence:
 
 def runs_of(
     mouths: MouthSamples, rows: Mapping[int, int], audio: AudioFeatures, follow: Callable[[F32], F32]
-) -> list[Run]:
+) -> list[MouthTrack]:
     """Compare every mouth with the sound, at each lag.
 
     Parameters
@@ -155,11 +155,11 @@ def runs_of(
             sound = np.arange(first, first + length) - lag
             known = (sound >= 0) & (sound < len(audio.points))
             cosines[known, column] = np.einsum("nd,nd->n", points[known], audio.points[sound[known]], dtype=np.float64)
-        out.append(Run(rows[track], first, cosines, opening))
+        out.append(MouthTrack(rows[track], first, cosines, opening))
     return out
 
 
-def lag_of(runs: list[Run], voice: F32) -> int:
+def lag_of(runs: list[MouthTrack], voice: F32) -> int:
     """The lag of a whole video in steps, positive if the lips are late.
 
     It maximises, over voiced steps, the agreement of whichever mouth agrees best.
@@ -173,7 +173,7 @@ def lag_of(runs: list[Run], voice: F32) -> int:
     return _best(best[usable].mean(axis=0)) if usable.any() else 0
 
 
-def lags_of(runs: list[Run], speaker: NDArray[np.integer], people: int, usual: int) -> I32:
+def lags_of(runs: list[MouthTrack], speaker: NDArray[np.integer], people: int, usual: int) -> I32:
     """(k,) lag of each person in steps, from the steps at which they speak; with too few of them, `usual`.
 
     Parameters
@@ -200,7 +200,7 @@ def _best(by_lag: F64) -> int:
     return int(by_lag[REACH - LAGS : REACH + LAGS + 1].argmax()) - LAGS
 
 
-def evidence(runs: list[Run], audio: AudioFeatures, lags: NDArray[np.integer]) -> Evidence:
+def evidence(runs: list[MouthTrack], audio: AudioFeatures, lags: NDArray[np.integer]) -> Evidence:
     """Compute the evidence for persons whose lips are (k,) `lags` steps late."""
     shape = (len(lags), len(audio.voice))
     out = {field.name: np.full(shape, np.nan) for field in fields(Evidence)}
@@ -216,7 +216,7 @@ def evidence(runs: list[Run], audio: AudioFeatures, lags: NDArray[np.integer]) -
     return Evidence(**out)
 
 
-def _evidence_of(run: Run, lag: int, expected: F64) -> dict[str, F64]:
+def _evidence_of(run: MouthTrack, lag: int, expected: F64) -> dict[str, F64]:
     far = np.abs(np.arange(-REACH, REACH + 1) - lag) >= _ELSEWHERE
     contrast = run.cosines[:, lag + REACH] - mean_of_known(run.cosines[:, far])
     return {

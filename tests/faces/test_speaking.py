@@ -13,7 +13,7 @@ from lipsync_ray.faces.speaking import (
     without_short,
     without_silence,
 )
-from lipsync_ray.faces.talking import RATE, AudioFeatures, Evidence, Run, runs_of
+from lipsync_ray.faces.talking import RATE, AudioFeatures, Evidence, MouthTrack, runs_of
 from lipsync_ray.media.time_series import equal_runs
 
 TALKS, RESTS = (0.35, -2.9, 0.5), (0.0, -5.5, 0.0)  # sync, motion, follows
@@ -114,6 +114,6 @@ def test_a_decision_is_turns_of_persons_in_seconds():
 
 @pytest.mark.parametrize(("voice", "said"), [(0.0, "nobody speaks in its sound"), (1.0, "no mouth could be followed")])
 def test_what_cannot_be_told_is_said(voice, said):
-    runs: list[Run] = [] if voice else conversation()[0]
+    runs: list[MouthTrack] = [] if voice else conversation()[0]
     found = decide(runs, np.array([4, 7]), np.ones((2, PLACES), bool), sound(course(1), voice))
     assert (found.turns, found.undecided) == ((), said)

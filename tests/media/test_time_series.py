@@ -1,4 +1,4 @@
-"""Averages of courses: what is not known is left out, and no place's number depends on what lies far from it."""
+"""Windowed statistics: missing values are left out, and no result depends on distant values."""
 
 import numpy as np
 import pytest

@@ -173,7 +173,7 @@ def test_a_label_is_drawn_once_for_many_rows(tmp_path):
 
 
 def test_a_text_without_a_font_is_refused_before_anything_starts():
-    with pytest.raises(SettingsError, match=r"--label-font .*DejaVuSans.ttf: it has no"):
+    with pytest.raises(SettingsError, match=r"--label-font .*DejaVuSans.ttf: it lacks"):
         frame_marking_of(MarkSettings(label="auto", label_font=fonts._own()), ["en", "ja"])
 
 
