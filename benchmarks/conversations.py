@@ -92,7 +92,7 @@ class Looker:
             voice=True,
         )
         return SpeakersOrder(
-            name, name, info, str(table), sound, tuple(row.url for row in rows), str(folder / "speakers.parquet")
+            name, info, str(table), sound, tuple(row.url for row in rows), str(folder / "speakers.json")
         )
 
 

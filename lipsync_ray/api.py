@@ -46,6 +46,7 @@ def dub(
     model: str | None = None,
     settings: DubSettings | None = None,
     workers: Workers | None = None,
+    speakers: Location | None = None,
     progress: bool = True,
 ) -> Summary:
     """Make the face of one video, or picture, speak one audio.
@@ -57,6 +58,7 @@ def dub(
         checkpoint or of a folder of MuseTalk's or EchoMimic's models; overrides the settings' one
     settings : how it is to look; see :class:`~lipsync_ray.settings.DubSettings`
     workers : default: threads of this process, or the cluster of ``$RAY_ADDRESS``
+    speakers : who speaks when in the video: a run's speakers.csv or .parquet, edited, or an RTTM file; only they are dubbed, then
     progress : print what happens
 
     Returns
@@ -69,7 +71,7 @@ def dub(
     SettingsError, WeightsError, CheckpointError, ClusterError, StorageError : before anything is started
     """
     from lipsync_ray.io import storage
-    from lipsync_ray.io.manifest import one_dub
+    from lipsync_ray.io.manifest import one_dub, with_speakers
     from lipsync_ray.io.out_folder import check_pair, is_video
 
     pair = os.fspath(video), os.fspath(audio)
@@ -77,7 +79,7 @@ def dub(
     target = os.fspath(out).rstrip("/")
     check_pair(target)
     single = is_video(target)
-    row = one_dub(*pair)
+    (row,) = with_speakers([one_dub(*pair)], speakers)
     if storage.absolute(target) in (row.video, row.audio):
         raise SettingsError(f"-o {target}: the same file is read; expected another name")
     # By way of a folder beside the video, in which a run that was stopped goes on.
@@ -99,6 +101,7 @@ def dub_table(
     settings: DubSettings | None = None,
     workers: Workers | None = None,
     analysis: Location | None = None,
+    speakers: Location | None = None,
     require_consent: bool = False,
     progress: bool = True,
 ) -> Summary:
@@ -110,16 +113,18 @@ def dub_table(
     out : folder of the results; what an earlier run finished there is kept
     workers : default: Ray, on this machine or the cluster of ``$RAY_ADDRESS``
     analysis : analysis.parquet of :func:`analyze`: what is impossible by it is not tried
+    speakers : who speaks when, of the dubs whose column `speakers` is empty: a run's speakers.csv or .parquet, edited, or an RTTM
+        file
     require_consent : refuse a table with rows whose `consent` is empty
     model, settings, progress, Raises : as for :func:`dub`
     """
-    from lipsync_ray.io.manifest import read_manifest
+    from lipsync_ray.io.manifest import read_manifest, with_speakers
     from lipsync_ray.io.out_folder import is_video
 
     settings, workers = dub_settings(settings, model), _workers(workers)
     if is_video(os.fspath(out)):
         raise SettingsError(f"-o {os.fspath(out)}: a table's results go into a folder")
-    rows = read_manifest(os.fspath(table), require_consent)
+    rows = with_speakers(read_manifest(os.fspath(table), require_consent), speakers)
     return _dub(rows, os.fspath(out), settings, workers, analysis, progress)
 
 

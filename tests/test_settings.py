@@ -23,7 +23,7 @@ from lipsync_ray.settings import (
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"face": "tallest"}, "--face tallest: expected one of largest, center, left, right"),
+        ({"face": "tallest"}, "--face tallest: expected one of auto, speaking, largest, center, left, right, all"),
         ({"blend": "soft"}, "--blend"),
         ({"length": "forever"}, "--length"),
         ({"loop": "bounce"}, "--loop"),
@@ -70,7 +70,7 @@ WRONG = [
     (DubSettings, {"coding": {"crf": 3}}, "DubSettings.coding={'crf': 3}: expected VideoCoding(crf, preset)"),
     (DubSettings, {"coding": VideoCoding(crf="18")}, "DubSettings.coding.crf='18': expected a number"),
     (DubSettings, {"model": 3}, "DubSettings.model=3: expected a text"),
-    (DubSettings, {"face": None}, "DubSettings.face=None: expected one of 'largest'"),
+    (DubSettings, {"face": None}, "DubSettings.face=None: expected one of 'auto'"),
     (DubSettings, {"blend": ["feather"]}, "DubSettings.blend=['feather']: expected one of"),
     (DubSettings, {"bbox_shift": 1.5}, "DubSettings.bbox_shift=1.5: expected a whole number or None"),
     (DubSettings, {"trim_silence": "no"}, "DubSettings.trim_silence='no': expected True or False"),

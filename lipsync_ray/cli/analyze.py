@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from lipsync_ray.cli.options import OutFolder, Run, end
+from lipsync_ray.cli.options import OutFolder, RunOptions, end
 from lipsync_ray.cli.parameters import Without, with_options
 from lipsync_ray.cli.tables import print_rows
 from lipsync_ray.io.console import console_for
@@ -29,7 +29,7 @@ def analyze(
     ],
     out: OutFolder,
     settings: AnalyzeSettings,
-    run: Annotated[Run, Without(("workers.batch", "workers.segment_s"))],
+    run: Annotated[RunOptions, Without(("workers.batch", "workers.segment_s"))],
 ) -> None:
     """Know the input before dubbing: details, transcript, translation, language, faces, and a verdict for each file.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 from rich.markup import escape
 
-from lipsync_ray.cli.options import Run, end
+from lipsync_ray.cli.options import RunOptions, end
 from lipsync_ray.cli.parameters import with_options
 from lipsync_ray.cli.quote import QuoteOptions, dry_run
 from lipsync_ray.io.console import console_for
@@ -46,6 +46,15 @@ def dub(
             python="dub_table(…, analysis=…)",
         ),
     ] = None,
+    speakers: Annotated[
+        str | None,
+        Option(
+            "Who speaks when in the source, instead of what is found: a run's speakers.csv or .parquet, edited, or RTTM. A "
+            "table's column speakers comes first.",
+            panel="Lips",
+            python="dub(…, speakers=…)",
+        ),
+    ] = None,
     settings: DubSettings,
     require_consent: Annotated[
         bool,
@@ -55,7 +64,7 @@ def dub(
             python="dub_table(…, require_consent=True)",
         ),
     ] = False,
-    run: Run,
+    run: RunOptions,
     quote: QuoteOptions,
 ) -> None:
     """Make faces speak: one video and one audio, or a whole table of them.
@@ -78,7 +87,7 @@ def dub(
         ):
             if value:
                 raise SettingsError(f"{option} is for a table of dubs")
-        summary = api.dub(source, audio, out, settings=settings, workers=workers)
+        summary = api.dub(source, audio, out, settings=settings, workers=workers, speakers=speakers)
         if summary.complete and is_video(out):
             console_for().print(f"{escape(out)}: {summary.results[0].frames} frames", highlight=False, soft_wrap=True)
             raise typer.Exit(0)
@@ -89,10 +98,16 @@ def dub(
             f"{source}: {what}a single video needs its audio as the second argument; a table ends in .csv, .jsonl or .parquet"
         )
     if quote.dry_run:
-        dry_run(source, out, settings, workers, quote)
+        dry_run(source, out, settings, workers, quote, speakers)
         raise typer.Exit(0)
     summary = api.dub_table(
-        source, out, settings=settings, workers=workers, analysis=analysis, require_consent=require_consent
+        source,
+        out,
+        settings=settings,
+        workers=workers,
+        analysis=analysis,
+        speakers=speakers,
+        require_consent=require_consent,
     )
     exit_with(summary, run.exit_zero)
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from lipsync_ray.cli.dub import exit_with
-from lipsync_ray.cli.options import OutFolder, Run
+from lipsync_ray.cli.options import OutFolder, RunOptions
 from lipsync_ray.cli.parameters import with_options
 from lipsync_ray.settings import EnhanceSettings
 
@@ -17,7 +17,7 @@ def enhance(
     sources: Annotated[list[str], typer.Argument(help="The folder of a finished dub run, or videos and pictures.")],
     out: OutFolder,
     settings: EnhanceSettings,
-    run: Run,
+    run: RunOptions,
 ) -> None:
     """Restore the faces of finished videos, or of pictures, with GFPGAN.
 

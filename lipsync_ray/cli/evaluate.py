@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from lipsync_ray.cli.options import OutFolder, Run, end
+from lipsync_ray.cli.options import OutFolder, RunOptions, end
 from lipsync_ray.cli.parameters import with_options
 from lipsync_ray.io.console import console_for
 from lipsync_ray.jobs.evaluate import PREVIEWS
@@ -48,7 +48,7 @@ def evaluate(
     *,
     settings: EvaluateSettings,
     previews: Previews = PREVIEWS,
-    run: Run,
+    run: RunOptions,
 ) -> None:
     """Score dubbed videos: sync, FID, how the picture suffered. Tables and a report go to OUT.
 

@@ -75,7 +75,7 @@ class Log:
 
 
 @dataclass(frozen=True)
-class Run:
+class RunOptions:
     """How a run's work is spread, and what its exit status says."""
 
     workers: Annotated[Mapping[str, Any], Given(Workers)] = field(default_factory=dict)

@@ -86,7 +86,9 @@ class QuoteOptions:
             raise SettingsError(f"{given} is for --dry-run, which plans and does nothing")
 
 
-def dry_run(table: str, out: str, settings: DubSettings, workers: Workers, asked: QuoteOptions) -> None:
+def dry_run(
+    table: str, out: str, settings: DubSettings, workers: Workers, asked: QuoteOptions, speakers: str | None = None
+) -> None:
     """Print the plan of a table.
 
     Raises
@@ -102,7 +104,8 @@ def dry_run(table: str, out: str, settings: DubSettings, workers: Workers, asked
     cluster = replace(cluster, cpus=asked.cpus or cluster.cpus, gpus=cluster.gpus if asked.gpus is None else asked.gpus)
     prices = Prices(asked.price_cpu, asked.price_gpu)
     plan = quote_table(
-        table, out, settings=settings, workers=workers, cluster=cluster, rates=asked.rates, prices=prices
+        table, out, settings=settings, workers=workers, cluster=cluster, rates=asked.rates, prices=prices,
+        speakers=speakers,
     )  # fmt: skip
     console = console_for()
     _print(plan, cluster, console)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from lipsync_ray.cli.options import Run, end
+from lipsync_ray.cli.options import RunOptions, end
 from lipsync_ray.cli.parameters import Without, with_options
 from lipsync_ray.io.console import console_for
 from lipsync_ray.jobs.train.settings import TrainSettings
@@ -35,7 +35,7 @@ def train(
             help="Folder of clips in which one person talks, or a table with columns video and optionally person."
         ),
     ],
-    run: Annotated[Run, Without(("workers.batch", "workers.segment_s", "profile", "allow_protocols"))],
+    run: Annotated[RunOptions, Without(("workers.batch", "workers.segment_s", "profile", "allow_protocols"))],
 ) -> None:
     """Train on clips of people who talk; weights, curve and model card go to OUT.
 

@@ -7,6 +7,7 @@ from typing import Literal, get_args
 
 FaceRule = Literal["largest", "center", "left", "right"]
 FaceChoice = FaceRule | Literal["all"]
+DubbedFaces = Literal["auto", "speaking"] | FaceChoice
 Blend = Literal["feather", "hard"]
 ParsedBlend = Literal["jaw", "raw", "neck"]
 PARSED_BLENDS: tuple[str, ...] = get_args(ParsedBlend)

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lipsync_ray.faces.choices import FaceChoice, FaceRule
+from lipsync_ray.faces.choices import DubbedFaces
 from lipsync_ray.faces.track import Tracks
+
+_BY_SIZE = ("auto", "speaking", "largest")
 
 CENTRAL = 0.25  # of the frame's diagonal: how far from the middle a face still counts as central
 PRESENT = 0.5  # left and right mean among the people seen at least this part of the longest-seen one's time …
@@ -42,17 +44,17 @@ class Choice:
     elsewhere: int = 0
 
 
-def select_speaker(tracks: Tracks, rule: FaceChoice, width: int, height: int) -> tuple[int, ...]:
+def select_speaker(tracks: Tracks, rule: DubbedFaces, width: int, height: int) -> tuple[int, ...]:
     """The tracks of the one person who speaks in a video: :func:`choose`."""
     return choose(tracks, rule, width, height).tracks
 
 
-def choose(tracks: Tracks, rule: FaceChoice, width: int, height: int) -> Choice:
+def choose(tracks: Tracks, rule: DubbedFaces, width: int, height: int) -> Choice:
     """Choose one person of a video, whose frames are (height, width).
 
-    largest: greatest width, summed over the frames; those in which the person is hidden count half. center: most
-    time near the middle. left, right: the outermost of the people who are large and long in view, where several are.
-    What never moves on its own, a poster or a photograph, is not chosen while somebody moves.
+    auto, speaking, largest: greatest width, summed over the frames; those in which the person is hidden count half. center: most
+    time near the middle. left, right: the outermost of the people who are large and long in view, where several are. What
+    never moves on its own, a poster or a photograph, is not chosen while somebody moves.
     """
     if rule == "all":
         return Choice(tuple(np.unique(tracks.track).tolist()))
@@ -66,7 +68,7 @@ def choose(tracks: Tracks, rule: FaceChoice, width: int, height: int) -> Choice:
     able = {person: worth[person] for person in lively} or worth
     ranked = sorted(able, key=lambda person: (-able[person], person))
     best = ranked[0]
-    shares = rule in ("largest", "center")
+    shares = rule in (*_BY_SIZE, "center")
     rivals = [person for person in ranked[1:] if shares and able[person] >= RIVAL * able[best]]
     sure = able[best] / (able[best] + able[rivals[0]]) if rivals else 1.0
     pictures = [person for person in worth if lively and person in still and worth[person] > able[best]]
@@ -75,8 +77,7 @@ def choose(tracks: Tracks, rule: FaceChoice, width: int, height: int) -> Choice:
 
 
 def frames_of_others(tracks: Tracks, chosen: tuple[int, ...], width: int, height: int) -> I32:
-    """(n,) int32, rising: frames that show others without the person of the chosen tracks; bystanders and pictures left
-    out.
+    """(n,) int32, rising: frames that show others without the person of the chosen tracks; bystanders and pictures left out.
 
     Others count who are large beside that person, or in the frame, (height, width).
     """
@@ -97,9 +98,9 @@ def _areas(tracks: Tracks, own: Rows) -> NDArray[np.float64]:
     return np.asarray(np.prod(box[:, 2:] - box[:, :2], axis=1))
 
 
-def _worth(tracks: Tracks, rows: dict[int, Rows], rule: FaceRule, width: int, height: int) -> dict[int, float]:
+def _worth(tracks: Tracks, rows: dict[int, Rows], rule: DubbedFaces, width: int, height: int) -> dict[int, float]:
     """By person; of those alone that the rule asks of."""
-    if rule == "largest":
+    if rule in _BY_SIZE:
         return {person: sum(_size(tracks, part) for part in _by_scene(tracks, own)) for person, own in rows.items()}
     if rule == "center":
         radius = CENTRAL * np.hypot(width, height)
@@ -126,9 +127,7 @@ def _by_scene(tracks: Tracks, own: Rows) -> list[Rows]:
 
 
 def _size(tracks: Tracks, own: Rows) -> float:
-    """Width, summed over the frames of a scene; those between the first and the last in which the face is hidden count
-    half.
-    """
+    """Width, summed over the frames of a scene; those between the first and the last in which the face is hidden count half."""
     frames = tracks.frame[own]
     hidden = int(frames.max() - frames.min()) + 1 - len(own)
     width = float(np.median(tracks.box[own, 2] - tracks.box[own, 0]))

@@ -89,12 +89,12 @@ class Decision:
     ----------
     turns : sorted by start; nobody in view speaks between them
     late_s : seconds by which the lips lag the sound
-    undecided : why no decision is possible, in a few words; "" if there is one
+    untold : why no decision is possible, in a few words; "" if there is one
     """
 
     turns: tuple[Turn, ...]
     late_s: float = 0.0
-    undecided: str = ""
+    untold: str = ""
 
 
 def decide(
@@ -110,9 +110,9 @@ def decide(
     """
     voiced = audio.voice >= VOICED
     if not voiced.any():
-        return Decision((), undecided="nobody speaks in its sound")
+        return Decision((), untold="nobody speaks in its sound")
     if not runs:
-        return Decision((), undecided="no mouth could be followed")
+        return Decision((), untold="no mouth could be followed")
     usual = lag_of(runs, audio.voice)
     measured = evidence(runs, audio, np.full(len(persons), usual))
     first = by_mouths(measured, visible, audio, rules)

@@ -24,7 +24,7 @@ from lipsync_ray.faces.mesh_ends import extend_ends
 from lipsync_ray.faces.mouth import Mouths, fill_holes, mouths_of
 from lipsync_ray.faces.sight import sight_of
 from lipsync_ray.faces.table import landmarks_of, read_table, scenes_of, tracks_of
-from lipsync_ray.inputs.faced_videos import FacedRow, FacedVideo, faced_rows
+from lipsync_ray.inputs.faced_videos import FacedPerson, FacedRow, FacedVideo, faced_rows
 from lipsync_ray.io import storage
 from lipsync_ray.media import decode
 
@@ -86,7 +86,10 @@ class FindMesh:
         self._mesher, self._visibility = Mesher(device), Visibility(device)
 
     def __call__(self, row: FacedRow) -> int:
-        """How many frames have landmarks."""
+        """How many faces have landmarks."""
+        return sum(map(self._find, row.each()))
+
+    def _find(self, row: FacedRow) -> int:
         known = landmarks_of(read_table(row.table, row.start, row.stop), row.chosen, row.start, row.stop)
         points = np.full((row.stop - row.start, len(KEPT), 2), np.nan, np.float32)
         visible = np.full(row.stop - row.start, np.nan, np.float32)
@@ -139,33 +142,45 @@ class FindMesh:
 
 @dataclass(frozen=True)
 class MeshOrder:
-    """A mesh table to make of committed rows."""
+    """The mesh tables of a video to make of committed rows.
+
+    Attributes
+    ----------
+    table : of its faces
+    persons : and their tables
+    parts : URLs of each person's rows, in order
+    """
 
     key: str
     table: str
-    chosen: tuple[int, ...]
-    parts: tuple[str, ...]
-    url: str
+    persons: tuple[FacedPerson, ...]
+    parts: tuple[tuple[str, ...], ...]
 
 
-def make_mesh_table(order: MeshOrder) -> str:
-    """Join a video's rows, fill short holes, commit the table and what lies beside it, and clear the rows away."""
-    rows = [_row(storage.read_bytes(url)) for url in order.parts]
+def make_mesh_tables(order: MeshOrder) -> None:
+    """Join a video's rows, fill short holes, commit each person's table and what lies beside it, and delete the rows."""
+    for person, parts in zip(order.persons, order.parts, strict=True):
+        _make_table(order.table, person, parts)
+
+
+def _make_table(faces_url: str, person: FacedPerson, parts: tuple[str, ...]) -> None:
+    if not storage.exists(parts[0]):  # the join was ended between two persons
+        return
+    rows = [_row(storage.read_bytes(url)) for url in parts]
     points, visible = (np.concatenate(arrays) for arrays in zip(*rows, strict=True))
-    faces = read_table(order.table)
-    tracks = tracks_of(faces, order.chosen, 0, len(points))
-    sight = sight_of(visible, scenes_of(faces, order.chosen, 0, len(points)))
+    faces = read_table(faces_url)
+    tracks = tracks_of(faces, person.chosen, 0, len(points))
+    sight = sight_of(visible, scenes_of(faces, person.chosen, 0, len(points)))
     fill_holes(points, tracks)
-    extend_ends(points, tracks, landmarks_of(faces, order.chosen, 0, len(points)))
+    extend_ends(points, tracks, landmarks_of(faces, person.chosen, 0, len(points)))
     # What is before a mouth says nothing of how it rests, opens, and looks inside.
     visibly = np.where(sight.hidden[:, None, None], np.float32(np.nan), points)
     mouths = mouths_of(visibly, tracks, dict(zip(faces.track.tolist(), faces.person.tolist(), strict=True)))
-    table = MeshTable(order.url)
+    table = MeshTable(person.url)
     storage.commit_bytes(table.url, np.ascontiguousarray(points, "<f4").tobytes())
     storage.commit_bytes(table.sight_url, sight.to_bytes())
     storage.commit_bytes(table.mouths_url, mouths.to_bytes())
-    storage.remove(order.parts[0].rpartition("/")[0])
-    return order.url
+    storage.remove(storage.parent(parts[0]))
 
 
 def _row(data: bytes) -> tuple[F32, F32]:
@@ -176,7 +191,7 @@ def _row(data: bytes) -> tuple[F32, F32]:
 
 def mesh_pass(
     active: dict[str, FacedVideo], pool: Pool, folder: str, on_end: Callable[[FacedVideo, Failure | None], None]
-) -> VideoPass[FacedVideo, MeshOrder, str]:
+) -> VideoPass[FacedVideo, MeshOrder, None]:
     """The pass that makes mesh tables.
 
     Parameters
@@ -188,11 +203,11 @@ def mesh_pass(
     parts = storage.join(folder, "parts")
 
     def rows(video: FacedVideo) -> list[FacedRow]:
-        return faced_rows(video, storage.join(parts, video.key), ".npz", ROW_S)
+        return faced_rows(video, lambda one: storage.join(parts, storage.name_of(one.url)), ".npz", ROW_S)
 
     def order(video: FacedVideo) -> MeshOrder:
-        urls = tuple(url for _, url in video.ordered)
-        return MeshOrder(video.key, video.table, video.chosen, urls, video.url)
+        urls = zip(*([one.url for one in row.persons] for row in rows(video)), strict=True)
+        return MeshOrder(video.key, video.table, video.persons, tuple(urls))
 
     end = once(active, on_end)
     return VideoPass(
@@ -202,7 +217,7 @@ def mesh_pass(
         parts_of=rows,
         stages=[pool.stage(STAGE, partial(FindMesh, device))],
         assemble_args=order,
-        assemble=("describe mouths", make_mesh_table),
-        on_done=lambda video, url: end(video),
+        assemble=("describe mouths", make_mesh_tables),
+        on_done=lambda video, made: end(video),
         fail=end,
     )

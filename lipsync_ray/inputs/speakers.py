@@ -1,65 +1,269 @@
-"""Who speaks in a video, by its face table."""
+"""Whose face is dubbed in a video, and in which of its frames: chosen by a rule, or by who speaks when."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from fractions import Fraction
 
-from lipsync_ray.faces.choices import FaceChoice
+import numpy as np
+from numpy.typing import NDArray
+
+from lipsync_ray.faces.choices import DubbedFaces
 from lipsync_ray.faces.speaker import Choice, choose
 from lipsync_ray.faces.table import read_notes, read_table, read_without
+from lipsync_ray.faces.track import Tracks
+from lipsync_ray.io.turns import Turn
+from lipsync_ray.io.written_turns import NOBODY, WrittenTurn, known_turns, person_of
+
+Flags = NDArray[np.bool_]
+Spans = tuple[tuple[int, int], ...]
+"""[start, stop) of source frames."""
 
 SURE = 0.95  # of frames with prominent people that show the chosen one: below, the others' are spoken of
+BY_SOUND = ("auto", "speaking")  # rules that ask who speaks: where several people are in view, and wherever anybody is
+OTHERWISE = "--face left, right, center, largest or all chooses otherwise"
+NOBODY_SPEAKS = (
+    "several people are in view, and nobody's mouth goes with the voice that is heard; choose a face by --face left, right, "
+    "center, largest or all, or say who speaks by --speakers"
+)
+BY_RULE = "largest"  # where who speaks cannot be told
+
+
+@dataclass(frozen=True)
+class GivenTurns:
+    """Who speaks when in a video, as a user wrote it: the turns of the file at `url`."""
+
+    url: str
+    turns: tuple[WrittenTurn, ...]
+
+    @property
+    def needs_names(self) -> bool:
+        """Whether some speakers are named otherwise than by a person's number."""
+        return any(person_of(turn.speaker) is None and turn.speaker.lower() != NOBODY for turn in self.turns)
 
 
 @dataclass(frozen=True)
 class SpeakerQuery:
-    """The question who speaks in a video: the table at `url`, the rule, the size of its frames."""
+    """The question whose face is dubbed in a video.
+
+    Attributes
+    ----------
+    key : of the video
+    url : of the face table
+    rule : which face
+    width, height : of its frames
+    rate : frames/s
+    has_sound : whether the video has a sound of its own
+    turns : who speaks when, where that is known; asked for by the rule "speaking" alone
+    untold : why it cannot be told, in a few words
+    given : what a user says instead
+    pictures : the rule "all" is of pictures of people, too
+    """
 
     key: str
     url: str
-    rule: FaceChoice
+    rule: DubbedFaces
     width: int
     height: int
+    rate: Fraction = Fraction(25)
+    has_sound: bool = False
+    turns: tuple[Turn, ...] | None = None
+    untold: str = ""
+    given: GivenTurns | None = None
+    pictures: bool = False
+
+
+@dataclass(frozen=True)
+class SpeakingPerson:
+    """A person whose face is dubbed.
+
+    Attributes
+    ----------
+    name : of this choice, the same whenever it gives the same tracks: for files that depend on them
+    chosen : tracks of the face table, no two of which share a frame
+    spans : source frames in which the person speaks; None for all
+    """
+
+    name: str
+    chosen: tuple[int, ...]
+    spans: Spans | None = None
 
 
 @dataclass(frozen=True)
 class SpeakerTracks:
-    """Who speaks: tracks of the chosen face, in how many source frames it is seen, and how many tracks there are.
+    """Whose faces are dubbed.
 
-    `notes` are what is to be said of the pictures, and of the choice where it was one; `without`, why no face may be found.
+    Attributes
+    ----------
+    persons : who is dubbed for longest first; empty where nobody is
+    frames : source frames that show one of them where that one speaks
+    tracks : how many tracks the video has
+    notes : what a person should know of the pictures, and of the choice where it was one
+    without : why nobody is dubbed, or no face may be found; "" where nothing is known
+    undecided : several people are in view, and who of them speaks has to be found first
+    turns : who speaks when, where that was decided
     """
 
-    chosen: tuple[int, ...]
+    persons: tuple[SpeakingPerson, ...]
     frames: int
     tracks: int
     notes: tuple[str, ...] = ()
     without: str = ""
+    undecided: bool = False
+    turns: tuple[Turn, ...] | None = None
+
+    @property
+    def chosen(self) -> tuple[int, ...]:
+        """Tracks of the one who is dubbed for longest."""
+        return self.persons[0].chosen if self.persons else ()
+
+
+def person_name(person: int) -> str:
+    """What files call a person of a face table."""
+    return f"person-{person}"
+
+
+def flags_of(spans: Spans | None, frames: int) -> Flags:
+    """(frames,) bool: lies in one of the spans; all where there are none."""
+    if spans is None:
+        return np.ones(frames, np.bool_)
+    out = np.zeros(frames, np.bool_)
+    for start, stop in spans:
+        out[start:stop] = True
+    return out
 
 
 def choose_speaker(query: SpeakerQuery) -> SpeakerTracks:
-    """Read a face table and decide."""
+    """Read a face table and decide.
+
+    Raises
+    ------
+    ManifestError : a user gives turns of a person who is not seen
+    """
     tracks = read_table(query.url)
+    count = len(np.unique(tracks.track))
+    notes, without = read_notes(query.url), read_without(query.url)
+    if query.given is not None:
+        if query.given.needs_names and query.turns is None and query.has_sound:
+            return SpeakerTracks((), 0, count, notes, without, undecided=True)
+        persons = np.unique(tracks.person).tolist()
+        given = known_turns(query.given.url, query.given.turns, persons, query.turns or ())
+        return _by_turns(tracks, given, query, notes, f"{query.given.url}: it names nobody who is seen then")
+    if query.rule == "all":
+        return _everybody(tracks, query.pictures, notes, without)
+    if query.turns:
+        return _by_turns(tracks, query.turns, query, notes, NOBODY_SPEAKS)
+    untold = query.untold
+    if asks_who_speaks(tracks, query.rule) and not untold:
+        if query.has_sound and query.turns is None:
+            return SpeakerTracks((), 0, count, notes, without, undecided=True)
+        if query.turns is not None:
+            return SpeakerTracks((), 0, count, notes, NOBODY_SPEAKS, turns=())
+        untold = "it has no sound"
     choice = choose(tracks, query.rule, query.width, query.height)
     visible = sum(int((tracks.track == track).sum()) for track in choice.tracks)
-    notes = (*read_notes(query.url), *_notes(choice, query.rule, visible))
-    return SpeakerTracks(choice.tracks, visible, len(set(tracks.track.tolist())), notes, read_without(query.url))
+    persons = (SpeakingPerson(query.rule, choice.tracks),) if choice.tracks else ()
+    of_rule = BY_RULE if query.rule in BY_SOUND else query.rule
+    if untold and choice.tracks:
+        notes = (*notes, f"who speaks in the video cannot be told: {untold}; the largest face was taken; {OTHERWISE}")
+        return SpeakerTracks(persons, visible, count, notes, without)
+    return SpeakerTracks(persons, visible, count, (*notes, *_notes(choice, of_rule, visible)), without)
+
+
+def _everybody(tracks: Tracks, pictures: bool, notes: tuple[str, ...], without: str) -> SpeakerTracks:
+    """All persons; where somebody moves, pictures only if asked for."""
+    moving = tracks.person[~tracks.still] if not pictures else tracks.person
+    persons = [
+        SpeakingPerson(person_name(person), tuple(np.unique(tracks.track[tracks.person == person]).tolist()))
+        for person in np.unique(moving if len(moving) else tracks.person).tolist()
+    ]
+    persons.sort(key=lambda one: -int(np.isin(tracks.track, one.chosen).sum()))
+    dubbed = np.isin(tracks.track, [track for one in persons for track in one.chosen])
+    return SpeakerTracks(
+        tuple(persons), len(np.unique(tracks.frame[dubbed])), len(np.unique(tracks.track)), notes, without
+    )
+
+
+def asks_who_speaks(tracks: Tracks, rule: DubbedFaces) -> bool:
+    """Whether a rule and a face table leave open who speaks. Pictures do not."""
+    moving = len(np.unique(tracks.person[~tracks.still]))
+    return rule in BY_SOUND and moving > (rule == "auto")
+
+
+def _by_turns(
+    tracks: Tracks, turns: Sequence[Turn], query: SpeakerQuery, notes: tuple[str, ...], nobody: str
+) -> SpeakerTracks:
+    found = by_turns(tracks, turns, query.rate)
+    return replace(found, notes=notes, without="" if found.persons else nobody)
+
+
+def by_turns(tracks: Tracks, turns: Sequence[Turn], rate: Fraction) -> SpeakerTracks:
+    """The persons of turns, in the frames in which each speaks."""
+    frames = int(tracks.frame.max()) + 1 if len(tracks.frame) else 0
+    found: list[tuple[int, SpeakingPerson]] = []
+    for person in sorted({turn.person for turn in turns}):
+        own = tracks.person == person
+        spans = spans_of([turn for turn in turns if turn.person == person], rate, frames)
+        seen = int(flags_of(spans, frames)[tracks.frame[own]].sum())
+        if seen:
+            chosen = tuple(np.unique(tracks.track[own]).tolist())
+            found.append((seen, SpeakingPerson(person_name(person), chosen, spans)))
+    found.sort(key=lambda one: -one[0])
+    shown = np.zeros(frames, np.bool_)
+    for _, one in found:
+        mine = np.isin(tracks.track, one.chosen)
+        shown[tracks.frame[mine]] |= flags_of(one.spans, frames)[tracks.frame[mine]]
+    persons = tuple(one for _, one in found)
+    return SpeakerTracks(persons, int(shown.sum()), len(np.unique(tracks.track)), turns=tuple(turns))
+
+
+def in_turns(tracks: Tracks, turns: Sequence[Turn], rate: Fraction) -> Tracks:
+    """Each person's rows in the frames in which that person speaks."""
+    found = by_turns(tracks, turns, rate)
+    frames = int(tracks.frame.max()) + 1 if len(tracks.frame) else 0
+    kept = np.zeros(len(tracks.frame), np.bool_)
+    for one in found.persons:
+        kept |= np.isin(tracks.track, one.chosen) & flags_of(one.spans, frames)[tracks.frame]
+    return replace(tracks, **{each.name: getattr(tracks, each.name)[kept] for each in fields(tracks)})
+
+
+def spans_of(turns: Sequence[Turn], rate: Fraction, frames: int) -> Spans:
+    """Frames whose middle lies in one of the turns, joined where they touch."""
+    inside = np.zeros(frames, np.bool_)
+    for turn in turns:
+        first, last = (round(float(second * rate)) for second in (turn.start_s, turn.end_s))
+        inside[max(0, first) : max(0, last)] = True
+    edges = np.flatnonzero(np.diff(np.concatenate(([0], inside.astype(np.int8), [0]))))
+    return tuple(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
+
+
+def note_of_turns(turns: Sequence[Turn]) -> str:
+    """A sentence on who speaks for how long, where that was decided."""
+    lasts: dict[int, float] = {}
+    for turn in turns:
+        lasts[turn.person] = lasts.get(turn.person, 0.0) + turn.end_s - turn.start_s
+    ranked = sorted(lasts, key=lambda person: -lasts[person])
+    who = ", ".join(f"person {person} for {lasts[person]:.1f} s" for person in ranked)
+    return (
+        f"who speaks in the source is dubbed: {who}; speakers.csv has the times, and --speakers takes it back corrected"
+    )
 
 
 def _notes(choice: Choice, rule: str, visible: int) -> list[str]:
     """What is to be said of a choice that was not obvious."""
     notes = []
-    others = "--face left, right, center, largest or all chooses otherwise"
     if choice.pictures:
         what = (
             "a larger face that never moves"
             if choice.pictures == 1
             else f"{choice.pictures} larger faces that never move"
         )
-        notes.append(f"{what}, as on a poster or a photograph, was not taken to speak; {others}")
+        notes.append(f"{what}, as on a poster or a photograph, was not taken to speak; {OTHERWISE}")
     if choice.rivals:
         notes.append(
             f"{choice.rivals + 1} people are seen; the {'most central' if rule == 'center' else rule} was taken to speak, "
-            f"{choice.sure:.0%} sure; {others}"
+            f"{choice.sure:.0%} sure; {OTHERWISE}"
         )
     if choice.elsewhere > (1 - SURE) * (visible + choice.elsewhere):
         notes.append(

@@ -6,7 +6,9 @@ is decided is decided of the whole video, so that no split changes it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +19,11 @@ from lipsync_ray.faces.patch import cut_mouth
 from lipsync_ray.faces.speaking import USUAL, Decision, Rules, decide
 from lipsync_ray.faces.table import read_table
 from lipsync_ray.faces.talking import RATE, AudioFeatures, MouthSamples, runs_of
-from lipsync_ray.faces.track import Tracks
 from lipsync_ray.inputs.audio_features import VOICE_PER_S, AudioSource, extract_audio_features
 from lipsync_ray.inputs.mesh_tables import PRESENT
 from lipsync_ray.inputs.segments import VideoSegment
 from lipsync_ray.io import storage
-from lipsync_ray.io.turns import commit_turns
+from lipsync_ray.io.turns import Turn
 from lipsync_ray.media import decode
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.media.timbre import timbre
@@ -34,13 +35,14 @@ VERSION = 1  # raise when the same video would get another table
 ROW_S = 8.0  # seconds of video in one row
 SMALLEST_PX = 24  # width of a face whose mouth is looked at
 TIMBRE = 18  # coefficients that voices are told apart by
-NO_SOUND = Decision((), undecided="it has no sound")
+NO_SOUND = Decision((), untold="it has no sound")
 
 
 @dataclass(frozen=True)
 class TalkingRow(VideoSegment):
     """A range of a video in which the mouths of all persons of `table` are looked at."""
 
+    video_key: str
     table: str
 
 
@@ -93,15 +95,25 @@ class FindTalking:
         return len(found.place)
 
 
+def find_talking(row: TalkingRow) -> int:
+    """Look at a row's mouths, unless that was committed before; how many were seen now."""
+    return 0 if storage.exists(row.url) else _finder()(row)
+
+
+@lru_cache(maxsize=1)
+def _finder() -> FindTalking:
+    """A worker looks at many rows."""
+    return FindTalking("cpu")
+
+
 @dataclass(frozen=True)
 class SpeakersOrder:
-    """A table of speakers to make: of committed rows of `video`, by the face table at `table` and by `sound`, to `url`.
+    """Who speaks in `video` is to be decided: of its committed rows, the face table at `table` and `sound`; to be committed at `url`.
 
-    `dub` names the turns in the table; `sound` is None of a video without any.
+    `sound` is None of a video without any.
     """
 
     key: str
-    dub: str
     video: VideoInfo
     table: str
     sound: AudioSource | None
@@ -109,13 +121,19 @@ class SpeakersOrder:
     url: str
 
 
-def make_speakers_table(order: SpeakersOrder) -> Decision:
-    """Join a video's rows, decide who speaks, commit the table, and clear the rows away."""
+def make_decision(order: SpeakersOrder) -> Decision:
+    """Join a video's rows, decide who speaks, commit that, and delete the rows."""
     decision = decide_speakers(order)
-    commit_turns(order.url, {order.dub: decision.turns})
+    storage.commit_bytes(order.url, json.dumps(asdict(decision)).encode())
     if order.parts:
         storage.remove(storage.parent(order.parts[0]))
     return decision
+
+
+def read_decision(url: str) -> Decision:
+    """A committed one."""
+    values = json.loads(storage.read_bytes(url))
+    return Decision(**{**values, "turns": tuple(Turn(**turn) for turn in values["turns"])})
 
 
 def decide_speakers(order: SpeakersOrder, rules: Rules = USUAL) -> Decision:
@@ -176,18 +194,9 @@ def _as_long(course: F32, places: int) -> F32:
     return np.concatenate((course[:places], filled))
 
 
-def asks_who_speaks(tracks: Tracks) -> bool:
-    """Whether a face table leaves open who speaks: several persons are in view who are no pictures.
-
-    Of any other video no row need be made, unless somebody suspects that its voice is not that person's.
-    """
-    alive = ~tracks.still
-    return len(np.unique(tracks.person[alive])) > 1
-
-
 def talking_rows(key: str, video: VideoInfo, table: str, folder: str) -> list[TalkingRow]:
     """The rows of a video, named by their frames."""
     return [
-        TalkingRow(f"{key}-{start}", start, stop, storage.join(folder, f"{start}-{stop}.npz"), video, table)
+        TalkingRow(f"{key}-{start}", start, stop, storage.join(folder, f"{start}-{stop}.npz"), video, key, table)
         for start, stop in split(video.frames, video.rate, ROW_S)
     ]

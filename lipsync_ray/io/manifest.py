@@ -1,7 +1,9 @@
-"""The table of dubs: columns video, audio, and optionally id, language, consent, rights."""
+"""The table of dubs: columns video, audio, and optionally id, language, consent, rights, speakers."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from lipsync_ray.errors import ManifestError
@@ -16,6 +18,7 @@ COLUMNS = (
     Column("language"),
     Column("consent"),
     Column("rights"),
+    Column("speakers", file="must"),
 )
 
 
@@ -29,6 +32,7 @@ class Dub:
     video, audio : path or fsspec URL
     language : as the user wrote it, or None
     consent, rights : the user's note on the person's consent and on the rights: a text, an id, a URL; or None
+    speakers : path or URL of a table of who speaks when (:mod:`lipsync_ray.io.written_turns`), or None
     """
 
     id: str
@@ -37,6 +41,7 @@ class Dub:
     language: str | None = None
     consent: str | None = None
     rights: str | None = None
+    speakers: str | None = None
 
 
 def read_manifest(url: str, require_consent: bool = False) -> list[Dub]:
@@ -66,6 +71,12 @@ def one_dub(video: str, audio: str) -> Dub:
     if problems := list(user_tables.missing_files([row], ["video", "audio"])):
         raise ManifestError(f"{video}, {audio}", problems)
     return Dub(_source_of(row).at(0), row["video"] or "", row["audio"] or "")
+
+
+def with_speakers(dubs: Iterable[Dub], speakers: str | os.PathLike[str] | None) -> list[Dub]:
+    """The dubs; those that name no file of who speaks when get this one."""
+    url = None if speakers is None else storage.absolute(os.fspath(speakers))
+    return [replace(dub, speakers=dub.speakers or url) for dub in dubs]
 
 
 def _source_of(row: Row) -> Source:

@@ -9,6 +9,7 @@ from typing import Literal
 from lipsync_ray.io import storage
 from lipsync_ray.io.formatting import number, text_or_dash
 from lipsync_ray.io.records import Records
+from lipsync_ray.io.turns import Turn
 
 FILE = "results.parquet"
 Status = Literal["done", "failed", "no_face"]
@@ -68,6 +69,8 @@ class Result:
     drawn : when and where pixels were generated; None if unknown
     watermark : id in the pixels' mark; None without one
     label : text over the frames; None without one
+    speakers : as in the manifest, or the file of --speakers
+    turns : who of the source's people was dubbed when, in its time; None if faces were not chosen by who speaks
     """
 
     id: str
@@ -105,6 +108,8 @@ class Result:
     drawn: tuple[Drawn, ...] | None = None
     watermark: str | None = None
     label: str | None = None
+    speakers: str | None = None
+    turns: tuple[Turn, ...] | None = None
 
     @property
     def drawn_per_s(self) -> float | None:

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from lipsync_ray.io import storage
 from lipsync_ray.io.parquet import table_of
 
+FILE = "speakers.parquet"
 SCHEMA = pa.schema(
     [
         ("dub", pa.string()),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from lipsync_ray.errors import ManifestError
@@ -98,29 +98,32 @@ def person_of(speaker: str) -> int | None:
     return int(found[1]) if found else None
 
 
-def dubs_of(url: str, turns: Iterable[WrittenTurn], ids: Sequence[str]) -> dict[str, list[WrittenTurn]]:
-    """Written turns by the dub that they are of. A file that names none is of the only dub there is.
+def dubs_of(
+    url: str, turns: Iterable[WrittenTurn], ids: Sequence[str], stems: Mapping[str, str] | None = None
+) -> dict[str, list[WrittenTurn]]:
+    """Written turns by the dub that they are of. One that names no dub is of all of them.
 
     Parameters
     ----------
     ids : of the dubs that there are
+    stems : id ↦ name of its video without folder and extension, by which a turn may name the dub, too
 
     Raises
     ------
-    ManifestError : a turn of a dub that is not there, or of none where there are several
+    ManifestError : a turn of a dub that is not there
     """
     out: dict[str, list[WrittenTurn]] = {}
     problems = []
     some = ", ".join(ids[:5]) + (", …" if len(ids) > 5 else "")
+    by_stem: dict[str, list[str]] = {}
+    for name, stem in (stems or {}).items():
+        by_stem.setdefault(stem, []).append(name)
     for turn in turns:
-        if turn.dub in ids:
-            out.setdefault(turn.dub, []).append(turn)
-        elif not turn.dub and len(ids) == 1:
-            out.setdefault(ids[0], []).append(turn)
-        elif turn.dub:
-            problems.append(f"{turn.place}, dub: {turn.dub!r} is none of the dubs ({some})")
-        else:
-            problems.append(f"{turn.place}, dub: empty, and there are {len(ids)} dubs ({some}); name one")
+        found = [turn.dub] if turn.dub in ids else by_stem.get(turn.dub, []) if turn.dub else ids
+        for name in found:
+            out.setdefault(name, []).append(turn)
+        if not found:
+            problems.append(f"{turn.place}, dub: {turn.dub!r} is none of the dubs ({some}), nor the name of a video")
     if problems:
         raise ManifestError(url, problems)
     return out

@@ -1,6 +1,4 @@
-"""BiSeNet (Yu et al. 2018, arXiv:1808.00897) as zllrunning/face-parsing.PyTorch trained it: a class for each pixel of a
-face.
-"""
+"""BiSeNet (Yu et al. 2018, arXiv:1808.00897) as zllrunning/face-parsing.PyTorch trained it: a class for each pixel of a face."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""GFPGAN v1.4 (Wang et al. 2021, arXiv:2101.04061) for video: fixed noise, faces in batches, low precision where it
-pays.
+"""GFPGAN v1.4 (Wang et al. 2021, arXiv:2101.04061) for video: fixed noise, faces in batches, low precision where it pays.
 
-The network is spandrel's, which is the published code. What is changed for speed gives the same sums: a modulated
-convolution scales its input and output instead of its kernel, so that a batch of faces is one plain convolution.
+The network is spandrel's, which is the published code. What is changed for speed gives the same sums: a modulated convolution scales
+its input and output instead of its kernel, so that a batch of faces is one plain convolution.
 """
 
 from __future__ import annotations
@@ -96,8 +95,8 @@ class Restorer(Batched):
 class Modulated(nn.Module):
     """spandrel's ModulatedConv2d, with style applied to input and output instead of to the kernel.
 
-    conv(x, w · s) · d = conv(x · s, w) · d, where d is the demodulation: the kernel stays constant, and a batch needs
-    no groups. Upsampling is bilinear, channel by channel, and commutes with both.
+    conv(x, w · s) · d = conv(x · s, w) · d, where d is the demodulation: the kernel stays constant, and a batch needs no
+    groups. Upsampling is bilinear, channel by channel, and commutes with both.
     """
 
     def __init__(self, original: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Protocol
@@ -123,9 +123,16 @@ class Compose:
         self._restore = restore
         self._cache = shared_frame_cache()
 
-    def __call__(self, segment: DrawnSegment) -> Composed:
-        row = segment.row
-        pictures = self._pictures(segment)
+    def __call__(self, faces: DrawnSegment | Sequence[DrawnSegment]) -> Composed:
+        """Compose a row.
+
+        Parameters
+        ----------
+        faces : of the same output frames, drawn one after another
+        """
+        faces = [faces] if isinstance(faces, DrawnSegment) else list(faces)
+        segment, row = faces[0], faces[0].row
+        pictures = self._pictures(faces)
         if row.url.endswith(".png"):
             (picture,) = pictures
             height, width = row.video.height * segment.upscale, row.video.width * segment.upscale  # even or odd
@@ -133,16 +140,21 @@ class Compose:
         else:
             part = encode(pictures, row.video.rate, segment.aspect, row.coding)
         storage.commit_bytes(row.url, part)
-        restored = len(np.unique(segment.restored.places)) if segment.restored is not None else 0
-        return Composed(row.stop - row.start, segment.drawn, restored, segment.notes, segment.gpu_mb)
+        restored = {place for one in faces if one.restored is not None for place in one.restored.places.tolist()}
+        notes = tuple(dict.fromkeys(note for one in faces for note in one.notes))
+        memory = max((one.gpu_mb for one in faces if one.gpu_mb is not None), default=None)
+        return Composed(row.stop - row.start, sum(one.drawn for one in faces), len(restored), notes, memory)
 
-    def _pictures(self, segment: DrawnSegment) -> Iterator[YuvFrame]:
+    def _pictures(self, faces: Sequence[DrawnSegment]) -> Iterator[YuvFrame]:
         """The frames as they are encoded."""
-        for place, source in enumerate(segment.sources(self._cache)):
-            drawn = segment.draw(place, source)
-            picture = self._with_restored(segment, place, source, drawn)
-            changed = picture is not drawn or (drawn is not source and segment.upscale == 1)
-            yield segment.row.marks.put(picture, segment.row.start + place, drawn=changed)
+        row = faces[0].row
+        for place, source in enumerate(faces[0].sources(self._cache)):
+            picture, changed = source, False
+            for segment in faces:
+                before, drawn = picture, segment.draw(place, picture)
+                picture = self._with_restored(segment, place, before, drawn)
+                changed |= picture is not drawn or (drawn is not before and segment.upscale == 1)
+            yield row.marks.put(picture, row.start + place, drawn=changed)
 
     def _with_restored(self, segment: DrawnSegment, place: int, source: YuvFrame, drawn: YuvFrame) -> YuvFrame:
         restored, row = segment.restored, segment.row

@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import Annotated, Any, Literal
 
 from lipsync_ray.errors import SettingsError
-from lipsync_ray.faces.choices import Blend, FaceRule, Pads, ParsedBlend
+from lipsync_ray.faces.choices import Blend, DubbedFaces, Pads, ParsedBlend
 from lipsync_ray.media.choices import Decoder, Loop, VideoCoding
 from lipsync_ray.settings.checks import check, given
 from lipsync_ray.settings.drawing import Coding, Precision, RestoreSettings
@@ -35,7 +35,14 @@ class DubSettings:
             panel="Lips",
         ),
     ] = "wav2lip_gan"
-    face: Annotated[FaceRule, Option("Who speaks where several are seen.", panel="Lips")] = "largest"
+    face: Annotated[
+        DubbedFaces,
+        Option(
+            "Whose mouth moves. auto: where several people are seen, whoever speaks in the source, by lips and sound; else the only "
+            "one. speaking: by lips and sound everywhere, so that nobody moves for a voice off screen. all: everybody.",
+            panel="Lips",
+        ),
+    ] = "auto"
     pads: Annotated[
         Pads,
         Option(

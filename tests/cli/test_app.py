@@ -34,7 +34,10 @@ def run(monkeypatch, *arguments):
         (("dub", "v.mp4", "a.wav", "-o", "o.mp4"), "no such file"),
         (("dub", "t.csv"), "-o is missing"),
         (("dub", "t.csv", "-o", "out.mp4"), "go into a folder"),
-        (("dub", "t.csv", "-o", "out", "--face", "tallest"), "expected one of largest, center, left, right"),
+        (
+            ("dub", "t.csv", "-o", "out", "--face", "tallest"),
+            "expected one of auto, speaking, largest, center, left, right, all",
+        ),
         (("dub", "t.csv", "-o", "out", "--still-rate", "fast"), "expected a number or a fraction"),
         (("weights", "fetch", "nothing"), "not in the registry; expected warp, mini, wav2lip, wav2lip_gan"),
     ],

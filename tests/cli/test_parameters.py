@@ -129,7 +129,7 @@ def test_previews_are_a_number_or_all(word, count, called):
 @pytest.mark.parametrize(
     ("job", "words", "message"),
     [
-        ("dub", "--face tallest", "--face tallest: expected one of largest, center, left, right"),
+        ("dub", "--face tallest", "--face tallest: expected one of auto, speaking, largest, center, left, right, all"),
         ("dub", "--preset warp", "--preset warp: expected one of ultrafast, superfast"),
         ("dub", "--crf 60", "--crf 60.0: expected 0 to 51"),
         ("dub", "--pads 0 0 0 3", "--pads 0.0 0.0 0.0 3.0: each is a part of the face's height"),

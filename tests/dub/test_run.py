@@ -11,7 +11,7 @@ from lipsync_ray.io.manifest import Dub
 from lipsync_ray.jobs.dub import job
 from lipsync_ray.jobs.dub.inputs import DubRun
 from lipsync_ray.jobs.dub.methods.method import Networks
-from lipsync_ray.jobs.dub.plan import segments
+from lipsync_ray.jobs.dub.plan import rows
 from lipsync_ray.jobs.dub.recipe import Recipe
 from lipsync_ray.jobs.dub.state import DubState
 from lipsync_ray.models import generators
@@ -64,7 +64,7 @@ def test_a_segment_is_as_long_as_asked(tmp_path, restore, asked, seconds):
         speech=SimpleNamespace(duration_s=Fraction(20)),
         frames=500,
     )
-    first = segments(run, dub)[0]
+    first = rows(run, dub)[0]
     assert (first.stop - first.start) / 25 == pytest.approx(seconds, abs=0.05)
 
 

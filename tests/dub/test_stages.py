@@ -14,10 +14,10 @@ from lipsync_ray.faces.table import read_table
 from lipsync_ray.inputs.audio_features import AudioSource, extract_audio_features
 from lipsync_ray.inputs.face_tables import Detect, TableOrder, face_rows, make_table
 from lipsync_ray.inputs.probe import VideoSource, probe
-from lipsync_ray.inputs.speakers import SpeakerQuery, choose_speaker
+from lipsync_ray.inputs.speakers import SpeakerQuery, SpeakingPerson, choose_speaker
 from lipsync_ray.io import storage
 from lipsync_ray.jobs.dub.assemble import VideoOrder, make_video
-from lipsync_ray.jobs.dub.coverage import coverage_of
+from lipsync_ray.jobs.dub.coverage import FaceSight, coverage_of
 from lipsync_ray.jobs.dub.methods.paste import Crop, Sync
 from lipsync_ray.jobs.dub.segment import Segment
 from lipsync_ray.media import decode, mel
@@ -70,7 +70,8 @@ def test_the_table_has_the_face_in_every_frame(prepared):
     assert tracks.frame.tolist() == list(range(segment.video.frames))
     assert 0 < tracks.detected.sum() < len(tracks.frame)
     assert storage.list_tree(storage.join(out, "faces", "parts")) == set()
-    coverage = coverage_of(segment.video, segment.table, segment.chosen, Pads(), all_visible(segment.video.frames))
+    faces = [FaceSight(SpeakingPerson("largest", segment.chosen), all_visible(segment.video.frames))]
+    coverage = coverage_of(segment.video, segment.table, faces, Pads())
     counts = coverage.counts(source_frames(np.arange(500), segment.video.frames, "pingpong"))
     assert (counts.faced, counts.hidden, counts.lost, counts.faceless) == (500, 0, 0, 0)
 

@@ -155,7 +155,7 @@ def test_a_table_of_an_older_version_names_no_people(pair):
 def test_a_dub_uses_the_table_of_its_source(pair):
     folder, dub, source = pair
     order = FaceTracksOrder(
-        "x", dub, source, "pingpong", str(folder / "t.parquet"), True, "largest", 30, 100, str(folder / "g.npz")
+        "x", dub, source, "pingpong", str(folder / "t.parquet"), True, "largest", None, 30, 100, str(folder / "g.npz")
     )
     index = build_tracks(order)
     tracks = read_face_tracks(order.url)
@@ -173,7 +173,7 @@ def speech(seconds):
 
 def test_rows_cover_every_window_once(pair):
     folder, dub, source = pair
-    order = FaceTracksOrder("x", dub, None, None, None, False, "all", 30, 100, str(folder / "w.npz"))
+    order = FaceTracksOrder("x", dub, None, None, None, False, "all", None, 30, 100, str(folder / "w.npz"))
     index = build_tracks(order)  # whole frames
     windows = windows_of_tracks(index, speech(2.0))
     assert windows == (45,)

@@ -44,7 +44,6 @@ def test_a_declared_metric_is_a_column_of_every_table(wider, tmp_path):
     assert summary.score_row(wider[0])["blinks"] == 17.25
     assert summary.flat_rows(summary.groups(wider, []))[0]["blinks_mean"] == 17.25
     assert "blinks a minute, 1/min (near 1)" in summary.markdown(wider, summary.groups(wider, []))
-    assert "blinks 17.2 1/min" in summary.video_lines(wider)[0]
 
 
 def test_a_declared_metric_is_on_the_page_and_in_the_terminal(wider, tmp_path):

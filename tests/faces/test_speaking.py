@@ -103,7 +103,7 @@ def conversation():
 def test_a_decision_is_turns_of_persons_in_seconds():
     runs, heard, first = conversation()
     found = decide(runs, np.array([4, 7]), np.ones((2, PLACES), bool), heard)
-    assert found.undecided == ""
+    assert found.untold == ""
     assert found.late_s == 0
     said = np.full(PLACES, NOBODY)
     for turn in found.turns:
@@ -116,4 +116,4 @@ def test_a_decision_is_turns_of_persons_in_seconds():
 def test_what_cannot_be_told_is_said(voice, said):
     runs: list[MouthTrack] = [] if voice else conversation()[0]
     found = decide(runs, np.array([4, 7]), np.ones((2, PLACES), bool), sound(course(1), voice))
-    assert (found.turns, found.undecided) == ((), said)
+    assert (found.turns, found.untold) == ((), said)

@@ -119,9 +119,10 @@ def test_turns_go_to_their_dubs():
     with pytest.raises(ManifestError) as caught:
         dubs_of("f", [a, none, other], ["a", "b"])
     assert caught.value.problems == [
-        "line 3, dub: empty, and there are 2 dubs (a, b); name one",
-        "line 4, dub: 'c' is none of the dubs (a, b)",
+        "line 4, dub: 'c' is none of the dubs (a, b), nor the name of a video",
     ]
+    assert dubs_of("f", [a, none], ["a", "b"]) == {"a": [a, none], "b": [none]}
+    assert dubs_of("f", [other], ["a", "b", "d"], {"a": "c", "b": "c", "d": "e"}) == {"a": [other], "b": [other]}
 
 
 def test_times_beyond_the_video_are_said():

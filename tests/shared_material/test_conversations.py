@@ -9,15 +9,15 @@ import pytest
 from lipsync_ray.faces.table import read_table
 from lipsync_ray.inputs.audio_features import AudioSource
 from lipsync_ray.inputs.face_tables import Detect, TableOrder, face_rows, make_table
+from lipsync_ray.inputs.speakers import asks_who_speaks
 from lipsync_ray.inputs.talking_tables import (
     FindTalking,
     SpeakersOrder,
     TalkingRow,
-    asks_who_speaks,
-    make_speakers_table,
+    make_decision,
+    read_decision,
     talking_rows,
 )
-from lipsync_ray.io.turns import read_committed
 from lipsync_ray.media.audio import SoundTrack
 from lipsync_ray.media.probe import probe_video
 
@@ -44,7 +44,7 @@ def conversation(corpus, tmp_path_factory):
     make_table(TableOrder("talk", info, tuple(row.url for row in rows), table))
     track = SoundTrack(info.url, begin_s=info.origin_s)
     sound = AudioSource(track, "talk", False, str(folder / "sounds"), "speech-mel", voice=True)
-    return folder, made, SpeakersOrder("talk", "talk", info, table, sound, (), str(folder / "speakers.parquet"))
+    return folder, made, SpeakersOrder("talk", info, table, sound, (), str(folder / "speakers.json"))
 
 
 def decided(conversation, cuts, name):
@@ -54,21 +54,21 @@ def decided(conversation, cuts, name):
     parts = []
     for start, stop in zip((0, *cuts), (*cuts, order.video.frames), strict=True):
         url = str(folder / name / f"{start}-{stop}.npz")
-        look(TalkingRow(f"{start}", start, stop, url, order.video, order.table))
+        look(TalkingRow(f"{start}", start, stop, url, order.video, "talk", order.table))
         parts.append(url)
-    return make_speakers_table(replace(order, parts=tuple(parts)))
+    return make_decision(replace(order, parts=tuple(parts)))
 
 
 def test_the_one_whose_mouth_goes_with_the_sound_speaks(conversation):
     folder, made, order = conversation
     tracks = read_table(order.table)
-    assert asks_who_speaks(tracks)
+    assert asks_who_speaks(tracks, "auto")
     rows = talking_rows("talk", order.video, order.table, str(folder / "rows"))
     assert (rows[0].start, rows[-1].stop) == (0, order.video.frames)
     found = decided(conversation, (), "whole")
-    assert found.undecided == ""
+    assert found.untold == ""
     assert found.late_s == pytest.approx(-2 / 25)
-    assert read_committed(order.url) == {"talk": list(found.turns)}
+    assert read_decision(order.url) == found
     assert not (folder / "whole").exists()
     said = np.full(len(made.speaker), montages.NOBODY)
     for turn in found.turns:
@@ -82,6 +82,6 @@ def test_the_one_whose_mouth_goes_with_the_sound_speaks(conversation):
 
 def test_a_video_without_sound_does_not_tell(conversation):
     _, _, order = conversation
-    found = make_speakers_table(replace(order, sound=None, url=order.url + ".silent"))
-    assert (found.turns, found.undecided) == ((), "it has no sound")
-    assert read_committed(order.url + ".silent") == {}
+    found = make_decision(replace(order, sound=None, url=order.url + ".silent"))
+    assert (found.turns, found.untold) == ((), "it has no sound")
+    assert read_decision(order.url + ".silent") == found

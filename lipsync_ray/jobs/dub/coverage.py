@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ from lipsync_ray.faces.box_rules import BoxRule, boxes_by
 from lipsync_ray.faces.sight import Sight
 from lipsync_ray.faces.speaker import frames_of_others
 from lipsync_ray.faces.table import read_table
+from lipsync_ray.inputs.speakers import SpeakingPerson, flags_of
 from lipsync_ray.media.probe import VideoInfo
 
 Flags = NDArray[np.bool_]
@@ -31,6 +33,7 @@ class Counts:
     lost : of these, neither hidden nor with the landmarks that the model needs
     faceless : without a face, or without those landmarks
     others : of these, show other people alone, who are no bystanders
+    by_turns : faces are drawn where they speak in the source
     """
 
     faced: int
@@ -38,15 +41,22 @@ class Counts:
     lost: int
     faceless: int
     others: int = 0
+    by_turns: bool = False
 
     @property
     def elsewhere(self) -> str | None:
         """Why the person who was taken to speak is not the one to dub here; None where it may be."""
         if self.faced and self.faced >= LEAST_SEEN * (self.faced + self.others):
             return None
+        lasts = self.faced + self.faceless - self.lost
+        if self.by_turns:
+            return (
+                f"in none of the {lasts} frames that this sound lasts, somebody in view speaks in the source. Nothing was written; "
+                "choose a face by --face left, right, center, largest or all, or say who speaks by --speakers"
+            )
         alone = f", {self.others} show other people alone" if self.others else ""
         return (
-            f"of the {self.faced + self.faceless - self.lost} frames that this sound lasts, {self.faced or 'none'} show the person who is taken "
+            f"of the {lasts} frames that this sound lasts, {self.faced or 'none'} show the person who is taken "
             f"to speak in this video{alone}. Nothing was written; cut the video to what is dubbed, or choose another person by "
             "--face left, right, center, largest or all"
         )
@@ -83,38 +93,67 @@ class Coverage:
 
     Attributes
     ----------
-    faced : (frames,) bool: shows the speaking face
+    faced : (frames,) bool: shows a speaking face
     hidden : (frames,) bool: and something before its mouth
     marked : (frames,) bool: and the landmarks that the model needs
     others : (frames,) bool: shows other people alone
+    by_turns : faces are drawn where they speak in the source
     """
 
     faced: Flags
     hidden: Flags
     marked: Flags
     others: Flags
+    by_turns: bool = False
 
     def counts(self, shown: I64) -> Counts:
         """Of a dub whose output frames show these source frames."""
         faced, hidden = self.faced[shown], self.hidden[shown]
         lost = faced & ~hidden & ~self.marked[shown]
         others = int((self.others[shown] & ~faced).sum())
-        return Counts(int(faced.sum()), int(hidden.sum()), int(lost.sum()), int((~faced | lost).sum()), others)
+        return Counts(
+            int(faced.sum()), int(hidden.sum()), int(lost.sum()), int((~faced | lost).sum()), others, self.by_turns
+        )
 
 
-def coverage_of(
-    video: VideoInfo, table: str, chosen: tuple[int, ...], rule: BoxRule, sight: Sight, marked: Flags | None = None
-) -> Coverage:
+@dataclass(frozen=True)
+class FaceSight:
+    """What a video's frames show of a person to draw.
+
+    Attributes
+    ----------
+    person : whose face it is
+    sight : where the mouth is visible
+    marked : (frames,) bool: has the landmarks that the model needs; None where it needs none
+    """
+
+    person: SpeakingPerson
+    sight: Sight
+    marked: Flags | None = None
+
+
+def coverage_of(video: VideoInfo, table: str, faces: Sequence[FaceSight], rule: BoxRule) -> Coverage:
     """Found from the tables alone.
 
     Parameters
     ----------
-    table : the face table; `chosen` are the tracks of the face that speaks
+    table : the face table
+    faces : that are drawn; a frame counts as hidden, or without landmarks, where none of its faces can be drawn
     rule : what of a frame is the face
-    marked : (frames,) bool: has the landmarks that the model needs; None where it needs none
     """
     tracks = read_table(table)
-    boxes = boxes_by(rule, tracks, chosen, 0, video.frames, video.width, video.height)
-    faced, others = np.array([box is not None for box in boxes]), np.zeros(video.frames, np.bool_)
-    others[frames_of_others(tracks, chosen, video.width, video.height)] = True
-    return Coverage(faced, faced & sight.hidden, faced if marked is None else faced & marked, others)
+    faced, hidden, marked, able = (np.zeros(video.frames, np.bool_) for _ in range(4))
+    for face in faces:
+        boxes = boxes_by(rule, tracks, face.person.chosen, 0, video.frames, video.width, video.height)
+        shown = np.array([box is not None for box in boxes]) & flags_of(face.person.spans, video.frames)
+        landmarks = shown if face.marked is None else shown & face.marked
+        faced |= shown
+        hidden |= shown & face.sight.hidden
+        marked |= landmarks
+        able |= landmarks & ~face.sight.hidden
+    others = np.zeros(video.frames, np.bool_)
+    by_turns = any(face.person.spans is not None for face in faces)
+    if not by_turns:
+        chosen = tuple(track for face in faces for track in face.person.chosen)
+        others[frames_of_others(tracks, chosen, video.width, video.height)] = True
+    return Coverage(faced, hidden & ~able, marked, others, by_turns)

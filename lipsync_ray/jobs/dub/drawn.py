@@ -19,6 +19,11 @@ Boxes = list[Box | None]
 """Of each source frame what may be drawn in it."""
 
 
+def drawn_in(where: Callable[[Segment], tuple[Drawn, ...]], faces: tuple[Segment, ...]) -> tuple[Drawn, ...]:
+    """When and where each face of a dub was drawn, by their beginnings."""
+    return tuple(sorted((one for face in faces for one in where(face)), key=lambda one: one.start_s))
+
+
 def drawn_faces(
     whole: Segment, restored: bool, narrow: Callable[[Segment, Boxes], Boxes] | None = None
 ) -> tuple[Drawn, ...]:
@@ -33,6 +38,8 @@ def drawn_faces(
     video = whole.video
     tracks = read_table(whole.table)
     known = boxes_by(whole.box, tracks, whole.chosen, 0, video.frames, video.width, video.height)
+    if (spoken := whole.spoken) is not None:
+        known = [box if speaks else None for box, speaks in zip(known, spoken.tolist(), strict=True)]
     if narrow is not None:
         known = narrow(whole, known)
     if restored:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from fractions import Fraction
 from typing import Any
@@ -13,12 +13,18 @@ from lipsync_ray.engine.job import JobRun, JobSpec
 from lipsync_ray.engine.progress import ProgressReporter
 from lipsync_ray.engine.runners import Runner
 from lipsync_ray.engine.stages import Failure
+from lipsync_ray.errors import ManifestError
 from lipsync_ray.inputs import audio_features
 from lipsync_ray.inputs.audio_features import AudioSource, Speech, extract_audio_features
 from lipsync_ray.inputs.content_ids import content_ids
 from lipsync_ray.inputs.probe import VideoSource, probe
+from lipsync_ray.inputs.speakers import GivenTurns
 from lipsync_ray.io.manifest import Dub
+from lipsync_ray.io.names import stem_of
 from lipsync_ray.io.results import RESULTS, Result
+from lipsync_ray.io.turns import FILE as SPEAKERS
+from lipsync_ray.io.turns import commit_turns
+from lipsync_ray.io.written_turns import check_times, dubs_of, read_written
 from lipsync_ray.jobs.dub.recipe import Recipe
 from lipsync_ray.jobs.dub.segment import output_frames
 from lipsync_ray.jobs.dub.state import DubState
@@ -47,6 +53,7 @@ class DubRun(JobRun[DubState, Result]):
     recipe : how they are made; its settings and its generator are at hand as `settings` and `generator`
     rejected : use of a file → why an analysis says that it cannot be dubbed
     marking : what finished videos say of themselves, and how
+    given : id of a dub → who speaks when in its video, where a user says so
     detected_videos : distinct videos whose faces were detected in this run
     """
 
@@ -60,12 +67,14 @@ class DubRun(JobRun[DubState, Result]):
         runner: Runner,
         rejected: Mapping[Use, str] | None = None,
         marking: Marking = UNMARKED,
+        given: Mapping[str, GivenTurns] | None = None,
     ) -> None:
         super().__init__(DUB, [dub.id for dub in dubs], recipe.settings.record(), workers, out, console, runner)
         self.dubs, self.recipe = dubs, recipe
         self.settings, self.generator = recipe.settings, recipe.generator
-        self.rejected, self.marking = rejected or {}, marking
+        self.rejected, self.marking, self.given = rejected or {}, marking, given or {}
         self.detected_videos = 0
+        self.persons_of: Callable[[str], tuple[str, ...]] = lambda key: (self.settings.face,)
 
     def more(self) -> Mapping[str, Any]:
         return {
@@ -94,8 +103,16 @@ class DubRun(JobRun[DubState, Result]):
             warnings=tuple(video.warnings),
             gpu_mb=video.gpu_mb,
             run=self.id,
+            turns=speaker.turns if speaker else None,
             **values,
         )
+
+    def finish(self) -> str:
+        """Write the table of who was dubbed when, where faces were chosen by that, and close the run."""
+        turns = {row.id: row.turns for row in self.rows if row.turns}
+        if turns:
+            commit_turns(self.url(SPEAKERS), turns)
+        return super().finish()
 
 
 def claim_of(recipe: Recipe, dub: DubState) -> Claim:
@@ -132,7 +149,8 @@ def prepare(run: DubRun) -> None:
             gone = row.video if isinstance(video, Exception) else row.audio
             run.fail(dub, Failure("probe", f"{gone}: {video if isinstance(video, Exception) else audio}"))
         else:
-            keys = run.recipe.keys(row, video, audio)
+            dub.given = run.given.get(row.id)
+            keys = run.recipe.keys(row, video, audio, dub.given)
             dub.content, dub.audio_content, dub.own_sound = video, audio, audio == video
             dub.video_key, dub.audio_key, dub.fingerprint = keys.video, keys.audio, keys.fingerprint
     claims = {name: claim_of(run.recipe, dub) for name, dub in run.active.items()}
@@ -141,6 +159,22 @@ def prepare(run: DubRun) -> None:
     )
     if run.active:
         _look_at_files(run)
+
+
+def given_turns(dubs: Sequence[Dub]) -> dict[str, GivenTurns]:
+    """Who speaks when, of the dubs for which a user says so; each file is read once.
+
+    Raises
+    ------
+    ManifestError : with every problem of a file
+    """
+    out: dict[str, GivenTurns] = {}
+    for url in dict.fromkeys(dub.speakers for dub in dubs if dub.speakers):
+        mine = [dub for dub in dubs if dub.speakers == url]
+        stems = {dub.id: stem_of(dub.video) for dub in mine}
+        turns = dubs_of(url, read_written(url), list(stems), stems)
+        out |= {dub.id: GivenTurns(url, tuple(turns.get(dub.id, ()))) for dub in mine}
+    return out
 
 
 def _look_at_files(run: DubRun) -> None:
@@ -161,8 +195,22 @@ def _look_at_files(run: DubRun) -> None:
             info = dub.info
             dub.frames = output_frames(info, dub.speech.duration_s, run.settings.length)
             dub.warn(*info.notes, *_notes_of_sound(run, dub.speech))
+            if (problem := _beyond(dub.given, info)) is not None:
+                run.fail(dub, Failure("speakers", problem))
+                continue
             size = (side, side, Fraction(1)) if side else (info.width, info.height, info.pixel_aspect)
             place_label(run, dub, marks, dub.row.language, *size, info.rate)
+
+
+def _beyond(given: GivenTurns | None, info: VideoInfo) -> str | None:
+    """Which of the turns that a user gives are later than the video ends; None where none is."""
+    if given is None:
+        return None
+    try:
+        check_times(given.url, given.turns, float(info.duration_s))
+    except ManifestError as error:
+        return str(error)
+    return None
 
 
 def _source(run: DubRun, key: str, dub: DubState) -> AudioSource:

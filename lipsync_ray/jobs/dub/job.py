@@ -18,7 +18,6 @@ from functools import partial
 from rich.console import Console
 
 from lipsync_ray.engine import meters
-from lipsync_ray.engine.graph import Ask
 from lipsync_ray.engine.occupancy import run_lock
 from lipsync_ray.engine.resources import Layout, allocate
 from lipsync_ray.engine.stages import Failure
@@ -26,15 +25,17 @@ from lipsync_ray.engine.start import started
 from lipsync_ray.engine.video_pass import VideoPass
 from lipsync_ray.inputs import face_pass
 from lipsync_ray.inputs.face_pass import FacePass, FaceTable
-from lipsync_ray.inputs.speakers import SpeakerQuery, SpeakerTracks, choose_speaker
+from lipsync_ray.inputs.speaker_search import Speakers
+from lipsync_ray.inputs.speakers import SpeakerTracks, note_of_turns
 from lipsync_ray.io import storage
 from lipsync_ray.io.manifest import Dub
 from lipsync_ray.io.out_folder import check_out
 from lipsync_ray.io.results import Summary
 from lipsync_ray.jobs.dub.assemble import VideoOrder, make_video
-from lipsync_ray.jobs.dub.inputs import DUB, DubRun, Use, claim_of, prepare
+from lipsync_ray.jobs.dub.drawn import drawn_in
+from lipsync_ray.jobs.dub.inputs import DUB, DubRun, Use, claim_of, given_turns, prepare
 from lipsync_ray.jobs.dub.networks import networks
-from lipsync_ray.jobs.dub.plan import marks_of, ranges_of, segments
+from lipsync_ray.jobs.dub.plan import marks_of, ranges_of, rows, segments
 from lipsync_ray.jobs.dub.recipe import Recipe
 from lipsync_ray.jobs.dub.state import DubState
 from lipsync_ray.media.join import AudioTrack
@@ -73,8 +74,10 @@ def run(
     Raises
     ------
     WeightsError, CheckpointError, SettingsError, ClusterError : before anything is started
+    ManifestError : a file of who speaks when has problems; likewise
     """
     check_out(out, DUB.name)
+    given = given_turns(dubs)
     marking = marking_of(settings.provenance)
     asked = networks(settings, fetching)
     out = storage.absolute(out)
@@ -82,7 +85,7 @@ def run(
         # options that cannot be met end the run here
         device = allocate(runner.cluster, workers, alone=True, decoding=settings.decodes_on_gpus).device
         recipe = Recipe.of(settings, asked, device, workers.batch, [dub.language for dub in dubs])
-        run = DubRun(dubs, recipe, workers, out, console, runner, rejected, marking)
+        run = DubRun(dubs, recipe, workers, out, console, runner, rejected, marking, given)
         run.write()
         prepare(run)
         for wave in _waves(run):
@@ -119,32 +122,36 @@ def _make_dubs(run: DubRun) -> None:
             if table.failure:
                 run.fail(dub, table.failure)
         if table.failure is None:
-            video = videos[key]
-            choose.ready.append(SpeakerQuery(key, table.url, run.settings.face, video.width, video.height))
+            speakers.begin(key, table.url)
 
-    def on_speaker(query: SpeakerQuery, speaker: SpeakerTracks | Failure) -> None:
-        dubs = by_video[query.key]
-        if isinstance(speaker, Failure):
-            for dub in dubs:
+    def on_speakers(key: str, answers: Mapping[str, SpeakerTracks | Failure]) -> None:
+        speaking = []
+        for dub in by_video[key]:
+            speaker = answers[dub.id]
+            if isinstance(speaker, Failure):
                 run.fail(dub, speaker)
+                continue
+            dub.warn(*speaker.notes)
+            if speaker.persons:
+                dub.speaker, notes = run.recipe.method.cast(speaker)
+                decided = dub.given is None and dub.speaker.turns
+                dub.warn(*notes, *([note_of_turns(decided)] if decided else []))
+                speaking.append(dub)
+            else:
+                _end_without_face(run, dub, videos[key].frames, speaker)
+        if speaking:
+            source.spec.ready.extend(source.wanted(key, speaking))
         else:
-            for dub in dubs:
-                dub.warn(*speaker.notes)
-                if speaker.chosen:
-                    dub.speaker = speaker
-                else:
-                    _end_without_face(run, dub, videos[query.key].frames, speaker.without)
-            if speaker.chosen:
-                source.spec.ready.extend(source.wanted(query.key, dubs, speaker.chosen))
-                return
-        source.drop(query.key)
+            source.drop(key)
 
     # faces ► who speaks ► what the model needs of the source ► segments
     faces = FacePass(videos, run.url("faces"), layout.model, on_table)
-    choose = Ask(name="choose", task=choose_speaker, on_answer=on_speaker, after=(faces.spec,))
-    source = run.recipe.method.lead(run, videos, layout, after=(choose,))
+    given = {key: {dub.id: dub.given for dub in dubs} for key, dubs in by_video.items()}
+    speakers = Speakers(run.url, run.settings.face, videos, given, on_speakers, after=(faces.spec,))
+    run.persons_of = speakers.expected
+    source = run.recipe.method.lead(run, videos, layout, after=speakers.nodes)
     lips = replace(_lips_pass(run, layout), after=(source.spec,), ready=source.ready)
-    faces.run_before(run.context, [choose, source.spec, lips], f"{len(run.dubs)} dubs")
+    faces.run_before(run.context, [*speakers.nodes, source.spec, lips], f"{len(run.dubs)} dubs")
 
 
 def _lips_pass(run: DubRun, layout: Layout) -> VideoPass[DubState, VideoOrder, MadeFile]:
@@ -152,7 +159,7 @@ def _lips_pass(run: DubRun, layout: Layout) -> VideoPass[DubState, VideoOrder, M
         name="lips",
         folder=run.url("parts"),
         active=run.active,
-        parts_of=partial(segments, run),
+        parts_of=partial(rows, run),
         stages=run.recipe.method.stages(layout),
         on_part=_take_segment,
         assemble_args=partial(_order, run),
@@ -181,7 +188,8 @@ def _order(run: DubRun, dub: DubState) -> VideoOrder:
     url = run.url("videos", f"{dub.id}.mp4")
     shown = run.url(previews.FOLDER) if run.settings.restore else None
     sources = (dub.row.video, dub.content), (dub.row.audio, dub.audio_content)
-    drawing = partial(run.recipe.method.where, replace(segments(run, dub)[0], stop=dub.frames))
+    wholes = tuple(replace(segments(run, dub, face)[0], stop=dub.frames) for face in dub.faces)
+    drawing = partial(drawn_in, run.recipe.method.where, wholes)
     claim = claim_of(run.recipe, dub)
     return VideoOrder(dub.id, dub.ordered, dub.frames, rate, track, url, sources, shown, claim, run.marking, drawing)
 
@@ -207,9 +215,11 @@ def _end_done(run: DubRun, dub: DubState, made: MadeFile) -> None:
     storage.remove(run.url("parts", dub.id))
 
 
-def _end_without_face(run: DubRun, dub: DubState, frames: int, why: str) -> None:
-    reason = (
-        f"no face in any of {frames} frames (MTCNN, faces from 1/18 of the frame's short side)"
-        f"{f'; {why}' if why else ''}; nothing was written"
-    )
-    run.end(run.row_of(dub, "no_face", stage=face_pass.STAGE, error=reason))
+def _end_without_face(run: DubRun, dub: DubState, frames: int, speaker: SpeakerTracks) -> None:
+    if speaker.turns is not None:
+        stage, reason = "speakers", f"{speaker.without}. Nothing was written"
+    else:
+        why = f"; {speaker.without}" if speaker.without else ""
+        stage = face_pass.STAGE
+        reason = f"no face in any of {frames} frames (MTCNN, faces from 1/18 of the frame's short side){why}; nothing was written"
+    run.end(run.row_of(dub, "no_face", stage=stage, error=reason))

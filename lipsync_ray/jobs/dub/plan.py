@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lipsync_ray.jobs.dub.segment import Segment
-from lipsync_ray.jobs.dub.state import DubState
+from lipsync_ray.inputs.speakers import SpeakingPerson
+from lipsync_ray.jobs.dub.segment import Segment, SegmentFaces
+from lipsync_ray.jobs.dub.state import DubbedFace, DubState
 from lipsync_ray.media.timeline import split
 from lipsync_ray.provenance.frame_marks import FrameMarks
 from lipsync_ray.restoration import previews
 from lipsync_ray.restoration.faces import PARSE_EVERY, ROW_S
 from lipsync_ray.settings import SEGMENT_S
+
+UNKNOWN = DubbedFace(SpeakingPerson("", ()), None)
 
 if TYPE_CHECKING:  # the run, of which workers need not know
     from fractions import Fraction
@@ -43,8 +46,21 @@ def marks_of(run: DubRun, dub: DubState) -> FrameMarks:
     return run.recipe.marks.on(dub.id, dub.fingerprint, dub.label)
 
 
-def segments(run: DubRun, dub: DubState) -> list[Segment]:
-    """The rows of a dub; who speaks may not be known yet, where they are only counted."""
+def rows(run: DubRun, dub: DubState) -> list[SegmentFaces]:
+    """The rows of a dub. Of several faces, a row has those that speak in it, or the first one where none does."""
+    faces = dub.faces or (UNKNOWN,)  # they are only counted
+    by_face = [segments(run, dub, face) for face in faces]
+    return [SegmentFaces(_speaking(each) if len(each) > 1 else each) for each in zip(*by_face, strict=True)]
+
+
+def _speaking(faces: tuple[Segment, ...]) -> tuple[Segment, ...]:
+    """Those that speak in the source frames of their range; the first one where none does."""
+    shown = faces[0].source_frames()
+    return tuple(one for one in faces if one.spoken is None or one.spoken[shown].any()) or faces[:1]
+
+
+def segments(run: DubRun, dub: DubState, face: DubbedFace) -> list[Segment]:
+    """The ranges of a dub for one of its faces."""
     assert dub.info is not None
     assert dub.speech is not None
     settings = run.settings
@@ -62,9 +78,10 @@ def segments(run: DubRun, dub: DubState) -> list[Segment]:
             speech=dub.speech,
             loop=settings.loop,
             table=dub.table,
-            method_input=dub.method_input,
-            sight=dub.sight,
-            chosen=dub.speaker.chosen if dub.speaker else (),
+            method_input=face.method_input,
+            sight=face.sight,
+            chosen=face.person.chosen,
+            spans=face.person.spans,
             box=run.recipe.method.box,
             pauses=run.recipe.pauses,
             blend=settings.blend or "feather",

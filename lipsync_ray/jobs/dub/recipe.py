@@ -12,6 +12,7 @@ from lipsync_ray.engine.resources import Layout, Pool, allocate
 from lipsync_ray.engine.runners import Cluster
 from lipsync_ray.inputs import audio_features, face_pass, face_tables
 from lipsync_ray.inputs.audio_features import Pauses
+from lipsync_ray.inputs.speakers import GivenTurns
 from lipsync_ray.io import storage
 from lipsync_ray.io.manifest import Dub
 from lipsync_ray.jobs.dub.methods.method import Method, Networks
@@ -163,15 +164,18 @@ class Recipe:
         """Of the recipe, for run.json."""
         return storage.digest(self._asked)
 
-    def keys(self, row: Dub, video: str, audio: str) -> Keys:
+    def keys(self, row: Dub, video: str, audio: str, given: GivenTurns | None = None) -> Keys:
         """The names of one dub.
 
         Parameters
         ----------
         video, audio : identities of its files
+        given : who speaks when in the video, where a user says so
         """
         video_key = storage.digest(video, str(self.settings.still_rate), face_tables.VERSION)
         own = audio == video
         audio_key = storage.digest(audio, self.settings.trim_silence, row.language, own, audio_features.FORMAT)
-        made = FRAMES_VERSION, video_key, audio_key, self._asked, *self.marks.identity(row.language)
+        made = [FRAMES_VERSION, video_key, audio_key, self._asked, *self.marks.identity(row.language)]
+        if given is not None:
+            made += [(turn.start_s, turn.end_s, turn.speaker) for turn in given.turns]
         return Keys(video_key, audio_key, storage.digest(*made))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from lipsync_ray.faces.box_rules import BoxRule
 from lipsync_ray.faces.choices import Blend, ParsedBlend
 from lipsync_ray.inputs.audio_features import Pauses, Speech
+from lipsync_ray.inputs.speakers import Spans, flags_of
 from lipsync_ray.media.choices import Loop, VideoCoding
 from lipsync_ray.media.headers import Header
 from lipsync_ray.media.probe import VideoInfo
@@ -22,7 +23,7 @@ from lipsync_ray.settings import Length
 
 @dataclass(frozen=True)
 class Segment:
-    """One contiguous range of a dub's output frames.
+    """One contiguous range of a dub's output frames, and one face that is drawn in it.
 
     Attributes
     ----------
@@ -42,6 +43,7 @@ class Segment:
     url : where its part is committed
     previews : output frames that are shown before and after restoration, and where their tiles go
     marks : what frames get besides what is drawn
+    spans : source frames in which the face is drawn; None for all
     """
 
     key: str
@@ -62,6 +64,7 @@ class Segment:
     url: str
     previews: tuple[tuple[int, str], ...] = ()
     marks: FrameMarks = NO_MARKS
+    spans: Spans | None = None
 
     @property
     def near(self) -> str:
@@ -71,11 +74,44 @@ class Segment:
     @property
     def crop_key(self) -> tuple[object, ...]:
         """All that decides which faces are cropped: another language shows the same ones."""
-        return self.table, self.method_input, self.sight, self.chosen, self.box, self.loop, self.start, self.stop
+        face = self.table, self.method_input, self.sight, self.chosen, self.spans, self.box
+        return *face, self.loop, self.start, self.stop
+
+    @property
+    def spoken(self) -> NDArray[np.bool_] | None:
+        """(source frames,) bool: the person speaks; None where that is so in all."""
+        return None if self.spans is None else flags_of(self.spans, self.video.frames)
 
     def source_frames(self) -> NDArray[np.int64]:
         """(stop − start,) source frame of each output frame."""
         return source_frames(np.arange(self.start, self.stop), self.video.frames, self.loop)
+
+
+@dataclass(frozen=True)
+class SegmentFaces:
+    """A row of work: a segment for each face that is drawn in a range of output frames; at least one."""
+
+    faces: tuple[Segment, ...]
+
+    @property
+    def key(self) -> str:
+        return self.faces[0].key
+
+    @property
+    def start(self) -> int:
+        return self.faces[0].start
+
+    @property
+    def stop(self) -> int:
+        return self.faces[0].stop
+
+    @property
+    def url(self) -> str:
+        return self.faces[0].url
+
+    @property
+    def near(self) -> str:
+        return self.faces[0].near
 
 
 def output_frames(video: VideoInfo | Header, spoken_s: Fraction, length: Length) -> int:

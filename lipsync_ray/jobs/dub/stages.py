@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from lipsync_ray.faces.box_rules import boxes_by
 from lipsync_ray.faces.table import landmarks_of, read_table
 from lipsync_ray.inputs import audio_features
 from lipsync_ray.inputs.sights import read_sight
-from lipsync_ray.jobs.dub.segment import Segment
+from lipsync_ray.jobs.dub.segment import Segment, SegmentFaces
 from lipsync_ray.media import mel
 from lipsync_ray.media.frame_cache import FrameCache, shared_frame_cache
 from lipsync_ray.media.picture import Box, YuvFrame
@@ -97,7 +97,8 @@ def drawable(segment: Segment, marked: NDArray[np.bool_] | None = None) -> tuple
     """
     video, shown = segment.video, segment.source_frames()
     low, high = int(shown.min()), int(shown.max()) + 1
-    strength = read_sight(segment.sight).strengths(marked)[shown]
+    able = marked if segment.spoken is None else segment.spoken if marked is None else segment.spoken & marked
+    strength = read_sight(segment.sight).strengths(able)[shown]
     table = read_table(segment.table, low, high)
     known = boxes_by(segment.box, table, segment.chosen, low, high, video.width, video.height)
     boxes = [known[index] for index in (shown - low).tolist()]
@@ -121,6 +122,22 @@ def heard_by(segment: Segment, places: I64, window: AudioWindow) -> F32:
 def pauses_in(segment: Segment, places: I64) -> F32:
     """(m,) float32 how far the mouth of each frame is to be closed, 0 to 1."""
     return segment.speech.silence(places + segment.start, segment.video.rate, segment.pauses)
+
+
+class EachFace:
+    """A stage for every face of a row.
+
+    Parameters
+    ----------
+    make : builds the stage for one face
+    """
+
+    def __init__(self, make: Callable[[], Callable[[Any], Any]]) -> None:
+        self._stage = make()
+
+    def __call__(self, row: SegmentFaces | tuple[Any, ...]) -> tuple[Any, ...]:
+        faces = row.faces if isinstance(row, SegmentFaces) else row
+        return tuple(map(self._stage, faces))
 
 
 class Generating:

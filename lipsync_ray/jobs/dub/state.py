@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from lipsync_ray.engine.context import RunContext
 from lipsync_ray.engine.stages import Failure
 from lipsync_ray.inputs.audio_features import Speech
-from lipsync_ray.inputs.speakers import SpeakerTracks
+from lipsync_ray.inputs.speakers import GivenTurns, SpeakerTracks, SpeakingPerson
 from lipsync_ray.io.manifest import Dub
 from lipsync_ray.io.results import Result
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.provenance.marked_video import MarkedVideo
 from lipsync_ray.settings import DubSettings
+
+
+@dataclass(frozen=True)
+class DubbedFace:
+    """A face that a dub draws, and what was made of its video for that.
+
+    Attributes
+    ----------
+    person : whose it is, and in which source frames it is drawn
+    method_input : made by the method: a table of the person's face, a head's latents
+    sight : URL of where the mouth is visible
+    """
+
+    person: SpeakingPerson
+    method_input: Any
+    sight: str = ""
 
 
 @dataclass
@@ -26,9 +43,10 @@ class DubState(MarkedVideo):
     video_key, audio_key : of the distinct files it is made of
     content, audio_content : identities of the files, compared whenever they are opened
     own_sound : whether they are one file
-    info, speech, speaker, table, method_input : what was found in them, or made of them
+    given : who speaks when in the video, as a user gives it
+    info, speech, speaker, table : what was found in them, or made of them
+    faces : that are drawn
     frames : of the output
-    sight : where it is said in which source frames the mouth is visible
     faceless, hidden : output frames that pass through: without a face, with something before its mouth
     restored : frames whose face was restored, of segments made in this run
     gpu_mb : most memory that a process which drew them had of its GPU
@@ -41,13 +59,13 @@ class DubState(MarkedVideo):
     content: str = ""
     audio_content: str = ""
     own_sound: bool = False
+    given: GivenTurns | None = None
     info: VideoInfo | None = None
     speech: Speech | None = None
     speaker: SpeakerTracks | None = None
     table: str = ""
-    method_input: Any = None
+    faces: tuple[DubbedFace, ...] = ()
     frames: int = 0
-    sight: str = ""
     faceless: int = 0
     hidden: int = 0
     restored: int = 0
@@ -65,6 +83,8 @@ class MethodRun(Protocol):
     settings: DubSettings
     context: RunContext
     active: dict[str, DubState]
+    persons_of: Callable[[str], tuple[str, ...]]
+    """Key of a video ↦ names of the persons that are dubbed in it; none where that is not known before its faces are."""
 
     def url(self, *names: str) -> str:
         """A path in the run's folder."""

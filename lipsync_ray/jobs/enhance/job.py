@@ -114,8 +114,8 @@ def _enhance(run: EnhanceRun, layout: Layout, retinaface: weights.Checkpoint | N
         state = run.active[query.key]
         if isinstance(speaker, Failure):
             run.fail(state, speaker)
-        elif speaker.chosen:
-            state.chosen = speaker.chosen
+        elif speaker.persons:
+            state.chosen = tuple(track for person in speaker.persons for track in person.chosen)
             main.ready.append(state.id)
         else:
             why = f"; {speaker.without}" if speaker.without else ""
@@ -130,7 +130,10 @@ def _enhance(run: EnhanceRun, layout: Layout, retinaface: weights.Checkpoint | N
 
 
 def _query(state: EnhanceState, table: str, video: VideoInfo) -> SpeakerQuery:
-    return SpeakerQuery(state.id, table, state.item.face, video.width, video.height)
+    turns = state.item.row.turns if state.source is not None else None  # of the source's persons
+    return SpeakerQuery(
+        state.id, table, state.item.face, video.width, video.height, video.rate, turns=turns, pictures=True
+    )
 
 
 def _restore_pass(

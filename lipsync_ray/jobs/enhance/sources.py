@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from lipsync_ray.errors import LipsyncError, ManifestError
-from lipsync_ray.faces.choices import FaceChoice, Pads
+from lipsync_ray.faces.choices import DubbedFaces, FaceChoice, Pads
 from lipsync_ray.io import storage, user_tables
 from lipsync_ray.io.names import Source, unique_ids
 from lipsync_ray.io.results import FILE, Result, read_results
@@ -34,7 +34,7 @@ class EnhanceInput:
 
     row: Result
     face_table: str | None = None
-    face: FaceChoice = "all"
+    face: DubbedFaces = "all"
     loop: Loop | None = None
     still_rate: Fraction = DEFAULT_STILL_RATE
     pads: Pads = field(default_factory=Pads)

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from lipsync_ray.errors import LipsyncError, ManifestError
-from lipsync_ray.faces.choices import FaceChoice, Pads
+from lipsync_ray.faces.choices import DubbedFaces, FaceChoice, Pads
 from lipsync_ray.io import storage
 from lipsync_ray.io.names import Source
 from lipsync_ray.io.results import FILE, read_results
 from lipsync_ray.io.run_folder import drawn_anew, record_of
+from lipsync_ray.io.turns import Turn
 from lipsync_ray.io.user_tables import ID, Column, Row, is_table, read_rows
 from lipsync_ray.media.choices import Loop
 from lipsync_ray.media.probe import DEFAULT_STILL_RATE
@@ -39,6 +40,7 @@ class EvaluationInput:
     face_table : of the reference, from the dub job; None to detect the video's own faces
     source_table : of the reference of a generated head: frames do not correspond, so only distributions are compared
     face : rule that selects the scored tracks
+    turns : who was dubbed when, in the reference's time: selects the tracks instead, where the reference's face table is there
     loop : how the dub extended a too short reference; None if frame k corresponds to frame k
     still_rate : frames/s of a still reference
     pads : of the dub's crops
@@ -56,7 +58,8 @@ class EvaluationInput:
     model: str | None = None
     face_table: str | None = None
     source_table: str | None = None
-    face: FaceChoice = "all"
+    face: DubbedFaces = "all"
+    turns: tuple[Turn, ...] | None = None
     loop: Loop | None = None
     still_rate: Fraction = DEFAULT_STILL_RATE
     pads: Pads = field(default_factory=Pads)
@@ -114,6 +117,7 @@ def read_inputs(source: str, face: FaceChoice | None) -> list[EvaluationInput]:
             face_table=None if own_faces else result.face_table,
             source_table=result.face_table if own_faces else None,
             face=face or settings["face"],
+            turns=result.turns if face is None else None,
             loop=settings["loop"],
             still_rate=Fraction(settings["still_rate"]),
             pads=Pads(**settings["pads"]),

@@ -14,11 +14,13 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from lipsync_ray.faces.choices import FaceChoice
+from lipsync_ray.faces.choices import DubbedFaces
 from lipsync_ray.faces.speaker import select_speaker
 from lipsync_ray.faces.table import read_table
 from lipsync_ray.faces.track import Tracks
+from lipsync_ray.inputs.speakers import in_turns
 from lipsync_ray.io import storage
+from lipsync_ray.io.turns import Turn
 from lipsync_ray.media.choices import Loop
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.media.timeline import at_rate, source_frames
@@ -92,6 +94,7 @@ class FaceTracksOrder:
     loop : how reference frames follow from video frames; None if they are the same
     table : face table, of the reference if `table_of_reference`, else of the video; None for whole frames
     face : whose tracks
+    turns : instead of that, where the table is of the reference: who was dubbed when, in its time
     min_track, min_face : only tracks longer than this, in frames, with larger faces, in pixels, are scored
     url : where it is committed
     """
@@ -102,7 +105,8 @@ class FaceTracksOrder:
     loop: Loop | None
     table: str | None
     table_of_reference: bool
-    face: FaceChoice
+    face: DubbedFaces
+    turns: tuple[Turn, ...] | None
     min_track: int
     min_face: int
     url: str
@@ -145,7 +149,11 @@ def build_tracks(order: FaceTracksOrder) -> TrackIndex:
     else:
         table = _scaled(read_table(order.table), order)
         numbers = source if order.table_of_reference else shown
-        chosen = _chosen(table, order)
+        if order.turns and order.table_of_reference and order.reference is not None:
+            table = in_turns(table, order.turns, order.reference.rate)
+            chosen = tuple(np.unique(table.track).tolist())
+        else:
+            chosen = select_speaker(table, order.face, video.width, video.height)
         starts, tracks, reason = find_tracks(table, chosen, numbers, order.min_track, order.min_face)
         rows = _faces(table, chosen, numbers)
     found = FaceTracks(
@@ -160,10 +168,6 @@ def build_tracks(order: FaceTracksOrder) -> TrackIndex:
     storage.commit_bytes(order.url, found.to_bytes())
     lengths = tuple(len(track) for track in tracks)
     return TrackIndex(len(shown), tuple(starts), lengths, len(found.face_place), reason)
-
-
-def _chosen(table: Tracks, order: FaceTracksOrder) -> tuple[int, ...]:
-    return select_speaker(table, order.face, order.video.width, order.video.height)
 
 
 def _faces(table: Tracks, chosen: tuple[int, ...], numbers: I64) -> tuple[I64, F32]:

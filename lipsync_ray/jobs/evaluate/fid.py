@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from lipsync_ray.compute import one_thread
 from lipsync_ray.errors import MediaError
-from lipsync_ray.faces.choices import FaceChoice, Pads
+from lipsync_ray.faces.choices import DubbedFaces, Pads
 from lipsync_ray.faces.crop import crop_box, crop_face
 from lipsync_ray.faces.speaker import select_speaker
 from lipsync_ray.faces.table import boxes_of, read_table
@@ -70,7 +70,7 @@ class Unit:
     pictures: int
     groups: tuple[Group, ...]
     table: str | None = None
-    face: FaceChoice = "all"
+    face: DubbedFaces = "all"
 
 
 @dataclass(frozen=True)

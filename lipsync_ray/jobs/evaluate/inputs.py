@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from dataclasses import asdict
 from fractions import Fraction
 
 from lipsync_ray.engine.job import grouped
@@ -64,7 +65,7 @@ def prepare(run: EvaluateRun) -> None:
             video,
             state.reference_key,
             str(state.table and table),
-            json.dumps([asked, item.face, item.loop, vars(item.pads)]),
+            json.dumps([asked, item.face, item.loop, vars(item.pads), *(map(asdict, item.turns or ()))]),
         )
         run.known[item.id] = state
     run.keep(lambda score: score.status != "failed", lambda state: (state.item.video, state.item.reference))
@@ -178,6 +179,7 @@ def tracks_order(run: EvaluateRun, state: EvaluateState) -> FaceTracksOrder:
         None if settings.protocol == "lrs" else state.table,
         state.table == item.face_table,
         item.face,
+        item.turns,
         settings.min_track,
         run.scorer.smallest_face if settings.min_face is None else settings.min_face,
         run.url("tracks", f"{item.id}-{state.fingerprint}.npz"),

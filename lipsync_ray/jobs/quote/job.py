@@ -31,12 +31,13 @@ def quote_table(
     cluster: Cluster | None = None,
     rates: Location | None = None,
     prices: Prices | None = None,
+    speakers: Location | None = None,
 ) -> Quote:
     """Plan the dubs of a table; nothing is fetched, decoded or written.
 
     Parameters
     ----------
-    table, out, model, settings, workers : as for :func:`lipsync_ray.dub_table`
+    table, out, model, settings, workers, speakers : as for :func:`lipsync_ray.dub_table`
     cluster : that will do it; None for this machine, or the cluster of `workers`
     rates : table of :func:`calibrate`, or the folder of a finished run; None for what `out` tells of its last run, else the
         table where calibrate leaves it; without either no time is told
@@ -49,7 +50,7 @@ def quote_table(
     from lipsync_ray.engine.resources import allocate
     from lipsync_ray.engine.start import cluster_of
     from lipsync_ray.io import storage
-    from lipsync_ray.io.manifest import read_manifest
+    from lipsync_ray.io.manifest import read_manifest, with_speakers
     from lipsync_ray.io.run_folder import check_owner
     from lipsync_ray.jobs.dub.inputs import DUB
     from lipsync_ray.jobs.dub.networks import networks
@@ -61,7 +62,7 @@ def quote_table(
     settings = dub_settings(settings, model)
     workers = given("workers", workers, Workers) or Workers(engine=auto_engine(None))
     prices = given("prices", prices, Prices)
-    rows = read_manifest(os.fspath(table))
+    rows = with_speakers(read_manifest(os.fspath(table)), speakers)
     check_owner(folder, DUB.name)
     cluster = cluster or cluster_of(workers)
     device = allocate(cluster, workers, alone=True).device

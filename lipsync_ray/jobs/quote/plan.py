@@ -23,7 +23,7 @@ from lipsync_ray.inputs.face_pass import table_name
 from lipsync_ray.io import storage
 from lipsync_ray.io.manifest import Dub
 from lipsync_ray.io.results import RESULTS, has_output
-from lipsync_ray.jobs.dub.inputs import DUB
+from lipsync_ray.jobs.dub.inputs import DUB, given_turns
 from lipsync_ray.jobs.dub.plan import ranges
 from lipsync_ray.jobs.dub.recipe import Keys, Recipe
 from lipsync_ray.jobs.dub.segment import output_frames
@@ -109,7 +109,9 @@ def quote(
     Raises
     ------
     SettingsError : options that this cluster cannot meet
+    ManifestError : a file of who speaks when has problems
     """
+    given = given_turns(dubs)
     layout = recipe.layout(cluster, workers)
     ids = content_ids(url for dub in dubs for url in (dub.video, dub.audio))
     headers = _read_each({dub.video for dub in dubs}, lambda url: read_video(url, recipe.settings.still_rate))
@@ -119,7 +121,7 @@ def quote(
     for dub in dubs:
         match found := (ids[dub.video], ids[dub.audio], headers[dub.video], sounds[dub.audio]):
             case (str() as video, str() as audio, Header() as header, Fraction() as sound_s):
-                readable.append((dub, recipe.keys(dub, video, audio), header, sound_s))
+                readable.append((dub, recipe.keys(dub, video, audio, given.get(dub.id)), header, sound_s))
             case _:
                 reason = next(str(one) for one in found if isinstance(one, Exception))
                 unreadable.append((dub.id, addresses.without_secrets(reason)))

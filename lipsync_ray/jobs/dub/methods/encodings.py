@@ -28,7 +28,7 @@ from lipsync_ray.faces.mesh import cut_square, square_of
 from lipsync_ray.faces.parsed import covers, cut_expanded, mask_of
 from lipsync_ray.faces.sight import sight_of
 from lipsync_ray.faces.table import landmarks_of, read_table, scenes_of
-from lipsync_ray.inputs.faced_videos import FacedRow, FacedVideo, faced_rows
+from lipsync_ray.inputs.faced_videos import FacedPerson, FacedRow, FacedVideo, faced_rows
 from lipsync_ray.io import storage
 from lipsync_ray.media import decode
 from lipsync_ray.media.picture import Box
@@ -186,7 +186,10 @@ class Encode:
             self._parse = FaceParser(how.parser, how.device, how.precision)
 
     def __call__(self, row: FacedRow) -> int:
-        """How many frames have a face."""
+        """How many faces there are."""
+        return sum(map(self._encode, row.each()))
+
+    def _encode(self, row: FacedRow) -> int:
         video, side = row.video, self._how.generator.crop_side
         tracks = read_table(row.table, row.start, row.stop)
         wanted = boxes_by(self._how.rule, tracks, row.chosen, row.start, row.stop, video.width, video.height)
@@ -225,13 +228,19 @@ class Encode:
 
 @dataclass(frozen=True)
 class EncodingOrder:
-    """A table whose stretches are all there."""
+    """The encoding tables of a video, all of whose stretches are committed.
+
+    Attributes
+    ----------
+    table : of its faces
+    persons : and their tables
+    parts : [start, stop) of the stretches
+    """
 
     key: str
     table: str
-    chosen: tuple[int, ...]
+    persons: tuple[FacedPerson, ...]
     parts: tuple[tuple[int, int], ...]
-    url: str
 
 
 def _visible_url(url: str) -> str:
@@ -239,15 +248,16 @@ def _visible_url(url: str) -> str:
     return f"{url}.visible"
 
 
-def close_table(order: EncodingOrder) -> str:
-    """Commit where the mouth is visible, and say that a table is complete."""
-    table = EncodingTable(order.url)
-    urls = [storage.join(table.folder, f"{start}-{stop}.npz") for start, stop in order.parts]
-    visible = np.concatenate([np.frombuffer(storage.read_bytes(_visible_url(url)), "<f4") for url in urls])
-    scenes = scenes_of(read_table(order.table), order.chosen, 0, len(visible))
-    storage.commit_bytes(table.sight_url, sight_of(visible, scenes).to_bytes())
-    storage.commit_bytes(order.url, json.dumps({"parts": order.parts}).encode())
-    return order.url
+def close_tables(order: EncodingOrder) -> None:
+    """Commit where each person's mouth is visible, and that the tables are complete."""
+    faces = read_table(order.table)
+    for person in order.persons:
+        table = EncodingTable(person.url)
+        urls = [storage.join(table.folder, f"{start}-{stop}.npz") for start, stop in order.parts]
+        visible = np.concatenate([np.frombuffer(storage.read_bytes(_visible_url(url)), "<f4") for url in urls])
+        scenes = scenes_of(faces, person.chosen, 0, len(visible))
+        storage.commit_bytes(table.sight_url, sight_of(visible, scenes).to_bytes())
+        storage.commit_bytes(person.url, json.dumps({"parts": order.parts}).encode())
 
 
 def encoding_pass(
@@ -256,7 +266,7 @@ def encoding_pass(
     folder: str,
     how: Encoding,
     on_end: Callable[[FacedVideo, Failure | None], None],
-) -> VideoPass[FacedVideo, EncodingOrder, str]:
+) -> VideoPass[FacedVideo, EncodingOrder, None]:
     """The pass that makes encoding tables.
 
     Parameters
@@ -267,11 +277,11 @@ def encoding_pass(
     batch = how.generator.batch(how.batch, how.device)
 
     def rows(video: FacedVideo) -> list[FacedRow]:
-        return faced_rows(video, EncodingTable(video.url).folder, ".npz", ROW_S, batch)
+        return faced_rows(video, lambda one: EncodingTable(one.url).folder, ".npz", ROW_S, batch)
 
     def order(video: FacedVideo) -> EncodingOrder:
         parts = tuple((row.start, row.stop) for row in rows(video))
-        return EncodingOrder(video.key, video.table, video.chosen, parts, video.url)
+        return EncodingOrder(video.key, video.table, video.persons, parts)
 
     end = once(active, on_end)
     return VideoPass(
@@ -281,7 +291,7 @@ def encoding_pass(
         parts_of=rows,
         stages=[pool.stage(STAGE, partial(Encode, how))],
         assemble_args=order,
-        assemble=("close encodings", close_table),
-        on_done=lambda video, url: end(video),
+        assemble=("close encodings", close_tables),
+        on_done=lambda video, made: end(video),
         fail=end,
     )

@@ -21,6 +21,7 @@ from lipsync_ray.engine.stages import StageSpec
 from lipsync_ray.errors import SettingsError
 from lipsync_ray.faces.blend import mix
 from lipsync_ray.faces.choices import Pads
+from lipsync_ray.inputs.speakers import SpeakerTracks
 from lipsync_ray.io import storage
 from lipsync_ray.io.results import Drawn
 from lipsync_ray.jobs.dub.lead_tables import LeadPass
@@ -203,6 +204,13 @@ class Head(Method):
     def prepared(self, video: str, audio: str, frames: int, source: Sized) -> Prepared:
         file = f"{self.latents_name(video, audio, frames, source.rate)}.latents"
         return Prepared(self.source_stage, FOLDER, file, frames * (self.how.steps or 0), alone=True)
+
+    def cast(self, speaker: SpeakerTracks) -> tuple[SpeakerTracks, tuple[str, ...]]:
+        first, *others = speaker.persons
+        whole = replace(speaker, persons=(replace(first, spans=None),), turns=None)
+        if not others:
+            return whole, ()
+        return whole, (f"{len(others) + 1} people speak in the source; only the one who speaks most is animated",)
 
     def lead(
         self, run: MethodRun, videos: Mapping[str, VideoInfo], layout: Layout, after: tuple[Node, ...]

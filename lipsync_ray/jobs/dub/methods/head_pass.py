@@ -17,6 +17,7 @@ from lipsync_ray.engine.video_pass import Parts, VideoPass, VideoState, once
 from lipsync_ray.inputs.audio_features import Speech
 from lipsync_ray.io import storage
 from lipsync_ray.jobs.dub.methods.head_steps import FOLDER, Animate, HeadLatents, HeadPlan, Stepped, StepRow, shown_head
+from lipsync_ray.jobs.dub.state import DubbedFace
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.models.context_windows import CONTEXT, count_windows
 
@@ -94,7 +95,8 @@ class HeadPass:
         assert dub.info is not None
         assert dub.speech is not None
         frames = dub.frames
-        key = self._method.latents_name(dub.video_key, dub.audio_key, frames, dub.info.rate)
+        audio = dub.audio_key if dub.given is None else storage.digest(dub.audio_key, dub.given.turns)
+        key = self._method.latents_name(dub.video_key, audio, frames, dub.info.rate)
         if key not in self._heads:
             latents = HeadLatents(storage.join(self._folder, f"{key}.latents"), frames, self._method.how.side)
             self._heads[key] = HeadState(
@@ -104,18 +106,20 @@ class HeadPass:
         head.dubs.append(dub)
         return head
 
-    def wanted(self, key: str, dubs: list[DubState], speaker: tuple[int, ...]) -> Iterable[str]:
-        """Dubs of a video, and the tracks of its speaker; keys of the heads that have to be sampled first."""
+    def wanted(self, key: str, dubs: list[DubState]) -> Iterable[str]:
+        """Dubs of a video of which is known who speaks; keys of the heads that have to be sampled first."""
         least, most = self._method.sampling.rates
         fresh, speaking = [], {dub.id for dub in dubs}
         for head in self._of_video[key].values():
             mine = [dub for dub in head.dubs if dub.id in speaking]
             if not mine:
                 continue
-            head.table, head.chosen = mine[0].table, speaker
+            speaker = mine[0].speaker
+            assert speaker is not None
+            head.table, head.chosen = mine[0].table, speaker.chosen
             number, shown = shown_head(head.table, head.chosen, head.video)
             for dub in mine:
-                dub.method_input = head.latents
+                dub.faces = (DubbedFace(speaker.persons[0], head.latents),)
                 dub.warn(
                     f"a head drawn anew from frame {number} of the source: an animation of it, not an edit of the video"
                 )

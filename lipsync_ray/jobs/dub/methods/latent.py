@@ -47,7 +47,7 @@ class SyncEncoded(Generating):
         table: EncodingTable = segment.method_input
         shown = segment.source_frames()
         seen = table.read(shown)
-        strength = read_sight(segment.sight).strengths()[shown]
+        strength = read_sight(segment.sight).strengths(segment.spoken)[shown]
         known = np.flatnonzero(np.isin(shown, seen.frames))
         drawn = strength[known] > 0
         places = known[drawn]
@@ -72,16 +72,16 @@ class EncodedFaces(LeadTables[EncodingTable]):
         self._method = method
         super().__init__(run, videos, pool, run.url(*FOLDER), after, method.box)
 
-    def name(self, key: str) -> str:
-        return self._method.table_name(key)
+    def name(self, key: str, person: str) -> str:
+        return self._method.table_name(key, person)
 
     def table(self, url: str) -> EncodingTable:
         return EncodingTable(url)
 
-    def make_pass(self, active: dict[str, FacedVideo], pool: Pool, folder: str) -> VideoPass[FacedVideo, Any, str]:
+    def make_pass(self, active: dict[str, FacedVideo], pool: Pool, folder: str) -> VideoPass[FacedVideo, Any, None]:
         return encoding_pass(active, pool, folder, self._method.encoding, self.ended)
 
-    def begin(self, dubs: list[DubState], table: EncodingTable) -> None:
+    def begin(self, dubs: list[DubState]) -> None:
         self.begin_drawable(dubs, "encode")
 
 
@@ -140,18 +140,19 @@ class Latent(Method):
         parsed = cast(ParsedBlend, blend) if blend in PARSED_BLENDS else None
         return Encoding(*self.loading, self.box, self.networks.helper if parsed else None, parsed)
 
-    def table_name(self, video: str) -> str:
-        """The file name of a video's encoding table.
+    def table_name(self, video: str, person: str) -> str:
+        """The file name of the encoding table of a video's person.
 
         Parameters
         ----------
         video : its key, which changes with its content
+        person : whose face it is
         """
         how = self.encoding
         parser = how.parser.sha256 if how.parser else None
         encoder = self.checkpoint.part(musetalk_files.VAE).sha256
         asked = (encoder, how.device, how.precision, self.frames_a_pass, how.rule, parser, how.blend, encodings.VERSION)
-        return f"{storage.digest(video, self.settings.face, *asked)}.json"
+        return f"{storage.digest(video, person, *asked)}.json"
 
     def prepared_by(self) -> dict[str, Any]:
         parser = self.encoding.parser
@@ -159,7 +160,7 @@ class Latent(Method):
         return {"encodings": [encodings.VERSION, *digests]}
 
     def prepared(self, video: str, audio: str, frames: int, source: Sized) -> Prepared:
-        return Prepared(self.source_stage, FOLDER, self.table_name(video), source.frames)
+        return Prepared(self.source_stage, FOLDER, self.table_name(video, self.settings.face), source.frames)
 
     def lead(
         self, run: MethodRun, videos: Mapping[str, VideoInfo], layout: Layout, after: tuple[Node, ...]

@@ -16,11 +16,12 @@ from lipsync_ray.errors import SettingsError
 from lipsync_ray.faces.box_rules import BoxRule
 from lipsync_ray.faces.choices import PARSED_BLENDS
 from lipsync_ray.inputs import mesh_tables
+from lipsync_ray.inputs.speakers import SpeakerTracks
 from lipsync_ray.io.results import Drawn
 from lipsync_ray.jobs.dub.drawn import drawn_faces
 from lipsync_ray.jobs.dub.lead_tables import MESH_FOLDER, LeadPass, Meshes, mesh_name
 from lipsync_ray.jobs.dub.segment import Segment
-from lipsync_ray.jobs.dub.stages import RestoreDrawn
+from lipsync_ray.jobs.dub.stages import EachFace, RestoreDrawn
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.models import weights
 from lipsync_ray.models.weights import Checkpoint
@@ -232,6 +233,10 @@ class Method(ABC):
         """
         return Prepared(self.source_stage, MESH_FOLDER, mesh_name(video, self.settings.face), source.frames)
 
+    def cast(self, speaker: SpeakerTracks) -> tuple[SpeakerTracks, tuple[str, ...]]:
+        """Who of those that speak is drawn, and what a person should know of that."""
+        return speaker, ()
+
     def lead(
         self, run: MethodRun, videos: Mapping[str, VideoInfo], layout: Layout, after: tuple[Node, ...]
     ) -> LeadPass:
@@ -243,12 +248,13 @@ class Method(ABC):
         """From a :class:`~lipsync_ray.jobs.dub.segment.Segment` to a :class:`~lipsync_ray.restoration.compose.DrawnSegment`."""
 
     def stages(self, layout: Layout) -> list[StageSpec]:
-        """All that is done to a segment."""
+        """All that is done to a :class:`~lipsync_ray.jobs.dub.segment.SegmentFaces`."""
         stages, restoration = self.draw_stages(layout), self.networks.restoration
         if restoration is not None:
             restore = partial(RestoreDrawn, restoration.files, self.device, self.settings.precision)
             stages.append(layout.model.stage("restore", restore))
-        return [*stages, layout.write.stage("compose", partial(Compose, self.settings.restore))]
+        each = [replace(stage, make=partial(EachFace, stage.make)) for stage in stages]
+        return [*each, layout.write.stage("compose", partial(Compose, self.settings.restore))]
 
     @property
     def where(self) -> Where:
