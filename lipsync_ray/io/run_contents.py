@@ -69,11 +69,13 @@ _VIDEOS = _kinds(
 _OF: Mapping[str, tuple[Kind, ...]] = {
     "dub": (
         *_VIDEOS,
+        Kind(_RESULTS, "result", r"speakers\.csv"),
         *_FACES,
         *_kinds(
             ("landmarks of speaking faces, and how their mouths move", "cache", rf"faces/meshes/{_HEX}\.mesh(\.mouths|\.sight)?"),
             ("landmarks of speaking faces, and how their mouths move", "cache", rf"faces/meshes/parts/.+/{_RANGE}\.np[yz]"),
             ("encodings of speaking faces, from which they can be drawn", "cache", rf"faces/encodings/{_HEX}(\.json|\.sight|/{_RANGE}\.npz)"),
+            ("who speaks when in a source", "cache", rf"faces/speakers/({_HEX}\.json|parts/.+/{_RANGE}\.npz)"),
             ("latents of heads, from which they can be drawn", "cache", rf"heads/{_HEX}(\.latents|/\d+)"),
         ),
         *_SOUND,
