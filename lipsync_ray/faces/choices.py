@@ -1,4 +1,4 @@
-"""What can be chosen of faces: which one, how much of it, how it is put back. No library is imported here."""
+"""Options of face selection, cropping and blending. Imports no library."""
 
 from __future__ import annotations
 

@@ -145,7 +145,7 @@ def _subtitles(url: str, problems: list[str]) -> list[_Written]:
         timing = _TIMING.fullmatch(block[at]) if at is not None else None
         if at is None or timing is None:
             problems.append(
-                f"line {first + (at or 0)}: {block[at or 0]!r} is no time; expected 00:00:01.000 --> 00:00:02.500"
+                f"line {first + (at or 0)}: {block[at or 0]!r} is not a time; expected 00:00:01.000 --> 00:00:02.500"
             )
             continue
         body = "\n".join(block[at + 1 :])
@@ -182,7 +182,7 @@ def _cue(one: _Written, audio: str | None, resolve: Callable[[str], str], proble
         text = getattr(one, name)
         times[name] = seconds(text) if text is not None else None
         if text is not None and times[name] is None:
-            faults.append(f"{one.place}, {name}: {text!r} is no time; expected seconds or [hours:]minutes:seconds")
+            faults.append(f"{one.place}, {name}: {text!r} is not a time; expected seconds or [hours:]minutes:seconds")
         elif text is None and name in _REQUIRED:
             faults.append(f"{one.place}, {name}: empty")
     start, end = times["start"], times["end"]

@@ -121,7 +121,7 @@ def column_problems(
 
 
 def overlapping(turns: Iterable[Timed], who: Callable[[Timed], object]) -> Iterator[tuple[Timed, Timed]]:
-    """Each of somebody's turns that begins before another one has ended, and that other one, by their start."""
+    """Pairs of overlapping turns of one speaker: the later turn, and the earlier one that has not ended."""
     latest: dict[object, Timed] = {}
     for turn in sorted(turns, key=lambda turn: (turn.start_s, turn.end_s)):
         before = latest.get(who(turn))

@@ -1,4 +1,4 @@
-"""What can be chosen of media files: how they are decoded, looped and encoded. No library is imported here."""
+"""Options of decoding, looping and encoding media files. Imports no library."""
 
 from __future__ import annotations
 

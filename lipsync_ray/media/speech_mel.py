@@ -25,7 +25,7 @@ LEVEL_LUFS = -17.0
 # 1st and 99th percentile of 500 clips of people who talk (tools/measure_speech.py), in one channel. The training data
 # of published models are unknown.
 USUAL_SPEECH_LUFS = (-32.0, -9.0)
-VOICE_CHUNK = 512  # samples that one probability of Silero is for: 32 ms
+VOICE_CHUNK = 512  # samples per probability of Silero: 32 ms
 VOICED = 0.5  # Silero's probability from which a chunk counts as speech
 VOICE_LUFS = -28.0  # for Silero, which takes loud whispering for noise
 

@@ -31,7 +31,7 @@ from lipsync_ray.jobs.dub.state import DubState
 from lipsync_ray.media import notes
 from lipsync_ray.media.audio import SoundTrack
 from lipsync_ray.media.probe import VideoInfo
-from lipsync_ray.models.musetalk_files import HEARER
+from lipsync_ray.models.musetalk_files import AUDIO_ENCODER
 from lipsync_ray.provenance.claims import Claim, Network, SourceFile
 from lipsync_ray.provenance.kept import keep_and_mark
 from lipsync_ray.provenance.marked_video import place_label
@@ -219,7 +219,7 @@ def _source(run: DubRun, key: str, dub: DubState) -> AudioSource:
     begin_s = dub.info.origin_s if own and dub.info is not None else None
     track = SoundTrack(dub.row.audio, dub.row.language, begin_s, dub.audio_content)
     folder = run.url(audio_features.FOLDER)
-    hearer = dict(run.recipe.checkpoint.parts).get(HEARER)
+    hearer = dict(run.recipe.checkpoint.parts).get(AUDIO_ENCODER)
     front_end = run.generator.audio.front_end
     return AudioSource(track, key, run.settings.trim_silence, folder, front_end, voice=True, hearer=hearer)
 
