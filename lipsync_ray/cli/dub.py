@@ -9,6 +9,7 @@ import typer
 from rich.markup import escape
 
 from lipsync_ray.cli.head_options import Guidance, HeadSide, Parity, PasteBack, Seed, Steps, head_settings
+from lipsync_ray.cli.line_options import FitOption, MaxStretch, line_settings
 from lipsync_ray.cli.logs import LogFile, Verbose, log_to
 from lipsync_ray.cli.mark_options import (
     LabelCorner,
@@ -175,6 +176,8 @@ def dub(
     length: LengthOption = "audio",
     loop: LoopOption = "pingpong",
     trim_silence: TrimOption = False,
+    fit: FitOption = "cut",
+    max_stretch: MaxStretch = None,
     still_rate: StillRate = "25",
     crf: Crf = 18,
     preset: Preset = "veryfast",
@@ -250,6 +253,7 @@ def dub(
         reference=reference,  # type: ignore[arg-type]
         close_in_silence=close_in_silence,
         restore=restore_settings(restore, restore_mask, restore_region, restore_strength),
+        lines=line_settings(fit, max_stretch),
         head=head_settings(steps, guidance, seed, head_side, paste_back, parity),
         provenance=provenance_settings(provenance, sign_cert, sign_key, sign_command, tsa, consent_in_manifest),
         marks=mark_settings(watermark, watermark_key, label, label_seconds, label_corner, label_font),

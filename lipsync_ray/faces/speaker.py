@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipsync_ray.faces.track import Tracks
+from lipsync_ray.io.written_faces import PlaceRule
 
-FaceRule = Literal["auto", "speaking", "largest", "center", "left", "right"]
+FaceRule = Literal["auto", "speaking", PlaceRule]
 FACE_RULES: tuple[str, ...] = get_args(FaceRule)
 FaceChoice = FaceRule | Literal["all"]
 

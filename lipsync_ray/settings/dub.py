@@ -18,6 +18,7 @@ from lipsync_ray.media.timeline import LOOPS, Loop
 from lipsync_ray.settings.checks import check_types, one_of, within
 from lipsync_ray.settings.drawing import PRECISIONS, Precision, RestoreSettings, check_coding
 from lipsync_ray.settings.head import HeadSettings
+from lipsync_ray.settings.lines import LineSettings
 from lipsync_ray.settings.marks import MarkSettings
 from lipsync_ray.settings.provenance import ProvenanceSettings
 
@@ -52,6 +53,7 @@ class DubSettings:
     close_in_silence : whether the mouth closes where nobody speaks; None for what the model does by itself
     restore : how the drawn faces are restored; None leaves them as the generator drew them
     head : how a head is animated, by a model that does that; None for what suits it
+    lines : how lines come into their slots, of dubs that have some
     provenance : what the output says of itself; changes no frame
     marks : what is put into frames to say so
     """
@@ -73,6 +75,7 @@ class DubSettings:
     close_in_silence: bool | None = None
     restore: RestoreSettings | None = None
     head: HeadSettings | None = None
+    lines: LineSettings = field(default_factory=LineSettings)
     provenance: ProvenanceSettings = field(default_factory=ProvenanceSettings)
     marks: MarkSettings = field(default_factory=MarkSettings)
 

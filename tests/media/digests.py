@@ -17,9 +17,10 @@ from clips import write_audio, write_video
 from lipsync_ray.media import audio, decode
 from lipsync_ray.media.audio import SoundTrack, Span
 from lipsync_ray.media.encode import VideoCoding, encode
-from lipsync_ray.media.join import AudioTrack, Part, join
+from lipsync_ray.media.join import Part, join
 from lipsync_ray.media.picture import Colour, YuvFrame
 from lipsync_ray.media.probe import probe_video
+from lipsync_ray.media.sound_writers import AudioTrack
 
 SIZES = [(590, 590), (854, 480), (1080, 192), (512, 512), (322, 242), (606, 130)]  # the last ones: what shows it, small
 PRESETS = ["ultrafast", "veryfast", "medium"]

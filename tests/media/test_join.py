@@ -10,9 +10,10 @@ from lipsync_ray.errors import EncodeError
 from lipsync_ray.media import audio, decode
 from lipsync_ray.media.audio import Span
 from lipsync_ray.media.encode import VideoCoding, encode
-from lipsync_ray.media.join import AudioTrack, Part, join
+from lipsync_ray.media.join import Part, join
 from lipsync_ray.media.picture import Colour, YuvFrame
 from lipsync_ray.media.probe import probe_video
+from lipsync_ray.media.sound_writers import AudioTrack
 
 
 def parts_of(info, bounds, coding=None):
