@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 FaceRule = Literal["largest", "center", "left", "right"]
+"""Chooses one person by size or place."""
 FaceChoice = FaceRule | Literal["all"]
 DubbedFaces = Literal["auto", "speaking"] | FaceChoice
 Blend = Literal["feather", "hard"]

@@ -14,6 +14,7 @@ from lipsync_ray.faces.speaker import Choice, choose
 from lipsync_ray.faces.table import read_notes, read_table, read_without
 from lipsync_ray.faces.track import Tracks
 from lipsync_ray.io.turns import Turn
+from lipsync_ray.io.written_faces import WrittenVoice
 from lipsync_ray.io.written_turns import NOBODY, WrittenTurn, known_turns, person_of
 
 Flags = NDArray[np.bool_]
@@ -59,6 +60,8 @@ class SpeakerQuery:
     untold : why it cannot be told, in a few words
     given : what a user says instead
     pictures : the rule "all" is of pictures of people, too
+    voices : of the dub, where it has some: each has a face of its own
+    still : the video is one picture
     """
 
     key: str
@@ -72,6 +75,8 @@ class SpeakerQuery:
     untold: str = ""
     given: GivenTurns | None = None
     pictures: bool = False
+    voices: tuple[WrittenVoice, ...] = ()
+    still: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,11 +88,13 @@ class SpeakingPerson:
     name : of this choice, the same whenever it gives the same tracks: for files that depend on them
     chosen : tracks of the face table, no two of which share a frame
     spans : source frames in which the person speaks; None for all
+    voice : which of the dub's voices the person says
     """
 
     name: str
     chosen: tuple[int, ...]
     spans: Spans | None = None
+    voice: int = 0
 
 
 @dataclass(frozen=True)
@@ -103,6 +110,7 @@ class SpeakerTracks:
     without : why nobody is dubbed, or no face may be found; "" where nothing is known
     undecided : several people are in view, and who of them speaks has to be found first
     turns : who speaks when, where that was decided
+    whose : of each voice, who says each of its lines; of a voice without lines, who says it
     """
 
     persons: tuple[SpeakingPerson, ...]
@@ -112,6 +120,7 @@ class SpeakerTracks:
     without: str = ""
     undecided: bool = False
     turns: tuple[Turn, ...] | None = None
+    whose: tuple[tuple[tuple[int, ...], ...], ...] = ()
 
     @property
     def chosen(self) -> tuple[int, ...]:

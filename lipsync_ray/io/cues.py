@@ -21,6 +21,7 @@ from lipsync_ray.io import table_files, user_tables
 SUBTITLES = (".srt", ".vtt")
 COLUMNS = ("start", "end", "audio", "audio_start", "audio_end", "speaker", "text")
 _REQUIRED = ("start", "end")
+_ROUNDING_S = Fraction(1, 20)
 _TIME = re.compile(r"(?:(?:(\d+):)?(\d{1,2}):)?(\d+(?:[.,]\d+)?)")
 _TIMING = re.compile(r"\s*(\S+)\s+-->\s+(\S+)(?:\s.*)?")
 _VOICE = re.compile(r"<v(?:\.[^\s>]*)?\s+([^>]+)>")
@@ -94,11 +95,11 @@ def read_cues(url: str, audio: str | None = None) -> list[Cue]:
 
 
 def beyond(cues: Iterable[Cue], lasts_s: Fraction) -> list[str]:
-    """A sentence for each line that ends after a video does."""
+    """A sentence for each line that ends after a video does, by more than times are rounded."""
     return [
         f"{cue.place}: ends at {float(cue.end_s):.3f} s, the video at {float(lasts_s):.3f} s"
         for cue in cues
-        if cue.end_s > lasts_s
+        if cue.end_s > lasts_s + _ROUNDING_S
     ]
 
 

@@ -79,6 +79,10 @@ _OF: Mapping[str, tuple[Kind, ...]] = {
             ("latents of heads, from which they can be drawn", "cache", rf"heads/{_HEX}(\.latents|/\d+)"),
         ),
         *_SOUND,
+        *_kinds(
+            ("what each speaker of a dub's lines says", "cache", rf"lines/{_HEX}\.wav"),
+            (_RESULTS, "result", r"(speakers|lines)\.csv"),
+        ),
         *_PARTS,
         *_BEFORE_AFTER,
     ),

@@ -14,7 +14,9 @@ from lipsync_ray.errors import EncodeError
 from lipsync_ray.io import storage
 from lipsync_ray.io.identity import check_unchanged
 from lipsync_ray.media.container import opened
-from lipsync_ray.media.join import AudioCopy, Part, join
+from lipsync_ray.media.join import Part, join
+from lipsync_ray.media.sound_writers import AudioCopy
+from lipsync_ray.media.subtitles import read_subtitles
 from lipsync_ray.provenance.claims import CREATED, Claim
 from lipsync_ray.provenance.signer import Signer, signer_of
 from lipsync_ray.provenance.tags import read_packet, source_type_in, untagged_png, write_tags
@@ -134,7 +136,7 @@ def mark_again(order: MarkOrder) -> str:
         else:
             with opened(str(before)) as container:
                 track = AudioCopy(str(before), Fraction(0)) if container.streams.audio else None
-            found = join([Part(0, lambda: before)], order.rate, track, path, comment)
+            found = join([Part(0, lambda: before)], order.rate, track, path, comment, read_subtitles(str(before)))
             if found != order.frames:
                 raise EncodeError(f"{path.name}: {found} frames in it, {order.frames} in its record")
         if finish is not None:

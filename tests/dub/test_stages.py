@@ -23,8 +23,8 @@ from lipsync_ray.jobs.dub.segment import Segment
 from lipsync_ray.media import decode, mel
 from lipsync_ray.media.audio import Span
 from lipsync_ray.media.choices import VideoCoding
-from lipsync_ray.media.join import AudioTrack
 from lipsync_ray.media.probe import probe_video
+from lipsync_ray.media.sound_writers import AudioTrack
 from lipsync_ray.media.timeline import source_frames
 from lipsync_ray.models import generators
 from lipsync_ray.models.weights import by_name

@@ -164,7 +164,8 @@ class LeadTables(ABC, Generic[Table]):
             faces = []
             for person in dub.speaker.persons:
                 table = self._table(key, person.name)
-                faces.append(DubbedFace(person, table, table.sight_url))
+                speech = dub.speeches[dub.voices[person.voice].key] if dub.voices else None
+                faces.append(DubbedFace(person, table, table.sight_url, speech))
                 if not table.is_among(self._there):
                     missing[person.name] = FacedPerson(person.chosen, table.url)
             dub.faces = tuple(faces)

@@ -75,7 +75,7 @@ def segments(run: DubRun, dub: DubState, face: DubbedFace) -> list[Segment]:
             start=start,
             stop=stop,
             video=dub.info if settings.decoder == "cpu" else replace(dub.info, decoder=settings.decoder),
-            speech=dub.speech,
+            speech=face.speech or dub.speech,
             loop=settings.loop,
             table=dub.table,
             method_input=face.method_input,

@@ -135,6 +135,7 @@ class Head(Method):
     name = "head"
     task = "head"
     uses = frozenset({"head"})
+    hears_voices = False
     source_stage = "animate"
     decodes: ClassVar[Mapping[str, int]] = {"detect": 1}
     shares: ClassVar[Mapping[str, float]] = {**Method.shares, "animate": 1.0, "draw": 1.0}
