@@ -1,7 +1,7 @@
 """A subtitle track of an mp4: MPEG-4 timed text (tx3g), which FFmpeg calls mov_text.
 
-A sample of it is the length of its text in two bytes, and the text in UTF-8. Samples follow each other without gaps or
-overlaps: between lines they are empty, and lines that overlap are shown below each other.
+A sample of it is the length of its text in two bytes, and the text in UTF-8. Samples do not overlap: lines that do are
+shown below each other. FFmpeg's muxer fills gaps with empty samples.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _HEADER = (
     b"Format: Name, Fontname, Fontsize, PrimaryColour, SecondaryColour, OutlineColour, BackColour, Bold, Italic, "
     b"Underline, StrikeOut, ScaleX, ScaleY, Spacing, Angle, BorderStyle, Outline, Shadow, Alignment, MarginL, MarginR, "
     b"MarginV, Encoding\n"
-    b"Style: Default,Sans,18,&Hffffff,&Hffffff,&H0,&H0,0,0,0,0,100,100,0,0,1,1,0,2,10,10,10,0\n\n"
+    b"Style: Default,Arial,16,&Hffffff,&Hffffff,&H0,&H0,0,0,0,0,100,100,0,0,1,1,0,2,10,10,10,0\n\n"
     b"[Events]\nFormat: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text\n"
 )
 
@@ -49,9 +49,9 @@ class SubtitleTrack:
 
 
 def samples_of(texts: Iterable[Subtitle]) -> list[Subtitle]:
-    """Texts one after another from 0 on: empty where there is none, below each other where there are several."""
+    """Texts one after another, below each other where several are shown."""
     texts = sorted(texts, key=lambda one: one.start_s)
-    edges = sorted({Fraction(0), *(one.start_s for one in texts), *(one.end_s for one in texts)})
+    edges = sorted({*(one.start_s for one in texts), *(one.end_s for one in texts)})
     out: list[Subtitle] = []
     current: list[Subtitle] = []
     coming = iter([*texts, None])
@@ -61,7 +61,8 @@ def samples_of(texts: Iterable[Subtitle]) -> list[Subtitle]:
             current.append(following)
             following = next(coming)
         current = [one for one in current if one.end_s > start]
-        out.append(Subtitle(start, end, "\n".join(one.text for one in current)))
+        if current:
+            out.append(Subtitle(start, end, "\n".join(one.text for one in current)))
     return out
 
 
@@ -100,7 +101,8 @@ def read_subtitles(url: str, origin_s: Fraction = Fraction(0), content: str = ""
     content : identity of the file; empty: any
     """
     with opened(url, planned=content) as container:
-        stream = next((one for one in container.streams.subtitles if one.codec_context.name == _CODEC), None)
+        coded = ((one, one.codec_context) for one in container.streams.subtitles)
+        stream = next((one for one, codec in coded if codec is not None and codec.name == _CODEC), None)
         if stream is None:
             return None
         texts = []

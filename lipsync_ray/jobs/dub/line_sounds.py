@@ -73,6 +73,8 @@ def make_lines(order: LinesOrder) -> FittedLines:
         lines.append(line)
         notes += note
     how = [fitted(line, order.fit, order.most) for line in lines]
+    if cut := sum(one.cut_s > 0 for one in how):
+        notes.append(f"{cut} of {len(how)} lines are longer than their slots and were cut; lines.csv says by how much")
     ends = max(max(line.end_s, one.end_s) for line, one in zip(lines, how, strict=True))
     lasts_s = ends if order.lasts_s is None else order.lasts_s
     for numbers, url in order.speakers:
