@@ -36,7 +36,7 @@ Pauses = Literal["every", "long", "none"]
 """In which stretches without a voice a mouth closes."""
 
 FOLDER = "sources"
-FORMAT = 3  # raise when what is stored changes its meaning
+FORMAT = 4  # raise when what is stored changes its meaning
 BANDS = {"mel": mel.BANDS, "speech-mel": mel.BANDS, "mfcc": mfcc.COEFFICIENTS}
 SILENCE = {"mel": mel.SILENCE, "speech-mel": mel.SILENCE, "whisper": 0.0}  # what is heard beyond the ends of a sound
 SILENT_PEAK = 10 ** (-60 / 20)  # full scale is 1: dither and hum lie below, no speech does

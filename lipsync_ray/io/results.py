@@ -36,6 +36,15 @@ class Drawn:
 
 
 @dataclass(frozen=True)
+class PartIdentity:
+    """What decides the pixels of a part, output frames [start, stop) of a video, in a digest."""
+
+    start: int
+    stop: int
+    digest: str
+
+
+@dataclass(frozen=True)
 class Result:
     """Result of one row of the manifest.
 
@@ -76,6 +85,7 @@ class Result:
     cues : as in the manifest
     voices : as in the manifest, one a row of its id; empty of a dub that names no face
     lines : of `cues`, what became of each; None without
+    parts : what decides the pixels of each part, so that a later version can reuse those that stay the same
     """
 
     id: str
@@ -118,6 +128,7 @@ class Result:
     cues: str | None = None
     voices: tuple[Voice, ...] = ()
     lines: tuple[SpokenLine, ...] | None = None
+    parts: tuple[PartIdentity, ...] | None = None
 
     @property
     def drawn_per_s(self) -> float | None:

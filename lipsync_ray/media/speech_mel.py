@@ -18,7 +18,7 @@ from lipsync_ray.media.sound_probe import Sound
 
 F32 = NDArray[np.float32]
 
-VERSION = 1  # raise when the same sound gives other columns
+VERSION = 2  # raise when the same sound gives other columns
 # Median of the models' training clips, in one channel. Between −10 and −30 LUFS, predictions match real lips best at
 # −14 to −18.
 LEVEL_LUFS = -17.0
@@ -42,7 +42,8 @@ def levelled_blocks(
     repair : reconstruct clipped samples
     """
     blocks = speech_blocks(track, span, sound.cancels, sound.ceiling if repair else None)
-    return loudness.amplified(blocks, loudness.gain_db(sound.loudness_lufs, wanted))
+    # Whole decibels: a changed line of a long sound seldom changes the gain, and with it every column.
+    return loudness.amplified(blocks, float(round(loudness.gain_db(sound.loudness_lufs, wanted))))
 
 
 def speech_mel(track: SoundTrack, sound: Sound, span: Span | None) -> Iterator[F32]:

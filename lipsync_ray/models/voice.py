@@ -26,6 +26,8 @@ _REFLECTED = 64
 _BINS = 129
 _HIDDEN = 128  # numbers of the LSTM's state
 _TOGETHER = 256  # chunks per pass
+_RESTART = 16  # silent chunks (half a second) after which the network starts anew: what was said before them changes nothing then
+_SILENT = 1e-5  # of full scale: digital silence, as between the lines of a mix
 
 
 class VoiceActivity(nn.Module):
@@ -50,13 +52,27 @@ class VoiceActivity(nn.Module):
         out: Tensor = x[..., 0]
         return out
 
-    def forward(self, chunks: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """(n, 576) consecutive chunks to (n,) probabilities, and the LSTM state for the next chunks."""
+    def forward(
+        self, chunks: Tensor, state: tuple[Tensor, Tensor], restarts: NDArray[np.bool_] | None = None
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """(n, 576) consecutive chunks to (n,) probabilities, and the LSTM state for the next chunks.
+
+        Parameters
+        ----------
+        restarts : (n,) the state is that of a beginning before this chunk
+        """
         out = []
-        for step in self.features(chunks)[:, None]:
+        for index, step in enumerate(self.features(chunks)[:, None]):
+            if restarts is not None and restarts[index]:
+                state = no_state()
             state = self.lstm_cell(step, state)
             out.append(state[0])
         return self.final_conv(torch.stack(out).transpose(1, 2).relu()).sigmoid().mean((1, 2)), state
+
+
+def no_state() -> tuple[Tensor, Tensor]:
+    """The LSTM's state before the first chunk."""
+    return torch.zeros(1, _HIDDEN), torch.zeros(1, _HIDDEN)
 
 
 def voice_of(track: SoundTrack, sound: Sound, span: Span | None = None) -> F32:
@@ -80,7 +96,7 @@ def voice_blocks(blocks: Iterable[F32]) -> Iterator[F32]:
     (m_i,) float32; the last chunk is padded with silence
     """
     network = bundled(VoiceActivity(), "voice")
-    state = torch.zeros(1, _HIDDEN), torch.zeros(1, _HIDDEN)
+    state, silent = no_state(), 0  # consecutive silent chunks so far
     pending = np.zeros(_CONTEXT, np.float32)  # context, then samples that do not fill a chunk yet
     with torch.inference_mode():
         for block in _ended(blocks):
@@ -94,7 +110,11 @@ def voice_blocks(blocks: Iterable[F32]) -> Iterator[F32]:
                 used = np.lib.stride_tricks.sliding_window_view(pending, _CONTEXT + VOICE_CHUNK)[
                     : count * VOICE_CHUNK : VOICE_CHUNK
                 ]
-                found, state = network(torch.from_numpy(used.copy()), state)
+                restarts = np.zeros(count, np.bool_)
+                for index, peak in enumerate(np.abs(used[:, _CONTEXT:]).max(axis=1).tolist()):
+                    restarts[index] = silent >= _RESTART
+                    silent = silent + 1 if peak < _SILENT else 0
+                found, state = network(torch.from_numpy(used.copy()), state, restarts)
                 pending = pending[count * VOICE_CHUNK :]
                 yield found.numpy()
 

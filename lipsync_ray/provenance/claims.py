@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Literal
 
-from lipsync_ray.io.results import Drawn
+from lipsync_ray.io.results import Drawn, PartIdentity
 
 SOFTWARE = "lipsync-ray"
 _TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
@@ -56,10 +56,12 @@ class MadeFile:
     ----------
     url : where
     drawn : times and rectangles in which pixels were drawn; None if unknown
+    parts : what decides the pixels of each part; None if nobody asks
     """
 
     url: str
     drawn: tuple[Drawn, ...] | None
+    parts: tuple[PartIdentity, ...] | None = None
 
 
 @dataclass(frozen=True)

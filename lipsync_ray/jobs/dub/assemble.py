@@ -8,6 +8,7 @@ from fractions import Fraction
 
 from lipsync_ray.errors import LipsyncError
 from lipsync_ray.io.results import Drawn
+from lipsync_ray.jobs.dub.reuse import PartsPlan
 from lipsync_ray.media.join import join_committed
 from lipsync_ray.media.lines import MixedTrack
 from lipsync_ray.media.sound_writers import AudioTrack
@@ -34,6 +35,7 @@ class VideoOrder:
     claim, marking : what it says of itself, and how
     drawing : finds when and where it was drawn; None where nobody asks
     subtitles : its track of text
+    plan : of its parts, where a later version may reuse them
     """
 
     key: str
@@ -48,6 +50,7 @@ class VideoOrder:
     marking: Marking = UNMARKED
     drawing: Callable[[], tuple[Drawn, ...]] | None = None
     subtitles: SubtitleTrack | None = None
+    plan: PartsPlan | None = None
 
 
 def make_video(order: VideoOrder) -> MadeFile:
@@ -64,7 +67,7 @@ def make_video(order: VideoOrder) -> MadeFile:
     join_committed(order.parts, order.frames, order.rate, order.track, order.url, order.sources, *said, order.subtitles)
     if order.previews is not None:
         join_rows(order.previews, order.key)
-    return MadeFile(order.url, drawn)
+    return MadeFile(order.url, drawn, order.plan.identities() if order.plan is not None else None)
 
 
 def _drawn(order: VideoOrder) -> tuple[Drawn, ...] | None:

@@ -68,6 +68,7 @@ class DubRun(JobRun[DubState, Result]):
         self.rejected, self.marking, self.given = rejected or {}, marking, given or {}
         self.cues = cues or {}
         self.detected_videos = 0
+        self.begin: Callable[[DubState], None] = lambda dub: None
         self.persons_of: Callable[[str], tuple[str, ...]] = lambda key: (self.settings.face,)
 
     def more(self) -> Mapping[str, Any]:
@@ -152,6 +153,9 @@ def prepare(run: DubRun) -> None:
             _identify(run, dub, {url: str(found[url]) for url in files[row.id]}, audios)
     claims = {name: claim_of(run.recipe, dub) for name, dub in run.active.items()}
     keep_and_mark(run, claims, run.marking, ["videos"], lambda dub: (*files[dub.id], *run.recipe.marks.files))
+    for name, before in run.spec.records.read(run.out, run.active, DUB.name).items():
+        if before.status == "done" and before.parts:
+            run.active[name].before = before
     if run.active:
         look_at_files(run)
 

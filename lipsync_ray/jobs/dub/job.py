@@ -18,6 +18,7 @@ from functools import partial
 from rich.console import Console
 
 from lipsync_ray.engine import meters
+from lipsync_ray.engine.graph import Ask
 from lipsync_ray.engine.occupancy import run_lock
 from lipsync_ray.engine.resources import Layout, allocate
 from lipsync_ray.engine.stages import Failure
@@ -37,8 +38,9 @@ from lipsync_ray.jobs.dub.drawn import drawn_in
 from lipsync_ray.jobs.dub.inputs import DUB, DubRun, Use, claim_of, given_turns, prepare
 from lipsync_ray.jobs.dub.methods.registry import method_of
 from lipsync_ray.jobs.dub.networks import networks
-from lipsync_ray.jobs.dub.plan import marks_of, ranges_of, rows, segments
+from lipsync_ray.jobs.dub.plan import marks_of, parts_plan, ranges_of, rows, segments
 from lipsync_ray.jobs.dub.recipe import Recipe
+from lipsync_ray.jobs.dub.reuse import ReuseOrder, reuse_parts
 from lipsync_ray.jobs.dub.state import DubState
 from lipsync_ray.jobs.dub.voices import subtitles_of, written_voices
 from lipsync_ray.media.lines import MixedTrack
@@ -149,15 +151,41 @@ def _make_dubs(run: DubRun) -> None:
         else:
             source.drop(key)
 
-    # faces ► who speaks ► what the model needs of the source ► segments
+    def begin(dub: DubState) -> None:
+        order = _reuse_order(run, dub)
+        if order is None:
+            lips.ready.append(dub.id)
+        else:
+            reuse.ready.append(order)
+
+    def on_reused(order: ReuseOrder, taken: int | Failure) -> None:
+        dub = run.active[order.key]
+        if not isinstance(taken, Failure):  # an earlier video that cannot be read is no loss: all is made
+            dub.found_late = taken > 0
+        lips.ready.append(dub.id)
+
+    run.begin = begin
+    # faces ► who speaks ► what the model needs of the source ► what an earlier version has ► segments
     faces = FacePass(videos, run.url("faces"), layout.model, on_table)
     given = {key: {dub.id: dub.given for dub in dubs} for key, dubs in by_video.items()}
     voices = {dub.id: written_voices(dub) for dub in run.active.values()}
     speakers = Speakers(run.url, run.settings.face, videos, given, on_speakers, (faces.spec,), voices)
     run.persons_of = speakers.expected
     source = run.recipe.method.lead(run, videos, layout, after=speakers.nodes)
-    lips = replace(_lips_pass(run, layout), after=(source.spec,), ready=source.ready)
-    faces.run_before(run.context, [*speakers.nodes, source.spec, lips], f"{len(run.dubs)} dubs")
+    reuse = Ask(name="reuse", task=reuse_parts, on_answer=on_reused, after=(source.spec,))
+    lips = replace(_lips_pass(run, layout), after=(reuse,))
+    faces.run_before(run.context, [*speakers.nodes, source.spec, reuse, lips], f"{len(run.dubs)} dubs")
+
+
+def _reuse_order(run: DubRun, dub: DubState) -> ReuseOrder | None:
+    """What to take from an earlier version of a dub; None where it has none, or shares no range of frames."""
+    before = dub.before
+    if before is None or before.parts is None or dub.info is None:
+        return None
+    plan = parts_plan(run, dub)
+    if plan is None or before.rate != str(dub.info.rate):
+        return None
+    return ReuseOrder(dub.id, plan, before.parts, run.url("videos", f"{dub.id}.mp4"), dub.info.rate)
 
 
 def _lips_pass(run: DubRun, layout: Layout) -> VideoPass[DubState, VideoOrder, MadeFile]:
@@ -199,7 +227,7 @@ def _order(run: DubRun, dub: DubState) -> VideoOrder:
     claim = claim_of(run.recipe, dub)
     return VideoOrder(
         dub.id, dub.ordered, dub.frames, rate, _track(dub, dub.speech, sounding), url, sources, shown, claim, run.marking,
-        drawing, subtitles_of(dub),
+        drawing, subtitles_of(dub), parts_plan(run, dub),
     )  # fmt: skip
 
 
@@ -217,6 +245,7 @@ def _end_done(run: DubRun, dub: DubState, made: MadeFile) -> None:
         "done",
         output=made.url,
         drawn=made.drawn,
+        parts=made.parts,
         frames=dub.frames,
         faceless_frames=dub.faceless,
         hidden_frames=dub.hidden,

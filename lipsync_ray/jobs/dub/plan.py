@@ -6,6 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lipsync_ray.inputs.speakers import SpeakingPerson
+from lipsync_ray.io import storage
+from lipsync_ray.jobs.dub.recipe import FRAMES_VERSION
+from lipsync_ray.jobs.dub.reuse import PartsPlan
 from lipsync_ray.jobs.dub.segment import Segment, SegmentFaces
 from lipsync_ray.jobs.dub.state import DubbedFace, DubState
 from lipsync_ray.media.timeline import split
@@ -51,6 +54,14 @@ def rows(run: DubRun, dub: DubState) -> list[SegmentFaces]:
     faces = dub.faces or (UNKNOWN,)  # they are only counted
     by_face = [segments(run, dub, face) for face in faces]
     return [SegmentFaces(_speaking(each) if len(each) > 1 else each) for each in zip(*by_face, strict=True)]
+
+
+def parts_plan(run: DubRun, dub: DubState) -> PartsPlan | None:
+    """What decides the pixels of a dub's parts; None where they depend on the whole of its sound."""
+    if not run.recipe.method.by_sound:
+        return None
+    recipe = storage.digest(FRAMES_VERSION, run.recipe.digest, dub.video_key)
+    return PartsPlan(tuple(rows(run, dub)), run.generator.audio, recipe)
 
 
 def _speaking(faces: tuple[Segment, ...]) -> tuple[Segment, ...]:

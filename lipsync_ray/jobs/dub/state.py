@@ -59,6 +59,7 @@ class DubState(MarkedVideo):
     faceless, hidden : output frames that pass through: without a face, with something before its mouth
     restored : frames whose face was restored, of segments made in this run
     gpu_mb : most memory that a process which drew them had of its GPU
+    before : its row of an earlier run, if that made another version of it
     begun_before : its head was sampled, wholly or in part, by an earlier run: what it cost is not known
     """
 
@@ -82,6 +83,7 @@ class DubState(MarkedVideo):
     hidden: int = 0
     restored: int = 0
     gpu_mb: int | None = None
+    before: Result | None = None
     begun_before: bool = False
 
     @property
@@ -100,6 +102,9 @@ class MethodRun(Protocol):
 
     def url(self, *names: str) -> str:
         """A path in the run's folder."""
+
+    def begin(self, dub: DubState) -> None:
+        """Make the segments of a dub: what they need is there."""
 
     def row_of(self, video: DubState, status: Any, **values: Any) -> Result:
         """The row of a dub that has ended."""

@@ -133,6 +133,7 @@ class Head(Method):
     """Sample all frames of a dub together, decode and draw them by segments."""
 
     name = "head"
+    by_sound = False
     task = "head"
     uses = frozenset({"head"})
     hears_voices = False

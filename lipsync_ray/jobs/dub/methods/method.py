@@ -227,6 +227,8 @@ class Method(ABC):
         """What becomes of a frame whose face shows no landmarks; None where nothing comes of it."""
         return None
 
+    by_sound: ClassVar[bool] = True
+    """A part's pixels follow from the source, and from what is heard in the part alone."""
     marked: ClassVar[bool] = False
     """Only frames whose face shows landmarks can be drawn."""
 
