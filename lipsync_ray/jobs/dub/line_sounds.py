@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from lipsync_ray.errors import DecodeError
+from lipsync_ray.errors import DecodeError, ProbeError
 from lipsync_ray.io import storage
 from lipsync_ray.io.cues import Cue
 from lipsync_ray.media.audio import SAMPLE_RATE, SoundTrack, Span
@@ -67,7 +67,7 @@ def make_lines(order: LinesOrder) -> FittedLines:
     lines, notes = [], []
     for cue, track in zip(order.cues, order.tracks, strict=True):
         if track not in sounds:
-            sounds[track] = probe_audio(track)
+            sounds[track] = _probed(cue, track)
         line, note = _line(cue, track, sounds[track])
         lines.append(line)
         notes += note
@@ -84,6 +84,13 @@ def make_lines(order: LinesOrder) -> FittedLines:
                 write_mix(*own, lasts_s, path, SAMPLE_RATE)  # what networks hear
                 storage.commit_file(path, url)
     return FittedLines(tuple(lines), tuple(how), lasts_s, tuple(notes))
+
+
+def _probed(cue: Cue, track: SoundTrack) -> Sound:
+    try:
+        return probe_audio(track)
+    except (ProbeError, DecodeError) as error:
+        raise type(error)(f"{cue.place}: {error}") from error
 
 
 def _line(cue: Cue, track: SoundTrack, sound: Sound) -> tuple[Line, list[str]]:
