@@ -1,6 +1,7 @@
 """The sounds of lines: fitted, a file a speaker, faults by their line; what decides a dub's names."""
 
 from fractions import Fraction
+from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -8,12 +9,14 @@ import pytest
 from clips import tone, write_audio
 
 from lipsync_ray.errors import DecodeError, ProbeError, SettingsError
+from lipsync_ray.inputs.speakers import SpeakerTracks
 from lipsync_ray.io.cues import Cue
 from lipsync_ray.io.manifest import Dub, Voice
 from lipsync_ray.jobs.dub.line_sounds import LinesOrder, make_lines
 from lipsync_ray.jobs.dub.methods.method import Networks
 from lipsync_ray.jobs.dub.recipe import Recipe
-from lipsync_ray.jobs.dub.voices import keys_of
+from lipsync_ray.jobs.dub.state import DubState
+from lipsync_ray.jobs.dub.voices import DubVoice, keys_of, late_lines, spoken_lines, written_voices
 from lipsync_ray.media.audio import SAMPLE_RATE, SoundTrack
 from lipsync_ray.models import generators
 from lipsync_ray.models.weights import by_name
@@ -122,6 +125,38 @@ def test_what_is_said_when_and_by_whom_is_in_a_dubs_name():
     prints |= {print_of(lines, said[:1], lines=way) for way in ways}
     assert len(prints) == len(said) + len(ways)
     assert print_of(lines, said[:1], lines=LineSettings("stretch", 1.3)) in prints, "the default"
+
+
+def test_several_voices_keep_their_silence():
+    two = Dub("d", "v.mp4", "a.wav", voices=(Voice("a.wav", "left"), Voice("b.wav", "right")))
+    assert [recipe(trim_silence=True).trims(dub) for dub in (two, Dub("d", "v.mp4", "a.wav"))] == [False, True]
+    assert not recipe(trim_silence=True).trims(Dub("d", "v.mp4", "a.wav", cues="c.csv"))
+
+
+def test_a_line_that_sounds_on_is_said_on(order, sound):
+    cues = cue(1, 2, sound, speaker="Ann", text="Hi"), cue(3, 4, sound, 0, 0.5, place="line 3"), cue(4, 5, sound, 0, 1)
+    dub = DubState(Dub("d", "v.mp4", None, cues="c.csv"), cues=cues, fitted=make_lines(order(*cues, fit="overlap")))
+    dub.voices = DubVoice("k", "0.wav", face="Ann", lines=(0,)), DubVoice("l", "1.wav", lines=(1, 2))
+    ann, others = written_voices(dub)
+    assert (ann.face, [(line.start_s, line.end_s) for line in ann.lines]) == ("Ann", [(1, 4)])
+    assert (others.face, [(line.start_s, line.end_s) for line in others.lines]) == (None, [(3, 4), (4, 5)])
+    assert [(line.what, line.person) for line in spoken_lines(dub)] == [("overlaps", None), *[("as it is", None)] * 2]
+    dub.speaker = SpeakerTracks((), 0, 0, whose=(((3,),), ((), (1, 2))))
+    assert [(line.line, line.speaker, line.person, line.text) for line in spoken_lines(dub)] == [
+        ("line 2", "Ann", 3, "Hi"),
+        ("line 3", None, None, None),
+        ("line 2", None, None, None),
+    ]
+
+
+def test_lines_after_the_end_of_a_video_are_named_and_a_picture_has_none():
+    dub = DubState(
+        Dub("d", "v.mp4", None, cues="c.csv"), cues=(cue(1, 2.04, "a.wav"), cue(3, 4, "a.wav", place="line 3"))
+    )
+    video = SimpleNamespace(still=False, duration_s=Fraction(2))
+    assert "line 3: ends at 4.000 s, the video at 2.000 s" in late_lines(dub, video)
+    assert "line 2" not in late_lines(dub, video), "times are rounded"
+    assert late_lines(dub, SimpleNamespace(still=True, duration_s=Fraction(1, 25))) is None
 
 
 @pytest.mark.parametrize(

@@ -132,7 +132,8 @@ def test_a_mouth_says_one_thing_at_a_time(ask, voices, said):
 
 
 def test_a_picture_says_all_its_lines_with_one_voice(ask):
-    assert drawn(ask([voice("left", (50, 60))], still=True)) == {("person-0", 0): None}
+    found = ask([voice("left", (50, 60))], still=True)
+    assert (drawn(found), found.turns) == ({("person-0", 0): None}, None)
     with pytest.raises(ModelError, match="are both said by person 0 of one picture"):
         ask([voice("left", (1, 2)), voice("person:0", (5, 6))], still=True)
 
