@@ -51,6 +51,7 @@ class AudioSource:
     """A sound to listen to, whether to trim its silence, and where its features go. `key` tells one from another.
 
     `voice` asks where somebody speaks in it, too. `hearer` is the network that Whisper's front ends are.
+    `levelled`: it has the level that this project's models hear sounds at.
     """
 
     track: SoundTrack
@@ -60,6 +61,7 @@ class AudioSource:
     front_end: FrontEnd = "mel"
     voice: bool = False
     hearer: Checkpoint | None = None
+    levelled: bool = False
 
     @property
     def features_url(self) -> str:
@@ -169,6 +171,8 @@ def _features_of(source: AudioSource) -> Speech:
         bands = note.get("bands") or BANDS[source.front_end]
         return Speech(source.track, Sound(**note["sound"]), Span(**note["span"]), features_url, note["columns"], bands)
     sound = probe_audio(source.track)
+    if source.levelled:
+        sound = replace(sound, loudness_lufs=speech_mel.LEVEL_LUFS)
     span = trim_silence(source.track, sound) if source.trim else Span(0, sound.samples)
     columns = bands = 0
     with tempfile.TemporaryDirectory() as scratch:

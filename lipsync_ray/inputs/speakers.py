@@ -28,6 +28,7 @@ NOBODY_SPEAKS = (
     "several people are in view, and nobody's mouth goes with the voice that is heard; choose a face by --face left, right, "
     "center, largest or all, or say who speaks by --speakers"
 )
+NO_SOUND = "it has no sound"
 BY_RULE = "largest"  # where who speaks cannot be told
 
 
@@ -169,14 +170,13 @@ def choose_speaker(query: SpeakerQuery) -> SpeakerTracks:
             return SpeakerTracks((), 0, count, notes, without, undecided=True)
         if query.turns is not None:
             return SpeakerTracks((), 0, count, notes, NOBODY_SPEAKS, turns=())
-        untold = "it has no sound"
+        untold = NO_SOUND
     choice = choose(tracks, query.rule, query.width, query.height)
     visible = sum(int((tracks.track == track).sum()) for track in choice.tracks)
     persons = (SpeakingPerson(query.rule, choice.tracks),) if choice.tracks else ()
     of_rule = BY_RULE if query.rule in BY_SOUND else query.rule
     if untold and choice.tracks:
-        notes = (*notes, f"who speaks in the video cannot be told: {untold}; the largest face was taken; {OTHERWISE}")
-        return SpeakerTracks(persons, visible, count, notes, without)
+        return SpeakerTracks(persons, visible, count, (*notes, note_of_untold(untold)), without)
     return SpeakerTracks(persons, visible, count, (*notes, *_notes(choice, of_rule, visible)), without)
 
 
@@ -257,6 +257,11 @@ def note_of_turns(turns: Sequence[Turn]) -> str:
     return (
         f"who speaks in the source is dubbed: {who}; speakers.csv has the times, and --speakers takes it back corrected"
     )
+
+
+def note_of_untold(untold: str) -> str:
+    """A sentence on who was dubbed where who speaks cannot be told, and why, in a few words, that is so."""
+    return f"who speaks in the video cannot be told: {untold}; the largest face was taken; {OTHERWISE}"
 
 
 def _notes(choice: Choice, rule: str, visible: int) -> list[str]:

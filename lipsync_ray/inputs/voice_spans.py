@@ -79,7 +79,7 @@ def cast(
         Turn(float(line.start_s), float(line.end_s), person)
         for (person, number), own in lines.items()
         for line in own
-        if voices[number].lines is not None
+        if voices[number].lines is not None and not still
     ]
     return SpeakerTracks(
         tuple(one for _, one in found),

@@ -13,10 +13,12 @@ from lipsync_ray.faces.speaker import choose
 from lipsync_ray.faces.table import read_notes, read_table, read_without
 from lipsync_ray.faces.track import Tracks
 from lipsync_ray.inputs.speakers import (
+    NO_SOUND,
     SpeakerQuery,
     SpeakerTracks,
     asks_who_speaks,
     choose_speaker,
+    note_of_untold,
 )
 from lipsync_ray.inputs.voice_spans import HOW_ELSE, Who, cast, notes_of
 from lipsync_ray.io.turns import Turn
@@ -38,11 +40,12 @@ def choose_faces(query: SpeakerQuery) -> SpeakerTracks:
     tracks = read_table(query.url)
     notes, without = read_notes(query.url), read_without(query.url)
     count = len(np.unique(tracks.track))
+    if not count:
+        return SpeakerTracks((), 0, 0, notes, without)
     named = [_named(tracks, query, voice) for voice in query.voices]
     given = query.given
-    asks = any(
-        who is None and (voice.face or asks_who_speaks(tracks, query.rule)) for voice, who in _each(query, named)
-    )
+    by_rule = asks_who_speaks(tracks, query.rule) and any(voice.face is None for voice in query.voices)
+    asks = by_rule or any(voice.face and who is None for voice, who in _each(query, named))
     told = query.turns is not None or bool(query.untold) or not query.has_sound
     if asks and not told and (given is None or given.needs_names):
         return SpeakerTracks((), 0, count, notes, without, undecided=True)
@@ -50,6 +53,8 @@ def choose_faces(query: SpeakerQuery) -> SpeakerTracks:
     if given is not None:
         decided = known_turns(given.url, given.turns, np.unique(tracks.person).tolist(), decided)
     tells = given is not None or (query.turns is not None and not query.untold)
+    if by_rule and not tells:
+        notes = (*notes, note_of_untold(query.untold or NO_SOUND))
     whose = _persons(tracks, query, named, decided if tells else None)
     found = cast(tracks, query.voices, whose, query.rate, query.still)
     more = notes_of(query.voices, whose, found)
@@ -67,7 +72,7 @@ def _named(tracks: Tracks, query: SpeakerQuery, voice: WrittenVoice) -> int | No
     """The person that a voice's face names; None where another name, or the run's rule, has to be asked."""
     face = written_face(voice.face) if voice.face else None
     if isinstance(face, FacePoint):
-        return person_at(tracks, face, query.rate, voice.face or "")
+        return person_at(tracks, face, query.rate, f"{_place(voice)}{voice.face}")
     if isinstance(face, int):
         there = np.unique(tracks.person).tolist()
         if face not in there:
@@ -90,8 +95,12 @@ def _person_of(tracks: Tracks, chosen: tuple[int, ...]) -> int | None:
     return int(tracks.person[tracks.track == chosen[0]][0]) if chosen else None
 
 
-def person_at(tracks: Tracks, point: FacePoint, rate: Fraction, text: str) -> int:
+def person_at(tracks: Tracks, point: FacePoint, rate: Fraction, written: str) -> int:
     """The person whose face is at a time and place, or beside it by up to half a face.
+
+    Parameters
+    ----------
+    written : the point, and where it is written, for errors
 
     Raises
     ------
@@ -108,7 +117,7 @@ def person_at(tracks: Tracks, point: FacePoint, rate: Fraction, text: str) -> in
         f"person:{tracks.person[row]} at {x0:.0f},{y0:.0f} to {x1:.0f},{y1:.0f}"
         for row, (x0, y0, x1, y1) in zip(rows, tracks.box[rows], strict=True)
     )
-    raise ModelError(f"{text}: no face is there; at that time the video shows {seen or 'nobody'}")
+    raise ModelError(f"{written}: no face is there; at that time the video shows {seen or 'nobody'}")
 
 
 def _persons(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -20,7 +20,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from lipsync_ray.media import audio
+from lipsync_ray.media import audio, loudness
 from lipsync_ray.media.audio import SoundTrack, Span
 from lipsync_ray.media.choices import Fit
 from lipsync_ray.media.mixer import STEREO
@@ -110,7 +110,11 @@ class MixedTrack:
 
 
 def mixed(
-    lines: Sequence[Line], how: Sequence[Fitted], lasts_s: Fraction, rate: int | None = None
+    lines: Sequence[Line],
+    how: Sequence[Fitted],
+    lasts_s: Fraction,
+    rate: int | None = None,
+    level_lufs: float | None = None,
 ) -> Iterator[tuple[int, F32]]:
     """(sample rate, (channels, n) float32) of the mix, in pieces; silent between and after the lines.
 
@@ -121,6 +125,7 @@ def mixed(
     ----------
     how : of each line
     rate : of the mix in Hz; None for the highest of the recordings
+    level_lufs : loudness that each line is brought to, for itself; None leaves levels as they are. The mix may then exceed full scale
 
     Raises
     ------
@@ -138,14 +143,24 @@ def mixed(
             with _recording(sound, [line.span for line, _ in own]) as read:
                 for line, one in own:
                     at, end = round(line.start_s * rate), min(round(one.end_s * rate), length)
-                    for block in _blocks_of(read(line.span), line.rate, one, rate, end - at):
+                    blocks = _blocks_of(read(line.span), line.rate, one, rate, end - at)
+                    for block in blocks if level_lufs is None else _levelled(blocks, rate, level_lufs):
                         loudest = max(loudest, float(np.abs(block).max(initial=0)))
                         whole[at : at + block.shape[1]] += block.T
                         at += block.shape[1]
         together = max(float(np.abs(whole[at : at + _BLOCK]).max(initial=0)) for at in range(0, max(1, length), _BLOCK))
-        gain = PEAK / together if together > max(1.0, loudest) else 1.0
+        gain = PEAK / together if together > max(1.0, loudest) and level_lufs is None else 1.0
         for at in range(0, length, _BLOCK):
             yield rate, np.ascontiguousarray((whole[at : min(length, at + _BLOCK)] * np.float32(gain)).T)
+
+
+def _levelled(blocks: Iterable[F32], rate: int, wanted: float) -> Iterator[F32]:
+    """A line at a loudness; a silent one as it is."""
+    whole = list(blocks)
+    meter = loudness.LoudnessMeter()
+    for block in whole:
+        meter.add(rate, block)
+    return loudness.amplified(whole, loudness.gain_db(meter.loudness(None), wanted))
 
 
 @contextmanager
@@ -211,13 +226,18 @@ def _filters(tempo: float, channels: int, rate: int) -> list[tuple[str, str]]:
 
 
 def write_mix(
-    lines: Sequence[Line], how: Sequence[Fitted], lasts_s: Fraction, path: Path, rate: int | None = None
+    lines: Sequence[Line],
+    how: Sequence[Fitted],
+    lasts_s: Fraction,
+    path: Path,
+    rate: int | None = None,
+    level_lufs: float | None = None,
 ) -> None:
     """Write the mix as a WAV file of 32-bit floats, which cannot clip.
 
     Parameters
     ----------
-    rate : as for :func:`mixed`
+    rate, level_lufs : as for :func:`mixed`
 
     Raises
     ------
@@ -225,7 +245,7 @@ def write_mix(
     """
     with av.open(str(path), "w", format="wav") as out:
         stream: Any = None
-        for found, block in mixed(lines, how, lasts_s, rate):
+        for found, block in mixed(lines, how, lasts_s, rate, level_lufs):
             if stream is None:
                 stream = out.add_stream("pcm_f32le", rate=found, layout="stereo")
             frame = av.AudioFrame.from_ndarray(

@@ -226,6 +226,22 @@ def test_a_sound_that_is_replaced_meanwhile_ends_its_dub(folder, tmp_path, monke
         assert "ko.wav: it changed during the run" in row.error
 
 
+def test_a_bucket_holds_table_lines_sounds_and_results(folder, s3_server):
+    import s3fs
+
+    s3fs.S3FileSystem.clear_instance_cache()
+    s3fs.S3FileSystem().mkdirs("talks", exist_ok=True)
+    for name in ("two.mp4", "en.wav", "ko.wav", "lines.csv"):
+        storage.commit_file(folder / name, f"s3://talks/in/{name}")
+    storage.commit_bytes("s3://talks/in/t.csv", b"id,video,cues,language\nlines,two.mp4,lines.csv,ko\n")
+    ways = ("--model", "warp", "--fit", "stretch", "--face", "left")
+    assert lipsync_ray("dub", "s3://talks/in/t.csv", "-o", "s3://talks/out", *ways) == 0
+    made = storage.list_tree("s3://talks/out")
+    assert {"lines.parquet", "lines.csv", "videos/lines.mp4"} <= made
+    assert len([path for path in made if path.startswith("lines/")]) == 3
+    assert len(read_subtitles("s3://talks/out/videos/lines.mp4").texts) == 3
+
+
 def test_what_cannot_be_is_a_row_with_its_reason(folder, tmp_path):
     def cues(name, text):
         (tmp_path / name).write_text(f"start,end,audio,audio_start,speaker\n{text}\n")

@@ -1,5 +1,6 @@
 """Whose mouths say the voices of a dub, and in which frames."""
 
+from dataclasses import fields
 from fractions import Fraction
 
 import numpy as np
@@ -77,7 +78,7 @@ def test_a_voice_is_said_by_whom_its_face_names(ask, face, person):
     [
         (
             "2@80,40",
-            "2@80,40: no face is there; at that time the video shows person:0 at 10,20 to 50,60, person:1 at 110",
+            "face: 2@80,40: no face is there; at that time the video shows person:0 at 10,20 to 50,60, person:1 at 110",
         ),
         ("9s@30,40", "9s@30,40: no face is there; at that time the video shows nobody"),
         ("person:7", "face: person:7 is not seen in the video; expected one of: person:0, person:1"),
@@ -132,7 +133,8 @@ def test_a_mouth_says_one_thing_at_a_time(ask, voices, said):
 
 
 def test_a_picture_says_all_its_lines_with_one_voice(ask):
-    assert drawn(ask([voice("left", (50, 60))], still=True)) == {("person-0", 0): None}
+    found = ask([voice("left", (50, 60))], still=True)
+    assert (drawn(found), found.turns) == ({("person-0", 0): None}, None)
     with pytest.raises(ModelError, match="are both said by person 0 of one picture"):
         ask([voice("left", (1, 2)), voice("person:0", (5, 6))], still=True)
 
@@ -176,6 +178,22 @@ def test_lines_without_a_speaker_are_said_by_who_speaks_then(ask):
     assert any("line 4 without a speaker: a voice off screen" in note for note in found.notes)
     assert ask([lines], rule="left").whose == (((0,),) * 3,)
     assert ask([lines], rule="all").whose == (((0, 1),) * 3,)
+
+
+def test_of_several_in_a_silent_video_the_largest_says_lines_without_a_speaker_and_that_is_said(ask):
+    found = ask([voice(None, (0, 1))])
+    assert found.whose == (((1,),),)
+    assert "who speaks in the video cannot be told: it has no sound; the largest face was taken" in found.notes[1]
+
+
+def test_a_video_without_a_face_asks_nothing(tmp_path):
+    url = str(tmp_path / "t.parquet")
+    none = tracks_of((0, 1))
+    write_table(url, Tracks(*(getattr(none, one.name)[:0] for one in fields(none))), [], "too dark")
+    for written in ("left", "Ann", "person:0", "1s@2,3", None):
+        query = SpeakerQuery("v", url, "auto", 400, 100, RATE, True, voices=(voice(written, (1, 2)),))
+        found = choose_faces(query)
+        assert (found.persons, found.undecided, found.turns, found.without) == ((), False, None, "too dark")
 
 
 def test_who_speaks_by_a_users_file_is_obeyed(ask):

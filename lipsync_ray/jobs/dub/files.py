@@ -16,7 +16,7 @@ from lipsync_ray.inputs.speakers import GivenTurns
 from lipsync_ray.io.written_turns import check_times
 from lipsync_ray.jobs.dub.line_sounds import make_lines
 from lipsync_ray.jobs.dub.segment import output_frames
-from lipsync_ray.jobs.dub.voices import DubVoice, late_lines, lines_order, together, track_of
+from lipsync_ray.jobs.dub.voices import DubVoice, late_lines, level_lufs, lines_order, together, track_of
 from lipsync_ray.media import notes
 from lipsync_ray.media.audio import SoundTrack
 from lipsync_ray.media.probe import VideoInfo
@@ -121,7 +121,10 @@ def _source(run: DubRun, dub: DubState, voice: DubVoice) -> AudioSource:
     hearer = dict(run.recipe.checkpoint.parts).get(AUDIO_ENCODER)
     front_end = run.generator.audio.front_end
     folder = run.url(audio_features.FOLDER)
-    return AudioSource(track, voice.key, run.recipe.trims(dub.row), folder, front_end, voice=True, hearer=hearer)
+    levelled = voice.lines is not None and level_lufs(run.recipe) is not None
+    return AudioSource(
+        track, voice.key, run.recipe.trims(dub.row), folder, front_end, voice=True, hearer=hearer, levelled=levelled
+    )
 
 
 def _notes_of_sound(run: DubRun, speech: Speech, lines: bool) -> list[str]:

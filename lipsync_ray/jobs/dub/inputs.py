@@ -108,7 +108,7 @@ class DubRun(JobRun[DubState, Result]):
         turns = {row.id: row.turns for row in self.rows if row.turns}
         if turns:
             commit_turns(self.url(SPEAKERS), turns)
-        lines = {row.id: row.lines for row in self.rows if row.lines}
+        lines = {row.id: row.lines for row in self.rows if row.lines and row.status == "done"}
         if lines:
             commit_lines(self.url(LINES), lines)
         return super().finish()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from lipsync_ray.errors import DecodeError
+from lipsync_ray.errors import DecodeError, ProbeError
 from lipsync_ray.io import storage
 from lipsync_ray.io.cues import Cue
 from lipsync_ray.media.audio import SAMPLE_RATE, SoundTrack, Span
@@ -30,6 +30,7 @@ class LinesOrder:
     speakers : of each speaker, which of the lines, and where their sound is committed
     fit, most : what is done to lines that are too long
     lasts_s : of the video; None of a picture, which lasts as long as its lines
+    level_lufs : loudness of each line in what networks hear; None for its own. A changed line then changes the level of no other one
     """
 
     key: str
@@ -39,6 +40,7 @@ class LinesOrder:
     fit: Fit
     most: float
     lasts_s: Fraction | None
+    level_lufs: float | None = None
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def make_lines(order: LinesOrder) -> FittedLines:
     lines, notes = [], []
     for cue, track in zip(order.cues, order.tracks, strict=True):
         if track not in sounds:
-            sounds[track] = probe_audio(track)
+            sounds[track] = _probed(cue, track)
         line, note = _line(cue, track, sounds[track])
         lines.append(line)
         notes += note
@@ -82,9 +84,16 @@ def make_lines(order: LinesOrder) -> FittedLines:
             with tempfile.TemporaryDirectory() as scratch:
                 path = Path(scratch) / "speaker.wav"
                 own = [lines[number] for number in numbers], [how[number] for number in numbers]
-                write_mix(*own, lasts_s, path, SAMPLE_RATE)  # what networks hear
+                write_mix(*own, lasts_s, path, SAMPLE_RATE, order.level_lufs)  # what networks hear
                 storage.commit_file(path, url)
     return FittedLines(tuple(lines), tuple(how), lasts_s, tuple(notes))
+
+
+def _probed(cue: Cue, track: SoundTrack) -> Sound:
+    try:
+        return probe_audio(track)
+    except (ProbeError, DecodeError) as error:
+        raise type(error)(f"{cue.place}: {error}") from error
 
 
 def _line(cue: Cue, track: SoundTrack, sound: Sound) -> tuple[Line, list[str]]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
+from fractions import Fraction
+from math import ceil, floor
 from typing import TYPE_CHECKING
 
+from lipsync_ray.faces.sight import FADE
 from lipsync_ray.inputs.speakers import SpeakingPerson
 from lipsync_ray.io import storage
 from lipsync_ray.jobs.dub.recipe import FRAMES_VERSION
@@ -20,8 +24,6 @@ from lipsync_ray.settings import SEGMENT_S
 UNKNOWN = DubbedFace(SpeakingPerson("", ()), None)
 
 if TYPE_CHECKING:  # the run, of which workers need not know
-    from fractions import Fraction
-
     from lipsync_ray.jobs.dub.inputs import DubRun
     from lipsync_ray.jobs.dub.recipe import Recipe
 
@@ -39,9 +41,25 @@ def ranges(recipe: Recipe, segment_s: float | None, frames: int, rate: Fraction)
 
 
 def ranges_of(run: DubRun, dub: DubState) -> list[tuple[int, int]]:
-    """[start, stop) of a dub's rows, which cover all of its output frames."""
+    """[start, stop) of a dub's rows, which cover all of its output frames. No row goes beyond a line, so that a changed one costs
+    its own rows."""
     assert dub.info is not None
-    return ranges(run.recipe, run.workers.segment_s, dub.frames, dub.info.rate)
+    cuts = [0, *_line_edges(dub, dub.info.rate), dub.frames]
+    return [
+        (first + start, first + stop)
+        for first, last in itertools.pairwise(cuts)
+        for start, stop in ranges(run.recipe, run.workers.segment_s, last - first, dub.info.rate)
+    ]
+
+
+def _line_edges(dub: DubState, rate: Fraction) -> list[int]:
+    """Frames at which one of a dub's lines begins or has ended, with what is drawn around it; rising, none twice."""
+    if dub.fitted is None or not dub.cues:
+        return []
+    edges: set[int] = set()
+    for line, how in zip(dub.fitted.lines, dub.fitted.how, strict=True):
+        edges |= {floor(line.start_s * rate) - FADE - 1, ceil(how.end_s * rate) + FADE + 1}
+    return sorted(edge for edge in edges if 0 < edge < dub.frames)
 
 
 def marks_of(run: DubRun, dub: DubState) -> FrameMarks:

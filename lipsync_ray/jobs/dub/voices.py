@@ -16,6 +16,7 @@ from lipsync_ray.io.manifest import Cues, Dub, sound_files
 from lipsync_ray.io.spoken_lines import SpokenLine, what_was_done
 from lipsync_ray.io.written_faces import VoiceLine, WrittenVoice
 from lipsync_ray.jobs.dub.line_sounds import FOLDER, FittedLines, LinesOrder
+from lipsync_ray.media import speech_mel
 from lipsync_ray.media.audio import SoundTrack
 from lipsync_ray.media.lines import Fitted, Line
 from lipsync_ray.media.probe import VideoInfo
@@ -95,7 +96,9 @@ def voices_of(run: DubRun, dub: DubState, contents: Mapping[str, str]) -> tuple[
     out = []
     for speaker, numbers in by_speaker.items():
         said = [_sound_of(dub.cues[number], contents) for number in numbers]
-        key = storage.digest(FOLDER, dub.video_key, row.language, *said, recipe.settings.lines.decides())
+        key = storage.digest(
+            FOLDER, dub.video_key, row.language, *said, recipe.settings.lines.decides(), level_lufs(recipe)
+        )
         out.append(DubVoice(key, run.url(FOLDER, f"{key}.wav"), face=speaker, lines=tuple(numbers)))
     return tuple(out)
 
@@ -125,7 +128,13 @@ def lines_order(run: DubRun, dub: DubState, video: VideoInfo) -> LinesOrder:
         run.settings.lines.fit,
         run.settings.lines.most,
         None if video.still else video.duration_s,
+        level_lufs(run.recipe),
     )
+
+
+def level_lufs(recipe: Recipe) -> float | None:
+    """The level of what the model's front end hears; None where it hears a sound at its own."""
+    return speech_mel.LEVEL_LUFS if recipe.generator.audio.front_end == "speech-mel" else None
 
 
 def together(speeches: Sequence[Speech]) -> FittedLines:
