@@ -12,10 +12,12 @@ import pytest
 from clips import tone, write_audio, write_video
 from commands import lipsync_ray
 
+from lipsync_ray import DubSettings, LineSettings, VideoCoding, Workers, quote_table
 from lipsync_ray.faces.sight import FADE
 from lipsync_ray.io import storage
 from lipsync_ray.io.results import read_results
 from lipsync_ray.io.run_contents import kind_of
+from lipsync_ray.jobs.analyze.files import read_files
 from lipsync_ray.jobs.dub import inputs
 from lipsync_ray.media.subtitles import read_subtitles
 
@@ -175,7 +177,8 @@ def test_texts_are_a_track(out):
         assert not container.streams.subtitles
 
 
-def test_a_second_run_keeps_all_and_another_line_makes_its_dub_anew(folder, out, capsys):
+def test_a_second_run_keeps_all_and_another_line_makes_its_dub_anew(folder, out, tmp_path, capsys):
+    out = shutil.copytree(out, tmp_path / "OUT")
     ways = ("--model", "warp", "--crf", "0", "--fit", "stretch", "--max-stretch", "1.5", "--face", "left")
     made = {path.name: path.stat().st_mtime_ns for path in (out / "videos").iterdir()}
     (out / "lines.csv").unlink()
@@ -200,6 +203,25 @@ def test_a_video_that_is_marked_anew_keeps_its_texts(folder, out, tmp_path):
     )
     assert after == before
     assert [text.text for text in after.texts] == ["Hello", "Hello\n안녕하세요", "안녕하세요"]
+
+
+def test_a_plan_knows_what_is_done_and_what_is_left(folder, out, tmp_path):
+    lines = LineSettings("stretch", 1.5)
+    settings = DubSettings(model="warp", face="left", lines=lines, coding=VideoCoding(crf=0.0))
+    workers = Workers(engine="inline")
+    done = quote_table(folder / "table.csv", out, settings=settings, workers=workers)
+    assert (done.dubs, done.before, done.frames, done.unreadable) == (2, 2, 0, ())
+    fresh = quote_table(folder / "table.csv", tmp_path / "OUT", settings=settings, workers=workers)
+    assert (fresh.before, fresh.videos, fresh.frames) == (0, 1, FRAMES + 75)
+
+
+def test_an_analysis_of_the_table_has_all_its_sounds(folder):
+    files = read_files([str(folder / "table.csv")])
+    assert {(one.url.rpartition("/")[2], one.roles, one.dubs) for one in files} == {
+        ("two.mp4", ("video",), ("both", "lines")),
+        ("en.wav", ("audio",), ("both", "lines")),
+        ("ko.wav", ("audio",), ("both", "lines")),
+    }
 
 
 def test_every_file_of_a_run_is_known(out):
