@@ -11,6 +11,7 @@ own turn, nor in the pause beside it.
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 
@@ -37,6 +38,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import time
 from typing import Any
 
+sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
 import montages
 import numpy as np
 

@@ -39,7 +39,7 @@ from lipsync_ray.models.context_windows import CONTEXT, OVERLAP
 from lipsync_ray.models.echomimic import Animator, HeadDecoder
 from lipsync_ray.models.echomimic_files import DENOISING_CONFIG, REFERENCE_CONFIG, merged, parts
 from lipsync_ray.models.echomimic_networks import FaceLocator, denoising_unet, reference_unet
-from lipsync_ray.models.musetalk_files import HEARER_CONFIG, VAE_CONFIG
+from lipsync_ray.models.musetalk_files import AUDIO_ENCODER_CONFIG, VAE_CONFIG
 from lipsync_ray.models.precision import Precision, resolved
 from lipsync_ray.models.weights import Checkpoint
 
@@ -59,7 +59,7 @@ def write_random(folder: Path) -> Checkpoint:
         (folder / name).mkdir()
     with torch.device("meta"):
         unet, vae = denoising_unet(DENOISING_CONFIG), AutoencoderKL(**VAE_CONFIG)
-        encoder: Any = WhisperEncoder(WhisperConfig(**HEARER_CONFIG))
+        encoder: Any = WhisperEncoder(WhisperConfig(**AUDIO_ENCODER_CONFIG))
         reference = reference_unet(REFERENCE_CONFIG)
     state = random_state(unet)
     assert merged(state, {}).keys() == state.keys()  # diffusers' own names are read, too

@@ -17,6 +17,7 @@ import argparse
 import importlib.util
 import json
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -45,6 +46,8 @@ if __name__ == "__main__":
 
 import numpy as np
 import torch
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
 from material import new_gfpgan, repeated_video
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode

@@ -4,13 +4,14 @@
     uv run python benchmarks/hidden.py teach FACES.npz visibility.safetensors [--minutes 15]
     uv run python benchmarks/hidden.py measure FACES.npz [--weights FILE]     covered and visible frames, by kind
 
-`teach` draws one family of things before the mouths, `measure` another (benchmarks/occluders.py); give it other people's
+`teach` draws one family of things before the mouths, `measure` another (tests/occluders.py); give it other people's
 faces. A frame counts as covered where at least half of the lips is, as visible where at most a twentieth is.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,8 @@ import time
 import cv2
 import numpy as np
 import torch
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
 from occluders import OTHERS, SIDE, TAUGHT, Rng
 from safetensors.torch import load_file, save_file
 from torch.nn import functional as F

@@ -10,6 +10,7 @@ The videos are dubbed in their full length with the bundled weights.
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 import threading
 import time
@@ -30,6 +31,8 @@ if __name__ == "__main__":
     ARGUMENTS = parsed()  # before imports that take seconds
 
 import psutil
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
 from material import portrait_1080p, repeated_video
 from rich.console import Console
 from rich.table import Table

@@ -39,7 +39,7 @@ from rich.table import Table
 
 from lipsync_ray.models.generators import LipModel
 from lipsync_ray.models.musetalk import GPU_BATCH, LatentEncoder, MuseTalk, build_for
-from lipsync_ray.models.musetalk_files import HEARER_CONFIG, VAE_CONFIG, parts
+from lipsync_ray.models.musetalk_files import AUDIO_ENCODER_CONFIG, VAE_CONFIG, parts
 from lipsync_ray.models.precision import Precision, resolved
 from lipsync_ray.models.wav2lip import Wav2Lip
 from lipsync_ray.models.weights import Checkpoint
@@ -61,7 +61,7 @@ def writerandom_state(folder: Path) -> Checkpoint:
         (folder / name).mkdir()
     with torch.device("meta"):
         unet, vae = build_for({}, folder / "none"), AutoencoderKL(**VAE_CONFIG)
-        encoder: Any = WhisperEncoder(WhisperConfig(**HEARER_CONFIG))
+        encoder: Any = WhisperEncoder(WhisperConfig(**AUDIO_ENCODER_CONFIG))
     torch.save(random_state(unet), folder / "musetalkV15" / "unet.pth")
     save_file(random_state(vae), folder / "sd-vae" / "diffusion_pytorch_model.safetensors")
     heard = {f"model.encoder.{name}": tensor for name, tensor in random_state(encoder).items()}

@@ -11,6 +11,7 @@ the batch, and on a GPU the peak memory.
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 import time
 import warnings
@@ -35,6 +36,8 @@ if __name__ == "__main__":
 import cv2
 import numpy as np
 from floor import repeated
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
 from material import new_gfpgan, random_gfpgan, random_parsenet
 from rich.console import Console
 from rich.table import Table

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -34,6 +35,8 @@ if __name__ == "__main__":
 
 import numpy as np
 from floor import MEASURE_S, repeated, together
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
 from material import random_inception
 from rich.console import Console
 from rich.table import Table

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import sys
 import tempfile
 from collections import defaultdict
 from pathlib import Path
@@ -30,6 +31,7 @@ def parsed() -> argparse.Namespace:
 if __name__ == "__main__":
     ARGUMENTS = parsed()  # before imports that take seconds
 
+sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
 from material import shift_sound
 from rich.console import Console
 from rich.table import Table

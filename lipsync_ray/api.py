@@ -106,8 +106,8 @@ def dub_table(
     require_consent: bool = False,
     progress: bool = True,
 ) -> Summary:
-    """Make every dub of a table, and ``OUT/index.html``, where they are reviewed: CSV, JSON lines or Parquet with the columns video, audio and optionally id, language, consent,
-    rights.
+    """Make every dub of a table, and ``OUT/index.html`` to review them. The table: CSV, JSON lines or Parquet with the columns
+    video, audio or cues, and optionally id, face, language, consent, rights. Rows of one id are the voices of one dub.
 
     Parameters
     ----------

@@ -22,7 +22,7 @@ from lipsync_ray.compute import whole_cpus
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
-sys.path[:0] = [str(Path(__file__).parent), str(ROOT / "benchmarks")]
+sys.path.insert(0, str(Path(__file__).parent))
 
 # Processes of one test session share the machine's cores.
 torch.set_num_threads(max(1, whole_cpus() // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))))

@@ -62,7 +62,7 @@ def write(folder: Path, seed: int = 0, accelerated: bool = True) -> Path:
 
     from lipsync_ray.models.echomimic_files import DENOISING_CONFIG, REFERENCE_CONFIG
     from lipsync_ray.models.echomimic_networks import FaceLocator, denoising_unet, reference_unet
-    from lipsync_ray.models.musetalk_files import HEARER_CONFIG, VAE_CONFIG
+    from lipsync_ray.models.musetalk_files import AUDIO_ENCODER_CONFIG, VAE_CONFIG
 
     torch.manual_seed(seed)
     for name in ("sd-vae-ft-mse", "audio_processor"):
@@ -78,7 +78,7 @@ def write(folder: Path, seed: int = 0, accelerated: bool = True) -> Path:
     vae = AutoencoderKL(**VAE_CONFIG | small_musetalk.VAE)
     save_file(vae.state_dict(), folder / "sd-vae-ft-mse" / "diffusion_pytorch_model.safetensors")
     _say(folder / "sd-vae-ft-mse" / "config.json", small_musetalk.VAE)
-    encoder = WhisperEncoder(WhisperConfig(**HEARER_CONFIG | small_musetalk.WHISPER))
+    encoder = WhisperEncoder(WhisperConfig(**AUDIO_ENCODER_CONFIG | small_musetalk.WHISPER))
     state = {f"encoder.{name}": tensor for name, tensor in openai_s(encoder.state_dict()).items()}
     torch.save({"dims": {}, "model_state_dict": state}, folder / "audio_processor" / "whisper_tiny.pt")
     _say(folder / "audio_processor" / "whisper_tiny.json", small_musetalk.WHISPER)

@@ -35,7 +35,7 @@ def write(folder: Path, seed: int = 0, version: str = "musetalkV15", parser: boo
     from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
     from lipsync_ray.models.bisenet import BiSeNet
-    from lipsync_ray.models.musetalk_files import HEARER_CONFIG, UNET_CONFIG, VAE_CONFIG
+    from lipsync_ray.models.musetalk_files import AUDIO_ENCODER_CONFIG, UNET_CONFIG, VAE_CONFIG
 
     torch.manual_seed(seed)
     for name in (version, "sd-vae", "whisper", "face-parse-bisent"):
@@ -47,10 +47,10 @@ def write(folder: Path, seed: int = 0, version: str = "musetalkV15", parser: boo
     vae = AutoencoderKL(**VAE_CONFIG | VAE)
     save_file(vae.state_dict(), folder / "sd-vae" / "diffusion_pytorch_model.safetensors")
     (folder / "sd-vae" / "config.json").write_text(json.dumps(VAE_CONFIG | VAE | {"scaling_factor": 0.18215}))
-    encoder = WhisperEncoder(WhisperConfig(**HEARER_CONFIG | WHISPER))
+    encoder = WhisperEncoder(WhisperConfig(**AUDIO_ENCODER_CONFIG | WHISPER))
     whole = {f"model.encoder.{name}": tensor for name, tensor in encoder.state_dict().items()}
     torch.save(whole | {"model.decoder.layer_norm.weight": torch.zeros(32)}, folder / "whisper" / "pytorch_model.bin")
-    (folder / "whisper" / "config.json").write_text(json.dumps(HEARER_CONFIG | WHISPER))
+    (folder / "whisper" / "config.json").write_text(json.dumps(AUDIO_ENCODER_CONFIG | WHISPER))
     if parser:
         torch.save(BiSeNet().state_dict(), folder / "face-parse-bisent" / "79999_iter.pth")
     return folder

@@ -1,6 +1,6 @@
-"""Make the demo's inputs: two videos and a picture from one portrait, four languages, a manifest.
+"""Creates the demo's inputs: two videos and a picture from one portrait, speech in four languages, a manifest.
 
-The videos are the portrait under a moving camera, so that tracking, smoothing and looping have something to do.
+The videos show the portrait under a moving camera, so that tracking, smoothing and looping are exercised.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ import numpy as np
 
 RATE = Fraction(25)
 VIDEO_FRAMES = 100
-SIDE = 384  # pixels: of the videos
-FACE = (266.0, 225.0)  # pixels: centre of the portrait's face
+SIDE = 384  # pixels: side of the videos
+FACE = (266.0, 225.0)  # pixels: centre of the face in the portrait
 LANGUAGES = ("en", "es", "ko", "ar")
 
 
 def make_corpus(folder: Path) -> Path:
-    """Write the demo's inputs; the path of the manifest.
+    """Write the demo's inputs to a folder; return the path of the manifest.
 
-    Files that are there are left, so that a second demo finds its first one's results.
+    Existing files are kept, so that a second demo finds the results of the first.
     """
     folder.mkdir(parents=True, exist_ok=True)
     data = resources.files("lipsync_ray.demo") / "data"
@@ -48,7 +48,7 @@ def make_corpus(folder: Path) -> Path:
 
 
 def _moving_portrait(portrait: Path, target: Path, turn: float) -> None:
-    """An mp4 of the portrait seen by a camera that drifts, comes nearer, and turns by up to ``turn`` degrees."""
+    """Write an mp4 of the portrait under a camera that drifts, zooms in and rotates by up to ``turn`` degrees."""
     picture = cv2.imread(str(portrait))
     if picture is None:
         raise FileNotFoundError(portrait)

@@ -24,6 +24,7 @@ class VideoState:
     parts : first frame → URL of every part
     missing : first frames of the parts that are not committed yet
     reused : number of parts that an earlier run committed
+    found_late : parts may have been committed since the pass began
     seconds : of work
     attempts : largest number of processes that one of its rows needed
     """
@@ -32,6 +33,7 @@ class VideoState:
     parts: dict[int, str] = field(default_factory=dict)
     missing: set[int] = field(default_factory=set)
     reused: int = 0
+    found_late: bool = False
     seconds: float = 0.0
     attempts: int = 1
 
@@ -144,6 +146,9 @@ class PassState(Generic[Video, Order, Made]):
     def add(self, name: str) -> list[RangeRow]:
         """Start a video; return the rows to process."""
         video = self.spec.active[name]
+        if video.found_late:
+            folder = storage.join(self.spec.folder, name)
+            self._there |= {storage.join(folder, file) for file in storage.list_names(folder)}
         rows = []
         for part in self.spec.parts_of(video):
             video.parts[part.start] = part.url

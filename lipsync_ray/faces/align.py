@@ -15,7 +15,7 @@ from lipsync_ray.media.picture import U8, Box, YuvFrame
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
-SIDE = 512  # pixels of an aligned face, which GFPGAN and ParseNet were taught on
+SIDE = 512  # pixels of an aligned face, in the training of GFPGAN and ParseNet
 LEAST_EYE_DISTANCE = 5.0  # pixels: GFPGANer skips faces with a smaller eye distance
 TEMPLATE = np.array(  # eyes, nose, mouth corners (facexlib's FFHQ template)
     [

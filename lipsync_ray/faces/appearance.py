@@ -66,8 +66,8 @@ def appearances(
     """
     described, pictured = _wanted(detected, cuts, own, number, step)
     out = {}
-    for frame, places in sorted(pictured.items()):
-        for row in sorted(places):
+    for frame, rows in sorted(pictured.items()):
+        for row in sorted(rows):
             points = detected[frame].landmarks[row]
             known = row in described.get(frame, ())
             descriptor = describe(pictures[frame], points[None])[0] if known else np.full(SIZE, np.nan)
@@ -82,8 +82,8 @@ def small_face(picture: U8, landmarks: F32) -> U8:
     rows, columns = INNER
     corners = np.array([[x, y] for x in (columns.start, columns.stop) for y in (rows.start, rows.stop)])
     back = inverse(to_aligned(landmarks))
-    places = corners @ back[:, :2].T + back[:, 2]
-    if (places < 0).any() or (places > (picture.shape[1], picture.shape[0])).any():
+    corners_in_frame = corners @ back[:, :2].T + back[:, 2]
+    if (corners_in_frame < 0).any() or (corners_in_frame > (picture.shape[1], picture.shape[0])).any():
         return np.zeros((PATCH, PATCH), np.uint8)
     face = cv2.resize(aligned_face(picture, landmarks)[INNER], (PATCH, PATCH), interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.cvtColor(face, cv2.COLOR_RGB2GRAY), np.uint8)
@@ -108,16 +108,16 @@ def _wanted(
         unsure[b] |= {j for j in large[b] if not (alone_b[j] and alone_a[meet[:, j].argmax()])}
     described: Wanted = {n: set() for n in own if n in detected}
     spaced = _spaced(sorted(described), max(1, step // 2))
-    for n, places in unsure.items():
-        for other in {n, *spaced} & set(described) if places else ():
+    for n, indices in unsure.items():
+        for other in {n, *spaced} & set(described) if indices else ():
             if abs(other - n) <= step:
-                around = np.flatnonzero(_near(detected[n].box[sorted(places)], detected[other].box, MEETS).any(0))
+                around = np.flatnonzero(_near(detected[n].box[sorted(indices)], detected[other].box, MEETS).any(0))
                 described[other] |= set(large[other]) & set(around.tolist())
-    several = any(len(places) > 1 for places in large.values())
+    several = any(len(indices) > 1 for indices in large.values())
     first = own[0]
     if several or number % ALONE == 0:
         described[first] |= set(large[first])
-    pictured = {n: set(places) for n, places in described.items()}
+    pictured = {n: set(indices) for n, indices in described.items()}
     if several:
         for n in range(first, own[-1] + 1, 2 * step):
             if n in pictured:

@@ -1,4 +1,4 @@
-"""What can be chosen of faces: which one, how much of it, how it is put back. No library is imported here."""
+"""Options of face selection, cropping and blending. Imports no library."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 FaceRule = Literal["largest", "center", "left", "right"]
+"""Chooses one person by size or place."""
 FaceChoice = FaceRule | Literal["all"]
 DubbedFaces = Literal["auto", "speaking"] | FaceChoice
 Blend = Literal["feather", "hard"]

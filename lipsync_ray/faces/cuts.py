@@ -33,15 +33,12 @@ FLAT = 2.0  # grey levels of deviation below which a picture has nothing to corr
 SAME_GREY = 12.0  # levels between two flat pictures that are the same
 # Differences are 1 − correlation.
 SUSPECT, APART = 0.02, 2.0  # a frame worth a closer look: its difference; that in the median of those around
-CUT, BARE, LEAP = 0.45, 0.2, 0.05  # across a cut: whatever is seen; unless a face goes on; where the faces leap, too …
-CLEAR, STILL = (
-    2.0,
-    20.0,
-)  # … in the difference inside either side: of a cut; of a leap, which tells only beside stillness
-GOES_ON, LEAPS = (
-    0.9,
-    0.8,
-)  # correlation of a face with itself in the frame before: from where it goes on; below which it leaps
+# Difference across a cut that suffices; if no face continues; if the faces also jump …
+CUT, BARE, LEAP = 0.45, 0.2, 0.05
+# … compared with the difference within either side: for a cut; for a jump, which needs stillness around it
+CLEAR, STILL = 2.0, 20.0
+# Correlation of a face with the previous frame: above, it continues; below, it jumps
+GOES_ON, LEAPS = 0.9, 0.8
 _FACE, _MARGIN = 32, 6  # pixels: side of the faces compared, and how far they may have moved
 
 

@@ -97,9 +97,9 @@ def _head(box: NDArray[np.floating], width: int, height: int) -> HeadCrop:
 
 
 def portrait_of(tracks: Tracks, chosen: tuple[int, ...]) -> int | None:
-    """The row of the chosen face that is looked at best: large, sure, and turned to the camera; the first of equals.
+    """Row of the chosen face that suits best as a portrait: large, sure and frontal; the first of equals.
 
-    None where it is in no frame.
+    None if the face is in no frame.
     """
     rows = np.flatnonzero(np.isin(tracks.track, chosen) & ~np.isnan(tracks.box).any(axis=1))
     if not len(rows):

@@ -48,7 +48,7 @@ NOSE = 4  # its tip
 
 SPEAKING = (*LIPS, *CHIN)
 KEPT = tuple(dict.fromkeys((*SPEAKING, *RIGID, *STILL, *JAW, *OUTLINE)))  # a mesh table's points, in this order
-INDEX_OF = {number: place for place, number in reversed(list(enumerate(KEPT)))}
+INDEX_OF = {number: index for index, number in reversed(list(enumerate(KEPT)))}
 TALKING = slice(0, len(SPEAKING))
 _RIGID = [INDEX_OF[number] for number in RIGID]
 
@@ -120,7 +120,9 @@ def _pair(z: C128) -> F64:
 
 
 def square_of(landmarks: F32) -> F64:
-    """(2, 3) affine from the network's square to pixels, both with pixel (0, 0) from 0 to 1, by five landmarks of a face."""
+    """(2, 3) affine from the network's square to pixels, both with pixel (0, 0) from 0 to 1, by five landmarks of a
+    face.
+    """
     eyes, mouth = landmarks[:2].mean(0), landmarks[3:5].mean(0)
     down, across = mouth - eyes, landmarks[1] - landmarks[0]
     angle, scale = np.arctan2(across[1], across[0]), _SIZE * np.hypot(*down) / SQUARE

@@ -1,4 +1,5 @@
-"""MTCNN (Zhang et al. 2016, arXiv:1604.02878): three small networks in a cascade, over a whole frame or around known faces.
+"""MTCNN (Zhang et al. 2016, arXiv:1604.02878): three small networks in a cascade, over a whole frame or around known
+faces.
 
 Boxes, landmarks and scores equal those of ``facenet_pytorch.MTCNN.detect`` (a test compares them). Around a known face,
 the same networks process the same pixels at the same positions, only at the scales at which such a face is found.
@@ -73,7 +74,7 @@ class Mtcnn:
             areas = [(slice(0, height), slice(0, width))]
             if near is not None:
                 areas = list(_around(near, scale, height, width))
-            candidates_at = [self._proposals(picture.resized(height, width, *place), place, scale) for place in areas]
+            candidates_at = [self._proposals(picture.resized(height, width, *area), area, scale) for area in areas]
             if any(len(some) for some in candidates_at):
                 candidates = np.concatenate(candidates_at)
                 found.append(candidates[nms(candidates[:, :4], candidates[:, 4], 0.5)])
@@ -85,14 +86,14 @@ class Mtcnn:
         sides = np.tile(all_found[:, 2:4] - all_found[:, :2], 2)
         return _squared(all_found[:, :4] + all_found[:, 5:] * sides)
 
-    def _proposals(self, small: NDArray[np.float32], place: tuple[slice, slice], scale: float) -> F64:
+    def _proposals(self, small: NDArray[np.float32], area: tuple[slice, slice], scale: float) -> F64:
         """(n, 9) box, probability and corrections of candidates in a part of one pyramid level."""
         moves, score = first(self._p, normalised(small[None], self._device))
         rows, columns = torch.nonzero(score >= THRESHOLDS[0], as_tuple=True)
         if not len(rows):
             return np.zeros((0, 9))
         # Positions are computed in float32, as in facenet-pytorch: its rounding decides a corner's pixel.
-        corner = torch.stack((columns + place[1].start // STRIDE, rows + place[0].start // STRIDE), 1).float()
+        corner = torch.stack((columns + area[1].start // STRIDE, rows + area[0].start // STRIDE), 1).float()
         low = torch.floor((STRIDE * corner + 1) / scale)
         high = torch.floor((STRIDE * corner + CELL) / scale)
         values = torch.cat((low, high, score[rows, columns][:, None], moves[:, rows, columns].T), 1)

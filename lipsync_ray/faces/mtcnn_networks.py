@@ -1,7 +1,8 @@
 """MTCNN's three networks, with facenet-pytorch's weights.
 
-They are read out of the installed package without importing it: its import pulls in torchvision and takes nine seconds a
-worker, ten times as long as the rest of this stage's start. Pictures lie channels last: pooling takes a sixth of the time.
+The weights are read from the installed package without importing it: the import pulls in torchvision and takes nine
+seconds per worker, ten times the rest of this stage's start. Tensors are channels-last: pooling takes a sixth of the
+time.
 """
 
 from __future__ import annotations
@@ -35,11 +36,11 @@ WEIGHTS = {
 
 
 def weights_of(name: str, device: torch.device) -> dict[str, Tensor]:
-    """One network's parameters, out of the installed package.
+    """Read one network's parameters from the installed package.
 
     Raises
     ------
-    ModelError : the package is not there, or its file is not the one that is known
+    ModelError : the package is missing, or its file is not the expected one
     """
     package = find_spec("facenet_pytorch")
     if package is None or package.origin is None:
@@ -59,7 +60,7 @@ def weights_of(name: str, device: torch.device) -> dict[str, Tensor]:
 
 
 def normalised(pictures: F32 | U8, device: torch.device) -> Tensor:
-    """(n, 3, h, w) float32 in about [−1, 1], channels last, of (n, h, w, 3) levels."""
+    """(n, 3, h, w) float32 in about [−1, 1], channels last, from (n, h, w, 3) RGB levels 0–255."""
     return ((torch.from_numpy(pictures).to(device).float() - 127.5) * 0.0078125).permute(0, 3, 1, 2)
 
 
@@ -100,7 +101,7 @@ def later(w: dict[str, Tensor], x: Tensor, pools: tuple[int, ...], convolutions:
 
 
 class LandmarkNet:
-    """The third network on faces that are known already."""
+    """The third network, for faces whose boxes are known."""
 
     SIDE = 48
 

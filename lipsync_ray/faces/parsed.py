@@ -1,4 +1,4 @@
-"""How a face that was drawn whole goes back into its frame: by what BiSeNet says is skin and mouth (MuseTalk's three ways)."""
+"""Blends a generated face into its frame by BiSeNet's face parsing, in MuseTalk's three modes."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from lipsync_ray.media.picture import U8, Box, YuvFrame
 F32 = NDArray[np.float32]
 
 SIDE = 512  # pixels of the square that BiSeNet parses
-EXPANDED = 1.5  # times the face's box: what is parsed
-KEPT_FROM = 0.5  # of its height: nothing above is drawn
-BLUR = 0.05  # of its width
-LEAST = 0.1  # of the box's lower half: less than this is no face that a parser has seen
-_SKIN, _NOSE, _MOUTH, _NECK = 1, 10, (11, 12, 13), 14  # mouth, upper and lower lip
-_CHEEK = 90  # pixels of SIDE from the middle, from where on the jaw's mask is narrowed
+EXPANDED = 1.5  # size of the parsed square, relative to the face's box
+KEPT_FROM = 0.5  # share of the square's height above which nothing is drawn
+BLUR = 0.05  # kernel size, relative to the square's width
+LEAST = 0.1  # share of the box's lower half that the mask must cover; with less, the parser saw no face
+_SKIN, _NOSE, _MOUTH, _NECK = 1, 10, (11, 12, 13), 14  # classes; mouth: its inside, upper and lower lip
+_CHEEK = 90  # pixels of SIDE from the middle, beyond which the "jaw" mask is narrowed
 
 
 def expanded(box: Box) -> Box:
-    """The square about a face that is parsed; it may reach beyond the frame."""
+    """The square around a face to parse; may extend beyond the frame."""
     x, y = (box.x0 + box.x1) // 2, (box.y0 + box.y1) // 2
     half = int(max(box.width, box.height) // 2 * EXPANDED)
     return Box(x - half, y - half, x + half, y + half)
@@ -45,13 +45,13 @@ def cut_expanded(picture: YuvFrame, box: Box) -> U8:
 
 
 def mask_of(labels: U8, blend: ParsedBlend) -> U8:
-    """What of a parsed face may be drawn anew.
+    """Mask of the pixels that may be replaced.
 
     Parameters
     ----------
-    labels : (512, 512) uint8 classes of BiSeNet
-    blend : "raw" skin and mouth, as MuseTalk 1.0; "neck" these and the neck; "jaw" the skin grown a little, so that a jaw that
-        drops stays inside, narrowed at the cheeks, without the nose, as MuseTalk 1.5
+    labels : (512, 512) uint8 BiSeNet classes
+    blend : "raw" is skin and mouth, as in MuseTalk 1.0; "neck" adds the neck; "jaw" is the skin dilated so that a
+        dropping jaw stays inside, narrowed at the cheeks, without the nose, as in MuseTalk 1.5
 
     Returns
     -------
@@ -70,7 +70,7 @@ def mask_of(labels: U8, blend: ParsedBlend) -> U8:
 
 @lru_cache(maxsize=1)
 def _cone() -> U8:
-    """(33, 33) uint8: a triangle of eleven rows under ten empty ones, then twelve rows of its base."""
+    """(33, 33) uint8 dilation kernel: ten empty rows, a triangle of eleven rows, twelve rows of its base."""
     kernel = np.zeros((33, 33), np.uint8)
     for row in range(10, 33):
         half = min(row - 10, 10)
@@ -79,12 +79,13 @@ def _cone() -> U8:
 
 
 def covers(mask: U8, box: Box) -> bool:
-    """Whether a mask lets enough of a face's lower half be drawn for it to be one."""
+    """Whether a mask covers enough of the box's lower half to be that of a face."""
     return bool(weights_in(mask, box).mean() >= LEAST / 2)
 
 
 def weights_in(mask: U8, box: Box) -> F32:
-    """(h, w) float32 weights in [0, 1] of a box's pixels: the mask below the middle of what was parsed, its edge blurred.
+    """(h, w) float32 blend weights of a box's pixels in [0, 1]: the mask below the parsed square's middle, with a
+    blurred edge.
 
     Parameters
     ----------

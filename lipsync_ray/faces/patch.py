@@ -1,4 +1,4 @@
-"""Patches of a face that networks are taught by and judge by, cut by landmarks."""
+"""Crops mouth patches by landmarks, for training networks and judging sync."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ from lipsync_ray.media.picture import U8
 
 F64 = NDArray[np.float64]
 
-MOUTH = 64  # pixels: side of a mouth's patch
-_LEFT, _TOP, _SIDE = -0.5, 0.35, 1.0  # of it, in a head's own frame: nose's tip to below the chin
+MOUTH = 64  # pixels: side of a mouth patch
+# Of the patch, in the head's own frame: from the tip of the nose to below the chin
+_LEFT, _TOP, _SIDE = -0.5, 0.35, 1.0
 
 
 def cut_mouth(square: U8, points: NDArray[np.floating]) -> U8:
-    """A mouth as (64, 64) uint8 grey, upright and of one size whatever the head does.
+    """(64, 64) uint8 grey patch of a mouth, upright and of constant size whatever the head's pose.
 
     Parameters
     ----------
-    square : (192, 192, 3) uint8 RGB, :func:`~lipsync_ray.faces.mesh.cut_square`
-    points : (len(KEPT), 2) landmarks in its pixels
+    square : (192, 192, 3) uint8 RGB of :func:`~lipsync_ray.faces.mesh.cut_square`
+    points : (len(KEPT), 2) landmarks in pixels of the square
     """
     heads = heads_of(points[None])
-    scale = _SIDE / MOUTH / heads.turn[0]  # z ↦ place · z + corner takes the patch to the square
+    scale = _SIDE / MOUTH / heads.turn[0]  # z ↦ scale · z + corner maps the patch to the square
     corner = (complex(_LEFT, _TOP) - heads.shift[0]) / heads.turn[0]
-    corner += (scale - 1) * complex(0.5, 0.5)  # from edges of pixels to their centres, as OpenCV counts
+    corner += (scale - 1) * complex(0.5, 0.5)  # from pixel edges to pixel centres, OpenCV's convention
     affine = np.array([[scale.real, -scale.imag, corner.real], [scale.imag, scale.real, corner.imag]])
     grey = cv2.cvtColor(square, cv2.COLOR_RGB2GRAY)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
@@ -36,13 +37,13 @@ def cut_mouth(square: U8, points: NDArray[np.floating]) -> U8:
 
 
 def boxes_with_heads(box: F64, base: NDArray[np.floating], points: NDArray[np.floating]) -> F64:
-    """(n, 4) a detector's box as it goes with a head, by the landmarks of the frame that it is of and of others.
+    """(n, 4) boxes: a detected box moved with the head from its own frame to other frames.
 
     Parameters
     ----------
     box : (4,) x0, y0, x1, y1
-    base : (len(KEPT), 2) landmarks where it was found
-    points : (n, len(KEPT), 2) landmarks where it is asked for
+    base : (len(KEPT), 2) landmarks of the frame of the box
+    points : (n, len(KEPT), 2) landmarks of the other frames
     """
     then, now = heads_of(base[None]), heads_of(points)
     steps = (box.reshape(2, 2) - _middle(then)) / then.eyes[0]
@@ -51,5 +52,5 @@ def boxes_with_heads(box: F64, base: NDArray[np.floating], points: NDArray[np.fl
 
 
 def _middle(heads: Heads) -> F64:
-    z = -heads.shift / heads.turn  # where the head's own origin lies
+    z = -heads.shift / heads.turn  # origin of the head's own frame, in pixels
     return np.stack((z.real, z.imag), axis=-1)

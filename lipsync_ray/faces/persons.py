@@ -1,4 +1,4 @@
-"""Who is who in a video: tracklets of one person, over gaps, passers-by and cuts, and which faces are but pictures of one."""
+"""Groups tracklets into persons, across gaps, occlusions and cuts, and detects faces that are only pictures."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from lipsync_ray.faces.tracklets import Tracklet
 
 F64 = NDArray[np.float64]
 
-SAME_POSITION = 0.75  # of the face's width
+SAME_POSITION = 0.75  # of the face's width: largest distance at the same position
 SAME_SIZE = 1.5
-ELSEWHERE = 0.05  # added to the distance of descriptions where a face is not found again where it was
-STILL = 0.2  # of a small picture's contrast: what changes less is a picture (benchmarks/identity.py)
-SPOT = 5  # pixels: a change of this size counts, noise of one does not
-PICTURES = 3  # small pictures from which on that can be said
-SAMPLES = 24  # of them, at most, over all that is seen
+ELSEWHERE = 0.05  # added to the descriptor distance if the face is not at the person's last position
+STILL = 0.2  # of a patch's contrast: a face that changes less is a picture (benchmarks/identity.py)
+SPOT = 5  # pixels: size of a change that counts; pixel noise is smaller
+PICTURES = 3  # patches needed to decide
+SAMPLES = 24  # most patches compared, spread over the person's frames
 
-RIM = slice(5, -5), slice(5, -5)  # of a small picture: what may have come in from outside is left out
+RIM = slice(5, -5), slice(5, -5)  # border of a patch that is ignored, because camera motion reveals new content there
 
 
 @dataclass
@@ -39,10 +39,10 @@ class _Person:
 
 
 def persons_of(scan: Scan, tracklets: list[Tracklet]) -> list[int]:
-    """A number for each tracklet, equal for those of one person; by first appearance.
+    """Person number of each tracklet, by first appearance.
 
-    Two that share a frame are two persons, however alike. Faces that were described go together where their descriptions
-    do, the surest first; what has none goes with whom it follows at the same place.
+    Tracklets that share a frame are different persons, however similar. Tracklets with descriptors are grouped by their
+    distance, those with most descriptors first; one without joins the person that it continues at the same position.
     """
     known = ~np.isnan(scan.descriptor[:, 0])
     described = [[row for row in one.rows if known[row]] for one in tracklets]
@@ -74,7 +74,7 @@ def persons_of(scan: Scan, tracklets: list[Tracklet]) -> list[int]:
 
 
 def _follows(scan: Scan, tracklets: list[Tracklet], i: int, members: list[int]) -> bool:
-    """Whether a tracklet begins or ends where, and as large as, the nearest of a person's in its scene was."""
+    """Whether a tracklet starts or ends at the position and size of the person's nearest tracklet end in its scene."""
     own = tracklets[i]
     mine = np.array([own.rows[0], own.rows[-1]])
     ends = np.array(
@@ -97,7 +97,7 @@ def _follows(scan: Scan, tracklets: list[Tracklet], i: int, members: list[int]) 
 
 
 def is_still(scan: Scan, rows: list[int], rate: Fraction) -> bool:
-    """Whether a face never changes but with the camera: a poster, a photograph. False where too little is known."""
+    """Whether a face changes only with the camera, as a poster or a photograph does; False if too little is known."""
     kept = [row for row in rows if scan.patch[row].any()]
     if len(kept) < PICTURES or scan.frame[kept[-1]] - scan.frame[kept[0]] < rate / 2:
         return False
@@ -106,12 +106,14 @@ def is_still(scan: Scan, rows: list[int], rate: Fraction) -> bool:
 
 
 def change(patches: NDArray[np.uint8]) -> float:
-    """How much small pictures of a face change, in their contrast: the 75th percentile of the largest change from one to
-    the next.
+    """Change of a face's patches relative to their contrast: 75th percentile of the largest change between neighbours.
 
-    Each is first laid over the other by the affine map that suits best (Evangelidis and Psarakis 2008), and brought to its
-    brightness and contrast: a camera that moves, or light that changes, is not the face's doing. A mouth and eyes change in their
-    place, noise does everywhere.
+    Each pair is first aligned by the best affine map (Evangelidis and Psarakis 2008, ECC) and matched in brightness and
+    contrast, so that camera motion and lighting do not count.
+
+    Parameters
+    ----------
+    patches : (n, PATCH, PATCH) uint8 grey, in order of time
     """
     changes = [_change(before, after) for before, after in itertools.pairwise(patches)]
     return float(np.quantile(changes, 0.75)) if changes else 1.0
@@ -122,7 +124,7 @@ def _change(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> float:
     stop = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 50, 1e-4)
     try:
         _, warp = cv2.findTransformECC(before, after, warp, cv2.MOTION_AFFINE, stop, None, SPOT)
-    except cv2.error:  # they have nothing in common
+    except cv2.error:  # the alignment did not converge
         return 1.0
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     over = cv2.warpAffine(after, warp, before.shape[::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE)

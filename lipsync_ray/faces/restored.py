@@ -1,4 +1,4 @@
-"""Put a restored face back: warped out of the template, mixed in by its mask, the rest of the frame untouched."""
+"""Pastes a restored face into its frame: warped back from the template and blended by a mask."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def paste_restored(
 
     Parameters
     ----------
-    picture : the frame
+    picture : modified in place
     restored : (512, 512, 3) uint8 BGR
     matrix : (2, 3) frame → template
     mask : (512, 512) float32 weights on the template
-    strength : 0 leaves the frame as it is, 1 is the restored face alone
-    mouth_of : only what lip-sync draws anew of this face crop
+    strength : 0 leaves the frame unchanged, 1 uses the restored face alone
+    mouth_of : a face crop; only its lower face, which lip-sync redraws, is restored
     """
     box = extent(matrix, picture.width, picture.height)
     if box is None or strength == 0:
@@ -43,7 +43,7 @@ def _warped(restored: U8, matrix: F64, mask: F32, box: Box) -> tuple[F32, F32]:
     back[:, 2] -= (box.x0, box.y0)
     size = (box.width, box.height)
     patch = cv2.warpAffine(restored, back, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    if np.linalg.norm(back[:, 0]) < 0.5:  # more than halved: what a bilinear warp skips would flicker
+    if np.linalg.norm(back[:, 0]) < 0.5:  # reduced to less than half: bilinear sampling would skip pixels and flicker
         smaller = cv2.GaussianBlur(restored, (0, 0), 0.4 / float(np.linalg.norm(back[:, 0])))
         patch = cv2.warpAffine(smaller, back, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     weight = cv2.warpAffine(mask, back, size, flags=cv2.INTER_LINEAR)

@@ -1,4 +1,4 @@
-"""RetinaFace (Deng et al. 2020), the detector of GFPGAN's own helper: for single pictures, and for parity with it."""
+"""RetinaFace (Deng et al. 2020), the detector of GFPGAN's own helper; for parity with it on single pictures."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ SURE = 0.97
 
 
 def retinaface_detector(state: dict[str, Any], device: str) -> Callable[[U8], Faces]:
-    """A loaded RetinaFace on frames at their own size, by GFPGANer's rules.
+    """Load RetinaFace; it detects at the frame's own size with GFPGANer's thresholds.
 
     Parameters
     ----------
-    state : of its checkpoint
+    state : state dict of the checkpoint
 
     Raises
     ------
-    CheckpointError : of another network
+    CheckpointError : the checkpoint belongs to another network
     """
     import warnings
 
@@ -35,7 +35,7 @@ def retinaface_detector(state: dict[str, Any], device: str) -> Callable[[U8], Fa
     from lipsync_ray.compute import device_of
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # torchvision's, of an argument's old name
+        warnings.simplefilter("ignore", UserWarning)  # torchvision warns about a renamed argument
         network = RetinaFace(network_name="resnet50", half=False, device=device_of(device))
     try:
         network.load_state_dict(state)

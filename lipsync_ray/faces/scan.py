@@ -1,13 +1,13 @@
-"""Look through a stretch of a video for faces and cuts, running the detector only where it is needed.
+"""Detects faces and cuts in a range of frames, running the detector only where it is needed.
 
-Frames a fifth of a second apart are looked at: once a second the whole of one, in between what lies around the faces that are
-known. Where these are not found again, one for one, or the next whole look knows others, the frames between are looked at
-whole, too; where nobody is seen at either end of a second, nobody is looked for inside it. Between two looks nothing is, where
-that is safe: no cut lies between, and the faces at both ends are the same, one for one, little moved;
-:mod:`lipsync_ray.faces.track` then interpolates. Where it is not safe every frame is looked at.
+The detector runs every fifth of a second: once a second on the whole frame, in between only around known faces. If
+these are not found again one for one, or the next whole frame has others, the frames between are searched whole, too.
+If neither end of a second has a face, the frames inside are skipped. Between two detections, frames are skipped and
+:mod:`lipsync_ray.faces.track` interpolates, provided that no cut lies between them and the faces match one for one and
+have moved little; otherwise every frame is searched.
 
-All decisions are made inside groups of :data:`GROUP` steps, counted from the video's beginning, so that they do
-not depend on how the video was split into stretches: a stretch is a whole number of groups.
+All decisions are made within groups of :data:`GROUP` steps counted from the video's start. Ranges are whole numbers of
+groups, so results do not depend on how the video was split.
 """
 
 from __future__ import annotations
@@ -42,22 +42,23 @@ LARGEST_MOVE = 0.25  # of the face's width, over one step
 
 @dataclass(frozen=True)
 class Scan:
-    """What was seen in frames [start, stop).
+    """Detections in frames [start, stop).
 
     Attributes
     ----------
-    start, stop : frames of the video
-    looked : (m,) int32 frames on which the detector ran, rising
-    cuts : (c,) int32 frames that begin a new scene, rising
-    frame : (n,) int32 frame of each detection, rising; within a frame best first
+    start, stop : frame numbers in the video
+    looked : (m,) int32 frames on which the detector ran, ascending
+    cuts : (c,) int32 frames that begin a new scene, ascending
+    frame : (n,) int32 frame of each detection, ascending; within a frame best first
     box : (n, 4) float32 x0, y0, x1, y1 in pixels of the video
     landmarks : (n, 5, 2) float32 x, y
     score : (n,) float32
-    descriptor : (n, SIZE) float16, :mod:`lipsync_ray.faces.identity`; NaN where it was not needed
-    patch : (n, PATCH, PATCH) uint8 grey, :mod:`lipsync_ray.faces.appearance`; 0 where none was kept
-    turned : quarter turns to the left after which faces are found that are not, upright (:mod:`lipsync_ray.faces.turned`); 0: none
-    resized : frames that are stored in another size than the first, and are scaled to it
-    damaged : frames that the decoder says are
+    descriptor : (n, SIZE) float16, :mod:`lipsync_ray.faces.identity`; NaN if it was not needed
+    patch : (n, PATCH, PATCH) uint8 grey, :mod:`lipsync_ray.faces.appearance`; 0 if none was kept
+    turned : quarter turns to the left that bring the faces of a rotated video upright
+        (:mod:`lipsync_ray.faces.turned`); 0 for none
+    resized : number of frames stored in another size than the first, and scaled to it
+    damaged : number of frames that the decoder reports as damaged
     """
 
     start: int
@@ -88,17 +89,15 @@ class Scan:
 
     @classmethod
     def joined(cls, scans: list[Scan]) -> Scan:
-        """One scan of neighbouring stretches, in order.
+        """Join the scans of consecutive ranges, in order.
 
         Raises
         ------
-        ValueError : a stretch is missing
+        ValueError : a range is missing
         """
         for before, after in itertools.pairwise(scans):
             if before.stop != after.start:
-                raise ValueError(
-                    f"stretches {before.start}–{before.stop} and {after.start}–{after.stop} are no neighbours"
-                )
+                raise ValueError(f"ranges {before.start}–{before.stop} and {after.start}–{after.stop} are not adjacent")
         names = ("looked", "cuts", "frame", "box", "landmarks", "score", "descriptor", "patch")
         joined: dict[str, Any] = {name: np.concatenate([getattr(scan, name) for scan in scans]) for name in names}
         joined |= {name: sum(getattr(scan, name) for scan in scans) for name in ("resized", "damaged")}
@@ -111,19 +110,21 @@ class Scan:
 
 
 def step_of(rate: Fraction) -> int:
-    """Frames between two looks."""
+    """Frames between two detections."""
     return max(1, round(rate / DETECTIONS_PER_S))
 
 
 def ranges_of(frames: int, rate: Fraction, seconds: float) -> list[tuple[int, int]]:
-    """[start, stop) of the stretches of a video of ``frames`` frames: whole groups, of about ``seconds``."""
+    """Split a video of ``frames`` frames into ranges [start, stop) of whole groups, each of about ``seconds``."""
     group = step_of(rate) * GROUP
     length = max(1, round(seconds * float(rate) / group)) * group
     return [(start, min(frames, start + length)) for start in range(0, frames, length)]
 
 
 def needed(start: int, stop: int, total: int, rate: Fraction) -> tuple[int, int]:
-    """[first, last) of the frames that a scan of [start, stop) reads: also some before and after, where cuts are looked for."""
+    """Frames [first, last) that a scan of [start, stop) reads, including those before and after that cut detection
+    needs.
+    """
     before, after = window(rate)
     return max(0, start - before), min(total, stop + 1 + after)
 
@@ -141,7 +142,7 @@ def scan(
 
     Returns
     -------
-    boxes and landmarks in pixels of the frames given
+    boxes and landmarks are in pixels of the given frames
     """
     step = step_of(rate)
     detections: dict[int, Faces] = {}
@@ -197,7 +198,7 @@ def scan(
 
 
 def _alike(found: dict[int, Faces], number: int, pictures_of: dict[int, U8], detect: Detector) -> float | None:
-    """How alike the faces of a frame and of the one before are."""
+    """Similarity of the faces in a frame and the previous one (:func:`lipsync_ray.faces.cuts.faces_alike`)."""
     _detect(found, [number - 1, number], pictures_of, detect)
     return faces_alike(pictures_of[number - 1], pictures_of[number], found[number - 1], found[number])
 
@@ -207,7 +208,7 @@ def _detect(found: dict[int, Faces], numbers: list[int], pictures_of: dict[int, 
 
 
 def _follow(found: dict[int, Faces], anchors: list[int], pictures_of: dict[int, U8], detect: Detector) -> None:
-    """Look around the faces known at the first anchor at those between it and the last, which have been looked at."""
+    """Detect at the inner anchors, around the faces known so far; the first and the last anchor are already detected."""
     first, last = anchors[0], anchors[-1]
     if not len(found[first]) and not len(found[last]):
         return
@@ -220,21 +221,22 @@ def _follow(found: dict[int, Faces], anchors: list[int], pictures_of: dict[int, 
         else:
             faces = detect(pictures_of[number])
         found[number] = before = faces
-    if not may_interpolate(before, found[last]):  # somebody has come, gone or leapt: perhaps before the last step
+    # If not, a face has appeared, vanished or jumped, perhaps before the last step.
+    if not may_interpolate(before, found[last]):
         found.update({number: detect(pictures_of[number]) for number in around})
 
 
 def _detect_around(found: dict[int, Faces], a: int, b: int, pictures_of: dict[int, U8], detect: Detector) -> None:
-    """Look at every frame between two, around what is known there and in the frame before."""
+    """Detect in every frame between two, around the faces of both and of the frame before."""
     before = found[a]
     for number in range(a + 1, b):
         near = np.concatenate((found[a].box, before.box, found[b].box))
-        same = np.tril(iou(near, near), -1).max(axis=1, initial=0) >= SAME_POSITION_IOU  # looked at with one before it
+        same = np.tril(iou(near, near), -1).max(axis=1, initial=0) >= SAME_POSITION_IOU  # covered by an earlier box
         found[number] = before = detect(pictures_of[number], near[~same])
 
 
 def may_interpolate(a: Faces, b: Faces) -> bool:
-    """Whether the faces of two frames are the same, one for one, and little moved."""
+    """Whether the faces of two frames match one for one and have moved little."""
     if len(a) != len(b):
         return False
     if not len(a):

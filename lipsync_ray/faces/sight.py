@@ -1,7 +1,7 @@
-"""In which frames of a video the speaking mouth can be seen, and how what is drawn fades where it cannot.
+"""Determines in which frames the speaking mouth is visible, and how drawing fades where it is not.
 
-A hand, a microphone or a title before the mouth must not be drawn over: such frames pass through, and what is drawn
-comes and goes within a few frames around them.
+A hand, a microphone or a title in front of the mouth must not be drawn over. Such frames pass through unchanged, and
+drawing fades out and in over a few frames around them.
 """
 
 from __future__ import annotations
@@ -13,37 +13,39 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipsync_ray.faces.easing import smoothstep
-from lipsync_ray.media.courses import equal_runs
+from lipsync_ray.media.time_series import equal_runs
 
 F32 = NDArray[np.float32]
 I32 = NDArray[np.int32]
 Flags = NDArray[np.bool_]
 
-FADE = 4  # frames over which what is drawn comes and goes
-_HIDDEN, _VISIBLE = 0.08, 0.25  # smoothed probability of being visible at which a mouth is hidden, and visible again
-_SMOOTH = 5  # frames of the median
-_SHORTEST = 5  # frames: a hidden mouth that is seen again sooner was not hidden
-_GLIMPSE = 6  # frames: a mouth that is hidden again sooner was not visible
+FADE = 4  # frames over which drawing fades in and out
+# Smoothed probabilities of visibility: below the first a mouth becomes hidden, above the second visible again
+_HIDDEN, _VISIBLE = 0.08, 0.25
+_SMOOTH = 5  # frames of the median filter
+_SHORTEST = 5  # frames: shorter runs of hidden frames are ignored
+_GLIMPSE = 6  # frames: shorter runs of visible frames are ignored
 
 
 class Sight(NamedTuple):
-    """What a video's frames show of the face that speaks.
+    """Visibility of the speaking face in each frame of a video.
 
     Attributes
     ----------
-    hidden : (frames,) bool: something is before the mouth
-    scenes : (frames,) int32 scene of each frame with the face; −1 where it is not seen
+    hidden : (frames,) bool: something covers the mouth
+    scenes : (frames,) int32 scene of each frame with the face; −1 without it
     """
 
     hidden: Flags
     scenes: I32
 
     def strengths(self, drawn: Flags | None = None) -> F32:
-        """(frames,) float32 how much of what is drawn is mixed in: 0 where nothing is, 1 a few frames away from there.
+        """(frames,) float32 blend factor of the drawn picture: 0 where nothing is drawn, rising to 1 a few frames away.
 
         Parameters
         ----------
-        drawn : (frames,) bool: the face can be drawn there, as far as the mouth is visible; all that show it, if not given
+        drawn : (frames,) bool: frames in which the face can be drawn if the mouth is visible; by default all with the
+            face
         """
         able = (self.scenes >= 0) & ~self.hidden
         if drawn is not None:
@@ -53,7 +55,7 @@ class Sight(NamedTuple):
             for start, stop in _pieces(self.scenes, low, high):
                 number = np.arange(start, stop)
                 far = np.full(stop - start, FADE + 1.0)
-                # Beside a frame of another scene, or none at all, nothing is seen to pop.
+                # At a cut, or next to frames without the face, a hard start is not noticed: no fade.
                 if start and not able[start - 1] and self.scenes[start - 1] in (-1, self.scenes[start]):
                     far = np.minimum(far, number - start + 1)
                 if stop < len(able) and not able[stop] and self.scenes[stop] in (-1, self.scenes[stop - 1]):
@@ -62,25 +64,25 @@ class Sight(NamedTuple):
         return out
 
     def to_bytes(self) -> bytes:
-        """As an npz."""
+        """Serialise to npz."""
         buffer = io.BytesIO()
         np.savez_compressed(buffer, hidden=self.hidden, scenes=self.scenes)
         return buffer.getvalue()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Sight:
-        """The other way."""
+        """Inverse of :meth:`to_bytes`."""
         with np.load(io.BytesIO(data)) as arrays:
             return cls(arrays["hidden"], arrays["scenes"])
 
 
 def sight_of(visible: F32, scenes: I32) -> Sight:
-    """What the whole of a video says: single frames are not believed.
+    """Smooth per-frame visibility over each scene; single frames are unreliable.
 
     Parameters
     ----------
-    visible : (frames,) probability of the mouth being visible; NaN where nobody has looked
-    scenes : (frames,) scene of each frame with the face; −1 where it is not seen
+    visible : (frames,) probability that the mouth is visible; NaN if not measured
+    scenes : (frames,) scene of each frame with the face; −1 without it
     """
     hidden = np.zeros(len(visible), bool)
     for scene in np.unique(scenes[scenes >= 0]).tolist():
@@ -94,7 +96,7 @@ def sight_of(visible: F32, scenes: I32) -> Sight:
 
 
 def _hidden(visible: F32) -> Flags:
-    """Of the frames of one scene: smoothed, with two thresholds, without flickers."""
+    """Hidden frames of one scene: median filter, two thresholds (hysteresis), short runs removed."""
     around = np.pad(visible, _SMOOTH // 2, mode="edge")
     smooth = np.median(np.lib.stride_tricks.sliding_window_view(around, _SMOOTH), axis=-1)
     out, state = np.zeros(len(visible), bool), bool(smooth[0] < (_HIDDEN + _VISIBLE) / 2)
@@ -109,10 +111,10 @@ def _hidden(visible: F32) -> Flags:
 
 
 def _runs(flags: Flags) -> list[tuple[int, int]]:
-    """[start, stop) of every run of true."""
+    """[start, stop) of each run of true values."""
     return [(low, high) for low, high in equal_runs(flags) if flags[low]]
 
 
 def _pieces(scenes: I32, low: int, high: int) -> list[tuple[int, int]]:
-    """[start, stop) of a run, cut where the scene changes."""
+    """Split a range [low, high) at scene changes."""
     return [(low + first, low + last) for first, last in equal_runs(scenes[low:high])]

@@ -1,4 +1,4 @@
-"""The face table: one parquet file per source video, made once and read by every dub, restoration and score of it."""
+"""Reads and writes the face table: one parquet file per source video, shared by all its dubs, restorations and scores."""
 
 from __future__ import annotations
 
@@ -24,10 +24,11 @@ _POINTS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 
 
 def write_table(url: str, tracks: Tracks, notes: Sequence[str] = (), without: str = "") -> None:
-    """Commit a video's tracks, sentences about its pictures that only who saw them all can say, and why it has no faces.
+    """Commit a video's tracks.
 
-    Columns: frame, track, scene, person (int32); still (bool); x0, y0, x1, y1 (float32, pixels); left_eye … mouth_right (fixed-size list of
-    two float32, pixels); score (float32); detected (bool, False = interpolated). Rows are sorted by frame, then track.
+    Columns: frame, track, scene, person (int32); still (bool); x0, y0, x1, y1 (float32, pixels); left_eye … mouth_right
+    (fixed-size list of two float32, pixels); score (float32); detected (bool, False = interpolated). Rows are sorted by
+    frame, then track.
     """
     columns: dict[str, pa.Array] = {name: pa.array(getattr(tracks, name)) for name in _WHO}
     columns |= {name: pa.array(tracks.box[:, i]) for i, name in enumerate(_BOX)}
@@ -42,18 +43,19 @@ def write_table(url: str, tracks: Tracks, notes: Sequence[str] = (), without: st
 
 
 def read_notes(url: str) -> tuple[str, ...]:
-    """The sentences that were committed with a table."""
+    """Warnings about the video's pictures, stored with a table."""
     return tuple(json.loads(metadata_of(_cached(url)).get(_NOTES, b"[]")))
 
 
 def read_without(url: str) -> str:
-    """Why a table may have no faces; "" where nothing is known."""
+    """Why a table has no faces; "" if unknown."""
     return metadata_of(_cached(url)).get(_WITHOUT, b"").decode()
 
 
 def read_table(url: str, start: int | None = None, stop: int | None = None) -> Tracks:
-    """The tracks of frames [start, stop), or of all. In a table of an older version, every track is a person, and nothing a picture.
+    """Read the tracks of frames [start, stop), or of all frames.
 
+    In a table of an older version every track is a separate person, and no person is a still picture.
     Raises
     ------
     FileNotFoundError, StorageError
@@ -79,12 +81,12 @@ def read_table(url: str, start: int | None = None, stop: int | None = None) -> T
 
 @lru_cache(maxsize=4)
 def _cached(url: str) -> bytes:
-    """A worker takes many segments of one video; its table (90 bytes a row) is fetched once."""
+    """Read a table (90 bytes a row) once per worker, which processes many segments of one video."""
     return storage.read_bytes(url)
 
 
 def landmarks_of(tracks: Tracks, chosen: tuple[int, ...], start: int, stop: int) -> NDArray[np.float32]:
-    """(stop − start, 5, 2) float32 landmarks of the chosen tracks' face in each frame; NaN where there is none."""
+    """(stop − start, 5, 2) float32 landmarks of the chosen tracks' face in each frame; NaN without a face."""
     out = np.full((stop - start, 5, 2), np.nan, np.float32)
     rows = np.flatnonzero(np.isin(tracks.track, chosen) & (tracks.frame >= start) & (tracks.frame < stop))
     out[tracks.frame[rows] - start] = tracks.landmarks[rows]
@@ -92,7 +94,7 @@ def landmarks_of(tracks: Tracks, chosen: tuple[int, ...], start: int, stop: int)
 
 
 def boxes_of(tracks: Tracks, chosen: tuple[int, ...], start: int, stop: int) -> NDArray[np.float32]:
-    """(stop − start, 4) float32 boxes of the chosen tracks' face in each frame; NaN where there is none."""
+    """(stop − start, 4) float32 boxes of the chosen tracks' face in each frame; NaN without a face."""
     out = np.full((stop - start, 4), np.nan, np.float32)
     rows = np.flatnonzero(np.isin(tracks.track, chosen) & (tracks.frame >= start) & (tracks.frame < stop))
     out[tracks.frame[rows] - start] = tracks.box[rows]
@@ -100,12 +102,12 @@ def boxes_of(tracks: Tracks, chosen: tuple[int, ...], start: int, stop: int) -> 
 
 
 def scenes_of(tracks: Tracks, chosen: tuple[int, ...], start: int, stop: int) -> NDArray[np.int32]:
-    """(stop − start,) int32 scene of each frame with the chosen tracks' face; −1 where there is none."""
+    """(stop − start,) int32 scene of each frame with the chosen tracks' face; −1 without it."""
     return _column_of(tracks, tracks.scene, chosen, start, stop)
 
 
 def tracks_of(tracks: Tracks, chosen: tuple[int, ...], start: int, stop: int) -> NDArray[np.int32]:
-    """(stop − start,) int32 which of the chosen tracks each frame's face belongs to; −1 where there is none."""
+    """(stop − start,) int32 which of the chosen tracks each frame's face belongs to; −1 without a face."""
     return _column_of(tracks, tracks.track, chosen, start, stop)
 
 

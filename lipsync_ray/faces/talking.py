@@ -1,6 +1,6 @@
-"""What the mouths of a video's people do beside what is heard: evidence of who speaks, place by place.
+"""Measures how well each visible mouth agrees with the sound, as evidence of who speaks.
 
-All is on a grid of 25 places a second. Nothing is smoothed over a cut.
+Everything is sampled at 25 Hz ("steps"). No average crosses a scene cut.
 """
 
 from __future__ import annotations
@@ -13,36 +13,36 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from lipsync_ray.media.courses import averaged, correlated, mean_of_known, spread
 from lipsync_ray.media.speech_mel import VOICED
+from lipsync_ray.media.time_series import averaged, correlated, mean_of_known, spread
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 I32 = NDArray[np.int32]
 
-RATE = Fraction(25)  # places a second
-LAGS = 8  # places by which the sound of a video may be off …
-REACH = 15  # … and up to which its sound is compared with a mouth
-_ELSEWHERE = 6  # places from the lag at which a mouth does not go with the sound any more
-LONG = 25  # places: sync and motion are averaged over a second
+RATE = Fraction(25)  # Hz: the grid of all arrays here
+LAGS = 8  # steps: largest offset between sound and picture
+REACH = 15  # steps: largest lag at which a mouth and the sound are compared
+_ELSEWHERE = 6  # steps from the true lag, at which mouth and sound no longer correspond
+LONG = 25  # steps: sync and motion are averaged over 1 s
 _SHORT = 5
-_SPOKEN = 0.6  # of a second with a voice in it, from which on it tells the lag
-_TELLING = 50  # places that tell a lag: two seconds
-_CLEARLY = 0.03  # of the mean cosine by which a person's own lag must be better than everybody's
-_STILL = 3e-3  # eye distances: the noise of landmarks
-_STILLEST, _LIVELIEST = -5.5, -2.0  # logarithms of motion beyond which a difference says nothing
+_SPOKEN = 0.6  # share of the averaging window that must be voiced to estimate the lag
+_TELLING = 50  # steps needed to estimate a person's own lag: 2 s
+_CLEARLY = 0.03  # mean cosine by which a person's own lag must beat the common one
+_STILL = 3e-3  # eye distances: noise of the landmarks
+_STILLEST, _LIVELIEST = -5.5, -2.0  # range of log motion; differences outside it are not informative
 
 
 @dataclass(frozen=True)
 class MouthSamples:
-    """MouthSamples that were seen, one row for each place and track.
+    """Mouths detected in a video, one row per step and track.
 
     Attributes
     ----------
-    place : (n,) int32, rising
+    place : (n,) int32 step, ascending
     track : (n,) int32 of the face table
-    opening : (n,) float32 of the lips, in distances of the eyes
-    seen : (n, 128) float16 of the sync expert, each frame for itself
+    opening : (n,) float32 opening of the lips, in eye distances
+    seen : (n, 128) float16 per-frame mouth features (:func:`lipsync_ray.models.sync_judge.encode_mouths`)
     """
 
     place: I32
@@ -57,7 +57,7 @@ class MouthSamples:
 
     @classmethod
     def joined(cls, parts: list[MouthSamples]) -> MouthSamples:
-        """Of rows that follow each other."""
+        """Concatenate consecutive samples."""
         return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
 
     def to_bytes(self) -> bytes:
@@ -72,15 +72,15 @@ class MouthSamples:
 
 
 @dataclass(frozen=True)
-class Heard:
-    """A video's own sound, place by place.
+class AudioFeatures:
+    """Features of a video's own sound, at 25 Hz.
 
     Attributes
     ----------
-    points : (n, 128) float32 of the sync expert, of length one
-    opening : (n,) float32 course of the opening that goes with it
-    voice : (n,) float32 probability that somebody speaks
-    timbre : (n, d) float64 of the voice (:mod:`lipsync_ray.media.timbre`)
+    points : (n, 128) float32 sound embeddings of the sync judge, unit length
+    opening : (n,) float32 mouth opening predicted from the sound, without unit
+    voice : (n,) float32 probability of speech, 0–1
+    timbre : (n, d) float64 cepstra of the voice (:mod:`lipsync_ray.media.timbre`)
     """
 
     points: F32
@@ -90,38 +90,39 @@ class Heard:
 
 
 @dataclass(frozen=True)
-class Run:
-    """One track from its first place to its last, NaN where nothing was seen.
+class MouthTrack:
+    """A track from its first step to its last; NaN where the mouth was not detected.
 
     Attributes
     ----------
-    person : row of the person
-    place : of the first
-    cosines : (n, 2 · REACH + 1) of the mouth and the sound, from REACH places later to REACH places earlier than it
-    opening : (n,) of the lips, in eye distances
+    person : row of its person
+    start : first step
+    cosines : (n, 2 · REACH + 1) cosine of mouth and sound embeddings, with the mouth from REACH steps earlier to REACH
+        steps later than the sound
+    opening : (n,) opening of the lips, in eye distances
     """
 
     person: int
-    place: int
+    start: int
     cosines: F64
     opening: F64
 
     @property
     def own(self) -> slice:
-        """Its places."""
-        return slice(self.place, self.place + len(self.opening))
+        """Its range of steps."""
+        return slice(self.start, self.start + len(self.opening))
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What speaks for each person at each place; (k, n) float64 each, NaN where that is not known.
+    """Evidence for each person at each step; (k, n) float64 each, NaN if unknown.
 
     Attributes
     ----------
-    sync : how much better the mouth goes with the sound than with the sound of other moments, over a second
-    brief : likewise over a fifth of a second
-    motion : logarithm of the opening's standard deviation over a second, in eye distances
-    follows : correlation of the opening with the one that is heard, likewise
+    sync : cosine of mouth and sound minus its mean at other lags, averaged over 1 s
+    brief : the same over 0.2 s
+    motion : natural logarithm of the opening's standard deviation over 1 s, in eye distances
+    follows : correlation of the opening with the one predicted from the sound, over 1 s
     """
 
     sync: F64
@@ -130,7 +131,9 @@ class Evidence:
     follows: F64
 
 
-def runs_of(mouths: MouthSamples, rows: Mapping[int, int], heard: Heard, follow: Callable[[F32], F32]) -> list[Run]:
+def runs_of(
+    mouths: MouthSamples, rows: Mapping[int, int], audio: AudioFeatures, follow: Callable[[F32], F32]
+) -> list[MouthTrack]:
     """Compare every mouth with the sound, at each lag.
 
     Parameters
@@ -141,42 +144,46 @@ def runs_of(mouths: MouthSamples, rows: Mapping[int, int], heard: Heard, follow:
     out = []
     for track in np.unique(mouths.track).tolist():
         own = np.flatnonzero(mouths.track == track)
-        places = mouths.place[own]
-        first, length = int(places[0]), int(places[-1] - places[0]) + 1
+        steps = mouths.place[own]
+        first, length = int(steps[0]), int(steps[-1] - steps[0]) + 1
         seen = np.full((length, mouths.seen.shape[1]), np.nan, np.float32)
         opening = np.full(length, np.nan)
-        seen[places - first], opening[places - first] = mouths.seen[own], mouths.opening[own]
+        seen[steps - first], opening[steps - first] = mouths.seen[own], mouths.opening[own]
         points = follow(seen)
         cosines = np.full((length, 2 * REACH + 1), np.nan)
         for column, lag in enumerate(range(-REACH, REACH + 1)):
             sound = np.arange(first, first + length) - lag
-            known = (sound >= 0) & (sound < len(heard.points))
-            cosines[known, column] = np.einsum("nd,nd->n", points[known], heard.points[sound[known]], dtype=np.float64)
-        out.append(Run(rows[track], first, cosines, opening))
+            known = (sound >= 0) & (sound < len(audio.points))
+            cosines[known, column] = np.einsum("nd,nd->n", points[known], audio.points[sound[known]], dtype=np.float64)
+        out.append(MouthTrack(rows[track], first, cosines, opening))
     return out
 
 
-def lag_of(runs: list[Run], voice: F32) -> int:
-    """The lag of a whole video: where, while somebody speaks, the mouth that suits best suits best."""
+def lag_of(runs: list[MouthTrack], voice: F32) -> int:
+    """The lag of a whole video in steps, positive if the lips are late.
+
+    It maximises, over voiced steps, the agreement of whichever mouth agrees best.
+    """
     best = np.full((len(voice), 2 * REACH + 1), -np.inf)
     for run in runs:
         mean = averaged(run.cosines, LONG)
         best[run.own] = np.fmax(best[run.own], mean - mean_of_known(mean)[:, None])
     spoken = averaged((voice >= VOICED).astype(np.float64), LONG) > _SPOKEN
-    told = np.isfinite(best).all(axis=1) & spoken
-    return _best(best[told].mean(axis=0)) if told.any() else 0
+    usable = np.isfinite(best).all(axis=1) & spoken
+    return _best(best[usable].mean(axis=0)) if usable.any() else 0
 
 
-def lags_of(runs: list[Run], course: NDArray[np.integer], people: int, usual: int) -> I32:
-    """(k,) the lag of each person, by the places in which that one is taken to speak; the usual one where they are few.
+def lags_of(runs: list[MouthTrack], speaker: NDArray[np.integer], people: int, usual: int) -> I32:
+    """(k,) lag of each person in steps, from the steps at which they speak; with too few of them, `usual`.
 
     Parameters
     ----------
-    course : (n,) row of the person who speaks at each place; −1 for nobody
+    speaker : (n,) row of the person who speaks at each step; −1 for nobody
+    usual : lag of the video
     """
     total, count = np.zeros((people, 2 * REACH + 1)), np.zeros(people)
     for run in runs:
-        spoken = course[run.own] == run.person
+        spoken = speaker[run.own] == run.person
         known = spoken & ~np.isnan(run.cosines).any(axis=1)
         total[run.person] += run.cosines[known].sum(axis=0)
         count[run.person] += known.sum()
@@ -193,23 +200,23 @@ def _best(by_lag: F64) -> int:
     return int(by_lag[REACH - LAGS : REACH + LAGS + 1].argmax()) - LAGS
 
 
-def evidence(runs: list[Run], heard: Heard, lags: NDArray[np.integer]) -> Evidence:
-    """What speaks for each of the persons, whose lips come late by (k,) places."""
-    shape = (len(lags), len(heard.voice))
+def evidence(runs: list[MouthTrack], audio: AudioFeatures, lags: NDArray[np.integer]) -> Evidence:
+    """Compute the evidence for persons whose lips are (k,) `lags` steps late."""
+    shape = (len(lags), len(audio.voice))
     out = {field.name: np.full(shape, np.nan) for field in fields(Evidence)}
     for run in runs:
         lag = int(lags[run.person])
         expected = np.full(shape[1], np.nan)
         sound = np.arange(shape[1]) - lag
         inside = (sound >= 0) & (sound < shape[1])
-        expected[inside] = heard.opening[sound[inside]]
-        for name, course in _courses(run, lag, expected[run.own]).items():
+        expected[inside] = audio.opening[sound[inside]]
+        for name, values in _evidence_of(run, lag, expected[run.own]).items():
             before = out[name][run.person, run.own]
-            out[name][run.person, run.own] = np.where(np.isnan(course), before, course)
+            out[name][run.person, run.own] = np.where(np.isnan(values), before, values)
     return Evidence(**out)
 
 
-def _courses(run: Run, lag: int, expected: F64) -> dict[str, F64]:
+def _evidence_of(run: MouthTrack, lag: int, expected: F64) -> dict[str, F64]:
     far = np.abs(np.arange(-REACH, REACH + 1) - lag) >= _ELSEWHERE
     contrast = run.cosines[:, lag + REACH] - mean_of_known(run.cosines[:, far])
     return {

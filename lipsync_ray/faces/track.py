@@ -1,4 +1,6 @@
-"""From detections to faces that last: link, fill, smooth. Over the whole video, so nothing depends on its splitting."""
+"""Builds face tracks from detections: links, interpolates and smooths. Works on whole videos, so splitting has no
+effect.
+"""
 
 from __future__ import annotations
 
@@ -16,26 +18,26 @@ from lipsync_ray.faces.tracklets import Tracklet, tracklets_of
 F32 = NDArray[np.float32]
 I32 = NDArray[np.int32]
 
-BRIDGE_S = 0.2  # a shorter absence from looked-at frames is the detector's, and is filled
-SURE_SCORE = 0.95  # a track none of whose detections reaches it is no face
-SHORTEST_S = 0.12  # nor is one that lasts less, unless it is all of its scene
-POSITION_SIGMA_S = 0.06  # smoothing of where the face is …
-SHAPE_SIGMA_S = 0.5  # … and of how large its box is, which jitters more and means less
+BRIDGE_S = 0.2  # seconds: a shorter gap between detections is a miss of the detector and is interpolated
+SURE_SCORE = 0.95  # a track needs at least one detection with this score
+SHORTEST_S = 0.12  # seconds: shorter tracks are dropped, unless they last their whole scene
+POSITION_SIGMA_S = 0.06  # seconds: smoothing of the face's position
+SHAPE_SIGMA_S = 0.5  # seconds: smoothing of the box's size, which is noisier
 
 
 @dataclass(frozen=True)
 class Tracks:
-    """Every tracked face of a video, one row for each frame and track.
+    """All tracked faces of a video, one row per frame and track.
 
     Attributes
     ----------
     frame, track, scene : (n,) int32; rows sorted by (frame, track). A track is one person in one scene
-    person : (n,) int32; the same for the tracks of one person in all scenes
-    still : (n,) bool; whether the person never moves but with the camera, as a poster does. False where nobody else is seen
+    person : (n,) int32; equal for all tracks of one person in all scenes
+    still : (n,) bool; the person moves only with the camera, like a poster; False if nobody else is in the video
     box : (n, 4) float32 smoothed x0, y0, x1, y1 in pixels
     landmarks : (n, 5, 2) float32 smoothed x, y
     score : (n,) float32 probability, interpolated like the box
-    detected : (n,) bool; False where interpolated
+    detected : (n,) bool; False if interpolated
     """
 
     frame: I32
@@ -50,7 +52,7 @@ class Tracks:
 
 
 def link(scan: Scan, rate: Fraction) -> Tracks:
-    """Link a whole video's detections to tracks, fill what was not looked at, and smooth.
+    """Link a whole video's detections to tracks, interpolate frames without detection, and smooth.
 
     Parameters
     ----------
@@ -94,7 +96,7 @@ def _filled(track: _Track, scan: Scan, rate: Fraction) -> Tracks:
     values = np.concatenate(
         (scan.box[track.rows], scan.landmarks[track.rows].reshape(-1, 10), scan.score[track.rows, None]), axis=1
     ).astype(np.float64)
-    # Frames between two sightings are filled where the detector did not look, or missed the face for a moment.
+    # Frames between two detections are interpolated if the detector did not run there, or missed the face briefly.
     at_detection = np.searchsorted(scan.looked, known)
     near = (np.diff(at_detection) == 1) | (np.diff(known) <= max(1, BRIDGE_S * rate))
     pieces = np.split(np.arange(len(known)), np.flatnonzero(~near) + 1)
@@ -120,10 +122,10 @@ def _filled(track: _Track, scan: Scan, rate: Fraction) -> Tracks:
 
 
 def _smoothed(raw: NDArray[np.float64], rate: Fraction) -> NDArray[np.float64]:
-    """(n, 15) box, landmarks, score of one unbroken run.
+    """(n, 15) smoothed box, landmarks and score of one run without gaps.
 
-    The box follows the landmarks' centre, which a detector places well; its size and its place about that centre,
-    which it does not, are smoothed over a longer time.
+    The box follows the landmarks' centre, which the detector locates well. Its size and its offset from that centre are
+    noisier and are smoothed over a longer time.
     """
     box, points = raw[:, :4], raw[:, 4:14].reshape(-1, 5, 2)
     centre = points.mean(axis=1)
@@ -135,7 +137,7 @@ def _smoothed(raw: NDArray[np.float64], rate: Fraction) -> NDArray[np.float64]:
 
 
 def gaussian(values: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
-    """(n, c) filtered along n; both ends are continued by point reflection, so that a steady motion stays as it is."""
+    """Gaussian filter of (n, c) along n. Ends are extended by point reflection, so steady motion is unchanged."""
     radius = min(len(values) - 1, int(np.ceil(3 * sigma)))
     if radius < 1:
         return values

@@ -1,4 +1,4 @@
-"""Detections that follow each other: linked by where a face should be next and, where that is known, by what it looks like."""
+"""Links detections within a scene by predicted position and, where known, by face descriptor."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from lipsync_ray.faces.scan import Scan, iou
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
-LINK_IOU = 0.3  # with where the face was, or should be
-LOST_S = 2.0  # a face found again after longer is another tracklet
-GOES_ON_S = 0.4  # for how long a face that is hidden moves on as it did
-PACE_S = 0.2  # over which its speed is taken
-SEARCH_RADIUS = 1.5  # of its width: how far from there a face is looked for that is known by its looks
-SIZES = 1.6  # its size then, at most, in that before
-RECENT = 5  # descriptions that a face is compared with
+LINK_IOU = 0.3  # overlap with the last or the predicted box
+LOST_S = 2.0  # seconds: a face found again after longer starts a new tracklet
+GOES_ON_S = 0.4  # seconds for which the motion of a lost face is extrapolated
+PACE_S = 0.2  # seconds over which its speed is measured
+SEARCH_RADIUS = 1.5  # of its width: distance from the predicted position at which a matching descriptor is accepted
+SIZES = 1.6  # largest ratio of sizes for the same
+RECENT = 5  # most recent descriptors of a tracklet to compare with
 _NEVER = 1e6
 
 
 @dataclass
 class Tracklet:
-    """Rows of a scan that show one face of one scene, rising by frame."""
+    """Rows of a scan that belong to one face in one scene, ascending by frame."""
 
     scene: int
     rows: list[int] = field(default_factory=list)
 
 
 def tracklets_of(scan: Scan, rate: Fraction) -> list[Tracklet]:
-    """All of a video, by their first frame."""
+    """The tracklets of a video, by first frame."""
     scenes = np.concatenate(([scan.start], scan.cuts))
     known = ~np.isnan(scan.descriptor[:, 0])
     out: list[Tracklet] = []
@@ -58,7 +58,7 @@ def tracklets_of(scan: Scan, rate: Fraction) -> list[Tracklet]:
 def _pairs(
     scan: Scan, known: NDArray[np.bool_], active: list[Tracklet], rows: list[int], number: int, rate: Fraction
 ) -> list[tuple[Tracklet, int]]:
-    """Tracklets and detections that go together, the sum of their costs the least there is."""
+    """Assign detections to tracklets at the least total cost."""
     if not active or not rows:
         return []
     cost = np.full((len(active), len(rows)), _NEVER)
@@ -69,20 +69,20 @@ def _pairs(
         overlap = iou(np.stack((last, expected)), there).max(axis=0)
         apart, near = _apart(scan, known, tracklet, rows), _near(expected, there)
         fits = ((overlap >= LINK_IOU) & ~(apart > DIFFERENT)) | (near & (apart < SAME))
-        # Where nobody was described, place decides alone.
+        # Without descriptors, position alone decides.
         cost[i] = np.where(fits, 1 - overlap + np.where(np.isnan(apart), 0, apart - SAME), _NEVER)
     if len(active) == 1 or len(rows) == 1:
         flat = int(cost.argmin())
         pairs = [divmod(flat, len(rows))]
     else:
-        from scipy.optimize import linear_sum_assignment  # the other stages of this process do without
+        from scipy.optimize import linear_sum_assignment  # slow import; other stages of this process do not need it
 
         pairs = list(zip(*(side.tolist() for side in linear_sum_assignment(cost)), strict=True))
     return [(active[i], rows[j]) for i, j in pairs if cost[i, j] < _NEVER]
 
 
 def _moved(scan: Scan, tracklet: Tracklet, number: int, rate: Fraction) -> F64:
-    """(2,) how far a face has come since it was last seen, if it goes on as it did; not at all where that is not known."""
+    """(2,) predicted displacement since the last detection, by extrapolation; 0 if the speed is unknown."""
     last = tracklet.rows[-1]
     frames = scan.frame[tracklet.rows]
     before = int(np.searchsorted(frames, frames[-1] - PACE_S * rate, side="right")) - 1
@@ -103,7 +103,9 @@ def _near(expected: F64, there: F32) -> NDArray[np.bool_]:
 
 
 def _apart(scan: Scan, known: NDArray[np.bool_], tracklet: Tracklet, rows: list[int]) -> F64:
-    """(rows,) distance of each detection's description to the nearest recent one of the tracklet; NaN where one has none."""
+    """(rows,) distance of each detection's descriptor to the nearest recent one of the tracklet; NaN without
+    descriptors.
+    """
     out = np.full(len(rows), np.nan)
     recent = [row for row in tracklet.rows if known[row]][-RECENT:]
     if recent:

@@ -1,4 +1,4 @@
-"""Which voice is heard at each place, by the places in which it is known whose it is: each voice has its face."""
+"""Scores which voice speaks at each 25 Hz step, learned from steps whose speaker is known."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lipsync_ray.media.courses import averaged
+from lipsync_ray.media.time_series import averaged
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 
-UNKNOWN = -1  # label of a place that tells no voice
-_BLOCK = 25  # places that are judged by other places' voices alone …
-_APART = 8  # … so far away at least
+UNKNOWN = -1  # label of a step without a known speaker
+_BLOCK = 25  # steps that are scored together, by voices learned outside them …
+_APART = 8  # … and outside this many steps around them
 _RIDGE = 1e-3
 
 
 @dataclass(frozen=True)
 class VoiceRules:
-    """How voices are told apart.
+    """Parameters of the voice model.
 
     Attributes
     ----------
-    around : places, an odd number, over which the timbre is averaged
-    fewest : places that make a voice known
-    diagonal : how much of the covariance is that of coefficients each for itself, 0–1
-    scale : of logarithms of likelihoods: neighbouring places tell much the same
-    most : of one place, either way
+    around : steps over which the timbre is averaged; odd
+    fewest : labelled steps needed to learn a voice
+    diagonal : weight of the diagonal in the shrunken covariance, 0–1
+    scale : factor of the log likelihoods, because neighbouring steps are correlated
+    most : bound of a step's score, ±
     """
 
     around: int = 5
@@ -39,15 +39,15 @@ class VoiceRules:
 
 
 def voices(timbre: F64, labels: I64, count: int, rules: VoiceRules) -> F64:
-    """(n, count) how much likelier each of the voices is at each place, beside the mean of those that are known.
+    """(n, count) log likelihood of each voice at each step, relative to the mean of the known voices.
 
-    0 where fewer than two are known. Voices are Gaussians of one covariance. A place is judged by what is labelled elsewhere, so that
-    a wrong label does not confirm itself.
+    Scores are 0 if fewer than two voices are known. Voices are Gaussians with one shared covariance. A step is scored
+    by labels outside its neighbourhood, so a wrong label does not confirm itself.
 
     Parameters
     ----------
-    timbre : (n, d) of each place
-    labels : (n,) number of the voice, :data:`UNKNOWN` where it says nothing
+    timbre : (n, d) cepstra of each step
+    labels : (n,) number of the voice, or :data:`UNKNOWN`
     """
     smooth = np.nan_to_num(averaged(timbre, rules.around))
     own = np.stack([labels == number for number in range(count)], axis=1)

@@ -1,8 +1,8 @@
-"""Move a person's own lips: the pixels of the frame itself, at its own size, bent to where its landmarks are to be.
+"""Warps a person's own lips to target landmarks, at the frame's full resolution.
 
-Two smooth fields (polyharmonic splines through the landmarks' displacements) move what lies above and below the line
-between the lips; what comes to be seen between them is taken from a frame of the same person with the mouth open,
-where the teeth stay with the skull.
+Two smooth displacement fields (polyharmonic splines through the landmarks) move the parts above and below the line
+between the lips. The inside of the mouth comes from a frame of the same person with an open mouth; its teeth move with
+the skull.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ from lipsync_ray.media.picture import Box, YuvFrame
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
-_RIM = 0.15  # of the box, over which the movement fades at its upper end
-_NODES = 40  # of the grid that a field is computed on
-_BLEND_WIDTH = 0.12  # eye distances beside the mouth's corners, over which above and below come to move as one
-_BELOW_CHIN = 1.45  # of the way from the nose to the outline of the jaw: still again
+_RIM = 0.15  # of the box: height over which the movement fades at its upper edge
+_NODES = 40  # columns of the grid on which a field is computed
+_BLEND_WIDTH = 0.12  # eye distances beside the corners of the mouth over which the two fields merge
+_BELOW_CHIN = 1.45  # of the way from the nose to the outline of the jaw: points of the neck that do not move
 
 _CORNERS = (0, RING // 2, RING, RING + RING // 2)
 _LOWER_LIP = (*range(1, 10), *range(RING + 1, RING + 10))
@@ -57,8 +57,8 @@ class LipWarp:
 
     Parameters
     ----------
-    basis : what the lips are told in
-    inside : the inside of a mouth, as the video shows it where it is open; None where it never is
+    basis : basis of the lip poses
+    inside : returns the inside of a mouth from a frame where it is open; None if the video has none
     """
 
     def __init__(self, basis: LipBasis, inside: Callable[[Mouth], Inside | None]) -> None:
@@ -73,15 +73,15 @@ class LipWarp:
         silence: float,
         strength: float = 1.0,
     ) -> None:
-        """Make the mouth in `picture` show `lips`, in place.
+        """Move the mouth in `picture` to the pose `lips`, in place.
 
         Parameters
         ----------
-        points : (len(KEPT), 2) landmarks of the frame, in pixels; pixel (0, 0) reaches from 0 to 1
-        mouth : of its track
-        lips : (k,) in the basis
-        silence : how far the mouth is closed besides, 0 to 1
-        strength : how much of the way it is moved, 0 to 1: 0 leaves the picture as it is
+        points : (len(KEPT), 2) landmarks in pixels; pixel (0, 0) covers 0 to 1
+        mouth : of the face's track
+        lips : (k,) coefficients in the basis
+        silence : additional closing of the mouth, 0 (none) to 1 (closed)
+        strength : share of the movement to apply, 0 to 1; 0 leaves the picture unchanged
         """
         at = points[None].astype(np.float64)
         heads = heads_of(at)
@@ -113,7 +113,7 @@ class LipWarp:
         )
         planes = _warped(picture, (field + (above - 0.5)[..., None] * apart) * free, box)
         gap = gap_between(target, heads)
-        if (parted := strength * float(np.clip(gap / PARTED, 0, 1))) > 0:  # between lips that meet nothing is seen
+        if (parted := strength * float(np.clip(gap / PARTED, 0, 1))) > 0:  # nothing is visible between closed lips
             opening = parted * soft(target[[*UPPER_INNER, *LOWER_INNER[::-1]]], box, eyes)
             inside = self._inside(mouth)
             if inside is not None:
@@ -130,16 +130,16 @@ class LipWarp:
 
 
 def _below_chin(points: F64) -> F64:
-    """Still points of the neck: the jaw's outline seen from the nose, further out."""
+    """Fixed points on the neck: the jaw's outline, extended away from the nose."""
     nose = points[INDEX_OF[NOSE]]
     return np.asarray(nose + _BELOW_CHIN * (points[list(_OUTLINE)] - nose), np.float64)
 
 
 def _field(at: F64, moved: F64, box: Box) -> F32:
-    """(rows, _NODES, 2) where the content of each node of a grid over the box comes from, as a displacement.
+    """(rows, _NODES, 2) displacement from each grid node of a box to the position that its content comes from.
 
-    It is −`moved` at the first of `at`, and 0 at the rest. A polyharmonic spline of r³ with a linear part (Duchon 1977), through all
-    of them, fading to 0 at the upper rim.
+    It is −`moved` at the first points of `at` and 0 at the rest: a polyharmonic spline r³ with a linear part (Duchon
+    1977), faded to 0 at the upper edge.
     """
     scale = float(box.width)
     known = (at - (box.x0, box.y0)) / scale
@@ -158,19 +158,21 @@ def _field(at: F64, moved: F64, box: Box) -> F32:
 
 
 def _nodes(box: Box) -> F64:
-    """(rows · _NODES, 2) places of the grid's nodes, in pixels of the box."""
+    """(rows · _NODES, 2) positions of the grid nodes, in pixels of the box."""
     rows = max(2, round(_NODES * box.height / box.width))
     x, y = (np.arange(_NODES) + 0.5) / _NODES * box.width, (np.arange(rows) + 0.5) / rows * box.height
     return np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
 
 
 def _whole(coarse: NDArray[np.floating], box: Box) -> F32:
-    """(h, w, 2) of a field on the grid's nodes."""
+    """Upsample a field from the grid to the box's pixels, (h, w, 2)."""
     return np.asarray(cv2.resize(coarse, (box.width, box.height), interpolation=cv2.INTER_LINEAR), np.float32)
 
 
 def _between_corners(target: F64, eyes: float, box: Box) -> F32:
-    """(rows, _NODES, 1) 1 between the corners of the mouth, soon 0 on either side: what is above and below moves as one there."""
+    """(rows, _NODES, 1) weight of the difference between the two fields: 1 between the corners of the mouth, 0 soon
+    outside.
+    """
     left, right = target[0], target[RING // 2]
     along = (right - left) / max(1e-6, float(np.linalg.norm(right - left)))
     half = float(np.linalg.norm(right - left)) / 2
@@ -185,12 +187,12 @@ def _cubed(a: F64, b: F64) -> F64:
 
 
 def _window(rows: int) -> F64:
-    """(rows, 1, 1) smoothly from 0 at the upper rim to 1."""
+    """(rows, 1, 1) smooth weight from 0 at the upper edge to 1."""
     return np.asarray(smoothstep((np.arange(rows) + 0.5) / rows / _RIM)[:, None, None], np.float64)
 
 
 def _above_line(target: F64, heads: Heads) -> F64:
-    """The polygon above the line between the lips, which goes on to both sides."""
+    """Polygon of the area above the line between the lips, extended to both sides."""
     line = (target[list(UPPER_INNER)] + target[list(LOWER_INNER)]) / 2
     side = line[-1] - line[0]
     up = np.array([(-1j / heads.turn[0]).real, (-1j / heads.turn[0]).imag]) * 4
@@ -199,7 +201,7 @@ def _above_line(target: F64, heads: Heads) -> F64:
 
 
 def _warped(picture: YuvFrame, field: F32, box: Box) -> list[F32]:
-    """The three planes of the box, moved by the field; float32."""
+    """The box's three planes, float32, sampled at the displaced positions."""
     half = halved(field) / 2
     planes = []
     for plane, shifts, left, top, kind in (

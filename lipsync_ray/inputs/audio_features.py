@@ -36,7 +36,7 @@ Pauses = Literal["every", "long", "none"]
 """In which stretches without a voice a mouth closes."""
 
 FOLDER = "sources"
-FORMAT = 3  # raise when what is stored changes its meaning
+FORMAT = 4  # raise when what is stored changes its meaning
 BANDS = {"mel": mel.BANDS, "speech-mel": mel.BANDS, "mfcc": mfcc.COEFFICIENTS}
 SILENCE = {"mel": mel.SILENCE, "speech-mel": mel.SILENCE, "whisper": 0.0}  # what is heard beyond the ends of a sound
 SILENT_PEAK = 10 ** (-60 / 20)  # full scale is 1: dither and hum lie below, no speech does
@@ -51,6 +51,7 @@ class AudioSource:
     """A sound to listen to, whether to trim its silence, and where its features go. `key` tells one from another.
 
     `voice` asks where somebody speaks in it, too. `hearer` is the network that Whisper's front ends are.
+    `levelled`: it has the level that this project's models hear sounds at.
     """
 
     track: SoundTrack
@@ -60,6 +61,7 @@ class AudioSource:
     front_end: FrontEnd = "mel"
     voice: bool = False
     hearer: Checkpoint | None = None
+    levelled: bool = False
 
     @property
     def features_url(self) -> str:
@@ -169,6 +171,8 @@ def _features_of(source: AudioSource) -> Speech:
         bands = note.get("bands") or BANDS[source.front_end]
         return Speech(source.track, Sound(**note["sound"]), Span(**note["span"]), features_url, note["columns"], bands)
     sound = probe_audio(source.track)
+    if source.levelled:
+        sound = replace(sound, loudness_lufs=speech_mel.LEVEL_LUFS)
     span = trim_silence(source.track, sound) if source.trim else Span(0, sound.samples)
     columns = bands = 0
     with tempfile.TemporaryDirectory() as scratch:

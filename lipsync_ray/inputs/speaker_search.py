@@ -20,7 +20,6 @@ from lipsync_ray.inputs.speakers import (
     GivenTurns,
     SpeakerQuery,
     SpeakerTracks,
-    choose_speaker,
     person_name,
 )
 from lipsync_ray.inputs.talking_tables import (
@@ -32,7 +31,9 @@ from lipsync_ray.inputs.talking_tables import (
     read_decision,
     talking_rows,
 )
+from lipsync_ray.inputs.voices import choose_faces
 from lipsync_ray.io import storage
+from lipsync_ray.io.written_faces import WrittenVoice, written_face
 from lipsync_ray.io.written_turns import person_of
 from lipsync_ray.media.audio import SoundTrack
 from lipsync_ray.media.probe import VideoInfo
@@ -43,6 +44,7 @@ Answers = dict[str, SpeakerTracks | Failure]
 """By the id of a dub."""
 
 OnSpeakers = Callable[[str, Answers], None]
+_Asked = tuple[GivenTurns | None, tuple[WrittenVoice, ...]]
 
 
 @dataclass
@@ -61,13 +63,13 @@ class _Video:
     Attributes
     ----------
     info : the video
-    dubs : id ↦ who speaks when, as a user gives it, or None
+    dubs : id ↦ who speaks when, as a user gives it, or None; and the dub's voices
     table : of its faces; known later
     answers : that are known
     """
 
     info: VideoInfo
-    dubs: Mapping[str, GivenTurns | None]
+    dubs: Mapping[str, _Asked]
     table: str = ""
     answers: Answers = field(default_factory=dict)
 
@@ -83,6 +85,7 @@ class Speakers:
     dubs : the same key → id of each of its dubs ↦ who speaks when, as a user gives it, or None
     on_speakers : told of each video's choices, by its key
     after : what calls :meth:`begin`
+    voices : id of a dub → its voices, where it has some
     """
 
     def __init__(
@@ -93,23 +96,34 @@ class Speakers:
         dubs: Mapping[str, Mapping[str, GivenTurns | None]],
         on_speakers: OnSpeakers,
         after: tuple[Node, ...],
+        voices: Mapping[str, tuple[WrittenVoice, ...]] | None = None,
     ) -> None:
+        spoken = voices or {}
         self._url, self._rule, self._on_speakers = url, rule, on_speakers
-        self._videos = {key: _Video(video, dubs[key]) for key, video in videos.items()}
+        self._videos = {
+            key: _Video(video, {name: (given, spoken.get(name, ())) for name, given in dubs[key].items()})
+            for key, video in videos.items()
+        }
         self._folder = url(*FOLDER)
         there = storage.list_names(self._folder)
         self._decided = {key for key in videos if decision_name(key) in there}
         self._searches: dict[str, _Search] = {}
-        self._choose = Ask(name="choose", task=choose_speaker, on_answer=self._on_choice, after=after)
+        self._choose = Ask(name="choose", task=choose_faces, on_answer=self._on_choice, after=after)
         self._mouths = Ask(name="mouths", task=find_talking, on_answer=self._on_row, after=(self._choose,))
         self._decide = Ask(name="speakers", task=make_decision, on_answer=self._on_decision, after=(self._mouths,))
-        self._again = Ask(name="choose", task=choose_speaker, on_answer=self._on_choice, after=(self._decide,))
+        self._again = Ask(name="choose", task=choose_faces, on_answer=self._on_choice, after=(self._decide,))
         self.nodes: tuple[Node, ...] = (self._choose, self._mouths, self._decide, self._again)
 
     def expected(self, key: str) -> tuple[str, ...]:
         """Names of the persons that a video's choices will have; none where that is not known before its faces are."""
         names: dict[str, None] = {}
-        for given in self._videos[key].dubs.values():
+        for given, voices in self._videos[key].dubs.values():
+            if voices:
+                named = [written_face(voice.face) if voice.face else None for voice in voices]
+                if not all(isinstance(who, int) for who in named):
+                    return ()
+                names |= dict.fromkeys(person_name(who) for who in named if isinstance(who, int))
+                continue
             if given is not None and given.needs_names:
                 return ()
             turns = given.turns if given is not None else ()
@@ -127,10 +141,10 @@ class Speakers:
         """Choose in a video whose face table is there."""
         self._videos[key].table = table
         decision = self._decision(key) if key in self._decided else None
-        for given in dict.fromkeys(self._videos[key].dubs.values()):
-            self._choose.ready.append(_with(self._query(key, given), decision))
+        for asked in dict.fromkeys(self._videos[key].dubs.values()):
+            self._choose.ready.append(_with(self._query(key, *asked), decision))
 
-    def _query(self, key: str, given: GivenTurns | None) -> SpeakerQuery:
+    def _query(self, key: str, given: GivenTurns | None, voices: tuple[WrittenVoice, ...]) -> SpeakerQuery:
         video = self._videos[key].info
         return SpeakerQuery(
             key,
@@ -141,6 +155,8 @@ class Speakers:
             video.rate,
             video.has_audio and not video.still,
             given=given,
+            voices=voices,
+            still=video.still,
         )
 
     def _decision(self, key: str) -> Decision:
@@ -154,7 +170,7 @@ class Speakers:
 
     def _answer(self, query: SpeakerQuery, answer: SpeakerTracks | Failure) -> None:
         video = self._videos[query.key]
-        video.answers |= {dub: answer for dub, given in video.dubs.items() if given == query.given}
+        video.answers |= {dub: answer for dub, asked in video.dubs.items() if asked == (query.given, query.voices)}
         if len(video.answers) == len(video.dubs):
             self._on_speakers(query.key, video.answers)
 

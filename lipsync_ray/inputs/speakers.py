@@ -14,6 +14,7 @@ from lipsync_ray.faces.speaker import Choice, choose
 from lipsync_ray.faces.table import read_notes, read_table, read_without
 from lipsync_ray.faces.track import Tracks
 from lipsync_ray.io.turns import Turn
+from lipsync_ray.io.written_faces import WrittenVoice
 from lipsync_ray.io.written_turns import NOBODY, WrittenTurn, known_turns, person_of
 
 Flags = NDArray[np.bool_]
@@ -27,6 +28,7 @@ NOBODY_SPEAKS = (
     "several people are in view, and nobody's mouth goes with the voice that is heard; choose a face by --face left, right, "
     "center, largest or all, or say who speaks by --speakers"
 )
+NO_SOUND = "it has no sound"
 BY_RULE = "largest"  # where who speaks cannot be told
 
 
@@ -65,6 +67,8 @@ class SpeakerQuery:
     untold : why it cannot be told, in a few words
     given : what a user says instead
     pictures : the rule "all" is of pictures of people, too
+    voices : of the dub, where it has some: each has a face of its own
+    still : the video is one picture
     """
 
     key: str
@@ -78,6 +82,8 @@ class SpeakerQuery:
     untold: str = ""
     given: GivenTurns | None = None
     pictures: bool = False
+    voices: tuple[WrittenVoice, ...] = ()
+    still: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,11 +95,13 @@ class SpeakingPerson:
     name : of this choice, the same whenever it gives the same tracks: for files that depend on them
     chosen : tracks of the face table, no two of which share a frame
     spans : source frames in which the person speaks; None for all
+    voice : which of the dub's voices the person says
     """
 
     name: str
     chosen: tuple[int, ...]
     spans: Spans | None = None
+    voice: int = 0
 
 
 @dataclass(frozen=True)
@@ -109,6 +117,7 @@ class SpeakerTracks:
     without : why nobody is dubbed, or no face may be found; "" where nothing is known
     undecided : several people are in view, and who of them speaks has to be found first
     turns : who speaks when, where that was decided
+    whose : of each voice, who says each of its lines; of a voice without lines, who says it
     """
 
     persons: tuple[SpeakingPerson, ...]
@@ -118,6 +127,7 @@ class SpeakerTracks:
     without: str = ""
     undecided: bool = False
     turns: tuple[Turn, ...] | None = None
+    whose: tuple[tuple[tuple[int, ...], ...], ...] = ()
 
     @property
     def chosen(self) -> tuple[int, ...]:
@@ -167,14 +177,13 @@ def choose_speaker(query: SpeakerQuery) -> SpeakerTracks:
             return SpeakerTracks((), 0, count, notes, without, undecided=True)
         if query.turns is not None:
             return SpeakerTracks((), 0, count, notes, NOBODY_SPEAKS, turns=())
-        untold = "it has no sound"
+        untold = NO_SOUND
     choice = choose(tracks, query.rule, query.width, query.height)
     visible = sum(int((tracks.track == track).sum()) for track in choice.tracks)
     persons = (SpeakingPerson(query.rule, choice.tracks),) if choice.tracks else ()
     of_rule = BY_RULE if query.rule in BY_SOUND else query.rule
     if untold and choice.tracks:
-        notes = (*notes, f"who speaks in the video cannot be told: {untold}; the largest face was taken; {OTHERWISE}")
-        return SpeakerTracks(persons, visible, count, notes, without)
+        return SpeakerTracks(persons, visible, count, (*notes, note_of_untold(untold)), without)
     return SpeakerTracks(persons, visible, count, (*notes, *_notes(choice, of_rule, visible)), without)
 
 
@@ -255,6 +264,11 @@ def note_of_turns(turns: Sequence[Turn]) -> str:
     return (
         f"who speaks in the source is dubbed: {who}; speakers.csv has the times, and --speakers takes it back corrected"
     )
+
+
+def note_of_untold(untold: str) -> str:
+    """A sentence on who was dubbed where who speaks cannot be told, and why, in a few words, that is so."""
+    return f"who speaks in the video cannot be told: {untold}; the largest face was taken; {OTHERWISE}"
 
 
 def _notes(choice: Choice, rule: str, visible: int) -> list[str]:

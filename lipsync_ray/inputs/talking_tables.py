@@ -18,7 +18,7 @@ from lipsync_ray.faces.mesh import KEPT, agrees, cut_square, gap_of, speaking_of
 from lipsync_ray.faces.patch import cut_mouth
 from lipsync_ray.faces.speaking import USUAL, Decision, Rules, decide
 from lipsync_ray.faces.table import read_table
-from lipsync_ray.faces.talking import RATE, Heard, MouthSamples, runs_of
+from lipsync_ray.faces.talking import RATE, AudioFeatures, MouthSamples, runs_of
 from lipsync_ray.inputs.audio_features import VOICE_PER_S, AudioSource, extract_audio_features
 from lipsync_ray.inputs.mesh_tables import PRESENT
 from lipsync_ray.inputs.segments import VideoSegment
@@ -159,7 +159,7 @@ def decide_speakers(order: SpeakersOrder, rules: Rules = USUAL) -> Decision:
     return decide(runs_of(mouths, row_of, heard, follow), persons, in_view[:, shown], heard, rules)
 
 
-def hear_places(source: AudioSource, places: int) -> Heard:
+def hear_places(source: AudioSource, places: int) -> AudioFeatures:
     """What is heard at each place of a video, of its own sound; silence where the sound is over.
 
     Parameters
@@ -181,7 +181,7 @@ def hear_places(source: AudioSource, places: int) -> Heard:
     voice = np.zeros(places, np.float32)
     there = chunks < len(probability)
     voice[there] = probability[chunks[there]]
-    return Heard(
+    return AudioFeatures(
         _as_long(encode_sound(columns), places),
         _as_long(expected_openings(columns), places),
         voice,

@@ -21,6 +21,7 @@ from lipsync_ray.io import table_files, user_tables
 SUBTITLES = (".srt", ".vtt")
 COLUMNS = ("start", "end", "audio", "audio_start", "audio_end", "speaker", "text")
 _REQUIRED = ("start", "end")
+_ROUNDING_S = Fraction(1, 20)
 _TIME = re.compile(r"(?:(?:(\d+):)?(\d{1,2}):)?(\d+(?:[.,]\d+)?)")
 _TIMING = re.compile(r"\s*(\S+)\s+-->\s+(\S+)(?:\s.*)?")
 _VOICE = re.compile(r"<v(?:\.[^\s>]*)?\s+([^>]+)>")
@@ -94,11 +95,11 @@ def read_cues(url: str, audio: str | None = None) -> list[Cue]:
 
 
 def beyond(cues: Iterable[Cue], lasts_s: Fraction) -> list[str]:
-    """A sentence for each line that ends after a video does."""
+    """A sentence for each line that ends after a video does, by more than times are rounded."""
     return [
         f"{cue.place}: ends at {float(cue.end_s):.3f} s, the video at {float(lasts_s):.3f} s"
         for cue in cues
-        if cue.end_s > lasts_s
+        if cue.end_s > lasts_s + _ROUNDING_S
     ]
 
 
@@ -145,7 +146,7 @@ def _subtitles(url: str, problems: list[str]) -> list[_Written]:
         timing = _TIMING.fullmatch(block[at]) if at is not None else None
         if at is None or timing is None:
             problems.append(
-                f"line {first + (at or 0)}: {block[at or 0]!r} is no time; expected 00:00:01.000 --> 00:00:02.500"
+                f"line {first + (at or 0)}: {block[at or 0]!r} is not a time; expected 00:00:01.000 --> 00:00:02.500"
             )
             continue
         body = "\n".join(block[at + 1 :])
@@ -182,7 +183,7 @@ def _cue(one: _Written, audio: str | None, resolve: Callable[[str], str], proble
         text = getattr(one, name)
         times[name] = seconds(text) if text is not None else None
         if text is not None and times[name] is None:
-            faults.append(f"{one.place}, {name}: {text!r} is no time; expected seconds or [hours:]minutes:seconds")
+            faults.append(f"{one.place}, {name}: {text!r} is not a time; expected seconds or [hours:]minutes:seconds")
         elif text is None and name in _REQUIRED:
             faults.append(f"{one.place}, {name}: empty")
     start, end = times["start"], times["end"]

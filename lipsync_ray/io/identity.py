@@ -25,9 +25,9 @@ def identity(url: str) -> str:
         found = local_files.status(path)
         return storage.digest(path, found.st_size, found.st_mtime_ns)
     fs, path = storage.file_system(url)
-    if asked := web.asked_by(fs):
-        file = with_retries(f"looking at {url}", lambda: web.stat(asked, path))
-        if asked is fs:
+    if http_fs := web.http_file_system(fs):
+        file = with_retries(f"looking at {url}", lambda: web.stat(http_fs, path))
+        if http_fs is fs:
             web.check(url, file)
         return storage.digest(addresses.address(path), file.size, file.version)
     fs.invalidate_cache(path)  # a listing from before

@@ -48,7 +48,7 @@ _KEY = (
     "the AWS KMS key of the object cannot be used ({text}). Enable it, or allow the account to use it (kms:Decrypt, "
     "and kms:GenerateDataKey to write)"
 )
-_WITHOUT_A_WORD = frozenset({"301", "400", "403"})  # answers to HEAD have no body with a reason
+_HEAD_CODES = frozenset({"301", "400", "403"})  # answers to HEAD have no body with a reason
 
 
 def code_of(error: BaseException) -> str:
@@ -97,7 +97,7 @@ def info(fs: Any, path: str) -> Mapping[str, Any]:
     try:
         found: Mapping[str, Any] = fs.info(path)
     except OSError as error:
-        if code_of(error) in _WITHOUT_A_WORD:
+        if code_of(error) in _HEAD_CODES:
             fs.cat_file(path, 0, 1)
         raise
     return found

@@ -95,7 +95,7 @@ class Records(Generic[R]):
     def write_table(self, out: str, rows: Iterable[R]) -> str:
         """Commit the table of all rows, unless it is there already; return its URL."""
         url, rows = storage.join(out, self.file), list(rows)
-        if self._stands(out, rows):  # a finished run was started again: skip Arrow's import of pandas
+        if self._is_current(out, rows):  # a finished run was started again: skip Arrow's import of pandas
             return url
         table = pa.Table.from_pylist([asdict(row) for row in rows], schema=self.schema)  # type: ignore[call-overload]
         buffer = io.BytesIO()
@@ -103,7 +103,7 @@ class Records(Generic[R]):
         storage.commit_bytes(url, buffer.getvalue())
         return url
 
-    def _stands(self, out: str, rows: list[R]) -> bool:
+    def _is_current(self, out: str, rows: list[R]) -> bool:
         try:
             table = read_table(storage.join(out, self.file))
         except (OSError, pa.ArrowException):  # missing or unreadable

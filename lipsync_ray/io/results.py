@@ -8,7 +8,9 @@ from typing import Literal
 
 from lipsync_ray.io import storage
 from lipsync_ray.io.formatting import number, text_or_dash
+from lipsync_ray.io.manifest import Voice
 from lipsync_ray.io.records import Records
+from lipsync_ray.io.spoken_lines import SpokenLine
 from lipsync_ray.io.turns import Turn
 
 FILE = "results.parquet"
@@ -34,12 +36,21 @@ class Drawn:
 
 
 @dataclass(frozen=True)
+class PartIdentity:
+    """What decides the pixels of a part, output frames [start, stop) of a video, in a digest."""
+
+    start: int
+    stop: int
+    digest: str
+
+
+@dataclass(frozen=True)
 class Result:
     """Result of one row of the manifest.
 
     Attributes
     ----------
-    id, video, audio, language : as in the manifest
+    id, video, audio, language : as in the manifest; of several voices, the first one's audio
     status : "done"; "failed", with a reason; "no_face" if no frame has a face to dub
     stage : where it failed
     error : reason, and what to do
@@ -71,11 +82,15 @@ class Result:
     label : text over the frames; None without one
     speakers : as in the manifest, or the file of --speakers
     turns : who of the source's people was dubbed when, in its time; None if faces were not chosen by who speaks
+    cues : as in the manifest
+    voices : as in the manifest, one a row of its id; empty of a dub that names no face
+    lines : of `cues`, what became of each; None without
+    parts : what decides the pixels of each part, so that a later version can reuse those that stay the same
     """
 
     id: str
     video: str
-    audio: str
+    audio: str | None
     language: str | None
     status: Status
     stage: str | None = None
@@ -110,6 +125,10 @@ class Result:
     label: str | None = None
     speakers: str | None = None
     turns: tuple[Turn, ...] | None = None
+    cues: str | None = None
+    voices: tuple[Voice, ...] = ()
+    lines: tuple[SpokenLine, ...] | None = None
+    parts: tuple[PartIdentity, ...] | None = None
 
     @property
     def drawn_per_s(self) -> float | None:

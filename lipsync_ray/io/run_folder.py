@@ -150,5 +150,5 @@ def _above(folder: str) -> Iterator[str]:
 
 
 def drawn_anew(settings: Mapping[str, Any]) -> bool:
-    """Whether a dub run of these settings made videos of its own: their faces are not where their sources' are."""
+    """Whether a dub run of these settings generated new videos, in which faces are not where they are in the sources."""
     return settings.get("head") is not None

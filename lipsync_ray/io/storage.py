@@ -135,8 +135,8 @@ def size(url: str) -> int:
     if is_local(url):
         return local_files.status(absolute(url)).st_size
     fs, path = file_system(url)
-    if asked := web.asked_by(fs):
-        found = with_retries(f"looking at {url}", lambda: web.stat(asked, path))
+    if http_fs := web.http_file_system(fs):
+        found = with_retries(f"looking at {url}", lambda: web.stat(http_fs, path))
         return found.size if found.size is not None else len(read_bytes(url))
     return int(with_retries(f"looking at {url}", lambda: fs.size(path)))
 
@@ -152,7 +152,7 @@ def read_bytes(url: str, start: int = 0, length: int | None = None) -> bytes:
         return with_retries(f"reading {url}", lambda: local_files.read(absolute(url), start, length))
     fs, path = file_system(url)
     stop = None if length is None else start + length
-    if web.asked_by(fs) is fs:
+    if web.http_file_system(fs) is fs:
         data = with_retries(f"reading {url}", lambda: web.read(fs, path, start, length))
     else:
         data = bytes(with_retries(f"reading {url}", lambda: fs.cat_file(path, start=start, end=stop)))

@@ -6,16 +6,13 @@ overlap.
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from lipsync_ray.io import storage
-from lipsync_ray.io.parquet import table_of
+from lipsync_ray.io.parquet import commit_with_csv, table_of
 
 FILE = "speakers.parquet"
 SCHEMA = pa.schema(
@@ -54,22 +51,8 @@ def commit_turns(url: str, turns: Mapping[str, Iterable[Turn]]) -> None:
         for dub, own in turns.items()
         for turn in sorted(own, key=lambda turn: (turn.start_s, turn.person))
     ]
-    columns = list(zip(*rows, strict=True)) or [()] * len(SCHEMA)
-    table = pa.table([pa.array(column, kind.type) for column, kind in zip(columns, SCHEMA, strict=True)], SCHEMA)
-    buffer = io.BytesIO()
-    pq.write_table(table, buffer, compression="zstd")
-    storage.commit_bytes(url, buffer.getvalue())
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(SCHEMA.names)
-    for dub, start, end, person, confidence in rows:
-        writer.writerow((dub, f"{start:.3f}", f"{end:.3f}", person, f"{confidence:.2f}"))
-    storage.commit_bytes(csv_url(url), text.getvalue().encode())
-
-
-def csv_url(url: str) -> str:
-    """Where the CSV of a committed table lies."""
-    return f"{url.removesuffix('.parquet')}.csv"
+    texts = [(dub, f"{start:.3f}", f"{end:.3f}", who, f"{sure:.2f}") for dub, start, end, who, sure in rows]
+    commit_with_csv(url, SCHEMA, rows, texts)
 
 
 def read_committed(url: str) -> dict[str, list[Turn]]:

@@ -54,7 +54,12 @@ def is_table(url: str) -> bool:
     return table_files.kind_of(url) is not None
 
 
-def read_rows(url: str, columns: Sequence[Column], source_of: Callable[[Row], names.Source]) -> list[Row]:
+def read_rows(
+    url: str,
+    columns: Sequence[Column],
+    source_of: Callable[[Row], names.Source],
+    check: Callable[[list[Row]], Iterable[str]] | None = None,
+) -> list[Row]:
     """Read the rows of a table, each with a value or None for every column.
 
     Relative paths are resolved from the table's folder; for a local table, first from the current folder if they exist
@@ -64,6 +69,7 @@ def read_rows(url: str, columns: Sequence[Column], source_of: Callable[[Row], na
     ----------
     columns : allowed columns, including ``id``
     source_of : returns the source of a row's id
+    check : returns further problems of the rows; where it is given, rows may repeat an id
 
     Raises
     ------
@@ -94,7 +100,9 @@ def read_rows(url: str, columns: Sequence[Column], source_of: Callable[[Row], na
     written = [row["id"] for row in rows]
     for row, name in zip(rows, names.unique_ids([source_of(row) for row in rows], written), strict=True):
         row["id"] = name
-    problems += _id_problems([row["id"] or "" for row in rows])
+    problems += _id_problems([row["id"] or "" for row in rows], repeated=check is not None)
+    if check is not None:
+        problems += check(rows)
     may = [column.name for column in columns if column.file == "may"]
     problems += _refused(rows, may)
     problems += _of_windows(rows, may)
@@ -121,7 +129,7 @@ def column_problems(
 
 
 def overlapping(turns: Iterable[Timed], who: Callable[[Timed], object]) -> Iterator[tuple[Timed, Timed]]:
-    """Each of somebody's turns that begins before another one has ended, and that other one, by their start."""
+    """Pairs of overlapping turns of one speaker: the later turn, and the earlier one that has not ended."""
     latest: dict[object, Timed] = {}
     for turn in sorted(turns, key=lambda turn: (turn.start_s, turn.end_s)):
         before = latest.get(who(turn))
@@ -184,7 +192,7 @@ def resolver(table: str) -> Callable[[str], str]:
     return resolve
 
 
-def _id_problems(ids: list[str]) -> Iterable[str]:
+def _id_problems(ids: list[str], repeated: bool) -> Iterable[str]:
     same: dict[str, list[str]] = defaultdict(list)
     for name in ids:
         same[names.folded(name)].append(name)
@@ -198,7 +206,8 @@ def _id_problems(ids: list[str]) -> Iterable[str]:
                 "COM1, …)"
             )
         elif (count := others.count(name)) > 1:
-            yield f"{place} is used {count} times"
+            if not repeated:
+                yield f"{place} is used {count} times"
         elif len(others) > 1:
             other = next(one for one in others if one != name)
             yield (

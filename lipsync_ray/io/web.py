@@ -24,7 +24,7 @@ WHOLE = 32 << 20  # bytes: files up to this size are read whole at each opening 
 _BEGINNING = 1 << 16  # bytes hashed as the version if a server has no ETag
 _TOTAL = re.compile(r"bytes\s+(?:\d+-\d+|\*)/(\d+)")
 _CODE = re.compile(r"<Code>(\w+)</Code>")  # in object stores' error messages
-_MAY_PASS = frozenset({408, 425, 429})  # 4xx that are worth a retry
+_RETRYABLE = frozenset({408, 425, 429})  # 4xx that are worth a retry
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def protocols(fs: Any) -> set[str]:
     return {fs.protocol} if isinstance(fs.protocol, str) else set(fs.protocol)
 
 
-def asked_by(fs: Any) -> Any:
+def http_file_system(fs: Any) -> Any:
     """The HTTP file system: `fs` itself, or the one below its cache; None for other protocols."""
     below = fs.fs if isinstance(fs, CachingFileSystem) else fs
     return below if "http" in protocols(below) else None
@@ -94,7 +94,7 @@ def opened(fs: Any, url: str, block: int) -> IO[bytes]:
     FileNotFoundError, AccessError, StorageError
     """
     known = {}
-    if asked_by(fs) is fs:
+    if http_file_system(fs) is fs:
         found = stat(fs, url)
         check(url, found)
         if not found.parts or not found.size:
@@ -158,7 +158,7 @@ async def _answer(fs: Any, url: str, wanted: str | None) -> AsyncIterator[Any]:
     if wanted:
         headers["Range"] = wanted
     async with session.get(fs.encode_url(url), headers=headers, **request) as answer:
-        if 400 <= answer.status < 500 and answer.status != 416 and answer.status not in _MAY_PASS:
+        if 400 <= answer.status < 500 and answer.status != 416 and answer.status not in _RETRYABLE:
             await _refuse(url, answer)
         if answer.status != 416:
             answer.raise_for_status()

@@ -29,7 +29,7 @@ from lipsync_ray.media.sound_graph import sound_frame
 
 F32 = NDArray[np.float32]
 
-SAMPLE_RATE = 16_000  # Hz: of speech as every network hears it
+SAMPLE_RATE = 16_000  # Hz: input rate of all speech networks
 GAP_S = Fraction(1, 20)  # timestamps that disagree by less are rounding, not a gap
 LONGEST_GAP_S = 3600  # a larger jump is a broken timestamp
 

@@ -1,4 +1,4 @@
-"""What can be chosen of media files: how they are decoded, looped and encoded. No library is imported here."""
+"""Options of decoding, looping and encoding media files. Imports no library."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Literal
 Decoder = Literal["cpu", "cuda"]
 """Decoder of pictures: "cpu" for FFmpeg's own; "cuda" for NVDEC, with FFmpeg's for codecs that it lacks."""
 Loop = Literal["pingpong", "restart", "freeze"]
+Fit = Literal["cut", "stretch", "overlap"]
+"""How to treat a line that is longer than its slot."""
 Corner = Literal["top-left", "top-right", "bottom-left", "bottom-right"]
 Preset = Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"]
 

@@ -21,7 +21,7 @@ def deinterlaced(numbered: Iterator[tuple[int, Any]]) -> Iterator[tuple[int, Any
     shape: tuple[Any, ...] = ()
     numbers: deque[int] = deque()
     number = 0
-    for place, frame in numbered:
+    for index, frame in numbered:
         found = (frame.width, frame.height, frame.format.name)
         if graph is not None and found != shape:
             graph.push(None)
@@ -29,7 +29,7 @@ def deinterlaced(numbered: Iterator[tuple[int, Any]]) -> Iterator[tuple[int, Any
             graph = None
         if graph is None:
             graph, shape, number = _graph(frame), found, 0
-        numbers.append(place)
+        numbers.append(index)
         frame.pts, number = number, number + 1  # the filter needs rising timestamps
         graph.push(frame)
         yield from _pulled(graph, numbers)

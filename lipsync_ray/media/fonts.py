@@ -1,4 +1,4 @@
-"""Find a font that has a text's letters. One without them would draw boxes."""
+"""Finds a font with all glyphs of a text; without them, boxes would be drawn."""
 
 from __future__ import annotations
 
@@ -12,12 +12,8 @@ from pathlib import Path
 from lipsync_ray.errors import SettingsError
 
 PACKAGES = "apt-get install fonts-noto-core fonts-noto-cjk"
-_FIRST = (
-    "notosans-regular",
-    "notosans",
-    "droidsansfallback",
-    "dejavusans",
-)  # families for all that is written, by file name
+# Families for all that is written, by file name
+_FIRST = "notosans-regular", "notosans", "droidsansfallback", "dejavusans"
 _LAST = (
     "italic",
     "oblique",
@@ -32,12 +28,12 @@ _LAST = (
     "emoji",
     "display",
 )
-_SIMPLE = 0x0300  # letters below it are drawn one after another, with no rule between them
+_SIMPLE = 0x0300  # below this code point, letters need no shaping: they are drawn one after another
 
 
 @dataclass(frozen=True)
 class Font:
-    """A font file and its sha256, which names what it draws."""
+    """A font file and its sha256, which identifies its glyphs."""
 
     path: str
     sha256: str
@@ -45,15 +41,15 @@ class Font:
 
 @lru_cache(maxsize=256)
 def font_for(text: str, file: str | None = None) -> Font:
-    """A font with all letters of a text.
+    """Find a font with all letters of a text.
 
     Parameters
     ----------
-    file : this one
+    file : font file to use; by default, search the bundled and installed fonts
 
     Raises
     ------
-    SettingsError : there is none; or nothing here that puts the letters of such a script in order
+    SettingsError : no such font, or no library that can shape the text's script
     """
     _check_shaping(text)
     signs = frozenset(letters(text))
@@ -62,20 +58,20 @@ def font_for(text: str, file: str | None = None) -> Font:
             raise SettingsError(f"--label-font {file}: no such file; expected a .ttf, .otf or .ttc file")
         missing = signs - _signs_of(file)
         if missing:
-            raise SettingsError(f"--label-font {file}: it has no {_named(missing)}, which “{text}” is written with")
+            raise SettingsError(f"--label-font {file}: it lacks {_named(missing)}, which “{text}” needs")
         return _font(file)
     for path in (_own(), *_installed()):
         if signs <= _signs_of(path):
             return _font(path)
     missing = signs - _signs_of(_own())
     raise SettingsError(
-        f"--label “{text}”: no one font here has all of its letters, such as {_named(missing)}. Install one (Debian, Ubuntu: "
+        f"--label “{text}”: no single font here has all of its letters, such as {_named(missing)}. Install one (Debian, Ubuntu: "
         f"{PACKAGES}), or name it with --label-font"
     )
 
 
 def letters(text: str) -> Iterable[str]:
-    """The signs of a text that are drawn: no blanks, and none that only say how others are joined or ordered."""
+    """The characters of a text that are drawn, without spaces and joining or direction marks."""
     return (
         sign for sign in unicodedata.normalize("NFC", text) if not sign.isspace() and unicodedata.category(sign) != "Cf"
     )
@@ -86,7 +82,12 @@ def _named(signs: frozenset[str]) -> str:
 
 
 def _check_shaping(text: str) -> None:
-    """Whether letters can be joined and ordered as their script asks: by Raqm, which Pillow brings, and FriBidi, which it loads."""
+    """Check that the text's script can be shaped: by Raqm, bundled with Pillow, and FriBidi, which it loads.
+
+    Raises
+    ------
+    SettingsError : one of them is missing
+    """
     if all(ord(sign) < _SIMPLE for sign in text):
         return
     from PIL import features
@@ -103,7 +104,7 @@ def _check_shaping(text: str) -> None:
 
 
 def _own() -> str:
-    """DejaVu Sans, as Matplotlib brings it: Latin, Greek, Cyrillic, Arabic, Hebrew, the same everywhere."""
+    """DejaVu Sans, bundled with Matplotlib (Latin, Greek, Cyrillic, Arabic, Hebrew): the same on all machines."""
     import matplotlib
 
     return str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf")
@@ -111,7 +112,7 @@ def _own() -> str:
 
 @lru_cache(maxsize=1)
 def _installed() -> tuple[str, ...]:
-    """Fonts of this machine, those first that are made for texts of any script, and are plain."""
+    """Installed fonts, plain ones for many scripts first."""
     from matplotlib.font_manager import findSystemFonts
 
     def rank(path: Path) -> tuple[int, int, str, str]:
@@ -128,7 +129,7 @@ def _signs_of(path: str) -> frozenset[str]:
 
     try:
         return frozenset(map(chr, FT2Font(path).get_charmap()))
-    except (OSError, RuntimeError):  # no font, or one of a kind that FreeType does not read
+    except (OSError, RuntimeError):  # not a font, or a format that FreeType cannot read
         return frozenset()
 
 

@@ -1,4 +1,4 @@
-"""A label in a corner of the picture: drawn once for a video, laid over its frames."""
+"""Draws a text label once per video and overlays it on the frames, in a corner of the picture."""
 
 from __future__ import annotations
 
@@ -19,53 +19,53 @@ from lipsync_ray.media.picture import FULL_RANGE, Box, YuvFrame
 U8 = NDArray[np.uint8]
 
 VERSION = 1  # raise when the same text and font would give other pixels
-_SIZE, _LEAST = 0.042, 11  # of the picture's shorter side: a letter's height; pixels
-_MARGIN = 0.035  # of each side: within what every screen shows
-_INNER = 0.4  # of a letter's height, around the text
-_ROUND = 0.3  # of it: the box's corners
+_SIZE, _LEAST = 0.042, 11  # letter height as a share of the picture's shorter side; smallest letter height in pixels
+_MARGIN = 0.035  # of each side: within the title-safe area
+_INNER = 0.4  # of the letter height: padding around the text
+_ROUND = 0.3  # of the letter height: radius of the box's corners
 _LINES = 3
-_GROUND, _INK = 20, 245  # grey of the box and of the letters
-_OPAQUE = 190  # of 255: of the box, through which the picture is guessed
+_GROUND, _INK = 20, 245  # grey levels of the box and of the letters
+_OPAQUE = 190  # opacity of the box, 0–255
 
 
 @dataclass(frozen=True)
 class Label:
-    """A drawn label: (h, w) uint8 grey of full range, and how much of it covers the picture, 0 to 255; h and w even."""
+    """A drawn label: `grey` (h, w) uint8, full range, and its opacity `cover` (h, w), 0–255; h and w are even."""
 
     grey: U8
     cover: U8
 
     def png(self) -> bytes:
-        """As a PNG of grey and alpha."""
+        """Encode as PNG with grey and alpha channels."""
         buffer = io.BytesIO()
         Image.merge("LA", (Image.fromarray(self.grey), Image.fromarray(self.cover))).save(buffer, "png")
         return buffer.getvalue()
 
     @classmethod
     def of_png(cls, data: bytes) -> Label:
-        """From :meth:`png`."""
+        """Inverse of :meth:`png`."""
         with Image.open(io.BytesIO(data)) as image:
             grey, cover = (np.asarray(band, np.uint8) for band in image.split())
         return cls(grey, cover)
 
 
 def draw_label(text: str, font: Font, language: str | None, width: int, height: int, aspect: Fraction) -> Label:
-    """A text in its box, as large as suits a picture; on several lines where one is too long.
+    """Draw a text in a box sized for a picture, wrapped to several lines if it is too long for one.
 
     Parameters
     ----------
-    font : that has its letters
-    language : BCP 47; decides between forms of the same letter, as Chinese, Japanese and Korean have them
-    width, height : of the picture, both even
-    aspect : of its pixels: width over height of one as it is shown
+    font : a font with all its letters (:func:`~lipsync_ray.media.fonts.font_for`)
+    language : BCP 47; selects the regional form of shared letters (Chinese, Japanese, Korean)
+    width, height : of the picture in pixels, both even
+    aspect : pixel aspect ratio: displayed width over height of a pixel
 
     Raises
     ------
-    SettingsError : too long for a picture of this size
+    SettingsError : the text is too long for a picture of this size
     """
-    shown = float(width * aspect)
-    room = shown * (1 - 2 * _MARGIN)
-    size = max(_LEAST, round(_SIZE * min(shown, height)))
+    displayed = float(width * aspect)
+    room = displayed * (1 - 2 * _MARGIN)
+    size = max(_LEAST, round(_SIZE * min(displayed, height)))
     alone = [(letter, 1) for letter in range(size, max(_LEAST, round(0.75 * size)) - 1, -1)]
     for letter, most in (*alone, *((letter, _LINES) for letter in range(size, _LEAST - 1, -1))):
         face = ImageFont.truetype(font.path, letter)
@@ -84,7 +84,7 @@ def _line_height(face: ImageFont.FreeTypeFont) -> int:
 
 
 def _lines(text: str, face: ImageFont.FreeTypeFont, room: float, language: str | None) -> list[str]:
-    """The text broken between words; none where a word is too long."""
+    """Wrap the text between words; empty if a word is too long."""
     lines: list[str] = []
     for word in text.split():
         longer = f"{lines[-1]} {word}" if lines else word
@@ -97,16 +97,16 @@ def _lines(text: str, face: ImageFont.FreeTypeFont, room: float, language: str |
 
 
 def _known(face: ImageFont.FreeTypeFont, language: str | None) -> str | None:
-    """The language, where the layout asks for one."""
+    """The language, if the layout engine supports it."""
     return language if face.layout_engine == ImageFont.Layout.RAQM else None
 
 
 def _drawn(
     lines: list[str], face: ImageFont.FreeTypeFont, letter: int, language: str | None, aspect: Fraction
 ) -> Label:
-    said = _known(face, language)
+    tag = _known(face, language)
     inner, row = round(_INNER * letter), _line_height(face)
-    wide = max(int(np.ceil(face.getlength(line, language=said))) for line in lines)
+    wide = max(int(np.ceil(face.getlength(line, language=tag))) for line in lines)
     size = wide + 2 * inner, len(lines) * row + 2 * inner
     ink = Image.new("L", size, 0)
     larger = Image.new("L", (4 * size[0], 4 * size[1]), 0)
@@ -117,8 +117,8 @@ def _drawn(
     pen = ImageDraw.Draw(ink)
     leftwards = _leftwards(" ".join(lines))
     for number, line in enumerate(lines):
-        start = inner + (wide - face.getlength(line, language=said) if leftwards else 0)
-        pen.text((start, inner + number * row), line, fill=255, font=face, language=said)
+        start = inner + (wide - face.getlength(line, language=tag) if leftwards else 0)
+        pen.text((start, inner + number * row), line, fill=255, font=face, language=tag)
     squeezed = max(2, round(size[0] / aspect))
     even = squeezed + squeezed % 2, size[1] + size[1] % 2
     if squeezed != size[0]:
@@ -131,13 +131,13 @@ def _drawn(
 
 
 def _leftwards(text: str) -> bool:
-    """Whether a text runs from right to left: by its first letter that has a direction."""
+    """Whether a text runs from right to left, by its first letter with a direction."""
     sides = (unicodedata.bidirectional(sign) for sign in text)
     return next((side in ("R", "AL") for side in sides if side in ("L", "R", "AL")), False)
 
 
-def place_of(label: Label, corner: Corner, width: int, height: int) -> tuple[int, int]:
-    """(x, y) of a label's upper left pixel in a picture, both even."""
+def position_of(label: Label, corner: Corner, width: int, height: int) -> tuple[int, int]:
+    """(x, y) of the label's upper left pixel in a picture of this size; both even."""
     tall, wide = label.grey.shape
     right, low = corner.endswith("right"), corner.startswith("bottom")
     margin_x, margin_y = round(_MARGIN * width), round(_MARGIN * height)
@@ -147,7 +147,7 @@ def place_of(label: Label, corner: Corner, width: int, height: int) -> tuple[int
 
 
 def labelled(picture: YuvFrame, label: Label, x: int, y: int) -> YuvFrame:
-    """A frame with a label over it; the frame that is given stays as it is. Whole numbers throughout: the same everywhere."""
+    """A copy of a frame with the label on it. Integer arithmetic, so the result is the same on all machines."""
     tall, wide = label.grey.shape
     low, high = (0, 255) if picture.colour.range == FULL_RANGE else (16, 235)
     level = low + (label.grey.astype(np.uint32) * (high - low) + 127) // 255

@@ -1,11 +1,12 @@
-"""The code of the mark in the pixels: an id becomes a pattern that repeats, and every picture has some of it.
+"""Encodes an id as the repeating noise pattern of the pixel watermark; any part of a picture carries some of it.
 
-A pattern is a sum of :data:`SYMBOLS` waves-of-noise. Each is given by the key alone, as phases of all frequencies of a band; the
-first lies still, the others are shifted, around the tile's border, by what they say: :data:`SYMBOL_BITS` bits each. The last one is
-a check of those between: no one of them can be another one unseen, nor three of them the shifts beside their own.
+A pattern is a sum of :data:`SYMBOLS` noise waves. Each is defined by the key alone, as phases of all frequencies in a
+band. The first wave is fixed; each other one is cyclically shifted within the tile by a symbol of :data:`SYMBOL_BITS`
+bits. The last symbol is a checksum of the id's symbols: it detects any single wrong symbol, and three symbols that
+are each off by a neighbouring shift.
 
-Energy is at wavelengths of 1/20 to 1/4 of a tile: short ones are lost where a picture is made smaller or is coded coarsely, long
-ones are where pictures have most of their own.
+The energy is at wavelengths of 1/20 to 1/4 of a tile: downscaling and coarse coding destroy shorter ones, and pictures
+have most of their own content at longer ones.
 """
 
 from __future__ import annotations
@@ -23,20 +24,22 @@ F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 
-VERSION = 1  # raise when the same id and key would give another pattern: it is part of the key
+VERSION = 1  # raise if the same id and key give another pattern; enters the key
 ID_BITS, SYMBOL_BITS = 40, 10
-ID_DIGITS = ID_BITS // 4  # hexadecimal
+ID_DIGITS = ID_BITS // 4  # hexadecimal digits of an id
 SYMBOLS = 2 + ID_BITS // SYMBOL_BITS
-SIDE = 64  # samples of a tile, either way
-STEP = 2  # of them between two shifts: neighbours look alike to a fifth
-ACROSS = SIDE // STEP  # shifts, either way: 2 ** SYMBOL_BITS in all
-BAND = 4, 20  # cycles a tile
-CHECK = 67, 123, 263, 785  # by which symbols are multiplied in their check; odd, and no neighbours' differences cancel
-TILE, TILE_LINES = 128, 720  # pixels of a tile in pictures of so many lines or less; in larger ones it grows with them
+SIDE = 64  # samples per tile side
+STEP = 2  # samples between neighbouring shifts, whose correlation is 0.2
+ACROSS = SIDE // STEP  # shifts per axis; 2 ** SYMBOL_BITS in total
+BAND = 4, 20  # cycles per tile, least and most
+# Weights of the symbols in the checksum; odd, and differences of neighbouring shifts cannot cancel
+CHECK = 67, 123, 263, 785
+# Pixels per tile in pictures of up to this many lines; larger pictures have proportionally larger tiles
+TILE, TILE_LINES = 128, 720
 
 
 class Band(NamedTuple):
-    """Frequencies of the band, one of each pair that goes with its conjugate: (n,) cycles a tile down, across, and in all."""
+    """Frequencies of the band, one of each conjugate pair: (n,) cycles per tile down, across, and their radius."""
 
     down: I64
     across: I64
@@ -44,7 +47,7 @@ class Band(NamedTuple):
 
 
 def tile_pixels(width: int, height: int) -> float:
-    """Pixels of a tile in a picture."""
+    """Pixels per tile side in a picture of this size."""
     return TILE * max(1.0, min(width, height) / TILE_LINES)
 
 
@@ -59,7 +62,7 @@ def band() -> Band:
 
 @lru_cache(maxsize=8)
 def phases(secret: bytes) -> F64:
-    """(SYMBOLS, n) radians, uniform and independent for whoever does not know the key.
+    """(SYMBOLS, n) phases in radians, uniform and independent to anyone without the key.
 
     Parameters
     ----------
@@ -72,30 +75,30 @@ def phases(secret: bytes) -> F64:
 
 
 def symbols_of(ident: int) -> tuple[int, ...]:
-    """The shifts of an id's waves: 0, its symbols from the lowest bits up, and their check.
+    """The shifts of all waves: 0, the id's symbols from the lowest bits up, and their checksum.
 
     Raises
     ------
-    ValueError : it has more than :data:`ID_BITS` bits
+    ValueError : the id has more than :data:`ID_BITS` bits
     """
     if not 0 <= ident < 1 << ID_BITS:
-        raise ValueError(f"{ident} is no number of {ID_BITS} bits")
-    said = [ident >> place & (1 << SYMBOL_BITS) - 1 for place in range(0, ID_BITS, SYMBOL_BITS)]
-    return 0, *said, int(check_of(np.array(said)))
+        raise ValueError(f"{ident} is not a number of {ID_BITS} bits")
+    symbols = [ident >> bit & (1 << SYMBOL_BITS) - 1 for bit in range(0, ID_BITS, SYMBOL_BITS)]
+    return 0, *symbols, int(check_of(np.array(symbols)))
 
 
 def id_text(ident: int) -> str:
-    """An id as people read it: hexadecimal digits."""
+    """An id as hexadecimal digits."""
     return f"{ident:0{ID_DIGITS}x}"
 
 
 def check_of(symbols: I64) -> I64:
-    """The check of (SYMBOLS − 2, …) symbols."""
+    """Checksum of (SYMBOLS − 2, …) symbols."""
     return np.asarray(np.tensordot(CHECK, symbols, 1) % (1 << SYMBOL_BITS), np.int64)
 
 
 def tile_of(secret: bytes, ident: int) -> F32:
-    """(TILE, TILE) float32 of mean 0 and standard deviation 1: the pattern of an id."""
+    """(TILE, TILE) float32 pattern of an id, with mean 0 and standard deviation 1."""
     down, across, _ = band()
     total = np.zeros(len(down), np.complex128)
     for phase, symbol in zip(phases(secret), symbols_of(ident), strict=True):
@@ -110,7 +113,7 @@ def tile_of(secret: bytes, ident: int) -> F32:
 
 
 def pattern_of(secret: bytes, ident: int, width: int, height: int) -> F32:
-    """(height, width) float32: the pattern of an id over a whole picture."""
+    """(height, width) float32 pattern of an id over a whole picture."""
     tile, pixels = tile_of(secret, ident), tile_pixels(width, height)
     rows, columns = (((np.arange(count) + 0.5) * (TILE / pixels) - 0.5) % TILE for count in (height, width))
     if pixels == TILE:

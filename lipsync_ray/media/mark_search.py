@@ -1,14 +1,14 @@
-"""Look for the mark in the mean of a video's frames, without the source: its scale, where it was cut, and what it says.
+"""Detects the pixel watermark in a video's mean frame, without the source: its scale, its shift and its id.
 
-The mean is freed of what the picture has of its own: neighbourhoods are taken off, and brought to one level. For every scale that
-the mark may have, tiles are laid upon each other, and the phases of their spectrum are compared with those of the key, for all
-shifts at once. What the waves say together is one of the ids; where a second one fits nearly as well, none is told.
+The mean is high-pass filtered and normalised to constant local contrast. For every scale that the mark may have, all
+tiles are summed, and the phases of the sum's spectrum are correlated with those of the key, for all shifts at once. The
+id with the highest total correlation is reported, unless another one is nearly as likely.
 
-False alarms. In a picture without the mark a frequency's phase says nothing about the key's: each term aᵢ·cos(φᵢ) of the sum that
-belongs to one scale, one place and one id has a φᵢ that is uniform and independent of the others. So E exp(λ·aᵢ·cos φᵢ) = I₀(λaᵢ) ≤
-exp(λ²aᵢ²/4), and P(sum ≥ z·σ) ≤ exp(−z²/2), where σ² = Σaᵢ²/2, whatever the picture. By the sum over all that is tried, ids × shifts
-× scales × means × keys, the chance that anything reaches z is at most (all of them) · exp(−z²/2). What is found has that below
-:data:`FALSE_ALARM`.
+False alarms. In a picture without the mark a frequency's phase says nothing about the key's: each term aᵢ·cos(φᵢ) of
+the sum that belongs to one scale, one shift and one id has a φᵢ that is uniform and independent of the others. So E
+exp(λ·aᵢ·cos φᵢ) = I₀(λaᵢ) ≤ exp(λ²aᵢ²/4), and P(sum ≥ z·σ) ≤ exp(−z²/2), where σ² = Σaᵢ²/2, whatever the picture. By
+the union bound over all ids × shifts × scales × means × keys that are tried, the chance that anything reaches z is at
+most their number · exp(−z²/2). A mark is reported if that is below :data:`FALSE_ALARM`.
 """
 
 from __future__ import annotations
@@ -39,27 +39,27 @@ from lipsync_ray.media.mark_code import (
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
-FALSE_ALARM = 1e-6  # a file
-_SMALLEST, _LARGEST = 0.4, 2.2  # of a tile's size in a picture that nobody has scaled
-_NEAR = (1.0, 1 / 2, 2 / 3, 3 / 4, 3 / 2, 2.0)  # what is tried first
-_SLIP = 0.7  # samples of a tile by which the farthest ones may lie wrong at the nearest scale that is tried
-_GROUP = 1.25  # scales that share a smoothed picture
-_CLIP, _NOISE = 2.0, 0.1  # of the picture brought to one level: most of a pixel; levels that are taken for noise
-_LOUD = 1.5  # most weight of a frequency beside the mean of its neighbours
-_SURE = 1000  # times that an id has to be likelier than the second one
-_SHIFTS, _CANDIDATES = 8, 6  # that are looked at in full where the first look promises something
+FALSE_ALARM = 1e-6  # probability per file
+_SMALLEST, _LARGEST = 0.4, 2.2  # range of tile sizes searched, relative to that of an unscaled picture
+_NEAR = (1.0, 1 / 2, 2 / 3, 3 / 4, 3 / 2, 2.0)  # scales tried first
+_SLIP = 0.7  # samples by which the outermost tiles may be misaligned at the nearest scale tried
+_GROUP = 1.25  # range of scales that share a filtered picture
+_CLIP, _NOISE = 2.0, 0.1  # of the normalised picture: largest value of a pixel; contrast that counts as noise
+_LOUD = 1.5  # largest amplitude of a frequency, relative to the mean at its radius
+_SURE = 1000  # likelihood ratio to the second id that is required
+_SHIFTS, _CANDIDATES = 8, 6  # shifts and symbols per wave that are evaluated in full
 
 
 @dataclass(frozen=True)
 class MarkFound:
-    """A mark.
+    """A detected mark.
 
     Attributes
     ----------
-    ident : what it says; None where that is not sure
-    score : z, in standard deviations of what a picture without the mark gives
-    false_alarm : at most the chance that such a score comes from a file without it, over all that was tried
-    tile : pixels of a tile in the picture that was looked at
+    ident : its id; None if not certain
+    score : z, in standard deviations of the score without a mark
+    false_alarm : upper bound of the probability that a file without a mark gives such a score
+    tile : pixels per tile side in the picture
     """
 
     ident: int | None
@@ -69,24 +69,24 @@ class MarkFound:
 
 
 def hypotheses(width: int, height: int, means: int = 1, keys: int = 1) -> float:
-    """How many combinations of id, shift, scale, mean and key are tried in pictures of a size."""
+    """Number of combinations of id, shift, scale, mean and key that are tried in pictures of this size."""
     return float(2**ID_BITS) * SIDE**2 * len(scales(width, height)) * means * keys
 
 
 def least_score(tried: float) -> float:
-    """The z at which so many trials have a false alarm with the chance :data:`FALSE_ALARM`."""
+    """The z at which that many trials have the false-alarm probability :data:`FALSE_ALARM`."""
     return math.sqrt(2 * math.log(tried / FALSE_ALARM))
 
 
 def find(mean: F32, secrets: Iterable[bytes], tried: float, quick: bool = False) -> MarkFound | None:
-    """The mark in a mean of frames; None where there is none.
+    """Search a mean of frames for the mark; None without one.
 
     Parameters
     ----------
     mean : (h, w) float32 luminance
-    secrets : keys
-    tried : combinations in the whole file, of :func:`hypotheses`
-    quick : only at the scales that are most likely
+    secrets : keys to try
+    tried : number of combinations in the whole file, from :func:`hypotheses`
+    quick : try only the likeliest scales
     """
     keys = [phases(secret) for secret in secrets]
     least = least_score(tried)
@@ -103,11 +103,11 @@ def find(mean: F32, secrets: Iterable[bytes], tried: float, quick: bool = False)
 
 
 def scales(width: int, height: int, quick: bool = False) -> list[float]:
-    """Pixels of a tile that are tried in a picture: so near to each other that one of them fits; and the likeliest ones.
+    """Tile sizes in pixels to try in a picture, ascending and close enough that one of them fits.
 
     Parameters
     ----------
-    quick : these alone
+    quick : only the likeliest
     """
     usual = tile_pixels(width, height)
     tile, found = _SMALLEST * TILE, sorted({size * near for near in _NEAR for size in (usual, TILE)})
@@ -118,7 +118,7 @@ def scales(width: int, height: int, quick: bool = False) -> list[float]:
 
 
 def _spectra(mean: F32, quick: bool) -> Iterator[tuple[float, NDArray[np.complex128]]]:
-    """(pixels of a tile, (n,) weights of the band's frequencies) at every scale that is tried."""
+    """(tile size in pixels, (n,) complex weights of the band's frequencies) at every scale to try."""
     height, width = mean.shape
     first, calm = 0.0, mean
     for tile in scales(width, height, quick):
@@ -131,11 +131,11 @@ def _spectra(mean: F32, quick: bool) -> Iterator[tuple[float, NDArray[np.complex
 
 
 def _levelled(picture: F32, samples: float) -> F32:
-    """A picture without its own slow changes, every neighbourhood of it at one level.
+    """High-pass filter a picture and normalise its local contrast.
 
     Parameters
     ----------
-    samples : of a tile that a pixel is
+    samples : tile samples per pixel
     """
     near, far = 1.0 / samples, 1.2 / samples
     detail = picture - cv2.GaussianBlur(picture, (0, 0), near, borderType=cv2.BORDER_REFLECT)
@@ -144,13 +144,13 @@ def _levelled(picture: F32, samples: float) -> F32:
 
 
 def _folded(calm: F32, width: int, height: int, tile: float) -> F64:
-    """(SIDE, SIDE): all tiles of a picture on each other.
+    """(SIDE, SIDE) sum of all tiles of a picture.
 
     Parameters
     ----------
-    calm : the picture, of whatever size
-    width, height : that it had
-    tile : pixels of a tile at that size
+    calm : the filtered picture, possibly reduced
+    width, height : of the original picture
+    tile : pixels per tile side in the original picture
     """
     rows, columns = calm.shape
     across, down = tile / SIDE * columns / width, tile / SIDE * rows / height
@@ -165,7 +165,7 @@ def _folded(calm: F32, width: int, height: int, tile: float) -> F64:
 
 
 def _weights(tile: F64) -> NDArray[np.complex128]:
-    """(n,) of the band's frequencies: a phase, and how much it counts, with Σ|a|²/2 = 1."""
+    """(n,) complex weights a of the band's frequencies: phase and limited amplitude, with Σ|a|²/2 = 1."""
     down, across, radius = band()
     found = np.fft.rfft2(tile)[down, across]
     power = np.abs(found) ** 2
@@ -177,7 +177,7 @@ def _weights(tile: F64) -> NDArray[np.complex128]:
 
 
 def _correlations(weights: NDArray[np.complex128], key: F64) -> F64:
-    """(SYMBOLS, SIDE, SIDE): how each wave of a key fits at each shift, in standard deviations."""
+    """(SYMBOLS, SIDE, SIDE) correlation of each of the key's waves at each shift, in standard deviations."""
     down, across, _ = band()
     spectra = np.zeros((SYMBOLS, SIDE, SIDE), np.complex128)
     spectra[:, down % SIDE, across] = weights * np.exp(-1j * key)
@@ -185,20 +185,20 @@ def _correlations(weights: NDArray[np.complex128], key: F64) -> F64:
 
 
 def _read(fits: F64, least: float) -> tuple[int | None, float] | None:
-    """The id that fits best, and its z; None where none reaches the least."""
-    # What the best symbols would come to, whatever they say together.
+    """The best id (None if uncertain) and its z; None if z is below `least`."""
+    # Upper bound: the best symbol of each wave, ignoring the checksum.
     best = fits[1:].reshape(SYMBOLS - 1, ACROSS, STEP, ACROSS, STEP).max((1, 3)).sum(0)
     promise = fits[0] + np.tile(best, (ACROSS, ACROSS))
     if promise.max() < least * math.sqrt(SYMBOLS):
         return None
     totals: dict[int, float] = {}
-    for place in np.argsort(-promise, axis=None)[:_SHIFTS].tolist():
-        rows, columns = divmod(place, SIDE)
-        said = [np.roll(fit, (-rows, -columns), (0, 1))[::STEP, ::STEP].ravel() for fit in fits[1:]]
-        likely = [np.argsort(-one)[:_CANDIDATES] for one in said[:-1]]
+    for flat in np.argsort(-promise, axis=None)[:_SHIFTS].tolist():
+        rows, columns = divmod(flat, SIDE)
+        shifted = [np.roll(fit, (-rows, -columns), (0, 1))[::STEP, ::STEP].ravel() for fit in fits[1:]]
+        likely = [np.argsort(-one)[:_CANDIDATES] for one in shifted[:-1]]
         symbols = np.stack([grid.ravel() for grid in np.meshgrid(*likely, indexing="ij")])
-        total = fits[0, rows, columns] + sum(one[symbol] for one, symbol in zip(said, symbols, strict=False))
-        total = total + said[-1][check_of(symbols)]
+        total = fits[0, rows, columns] + sum(one[symbol] for one, symbol in zip(shifted, symbols, strict=False))
+        total = total + shifted[-1][check_of(symbols)]
         for at in np.argsort(-total)[:2].tolist():
             ident = sum(int(symbol) << SYMBOL_BITS * n for n, symbol in enumerate(symbols[:, at]))
             totals[ident] = max(totals.get(ident, -math.inf), float(total[at]))
@@ -206,7 +206,7 @@ def _read(fits: F64, least: float) -> tuple[int | None, float] | None:
     score = most / math.sqrt(SYMBOLS)
     if score < least:
         return None
-    # A wave's fit has a mean of score/√SYMBOLS, and noise of 1: how many times likelier the first one is.
+    # Each wave's correlation has mean score/√SYMBOLS and variance 1: this is the log likelihood ratio of the two ids.
     return (first if (most - second) * score / math.sqrt(SYMBOLS) > math.log(_SURE) else None), score
 
 

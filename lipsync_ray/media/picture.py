@@ -1,7 +1,7 @@
-"""A frame as its three planes, and the colour arithmetic between them and BGR.
+"""Frames as 8-bit 4:2:0 planes, and the colour conversion between them and BGR.
 
-Frames stay planar 4:2:0 from decoder to encoder: what no face covers is never converted, so it reaches the encoder
-as the decoder gave it. Only a face's rectangle is turned into BGR for a network, and back for the paste.
+Frames stay planar from decoder to encoder, so pixels outside faces reach the encoder unchanged. Only a face's rectangle
+is converted to BGR for a network, and back for the paste.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _KR_KB = {
 }
 UNSPECIFIED = 2
 FULL_RANGE = 2  # FFmpeg's AVCOL_RANGE_JPEG
-HD_LINES = 720  # untagged pictures of at least this height are taken as BT.709, as players do
+HD_LINES = 720  # untagged pictures of at least this height are treated as BT.709, as players do
 
 
 @dataclass(frozen=True)
@@ -41,17 +41,17 @@ class Colour:
     transfer: int = UNSPECIFIED
 
     def coefficients(self, height: int) -> tuple[float, float, bool]:
-        """(Kr, Kb, full range?) to compute with, guessing BT.709 or BT.601 by ``height`` where the tag says nothing."""
+        """(Kr, Kb, full range?) for conversion; an untagged matrix is BT.709 or BT.601, depending on ``height``."""
         matrix = self.matrix if self.matrix in _KR_KB else (1 if height >= HD_LINES else 6)
         return (*_KR_KB[matrix], self.range == FULL_RANGE)
 
 
 RGB_AS = Colour(matrix=1, range=1, primaries=1, transfer=1)
-"""What RGB, palettes and their kin are converted to: BT.709, limited range."""
+"""Colour of planes converted from RGB, palettes and similar formats: BT.709, limited range."""
 
 
 def known_matrix(code: int) -> bool:
-    """Whether pictures of this matrix can be turned into RGB: its coefficients are known, or none are said."""
+    """Whether pictures with this matrix code can be converted to RGB: it is known or unspecified."""
     return code in _KR_KB or code in (0, UNSPECIFIED, 3)
 
 
@@ -72,7 +72,7 @@ class Box(NamedTuple):
         return self.y1 - self.y0
 
     def even(self) -> Box:
-        """The smallest box around this one whose edges fall between chroma samples."""
+        """The smallest surrounding box with even edges, which fall between chroma samples."""
         return Box(self.x0 & ~1, self.y0 & ~1, (self.x1 + 1) & ~1, (self.y1 + 1) & ~1)
 
 
@@ -84,7 +84,7 @@ class YuvFrame:
     ----------
     y : (H, W) uint8; H and W even
     u, v : (H/2, W/2) uint8
-    colour : how the planes mean colour
+    colour : matrix and range of the planes
     """
 
     y: U8
@@ -108,7 +108,7 @@ class YuvFrame:
 
         Raises
         ------
-        ValueError : the box does not lie inside the picture, or is empty
+        ValueError : the box is empty or not inside the picture
         """
         box = box or Box(0, 0, self.width, self.height)
         if not (0 <= box.x0 < box.x1 <= self.width and 0 <= box.y0 < box.y1 <= self.height):

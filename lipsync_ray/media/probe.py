@@ -1,8 +1,7 @@
-"""What a media file holds, found without decoding more of its pictures than the first second or two.
+"""Probes a video: size, rate, number of frames and properties, decoding only its first second or two.
 
-A video's packets are read once, for their timestamps: the exact count, the true rate and the last frame's end come
-from them, not from a header that may be wrong. Then its first pictures are decoded, which shows whether those
-timestamps can be believed.
+All packets are read once for their timestamps, which give the exact number of frames, the true rate and the end of the
+last frame; headers may be wrong. The first frames are decoded to check whether the timestamps are reliable.
 """
 
 from __future__ import annotations
@@ -24,9 +23,9 @@ from lipsync_ray.media.picture import RGB_AS, Colour
 from lipsync_ray.media.stamps import DEFAULT_RATE, FASTEST, Stamps, nearest, pick_rate, read_stamps
 
 DEFAULT_STILL_RATE = DEFAULT_RATE
-CHECKED_FRAMES = 48  # first frames, decoded to see whether their times are in the order in which they are shown
-MISSING_S = 10  # seconds of frames that need not be there …
-MISSING_SHARE = 3  # … or so many for each that is, before a plan is refused as nonsense
+CHECKED_FRAMES = 48  # first frames, decoded to check that their times are in presentation order
+MISSING_S = 10  # seconds of missing frames that are tolerated …
+MISSING_SHARE = 3  # … or this many missing frames per existing one; beyond both, the times are rejected
 _RGB_MATRIX = 0
 _PALETTE = "pal8"
 
@@ -35,31 +34,31 @@ Order = Literal["stamps", "joined", "count"]
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """A video as it is shown: upright, at a constant rate, numbered from 0.
+    """A video as displayed: upright, at a constant rate, with frames numbered from 0.
 
     Attributes
     ----------
     url : where it is
-    width, height : pixels, after rotation; as stored, so possibly odd; of a large picture, those it is shrunk to
+    width, height : pixels, after rotation; as stored, so possibly odd; a large still picture is shrunk to these
     rotation : degrees to turn the stored pictures counter-clockwise to have them upright: 0, 90, 180 or 270
-    rate : frames/s of the grid on which frames are numbered: the stream's own, or its nominal rate where it varies
+    rate : frames/s of the frame grid: the stream's own, or its nominal rate if it varies
     frames : number of frames on that grid
-    origin : pts of the first shown frame, in units of `time_base`
+    origin : pts of the first visible frame, in units of `time_base`
     time_base : seconds per unit of the stream's timestamps
     codec, pixel_format : FFmpeg's names
-    varies : whether the distance between frames is not constant
-    still : a single picture, to be held as long as is wanted
+    varies : whether the interval between frames varies
+    still : a single picture, to be shown for any duration
     pixel_aspect : width of a pixel over its height
-    colour : of the pictures that decoding gives
+    colour : of the decoded frames
     has_audio : whether the file has an audio stream too
-    mirrored : whether left and right are exchanged after the turn
-    interlaced : whether its frames are two fields each, which decoding makes one picture
-    order : where a frame's number comes from: "stamps", its time; "joined", its time on a clock that is set anew at
-        `joins`; "count", the order in which frames are decoded, since their times are missing or wrong
-    joins : (ordinal of the packet, units to add to times from there on)
-    notes : what a person should know of what cannot be kept, one sentence each
-    decoder : what decodes its frames
-    content : identity of the file (:mod:`lipsync_ray.io.identity`), compared whenever it is opened; empty: any
+    mirrored : whether left and right are swapped after the rotation
+    interlaced : whether frames consist of two fields; decoding deinterlaces them
+    order : what numbers the frames: "stamps", their times; "joined", their times on a clock that is reset at `joins`;
+        "count", decoding order, because times are missing or wrong
+    joins : (ordinal of the packet, units to add to times from there on) of each reset
+    notes : warnings about what cannot be kept, one sentence each
+    decoder : "cpu" or "cuda"
+    content : identity of the file (:mod:`lipsync_ray.io.identity`), checked whenever it is opened; empty: any
     """
 
     url: str
@@ -87,7 +86,7 @@ class VideoInfo:
 
     @property
     def picture(self) -> bool:
-        """Whether it is a picture and nothing else; a video of one frame with sound is none."""
+        """Whether the file is a still picture without sound."""
         return self.still and not self.has_audio
 
     @property
@@ -97,7 +96,7 @@ class VideoInfo:
 
     @property
     def origin_s(self) -> Fraction:
-        """The first frame's time, on the file's clock."""
+        """Time of the first frame on the file's clock, in seconds."""
         return self.origin * self.time_base
 
     @property
@@ -106,23 +105,23 @@ class VideoInfo:
 
     @property
     def stored_size(self) -> tuple[int, int]:
-        """(width, height) of decoded frames, before they are turned."""
+        """(width, height) of decoded frames before rotation."""
         return (self.height, self.width) if self.orientation.swaps_sides else (self.width, self.height)
 
 
 def probe_video(url: str, still_rate: Fraction = DEFAULT_STILL_RATE, content: str = "") -> VideoInfo:
-    """Look at a video or a picture.
+    """Probe a video or a picture.
 
     Parameters
     ----------
     url : path or fsspec URL
     still_rate : frames/s given to a single picture
-    content : identity of the file that is expected; empty: any
+    content : expected identity of the file; empty: any
 
     Raises
     ------
-    ProbeError : unreadable, without a picture stream, cut off, or with times that make no sense
-    ChangedError : another content
+    ProbeError : unreadable, without a picture stream, truncated, or with implausible times
+    ChangedError : the content differs
     """
     with opened(url, planned=content) as container:
         stream = _picture_stream(container, url)
@@ -198,11 +197,11 @@ def _picture_stream(container: Any, url: str) -> Any:
 
 
 def _grid(url: str, stamps: Stamps, stream: Any) -> tuple[Fraction, int, bool]:
-    """(rate, frames, whether their distance varies) of a stream whose times can be believed.
+    """(rate, number of frames, whether their interval varies) of a stream with reliable times.
 
     Raises
     ------
-    ProbeError : its times make no sense
+    ProbeError : its times are implausible
     """
     times, time_base = stamps.times, stamps.time_base
     rate = pick_rate(times, time_base, stream.guessed_rate, stream.average_rate)
@@ -224,13 +223,13 @@ def _grid(url: str, stamps: Stamps, stream: Any) -> tuple[Fraction, int, bool]:
 
 
 class _FirstFrames:
-    """A stream's first frames, decoded from its beginning.
+    """Decodes the first frames of a stream and checks them.
 
     Attributes
     ----------
-    frame : the first one
-    rising : whether their times rise in the order in which the decoder puts them out
-    interlaced : whether any of them is
+    frame : the first frame
+    rising : whether times increase in the decoder's output order
+    interlaced : whether any frame is
     """
 
     def __init__(self, url: str, container: Any, stream: Any) -> None:
@@ -251,12 +250,12 @@ class _FirstFrames:
             raise ProbeError(f"{url}: not one {stream.codec_context.name} frame can be decoded")
 
     def count_all(self) -> int:
-        """Frames of the whole stream, decoded to its end."""
+        """Decode the stream to its end and count its frames."""
         return self._count + sum(1 for _ in self._frames)
 
 
 def _decoded(url: str, container: Any, stream: Any) -> Any:
-    """Frames until the file ends; damaged packets are passed over once one could be decoded."""
+    """Decode frames until the end; after the first one, damaged packets are skipped."""
     found, reason = False, None
     try:
         for _, decode in packets_of(container, stream):
@@ -275,7 +274,7 @@ def _decoded(url: str, container: Any, stream: Any) -> Any:
 
 
 def is_rgb_like(frame: Any) -> bool:
-    """Whether a decoded frame has to pass through RGB: it is RGB, has a palette, or is grey with RGB's tags."""
+    """Whether a frame must be converted via RGB: it is RGB, has a palette, or is grey with RGB's tags."""
     return bool(frame.format.is_rgb) or frame.format.name == _PALETTE or int(frame.colorspace) == _RGB_MATRIX
 
 

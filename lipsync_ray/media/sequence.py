@@ -1,8 +1,8 @@
-"""Frames of a video whose times cannot be sought by: decoded from the beginning, in file order.
+"""Decodes videos that cannot be seeked by time, from the beginning in file order.
 
-Where the clock is set anew, or a frame's time is missing or wrong, no seek finds the right place. A pass over such a
-file has a reader to itself. When the pass ends, its reader waits where it stopped, and the next pass that begins ahead
-of that place goes on from there, so that ranges in rising order decode the file once.
+If the clock is reset, or times are missing or wrong, no seek finds the right frame. Each pass over such a file has its
+own reader. After the pass the reader waits at its position, and the next pass that starts ahead of it continues there,
+so ascending ranges decode the file once.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from lipsync_ray.media.container import main_stream, opened, packets_of
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.media.stamps import nearest
 
-KEPT = 6  # frames before the place it has come to that a reader still holds: ranges overlap by a few
-IDLE_READERS = 4  # that wait in a process; each has a decoder's memory
+KEPT = 6  # past frames that a reader keeps, because ranges overlap by a few
+IDLE_READERS = 4  # waiting readers per process; each holds a decoder's memory
 
 
 class Reader:
-    """Reads one video, `info`, from its beginning to its end.
+    """Reads one video from its beginning to its end.
 
     Parameters
     ----------
-    info : of a video whose `order` is "joined" or "count"
-    threads : of the decoder
+    info : a video whose `order` is "joined" or "count"
+    threads : decoder threads
     """
 
     def __init__(self, info: VideoInfo, threads: int) -> None:
@@ -42,15 +42,15 @@ class Reader:
 
     @property
     def position(self) -> int:
-        """Of the frame decoded last; −1 before the first one."""
+        """Number of the last decoded frame; −1 before the first one."""
         return self._kept[-1][0] if self._kept else -1
 
     def can_reach(self, start: int) -> bool:
-        """Whether the frame shown at this place is still to come, or still held."""
+        """Whether the frame shown at number `start` is still ahead or kept."""
         return not self._lost or bool(self._kept and self._kept[0][0] <= start)
 
     def numbered(self, start: int) -> Iterator[tuple[int, Any]]:
-        """(place, frame) in rising order, from the last one at or before ``start``."""
+        """(frame number, frame) in ascending order, from the last one at or before ``start``."""
         kept_frames = list(self._kept)
         before: tuple[int, Any] | None = None
         for item in chain(kept_frames, self._fresh()):
@@ -75,11 +75,11 @@ class Reader:
 
 
 class ReaderPool:
-    """The idle readers of a process. Safe for threads: a reader serves one pass at a time, and any number of passes run at once.
+    """The idle readers of a process. Thread-safe: a reader serves one pass at a time; passes run concurrently.
 
     Parameters
     ----------
-    most : idle readers to keep; the one that has waited longest is closed
+    most : idle readers to keep; the one idle for longest is closed
     """
 
     def __init__(self, most: int = IDLE_READERS) -> None:
@@ -89,7 +89,7 @@ class ReaderPool:
         self._lock = threading.RLock()
 
     def numbered(self, info: VideoInfo, start: int, threads: int) -> Iterator[tuple[int, Any]]:
-        """(place, frame) of a video in rising order, from the last one at or before ``start``, until the caller stops."""
+        """(frame number, frame) of a video in ascending order, from the last one at or before ``start``."""
         reader = self._idle_reader(info, start) or Reader(info, threads)
         sound = False
         try:
@@ -109,7 +109,7 @@ class ReaderPool:
             able = [reader for reader in self._idle if reader.info == info and reader.can_reach(start)]
             if not able:
                 return None
-            reader = max(able, key=lambda reader: reader.position)  # ends the shortest way from `start`
+            reader = max(able, key=lambda reader: reader.position)  # nearest before `start`
             self._idle.remove(reader)
             return reader
 
@@ -153,4 +153,4 @@ def _frames(container: Any, stream: Any, joins: tuple[tuple[int, int], ...]) -> 
         except av.error.EOFError:
             return
         except av.error.FFmpegError:
-            continue  # a damaged packet: the picture before it is held, as players do
+            continue  # the previous picture stays, as in players

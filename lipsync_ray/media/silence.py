@@ -1,4 +1,4 @@
-"""Where a sound is silent: below a level that goes down with the loudness of a quiet recording."""
+"""Detects silence, with a lower threshold for quiet recordings."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from numpy.typing import NDArray
 from lipsync_ray.media.audio import SAMPLE_RATE, SoundTrack, Span, speech_blocks
 from lipsync_ray.media.sound_probe import Sound
 
-SILENCE_DBFS = -45.0  # RMS of 10 ms below which it is silence
-USUAL_LUFS = -23.0  # of what is as loud as this, or louder
+SILENCE_DBFS = -45.0  # threshold of the RMS over 10 ms
+USUAL_LUFS = -23.0  # loudness from which the full threshold applies
 _WINDOW = SAMPLE_RATE // 100  # samples: 10 ms
-_MARGIN_S = Fraction(1, 10)  # kept before and after, so that no soft consonant is cut
+_MARGIN_S = Fraction(1, 10)  # seconds kept on either side, so that soft consonants are not cut
 
 
 def silence_threshold(loudness_lufs: float | None) -> float:
-    """dBFS of 10 ms below which a sound of that loudness is silent; of no loudness, −45."""
+    """Silence threshold in dBFS, RMS over 10 ms, for a sound of this loudness; −45 if it is None."""
     return SILENCE_DBFS if loudness_lufs is None else SILENCE_DBFS + min(0.0, loudness_lufs - USUAL_LUFS)
 
 
 def trim_silence(track: SoundTrack | str, sound: Sound) -> Span:
-    """The stream without its leading and trailing silence, a tenth of a second of which is kept on either side.
+    """Find the range without leading and trailing silence; a tenth of a second is kept on either side.
 
     A stream that is silent throughout is returned whole.
     """

@@ -1,4 +1,4 @@
-"""A chain of FFmpeg's audio filters, through which a sound goes block by block."""
+"""Streams sound through a chain of FFmpeg's audio filters, block by block."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ F32 = NDArray[np.float32]
 
 
 def sound_frame(block: F32, rate: int) -> Any:
-    """FFmpeg's frame of (channels, n) float32 samples, one or two channels."""
+    """FFmpeg frame with (channels, n) float32 samples, one or two channels."""
     layout = "mono" if len(block) == 1 else "stereo"
     frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(block), format="fltp", layout=layout)
     frame.sample_rate = rate
@@ -27,13 +27,13 @@ class SoundGraph:
 
     Parameters
     ----------
-    rate, channels : of the sound that goes in: Hz; one or two
-    filters : FFmpeg's name and arguments of each
+    rate, channels : of the input: Hz; one or two
+    filters : name and arguments of each FFmpeg filter
     """
 
     def __init__(self, rate: int, channels: int, filters: Sequence[tuple[str, str]]) -> None:
         self._rate, self._samples = rate, 0
-        self._graph = av.filter.Graph()  # its source and sink do not keep it alive
+        self._graph = av.filter.Graph()  # keeps the graph alive: its source and sink do not
         layout = "mono" if channels == 1 else "stereo"
         source = self._graph.add_abuffer(sample_rate=rate, format="fltp", layout=layout, time_base=Fraction(1, rate))
         chain: list[Any] = [source, *(self._graph.add(*one) for one in filters), self._graph.add("abuffersink")]
@@ -41,7 +41,7 @@ class SoundGraph:
         self._source, self._sink = chain[0], chain[-1]
 
     def push(self, block: F32 | None) -> Iterator[Any]:
-        """Frames that come out after (channels, n) float32 more went in; the rest of them after None."""
+        """Output frames after adding (channels, n) float32 samples; None flushes the chain."""
         frame = None
         if block is not None:
             frame = sound_frame(block, self._rate)

@@ -1,4 +1,4 @@
-"""What a sound turns out to be when it is decoded to its end: how long, how loud, cut off where."""
+"""Measures a sound by decoding it to its end: duration, loudness, clipping, truncation."""
 
 from __future__ import annotations
 
@@ -18,24 +18,25 @@ from lipsync_ray.media.mixer import STEREO
 
 F32 = NDArray[np.float32]
 
-_CANCELS = 0.01  # of two channels' power that is left in their mean, below which they cancel each other out
+_CANCELS = 0.01  # ratio of the mixed channels' power to their own, below which they cancel out
 
 
 @dataclass(frozen=True)
 class Sound:
-    """What a decoded audio stream turned out to be.
+    """Properties of a fully decoded audio stream.
 
     Attributes
     ----------
     codec : FFmpeg's name
     sample_rate : Hz
-    channels : of the blocks: one or two
-    samples : per channel
-    peak : the largest sample's size; 1 is full scale
-    cancels : its two channels are each other's opposites, so that their mean is silent
-    loudness_lufs : of the one channel that is heard of it, gated relative to its loudest moment; None of silence
-    ceiling, clipped : where that channel is cut off: size of a sample, and share of them; None and 0 of most sounds
-    cut_off : that it ends too early, or its header is wrong, in one sentence; None of most
+    channels : one or two; more are mixed down to two
+    samples : number per channel
+    peak : largest absolute sample; 1 is full scale
+    cancels : its two channels are in opposite phase, so that their mean is silent
+    loudness_lufs : of the mono sound that is used, gated relative to its loudest block; None for silence
+    ceiling, clipped : absolute sample value from which that sound is clipped, and share of such samples, 0–1; None and
+        0 if it is not
+    cut_off : a sentence if it is truncated or its header is wrong; else None
     """
 
     codec: str
@@ -55,11 +56,11 @@ class Sound:
 
 
 def probe_audio(track: SoundTrack | str, on_block: Callable[[int, F32], None] | None = None) -> Sound:
-    """Decode a stream to its end and say what it was; exact, where a header may be wrong.
+    """Decode a stream to its end and measure it; exact even if the header is wrong.
 
     Parameters
     ----------
-    on_block : is given the sample rate and each block, (channels, n) float32, as they are decoded
+    on_block : called with the sample rate and each decoded block, (channels, n) float32
 
     Raises
     ------
@@ -87,7 +88,7 @@ def probe_audio(track: SoundTrack | str, on_block: Callable[[int, F32], None] | 
         codec, mixed = stream.codec_context.name, stream.codec_context.channels > STEREO
         ends = cut_off(track.url, container, stream, Fraction(count, rate))
     clipping = levels.clipping()
-    if cancels or mixed:  # what is heard is another mix
+    if cancels or mixed:  # the mono sound is not the mean measured above
         clipping = _clipping(track, cancels)
     loudness = meter.loudness(None)
     if cancels or mixed or clipping is not None:
@@ -97,7 +98,7 @@ def probe_audio(track: SoundTrack | str, on_block: Callable[[int, F32], None] | 
 
 
 def cancel_out(channels: int, power: float, mean_power: float) -> bool:
-    """Whether two channels are each other's opposites, by their mean power and the power of their mean."""
+    """Whether two channels are in opposite phase, by their summed power and the power of their mean."""
     return channels == STEREO and power > 0 and mean_power < _CANCELS * power
 
 
@@ -109,7 +110,7 @@ def _clipping(track: SoundTrack, cancels: bool) -> Clipping | None:
 
 
 def _loudness(track: SoundTrack, cancels: bool, clipping: Clipping | None) -> float | None:
-    """Of what is heard, as it is heard."""
+    """Loudness of the mono sound that is used, after declipping."""
     meter = LoudnessMeter()
     for rate, block in mono_blocks(track, None, cancels, clipping.ceiling if clipping else None):
         meter.add(rate, block[None])

@@ -18,14 +18,14 @@ from lipsync_ray.media.sound_probe import Sound
 
 F32 = NDArray[np.float32]
 
-VERSION = 1  # raise when the same sound gives other columns
+VERSION = 2  # raise when the same sound gives other columns
 # Median of the models' training clips, in one channel. Between −10 and −30 LUFS, predictions match real lips best at
 # −14 to −18.
 LEVEL_LUFS = -17.0
 # 1st and 99th percentile of 500 clips of people who talk (tools/measure_speech.py), in one channel. The training data
 # of published models are unknown.
 USUAL_SPEECH_LUFS = (-32.0, -9.0)
-VOICE_CHUNK = 512  # samples that one probability of Silero is for: 32 ms
+VOICE_CHUNK = 512  # samples per probability of Silero: 32 ms
 VOICED = 0.5  # Silero's probability from which a chunk counts as speech
 VOICE_LUFS = -28.0  # for Silero, which takes loud whispering for noise
 
@@ -42,7 +42,8 @@ def levelled_blocks(
     repair : reconstruct clipped samples
     """
     blocks = speech_blocks(track, span, sound.cancels, sound.ceiling if repair else None)
-    return loudness.amplified(blocks, loudness.gain_db(sound.loudness_lufs, wanted))
+    # Whole decibels: a changed line of a long sound seldom changes the gain, and with it every column.
+    return loudness.amplified(blocks, float(round(loudness.gain_db(sound.loudness_lufs, wanted))))
 
 
 def speech_mel(track: SoundTrack, sound: Sound, span: Span | None) -> Iterator[F32]:

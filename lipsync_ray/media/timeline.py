@@ -1,4 +1,4 @@
-"""Which source frame an output frame shows: arithmetic on frame numbers, nothing is opened."""
+"""Maps output frames to source frames, by arithmetic on frame numbers."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ I64 = NDArray[np.int64]
 
 
 def source_frames(output: I64, count: int, loop: Loop) -> I64:
-    """The source frame that each output frame shows.
+    """Source frame of each output frame.
 
-    pingpong goes forward, then back without repeating either end; restart jumps to the beginning; freeze holds the
-    last frame.
+    "pingpong" plays forward, then backward without repeating either end; "restart" jumps to the beginning; "freeze"
+    repeats the last frame.
 
     Parameters
     ----------
     output : (n,) output frame numbers
-    count : source frames
+    count : number of source frames
     """
     if loop == "freeze" or count == 1:
         return np.minimum(output, count - 1)
@@ -33,13 +33,13 @@ def source_frames(output: I64, count: int, loop: Loop) -> I64:
 
 
 def at_rate(frames: int, rate: Fraction, target: Fraction) -> I64:
-    """The frame to show at each place of a grid of another rate, as ``ffmpeg -r`` picks them.
+    """Source frame at each step of a grid of another rate, as ``ffmpeg -r`` selects them.
 
-    Place k shows the last frame whose time, rounded to the grid, is at most k.
+    Step k shows the last frame whose time, rounded to the grid, is at most k.
 
     Parameters
     ----------
-    frames : of the video
+    frames : number of frames of the video
     rate, target : frames/s of the video and of the grid
     """
     ratio = target / rate
@@ -50,12 +50,12 @@ def at_rate(frames: int, rate: Fraction, target: Fraction) -> I64:
 
 
 def split(frames: int, rate: Fraction, seconds: float, batch: int = 1, multiple: int = 1) -> list[tuple[int, int]]:
-    """[start, stop) of segments of about ``seconds``.
+    """Split a video into segments [start, stop) of about ``seconds``.
 
     Parameters
     ----------
-    batch : of the network: segments are whole batches where that is within a third of what was asked for
-    multiple : that every segment begins at
+    batch : the network's batch size; segments are whole batches if that changes their length by at most a third
+    multiple : every segment starts at a multiple of this
     """
     length = max(1, round(seconds * float(rate)))
     rounded = round(length / batch) * batch

@@ -1,4 +1,4 @@
-"""Transparent parts of pictures, on a plain ground: what is stored behind them was never meant to be seen."""
+"""Puts transparent pictures on a plain background, because the pixels stored behind them are not meant to be seen."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ import numpy as np
 
 from lipsync_ray.media.picture import FULL_RANGE, U8
 
-GROUND = 128  # the level of the ground's red, green and blue: a grey, which flatters neither dark hair nor pale skin
+GROUND = 128  # level of red, green and blue: a grey that suits both dark hair and pale skin
 _OPAQUE = 255
 _LIMITED_GROUND = round(16 + GROUND * 219 / 255)
-_NO_COLOUR = 128  # of both chroma planes
-_BT601 = 5  # swscale's name: given for both sides, no matrix is applied
+_NO_COLOUR = 128  # level of both chroma planes
+_BT601 = 5  # swscale's code; the same code on both sides applies no matrix
 _PALETTE = "pal8"  # its colours may have alpha
 
 
 def has_alpha(frame: Any) -> bool:
-    """Whether a frame's format has room for transparency."""
+    """Whether a frame's format can store transparency."""
     return frame.format.name == _PALETTE or any(component.is_alpha for component in frame.format.components)
 
 
 def is_transparent(frame: Any) -> bool:
-    """Whether any of its pixels is not quite opaque."""
+    """Whether any pixel is not fully opaque."""
     return on_ground(frame) is not frame
 
 
 def on_ground(frame: Any) -> Any:
-    """A decoder's frame with :data:`GROUND` behind its transparent parts; the frame itself where it has none.
+    """A decoded frame with :data:`GROUND` behind its transparent parts; an opaque frame is returned itself.
 
-    What it gives is RGB of 8 bits, or 4:4:4 of 8 bits in the frame's own matrix and range.
+    The result is 8-bit RGB, or 8-bit 4:4:4 in the frame's own matrix and range.
     """
     if not has_alpha(frame):
         return frame
@@ -57,6 +57,6 @@ def _rows(plane: Any) -> U8:
 
 
 def _mixed(levels: U8, ground: int, alpha: U8) -> U8:
-    """Levels over a ground, rounded to the nearest."""
+    """Blend levels over a background, rounded to nearest."""
     over = levels.astype(np.uint16) * alpha + ground * (_OPAQUE - alpha.astype(np.uint16))
     return ((over + _OPAQUE // 2) // _OPAQUE).astype(np.uint8)

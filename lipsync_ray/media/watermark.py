@@ -1,7 +1,7 @@
-"""Put the mark into a frame: a faint pattern on its luminance, stronger where the picture itself is busy.
+"""Adds the watermark to a frame: a faint pattern on its luma, stronger in textured areas.
 
-What is added depends on the frame's own pixels, the key and the id, and on nothing else: not on when it is shown, nor on what is
-beside it. So frames stay the same however the work is split, and a video may lose frames.
+The pattern depends only on the frame's own pixels, the key and the id. So frames are the same however the work is
+split, and the mark survives dropped frames.
 """
 
 from __future__ import annotations
@@ -19,23 +19,24 @@ from lipsync_ray.media.picture import YuvFrame
 U8 = NDArray[np.uint8]
 F32 = NDArray[np.float32]
 
-VERSION = 1  # raise when the same frame, key and id would give other pixels
-LEAST_SIDE = 192  # pixels: what smaller pictures say is lost in coding
-# Levels where the picture is plain, by the most that is added to it; least and most of these; at most; a level of its own contrast.
+VERSION = 1  # raise if the same frame, key and id give other pixels
+LEAST_SIDE = 192  # pixels: in smaller pictures coding destroys the mark
+# Strength in grey levels: in flat areas relative to the allowed mean; its range; maximum; gain per level of local contrast.
 _CALM, _CALM_RANGE, _BUSY, _GAIN = 0.42, (0.65, 0.82), 3.0, 0.2
-_DARK, _LIGHT = 16.0, 64.0  # levels of luminance: in the dark the same step is seen better, and is halved
-# Root mean square of what is added: 42.2 dB of PSNR in pictures of so many pixels or less, and less of it in larger ones.
+# Luma levels: below the first the strength is halved, because changes in the dark are more visible
+_DARK, _LIGHT = 16.0, 64.0
+# Allowed RMS change: 42.2 dB PSNR up to this many pixels, decreasing to the second value in larger pictures.
 _MOST, _ENOUGH, _MOST_PIXELS = 1.95, 1.4, 300 * 300
 _QUARTER = 4
 
 
 def most_added(width: int, height: int) -> float:
-    """Levels, root mean square, that a picture's luminance is changed by at most, before it is rounded to whole ones."""
+    """Largest RMS change of a picture's luma in grey levels, before rounding."""
     return float(np.clip(_MOST * (_MOST_PIXELS / (width * height)) ** 0.25, _ENOUGH, _MOST))
 
 
 def strength(luma: U8) -> F32:
-    """By how much each pixel of a picture may change.
+    """Strength of the mark at each pixel of a picture.
 
     Parameters
     ----------
@@ -43,7 +44,7 @@ def strength(luma: U8) -> F32:
 
     Returns
     -------
-    (⌈h/4⌉, ⌈w/4⌉) float32 levels, standard deviation
+    (⌈h/4⌉, ⌈w/4⌉) float32 standard deviation in grey levels
     """
     height, width = luma.shape
     size = -(-width // _QUARTER), -(-height // _QUARTER)
@@ -51,7 +52,7 @@ def strength(luma: U8) -> F32:
     grain = cv2.resize(cv2.absdiff(luma, cv2.blur(luma, (3, 3))), size, interpolation=cv2.INTER_AREA)
     mean = cv2.blur(small, (5, 5))
     spread = np.sqrt(np.maximum(cv2.blur(small * small, (5, 5)) - mean * mean, 0))
-    # Of the calmest place near by: an edge is no busy place, and beside it there may be a plain wall.
+    # The minimum of a neighbourhood: an edge is not texture, and the area beside it may be flat.
     busy = cv2.erode(spread + 2 * grain, np.ones((5, 5), np.uint8))
     calm = np.clip(_CALM * most_added(width, height), *_CALM_RANGE)
     levels = np.clip(calm + _GAIN * busy, calm, _BUSY)
@@ -62,12 +63,12 @@ def strength(luma: U8) -> F32:
 
 
 def marked(picture: YuvFrame, secret: bytes, ident: int) -> YuvFrame:
-    """A frame with the mark in its luminance; the frame that is given stays as it is.
+    """A copy of a frame with the mark in its luma.
 
     Parameters
     ----------
     secret : the key
-    ident : of :data:`~lipsync_ray.media.mark_code.ID_BITS` bits
+    ident : the id, of :data:`~lipsync_ray.media.mark_code.ID_BITS` bits
     """
     size = picture.width, picture.height
     levels = cv2.resize(strength(picture.y), size, interpolation=cv2.INTER_LINEAR)

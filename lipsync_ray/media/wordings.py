@@ -1,4 +1,4 @@
-"""What a label says by itself: that a video was altered, or generated, with artificial intelligence, in many languages."""
+"""Default label texts in many languages: that a video was altered, or generated, with artificial intelligence."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ FALLBACK = "en"
 
 @dataclass(frozen=True)
 class LabelText:
-    """A label's words.
+    """A label's text.
 
     Attributes
     ----------
     text : to show
-    language : BCP 47 code that it is in
+    language : its BCP 47 code
     """
 
     text: str
     language: str
 
 
-# Language: of a video that was altered, and of one that was generated
+# Language → text for an altered video, and for a generated one
 _WORDS = {
     "ar": ("تم تعديل هذا الفيديو بالذكاء الاصطناعي", "تم إنشاء هذا الفيديو بالذكاء الاصطناعي"),
     "bg": ("Видео, променено с ИИ", "Видео, създадено с ИИ"),
@@ -77,12 +77,12 @@ LANGUAGES = tuple(_WORDS)
 
 
 def wording_of(language: str | None, generated: bool) -> LabelText:
-    """The words for a language.
+    """The label text for a language.
 
     Parameters
     ----------
-    language : as a table has it; None, or one without words here, gets the English ones
-    generated : the whole video is a computer's
+    language : as in a table of dubs; English if None or not in the list
+    generated : whether the whole video is generated
     """
     code = tagged(language)
     code = code if code in _WORDS else FALLBACK
@@ -90,7 +90,7 @@ def wording_of(language: str | None, generated: bool) -> LabelText:
 
 
 def tagged(language: str | None) -> str | None:
-    """A language's code in the table, Chinese by its script; None of a name that means no language."""
+    """BCP 47 code of a language, with the script for Chinese; None for an unknown name."""
     if language is None or not is_known(language):
         return None
     code = code_of(language)

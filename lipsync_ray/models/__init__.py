@@ -1,1 +1,1 @@
-"""Networks, one a file; their checkpoints and where those come from. Torch; no Ray, no media files."""
+"""Neural networks, one per file, and their checkpoints. Torch; no Ray, no media files."""

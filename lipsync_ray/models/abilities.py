@@ -1,4 +1,4 @@
-"""What each lip-sync system can do and cannot, in a sentence each: for reports, so that scores are not read alone."""
+"""States what each lip-sync model can and cannot do; reports show it beside the scores."""
 
 from __future__ import annotations
 
@@ -9,31 +9,31 @@ from lipsync_ray.models.registry import find
 
 @dataclass(frozen=True)
 class Ability:
-    """What a system does, and what nobody should expect of it."""
+    """What a model can and cannot do; each completes a sentence "It can …", "It cannot …"."""
 
     can: str
     cannot: str
 
 
 _WAV2LIP = Ability(
-    "draws the lower face to any voice; the frame around it is the source's",
-    "draw more than 96 pixels a face: a face that is larger in the frame gets a softer mouth (--restore gfpgan)",
+    "redraws the lower face for any voice; the rest of the frame is unchanged",
+    "draw more than 96 pixels per face: a larger face gets a softer mouth (--restore gfpgan sharpens it)",
 )
 _MUSETALK = Ability(
-    "draws the lower face at 256 pixels; the frame around it is the source's",
-    "be hurried: 140 times Wav2Lip's work a frame; be told where nobody speaks",
+    "redraws the lower face at 256 pixels; the rest of the frame is unchanged",
+    "run fast: it costs 140 × Wav2Lip per frame; close the mouth in pauses",
 )
 _ECHOMIMIC = Ability(
     "animates one frame of a person, or a portrait: the whole head moves with the sound, at 512 pixels",
-    "edit a video: gestures, background and camera of the source are gone; be split over workers within one video; be hurried",
+    "keep the source's gestures, background and camera; split one video over several workers; run fast",
 )
 # By network, as the registry names it.
 ABILITIES = {
     "warp": Ability(
-        "moves the person's own lips, at the frame's own size; closes them in silence",
-        "close lips for a short p, b or m; show the teeth of somebody who is never seen with the mouth open; follow a profile",
+        "moves the person's own lips at the frame's resolution; closes them in silence",
+        "close the lips for a short p, b or m; show teeth if the person's mouth is never open in the source; draw profiles",
     ),
-    "mini": Ability("draws the lower face, quickly: for tests and first looks", "move a mouth as far as people do; draw more than 96 pixels"),
+    "mini": Ability("redraws the lower face fast, for tests and previews", "open the mouth as far as people do; draw more than 96 pixels"),
     "wav2lip": _WAV2LIP,
     "musetalk": _MUSETALK,
     "musetalk-v1": _MUSETALK,
@@ -43,7 +43,12 @@ ABILITIES = {
 
 
 def ability_of(model: str) -> Ability | None:
-    """Of a result's model: a registered name, or an added one, or one that begins with its network's; None of any other, such as a restorer."""
+    """The abilities of a result's model; None for any other name, such as a restorer's.
+
+    Parameters
+    ----------
+    model : a registered name, or one that begins with its network's name and "-"
+    """
     registered = find(model)
     if registered is not None:
         return ABILITIES.get(registered.network)

@@ -1,7 +1,7 @@
-"""Read a checkpoint's tensors, whatever container they came in, without running anything it carries.
+"""Reads tensors of a checkpoint from any known container, without executing code in it.
 
-Known containers: safetensors; a torch pickle, plain or as the training code left it (``state_dict`` beside optimizer
-and counters, every name prefixed ``module.``; ``params_ema``); a TorchScript archive.
+Known containers are safetensors, TorchScript archives and torch pickles. Pickles may be nested (``state_dict`` or
+``params_ema`` beside optimizer and counters) and have names prefixed ``module.``.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _LISTED = 3
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
-    """Name → tensor on the CPU, floating point ones as float32.
+    """Name → tensor on the CPU; floating-point tensors are converted to float32.
 
     Raises
     ------
@@ -37,11 +37,11 @@ def read_state(path: Path) -> dict[str, Tensor]:
 
 
 def read_entries(path: Path, lazily: bool = True) -> dict[str, Tensor]:
-    """Name → tensor on the CPU as it is in the file.
+    """Name → tensor on the CPU, with the file's dtypes.
 
     Parameters
     ----------
-    lazily : numbers are read when they are looked at, where the file allows that: to compare names and shapes, not to keep
+    lazily : read values on first use if the file allows it; for comparing names and shapes
 
     Raises
     ------
@@ -85,7 +85,7 @@ def _torch(path: Path, lazily: bool) -> dict[str, Tensor]:
 
 
 def read_pickle(path: Path, lazily: bool = False) -> Any:
-    """What a torch pickle holds: tensors, numbers, texts and their containers; nothing else is loaded.
+    """Read a torch pickle with only tensors, numbers, strings and their containers.
 
     Parameters
     ----------
@@ -93,14 +93,14 @@ def read_pickle(path: Path, lazily: bool = False) -> Any:
 
     Raises
     ------
-    WeightsError : a web page, or not a file of this kind
+    WeightsError : a web page, or not a readable pickle
     """
     refuse_html(path)
     try:
-        # Legacy files hold, beside tensors, an optimizer's counters as numpy numbers.
+        # Old files also contain optimizer counters as numpy numbers.
         with torch.serialization.safe_globals(_numpy_numbers()), warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # a pickle of another protocol: read, or refused below
-            mapped = lazily and zipfile.is_zipfile(path)  # older files cannot be
+            warnings.simplefilter("ignore", UserWarning)  # another pickle protocol: readable, or rejected below
+            mapped = lazily and zipfile.is_zipfile(path)  # older formats cannot be memory-mapped
             return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, zipfile.BadZipFile) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
@@ -128,7 +128,7 @@ def _numpy_numbers() -> list[Any]:
 
 
 def load_into(network: nn.Module, state: dict[str, Tensor], source: str) -> None:
-    """Load every entry; more, fewer or other-shaped ones are an error.
+    """Load a state dict strictly.
 
     Raises
     ------
@@ -139,17 +139,17 @@ def load_into(network: nn.Module, state: dict[str, Tensor], source: str) -> None
 
 
 def filled(network: Any, state: dict[str, Tensor], source: str, device: torch.device, dtype: torch.dtype) -> Any:
-    """A network that was made on the "meta" device, with a checkpoint's numbers, placed and ready for inference.
+    """Load weights into a network built on the "meta" device; return it ready for inference on `device`.
 
     Raises
     ------
     CheckpointError : names what differs
     """
     compare(network, state, source)
-    # Copied one by one, from a file that is read meanwhile: a billion numbers are held once, in their final type.
+    # Copied one by one from a memory-mapped file: a billion parameters are in memory once, in their final type.
     numbers = {name: t.to(device, dtype if t.is_floating_point() else t.dtype, copy=True) for name, t in state.items()}
     network.load_state_dict(numbers, assign=True)
-    # diffusers has its own `to`, which warns of what these networks do not have.
+    # diffusers overrides `to` and warns about features that these networks lack.
     ready = nn.Module.to(network, memory_format=torch.channels_last)
     return ready.eval().requires_grad_(False)
 
@@ -160,11 +160,11 @@ def loaded(
     device: torch.device,
     dtype: torch.dtype,
 ) -> Any:
-    """The network of a checkpoint's file, filled as by :func:`filled`.
+    """Build the network of a checkpoint's file and load its weights as :func:`filled` does.
 
     Parameters
     ----------
-    build : (entries, file) → the network that they are of, without its numbers
+    build : (entries, file) → the network, without weights
 
     Raises
     ------
@@ -178,7 +178,7 @@ def loaded(
 
 
 def bundled(network: Network, name: str) -> Network:
-    """The network with the registered weights of that name, for inference.
+    """Load a network's bundled weights of that registered name, for inference.
 
     Raises
     ------
@@ -190,7 +190,7 @@ def bundled(network: Network, name: str) -> Network:
 
 
 def compare(network: nn.Module, state: dict[str, Tensor], source: str) -> None:
-    """Compare names and shapes of a checkpoint's entries with a network's.
+    """Check that a checkpoint has exactly a network's entry names and shapes.
 
     Raises
     ------

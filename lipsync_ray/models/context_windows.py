@@ -1,9 +1,8 @@
-"""Sampling of a video by a network that sees a few frames at a time: which ones, from what noise, and how they are averaged.
+"""Samples a video of any length with a diffusion network that processes a few frames at a time.
 
-Every step goes over windows that overlap, and begins elsewhere than the last one: all frames of a video advance together, so a
-video is sampled in one place, whatever its length. Chen et al. 2024 (arXiv:2407.08136) after AnimateDiff's long videos; the
-schedule is DDIM (Song et al. 2021, arXiv:2010.02502) with a zero signal-to-noise ratio at its end (Lin et al. 2024,
-arXiv:2305.08891).
+Each denoising step covers the video with overlapping windows, whose positions shift from step to step, so all frames
+are denoised together. From AnimateDiff's long videos, as used by Chen et al. 2024 (arXiv:2407.08136). The schedule is
+DDIM (Song et al. 2021, arXiv:2010.02502) with zero terminal signal-to-noise ratio (Lin et al. 2024, arXiv:2305.08891).
 """
 
 from __future__ import annotations
@@ -18,25 +17,25 @@ from torch import Tensor
 
 I64 = NDArray[np.int64]
 Predict = Callable[[I64, Tensor, int, bool], Tensor]
-"""(frames of a window, their latents (1, 4, f, h, w), time, whether it is shown the reference and the sound) ↦ velocity."""
+"""(frame numbers of a window, their latents (1, 4, f, h, w), timestep, whether conditioned on reference and sound) ↦ velocity."""
 
-CONTEXT = 12  # frames that the network sees at a time
-OVERLAP = 3  # of which the window before has seen so many
-SHIFT = 2  # frames by which the windows move from step to step
-LIMIT = 1.5  # of the noise that is begun with
+CONTEXT = 12  # frames per window
+OVERLAP = 3  # frames shared with the previous window
+SHIFT = 2  # frames by which windows move from step to step
+LIMIT = 1.5  # bound of the initial noise
 
 
 def closed_windows(frames: int, step: int, context: int = CONTEXT, overlap: int = OVERLAP) -> I64:
-    """The windows of a step as the published pipeline lays them: a ring, in which the last frame comes before the first one.
+    """The windows of a step as in the published pipeline: cyclic, the first frame follows the last.
 
     Parameters
     ----------
-    frames : of the video
-    step : of the sampling, from 0
+    frames : number of frames of the video
+    step : denoising step, from 0
 
     Returns
     -------
-    (w, min(frames, context)) frame numbers; a video that one window holds is turned in it from step to step
+    (w, min(frames, context)) frame numbers; a video that fits one window is rotated in it from step to step
     """
     starts = np.arange(0, frames, context - overlap) if frames > context else np.zeros(1, np.int64)
     window = np.arange(min(frames, context))
@@ -44,9 +43,9 @@ def closed_windows(frames: int, step: int, context: int = CONTEXT, overlap: int 
 
 
 def open_windows(frames: int, step: int, context: int = CONTEXT, overlap: int = OVERLAP) -> I64:
-    """The windows of a step that keep to the order of time: none holds both ends of the video.
+    """The windows of a step in temporal order: no window wraps around the video's end.
 
-    They overlap by at least `overlap` frames, and their borders move with the steps like those of the ring.
+    They overlap by at least `overlap` frames, and their borders move from step to step like those of the ring.
 
     Returns
     -------
@@ -62,36 +61,36 @@ def open_windows(frames: int, step: int, context: int = CONTEXT, overlap: int = 
 
 
 def count_windows(frames: int, steps: int, ring: bool = False) -> int:
-    """Windows that all steps look at together: what sampling a video costs."""
+    """Number of windows of all steps: the cost of sampling a video."""
     windows = closed_windows if ring else open_windows
     return sum(len(windows(frames, step)) for step in range(steps))
 
 
 def noise(frames: int, side: int, seed: int, dtype: torch.dtype = torch.float32) -> Tensor:
-    """(1, 4, frames, side, side) normal numbers that a seed decides, whatever the machine.
+    """(1, 4, frames, side, side) float32 standard normal noise; the same for a seed on all machines.
 
     Parameters
     ----------
-    side : of the latents: an eighth of the picture's
-    dtype : that they are drawn in; another one draws others
+    side : of the latents: one eighth of the picture's
+    dtype : type in which the noise is drawn; different types give different values
     """
     made = torch.Generator("cpu").manual_seed(seed)
     return torch.randn((1, 4, frames, side, side), generator=made, dtype=dtype).float()
 
 
 class Sampler:
-    """The steps from noise to a video's latents.
+    """Denoises a video's latents step by step.
 
     Parameters
     ----------
-    steps : how many
-    guidance : by how much what the reference and the sound change is exaggerated; 1 or less asks the network once, not twice
-    ring : the windows are closed, as published
-    summed : overlapping predictions are added up instead of averaged, as the published pipeline does without guidance
+    steps : number of denoising steps
+    guidance : classifier-free guidance scale; 1 or less runs the network once per window, else twice
+    ring : use cyclic windows, as published
+    summed : add overlapping predictions instead of averaging them, as the published pipeline does without guidance
 
     Attributes
     ----------
-    times : of the noise schedule, one a step
+    times : timestep of each step
     """
 
     def __init__(self, steps: int, guidance: float, ring: bool = False, summed: bool = False) -> None:
@@ -113,12 +112,13 @@ class Sampler:
         self._summed = summed
 
     def step(self, latents: Tensor, number: int, predict: Predict) -> Tensor:
-        """The latents of all frames after a step.
+        """Latents of all frames after one denoising step.
 
         Parameters
         ----------
-        latents : (1, 4, n, h, w) float32; before the first step :func:`noise`, clamped to ±LIMIT
-        number : of the step, from 0
+        latents : (1, 4, n, h, w) float32; initially :func:`noise` clamped to ±LIMIT
+        number : step, from 0
+        predict : runs the network on a window
         """
         time = self.times[number]
         guided = self._guidance > 1

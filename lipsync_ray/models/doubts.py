@@ -1,17 +1,18 @@
-"""When not to believe what Whisper writes: the signs by which its paper decodes again (Radford et al. 2022, section 4.5).
+"""Flags unreliable Whisper transcripts, by the thresholds at which Whisper decodes again (Radford et al. 2022, section
+4.5).
 
-A text that was decoded again until it passed was still drawn by chance where the temperature is high, and one that passed
-may hold no sense: letters of several scripts in a line say so.
+At a high temperature a text is sampled until it passes these thresholds, so it may still be wrong. Letters of several
+scripts in a line are another sign.
 """
 
 from __future__ import annotations
 
 from lipsync_ray.media.languages import strange_scripts
 
-LEAST_LOG_PROBABILITY = -1.0  # mean of a window's tokens
-MOST_COMPRESSION = 2.4  # times that gzip shortens a text: more repeats itself
+LEAST_LOG_PROBABILITY = -1.0  # mean over the tokens of a window
+MOST_COMPRESSION = 2.4  # gzip ratio; repetitive text compresses more
 MOST_NO_SPEECH = 0.6
-MOST_TEMPERATURE = 0.5  # above, Whisper itself gives a text no part in what follows
+MOST_TEMPERATURE = 0.5  # above it, Whisper does not use a text as context for the next window
 
 
 def doubts(
@@ -22,12 +23,13 @@ def doubts(
     temperature: float,
     no_speech_probability: float,
 ) -> str | None:
-    """Why a text is uncertain; None where nothing speaks against it.
+    """Why a text is uncertain; None if nothing indicates it.
 
     Parameters
     ----------
-    language : that the text is written in
-    log_probability, compression_ratio, temperature, no_speech_probability : as in :class:`~lipsync_ray.models.spoken.Phrase`
+    language : language of the text
+    log_probability, compression_ratio, temperature, no_speech_probability : as in
+    :class:`~lipsync_ray.models.spoken.Phrase`
     """
     reasons = []
     if log_probability < LEAST_LOG_PROBABILITY:

@@ -1,4 +1,4 @@
-"""One file from somewhere else to this machine, by one process at a time."""
+"""Copies a file to this machine, by one process at a time."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from filelock import FileLock
 from lipsync_ray.errors import WeightsError
 
 Progress = Callable[[int, int | None], None]
-"""Called with (bytes so far, bytes in all or None)."""
+"""Called with (bytes so far, total bytes or None)."""
 
 _CHUNK = 1 << 20
 _TIMEOUT_S = 60
 
 
 def download(url: str, target: Path, progress: Progress | None = None) -> None:
-    """Copy a file: over http(s), or from any path or URL that fsspec knows (``s3://``, ``gs://``, a mounted folder).
+    """Copy a file over http(s), or from any path or URL that fsspec supports (``s3://``, ``gs://``, a mounted folder).
 
     Raises
     ------
-    WeightsError : it cannot be reached, or the connection ended
+    WeightsError : the source cannot be reached, or the connection broke
     """
     try:
         if url.startswith(("http://", "https://")):
@@ -54,15 +54,15 @@ def _copy(source: IO[bytes] | Any, total: int | None, target: Path, progress: Pr
 
 @contextlib.contextmanager
 def locked(path: Path, variable: str) -> Iterator[None]:
-    """The right to write a file, of all processes of this machine.
+    """Lock a file against all other processes on this machine.
 
     Parameters
     ----------
-    variable : of the environment, which says in which folder
+    variable : environment variable that sets the folder, for the message
 
     Raises
     ------
-    WeightsError : the folder cannot be written
+    WeightsError : the folder is not writable
     """
     lock = FileLock(f"{path}.lock")
     try:

@@ -1,7 +1,7 @@
-"""EchoMimic (Chen et al. 2024, arXiv:2407.08136): a portrait that is animated by sound, by diffusion in a VAE's latent space.
+"""EchoMimic (Chen et al. 2024, arXiv:2407.08136): animates a portrait from sound, by diffusion in a VAE's latent space.
 
-What is drawn is a new video of a head, not an edit of one that is there. A video's frames are sampled together
-(:mod:`lipsync_ray.models.context_windows`), and decoded one by one.
+The result is a new video of a head, not an edit of the source. All frames are sampled together
+(:mod:`lipsync_ray.models.context_windows`) and decoded one by one.
 """
 
 from __future__ import annotations
@@ -30,7 +30,14 @@ from lipsync_ray.models.echomimic_files import (
     merged,
     without_motion,
 )
-from lipsync_ray.models.echomimic_networks import Bank, Denoising, FaceLocator, denoising_unet, reference_unet, written
+from lipsync_ray.models.echomimic_networks import (
+    Bank,
+    Denoising,
+    FaceLocator,
+    denoising_unet,
+    reference_features,
+    reference_unet,
+)
 from lipsync_ray.models.extras import require
 from lipsync_ray.models.musetalk import SCALE, load_vae
 from lipsync_ray.models.musetalk_files import VAE, config_of
@@ -41,16 +48,16 @@ U8 = NDArray[np.uint8]
 I64 = NDArray[np.int64]
 F32 = NDArray[np.float32]
 
-SIDE = 512  # pixels: side of the square that it was taught on
-ROWS = 10  # of 20 ms: what a frame hears
-SHRINKS = 8  # pixels a side of a latent
+SIDE = 512  # pixels: side of the square that it was trained on
+ROWS = 10  # audio feature rows per frame, 20 ms each
+SHRINKS = 8  # pixels per latent, on each side
 CPU_BATCH, GPU_BATCH = 1, 4
 SIGNATURE = "down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k.weight"
 NEEDS = "EchoMimic"
 
 
 def build_for(state: dict[str, Tensor], path: Path) -> Any:
-    """The network of a denoising UNet's own file, without its motion modules and numbers: to compare entries with."""
+    """The network of a denoising UNet's own file, without motion modules or weights, to compare entries with."""
     require("echomimic", NEEDS)
     from diffusers import UNet2DConditionModel
 
@@ -58,7 +65,7 @@ def build_for(state: dict[str, Tensor], path: Path) -> Any:
 
 
 def parts(unet: Checkpoint, progress: Progress | None, fetch: bool) -> tuple[tuple[str, Checkpoint], ...]:
-    """(role, network) of what works with a denoising UNet; files of one's own are compared entry by entry, before they are used.
+    """(role, checkpoint) of a denoising UNet's companions; files of the user are first checked entry by entry.
 
     Raises
     ------
@@ -79,7 +86,7 @@ def parts(unet: Checkpoint, progress: Progress | None, fetch: bool) -> tuple[tup
 
 
 def load_denoising(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> Any:
-    """The denoising UNet of its two files, for inference.
+    """Load the denoising UNet from its two files, for inference.
 
     Raises
     ------
@@ -95,7 +102,7 @@ def load_denoising(checkpoint: Checkpoint, device: torch.device, dtype: torch.dt
 
 
 def load_reference(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> Any:
-    """The reference UNet of its file, for inference.
+    """Load the reference UNet, for inference.
 
     Raises
     ------
@@ -105,7 +112,7 @@ def load_reference(checkpoint: Checkpoint, device: torch.device, dtype: torch.dt
 
 
 def load_locator(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> Any:
-    """The face locator of its file, for inference.
+    """Load the face locator, for inference.
 
     Raises
     ------
@@ -124,21 +131,21 @@ def _locator_for(state: dict[str, Tensor]) -> FaceLocator:
 
 @dataclass(frozen=True)
 class Portrait:
-    """What the network is shown of a person: what the reference UNet wrote down, and where the face is."""
+    """Features of a portrait: those of the reference UNet, and those of the face's position."""
 
     bank: Bank
     face: Tensor
 
 
 class Animator(Batched):
-    """A loaded EchoMimic, up to the latents.
+    """A loaded EchoMimic: portrait and sound to latents.
 
     Raises
     ------
     WeightsError, CheckpointError
     """
 
-    window = CONTEXT  # frames that it sees at a time
+    window = CONTEXT  # frames processed at a time
 
     def __init__(self, checkpoint: Checkpoint, device: str, precision: Precision = "auto") -> None:
         super().__init__(device, 1, 1, 1)
@@ -148,59 +155,61 @@ class Animator(Batched):
         self._reference = load_reference(checkpoint.part(REFERENCE), *device_and_type)
         self._locator = load_locator(checkpoint.part(LOCATOR), *device_and_type)
         self._vae = load_vae(checkpoint.part(VAE), *device_and_type)
-        self._vae.decoder = None  # another stage's
+        self._vae.decoder = None  # used by another stage
         self._wide = int(self._denoising.network.config.cross_attention_dim)
 
     @torch.inference_mode()
     def portrait(self, picture: U8, mask: U8) -> Portrait:
-        """Look at a person.
+        """Compute the features of a portrait.
 
         Parameters
         ----------
         picture : (side, side, 3) uint8 BGR, the head; side a multiple of 64
-        mask : (side, side) uint8, 255 where the face is
+        mask : (side, side) uint8, 255 in the face
         """
         if picture.shape[0] != picture.shape[1] or picture.shape[0] % 64 or mask.shape != picture.shape[:2]:
             raise ValueError(
                 f"expected a square of a multiple of 64 pixels and its mask; got {picture.shape}, {mask.shape}"
             )
         rgb = torch.from_numpy(np.ascontiguousarray(picture[None, :, :, ::-1])).to(self.device).permute(0, 3, 1, 2)
-        seen = (rgb.float() / 255 * 2 - 1).to(self.dtype)
-        latents = self._vae.encode(seen).latent_dist.mode().float() * SCALE
+        pixels = (rgb.float() / 255 * 2 - 1).to(self.dtype)
+        latents = self._vae.encode(pixels).latent_dist.mode().float() * SCALE
         device_and_type = torch.from_numpy(mask)[None, None].to(self.device).float() / 255
-        return Portrait(written(self._reference, latents.to(self.dtype)), self._locator(device_and_type.to(self.dtype)))
+        return Portrait(
+            reference_features(self._reference, latents.to(self.dtype)), self._locator(device_and_type.to(self.dtype))
+        )
 
     def start(self, frames: int, side: int, seed: int, parity: bool = False) -> F32:
-        """(4, frames, side / 8, side / 8) float32: the noise that a video is begun with.
+        """(4, frames, side / 8, side / 8) float32 initial noise of a video.
 
         Parameters
         ----------
-        side : of the picture, pixels
-        parity : draw it in the weights' type, as the published pipeline does
+        side : side of the picture in pixels
+        parity : draw it in the dtype of the weights, as the published pipeline does
         """
         drawn = noise(frames, side // SHRINKS, seed, self.dtype if parity else torch.float32)
-        begun: F32 = drawn.clamp(-LIMIT, LIMIT)[0].numpy()
-        return begun
+        start: F32 = drawn.clamp(-LIMIT, LIMIT)[0].numpy()
+        return start
 
     @torch.inference_mode()
     def step(
         self, latents: F32, number: int, sampler: Sampler, portrait: Portrait, sound_of: Callable[[I64], F32]
     ) -> F32:
-        """All frames' latents (4, n, h, w) after a step.
+        """Latents (4, n, h, w) of all frames after one denoising step.
 
         Parameters
         ----------
-        sound_of : frames of a window ↦ (f, 10, layers · d) float32, Whisper's states around each
+        sound_of : frame numbers of a window ↦ (f, 10, layers · d) float32, Whisper's states around each frame
 
         Raises
         ------
-        ModelError : the GPU's memory does not do for a window; features of another size than the network hears
+        ModelError : not enough GPU memory for a window; audio features of a size that the network does not expect
         """
 
-        def predict(window: I64, seen: Tensor, time: int, conditional: bool) -> Tensor:
+        def predict(window: I64, noisy: Tensor, time: int, conditional: bool) -> Tensor:
             sound = self._tokens(sound_of(window)) if conditional else self._silence(len(window))
             bank, face = (portrait.bank, portrait.face) if conditional else ({}, None)
-            return self._denoising(seen.to(self.dtype), time, sound, bank, face)
+            return self._denoising(noisy.to(self.dtype), time, sound, bank, face)
 
         try:
             tensor = torch.from_numpy(latents)[None].to(self.device)
@@ -208,43 +217,45 @@ class Animator(Batched):
             return after
         except torch.OutOfMemoryError as error:
             raise ModelError(
-                f"{self.device} has no memory for a window of EchoMimic. A smaller --head-side, or fewer actors that share "
-                "it (--gpus-per-actor 1)"
+                f"{self.device} ran out of memory for a window of EchoMimic. Set a smaller --head-side, or let fewer actors "
+                "share it (--gpus-per-actor 1)"
             ) from error
 
     @torch.inference_mode()
     def denoise_once(self, latents: F32, sound_of: F32, portrait: Portrait) -> F32:
-        """One pass of a window, for how long it takes: its velocity (4, f, h, w) at the first moment.
+        """Predicted velocity (4, f, h, w) of one window at the first timestep; used to measure speed.
 
         Parameters
         ----------
         latents : (4, f, h, w)
         sound_of : (f, 10, layers · d) float32
         """
-        seen = torch.from_numpy(np.ascontiguousarray(latents))[None].to(self.device, self.dtype)
-        found = self._denoising(seen, 999, self._tokens(sound_of), portrait.bank, portrait.face)
+        noisy = torch.from_numpy(np.ascontiguousarray(latents))[None].to(self.device, self.dtype)
+        found = self._denoising(noisy, 999, self._tokens(sound_of), portrait.bank, portrait.face)
         velocity: F32 = found[0].float().cpu().numpy()
         return velocity
 
     def _tokens(self, sound_of: F32) -> Tensor:
-        """(f, 50, 384) of (f, 10, 5 · 384): a row's layers follow one another."""
+        """(f, 50, 384) tokens from (f, 10, 5 · 384): the layers of a row become consecutive tokens."""
         if sound_of.shape[2] % self._wide:
             raise ModelError(
-                f"the UNet hears features of {self._wide} numbers; Whisper's encoder gives {sound_of.shape[2]}"
+                f"the UNet expects audio features of {self._wide} numbers; Whisper's encoder gives {sound_of.shape[2]}"
             )
         return torch.from_numpy(sound_of).reshape(len(sound_of), -1, self._wide).to(self.device, self.dtype)
 
     def _silence(self, frames: int) -> Tensor:
-        """Zeros: attention to however many of them adds its bias alone, so one does for all the sound's."""
+        """Zero tokens for no sound; one per frame suffices, because attention to any number of zeros adds only its
+        bias.
+        """
         return torch.zeros(frames, 1, self._wide, device=self.device, dtype=self.dtype)
 
 
 class HeadDecoder(Batched):
-    """The VAE's decoder: latents to pictures.
+    """The VAE's decoder, from latents to pictures.
 
     Parameters
     ----------
-    truncated : levels are cut off, as the published pipeline does, instead of rounded
+    truncated : truncate levels to integers, as the published pipeline does, instead of rounding
 
     Raises
     ------
@@ -266,7 +277,7 @@ class HeadDecoder(Batched):
         self._truncated = truncated
 
     def __call__(self, latents: F32) -> U8:
-        """(n, side, side, 3) uint8 BGR of latents (n, 4, side / 8, side / 8)."""
+        """(n, side, side, 3) uint8 BGR pictures of latents (n, 4, side / 8, side / 8)."""
         side = latents.shape[2] * SHRINKS
         return self.passes(self._pass, latents, none=np.zeros((0, side, side, 3), np.uint8))
 

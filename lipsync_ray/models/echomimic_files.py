@@ -1,9 +1,9 @@
-"""Where EchoMimic's networks are, how they are built, and what its checkpoints call their entries.
+"""Finds EchoMimic's checkpoints, builds their configurations, and maps their entry names to diffusers'.
 
-They come from the registry, or from a folder laid out as the published ``pretrained_weights``: ``denoising_unet.pth``,
-``motion_module.pth`` (or both with ``_acc``), ``reference_unet.pth``, ``face_locator.pth``, ``sd-vae-ft-mse``,
-``audio_processor/whisper_tiny.pt``. A JSON file beside one, ``reference_unet.json`` of ``reference_unet.pth``, says how its
-network is built; without one it is built as the published ones are.
+They come from the registry, or from a folder laid out as the published ``pretrained_weights``: ``denoising_unet.pth``
+and ``motion_module.pth`` (or both with ``_acc``), ``reference_unet.pth``, ``face_locator.pth``, ``sd-vae-ft-mse``,
+``audio_processor/whisper_tiny.pt``. A JSON file beside one (``reference_unet.json`` for ``reference_unet.pth``) sets
+the network's configuration; the default is the published one.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from lipsync_ray.errors import WeightsError
 from lipsync_ray.models import weights
-from lipsync_ray.models.musetalk_files import HEARER, UNET_CONFIG, VAE, WEIGHT_FILES
+from lipsync_ray.models.musetalk_files import AUDIO_ENCODER, UNET_CONFIG, VAE, WEIGHT_FILES
 from lipsync_ray.models.registry import ECHOMIMIC_COMPANIONS, MUSETALK_COMPANIONS
 from lipsync_ray.models.weights import Checkpoint
 
@@ -24,19 +24,19 @@ NORMAL, ACCELERATED = "echomimic", "echomimic-acc"
 MOTION, REFERENCE, LOCATOR = "motion", "reference", "locator"
 
 _FILES = {NORMAL: "denoising_unet.pth", ACCELERATED: "denoising_unet_acc.pth"}
-# Role → its file, or folders and what the file is called in there; its registered name.
+# Role → its possible paths in the folder; its registered name
 _PARTS: dict[str, tuple[tuple[str, ...], str]] = {
     REFERENCE: (("reference_unet.pth",), ECHOMIMIC_COMPANIONS[0]),
     LOCATOR: (("face_locator.pth",), ECHOMIMIC_COMPANIONS[1]),
     VAE: (tuple(f"{folder}/{file}" for folder in ("sd-vae-ft-mse", "sd-vae") for file in WEIGHT_FILES), MUSETALK_COMPANIONS[0]),
-    HEARER: (("audio_processor/whisper_tiny.pt", *(f"whisper-tiny/{file}" for file in WEIGHT_FILES)), MUSETALK_COMPANIONS[1]),
+    AUDIO_ENCODER: (("audio_processor/whisper_tiny.pt", *(f"whisper-tiny/{file}" for file in WEIGHT_FILES)), MUSETALK_COMPANIONS[1]),
 }  # fmt: skip
 _MOTION = {
     NORMAL: ("motion_module.pth", "echomimic-motion"),
     ACCELERATED: ("motion_module_acc.pth", "echomimic-acc-motion"),
 }
 
-# lambdalabs/sd-image-variations-diffusers, unet/config.json: Stable Diffusion 1.x. The denoising UNet hears 384 numbers.
+# lambdalabs/sd-image-variations-diffusers, unet/config.json: Stable Diffusion 1.x. The denoising UNet's audio features have 384 numbers.
 REFERENCE_CONFIG: dict[str, Any] = UNET_CONFIG | {"in_channels": 4, "cross_attention_dim": 768}
 DENOISING_CONFIG: dict[str, Any] = {
     "sample_size": 64,
@@ -59,7 +59,7 @@ DENOISING_CONFIG: dict[str, Any] = {
 }
 
 _BLOCK = "transformer_blocks.0."
-# What a motion module's entries are called there, and in diffusers; None for what is there twice.
+# Entry names of a motion module, and their names in diffusers; None for duplicates
 _RENAMED: tuple[tuple[str, str | None], ...] = (
     (rf"{_BLOCK}attention_blocks\.1\.pos_encoder\.pe$", None),
     (rf"{_BLOCK}attention_blocks\.0\.pos_encoder\.pe$", f"{_BLOCK}pos_embed.pe"),
@@ -71,8 +71,8 @@ _RENAMED: tuple[tuple[str, str | None], ...] = (
 )
 
 
-def in_diffusers(name: str) -> str | None:
-    """What diffusers calls an entry of the denoising UNet; None for one that it keeps once where it is there twice."""
+def diffusers_name(name: str) -> str | None:
+    """diffusers' name of a denoising UNet's entry; None for a duplicate that diffusers stores once."""
     if ".motion_modules." not in name:
         return name
     name = name.replace(".temporal_transformer.", ".")
@@ -83,13 +83,13 @@ def in_diffusers(name: str) -> str | None:
 
 
 def merged(denoising: dict[str, Tensor], motion: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The entries of a denoising UNet's two files by diffusers' names; where both have one, the denoising file's."""
+    """Merge the entries of a denoising UNet's two files under diffusers' names; the denoising file has priority."""
     both = motion | denoising
-    return {ours: tensor for name, tensor in both.items() if (ours := in_diffusers(name)) is not None}
+    return {ours: tensor for name, tensor in both.items() if (ours := diffusers_name(name)) is not None}
 
 
 def without_motion(config: dict[str, Any]) -> dict[str, Any]:
-    """How diffusers' UNet of pictures is built that has the entries of a denoising UNet's own file."""
+    """Configuration of the diffusers image UNet that has the entries of a denoising UNet's own file."""
     types = {
         key: tuple(kind.replace("Motion", "2D") for kind in config[key])
         for key in ("down_block_types", "up_block_types")
@@ -103,11 +103,11 @@ def without_motion(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def unet_in(folder: Path) -> Path | None:
-    """The denoising UNet's file in a folder of published weights; None where there is none.
+    """The denoising UNet's file in a folder of published weights; None without one.
 
     Raises
     ------
-    WeightsError : there are two
+    WeightsError : the folder has two
     """
     found = [path for file in _FILES.values() if (path := folder / file).is_file()]
     if len(found) > 1:
@@ -118,16 +118,16 @@ def unet_in(folder: Path) -> Path | None:
 
 
 def is_accelerated(path: Path) -> bool:
-    """Whether a denoising UNet's file is the one for few steps, which only its name tells."""
+    """Whether a denoising UNet's file is the accelerated one for few steps; only its name differs."""
     return path.name == _FILES[ACCELERATED]
 
 
 def parts(unet: Checkpoint, progress: weights.Progress | None, fetch: bool) -> tuple[tuple[str, Checkpoint], ...]:
-    """(role, network) of what works with a denoising UNet: those beside its file, else the registered ones.
+    """(role, checkpoint) of a denoising UNet's companions: files beside it, or else the registered ones.
 
     Raises
     ------
-    WeightsError : not here and not to be had; a file of one's own without its motion module beside it
+    WeightsError : not available; the motion module beside a user's file is missing
     """
     fast = unet.name == ACCELERATED if unet.registered else is_accelerated(Path(unet.given))
     file, name = _MOTION[ACCELERATED if fast else NORMAL]
@@ -140,14 +140,14 @@ def parts(unet: Checkpoint, progress: weights.Progress | None, fetch: bool) -> t
 
 
 def _part(
-    unet: Checkpoint, places: tuple[str, ...], name: str, progress: weights.Progress | None, fetch: bool
+    unet: Checkpoint, paths: tuple[str, ...], name: str, progress: weights.Progress | None, fetch: bool
 ) -> Checkpoint:
-    companions = _companion(unet, places)
+    companions = _companion(unet, paths)
     return Checkpoint.of(companions) if companions else weights.by_name(name, progress, fetch)
 
 
-def _companion(unet: Checkpoint, places: tuple[str, ...]) -> Path | None:
+def _companion(unet: Checkpoint, paths: tuple[str, ...]) -> Path | None:
     if unet.registered is not None:
         return None
     folder = Path(unet.given).parent
-    return next((path for place in places if (path := folder / place).is_file()), None)
+    return next((path for path_in_folder in paths if (path := folder / path_in_folder).is_file()), None)

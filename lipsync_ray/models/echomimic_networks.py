@@ -1,8 +1,8 @@
-"""EchoMimic's networks, of diffusers' classes: what of them attends otherwise, and what is theirs alone.
+"""EchoMimic's networks, built from diffusers' classes with modified attention.
 
-A reference UNet looks at the portrait once and writes down what its self-attentions see; the denoising UNet, with AnimateDiff's
-motion modules, reads that beside its own tokens, and hears by cross-attention. Chen et al. 2024, arXiv:2407.08136; shapes and
-factors are those of antgroup/echomimic.
+A reference UNet processes the portrait once and records the inputs of its self-attentions. The denoising UNet, with
+AnimateDiff's motion modules, attends to these in addition to its own tokens, and to the sound by cross-attention. Chen
+et al. 2024, arXiv:2407.08136; shapes and factors are those of antgroup/echomimic.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-AUDIO_SCALE = 3.0  # times what cross-attention adds
+AUDIO_SCALE = 3.0  # factor of the cross-attention output
 LOCATOR_WIDTHS = (16, 16, 32, 32, 96, 96, 256)
 Bank = dict[str, Tensor]
-"""Transformer block → (1, tokens, width): what its self-attention saw of the reference."""
+"""Transformer block → (1, tokens, width) input of its self-attention in the reference UNet."""
 
 
 class FaceLocator(nn.Module):
-    """Where the face is: a mask, made features of the size of latents.
+    """Encodes the face's mask to features of the latents' size.
 
     Parameters
     ----------
-    out : channels, as many as the denoising UNet's first block has
+    out : channels, equal to those of the denoising UNet's first block
     """
 
     def __init__(self, out: int = 320) -> None:
@@ -40,7 +40,7 @@ class FaceLocator(nn.Module):
         self.conv_out = nn.Conv2d(widths[-1], out, 3, padding=1)
 
     def forward(self, mask: Tensor) -> Tensor:
-        """(b, out, h / 8, w / 8) of a mask (b, 1, h, w) in [0, 1]."""
+        """(b, out, h / 8, w / 8) features of a mask (b, 1, h, w) in [0, 1]."""
         features = functional.silu(self.conv_in(mask))
         for block in self.blocks:
             features = functional.silu(block(features))
@@ -49,10 +49,10 @@ class FaceLocator(nn.Module):
 
 
 class FrameGroupNorm(nn.GroupNorm):
-    """A group norm of videos whose statistics are those of each frame alone."""
+    """Group norm of videos with separate statistics for each frame."""
 
     def forward(self, video: Tensor) -> Tensor:
-        """(b, c, f, h, w) of the same."""
+        """(b, c, f, h, w) to (b, c, f, h, w)."""
         frames = video.transpose(1, 2)
         normed = super().forward(frames.flatten(0, 1))
         return normed.reshape(frames.shape).transpose(1, 2)
@@ -60,12 +60,12 @@ class FrameGroupNorm(nn.GroupNorm):
 
 @dataclass
 class Attending:
-    """What the denoising UNet's attentions work with in one pass.
+    """Conditions of the denoising UNet in one pass.
 
     Attributes
     ----------
-    bank : of the reference; empty for a pass without one
-    face : (1, c, h, w), what the locator made of the mask; None for none
+    bank : features of the reference; empty for an unconditional pass
+    face : (1, c, h, w) features of the face's mask; None for an unconditional pass
     """
 
     bank: Bank = field(default_factory=dict)
@@ -73,7 +73,7 @@ class Attending:
 
 
 def _attended(attention: Any, own: Tensor, context: Tensor) -> Tensor:
-    """Plain attention of tokens (b, n, c) to a context (b, m, k): no mask, and no bias but the output's."""
+    """Attention of tokens (b, n, c) to a context (b, m, k), without mask; only the output has a bias."""
     query, key, value = (
         project(tokens).unflatten(-1, (attention.heads, -1)).transpose(1, 2)
         for project, tokens in ((attention.to_q, own), (attention.to_k, context), (attention.to_v, context))
@@ -84,20 +84,20 @@ def _attended(attention: Any, own: Tensor, context: Tensor) -> Tensor:
 
 
 class _ReadReference:
-    """Self-attention to a frame's own tokens and, after them, those of the reference."""
+    """Self-attention over a frame's own tokens, followed by those of the reference."""
 
     def __init__(self, name: str, attending: Attending) -> None:
         self._name, self._attending = name, attending
 
     def __call__(self, attention: Any, hidden_states: Tensor, *unused: Any, **ignored: Any) -> Tensor:
         context = hidden_states
-        if (written := self._attending.bank.get(self._name)) is not None:
-            context = torch.cat((hidden_states, written.expand(len(hidden_states), -1, -1)), dim=1)
+        if (reference := self._attending.bank.get(self._name)) is not None:
+            context = torch.cat((hidden_states, reference.expand(len(hidden_states), -1, -1)), dim=1)
         return _attended(attention, hidden_states, context)
 
 
 class _ScaledAttention:
-    """Cross-attention to a frame's sound, three times as loud."""
+    """Cross-attention to a frame's sound, scaled by :data:`AUDIO_SCALE`."""
 
     def __call__(
         self, attention: Any, hidden_states: Tensor, encoder_hidden_states: Tensor, *unused: Any, **ignored: Any
@@ -106,14 +106,14 @@ class _ScaledAttention:
 
 
 class _Plain:
-    """Self-attention, of the reference UNet."""
+    """Plain self-attention, for the reference UNet."""
 
     def __call__(self, attention: Any, hidden_states: Tensor, *unused: Any, **ignored: Any) -> Tensor:
         return _attended(attention, hidden_states, hidden_states)
 
 
 def _spatial(network: nn.Module) -> dict[str, Any]:
-    """Name → transformer block over a picture's tokens, not over frames."""
+    """Name → transformer block over the tokens of one frame (not over time)."""
     return {
         name: module
         for name, module in network.named_modules()
@@ -122,7 +122,7 @@ def _spatial(network: nn.Module) -> dict[str, Any]:
 
 
 def reference_unet(config: dict[str, Any]) -> Any:
-    """The network that looks at the portrait: without cross-attention and without an output."""
+    """Build the reference UNet, without cross-attention and without an output."""
     from diffusers import UNet2DConditionModel
 
     network = UNet2DConditionModel(**config)
@@ -133,8 +133,8 @@ def reference_unet(config: dict[str, Any]) -> Any:
     return network
 
 
-def written(network: Any, latents: Tensor) -> Bank:
-    """What a reference UNet's self-attentions see of latents (1, 4, h, w), at time 0."""
+def reference_features(network: Any, latents: Tensor) -> Bank:
+    """Inputs of a reference UNet's self-attentions for latents (1, 4, h, w), at timestep 0."""
     bank: Bank = {}
 
     def writing(name: str) -> Any:
@@ -153,24 +153,24 @@ def written(network: Any, latents: Tensor) -> Bank:
 
 
 def denoising_unet(config: dict[str, Any]) -> Any:
-    """The network that draws, with its motion modules; see :class:`Denoising` for how it attends."""
+    """Build the denoising UNet with its motion modules; :class:`Denoising` sets its attention."""
     from diffusers import UNetMotionModel
     from diffusers.models.unets.unet_motion_model import AnimateDiffTransformer3D
 
     network = UNetMotionModel(**config)
     for module in network.modules():
         if isinstance(module, AnimateDiffTransformer3D):
-            pooled = module.norm  # over all frames, as diffusers has it
+            pooled = module.norm  # diffusers' statistics are over all frames
             module.norm = FrameGroupNorm(pooled.num_groups, pooled.num_channels, pooled.eps, pooled.affine)
     return network
 
 
 class Denoising:
-    """A denoising UNet that reads a reference and hears.
+    """A denoising UNet conditioned on a reference and on sound.
 
     Parameters
     ----------
-    network : of :func:`denoising_unet`
+    network : result of :func:`denoising_unet`
     """
 
     def __init__(self, network: Any) -> None:
@@ -186,15 +186,15 @@ class Denoising:
         return features if face is None else features + face
 
     def __call__(self, latents: Tensor, time: int, sound: Tensor, bank: Bank, face: Tensor | None) -> Tensor:
-        """The predicted velocity of a window of frames.
+        """Predicted velocity of a window of frames.
 
         Parameters
         ----------
         latents : (1, 4, f, h, w)
-        time : of the noise schedule
-        sound : (f, tokens, k) of each frame
-        bank : what :func:`written` gives; empty for the pass that is shown no reference
-        face : (1, c, h, w) of the locator; None likewise
+        time : timestep of the noise schedule
+        sound : (f, tokens, k) audio features of each frame
+        bank : result of :func:`reference_features`; empty for the unconditional pass
+        face : (1, c, h, w) features of the face's mask; None for the unconditional pass
 
         Returns
         -------

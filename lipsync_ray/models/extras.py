@@ -1,4 +1,4 @@
-"""Optional packages: what of them is asked for has to be installed, and nothing of them is imported before."""
+"""Checks that optional packages are installed, without importing them."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def require(extra: str, what: str) -> None:
 
     Parameters
     ----------
-    what : that needs them, for the message
+    what : what needs them, for the message
 
     Raises
     ------
-    ModelError : names what is missing, and the command that installs it
+    ModelError : names the missing packages and the command that installs them
     """
     missing = [name for name in PACKAGES[extra] if find_spec(name) is None]
     if missing:

@@ -1,8 +1,8 @@
-"""dlib's face recognition network: a face to 128 numbers that lie near each other for one person (a ResNet of 29 layers).
+"""dlib's face recognition network (ResNet-29): a face to 128 numbers, whose distance is small for one person.
 
-As Davis King trained and published it (dlib_face_recognition_resnet_model_v1, public domain), in the 8-bit weights of
-face-api (@vladmandic/face-api 1.7.15, MIT); ``tools/convert_face_api.py`` converts them. Two photographs of one person lie,
-by dlib's own account, less than 0.6 apart.
+Trained and published by Davis King (dlib_face_recognition_resnet_model_v1, public domain). The weights are those of
+face-api in 8 bits (@vladmandic/face-api 1.7.15, MIT), converted by ``tools/convert_face_api.py``. dlib treats faces
+less than 0.6 apart as one person.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from lipsync_ray.models.weights import by_name
 
 F32 = NDArray[np.float32]
 
-_MEAN = (122.782, 117.001, 104.298)  # RGB
-# Channels of the blocks, and whether each halves the picture.
+_MEAN = (122.782, 117.001, 104.298)  # RGB levels
+# Channels of each block, and whether it halves the picture
 _BLOCKS = (
     *((32, 32, False),) * 3, (32, 64, True), *((64, 64, False),) * 3, (64, 128, True), *((128, 128, False),) * 2,
     (128, 256, True), *((256, 256, False),) * 2, (256, 256, True),
@@ -32,7 +32,7 @@ _BLOCKS = (
 
 
 class _Block(nn.Module):
-    """Two 3×3 convolutions beside a shortcut, which halves by averages and lacks new channels."""
+    """Two 3×3 convolutions with a shortcut, which halves by average pooling and pads new channels with zeros."""
 
     def __init__(self, into: int, out: int, halves: bool) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class _Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         drawn = self.second(F.relu(self.first(x)))
         skip = F.avg_pool2d(x, 2) if self.halves else x
-        # An odd side loses its last row in one branch alone.
+        # With odd sides, only one branch drops the last row.
         tall, wide = (max(drawn.shape[i], skip.shape[i]) for i in (2, 3))
         return F.relu(_filled(drawn, drawn.shape[1], tall, wide) + _filled(skip, drawn.shape[1], tall, wide))
 
@@ -69,7 +69,7 @@ class FaceDescriptor(nn.Module):
 
 
 def unpacked(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The network's numbers of 8-bit ones: `name` (uint8), and `name.range`, (outputs, 2): the lowest value, and the step."""
+    """Dequantise weights: `name` is uint8; `name.range` (outputs, 2) has the lowest value and the step."""
     plain = {name: tensor for name, tensor in state.items() if not name.endswith(".range")}
     for name, tensor in plain.items():
         if tensor.dtype == torch.uint8:
@@ -95,9 +95,9 @@ class Describer:
 
     @torch.inference_mode()
     def __call__(self, frame: U8, landmarks: Iterable[F32]) -> F32:
-        """(n, 128) float32 of the faces with those (5, 2) landmarks in (h, w, 3) uint8 RGB.
+        """(n, 128) float32 descriptors of faces with (5, 2) landmarks in (h, w, 3) uint8 RGB.
 
-        One face a pass: a face's numbers do not depend on who else is there.
+        Faces are processed one by one, so a descriptor does not depend on the other faces.
         """
         described = [np.zeros((0, SIZE), np.float32)]
         for points in landmarks:

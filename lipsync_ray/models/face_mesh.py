@@ -1,8 +1,8 @@
-"""MediaPipe's face mesh with attention, the branch of the lips included: 468 landmarks of a face, 80 of them refined.
+"""MediaPipe's face mesh with attention for the lips: 468 landmarks of a face, 80 of them refined.
 
-The network of mediapipe 0.10.21 (Apache-2.0; Grishchenko et al., "Attention Mesh", arXiv 2006.10962), laid out anew for torch;
-its weights are converted by ``tools/convert_mediapipe.py`` (their card: models/data/MODEL_CARD.md). The branches of
-the eyes are left out.
+The network of mediapipe 0.10.21 (Apache-2.0; Grishchenko et al., "Attention Mesh", arXiv 2006.10962), reimplemented in
+torch. Its weights are converted by ``tools/convert_mediapipe.py`` (models/data/MODEL_CARD.md). The eye branches are
+left out.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ U8 = NDArray[np.uint8]
 F32 = NDArray[np.float32]
 
 POINTS = 468
-_CORNERS = (61, 291)  # of the mouth, which the lips' square is turned by
-_WINDOW, _WINDOW_SIZE = 16, 1.5  # cells of the lips' square; its size in that of the lips
-_STEP = 4  # pixels a cell of the features that it is cut from
-_SHALLOW = ((32, 32, 1), (32, 32, 1), (32, 64, 2), (64, 64, 1), (64, 64, 1))  # channels in and out, stride
+_CORNERS = (61, 291)  # corners of the mouth, which give the rotation of the lips' square
+_WINDOW, _WINDOW_SIZE = 16, 1.5  # cells of the lips' square; its size relative to the lips
+_STEP = 4  # pixels per cell of the feature map that it is cut from
+_SHALLOW = ((32, 32, 1), (32, 32, 1), (32, 64, 2), (64, 64, 1), (64, 64, 1))  # input channels, output channels, stride
 _DEEP = ((64, 128, 2), (128, 128, 1), (128, 128, 1), (128, 128, 2), (128, 128, 1), (128, 128, 1))
 _TRUNK = ((16, 16, 1), (16, 16, 1), (16, 32, 2), *_SHALLOW, *_DEEP, (128, 128, 2), (128, 128, 1), (128, 128, 1))
-_BRANCHING = 3  # blocks before the features that the lips are cut from
+_BRANCHING = 3  # blocks before the feature map of the lips
 _LIPS = (*_SHALLOW, *_DEEP)
 
 
 class _Block(nn.Module):
-    """Depthwise 3×3, pointwise, a residual whose missing channels are zero, PReLU."""
+    """Depthwise 3×3 and pointwise convolution, residual with zero-padded channels, PReLU."""
 
     def __init__(self, into: int, out: int, stride: int) -> None:
         super().__init__()
@@ -50,7 +50,7 @@ class _Block(nn.Module):
 
 
 def _same(x: Tensor, stride: int) -> Tensor:
-    """Padded for a 3×3 kernel as TensorFlow does: with a stride of 2 on even sides, right and below alone."""
+    """Pad for a 3×3 kernel as TensorFlow does: for stride 2 on even sides, only right and bottom."""
     return F.pad(x, (1, 1, 1, 1) if stride == 1 else (0, 1, 0, 1))
 
 
@@ -68,8 +68,8 @@ class _Head(nn.Module):
 class FaceMesh(nn.Module):
     """1.2 M parameters.
 
-    ``forward``: (n, 3, 192, 192) RGB in 0–1, a face that fills two thirds of the square, upright, to (n, 468, 2) x, y
-    in pixels of the square, the lips refined, and (n,) logits of there being a face.
+    ``forward``: (n, 3, 192, 192) RGB in 0–1, an upright face that fills two thirds of the square, to (n, 468, 2) x, y
+    in pixels of the square with refined lips, and (n,) logits of a face being present.
     """
 
     def __init__(self) -> None:
@@ -97,7 +97,7 @@ class FaceMesh(nn.Module):
         grid = at * (2 / SIDE) - 1
         cut = F.grid_sample(shared, grid.to(shared.dtype), padding_mode="zeros", align_corners=False)
         _, raw = self.lips_head(self.lips(cut))
-        # The branch answers in quarters of a cell, as the mesh does in pixels.
+        # The branch's unit is a quarter of a cell: a pixel, as in the mesh.
         inside = raw.view(-1, len(LIPS), 2) / _STEP
         lips = origin[:, None] + inside[..., :1] * across[:, None] + inside[..., 1:] * down[:, None]
         points = points.clone()
@@ -106,7 +106,9 @@ class FaceMesh(nn.Module):
 
 
 def _lips_square(points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Corner, and the steps of a cell to the right and down, (n, 2) each in pixels, of the square around the lips."""
+    """The square around the lips, in pixels: its corner, and the vectors of one cell to the right and down, (n, 2)
+    each.
+    """
     left, right = points[:, _CORNERS[0]], points[:, _CORNERS[1]]
     along = right - left
     along = along / along.norm(dim=1, keepdim=True).clamp_min(1e-6)
@@ -129,7 +131,7 @@ class Mesher(Batched):
     """
 
     def __init__(self, device: str, batch: int | None = None) -> None:
-        # On one CPU core four faces take 3.2 ms each and sixteen 4.6: beyond, a layer no longer fits the cache. Same bits.
+        # On one CPU core four faces take 3.2 ms each and sixteen 4.6 ms, because a layer no longer fits the cache. The results are equal.
         super().__init__(device, batch, cpu_batch=4, gpu_batch=128)
         network = bundled(FaceMesh(), "face-mesh")
         self._network = network.to(memory_format=torch.channels_last).to(self.device)
@@ -139,12 +141,12 @@ class Mesher(Batched):
 
         Parameters
         ----------
-        squares : (n, 192, 192, 3) uint8 RGB, :func:`lipsync_ray.faces.mesh.cut_square`
+        squares : (n, 192, 192, 3) uint8 RGB from :func:`lipsync_ray.faces.mesh.cut_square`
 
         Returns
         -------
         points : (n, 468, 2) float32 x, y in pixels of the square
-        present : (n,) float32 probability of there being a face
+        present : (n,) float32 probability of a face
         """
         return self.with_oom_retry(lambda: self._run(squares))
 

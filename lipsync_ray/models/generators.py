@@ -1,7 +1,7 @@
-"""Lip-sync models as the pipeline calls them: crops and windows of sound in, crops that say it out.
+"""Registers lip-sync models and loads their checkpoints.
 
-A network of the package joins by an entry in :data:`GENERATORS` and its weights in :mod:`lipsync_ray.models.registry`, others by
-:func:`lipsync_ray.jobs.dub.methods.registry.register` (docs/add-a-model.md).
+A network of this package needs an entry in :data:`GENERATORS` and weights in :mod:`lipsync_ray.models.registry`; others
+are added by :func:`lipsync_ray.jobs.dub.methods.registry.register` (docs/add-a-model.md).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from lipsync_ray.errors import CheckpointError
 from lipsync_ray.models import echomimic, echomimic_files, extras, lip_poses, musetalk, musetalk_files, weights
 from lipsync_ray.models.batched import Batched
 from lipsync_ray.models.checkpoint import compare, load_into, read_entries, read_state
-from lipsync_ray.models.lip_sync import AudioWindow, Build, FrontEnd, GeneratorSpec, Latents, Pauses, Sampling, alone
+from lipsync_ray.models.lip_sync import AudioWindow, Build, FrontEnd, GeneratorSpec, Latents, Pauses, Sampling, no_parts
 from lipsync_ray.models.mini import Mini, mini_for
 from lipsync_ray.models.precision import dtype_of
 from lipsync_ray.models.wav2lip import CROP, MEL_BANDS, MEL_STEP, Block, Wav2Lip
@@ -32,15 +32,15 @@ from lipsync_ray.settings import Precision, Reference
 U8 = NDArray[np.uint8]
 F32 = NDArray[np.float32]
 
-_ADDED: dict[str, Checkpoint] = {}  # of :func:`add`
+_ADDED: dict[str, Checkpoint] = {}  # filled by :func:`add`
 
 
 def resolve(model: str, progress: weights.Progress | None = None, fetch: bool = True) -> Checkpoint:
-    """What `--model` says: a registered name, fetched where it must be and `fetch` says so, a file, or a published folder.
+    """Resolve `--model`: a registered name (downloaded if missing and `fetch`), a file, or a published folder.
 
     Raises
     ------
-    WeightsError : not here, damaged, or neither a name nor a file
+    WeightsError : not available, damaged, or neither a name nor a file
     CheckpointError : a given file holds no known generator
     ModelError : packages that it needs are not installed
     """
@@ -50,28 +50,28 @@ def resolve(model: str, progress: weights.Progress | None = None, fetch: bool = 
     registered = weights.find(model)
     if (registered is None or registered.kind != "lips") and folder.is_dir():
         registered, model = None, str(echomimic_files.unet_in(folder) or musetalk_files.unet_in(folder))
-    if registered is not None and registered.network:  # before anything is fetched
+    if registered is not None and registered.network:  # before any download
         _check_extra(_by_network(registered.network), model)
     checkpoint = weights.named_or_path("--model", model, "lips", progress, fetch)
     spec = spec_of(checkpoint)
-    if registered is None and spec.parts is not alone:  # its file has the name that every such file has
+    if registered is None and spec.parts is not no_parts:  # every such file has the same name
         folders = Path(checkpoint.given).parents
         checkpoint = replace(checkpoint, name=f"{spec.name}-{folders[0 if spec.method == 'head' else 1].name}")
     return replace(checkpoint, parts=spec.parts(checkpoint, progress, fetch))
 
 
 def add(spec: GeneratorSpec, checkpoint: Checkpoint) -> None:
-    """Add a model of somebody else, or replace it."""
+    """Register an external model, or replace it."""
     GENERATORS[:] = [*(known for known in GENERATORS if known.name != spec.name), spec]
     _ADDED[spec.name] = checkpoint
 
 
 def spec_of(checkpoint: Checkpoint) -> GeneratorSpec:
-    """The spec of a checkpoint. One that is registered has its entry's; another's file is read, and checked.
+    """The spec of a checkpoint: that of its registry entry, else the file is read and checked.
 
     Raises
     ------
-    WeightsError, CheckpointError : a given file holds no known generator
+    WeightsError, CheckpointError : the file is not a known generator
     ModelError : packages that it needs are not installed
     """
     if _ADDED.get(checkpoint.name) == checkpoint:
@@ -82,7 +82,7 @@ def spec_of(checkpoint: Checkpoint) -> GeneratorSpec:
 
 @lru_cache(maxsize=2)
 def _verified(path: Path, sha256: str) -> GeneratorSpec:
-    """A large file is read once, however often it is asked for."""
+    """Cached, because the file may be large."""
     return verify(path)
 
 
@@ -96,11 +96,11 @@ def _check_extra(spec: GeneratorSpec, model: str) -> None:
 
 
 def spec_of_state(state: dict[str, Tensor], source: str) -> GeneratorSpec:
-    """The spec of the network whose checkpoint this is.
+    """The spec of the network that a state dict belongs to.
 
     Raises
     ------
-    CheckpointError : none that is known
+    CheckpointError : not a known network
     """
     for spec in GENERATORS:
         if spec.is_of(state):
@@ -109,7 +109,7 @@ def spec_of_state(state: dict[str, Tensor], source: str) -> GeneratorSpec:
 
 
 def verify(path: Path) -> GeneratorSpec:
-    """Check that a file is the checkpoint of a known generator, entry by entry, without building one; which it is.
+    """Check that a file is a known generator's checkpoint, entry by entry, without loading weights; return its spec.
 
     Raises
     ------
@@ -118,7 +118,7 @@ def verify(path: Path) -> GeneratorSpec:
     """
     state = read_entries(path)
     spec = spec_of_state(state, str(path))
-    # The same network: only its settings differ.
+    # The same network with other settings
     if spec.name == musetalk_files.V15 and musetalk_files.is_v1(path):
         spec = _by_network(musetalk_files.V1)
     if spec.name == echomimic_files.NORMAL and echomimic_files.is_accelerated(path):
@@ -138,7 +138,7 @@ class LipModel(Batched):
     path : checkpoint
     device : "cpu", "cuda", …
     precision : "auto" is fp16 on a GPU, bf16 on a CPU that multiplies in it, else fp32
-    batch : frames a pass; None for the device's default
+    batch : frames per batch; None for the device's default
 
     Raises
     ------
@@ -156,7 +156,7 @@ class LipModel(Batched):
         self.network = prepared(network, self.device, self.dtype)
 
     def __call__(self, crops: U8, mels: F32) -> U8:
-        """Draw the mouths: (n, 96, 96, 3) uint8 BGR from crops of that shape and (n, 80, 16) float32 mels."""
+        """Draw mouths: (n, 96, 96, 3) uint8 BGR, from crops of that shape and (n, 80, 16) float32 mel."""
         if crops.shape[1:] != (CROP, CROP, 3) or mels.shape[1:] != (MEL_BANDS, MEL_STEP) or len(crops) != len(mels):
             raise ValueError(
                 f"expected (n, {CROP}, {CROP}, 3) and (n, {MEL_BANDS}, {MEL_STEP}); got {crops.shape = }, {mels.shape = }"
@@ -177,7 +177,7 @@ class LipModel(Batched):
 
 
 def prepared(network: Wav2Lip, device: torch.device, dtype: torch.dtype) -> Wav2Lip:
-    """The network for inference: batch norm folded into the convolutions, channels last, in ``dtype``."""
+    """Prepare a network for inference: batch norm folded into convolutions, channels last, in ``dtype``."""
     network.eval()
     for module in network.modules():
         if isinstance(module, Block):
@@ -211,7 +211,7 @@ def _load_faces(checkpoint: Checkpoint, device: str, precision: Precision, batch
 
 
 def _load_poses(checkpoint: Checkpoint, device: str, precision: Precision, batch: int | None) -> lip_poses.LipPoses:
-    return lip_poses.LipPoses(checkpoint.here(), device, batch)  # always in float32
+    return lip_poses.LipPoses(checkpoint.here(), device, batch)  # always float32
 
 
 def _wav2lip(
@@ -226,21 +226,21 @@ def _wav2lip(
     audio = AudioWindow(front_end, 80, MEL_STEP, Fraction(shift))
     return GeneratorSpec(
         name, "paste", audio, signature, build, _load_faces, crop_side=CROP, reference=reference,
-        references=get_args(Reference), pauses=pauses, taught_by="generator",
+        references=get_args(Reference), pauses=pauses, train_kind="generator",
     )  # fmt: skip
 
 
 def _warp() -> GeneratorSpec:
-    # Trained on windows centred on the frame's own time.
+    # Trained on windows centred on the frame's time
     audio = AudioWindow("speech-mel", 80, lip_poses.COLUMNS, lead=lip_poses.COLUMNS // 2, silent_end=True)
     return GeneratorSpec(
         "warp", "warp", audio, "directions", _listener, _load_poses, reference=None, pauses="every",
-        taught_by="pose", cpu_batch=64, gpu_batch=512,
+        train_kind="pose", cpu_batch=64, gpu_batch=512,
     )  # fmt: skip
 
 
 def _musetalk(name: str, margin: int, blend: Literal["jaw", "raw"]) -> GeneratorSpec:
-    # Two frames before, each rounded up to whole columns; beyond both ends of the sound are zeros.
+    # Starts two frames earlier, each rounded up to whole columns; zeros beyond both ends of the sound
     audio = AudioWindow("whisper", 50, musetalk.COLUMNS, lead_frames=2, silent_end=True)
     return GeneratorSpec(
         name, "latent", audio, musetalk.SIGNATURE, musetalk.build_for, musetalk.MuseTalk,
@@ -251,7 +251,7 @@ def _musetalk(name: str, margin: int, blend: Literal["jaw", "raw"]) -> Generator
 
 
 def _load_animator(checkpoint: Checkpoint, device: str, precision: Precision, batch: int | None) -> echomimic.Animator:
-    return echomimic.Animator(checkpoint, device, precision)  # a window of frames a pass, whatever is asked
+    return echomimic.Animator(checkpoint, device, precision)  # always one window of frames per batch
 
 
 def _echomimic(name: str, steps: int, guidance: float) -> GeneratorSpec:
@@ -263,8 +263,8 @@ def _echomimic(name: str, steps: int, guidance: float) -> GeneratorSpec:
     )  # fmt: skip
 
 
-# The shift is 0 as the published Wav2Lip infers, −1 as it was trained (``inference.py`` against ``wav2lip_train.py``).
-# On one CPU core a batch of 16 has 0.9 of the speed of 32, and a segment's last batch wastes less.
+# The shift is 0 in the published Wav2Lip's inference, −1 in its training (``inference.py``, ``wav2lip_train.py``).
+# On one CPU core a batch of 16 has 0.9 of the speed of 32, but wastes less in a segment's last batch.
 GENERATORS = [
     _warp(),
     _wav2lip("mini", "flow.weight", _mini, -1, "speech-mel", "closed", "long"),

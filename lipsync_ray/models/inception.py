@@ -1,4 +1,4 @@
-"""The Inception network of FID, as pytorch-fid builds it, with weights from the project's registry."""
+"""The Inception network of FID as in pytorch-fid, with weights from the project's registry."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ GPU_BATCH = 128
 
 
 def resolve(given: str, progress: weights.Progress | None = None) -> weights.Checkpoint:
-    """What ``--fid`` says: the registered weights, fetched where they must be, or a path.
+    """Resolve ``--fid``: the registered weights, downloaded if missing, or a path.
 
     Raises
     ------
-    WeightsError : not here and not to be had
-    CheckpointError : a given file holds another network
+    WeightsError : not available
+    CheckpointError : the file is of another network
     """
     checkpoint = weights.named_or_path("--fid", given, "fid", progress)
     if checkpoint.registered is None:
@@ -47,7 +47,7 @@ class Inception(Batched):
     path : checkpoint
     dims : 64, 192, 768 or 2048 features
     device : "cpu", "cuda", …
-    batch : pictures a pass; None for the device's default
+    batch : pictures per batch; None for the device's default
 
     Raises
     ------
@@ -76,7 +76,7 @@ class Inception(Batched):
     @torch.inference_mode()
     def _pass(self, pictures: U8) -> F32:
         image = self.upload(pictures).permute(0, 3, 1, 2).float() / 255
-        out: Tensor = self._network(image)[0].mean(dim=(2, 3))  # of 1 × 1 for 2048; pytorch-fid pools the others so
+        out: Tensor = self._network(image)[0].mean(dim=(2, 3))  # 1 × 1 for 2048; pytorch-fid averages the others
         return np.asarray(out[: len(pictures)].cpu().numpy(), np.float32)
 
 
@@ -94,7 +94,7 @@ def _network(state: dict[str, Tensor], dims: int, source: str) -> Any:
 
 @contextmanager
 def _weights_at_hand(state: dict[str, Tensor]) -> Iterator[None]:
-    """pytorch-fid's constructor downloads into torch's cache, unchecked; give it what is already here instead."""
+    """Make pytorch-fid's constructor use these weights instead of an unchecked download."""
     from pytorch_fid import inception
 
     original = inception.load_state_dict_from_url

@@ -1,7 +1,7 @@
-"""A judge that taught no generator: a small network that hears how far open a mouth should be (models/data/MODEL_CARD.md).
+"""Predicts mouth opening from sound, as an independent judge of lip sync (models/data/MODEL_CARD.md).
 
-It was trained by the correlation inside a clip, on face-mesh openings; it takes part in no generator's loss, and people held
-out of both are measured. What it says has no unit, only its course means something.
+Trained on the correlation within a clip with face-mesh openings. It is part of no generator's loss and is evaluated on
+people held out of both trainings. Its output has no unit; only its variation over time is meaningful.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from lipsync_ray.models.checkpoint import bundled
 
 F32 = NDArray[np.float32]
 
-COLUMNS = 40  # of mel, the frame in their middle
-RATE = 25  # answers a second
+COLUMNS = 40  # mel columns of a window, with the frame in the middle
+RATE = 25  # predictions per second
 _BATCH = 256
 
 
 class OpeningNet(nn.Module):
-    """60 thousand parameters. ``forward``: (n, 80, 40) mel in ±4 to (n, 2): opening and width of the lips, without unit."""
+    """60 k parameters. ``forward``: (n, 80, 40) mel in ±4 to (n, 2) opening and width of the lips, without unit."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -49,7 +49,7 @@ class OpeningNet(nn.Module):
 
 
 def expected_openings(columns: F32) -> F32:
-    """(n,) float32 course of the opening that goes with a sound of (c, 80) float32 mel, 25 a second."""
+    """(n,) float32 mouth opening predicted from (c, 80) float32 mel, at 25 Hz, without unit."""
     network = bundled(OpeningNet(), "judge")
     with torch.inference_mode():
         answers = [network(torch.from_numpy(some))[:count, 0].numpy() for some, count in sound_batches(columns, _BATCH)]
@@ -57,7 +57,12 @@ def expected_openings(columns: F32) -> F32:
 
 
 def sound_batches(columns: F32, batch: int) -> Iterator[tuple[F32, int]]:
-    """(batch, 80, 40) windows of a sound of (c, 80) mel, 25 a second, each frame in their middle, and how many are the sound's."""
+    """Windows of a sound of (c, 80) mel at 25 Hz, centred on each frame.
+
+    Yields
+    ------
+    (batch, 80, 40) float32, the last batch padded with zeros; number of valid windows
+    """
     count = -(-len(columns) * RATE // mel.COLUMNS_PER_S)
     starts = np.arange(count) * mel.COLUMNS_PER_S // RATE - COLUMNS // 2
     for low in range(0, count, batch):
@@ -66,5 +71,5 @@ def sound_batches(columns: F32, batch: int) -> Iterator[tuple[F32, int]]:
 
 
 def filled(items: NDArray[Any], batch: int) -> NDArray[Any]:
-    """So many items, zeros at the end: arithmetic in a batch of another size differs in last bits."""
+    """Pad items to a batch with zeros: results in other batch sizes differ in their last bits."""
     return np.concatenate((items, np.zeros((batch - len(items), *items.shape[1:]), items.dtype)))

@@ -1,35 +1,35 @@
-"""Which language a long sound is in: places of it are asked, and need not agree."""
+"""Determines the language of a long sound from votes of several 30 s windows."""
 
 from __future__ import annotations
 
 from collections import Counter
 
-SURE = 0.5  # probability from which a language is believed in one place
+SURE = 0.5  # probability from which one window's language is accepted
 
 Likely = dict[str, float]  # language → probability
 
 
 class Languages:
-    """What is heard in the places of a sound that were asked."""
+    """Language probabilities of the windows seen so far."""
 
     def __init__(self) -> None:
         self._windows: list[Likely] = []
 
     def add(self, windows: list[Likely]) -> None:
-        """Some more of the sound."""
+        """Add windows."""
         self._windows += windows
 
     def of(self, windows: list[Likely]) -> str:
-        """Of some more of the sound: what it is there, if that is sure; else what it is in the whole so far."""
+        """Language of these new windows: their own if it is sure, else that of all windows including them."""
         language, probability = _best(windows)
         return language if probability >= SURE else _best(self._windows + windows)[0]
 
     def best(self) -> tuple[str | None, float | None]:
-        """The language of the whole and its probability; None where nothing was said."""
+        """(language, probability) over all windows; (None, None) without speech."""
         return _best(self._windows) if self._windows else (None, None)
 
     def others(self) -> tuple[str, ...]:
-        """Languages of which some place is sure, and that the whole is not in."""
+        """Languages that some window is sure of, except that of the whole."""
         whole, _ = self.best()
         sure = [
             language for language, probability in (_best([window]) for window in self._windows) if probability >= SURE

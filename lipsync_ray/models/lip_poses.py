@@ -1,7 +1,7 @@
-"""Lip poses of speech: from half a second of mel to numbers that say how lips are, in the basis that was trained with it.
+"""Predicts lip poses from half a second of mel, as coefficients of a basis stored with the weights.
 
-The audio half of the split that FlashLips made (arXiv 2512.20033): what is drawn knows the sound only as the place
-of the lips. Several networks of different seeds are averaged.
+The audio half of the split in FlashLips (arXiv 2512.20033): the renderer gets the sound only as lip positions. Several
+networks of different seeds are averaged.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from lipsync_ray.models.checkpoint import load_into, read_state
 
 F32 = NDArray[np.float32]
 
-COLUMNS = 40  # of mel, 0.5 s, the frame in its middle
-POSES = 8  # numbers of a lip pose
+COLUMNS = 40  # mel columns, 0.5 s, with the frame in the middle
+POSES = 8  # coefficients of a lip pose
 _WIDTH = 128
 
 
@@ -52,17 +52,17 @@ class LipPoseNet(nn.Module):
 
 
 class LipPoseEnsemble(nn.Module):
-    """Networks of several seeds, and the gain that brings their mean, which is cautious, back to what people do.
+    """Networks of several seeds, and a gain that compensates the small amplitude of their mean.
 
     Parameters
     ----------
-    seeds : how many
+    seeds : number of networks
 
     Attributes
     ----------
-    gain : (8,) of each number
-    closed : (8,) pose of the most closed frames of people who speak, which poses are otherwise told from the middle of
-    directions, readers : of the :class:`~lipsync_ray.faces.lip_basis.LipBasis`
+    gain : (8,) factor of each coefficient
+    closed : (8,) pose of the most closed frames in speech; poses are displacements from the mean of speech
+    directions, readers : see :class:`~lipsync_ray.faces.lip_basis.LipBasis`
     """
 
     gain: Tensor
@@ -87,7 +87,7 @@ class LipPoseEnsemble(nn.Module):
 
 
 def ensemble_for(state: dict[str, Tensor]) -> LipPoseEnsemble:
-    """The networks that a checkpoint with these entries holds, untrained; as many as there are in it."""
+    """Build the networks of a checkpoint with these entries, without its weights."""
     numbers = {name.split(".")[1] for name in state if name.startswith("networks.")}
     return LipPoseEnsemble(
         max(1, len(numbers)), int(state["directions"].shape[1]) if "directions" in state else len(SPEAKING)
@@ -95,7 +95,7 @@ def ensemble_for(state: dict[str, Tensor]) -> LipPoseEnsemble:
 
 
 def load_ensemble(path: Path) -> LipPoseEnsemble:
-    """The networks of a checkpoint; as many as it holds.
+    """Load the networks of a checkpoint.
 
     Raises
     ------
@@ -110,12 +110,12 @@ def load_ensemble(path: Path) -> LipPoseEnsemble:
 
 
 class LipPoses(Batched):
-    """A loaded :class:`LipPoseEnsemble`, in float32: it is small, and its numbers decide where pixels go.
+    """A loaded :class:`LipPoseEnsemble`, in float32, because it is small and pixel positions depend on it.
 
     Attributes
     ----------
-    basis : what the poses are told in
-    closed : (8,) float32 pose of closed lips; poses are displacements from the middle of a speaking mouth
+    basis : basis of the poses
+    closed : (8,) float32 pose of closed lips; poses are displacements from the mean of speech
 
     Raises
     ------
@@ -130,7 +130,7 @@ class LipPoses(Batched):
         self._network = network.to(self.device)
 
     def __call__(self, mels: F32) -> F32:
-        """(n, 8) float32 lip poses of (n, 80, 40) float32 windows of mel."""
+        """(n, 8) float32 lip poses for (n, 80, 40) float32 mel windows."""
         return self.with_oom_retry(lambda: self._run(mels))
 
     @torch.inference_mode()

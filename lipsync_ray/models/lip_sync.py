@@ -1,4 +1,4 @@
-"""What a lip-sync model says of itself: what it is shown, what it hears, what it works with. The dub job makes its stages of this."""
+"""Declares a lip-sync model: its inputs, sound window and companion networks. The dub job builds its stages from this."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ Build = Callable[[dict[str, Tensor], Path], nn.Module]
 class Generator(Protocol):
     """A loaded lip-sync network."""
 
-    def __call__(self, shown: Any, audio: F32, /) -> U8:
+    def __call__(self, inputs: Any, audio: F32, /) -> U8:
         """Draw the mouths.
 
         Parameters
         ----------
-        shown : (n, side, side, 3) uint8 BGR: the reference that its spec asks for; or, of a model that is shown encodings,
-            (n, …) float16 of its :class:`Encoder`
-        audio : (n, bands, columns) float32: each frame's window of sound
+        inputs : (n, side, side, 3) uint8 BGR reference frames as its spec requests; or, for a model with an
+            :class:`Encoder`, (n, …) float16 encodings
+        audio : (n, bands, columns) float32: each frame's window of audio features
 
         Returns
         -------
@@ -45,37 +45,37 @@ class Generator(Protocol):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a person should know of what was drawn."""
+        """Warnings about the drawn pictures."""
 
     @property
     def peak_mb(self) -> int | None:
-        """Most memory that it has had of a GPU, in MB; None on a CPU."""
+        """Peak GPU memory in MB; None on a CPU."""
 
 
 class Encoder(Protocol):
-    """What a model is shown of a face, where that is no picture: made once for all languages of a video."""
+    """Encodes faces for a model that takes no pictures; encodings are shared by all languages of a video."""
 
     def __call__(self, faces: U8, /) -> F16:
-        """(n, …) float16 of (n, side, side, 3) uint8 BGR."""
+        """(n, …) float16 encodings of (n, side, side, 3) uint8 BGR."""
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a person should know of them."""
+        """Warnings about the encodings."""
 
 
 @dataclass(frozen=True)
 class AudioWindow:
-    """The sound that a frame is drawn by.
+    """The window of sound that a frame is drawn from.
 
     Attributes
     ----------
-    front_end : features of :mod:`lipsync_ray.inputs.audio_features`
-    columns_per_s : of these features
-    columns : of one window
-    shift : frames by which the window lies after the frame that it is drawn for
-    lead : columns of the window that lie before that
-    lead_frames : frames, each rounded up to whole columns, that lie before it besides
-    silent_end : beyond the end of the sound is silence; else the last window there is, is heard again
+    front_end : kind of features (:mod:`lipsync_ray.inputs.audio_features`)
+    columns_per_s : feature columns per second
+    columns : columns per window
+    shift : frames by which the window is moved later than its frame
+    lead : columns of the window before the frame's time
+    lead_frames : additional frames before it, each rounded up to whole columns
+    silent_end : after the sound's end is silence; otherwise the last full window is repeated
     """
 
     front_end: FrontEnd
@@ -87,44 +87,44 @@ class AudioWindow:
     silent_end: bool = False
 
     def rows(self, frames: I64, rate: Fraction, total: int) -> I64:
-        """(n, columns) int64 the columns of each frame's window, where the ends of a sound of `total` columns are held.
+        """(n, columns) int64 column numbers of each frame's window, clipped to a sound of `total` columns.
 
-        For 50 columns/s and a lead of 4 equal to what the published EchoMimic takes at 24, 25, 29.97 and 30 frames/s.
+        With 50 columns/s and a lead of 4, equal to the published EchoMimic at 24, 25, 29.97 and 30 frames/s.
         """
         firsts = np.array([self.first(frame, rate) for frame in frames.tolist()], np.int64)
         return np.asarray((firsts[:, None] + np.arange(self.columns)).clip(0, total - 1), np.int64)
 
     def first(self, frame: int, rate: Fraction) -> int:
-        """First column that frame ``frame`` of a video at ``rate`` frames/s sees: ⌊columns/s · (frame + shift) / rate⌋ − lead.
+        """First column of frame ``frame``'s window: ⌊columns/s · (frame + shift) / rate⌋ − lead.
 
-        For 80 columns/s and shift 0 equal to what the published Wav2Lip computes at 24, 25, 30, 60, 24000/1001 and
-        30000/1001 frames/s (golden file), for 50 and a lead of two frames to MuseTalk's at 24, 25, 30 and 50. May be
-        negative; those columns are silence.
+        With 80 columns/s and shift 0, equal to the published Wav2Lip at 24, 25, 30, 60, 24000/1001 and 30000/1001
+        frames/s (golden file); with 50 and a lead of two frames, to MuseTalk at 24, 25, 30 and 50. May be negative;
+        those columns are silence.
         """
         at = self.columns_per_s * (frame + self.shift) / rate
         return math.floor(at) - self.lead - self.lead_frames * math.ceil(self.columns_per_s / rate)
 
 
-def alone(checkpoint: Checkpoint, progress: Progress | None, fetch: bool) -> tuple[tuple[str, Checkpoint], ...]:
-    """The parts of a network that works with no other."""
+def no_parts(checkpoint: Checkpoint, progress: Progress | None, fetch: bool) -> tuple[tuple[str, Checkpoint], ...]:
+    """For a network without companions."""
     return ()
 
 
-def nothing(*_: Any) -> Any:
-    """What is built and loaded of a model without a network."""
+def no_network(*_: Any) -> Any:
+    """For a model without a network."""
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """How a model draws that samples a whole video from noise.
+    """Settings of a model that samples a whole video from noise.
 
     Attributes
     ----------
-    steps, guidance : that it was taught, where nobody says otherwise
-    decode : (checkpoint, device, precision, batch, truncated) → what makes pictures (n, side, side, 3) uint8 BGR of latents
-        (n, 4, side / 8, side / 8) float32
-    sums : the published pipeline adds up what overlapping windows say where there is no guidance, instead of averaging it
-    rates : frames/s, the least and the most, that its motion suits
+    steps, guidance : defaults: those of its training
+    decode : (checkpoint, device, precision, batch, truncated) → decoder of latents (n, 4, side / 8, side / 8) float32
+        to pictures (n, side, side, 3) uint8 BGR
+    sums : without guidance the published pipeline adds overlapping windows' predictions instead of averaging them
+    rates : frames/s, least and most, for which its motion looks natural
     """
 
     steps: int
@@ -136,14 +136,14 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Latents:
-    """How a model draws that is shown what another network makes of half a face.
+    """Settings of a model that takes encodings of a half-masked face.
 
     Attributes
     ----------
-    encode : loads its :class:`Encoder`, as a generator's `load` does
-    margin : pixels below the chin that its box takes in where nobody says otherwise
-    blend : how its faces go back into the frame where nobody says otherwise, and a face parser is here
-    shifts : its box can be moved up and down instead of further down
+    encode : loads its :class:`Encoder`, like a generator's `load`
+    margin : default margin of its box below the chin, in pixels
+    blend : default blend mode if a face parser is available
+    shifts : whether its box can be moved vertically instead of extended downwards
     """
 
     encode: Callable[[Checkpoint, str, Precision, int | None], Encoder]
@@ -154,55 +154,57 @@ class Latents:
 
 @dataclass(frozen=True)
 class GeneratorSpec:
-    """A lip-sync model as it declares itself.
+    """Declaration of a lip-sync model.
 
     Attributes
     ----------
     name : of the network
-    signature : a state-dict entry that only this network has, by which a checkpoint is known; empty of one without a network
-    build : (entries of a checkpoint, its file) → the network that it is of, without its numbers
-    load : (checkpoint, device, precision, batch) → the loaded model: a :class:`Generator` of faces, or of lip poses
+    signature : a state-dict entry that only this network has and that identifies its checkpoints; empty without a
+        network
+    build : (entries of a checkpoint, its file) → the network, without weights
+    load : (checkpoint, device, precision, batch) → the loaded model: a :class:`Generator`, or
         :class:`~lipsync_ray.models.lip_poses.LipPoses`
-    method : the way in which it draws, of :mod:`lipsync_ray.jobs.dub.methods.registry`: "paste", "latent", "warp", "head", or another
-        that was registered
-    how : what that method has to know besides: :class:`Latents`, :class:`Sampling`
-    crop_side : pixels: side of the square that it is shown and draws
-    audio : which sound it is drawn by
-    reference : the frame of the person that it is shown where nobody says otherwise: "current", the one that is drawn anew,
-        or that one with its mouth "closed"; None of one that is shown none
-    references : what else it can be shown
-    pauses : in which stretches without a voice the mouth closes where nobody says otherwise: "every" one, "long" ones, "none"
-    channels : that its first convolution takes, where another network has the same entries
-    parts : (checkpoint, progress, fetch) → (role, checkpoint) of the other networks that it works with
-    taught_by : the kind of `lipsync-ray train` that teaches it; empty of one that is not taught here
-    extra : name of the optional packages that it needs
-    cpu_batch, gpu_batch : frames a pass, where nobody asks for another number
+    method : drawing method of :mod:`lipsync_ray.jobs.dub.methods.registry`: "paste", "latent", "warp", "head", or
+        another
+            registered one
+    how : settings of that method: :class:`Latents`, :class:`Sampling`
+    crop_side : pixels: side of its input and output square
+    audio : its window of sound
+    reference : default reference frame: "current", the frame to redraw, or "closed", the same with a closed mouth; None
+        for a model without a reference
+    references : other references that can be selected
+    pauses : default pauses in which the mouth closes: "every" one, "long" ones, "none"
+    channels : input channels of its first convolution, if another network has the same entries
+    parts : (checkpoint, progress, fetch) → (role, checkpoint) of its companion networks
+    train_kind : kind of `lipsync-ray train` that trains it; empty if it cannot be trained here
+    extra : name of the optional packages that it needs (``pip install 'lipsync-ray[extra]'``)
+    cpu_batch, gpu_batch : default frames per batch
     """
 
     name: str
     method: str
     audio: AudioWindow
     signature: str = ""
-    build: Build = nothing
-    load: Callable[[Checkpoint, str, Precision, int | None], Any] = nothing
+    build: Build = no_network
+    load: Callable[[Checkpoint, str, Precision, int | None], Any] = no_network
     how: Any = None
     crop_side: int = 0
     reference: Reference | None = "current"
     references: tuple[Reference, ...] = ()
     pauses: Pauses = "none"
     channels: int | None = None
-    parts: Callable[[Checkpoint, Progress | None, bool], tuple[tuple[str, Checkpoint], ...]] = alone
-    taught_by: str = ""
+    parts: Callable[[Checkpoint, Progress | None, bool], tuple[tuple[str, Checkpoint], ...]] = no_parts
+    train_kind: str = ""
     extra: str = ""
     cpu_batch: int = 16
     gpu_batch: int = 128
 
     def is_of(self, state: dict[str, Tensor]) -> bool:
-        """Whether a checkpoint's entries are this network's, as far as a glance tells."""
+        """Whether a state dict looks like this network's, by its signature."""
         first = state.get("conv_in.weight")
         known = self.channels is None or (first is not None and first.shape[1] == self.channels)
         return bool(self.signature) and self.signature in state and known
 
     def batch(self, asked: int | None, device: str) -> int:
-        """Frames a pass: what was asked for, or the device's default."""
+        """Frames per batch: the requested number, or the device's default."""
         return asked or (self.gpu_batch if device == "cuda" else self.cpu_batch)

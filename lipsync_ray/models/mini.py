@@ -1,7 +1,7 @@
-"""`mini`: a Wav2Lip of a quarter of the width that moves the reference's own pixels instead of painting them all.
+"""`mini`: a quarter-width Wav2Lip that warps the reference's own pixels instead of painting all of them.
 
-2.28 M parameters, 289 MMAC a frame. Trained for this project (see ``data/MODEL_CARD.md``): it proves the pipeline on
-real faces, offline, and is clearly below the published Wav2Lip.
+2.28 M parameters, 289 MMAC per frame. Trained for this project (see ``data/MODEL_CARD.md``) to test the pipeline on
+real faces offline; clearly below the published Wav2Lip.
 """
 
 from __future__ import annotations
@@ -17,20 +17,22 @@ HEAD_CHANNELS = 16
 
 
 def scaled(channels: int, width: float) -> int:
-    """A part of ``channels``, to the nearest multiple of 8 and at least 8; of a quarter: 16→8, 64→16, 384→96, 512→128."""
+    """``channels`` times ``width``, to the nearest multiple of 8 and at least 8; for a quarter: 16→8, 64→16, 384→96,
+    512→128.
+    """
     return max(8, round(channels * width / 8) * 8)
 
 
 class Mini(Wav2Lip):
-    """A narrow trunk under a head that returns a colour, an alpha and a flow per pixel.
+    """A narrow trunk with a head that predicts a colour, an alpha and a flow per pixel.
 
     ``output = base + alpha · (colour − base)``, where ``base`` is the target's upper half above the reference's lower
-    half, warped by the flow. Head and warp run in float32 whatever the trunk's precision: a flow of half a pixel does
-    not survive bfloat16.
+    half, warped by the flow. Head and warp run in float32 at any trunk precision: bfloat16 cannot represent a flow of
+    half a pixel.
 
     Parameters
     ----------
-    width : what Wav2Lip's channel counts are times; a multiple of 1/64, so that a checkpoint tells it
+    width : factor of Wav2Lip's channel counts; a multiple of 1/64, so that it can be read from a checkpoint
     """
 
     ramp: Tensor
@@ -39,7 +41,7 @@ class Mini(Wav2Lip):
     def __init__(self, width: float = 0.25) -> None:
         super().__init__(lambda channels: scaled(channels, width))
         rows = torch.arange(CROP, dtype=torch.float32)
-        ramp = ((rows - 46) / 8).clamp(0, 1)  # no flow above the mouth, all of it eight rows below its upper edge
+        ramp = ((rows - 46) / 8).clamp(0, 1)  # no flow above the mouth, full flow eight rows below its upper edge
         centres = (rows + 0.5) / (CROP / 2) - 1
         y, x = torch.meshgrid(centres, centres, indexing="ij")
         self.register_buffer("ramp", ramp.view(1, 1, CROP, 1), persistent=False)
@@ -58,7 +60,7 @@ class Mini(Wav2Lip):
     def forward(self, mel: Tensor, image: Tensor) -> Tensor:
         """See :meth:`Wav2Lip.forward`; always returns float32."""
         trunk = self.features(mel, image)
-        with torch.autocast(trunk.device.type, enabled=False):  # of training
+        with torch.autocast(trunk.device.type, enabled=False):  # enabled by training
             return self._drawn(trunk.float(), image.float())
 
     def _drawn(self, trunk: Tensor, image: Tensor) -> Tensor:
@@ -78,6 +80,6 @@ class Mini(Wav2Lip):
 
 
 def mini_for(state: dict[str, Tensor]) -> Mini:
-    """The network that a checkpoint with these entries holds, untrained."""
+    """Build the network of a checkpoint with these entries, without its weights."""
     widest = state.get("face_encoder_blocks.6.1.conv_block.0.weight")
     return Mini() if widest is None else Mini(len(widest) / FACE_ENCODER[-1][-1].out)

@@ -1,7 +1,7 @@
-"""`mini-sync`: a small audio-visual expert trained for this project (its card: models/data/MODEL_CARD.md).
+"""`mini-sync`: a small audio-visual sync expert trained for this project (models/data/MODEL_CARD.md).
 
-Wav2Lip's SyncNet_color in small: five lower faces and 200 ms of mel to two unit vectors. Its distances are its own and
-never stand in a column named LSE.
+A small version of Wav2Lip's SyncNet_color: five lower faces and 200 ms of mel to two unit vectors. Its distances are
+not comparable with LSE and never appear in a column named LSE.
 """
 
 from __future__ import annotations
@@ -46,23 +46,22 @@ class MiniSync(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.face_encoder = nn.Sequential(*map(Block, FACE_TOWER))
-        # SyncNet_color's audio tower at half width: the generator's, with one more residual block of 256 channels'
-        # half before the last two.
+        # SyncNet_color's audio tower at half width: the generator's, with one more residual block of 128 channels before the last two
         audio = [layer._replace(into=_half(layer.into), out=_half(layer.out)) for layer in AUDIO_ENCODER]
         self.audio_encoder = nn.Sequential(*(Block(layer) for layer in (*audio[:-2], audio[-3], *audio[-2:])))
-        self.logit = nn.Parameter(torch.zeros(2))  # of the training loss; takes no part in a score
+        self.logit = nn.Parameter(torch.zeros(2))  # of the training loss; not used in scores
 
     def encode_audio(self, mel: Tensor) -> Tensor:
-        """(B, 1, 80, 16) mel in ±4 to (B, 256), of length one."""
+        """(B, 1, 80, 16) mel in ±4 to (B, 256) unit vectors."""
         return F.normalize(self.audio_encoder(mel).flatten(1))
 
     def encode_video(self, faces: Tensor) -> Tensor:
-        """(B, 15, 48, 96) to (B, 256), of length one: five lower faces, BGR in 0–1, one after the other."""
+        """(B, 15, 48, 96) lower halves of five consecutive faces, BGR in 0–1, to (B, 256) unit vectors."""
         return F.normalize(self.face_encoder(faces).flatten(1))
 
     def forward(self, faces: Tensor, mel: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Both, and (2,) what cosines are times, as a logarithm, and what is added: for training."""
+        """Both embeddings, and (2,) the training loss's log scale and bias of the cosines."""
         return self.encode_video(faces), self.encode_audio(mel), self.logit
 
 
-LOWER = slice(CROP // 2, CROP)  # rows of a crop that the network sees
+LOWER = slice(CROP // 2, CROP)  # rows of a crop that are the network's input

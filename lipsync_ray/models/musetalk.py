@@ -1,6 +1,7 @@
-"""MuseTalk (Zhang et al. 2024, arXiv:2410.10122): a face's lower half drawn anew in the latent space of Stable Diffusion's VAE.
+"""MuseTalk (Zhang et al. 2024, arXiv:2410.10122): inpaints the lower face in the latent space of Stable Diffusion's
+VAE.
 
-One step of a UNet, at time 0: the latents of the masked face and of the whole one beside each other, the sound by
+One step of a UNet at timestep 0 takes the latents of the masked and of the whole face, and the sound by
 cross-attention. The networks are diffusers'; shapes, scaling and masking are those of TMElyralab/MuseTalk.
 """
 
@@ -27,18 +28,18 @@ U8 = NDArray[np.uint8]
 F16 = NDArray[np.float16]
 F32 = NDArray[np.float32]
 
-CROP = 256  # pixels: side of the square that it is shown and draws
+CROP = 256  # pixels: side of its input and output square
 SCALE = 0.18215  # of latents: sd-vae-ft-mse's scaling factor
-COLUMNS = 10  # of 20 ms: what a frame hears
+COLUMNS = 10  # audio feature columns per frame, 20 ms each
 CPU_BATCH, GPU_BATCH = 4, 16
 SIGNATURE = "down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k.weight"
 
-# What diffusers calls a VAE's attention now, of what it was called when sd-vae-ft-mse was published.
+# Names of a VAE's attention layers when sd-vae-ft-mse was published → in today's diffusers
 _RENAMED = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
 
 
 def build_for(state: dict[str, Tensor], path: Path) -> Any:
-    """The UNet of a checkpoint's file, without its numbers."""
+    """Build the UNet of a checkpoint's file, without its weights."""
     require("musetalk", "MuseTalk")
     from diffusers import UNet2DConditionModel
 
@@ -46,7 +47,7 @@ def build_for(state: dict[str, Tensor], path: Path) -> Any:
 
 
 def load_unet(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> Any:
-    """The UNet of a checkpoint, for inference.
+    """Load the UNet of a checkpoint, for inference.
 
     Raises
     ------
@@ -56,7 +57,7 @@ def load_unet(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) 
 
 
 def load_vae(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> Any:
-    """The VAE of a checkpoint, for inference.
+    """Load the VAE of a checkpoint, for inference.
 
     Raises
     ------
@@ -72,20 +73,20 @@ def load_vae(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -
 
 
 def _modern(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """A VAE's entries by the names that diffusers has for them today."""
+    """Rename a VAE's entries to today's diffusers names."""
     out = {}
     for name, tensor in state.items():
         stem, _, leaf = name.rpartition(".")
         head, _, last = stem.rpartition(".")
         if ".attentions." in name and last in _RENAMED:
             name = f"{head}.{_RENAMED[last]}.{leaf}"
-            tensor = tensor.flatten(1) if leaf == "weight" else tensor  # some are kept as 1 × 1 convolutions
+            tensor = tensor.flatten(1) if leaf == "weight" else tensor  # some are stored as 1 × 1 convolutions
         out[name] = tensor
     return out
 
 
 class LatentEncoder(Batched):
-    """What MuseTalk is shown of a face, by the VAE: the same for every language.
+    """Encodes faces for MuseTalk with the VAE; the encodings are the same for all languages.
 
     Raises
     ------
@@ -100,7 +101,7 @@ class LatentEncoder(Batched):
         self._vae = load_vae(checkpoint.part(VAE), self.device, self.dtype)
 
     def __call__(self, faces: U8) -> F16:
-        """The latents of faces.
+        """Encode faces.
 
         Parameters
         ----------
@@ -108,7 +109,7 @@ class LatentEncoder(Batched):
 
         Returns
         -------
-        (n, 8, 32, 32) float16: the masked face's mean latents, then the whole face's, times 0.18215
+        (n, 8, 32, 32) float16: mean latents of the masked face, then of the whole face, times 0.18215
         """
         if faces.shape[1:] != (CROP, CROP, 3):
             raise ValueError(f"expected (n, {CROP}, {CROP}, 3); got {faces.shape}")
@@ -118,7 +119,7 @@ class LatentEncoder(Batched):
     def _pass(self, faces: U8) -> Tensor:
         rgb = self.upload(faces).permute(0, 3, 1, 2).flip(1).float() / 255
         masked = rgb.clone()
-        masked[:, :, CROP // 2 :] = 0  # before it is normalised: −1, not grey
+        masked[:, :, CROP // 2 :] = 0  # before normalisation: becomes −1, not grey
         both = [self._encoded(picture * 2 - 1) for picture in (masked, rgb)]
         return torch.cat(both, dim=1)[: len(faces)].half()
 
@@ -129,12 +130,12 @@ class LatentEncoder(Batched):
 
 
 class MuseTalk(Batched):
-    """A loaded MuseTalk: UNet and the VAE's decoder.
+    """A loaded MuseTalk: the UNet and the VAE's decoder.
 
     Raises
     ------
     WeightsError, CheckpointError
-    ModelError : its UNet hears features of another size than Whisper's encoder gives
+    ModelError : its UNet expects audio features of another size than Whisper's encoder gives
     """
 
     def __init__(
@@ -144,16 +145,16 @@ class MuseTalk(Batched):
         self.dtype = dtype_of(precision, self.device)
         self._unet = load_unet(checkpoint, self.device, self.dtype)
         self._vae = load_vae(checkpoint.part(VAE), self.device, self.dtype)
-        self._vae.encoder = None  # another stage's
+        self._vae.encoder = None  # used by another stage
         self._wide = int(self._unet.config.cross_attention_dim)
 
     def __call__(self, latents: F16, sound: F32) -> U8:
-        """Draw the faces.
+        """Draw faces.
 
         Parameters
         ----------
-        latents : (n, 8, 32, 32) of :class:`LatentEncoder`
-        sound : (n, layers · d, 10) float32: Whisper's hidden states of 200 ms around each frame
+        latents : (n, 8, 32, 32) from :class:`LatentEncoder`
+        sound : (n, layers · d, 10) float32: Whisper's hidden states in the 200 ms around each frame
 
         Returns
         -------
@@ -163,7 +164,7 @@ class MuseTalk(Batched):
             raise ValueError(f"expected (n, 8, 32, 32) and (n, k, {COLUMNS}); got {latents.shape}, {sound.shape}")
         if sound.shape[1] % self._wide:
             raise ModelError(
-                f"the UNet hears features of {self._wide} numbers; Whisper's encoder gives {sound.shape[1]}"
+                f"the UNet expects audio features of {self._wide} numbers; Whisper's encoder gives {sound.shape[1]}"
             )
         return self.passes(self._pass, latents, sound, none=np.zeros((0, CROP, CROP, 3), np.uint8))
 
@@ -176,8 +177,10 @@ class MuseTalk(Batched):
         return drawn_bgr
 
     def predict(self, latents: Tensor, sound: Tensor) -> Tensor:
-        """(b, 4, 32, 32) float32 latents of the faces that say it, of (b, 8, 32, 32) and (b, layers · d, 10)."""
-        # A column's layers follow one another: (b, 10, layers, d) → (b, 10 · layers, d).
+        """(b, 4, 32, 32) float32 latents of the drawn faces, from (b, 8, 32, 32) latents and (b, layers · d, 10) audio
+        features.
+        """
+        # The layers of a column become consecutive tokens: (b, 10, layers, d) → (b, 10 · layers, d).
         prompt = sound.transpose(1, 2).reshape(len(sound), -1, self._wide)
         prompt = (prompt + positions(prompt.shape[1], self._wide).to(prompt.device)).to(self.dtype)
         inputs = latents.to(self.dtype).contiguous(memory_format=torch.channels_last)

@@ -1,8 +1,8 @@
-"""Where MuseTalk's networks are: the UNet, and beside it a VAE, Whisper's encoder and, for its masks, BiSeNet.
+"""Finds MuseTalk's checkpoints: the UNet and its companions VAE, Whisper encoder and, for masks, BiSeNet.
 
 They come from the registry, or from a folder laid out as MuseTalk's own ``models``: ``musetalkV15/unet.pth``,
-``musetalk/pytorch_model.bin``, ``sd-vae``, ``whisper``, ``face-parse-bisent``. A ``config.json`` (``musetalk.json``) beside a
-file says how its network is built; without one it is built as the published ones are.
+``musetalk/pytorch_model.bin``, ``sd-vae``, ``whisper``, ``face-parse-bisent``. A ``config.json`` (``musetalk.json``)
+beside a file sets the network's configuration; the default is the published one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from lipsync_ray.models.registry import MUSETALK_COMPANIONS
 from lipsync_ray.models.weights import Checkpoint
 
 V15, V1 = "musetalk", "musetalk-v1"
-VAE, HEARER, PARSER = "vae", "hearer", "parser"
+VAE, AUDIO_ENCODER, PARSER = "vae", "hearer", "parser"
 
 _UNETS = (("musetalkV15", "unet.pth"), ("musetalk", "pytorch_model.bin"))  # the newer first
 WEIGHT_FILES = (
@@ -26,10 +26,10 @@ WEIGHT_FILES = (
     "model.safetensors",
     "pytorch_model.bin",
 )
-# Role → its folders' names in MuseTalk's layout, its files', its registered name.
+# Role → names of its folders in MuseTalk's layout, of its files, of its registry entry
 _PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...], str]] = {
     VAE: (("sd-vae", "sd-vae-ft-mse"), WEIGHT_FILES, MUSETALK_COMPANIONS[0]),
-    HEARER: (("whisper", "whisper-tiny"), WEIGHT_FILES, MUSETALK_COMPANIONS[1]),
+    AUDIO_ENCODER: (("whisper", "whisper-tiny"), WEIGHT_FILES, MUSETALK_COMPANIONS[1]),
     PARSER: (("face-parse-bisent",), ("79999_iter.pth",), "bisenet"),
 }
 
@@ -66,7 +66,7 @@ VAE_CONFIG: dict[str, Any] = {
     "sample_size": 256,
 }
 # openai/whisper-tiny, config.json
-HEARER_CONFIG: dict[str, Any] = {
+AUDIO_ENCODER_CONFIG: dict[str, Any] = {
     "d_model": 384,
     "encoder_layers": 4,
     "encoder_attention_heads": 6,
@@ -80,36 +80,36 @@ HEARER_CONFIG: dict[str, Any] = {
 
 
 def unet_in(folder: Path) -> Path:
-    """The UNet's file in a folder: MuseTalk's ``models``, or the one of a single version in there.
+    """The UNet's file in a folder: MuseTalk's ``models``, or the folder of one version.
 
     Raises
     ------
-    WeightsError : there is none
+    WeightsError : the folder has none
     """
-    places = [folder / name / file for name, file in _UNETS] + [folder / file for _, file in _UNETS]
-    if (found := next((place for place in places if place.is_file()), None)) is None:
+    candidates = [folder / name / file for name, file in _UNETS] + [folder / file for _, file in _UNETS]
+    if (found := next((path for path in candidates if path.is_file()), None)) is None:
         expected = ", ".join("/".join(names) for names in _UNETS)
         raise WeightsError(f"--model {folder}: a folder without a lip-sync model; expected one of {expected} in it")
     return found
 
 
 def is_v1(path: Path) -> bool:
-    """Whether a UNet's file is of version 1.0, which only the names of the file and its folder tell."""
+    """Whether a UNet's file is of version 1.0; only the names of the file and its folder differ."""
     return path.name == _UNETS[1][1] and path.parent.name != _UNETS[0][0]
 
 
 def parts(unet: Checkpoint, progress: weights.Progress | None, fetch: bool) -> tuple[tuple[str, Checkpoint], ...]:
-    """(role, network) of the VAE and the hearer that belong to a UNet: those beside its file, else the registered ones.
+    """(role, checkpoint) of the VAE and the audio encoder of a UNet: files beside it, or else the registered ones.
 
     Raises
     ------
     WeightsError : not here and not to be had
     """
-    return tuple((role, part(unet, role, progress, fetch)) for role in (VAE, HEARER))
+    return tuple((role, part(unet, role, progress, fetch)) for role in (VAE, AUDIO_ENCODER))
 
 
 def part(unet: Checkpoint, role: str, progress: weights.Progress | None, fetch: bool) -> Checkpoint:
-    """One of them.
+    """The companion of one role.
 
     Raises
     ------
@@ -120,7 +120,7 @@ def part(unet: Checkpoint, role: str, progress: weights.Progress | None, fetch: 
 
 
 def parser_if_here(unet: Checkpoint) -> Checkpoint | None:
-    """The face parser, where its file is beside the UNet's or in the cache; nothing is fetched."""
+    """The face parser if its file is beside the UNet's or in the cache; never downloads."""
     if companions := _companion(unet, PARSER):
         return Checkpoint.of(companions)
     registered = weights.find(_PARTS[PARSER][2])
@@ -137,11 +137,11 @@ def _companion(unet: Checkpoint, role: str) -> Path | None:
 
 
 def config_of(path: Path, published: dict[str, Any]) -> dict[str, Any]:
-    """How the network of a file is built: what the JSON file beside it says of the published one's entries.
+    """Configuration of a file's network: the published one, overridden by the JSON file beside it.
 
     Raises
     ------
-    CheckpointError : the file beside it is none
+    CheckpointError : the JSON file is not a configuration
     """
     names = (f"{path.stem}.json", "config.json", "musetalk.json")
     companions = next((companions for name in names if (companions := path.with_name(name)).is_file()), None)

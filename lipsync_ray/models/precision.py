@@ -1,4 +1,4 @@
-"""Which arithmetic a network runs in."""
+"""Selects the floating-point precision of networks."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from lipsync_ray.settings import Precision
 
 
 def resolved(precision: Precision, device: str) -> Precision:
-    """What "auto" means on a device of this kind, by the processor of this machine.
+    """Resolve "auto" for a kind of device, by this machine's processor.
 
-    The driver asks once, before the first row, and every worker is told: a video must not be drawn in two precisions.
+    The driver resolves it once and tells every worker, so that a video is not drawn in two precisions.
     """
     if precision != "auto":
         return precision
@@ -20,7 +20,7 @@ def resolved(precision: Precision, device: str) -> Precision:
 
 
 def dtype_of(precision: Precision, device: torch.device) -> torch.dtype:
-    """The type for a device; "auto" is fp16 on a GPU, bf16 on a CPU that multiplies in it, else fp32.
+    """The torch dtype for a device; "auto" is fp16 on a GPU, bf16 on a CPU with bf16 instructions, else fp32.
 
     Raises
     ------

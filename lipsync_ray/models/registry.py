@@ -1,4 +1,4 @@
-"""The registry of named checkpoints: where each comes from, how large it is, its sha256 and its licence."""
+"""Registers named checkpoints: address, size, sha256 and licence of each."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ Kind = Literal["lips", "scorer", "fid", "restorer", "speech", "helper"]
 WAV2LIP_LICENCE = "research and other non-commercial use only (trained on LRS2)"
 _ECHOMIMIC_LICENCE = "Apache-2.0 (code), for academic research; no terms of the weights are known to us: ask first"
 _MUSETALK_LICENCE = "MIT (code); its authors allow any use of the weights, commercial use too"
-MUSETALK_COMPANIONS = ("sd-vae", "whisper-tiny-hf")  # its VAE, its ears
+MUSETALK_COMPANIONS = ("sd-vae", "whisper-tiny-hf")  # its VAE and its audio encoder
 ECHOMIMIC_COMPANIONS = ("echomimic-reference", "echomimic-locator")
-# Name, file, kind, and the motion module of a denoising UNet.
+# Name, file, kind, and the denoising UNet's motion module
 _ECHOMIMIC_FILES: tuple[tuple[str, str, Kind, str], ...] = (
     ("echomimic", "denoising_unet.pth", "lips", "echomimic-motion"),
     ("echomimic-acc", "denoising_unet_acc.pth", "lips", "echomimic-acc-motion"),
@@ -29,18 +29,18 @@ class Weights:
 
     Attributes
     ----------
-    name : what `--model` and `weights fetch` call it
-    file : its file name in the cache, or in the package where it is bundled
-    url : where it is fetched from; None for a bundled one
-    size : bytes; None where it has not been confirmed (the sha256 then decides alone)
-    sha256 : of the file; None where none is published that could be trusted: the file is then taken as it is fetched, every
-        node has to have the same one, and what it is stands in run.json
+    name : name for `--model` and `weights fetch`
+    file : file name in the cache, or in the package if bundled
+    url : download address; None if bundled
+    size : bytes; None if not confirmed (then only the sha256 is checked)
+    sha256 : of the file; None if none is published by a trusted source. The downloaded file is then used as it is, all
+        nodes must have the same one, and run.json records it
     licence : one line
-    fallback_hint : one line: what to use where it cannot be had
+    fallback_hint : one line: an alternative if it is not available
     kind : what it is used for: "lips", "scorer", "fid", "restorer", "speech", or the "helper" of one
     aliases : other names for it
-    network : of a generator: name of its spec, so that nobody reads the file to know it
-    companions : names of the checkpoints that it cannot do without, which are fetched with it
+    network : name of a generator's spec, so that the file need not be read to find it
+    companions : names of the checkpoints that it requires and that are fetched with it
     """
 
     name: str
@@ -60,7 +60,7 @@ class Weights:
         return self.url is None
 
 
-# Of its files neither size nor sha256 is published.
+# Neither sizes nor sha256 of its files are published.
 _ECHOMIMIC = tuple(
     Weights(
         name, f"echomimic_{file}", f"https://huggingface.co/BadToBest/EchoMimic/resolve/main/{file}", None, None,
@@ -256,7 +256,7 @@ REGISTRY = (
         for name, size, sha256, licence in _HELPERS
     ),
     *(
-        # Whisper's addresses hold the sha256 of what they give.
+        # Whisper's addresses contain the sha256 of the file.
         Weights(
             name=f"whisper-{size}",
             file=f"whisper-{size}.pt",
@@ -274,11 +274,11 @@ REGISTRY = (
 
 
 def licences_of(model: str) -> list[tuple[str, str]]:
-    """(name, licence) of every checkpoint that a result's model is made of: "wav2lip_gan+gfpgan" of two."""
+    """(name, licence) of each checkpoint in a result's model name, such as "wav2lip_gan+gfpgan"."""
     unknown = "a checkpoint given by its path: its licence is its maker's"
     return [(name, entry.licence if (entry := find(name)) else unknown) for name in model.split("+")]
 
 
 def find(name: str) -> Weights | None:
-    """The checkpoint of that name or alias."""
+    """The checkpoint with this name or alias; None if not registered."""
     return next((w for w in REGISTRY if name == w.name or name in w.aliases), None)

@@ -1,6 +1,6 @@
-"""Scorers as the evaluation calls them: a run of face crops and of sound windows in, two rows of embeddings out.
+"""Sync scorers: embed face crops and the sound of the same frames, for comparison.
 
-A network joins by an entry in :data:`SCORERS`.
+A new network needs an entry in :data:`SCORERS`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from lipsync_ray.models import mini_sync, syncnet, weights
 from lipsync_ray.models.batched import Batched
 from lipsync_ray.models.checkpoint import compare, load_into, read_state
 from lipsync_ray.models.mini_sync import MiniSync
-from lipsync_ray.models.syncnet import FRAMES, SyncNet, Towers  # of one window, in either network
+from lipsync_ray.models.syncnet import FRAMES, SyncNet, Towers  # FRAMES: of one window, in both networks
 from lipsync_ray.models.wav2lip import CROP, MEL_BANDS
 
 U8 = NDArray[np.uint8]
@@ -29,18 +29,18 @@ GPU_BATCH = 100
 
 @dataclass(frozen=True)
 class Scorer:
-    """What a scorer sees and hears.
+    """Input of a scorer.
 
     Attributes
     ----------
-    name : of the weights and of the option
+    name : of the weights, and value of the option
     front_end : "mfcc" (100 columns/s, 13 rows) or "speech-mel" (80 columns/s, 80 rows)
-    columns_per_s, columns, bands : rate and size of the sound that goes with five frames
-    side : pixels of the square crop
-    context : SyncNet's own crop, with the surroundings of the face; else Wav2Lip's crop, the face alone
-    smallest_face : pixels: of a track that is scored
-    padded : shifts that reach beyond the clip count as a distance to zero, as published; else they are left out
-    dimensions : of an embedding
+    columns_per_s, columns, bands : rate and size of the sound features for a window of five frames
+    side : pixels: side of the square crop
+    context : use SyncNet's own crop, with the surroundings of the face, instead of Wav2Lip's crop of the face alone
+    smallest_face : pixels: smaller tracks are not scored
+    padded : at shifts beyond the clip use the distance to zero, as published, instead of leaving them out
+    dimensions : size of an embedding
     """
 
     name: Literal["syncnet", "mini-sync"]
@@ -75,12 +75,12 @@ SCORERS = {
 
 
 def resolve(name: str, given: str | None = None, progress: weights.Progress | None = None) -> weights.Checkpoint:
-    """The weights of a scorer: a file that was given, or the registered one, fetched where it must be.
+    """Resolve a scorer's weights: a given file, or the registered ones, downloaded if missing.
 
     Raises
     ------
-    WeightsError : not here and not to be had, or damaged
-    CheckpointError : a given file holds another network
+    WeightsError : not available, or damaged
+    CheckpointError : the file is of another network
     """
     if given is None:
         return weights.by_name(name, progress)
@@ -93,14 +93,14 @@ def resolve(name: str, given: str | None = None, progress: weights.Progress | No
 
 
 class SyncEncoder(Batched):
-    """A loaded scorer. Runs in float32: its distances are differences of large numbers.
+    """A loaded scorer, in float32, because its distances are small differences of large numbers.
 
     Parameters
     ----------
     scorer : which network
     path : its checkpoint
     device : "cpu", "cuda", …
-    batch : windows a pass; None for the device's default
+    batch : windows per batch; None for the device's default
 
     Raises
     ------
@@ -113,16 +113,16 @@ class SyncEncoder(Batched):
         network: SyncNet | MiniSync = SyncNet() if scorer.name == "syncnet" else MiniSync()
         load_into(network, read_state(path), str(path))
         ready = Towers(network) if isinstance(network, SyncNet) else network.eval().requires_grad_(False)
-        # Two dimensions throughout; channels last is what their kernels are fastest in.
+        # All convolutions are two-dimensional, fastest with channels last.
         self.network = ready.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def __call__(self, faces: U8, sound: F32) -> tuple[F32, F32]:
-        """Embed the windows of a run of neighbouring frames.
+        """Embed all windows of five frames in a run of consecutive frames.
 
         Parameters
         ----------
         faces : (n + 4, side, side, 3) uint8 BGR; window i is frames i … i + 4
-        sound : (n, bands, columns) float32, that window's sound
+        sound : (n, bands, columns) float32, the sound of each window
 
         Returns
         -------
@@ -151,7 +151,7 @@ class SyncEncoder(Batched):
         lower = self.scorer.name == "mini-sync"
         if lower:
             frames = frames[:, mini_sync.LOWER]
-        # (batch, h, w, 3, 5): five neighbours a window. Both networks take them as fifteen channels, in another order.
+        # (batch, h, w, 3, 5): five frames per window. Both networks take fifteen channels, in different orders.
         windows = frames.unfold(0, FRAMES, 1)
         order = (0, 4, 3, 1, 2) if lower else (0, 3, 4, 1, 2)
         stacked = windows.permute(order).flatten(1, 2).float()

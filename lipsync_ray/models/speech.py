@@ -1,6 +1,7 @@
-"""Whisper (Radford et al. 2022, arXiv:2212.04356), kept loaded: what is said, in which language, and in English.
+"""Transcribes speech, detects its language and translates it to English with Whisper (Radford et al. 2022,
+arXiv:2212.04356).
 
-Silero's voice detector finds where somebody speaks; only that is listened to.
+Only ranges in which Silero's voice detector finds speech are processed.
 """
 
 from __future__ import annotations
@@ -28,26 +29,26 @@ from lipsync_ray.models.spoken_ranges import Spoken, spoken_in
 
 F32 = NDArray[np.float32]
 
-CHUNK_S = 240  # most seconds that are held at a time
-CUT_S = 20  # seconds at the end of a chunk, in the quietest moment of which it is cut
-WINDOW, FRAMES = 30 * SAMPLE_RATE, 3000  # samples, and columns of mel, that Whisper hears at a time
-LANGUAGE_WINDOWS = 3  # windows of a chunk that are asked for their language
+CHUNK_S = 240  # seconds of sound in memory at a time, at most
+CUT_S = 20  # chunks are cut at the quietest moment of their last seconds
+WINDOW, FRAMES = 30 * SAMPLE_RATE, 3000  # samples and mel columns of Whisper's input window
+LANGUAGE_WINDOWS = 3  # windows per chunk for language detection
 KNOWN_WINDOWS = LANGUAGE_WINDOWS + 1
-CUT_WINDOW = SAMPLE_RATE // 5  # samples: what counts as a moment
-# large-v3-turbo's four decoder layers were not trained to translate (openai/whisper, README): asked to, it transcribes.
+CUT_WINDOW = SAMPLE_RATE // 5  # samples over which the quietest moment is measured
+# large-v3-turbo was not trained to translate (openai/whisper, README): it transcribes instead.
 TURBO_DECODER_LAYERS = 4
 TURBO_ENCODER_LAYERS = 32
 
-_DICE = threading.Lock()  # what is sampled comes from the one generator of the process
+_DICE = threading.Lock()  # sampling uses the process's single random generator
 
 
 def resolve(given: str, progress: weights.Progress | None = None) -> weights.Checkpoint:
-    """What ``--whisper`` says: ``tiny`` … ``large-v3-turbo``, or a path.
+    """Resolve ``--whisper``: ``tiny`` … ``large-v3-turbo``, or a path.
 
     Raises
     ------
-    WeightsError : not here and not to be had, or neither a name nor a file
-    CheckpointError : a given file holds another network
+    WeightsError : not available, or neither a name nor a file
+    CheckpointError : the file is of another network
     """
     checkpoint = weights.named_or_path("--whisper", given, "speech", progress)
     if checkpoint.registered is None:
@@ -61,7 +62,7 @@ class Transcriber:
 
     Parameters
     ----------
-    path : checkpoint, with its dimensions
+    path : checkpoint that includes its dimensions
     device : "cpu", "cuda", …
 
     Raises
@@ -84,16 +85,16 @@ class Transcriber:
         )
 
     def __call__(self, sound: Iterable[F32], seed: int = 0) -> Transcript:
-        """Write down and translate what is spoken. The rest of the sound is not listened to.
+        """Transcribe and translate a sound. Ranges without speech are skipped.
 
         Parameters
         ----------
-        sound : (n,) float32 blocks at 16 kHz mono, in order; at most a few minutes of it are held
-        seed : of Whisper's samples, which it draws where its first guess is poor
+        sound : (n,) float32 blocks at 16 kHz mono, in order; at most :data:`CHUNK_S` seconds are kept in memory
+        seed : of Whisper's sampling at temperatures above 0
 
         Raises
         ------
-        ValueError : no sound at all
+        ValueError : the sound is empty
         """
         phrases: list[Phrase] = []
         english: list[Phrase] = []
@@ -129,13 +130,14 @@ class Transcriber:
         )
 
     def _language_windows(self, samples: F32) -> list[Likely]:
-        """How likely each language is in a few windows, which are spread over the samples."""
+        """Language probabilities of a few windows, spread evenly over the samples."""
         import whisper
 
         if not self._network.is_multilingual:
             return [{ENGLISH: 1.0}]
         mel = whisper.log_mel_spectrogram(samples, self._network.dims.n_mels, padding=WINDOW)
-        length = mel.shape[1] - FRAMES  # without the padding, as Whisper cuts it: the same window is encoded once
+        # Without the padding: same windows as in transcription, so that the encoder's cache applies.
+        length = mel.shape[1] - FRAMES
         count = min(LANGUAGE_WINDOWS, -(-length // FRAMES))
         found = []
         for first in np.linspace(0, max(0, length - FRAMES), count).astype(int):
@@ -169,7 +171,7 @@ class Transcriber:
 
 
 class _Encoder(torch.nn.Module):
-    """Whisper's encoder, which knows its last windows: one is asked for its language, its words, and for them in English."""
+    """Whisper's encoder with a cache: language detection, transcription and translation encode the same windows."""
 
     def __init__(self, encoder: torch.nn.Module) -> None:
         super().__init__()
@@ -181,12 +183,12 @@ class _Encoder(torch.nn.Module):
             if window.dtype == mel.dtype and torch.equal(window, mel):
                 return known
         encoded: torch.Tensor = self.encoder(mel)
-        self.known.append((mel.clone(), encoded))  # not a view that holds minutes
+        self.known.append((mel.clone(), encoded))  # a copy: a view would keep minutes of mel in memory
         return encoded
 
 
 def _phrase(phrases_written: dict[str, Any], spoken: Spoken, start_s: float, language: str) -> Phrase:
-    """A segment of Whisper's, its times those of the whole sound."""
+    """Convert a Whisper segment, with times in the whole sound."""
     text = phrases_written["text"].strip()
     numbers = {
         name: round(float(phrases_written[theirs]), 4)
@@ -208,7 +210,7 @@ def _phrase(phrases_written: dict[str, Any], spoken: Spoken, start_s: float, lan
 
 
 def chunks(sound: Iterable[F32], seconds: float = CHUNK_S) -> Iterator[F32]:
-    """Blocks gathered to chunks of at most so many seconds, each cut in the quietest moment of its last ones."""
+    """Group blocks to chunks of at most ``seconds``, each cut at the quietest moment of its last :data:`CUT_S` seconds."""
     most, tail = int(seconds * SAMPLE_RATE), int(min(CUT_S, seconds / 2) * SAMPLE_RATE)
     blocks: list[F32] = []
     count = 0
@@ -225,14 +227,14 @@ def chunks(sound: Iterable[F32], seconds: float = CHUNK_S) -> Iterator[F32]:
 
 
 def _quietest(samples: F32) -> int:
-    """The middle of the window of least energy."""
+    """Middle of the window with the least energy."""
     width = min(CUT_WINDOW, len(samples))
     energy = np.convolve(np.square(samples, dtype=np.float64), np.ones(width), mode="valid")
     return int(np.argmin(energy)) + width // 2
 
 
 def _content(path: Path) -> tuple[Any, dict[str, torch.Tensor]]:
-    """Dimensions and entries of a checkpoint."""
+    """Dimensions and state dict of a checkpoint."""
     from whisper.model import ModelDimensions
 
     content = read_pickle(path)

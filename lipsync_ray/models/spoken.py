@@ -1,4 +1,4 @@
-"""What a speech model hears, apart from the model: tables of it are read without torch."""
+"""Transcripts, without the speech model, so that tables of them can be read without torch."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ ENGLISH = "en"
 
 @dataclass(frozen=True)
 class Phrase:
-    """A stretch of speech, and what Whisper thinks of its own words: numbers of the window of 30 s that it is in.
+    """A phrase, with Whisper's confidence in the 30 s window that contains it.
 
     Attributes
     ----------
     start_s, end_s : seconds from the stream's start
-    text : what is said in it
-    log_probability : mean natural logarithm of the words' probabilities
-    compression_ratio : how many times gzip makes the text shorter
-    temperature : at which the words were drawn, 0–1; 0: the likeliest ones
-    no_speech_probability : that nobody speaks
-    uncertain : why the text is not to be believed; None where nothing speaks against it
+    text : transcript
+    log_probability : mean natural logarithm of the tokens' probabilities
+    compression_ratio : gzip ratio of the text
+    temperature : sampling temperature, 0–1; 0 is greedy
+    no_speech_probability : probability that nobody speaks, 0–1
+    uncertain : why the text may be wrong; None if nothing indicates it
     """
 
     start_s: float
@@ -35,16 +35,16 @@ class Phrase:
 
 @dataclass(frozen=True)
 class Transcript:
-    """What was heard.
+    """Transcript of a sound.
 
     Attributes
     ----------
-    language : Whisper's code: "en", "ko", …; None where nobody speaks
-    probability : that Whisper gives it, 0–1: mean over the places where it was asked
-    phrases : as they were said
-    english : translated to English; None where the model does not translate
-    speech_s : seconds in which somebody speaks, by the voice detector
-    others : languages that other places are in
+    language : Whisper's code, such as "en" or "ko"; None without speech
+    probability : of that language, 0–1; mean over the tested windows
+    phrases : in order of time
+    english : translation to English; None if the model does not translate
+    speech_s : seconds of speech, by the voice detector
+    others : languages of other parts
     """
 
     language: str | None
@@ -56,7 +56,7 @@ class Transcript:
 
 
 def uncertain_share(phrases: Sequence[Phrase]) -> float:
-    """How much of what is said is uncertain, 0–1, by its letters."""
+    """Share of uncertain text, 0–1, by number of letters."""
     letters = [len(phrase.text) for phrase in phrases]
     doubted = sum(count for count, phrase in zip(letters, phrases, strict=True) if phrase.uncertain)
     return doubted / max(1, sum(letters))

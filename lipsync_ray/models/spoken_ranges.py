@@ -1,7 +1,7 @@
-"""Where somebody speaks in a sound, and those stretches as one sound whose seconds lead back to the whole.
+"""Finds the ranges of speech in a sound, joins them, and maps times back to the whole sound.
 
-What is cut out is what Whisper invents words in (Koenecke et al. 2024, arXiv:2402.08021). The thresholds are Silero's own,
-the pause and the padding those of faster-whisper's filter.
+Pauses are removed because Whisper hallucinates in them (Koenecke et al. 2024, arXiv:2402.08021). The thresholds are
+Silero's, pause and padding those of faster-whisper's filter.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ from lipsync_ray.models.voice import voice_blocks
 
 F32 = NDArray[np.float32]
 
-SPEECH, SPEECH_ENDS = 0.5, 0.35  # probability at which it begins, and below which it has ended
-LEAST_CHUNKS = 8  # of 32 ms with a voice: less is no speech
-PAUSE_S = 2.0  # a longer one parts two stretches
-PADDING_S = 0.4  # kept before and after a stretch, so that no soft consonant is cut
-HARDLY_S = 0.5  # of a voice before a cut: a phrase that goes on behind it begins there
-LEVEL = 0.1  # RMS that speech is brought to before it is listened to: the detector and Whisper miss what is very quiet
-_WINDOW = SAMPLE_RATE // 10  # samples of one level
-_GATE = 0.1  # of the mean power: quieter windows are pauses, and say nothing of a voice's level
+SPEECH, SPEECH_ENDS = 0.5, 0.35  # probabilities at which speech starts, and below which it ends
+LEAST_CHUNKS = 8  # of 32 ms: shorter voice activity is not speech
+PAUSE_S = 2.0  # seconds: longer pauses separate ranges
+PADDING_S = 0.4  # seconds kept on either side, so that soft consonants are not cut
+HARDLY_S = 0.5  # seconds: a phrase with less before a cut starts after it
+LEVEL = 0.1  # RMS to which speech is normalised: the detector and Whisper miss very quiet speech
+_WINDOW = SAMPLE_RATE // 10  # samples per level measurement
+_GATE = 0.1  # of the mean power: quieter windows are pauses and do not count
 
 
 @dataclass(frozen=True)
 class Spoken:
-    """The stretches of a sound in which somebody speaks, one after the other.
+    """The joined speech ranges of a sound.
 
     Attributes
     ----------
-    samples : (n,) float32, brought to one level
-    starts : (k,) of each stretch in the whole sound, in samples
-    lengths : (k,) of each stretch, in samples; they add up to n
-    voice_s : seconds with a voice in them
+    samples : (n,) float32 at a normalised level
+    starts : (k,) start of each range in the whole sound, in samples
+    lengths : (k,) length of each range in samples; their sum is n
+    voice_s : seconds of voice activity
     """
 
     samples: F32
@@ -45,11 +45,11 @@ class Spoken:
     voice_s: float
 
     def span(self, start_s: float, end_s: float) -> tuple[float, float]:
-        """(start, end) in the whole sound, in seconds, of what is said from one second of `samples` to another.
+        """(start, end) in seconds of the whole sound, of a phrase given in seconds of `samples`.
 
-        Whisper begins a phrase where the one before ends, and so before the pause that was cut out: a phrase across a cut
-        begins behind it where hardly any of it is before, and ends before it where nothing of it is behind. What lies
-        beyond the end is the end.
+        Whisper starts a phrase at the end of the previous one, before the removed pause. So a phrase across a cut
+        starts after it if hardly any of it lies before, and ends before it if none of it lies after. Times beyond the
+        end become the end.
         """
         ends = np.cumsum(self.lengths)
         begins = ends - self.lengths
@@ -68,7 +68,7 @@ class Spoken:
 
 
 def spoken_in(sound: F32) -> Spoken | None:
-    """What is spoken in a sound; None where nobody speaks.
+    """Find speech in a sound; None without any.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def spoken_in(sound: F32) -> Spoken | None:
 
 
 def gain(sound: F32) -> float:
-    """What brings the louder parts of a sound to :data:`LEVEL`; 1 of digital silence."""
+    """Gain that brings the louder parts of a sound to :data:`LEVEL`; 1 for digital silence."""
     if not np.any(sound):
         return 1.0
     count = max(1, len(sound) // _WINDOW)
@@ -97,18 +97,18 @@ def gain(sound: F32) -> float:
 
 
 def is_voiced(probability: F32) -> NDArray[np.bool_]:
-    """Which chunks have a voice: from a sure one on, until one is unlikely."""
+    """Which chunks are voiced, with hysteresis between the two thresholds."""
     decided = np.where(probability >= SPEECH, 1, np.where(probability < SPEECH_ENDS, 0, -1))
     last = np.maximum.accumulate(np.where(decided >= 0, np.arange(len(decided)), -1))
     return np.asarray((last >= 0) & (decided[last] == 1))
 
 
 def voiced_ranges(probability: F32) -> NDArray[np.int64]:
-    """(k, 2) first chunk and the one behind the last of each stretch of speech; pauses inside are short.
+    """(k, 2) [first, last) chunks of each range of speech; a range may contain short pauses.
 
     Parameters
     ----------
-    probability : (n,) of a voice in each chunk of 32 ms
+    probability : (n,) probability of speech in each chunk of 32 ms
     """
     voiced = is_voiced(probability)
     at = np.flatnonzero(voiced)

@@ -1,7 +1,8 @@
-"""A second sync expert, in no training: mouths cut by landmarks, grey, and sound, each frame to two points that agree in sync.
+"""A second sync expert that is used in no training: embeds mouths and sound, frame by frame, close to each other if in
+sync.
 
-It shares nothing with `mini-sync`: another architecture (whole stretches through convolutions over time, instead of windows of
-five faces), another picture (the mouth upright and of one size, without colour), other people held out. Card:
+It differs from `mini-sync` in architecture (convolutions over time on whole sequences instead of windows of five
+faces), input (grey, upright mouths of constant size, cut by landmarks) and the people held out of training. See
 models/data/MODEL_CARD.md.
 """
 
@@ -24,14 +25,14 @@ U8 = NDArray[np.uint8]
 F32 = NDArray[np.float32]
 
 DIMENSIONS = 128
-CONTEXT = 4  # frames to either side that a frame's embedding sees
+CONTEXT = 4  # neighbouring frames on either side that an embedding depends on
 _BATCH = 64
-_FOLD = 4  # pixels that become channels
-_WIDTHS = (40, 72, 96)  # at 16, 8 and 4 pixels
+_FOLD = 4  # pixels per side that are folded into channels
+_WIDTHS = (40, 72, 96)  # channels at 16, 8 and 4 pixels
 
 
 class SyncJudge(nn.Module):
-    """1.06 million parameters."""
+    """1.06 M parameters."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -55,29 +56,31 @@ class SyncJudge(nn.Module):
             nn.Dropout(0.2),
             nn.Linear(DIMENSIONS * COLUMNS // 4, DIMENSIONS),
         )
-        self.scale = nn.Parameter(torch.tensor(2.3))  # of the training loss: the logarithm of what cosines are times
+        self.scale = nn.Parameter(torch.tensor(2.3))  # log scale of the cosines in the training loss
 
     def encode_mouths(self, mouths: Tensor) -> Tensor:
-        """(n, 64, 64) grey in 0–1 to (n, 128), each for itself."""
+        """(n, 64, 64) grey in 0–1 to (n, 128) features, each frame independently."""
         out: Tensor = self.eye(2 * mouths[:, None] - 1)
         return out
 
     def follow(self, mouth_points: Tensor) -> Tensor:
-        """(b, n, 128) of :meth:`encode_mouths`, frame after frame, to (b, n, 128) of length one, which see :data:`CONTEXT` frames around."""
-        course = mouth_points.transpose(1, 2)
-        return F.normalize((course + self.motion(course)).transpose(1, 2), dim=-1)
+        """(b, n, 128) features of consecutive frames to (b, n, 128) unit vectors, from :data:`CONTEXT` frames on either
+        side.
+        """
+        series = mouth_points.transpose(1, 2)
+        return F.normalize((series + self.motion(series)).transpose(1, 2), dim=-1)
 
     def embed_mouths(self, mouths: Tensor) -> Tensor:
-        """(b, n, 64, 64) grey in 0–1, frame after frame, to (b, n, 128) of length one."""
+        """(b, n, 64, 64) consecutive frames, grey in 0–1, to (b, n, 128) unit vectors."""
         return self.follow(self.encode_mouths(mouths.flatten(0, 1)).reshape(*mouths.shape[:2], -1))
 
     def encode_sound(self, windows: Tensor) -> Tensor:
-        """(b, n, 80, 40) mel in ±4 to (b, n, 128) of length one."""
+        """(b, n, 80, 40) mel in ±4 to (b, n, 128) unit vectors."""
         embedded: Tensor = self.ear(windows.flatten(0, 1) / 4)
         return F.normalize(embedded, dim=-1).reshape(*windows.shape[:2], -1)
 
     def forward(self, mouths: Tensor, windows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Both, and what cosines are times in training, as a logarithm."""
+        """Both embeddings, and the log scale of the cosines for training."""
         return self.embed_mouths(mouths), self.encode_sound(windows), self.scale
 
 
@@ -107,7 +110,7 @@ def _loaded() -> SyncJudge:
 
 @torch.inference_mode()
 def encode_mouths(mouths: U8) -> F32:
-    """(n, 128) float32 of (n, 64, 64) uint8 grey mouths, each for itself, whatever it is seen together with."""
+    """(n, 128) float32 features of (n, 64, 64) uint8 grey mouths, each independent of the others."""
     out = [np.zeros((0, DIMENSIONS), np.float32)]
     for low in range(0, len(mouths), _BATCH):
         some = mouths[low : low + _BATCH]
@@ -118,9 +121,9 @@ def encode_mouths(mouths: U8) -> F32:
 
 @torch.inference_mode()
 def follow(mouth_points: F32) -> F32:
-    """(n, 128) float32 points, of length one, of (n, 128) of :func:`encode_mouths`, NaN where there was no face.
+    """(n, 128) float32 unit vectors from features of :func:`encode_mouths`, NaN without a face.
 
-    NaN, too, where a neighbour that a point sees is not known.
+    The result is NaN, too, if a frame within :data:`CONTEXT` is NaN.
     """
     if not len(mouth_points):
         return mouth_points
@@ -132,7 +135,7 @@ def follow(mouth_points: F32) -> F32:
 
 @torch.inference_mode()
 def encode_sound(columns: F32) -> F32:
-    """(n, 128) float32 points of a sound of (c, 80) float32 mel, 25 a second."""
+    """(n, 128) float32 unit vectors of (c, 80) float32 mel, at 25 Hz."""
     answers = [
         _loaded().encode_sound(torch.from_numpy(some)[None])[0, :count].numpy()
         for some, count in sound_batches(columns, _BATCH)

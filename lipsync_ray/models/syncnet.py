@@ -1,4 +1,4 @@
-"""SyncNet (Chung & Zisserman 2016): five frames of a face and 200 ms of speech to two points, near when they agree.
+"""SyncNet (Chung & Zisserman 2016): embeds five face frames and 200 ms of speech, close to each other if in sync.
 
 State-dict names, shapes and arithmetic are those of the published `syncnet_v2.model` (``SyncNetModel.py`` of
 github.com/joonson/syncnet_python), which loads strictly.
@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-CROP = 224  # pixels: side of the square picture
-FRAMES = 5  # that one window sees
-COLUMNS = 20  # MFCC columns that one window hears; 10 ms each
+CROP = 224  # pixels: side of the square input
+FRAMES = 5  # per window
+COLUMNS = 20  # MFCC columns per window, 10 ms each
 DIMENSIONS = 1024
 HIDDEN = 512
 
@@ -59,10 +59,10 @@ class SyncNet(nn.Module):
 
 
 class Towers(nn.Module):
-    """A loaded SyncNet for inference: batch norm folded, and the lip tower in two dimensions.
+    """A loaded SyncNet for inference: batch norm folded, the lip tower converted to 2-D.
 
-    Five frames go in and the first kernel is five frames deep without padding, so time is gone after it: the tower is
-    the same sums as a 2-D network on 15 channels, for which kernels are faster.
+    The first kernel covers all five frames without padding, so no time axis remains after it. The tower equals a 2-D
+    network on 15 channels, which is faster.
     """
 
     def __init__(self, network: SyncNet) -> None:
@@ -118,7 +118,7 @@ def _folded(tower: nn.Sequential) -> nn.Sequential:
 
 
 def _flattened(conv: nn.Conv3d) -> nn.Conv2d:
-    """The 2-D convolution that does the same where time has as many frames as the kernel, and no padding."""
+    """The 2-D convolution equal to a 3-D one whose kernel covers all frames without padding."""
     into = conv.in_channels * conv.kernel_size[0]
     flat = nn.Conv2d(into, conv.out_channels, conv.kernel_size[1:], conv.stride[1:], conv.padding[1:])  # type: ignore[arg-type]
     assert conv.bias is not None
@@ -129,5 +129,5 @@ def _flattened(conv: nn.Conv3d) -> nn.Conv2d:
 
 
 def _plane(value: int | tuple[int, ...]) -> tuple[int, int]:
-    """A three-dimensional setting without time."""
+    """Drop the time axis of a convolution's parameter."""
     return (value, value) if isinstance(value, int) else (value[1], value[2])

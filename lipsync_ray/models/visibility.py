@@ -1,6 +1,6 @@
-"""Whether a mouth can be seen: a small network's look at the square of a face.
+"""Predicts whether a mouth is visible or covered.
 
-Trained for this project on faces with drawn hands, microphones, cups, cloth, paper and titles before them
+Trained for this project on faces covered with synthetic hands, microphones, cups, cloth, paper and titles
 (``benchmarks/hidden.py``; models/data/MODEL_CARD.md).
 """
 
@@ -18,15 +18,15 @@ from lipsync_ray.models.checkpoint import bundled
 
 F32 = NDArray[np.float32]
 
-SIDE = 64  # pixels of the picture that the network sees
-_ROWS, _COLUMNS = slice(76, 172), slice(48, 144)  # of a face's square: nose to chin, cheek to cheek
+SIDE = 64  # pixels: side of the network's input
+_ROWS, _COLUMNS = slice(76, 172), slice(48, 144)  # of a face's square: from nose to chin, from cheek to cheek
 
 
 class MouthVisibility(nn.Module):
     """0.17 M parameters, 10 MMAC.
 
-    ``forward``: (n, 3, 64, 64) RGB in 0–1 to (n,) logits of the mouth being visible, and (n, 8, 8) logits of each cell
-    being covered, which only training uses.
+    ``forward``: (n, 3, 64, 64) RGB in 0–1 to (n,) logits of a visible mouth, and (n, 8, 8) logits of each cell being
+    covered, for training only.
     """
 
     def __init__(self) -> None:
@@ -55,7 +55,7 @@ def _layer(into: int, out: int, stride: int = 1) -> nn.Sequential:
 
 
 def mouth_crop(square: U8) -> U8:
-    """(64, 64, 3) uint8 RGB that the network sees of a face's (192, 192, 3) square."""
+    """(64, 64, 3) uint8 RGB input of the network, cut from a face's (192, 192, 3) square."""
     part = cv2.resize(square[_ROWS, _COLUMNS], (SIDE, SIDE), interpolation=cv2.INTER_AREA)
     return np.asarray(part, np.uint8)
 
@@ -73,9 +73,9 @@ class Visibility(Batched):
         self._network = bundled(MouthVisibility(), "visibility").to(self.device)
 
     def __call__(self, squares: list[U8]) -> F32:
-        """(n,) float32 probability of the mouth being visible, of (192, 192, 3) uint8 RGB squares of faces.
+        """(n,) float32 probability of a visible mouth, from (192, 192, 3) uint8 RGB squares of faces.
 
-        A square is cut by :func:`lipsync_ray.faces.mesh.square_of`.
+        Squares are those of :func:`lipsync_ray.faces.mesh.square_of`.
         """
         pixels = (
             np.stack([mouth_crop(square) for square in squares]) if squares else np.zeros((0, SIDE, SIDE, 3), np.uint8)

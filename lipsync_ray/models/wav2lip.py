@@ -1,9 +1,9 @@
-"""The Wav2Lip generator: a face crop and 200 ms of speech in, the same face saying it out.
+"""The Wav2Lip generator: redraws the mouth of a face crop to match 200 ms of speech.
 
 State-dict names, shapes and arithmetic are those of the published checkpoints (Prajwal et al. 2020,
-arXiv:2008.10010; ``models/wav2lip.py`` of github.com/Rudrabha/Wav2Lip), so both `wav2lip` and `wav2lip_gan` load strictly.
-The table is written out once, in :data:`AUDIO_ENCODER`, :data:`FACE_ENCODER` and :data:`FACE_DECODER`;
-a narrower network (see :mod:`lipsync_ray.models.mini`) is the same table with its channels scaled.
+arXiv:2008.10010; ``models/wav2lip.py`` of github.com/Rudrabha/Wav2Lip), so both `wav2lip` and `wav2lip_gan` load
+strictly. The layers are defined in :data:`AUDIO_ENCODER`, :data:`FACE_ENCODER` and :data:`FACE_DECODER`; a narrower
+network (:mod:`lipsync_ray.models.mini`) scales their channels.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from torch import Tensor, nn
 
 CROP = 96  # pixels: side of the square face crop
 MEL_BANDS = 80
-MEL_STEP = 16  # mel columns a frame sees; 12.5 ms each
+MEL_STEP = 16  # mel columns per frame, 12.5 ms each
 
 
 class Layer(NamedTuple):
-    """One convolution block of the table: what nn.Conv2d takes, plus whether the input is added to the output."""
+    """One convolution block: arguments of nn.Conv2d, and whether the input is added to the output."""
 
     into: int
     out: int
@@ -74,7 +74,7 @@ OUTPUT = Layer(80, 32, 3, 1, 1)
 
 
 class Block(nn.Module):
-    """Convolution, batch norm, the residual where the table says so, ReLU."""
+    """Convolution, batch norm, optional residual, ReLU."""
 
     def __init__(self, layer: Layer) -> None:
         super().__init__()
@@ -94,18 +94,18 @@ class Block(nn.Module):
 
 
 class Wav2Lip(nn.Module):
-    """The generator, 36,298,035 parameters and 3.97 GMAC a frame at full width.
+    """The generator, 36,298,035 parameters and 3.97 GMAC per frame at full width.
 
     Parameters
     ----------
-    width : maps a channel count of the table to the count to build; the network's inputs (1 mel channel,
-        6 picture channels) are never scaled. The identity, by default.
+    width : maps channel counts of the tables to those to build, by default unchanged; the inputs (1 mel channel, 6
+        picture channels) are never scaled
     """
 
     def __init__(self, width: Callable[[int], int] = lambda channels: channels) -> None:
         super().__init__()
-        # What a decoder block receives is the previous block's output beside the encoder's feature of that size, so
-        # scaling both parts and adding is not the same as scaling the sum once rounding comes in.
+        # A decoder block's input is the previous block's output concatenated with an encoder feature. Both are scaled separately: scaling the
+        # sum would round differently.
         skips = [blocks[-1].out for blocks in reversed(FACE_ENCODER)]
         below = [AUDIO_ENCODER[-1].out, *(blocks[-1].out for blocks in FACE_DECODER)]
         joined = [below[0], *below[1:]]
@@ -135,7 +135,7 @@ class Wav2Lip(nn.Module):
         )
 
     def features(self, mel: Tensor, image: Tensor) -> Tensor:
-        """Everything before the head: (B, 1, 80, 16) and (B, 6, 96, 96) to (B, head_channels, 96, 96)."""
+        """All layers before the head: (B, 1, 80, 16) and (B, 6, 96, 96) to (B, head_channels, 96, 96)."""
         skips = []
         x = image
         for block in self.face_encoder_blocks:
@@ -147,7 +147,7 @@ class Wav2Lip(nn.Module):
         return x
 
     def forward(self, mel: Tensor, image: Tensor) -> Tensor:
-        """Draw the mouths.
+        """Draw mouths.
 
         Parameters
         ----------

@@ -1,7 +1,7 @@
-"""Checkpoints on this machine: found, fetched, checked.
+"""Finds, downloads and verifies checkpoints on this machine.
 
-A file is used only after its size and sha256 have been compared. It is fetched once per node, under a lock, to a
-temporary name, and appears in the cache whole. The cache is ``$LIPSYNC_RAY_WEIGHTS``, or ``~/.cache/lipsync_ray``.
+A file is used only after its size and sha256 are verified. It is downloaded once per node, under a lock, to a temporary
+name, and then renamed into the cache. The cache is ``$LIPSYNC_RAY_WEIGHTS``, or ``~/.cache/lipsync_ray``.
 """
 
 from __future__ import annotations
@@ -42,24 +42,24 @@ MIRROR_VARIABLE = "LIPSYNC_WEIGHTS_URL"
 
 
 def cache_folder() -> Path:
-    """Where fetched checkpoints are kept."""
+    """Folder of downloaded checkpoints."""
     chosen = os.environ.get(CACHE_VARIABLE)
     return Path(chosen).expanduser() if chosen else home() / ".cache" / "lipsync_ray"
 
 
 def location(weights: Weights) -> Path:
-    """Where the file is, or would be."""
+    """Path of the file, whether it exists or not."""
     if weights.bundled:
         return Path(str(resources.files("lipsync_ray.models") / "data" / weights.file))
     return cache_folder() / weights.file
 
 
 def ensure(weights: Weights, progress: Progress | None = None) -> Path:
-    """The path of a checkpoint that is on this machine and is the right file; it is fetched first where it must be.
+    """Path of a verified checkpoint; it is downloaded if missing.
 
     Raises
     ------
-    WeightsError : it can neither be found nor fetched (says what to do), or it is another file
+    WeightsError : it is neither here nor downloadable (the message says what to do), or it is another file
     """
     path = location(weights)
     if path.is_file():
@@ -69,10 +69,10 @@ def ensure(weights: Weights, progress: Progress | None = None) -> Path:
         return fetch(weights, progress)
     except WeightsError as error:
         raise WeightsError(
-            f"the weights of {weights.name!r} are not on this machine and cannot be fetched.\n"
+            f"the weights of {weights.name!r} are not on this machine and cannot be downloaded.\n"
             f"  {error}\n"
             "One of:\n"
-            f"  lipsync-ray weights fetch {weights.name}     where there is a network\n"
+            f"  lipsync-ray weights fetch {weights.name}     on a machine with network access\n"
             f"{by_hand(weights)}\n"
             f"  {weights.fallback_hint}\n"
             f"Licence of {weights.name}: {weights.licence}."
@@ -80,7 +80,7 @@ def ensure(weights: Weights, progress: Progress | None = None) -> Path:
 
 
 def by_hand(weights: Weights) -> str:
-    """How to have a checkpoint without this machine's fetching it: where its file may be put, from where, and which it is."""
+    """Instructions to install a checkpoint by hand: path, address, size and sha256."""
     size = f"{weights.size:,} bytes, " if weights.size else ""
     known = f"sha256 {weights.sha256}" if weights.sha256 else "whose sha256 is nowhere published"
     return (
@@ -92,14 +92,14 @@ def by_hand(weights: Weights) -> str:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A checkpoint as a stage is told of it. No path of the driver's cache travels: every node has its own.
+    """A checkpoint as sent to stages. It contains no path of the driver's cache: every node has its own cache.
 
     Attributes
     ----------
-    name : for results
-    given : a registered name, or a path on a file system that all nodes share
-    sha256 : of the file that the driver has; empty where it was not to be fetched, and no registry knows it
-    parts : other networks that it works with, by their role
+    name : name in results
+    given : a registered name, or a path on a file system shared by all nodes
+    sha256 : of the driver's file; empty if it was not downloaded and the registry does not know it
+    parts : (role, checkpoint) of companion networks
     """
 
     name: str
@@ -109,34 +109,34 @@ class Checkpoint:
 
     @classmethod
     def of(cls, path: Path) -> Checkpoint:
-        """Of a file that is not registered."""
+        """Create from an unregistered file."""
         return cls(path.stem, str(path.absolute()), digest(path))
 
     def part(self, role: str) -> Checkpoint:
-        """The network of that role."""
+        """The companion of that role."""
         return dict(self.parts)[role]
 
     @property
     def identity(self) -> str | list[str]:
-        """Content of its file, and of its parts' where it has some, for fingerprints."""
+        """Sha256 of its file and of its parts, for fingerprints."""
         return [self.sha256, *(f"{role} {part.sha256}" for role, part in self.parts)] if self.parts else self.sha256
 
     @property
     def registered(self) -> Weights | None:
-        """Its entry, where it was asked for by name."""
+        """Its registry entry, if given by name."""
         return find(self.given)
 
     @property
     def licence(self) -> str:
-        """Of its weights, as far as it is known."""
+        """Licence of the weights, if known."""
         return self.registered.licence if self.registered is not None else "not known: given as a file"
 
     def here(self) -> Path:
-        """The file on this machine, fetched where it must be; the same one that the driver has.
+        """Path on this machine, downloaded if missing; checked against the driver's file.
 
         Raises
         ------
-        WeightsError : it cannot be had here, or is another file
+        WeightsError : not available here, or another file than the driver's
         """
         registered = self.registered
         path = ensure(registered) if registered is not None else Path(self.given)
@@ -144,8 +144,8 @@ class Checkpoint:
             return path
         if not path.is_file():
             raise WeightsError(
-                f"{path}: not on {socket.gethostname()}. A checkpoint that is given by its path has to lie on a file system "
-                "that all nodes share"
+                f"{path}: not on {socket.gethostname()}. A checkpoint given by its path must be on a file system that all nodes "
+                "share"
             )
         if (found := digest(path)) != self.sha256:
             raise WeightsError(
@@ -154,7 +154,7 @@ class Checkpoint:
         return path
 
     def record(self) -> dict[str, object]:
-        """For run.json: its name, its content, and whether it is the published file of that name."""
+        """Record for run.json: name, content, and whether it is the published file of that name."""
         registered = find(self.name)
         published = registered is not None and registered.sha256 == self.sha256 != ""
         return {"name": self.name, "sha256": self.sha256, "published": published}
@@ -163,11 +163,11 @@ class Checkpoint:
 def named_or_path(
     option: str, given: str, kind: Kind, progress: Progress | None = None, fetch: bool = True
 ) -> Checkpoint:
-    """What an option says: a registered name, fetched where it must be and `fetch` says so, or a path.
+    """Resolve an option's value: a registered name (downloaded if missing and `fetch`), or a path.
 
     Raises
     ------
-    WeightsError : not here and not to be had, a web page, or neither a name nor a file
+    WeightsError : not available, a web page, or neither a name nor a file
     """
     registered = find(given)
     if registered is not None and registered.kind == kind:
@@ -181,7 +181,7 @@ def named_or_path(
 
 
 def by_name(name: str, progress: Progress | None = None, fetch: bool = True) -> Checkpoint:
-    """A registered checkpoint, on this machine where `fetch` says so.
+    """A registered checkpoint, downloaded if missing and `fetch`.
 
     Raises
     ------
@@ -196,11 +196,11 @@ def by_name(name: str, progress: Progress | None = None, fetch: bool = True) -> 
 
 
 def check(weights: Weights, path: Path) -> None:
-    """Compare a file with the registry.
+    """Verify a file against the registry.
 
     Raises
     ------
-    WeightsError : it is a web page, cut off, or another file
+    WeightsError : it is a web page, truncated, or another file
     """
     stat = path.stat()
     refuse_html(path)
@@ -217,7 +217,7 @@ def check(weights: Weights, path: Path) -> None:
 
 
 def refuse_html(path: Path) -> None:
-    """Refuse a web page that was saved in place of a checkpoint.
+    """Reject a web page that was saved as a checkpoint.
 
     Raises
     ------
@@ -234,24 +234,24 @@ def refuse_html(path: Path) -> None:
 
 
 def digest(path: Path) -> str:
-    """The sha256 of a file, in hexadecimal."""
+    """Hexadecimal sha256 of a file."""
     stat = path.stat()
     return _sha256(str(path), stat.st_size, stat.st_mtime_ns)
 
 
 @lru_cache(maxsize=32)
 def _sha256(path: str, size: int, modified_ns: int) -> str:
-    """Of the file as it was at that size and time; hashing 436 MB takes a second or two, so once a process."""
+    """Hash once per process, keyed by size and modification time: 436 MB take a second or two."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def fetch(weights: Weights, progress: Progress | None = None) -> Path:
-    """Bring a checkpoint into the cache, unless it is there.
+    """Download a checkpoint into the cache if missing.
 
     Raises
     ------
-    WeightsError : it cannot be downloaded or kept, or what came is not it
+    WeightsError : it cannot be downloaded or stored, or the downloaded file is wrong
     """
     path = location(weights)
     if weights.url is None:
@@ -277,7 +277,9 @@ def fetch(weights: Weights, progress: Progress | None = None) -> Path:
 
 
 def sources(weights: Weights) -> list[str]:
-    """Where a checkpoint is fetched from: the mirror of ``$LIPSYNC_WEIGHTS_URL``, a folder of such files, then its own URL."""
+    """Download addresses of a checkpoint: the mirror ``$LIPSYNC_WEIGHTS_URL`` (a folder of such files) first, then its
+    own.
+    """
     mirror = os.environ.get(MIRROR_VARIABLE)
     own = [weights.url] if weights.url else []
     return [f"{mirror.rstrip('/')}/{weights.file}", *own] if mirror else own

@@ -1,4 +1,4 @@
-"""Whisper's encoder as MuseTalk hears by it: the hidden states of every layer, 50 columns a second."""
+"""Whisper's encoder as MuseTalk uses it: the hidden states of all layers, 50 columns a second."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from lipsync_ray.errors import CheckpointError
 from lipsync_ray.media.audio import SAMPLE_RATE
 from lipsync_ray.models.checkpoint import load_into, read_pickle, read_state
 from lipsync_ray.models.extras import require
-from lipsync_ray.models.musetalk_files import HEARER_CONFIG, config_of
+from lipsync_ray.models.musetalk_files import AUDIO_ENCODER_CONFIG, config_of
 from lipsync_ray.models.weights import Checkpoint
 
 F32 = NDArray[np.float32]
 
-CHUNK = 30 * SAMPLE_RATE  # samples: what it hears at a time, the last one filled up with silence
+CHUNK = 30 * SAMPLE_RATE  # samples per pass; the last one is padded with silence
 COLUMN = 320  # samples: 20 ms
 _PREFIXES = ("model.encoder.", "encoder.")
-# What OpenAI calls an encoder's entries, and transformers.
+# Entry names in OpenAI's checkpoints → in transformers
 _OPENAI = (
     ("blocks.", "layers."),
     ("attn_ln", "self_attn_layer_norm"),
@@ -43,7 +43,7 @@ class HiddenStates:
 
     Attributes
     ----------
-    bands : numbers a column: its layers' and its input's hidden states
+    bands : numbers per column: hidden states of the input and all layers
 
     Raises
     ------
@@ -58,7 +58,7 @@ class HiddenStates:
         from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
         path = checkpoint.here()
-        config = WhisperConfig(**config_of(path, HEARER_CONFIG))
+        config = WhisperConfig(**config_of(path, AUDIO_ENCODER_CONFIG))
         network: Any = WhisperEncoder(config)
         load_into(network, _encoder_of(_state(path), str(path)), str(path))
         self._network: Any = network.eval().requires_grad_(False)
@@ -67,7 +67,9 @@ class HiddenStates:
 
     @torch.inference_mode()
     def __call__(self, sound: F32) -> F32:
-        """(n, bands) float32 of at most thirty seconds at 16 kHz, in [−1, 1]; n = ⌊samples / 320⌋, at least 1."""
+        """(n, bands) float32 states of at most 30 s of (samples,) float32 in [−1, 1] at 16 kHz; n = ⌊samples / 320⌋, at
+        least 1.
+        """
         mel = self._front(sound, sampling_rate=SAMPLE_RATE, return_tensors="pt").input_features
         layers = self._network(mel, output_hidden_states=True).hidden_states
         states = torch.stack(layers, dim=2)[0]  # (1500, layers, d)
@@ -76,11 +78,11 @@ class HiddenStates:
 
 
 def hidden_blocks(blocks: Iterable[F32], encoder: HiddenStates) -> Iterator[F32]:
-    """Hidden states of a sound that comes in blocks, in pieces of thirty seconds.
+    """Hidden states of a sound that arrives in blocks, in pieces of 30 s.
 
     Yields
     ------
-    (m_i, bands) float32; together ⌊samples / 320⌋ columns, and one of a sound that is shorter
+    (m_i, bands) float32; in total ⌊samples / 320⌋ columns, at least 1
     """
     blocks_kept: list[F32] = []
     count = done = 0
@@ -96,7 +98,7 @@ def hidden_blocks(blocks: Iterable[F32], encoder: HiddenStates) -> Iterator[F32]
 
 
 def _state(path: Path) -> dict[str, torch.Tensor]:
-    """The entries of a file: transformers', or OpenAI's, by transformers' names."""
+    """State dict of a file, from OpenAI or transformers, with transformers' names."""
     if path.suffix != ".pt":
         return read_state(path)
     content = read_pickle(path)
@@ -113,7 +115,7 @@ def _state(path: Path) -> dict[str, torch.Tensor]:
 
 
 def _encoder_of(state: dict[str, torch.Tensor], source: str) -> dict[str, torch.Tensor]:
-    """The encoder's entries of a whole Whisper."""
+    """Select the encoder's entries of a complete Whisper."""
     for prefix in _PREFIXES:
         found = {name.removeprefix(prefix): t for name, t in state.items() if name.startswith(prefix)}
         if found:

@@ -1,8 +1,8 @@
-"""Whisper's encoder as EchoMimic hears by it: what its layers put out, of a sound that is normalised as a whole.
+"""Whisper's encoder as EchoMimic uses it: the outputs of its layers, for a sound normalised as a whole.
 
-Other than :mod:`lipsync_ray.models.whisper_encoder` in three things: the loudest moment of the whole sound sets the scale, not that
-of each thirty seconds; the end of the sound is followed by zeros of the mel, not by silence; and the last layer's output is taken
-before the final layer norm.
+Differs from :mod:`lipsync_ray.models.whisper_encoder` in three points: the mel is normalised by the loudest moment of
+the whole sound, not of each 30 s; the sound is padded with zeros of the mel, not with silence; the last layer's output
+is taken before the final layer norm.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from lipsync_ray.models.whisper_encoder import HiddenStates
 F32 = NDArray[np.float32]
 
 FFT, HOP = 400, 160  # samples at 16 kHz
-CHUNK = 3000  # columns of 10 ms: what it hears at a time
-FLOOR, RANGE = 1e-10, 8.0  # of power; below the loudest, in decades
+CHUNK = 3000  # mel columns per pass, 10 ms each
+FLOOR, RANGE = 1e-10, 8.0  # least power; dynamic range below the maximum in decades
 
 
 class LayerStates(HiddenStates):
@@ -30,7 +30,7 @@ class LayerStates(HiddenStates):
 
     Attributes
     ----------
-    bands : numbers a column: what goes into its first layer, and what comes out of each
+    bands : numbers per column: the first layer's input and all layers' outputs
 
     Raises
     ------
@@ -44,7 +44,7 @@ class LayerStates(HiddenStates):
         self._filters = torch.from_numpy(np.asarray(self._front.mel_filters, np.float32).T.copy())
 
     def power(self, blocks: Iterable[F32]) -> Tensor:
-        """(bands, n) float32 log10 of the mel's power, n = ⌊samples / 160⌋, of a sound in blocks at 16 kHz, in [−1, 1]."""
+        """(bands, n) float32 log10 of the mel power of a sound in blocks, 16 kHz in [−1, 1]; n = ⌊samples / 160⌋."""
         samples = torch.from_numpy(np.concatenate(list(blocks)))
         columns = len(samples) // HOP
         reflected = functional.pad(samples, (0, max(0, FFT - len(samples))))
@@ -60,7 +60,7 @@ class LayerStates(HiddenStates):
 
     @torch.inference_mode()
     def states(self, mel: Tensor) -> F32:
-        """(⌊c / 2⌋, bands) float32 of normalised columns (mels, c) with c at most 3000, by layer."""
+        """(⌊c / 2⌋, bands) float32 states of (mels, c) normalised mel, c at most 3000, ordered by layer."""
         columns = mel.shape[1]
         seen: list[Tensor] = []
         layers = self._network.layers
@@ -80,9 +80,9 @@ def _tensor(out: Tensor | tuple[Tensor, ...]) -> Tensor:
 
 
 def layer_blocks(blocks: Iterable[F32], encoder: LayerStates) -> Iterator[F32]:
-    """States of a whole sound that comes in blocks, in pieces of thirty seconds: 50 columns a second, at least one."""
+    """States of a whole sound that arrives in blocks, in pieces of 30 s: 50 columns a second, at least one."""
     power = encoder.power(blocks)
-    if power.shape[1] < 2:  # less than a column of what the encoder puts out
+    if power.shape[1] < 2:  # shorter than one output column
         power = functional.pad(power, (0, 2 - power.shape[1]), value=float(np.log10(FLOOR)))
     mel = (torch.maximum(power, power.max() - RANGE) + 4) / 4
     for piece in torch.split(mel, CHUNK, dim=1):

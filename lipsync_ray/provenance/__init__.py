@@ -1,1 +1,1 @@
-"""What files say of how they were made: tags, signed manifests, and reading both."""
+"""Provenance of files: tags, signed C2PA manifests and watermarks, written and read."""

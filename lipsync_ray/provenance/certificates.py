@@ -1,4 +1,4 @@
-"""Certificates and keys in PEM files, looked at as C2PA needs them; every error says what to do."""
+"""Reads certificates and keys from PEM files and checks C2PA's requirements; every error says how to correct it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _CERT, _KEY = "--sign-cert", "--sign-key"
 _BLOCK = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----\s*", re.DOTALL)
-# Of an end entity, what it may be used for: e-mail protection, document signing, Microsoft's and C2PA's own.
+# Accepted purposes of the signer's certificate: e-mail protection, document signing, Microsoft's and C2PA's own
 PURPOSES = ("1.3.6.1.5.5.7.3.4", "1.3.6.1.5.5.7.3.36", "1.3.6.1.4.1.311.76.59.1.9", "1.3.6.1.4.1.62558.2.1")
 _CURVES = {"secp256r1": "es256", "secp384r1": "es384", "secp521r1": "es512"}
 _LEAST_RSA = 2048  # bits
@@ -26,14 +26,14 @@ _RECIPE = "how to make one is in docs/provenance.md"
 
 @dataclass(frozen=True)
 class Chain:
-    """A certificate, and those above it.
+    """A certificate chain.
 
     Attributes
     ----------
     url : of the file
-    certificates : the signer's first
-    pem : of all of them
-    algorithm : C2PA's name of the signature: "es256", "es384", "es512", "ps256", "ed25519"
+    certificates : the signer's first, then each issuer
+    pem : all of them as PEM
+    algorithm : C2PA's name of the signature algorithm: "es256", "es384", "es512", "ps256", "ed25519"
     """
 
     url: str
@@ -43,17 +43,19 @@ class Chain:
 
     @property
     def sha256(self) -> str:
-        """Of the signer's certificate, as `openssl x509 -fingerprint -sha256` has it, in small letters without colons."""
+        """Sha256 fingerprint of the signer's certificate, as of `openssl x509 -fingerprint -sha256`, in lower case
+        without colons.
+        """
         from cryptography.hazmat.primitives.serialization import Encoding
 
         return hashlib.sha256(self.certificates[0].public_bytes(Encoding.DER)).hexdigest()
 
     def check(self, now: datetime.datetime | None = None) -> None:
-        """Check order, dates and purpose.
+        """Check order, validity dates and purpose.
 
         Raises
         ------
-        SettingsError : which certificate is wrong, and how
+        SettingsError : names the certificate and its fault
         """
         now = now or datetime.datetime.now(datetime.UTC)
         _check_order(self.url, self.certificates)
@@ -61,7 +63,7 @@ class Chain:
             name = _name(one)
             if now > one.not_valid_after_utc:
                 raise SettingsError(
-                    f"{_CERT} {self.url}: {name} expired on {one.not_valid_after_utc:%Y-%m-%d}; have it issued anew"
+                    f"{_CERT} {self.url}: {name} expired on {one.not_valid_after_utc:%Y-%m-%d}; renew it"
                 )
             if now < one.not_valid_before_utc:
                 raise SettingsError(
@@ -72,11 +74,11 @@ class Chain:
 
 
 def read_chain(url: str) -> Chain:
-    """The certificates of a PEM file, in its order.
+    """Read the certificates of a PEM file, in its order.
 
     Raises
     ------
-    SettingsError : it cannot be read, or holds none that can sign
+    SettingsError : it is unreadable, or has no certificate that can sign
     """
     from cryptography import x509
 
@@ -94,11 +96,11 @@ def read_chain(url: str) -> Chain:
 
 
 def read_key(url: str, chain: Chain) -> bytes:
-    """The private key of a chain's first certificate, PKCS#8 in PEM, however the file has it.
+    """Read the private key of a chain's first certificate; return it as PKCS#8 PEM.
 
     Raises
     ------
-    SettingsError : it cannot be read, is locked by a password, or is another certificate's
+    SettingsError : it is unreadable, encrypted, or belongs to another certificate
     """
     from cryptography.hazmat.primitives import serialization as forms
 
@@ -109,7 +111,7 @@ def read_key(url: str, chain: Chain) -> bytes:
         raise SettingsError(
             f"{_KEY} {url}: locked by a password; unlock it (openssl pkcs8 -topk8 -nocrypt), or sign by --sign-command"
         ) from None
-    except Exception:  # of whatever kind: its text may quote the file
+    except Exception:  # any type: the error's text may quote the file
         what = "a certificate" if b"BEGIN CERTIFICATE" in data else "no private key that can be read"
         raise SettingsError(f"{_KEY} {url}: {what}; expected a PEM file of the certificate's private key") from None
     if _public(key.public_key()) != _public(chain.certificates[0].public_key()):
@@ -122,11 +124,12 @@ def read_key(url: str, chain: Chain) -> bytes:
 
 
 def check_signature(option: str, chain: Chain, data: bytes, signature: bytes) -> bytes:
-    """A signature as C2PA has it, after it has been held against the certificate; of a curve DER or r and s will do.
+    """Verify a signature by the certificate and return it in C2PA's form. Elliptic-curve signatures may be DER or r and
+    s.
 
     Raises
     ------
-    SettingsError : it is not one of these bytes by this certificate's key
+    SettingsError : it is not a signature of `data` by this certificate's key
     """
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives import hashes
@@ -150,7 +153,7 @@ def check_signature(option: str, chain: Chain, data: bytes, signature: bytes) ->
             key.verify(signature, data, padding.PSS(padding.MGF1(hashed), hashed.digest_size), hashed)
     except (InvalidSignature, ValueError, OverflowError):
         raise SettingsError(
-            f"{option}: what it wrote ({len(signature)} bytes) is no {chain.algorithm} signature of its standard input by the key "
+            f"{option}: its output ({len(signature)} bytes) is not a valid {chain.algorithm} signature of its standard input by the key "
             f"of {_name(chain.certificates[0])} in {chain.url}"
         ) from None
     return signature

@@ -1,4 +1,4 @@
-"""What is said of a finished file, whatever form it takes."""
+"""The claim about how a file was made, independent of its form (tags or manifest)."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Literal
 
-from lipsync_ray.io.results import Drawn
+from lipsync_ray.io.results import Drawn, PartIdentity
 
 SOFTWARE = "lipsync-ray"
 _TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 EDITED = f"{_TYPES}compositeWithTrainedAlgorithmicMedia"
 CREATED = f"{_TYPES}trainedAlgorithmicMedia"
 MARKED = (EDITED, CREATED, f"{_TYPES}algorithmicMedia", f"{_TYPES}compositeSynthetic")
-"""IPTC's digital source types of media that a computer made, wholly or in part."""
+"""IPTC's digital source types of media that are wholly or partly synthetic."""
 
 Task = Literal["lips", "head", "restored"]
 _DID = {
@@ -25,7 +25,7 @@ _DID = {
 
 @dataclass(frozen=True)
 class Network:
-    """A network that drew: its name, the sha256 of its weights (empty where nobody knows it), their licence."""
+    """A network that drew: its name, the sha256 of its weights (empty if unknown), their licence."""
 
     name: str
     sha256: str
@@ -34,13 +34,13 @@ class Network:
 
 @dataclass(frozen=True)
 class SourceFile:
-    """A file that another one was made of.
+    """A source of a generated file.
 
     Attributes
     ----------
-    role : "video", also of a picture, or "audio"
+    role : "video", also for a picture, or "audio"
     url : where it is
-    content : its identity when the run was planned; empty: any
+    content : its identity at planning; empty: any
     """
 
     role: Literal["video", "audio"]
@@ -50,32 +50,34 @@ class SourceFile:
 
 @dataclass(frozen=True)
 class MadeFile:
-    """A video or picture that is committed.
+    """A generated video or picture, already committed.
 
     Attributes
     ----------
     url : where
-    drawn : when and where pixels were drawn in it; None where nobody knows
+    drawn : times and rectangles in which pixels were drawn; None if unknown
+    parts : what decides the pixels of each part; None if nobody asks
     """
 
     url: str
     drawn: tuple[Drawn, ...] | None
+    parts: tuple[PartIdentity, ...] | None = None
 
 
 @dataclass(frozen=True)
 class Claim:
-    """What is said of one file.
+    """How one file was made.
 
     Attributes
     ----------
-    title : its name
+    title : the file's name
     task : what was done
-    model : name of the model, as the results have it
-    networks : that drew
-    sources : files that it was made of
-    drawn : when and where; None where nobody knows
-    consent, rights : as the table has them
-    whole : every pixel was made by a computer, and no camera saw any of it
+    model : name of the model, as in the results
+    networks : networks that drew
+    sources : its source files
+    drawn : times and rectangles in which pixels were drawn; None if unknown
+    consent, rights : as in the user's table
+    whole : every pixel is synthetic; no camera recorded any of it
     """
 
     title: str
@@ -90,7 +92,7 @@ class Claim:
 
     @property
     def created(self) -> bool:
-        """Whether it is a new video, and no edit of one."""
+        """Whether it is a new video rather than an edit of one."""
         return self.whole and self.task == "head"
 
     @property
@@ -100,5 +102,5 @@ class Claim:
 
     @property
     def sentence(self) -> str:
-        """For people."""
+        """Description for people."""
         return f"{_DID[self.task]} ({SOFTWARE} {version(SOFTWARE)}, model {self.model})."

@@ -1,4 +1,4 @@
-"""How c2pa is asked: no network, no thumbnails, and whom it trusts."""
+"""Configures c2pa: no network access, no thumbnails, and the trusted certificates."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ if TYPE_CHECKING:
 
 @contextmanager
 def reading(anchors: str | None = None) -> Iterator[c2pa.Context]:
-    """A context to read and to build manifests in.
+    """A context to read and build manifests.
 
-    Files of others may name a manifest elsewhere, which is not fetched. Thumbnails would keep faces in a manifest.
+    Manifests referenced by address are not downloaded. Thumbnails are off, because they would store faces in the
+    manifest.
 
     Parameters
     ----------
@@ -22,11 +23,11 @@ def reading(anchors: str | None = None) -> Iterator[c2pa.Context]:
     """
     import c2pa
 
-    said: dict[str, Any] = {
+    options: dict[str, Any] = {
         "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False},
         "builder": {"thumbnail": {"enabled": False}},
     }
     if anchors is not None:
-        said["trust"] = {"trust_anchors": anchors}
-    with c2pa.Settings.from_dict(said) as settings, c2pa.Context(settings) as context:
+        options["trust"] = {"trust_anchors": anchors}
+    with c2pa.Settings.from_dict(options) as settings, c2pa.Context(settings) as context:
         yield context

@@ -1,4 +1,4 @@
-"""From boxes, frame by frame, to stretches of time and the rectangle that each of them fills."""
+"""Converts per-frame boxes to time ranges with one bounding rectangle each."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from fractions import Fraction
 from lipsync_ray.io.results import Drawn
 from lipsync_ray.media.picture import Box
 
-GAP_S = Fraction(1)  # without a face, over which a stretch goes on
+GAP_S = Fraction(1)  # seconds: a longer gap without a face ends a range
 
 
 def drawn_ranges(boxes: Sequence[Box | None], scenes: Sequence[int], rate: Fraction) -> tuple[Drawn, ...]:
-    """When and where something was drawn.
+    """Time ranges and rectangles in which something was drawn.
 
     Parameters
     ----------
-    boxes : of each frame; None where nothing was drawn
-    scenes : a number for each frame: another one begins a new stretch
+    boxes : box of each frame; None if nothing was drawn
+    scenes : scene number of each frame; a new scene starts a new range
     rate : frames/s
     """
-    found: list[tuple[int, int, Box, int]] = []  # first frame, the one behind the last, box, scene
+    found: list[tuple[int, int, Box, int]] = []  # first frame, one past the last, box, scene
     for frame, (box, scene) in enumerate(zip(boxes, scenes, strict=True)):
         if box is None:
             continue
@@ -38,5 +38,5 @@ def drawn_ranges(boxes: Sequence[Box | None], scenes: Sequence[int], rate: Fract
 
 
 def around(one: Box, other: Box) -> Box:
-    """The smallest box that holds both."""
+    """The smallest box that contains both."""
     return Box(min(one.x0, other.x0), min(one.y0, other.y0), max(one.x1, other.x1), max(one.y1, other.y1))

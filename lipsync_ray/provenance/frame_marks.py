@@ -1,4 +1,4 @@
-"""What goes into frames besides what a model draws: the mark in the pixels, and the label."""
+"""Adds a watermark and a label to output frames."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lipsync_ray.io import storage
 from lipsync_ray.media import label as labels
 from lipsync_ray.media import mark_code, watermark
 from lipsync_ray.media.fonts import Font, font_for
-from lipsync_ray.media.label import Label, draw_label, labelled, place_of
+from lipsync_ray.media.label import Label, draw_label, labelled, position_of
 from lipsync_ray.media.picture import YuvFrame
 from lipsync_ray.media.wordings import LabelText, tagged, wording_of
 from lipsync_ray.provenance.mark_keys import MarkKey, key_of
@@ -22,14 +22,14 @@ FOLDER = "labels"
 
 @dataclass(frozen=True)
 class PlacedLabel:
-    """A label of a video.
+    """A label and its position in a video.
 
     Attributes
     ----------
-    url : of its picture
-    x, y : of its upper left pixel
-    until : the first frame that does not show it any more; None where all do
-    text : that it says
+    url : of its PNG
+    x, y : its upper left pixel
+    until : first frame without it; None if all frames have it
+    text : its text
     """
 
     url: str
@@ -41,12 +41,12 @@ class PlacedLabel:
 
 @dataclass(frozen=True)
 class FrameMarks:
-    """What the frames of one video get.
+    """Marks for the frames of one video.
 
     Attributes
     ----------
-    key, ident : of the mark in the pixels; no key where there is none
-    label : None where there is none
+    key, ident : of the watermark; key is None without one
+    label : None without one
     """
 
     key: MarkKey | None = None
@@ -54,12 +54,12 @@ class FrameMarks:
     label: PlacedLabel | None = None
 
     def put(self, picture: YuvFrame, frame: int, drawn: bool) -> YuvFrame:
-        """A frame as it goes to the encoder; the one that is given stays as it is.
+        """A copy of a frame with its marks.
 
         Parameters
         ----------
         frame : its number in the output
-        drawn : whether anything was drawn in it, as only such frames are marked
+        drawn : whether anything was drawn in it; only such frames get the watermark
         """
         if self.label is not None and (self.label.until is None or frame < self.label.until):
             picture = labelled(picture, _read_label(self.label.url), self.label.x, self.label.y)
@@ -77,24 +77,24 @@ def _read_label(url: str) -> Label:
 
 
 def mark_columns(marks: FrameMarks) -> dict[str, str | None]:
-    """A finished row's columns of what is in its frames."""
+    """Columns of a finished row that describe its marks."""
     ident = None if marks.key is None else mark_code.id_text(marks.ident)
     return {"watermark": ident, "label": marks.label.text if marks.label is not None else None}
 
 
 def id_of(row: str, fingerprint: str) -> str:
-    """What the mark of a row says: ten hexadecimal digits, the same whenever the same row is made of the same."""
+    """Watermark id of a row: ten hexadecimal digits, determined by the row's id and fingerprint."""
     return storage.digest("watermark", row, fingerprint)[: mark_code.ID_DIGITS]
 
 
 @dataclass(frozen=True)
 class FrameMarking:
-    """How a run marks its frames: keys read and fonts found, before anything starts.
+    """Frame marks of a run, with keys read and fonts found before anything starts.
 
     Attributes
     ----------
-    generated : videos are a computer's from the first pixel to the last, and say so
-    committed : labels of the run that are there: what they look like → where
+    generated : videos are entirely synthetic, and their labels say so
+    committed : properties of a committed label → its URL
     """
 
     settings: MarkSettings = field(default_factory=MarkSettings)
@@ -103,25 +103,25 @@ class FrameMarking:
     committed: dict[object, str] = field(default_factory=dict, repr=False, compare=False)
 
     def without_existing(self, watermarked: bool, labelled: bool, generated: bool) -> FrameMarking:
-        """How a video is marked that has a mark, or a label, already: it keeps these, and gets no second one."""
+        """Marks for a video that already has a watermark or a label: these are kept, and none is added twice."""
         settings = replace(self.settings, label=None, label_seconds=5.0, label_corner="top-left", label_font=None)
         key = None if watermarked else self.key
         return FrameMarking(settings if labelled else self.settings, key, generated, self.committed)
 
     @property
     def files(self) -> tuple[str, ...]:
-        """What every node has to see."""
+        """Files that every node must be able to read."""
         return (self.key.path,) if self.key is not None and self.key.path else ()
 
     def wording(self, language: str | None) -> LabelText:
-        """A row's label, in its language where it is for us to say."""
+        """The text of a row's label; a default text is in the row's language."""
         assert self.settings.label is not None
         if self.settings.label == AUTO:
             return wording_of(language, self.generated)
         return LabelText(self.settings.label, tagged(language) or "")
 
     def font(self, language: str | None) -> Font:
-        """What a row's label is drawn with.
+        """The font of a row's label.
 
         Raises
         ------
@@ -130,20 +130,20 @@ class FrameMarking:
         return font_for(self.wording(language).text, self.settings.label_font)
 
     def identity(self, language: str | None) -> tuple[object, ...]:
-        """All that decides what a row's frames get, for its fingerprint; nothing where they get nothing."""
-        said: list[object] = []
+        """Everything that determines a row's marks, for its fingerprint; empty without marks."""
+        parts: list[object] = []
         if self.key is not None:
-            said += ["watermark", mark_code.VERSION, watermark.VERSION, self.key.digest]
+            parts += ["watermark", mark_code.VERSION, watermark.VERSION, self.key.digest]
         if self.settings.label is not None:
             wording, how = self.wording(language), self.settings
-            said += ["label", labels.VERSION, wording.text, wording.language, self.font(language).sha256]
-            said += [how.label_seconds, how.label_corner]
-        return tuple(said)
+            parts += ["label", labels.VERSION, wording.text, wording.language, self.font(language).sha256]
+            parts += [how.label_seconds, how.label_corner]
+        return tuple(parts)
 
     def label(
         self, language: str | None, width: int, height: int, aspect: Fraction, rate: Fraction, out: str
     ) -> PlacedLabel | None:
-        """A row's label, drawn and committed to the run's folder.
+        """Draw a row's label and commit it to the run's folder; None without one.
 
         Parameters
         ----------
@@ -152,7 +152,7 @@ class FrameMarking:
 
         Raises
         ------
-        SettingsError : its text is too long for the picture
+        SettingsError : the text is too long for the picture
         """
         if self.settings.label is None:
             return None
@@ -167,31 +167,31 @@ class FrameMarking:
             if not storage.exists(url):
                 storage.commit_bytes(url, data)
         until = None if seconds is None else -int(-Fraction(seconds) * rate // 1)
-        return PlacedLabel(url, *place_of(drawn, self.settings.label_corner, width, height), until, wording.text)
+        return PlacedLabel(url, *position_of(drawn, self.settings.label_corner, width, height), until, wording.text)
 
     def on(self, row: str, fingerprint: str, label: PlacedLabel | None) -> FrameMarks:
-        """What the frames of a row get.
+        """The marks for a row's frames.
 
         Parameters
         ----------
         row : its id
-        label : as :meth:`label` placed it
+        label : from :meth:`label`
         """
         if self.key is None and label is None:
             return NO_MARKS
         return FrameMarks(self.key, int(id_of(row, fingerprint), 16), label)
 
     def notes(self, language: str | None, width: int, height: int) -> list[str]:
-        """What a person should know of a row's marks."""
-        said = []
+        """Warnings about a row's marks."""
+        notes = []
         if self.key is not None and min(width, height) < watermark.LEAST_SIDE:
-            said.append(
-                f"its mark in the pixels may not be found again: the picture has {width}×{height} pixels, and one of "
-                f"{watermark.LEAST_SIDE} or more either way keeps it when it is coded anew"
+            notes.append(
+                f"its watermark may not survive recoding: the picture has {width}×{height} pixels; {watermark.LEAST_SIDE} or more on "
+                "each side keep it"
             )
         if self.settings.label == AUTO and self.wording(language).language != (tagged(language) or "en"):
-            said.append(f"its label is in English: no words are known in {language}; --label TEXT says others")
-        return said
+            notes.append(f"its label is in English: there is no text in {language}; set one with --label TEXT")
+        return notes
 
 
 @lru_cache(maxsize=64)
@@ -200,7 +200,7 @@ def _drawn(wording: LabelText, font: Font, width: int, height: int, aspect: Frac
 
 
 def frame_marking_of(settings: MarkSettings, languages: Iterable[str | None], generated: bool = False) -> FrameMarking:
-    """How the settings mean frames to be marked; keys are read, and fonts found for every row.
+    """Prepare the marks of a run from its settings: read the key, find a font for every row.
 
     Parameters
     ----------
@@ -208,7 +208,7 @@ def frame_marking_of(settings: MarkSettings, languages: Iterable[str | None], ge
 
     Raises
     ------
-    SettingsError : a key that cannot be used, a text that no font here has the letters of
+    SettingsError : the key is unusable, or no font has all letters of a text
     """
     marking = FrameMarking(settings, key_of(settings.watermark_key) if settings.watermark else None, generated)
     if settings.label is not None:

@@ -1,4 +1,4 @@
-"""What a file says of itself: its manifest and whether that holds, its tags, and the mark in its pixels. Works on files of others, too."""
+"""Reads a file's provenance: its manifest and validity, its tags, and its watermark. Works on any file."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ from lipsync_ray.provenance.tags import has_manifest, kind_of, read_packet, sent
 from lipsync_ray.provenance.watermarks import Watermark, find_watermark
 
 State = Literal["Trusted", "Valid", "Invalid", "unchecked"]
-_LONGEST = 300  # characters of somebody else's words
+_LONGEST = 300  # characters of text from the file
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """A C2PA manifest, as it is read back.
+    """A C2PA manifest read from a file.
 
     Attributes
     ----------
-    state : "Trusted", its signer by the anchors that were given; "Valid", nobody vouches for the signer; "Invalid", with
-        `problems`; "unchecked", where the package that checks is not installed
-    signer : names in the certificate; empty where it cannot be read
-    time : of the signature, where an authority vouches for it
-    software : that made it
-    source_types : IPTC's digital source types of its actions, and of those of the files that it was made of
+    state : "Trusted", signed by one of the given trust anchors; "Valid", by an unknown signer; "Invalid", with
+        `problems`; "unchecked" if the package that validates is not installed
+    signer : names in the certificate; empty if unreadable
+    time : of the signature, if certified by a time-stamping authority
+    software : name and version of the software that wrote it
+    source_types : IPTC's digital source types of its actions and of its ingredients' actions
     actions : of the active manifest, in order
-    chain : titles of the active manifest and of those of its ingredients, the newest first
-    problems : codes of what does not hold
+    chain : titles of the active manifest and its ingredients' manifests, newest first
+    problems : C2PA codes of failed validations
     """
 
     state: State
@@ -53,17 +53,17 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Inspection:
-    """What one file says.
+    """Provenance of one file.
 
     Attributes
     ----------
     file : as it was given
-    marked : it says that a computer made or drew in it, and nothing about it is broken
-    manifest : None where it has none
-    source_type : IPTC's digital source type in its XMP packet; empty where there is none
-    comment : for people
-    watermark : the mark in its pixels; None where none was found, or looked for
-    error : why it cannot be read; empty where it can
+    marked : the file is declared as synthetic or edited, and nothing about it is invalid
+    manifest : None without one
+    source_type : IPTC's digital source type in its XMP packet; empty without one
+    comment : description for people
+    watermark : None if none was found or searched for
+    error : why the file is unreadable; empty if it is readable
     """
 
     file: str
@@ -76,61 +76,60 @@ class Inspection:
 
     @property
     def line(self) -> str:
-        """In one line."""
+        """Summary in one line."""
         if self.error:
             return f"{self.file}: unreadable: {self.error}"
-        said = ["marked" if self.marked else "not marked"]
+        parts = ["marked" if self.marked else "not marked"]
         if self.manifest is not None:
-            said.append(_line_of(self.manifest))
+            parts.append(_line_of(self.manifest))
         if self.source_type:
-            said.append(f"IPTC {self.source_type.rpartition('/')[2]}")
+            parts.append(f"IPTC {self.source_type.rpartition('/')[2]}")
         if self.watermark is not None:
-            said.append(_line_of_mark(self.watermark))
+            parts.append(_line_of_mark(self.watermark))
         if self.comment:
-            said.append(f'"{self.comment}"')
-        if len(said) == 1:
-            said.append("no manifest, no tag, no mark in the pixels")
-        return f"{self.file}: {'; '.join(said)}"
+            parts.append(f'"{self.comment}"')
+        if len(parts) == 1:
+            parts.append("no manifest, no tag, no mark in the pixels")
+        return f"{self.file}: {'; '.join(parts)}"
 
 
 def _line_of_mark(mark: Watermark) -> str:
-    says = "which is too faint to be read" if mark.id is None else f"which says {mark.id}"
-    return f"a mark in the pixels, {says}"
+    text = "too faint to read its id" if mark.id is None else f"id {mark.id}"
+    return f"a mark in the pixels, {text}"
 
 
 def _line_of(manifest: Manifest) -> str:
     by = f" by {manifest.signer}" if manifest.signer else ""
     when = f" on {manifest.time}" if manifest.time else ""
     if manifest.state == "unchecked":
-        return "a manifest, which nobody has checked (pip install 'lipsync-ray[provenance]')"
+        return "a manifest, not validated (pip install 'lipsync-ray[provenance]')"
     if manifest.state == "Invalid":
-        return f"manifest INVALID, changed after it was signed{by}{when}: {', '.join(manifest.problems)}"
-    vouched = "trusted" if manifest.state == "Trusted" else "valid, its signer is vouched for by nobody here"
+        return f"manifest INVALID, the file changed after signing{by}{when}: {', '.join(manifest.problems)}"
+    validity = "trusted" if manifest.state == "Trusted" else "valid (unknown signer)"
     links = f", a chain of {len(manifest.chain)}" if len(manifest.chain) > 1 else ""
-    return f"manifest {vouched}, signed{by}{when}{links}"
+    return f"manifest {validity}, signed{by}{when}{links}"
 
 
 def status_of(found: Sequence[Inspection]) -> int:
-    """Exit status: 2 where a file is unreadable, 1 where one is not marked, else 0."""
+    """Exit status: 2 if a file is unreadable, 1 if one is not marked, else 0."""
     return 2 if any(one.error for one in found) else int(not all(one.marked for one in found))
 
 
 def inspect_file(
     file: str | os.PathLike[str], trust: str | None = None, watermark_key: str | None = None, pixels: bool = True
 ) -> Inspection:
-    """Look at a file.
+    """Inspect a file.
 
     Parameters
     ----------
     file : path or URL
-    trust : PEM file of certificates that are trusted: a manifest by anybody else is then no mark
-    watermark_key : file of the key that marks in the pixels were made by, besides the one that everybody has; None for
-        $LIPSYNC_WATERMARK_KEY
-    pixels : whether these are looked at, for which up to 20 seconds of a video are decoded
+    trust : PEM file of trusted certificates; a manifest by any other signer then does not count as a mark
+    watermark_key : file of the watermark key, tried in addition to the public one; None for $LIPSYNC_WATERMARK_KEY
+    pixels : search for a watermark; decodes up to 20 seconds of a video
 
     Raises
     ------
-    SettingsError : `trust` or the key cannot be used
+    SettingsError : `trust` or the key is unusable
     """
     name = os.fspath(file)
     anchors = read_anchors(trust) if trust is not None else None
@@ -152,11 +151,11 @@ def inspect_file(
 
 
 def read_anchors(url: str) -> str:
-    """The certificates of a PEM file.
+    """Read trusted certificates from a PEM file.
 
     Raises
     ------
-    SettingsError : it cannot be read, or holds none
+    SettingsError : it is unreadable, or has no certificate
     """
     try:
         text = storage.read_bytes(url).decode()
@@ -165,7 +164,7 @@ def read_anchors(url: str) -> str:
     except (OSError, LipsyncError, ValueError) as error:
         raise SettingsError(f"--trust {url}: cannot be read ({error})") from None
     if "BEGIN CERTIFICATE" not in text:
-        raise SettingsError(f"--trust {url}: no certificate in it; expected a PEM file of those that are trusted")
+        raise SettingsError(f"--trust {url}: no certificate in it; expected a PEM file of trusted certificates")
     if find_spec("c2pa") is None:
         raise SettingsError("--trust needs the package c2pa-python. Run: pip install 'lipsync-ray[provenance]'")
     return text
@@ -179,8 +178,8 @@ def _look(name: str, path: Path, anchors: str | None, secrets: Sequence[bytes]) 
     comment, readable = sentence_in(packet), True
     try:
         with opened(str(path)) as container:
-            told = {key.lower(): value for key, value in container.metadata.items()}
-            comment = told.get("comment") or told.get("description") or comment
+            tags = {key.lower(): value for key, value in container.metadata.items()}
+            comment = tags.get("comment") or tags.get("description") or comment
     except LipsyncError as error:
         readable = False
         if not packet and manifest is None:
@@ -189,19 +188,19 @@ def _look(name: str, path: Path, anchors: str | None, secrets: Sequence[bytes]) 
     good = manifest is None or manifest.state in (
         ("Trusted",) if anchors is not None else ("Trusted", "Valid", "unchecked")
     )
-    says = {source_type, *(manifest.source_types if manifest is not None else ())}
+    source_types = {source_type, *(manifest.source_types if manifest is not None else ())}
     mark = find_watermark(path, secrets) if secrets and readable else None
-    marked = good and (bool(says & set(MARKED)) or mark is not None)
+    marked = good and (bool(source_types & set(MARKED)) or mark is not None)
     return Inspection(name, marked, manifest, source_type, comment, mark)
 
 
 def read_manifest_of(path: Path, anchors: str | None, signed: bool) -> Manifest | None:
-    """The manifest of a local file; None where it has none.
+    """Read the manifest of a local file; None without one.
 
     Parameters
     ----------
     anchors : trusted certificates, as one PEM text
-    signed : whether something that looks like one is in it
+    signed : whether the file appears to contain one
     """
     if find_spec("c2pa") is None:
         return Manifest("unchecked") if signed else None
@@ -213,7 +212,7 @@ def read_manifest_of(path: Path, anchors: str | None, signed: bool) -> Manifest 
             if reader is None:
                 return None
             with reader:
-                return _told(json.loads(reader.json()), str(reader.get_validation_state()))
+                return _parsed(json.loads(reader.json()), str(reader.get_validation_state()))
     except c2pa.C2paError.NotSupported:
         return None
     except (c2pa.C2paError, ValueError) as error:
@@ -222,7 +221,7 @@ def read_manifest_of(path: Path, anchors: str | None, signed: bool) -> Manifest 
         return Manifest("Invalid", problems=(" ".join(str(error).split())[:_LONGEST],))
 
 
-def _told(store: Mapping[str, Any], state: str) -> Manifest:
+def _parsed(store: Mapping[str, Any], state: str) -> Manifest:
     manifests: Mapping[str, Any] = store.get("manifests", {})
     active = manifests.get(store.get("active_manifest", ""), {})
     signature = active.get("signature_info") or {}

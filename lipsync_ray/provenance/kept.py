@@ -1,4 +1,4 @@
-"""What an earlier run finished is kept; where it is to say something else of itself, it is marked anew, and no frame is made."""
+"""Reuses rows that an earlier run finished; if only their provenance changed, marks the files again without new frames."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lipsync_ray.provenance.marking import Marking, MarkOrder, mark_again
 
 
 def provenance_columns(marking: Marking, claim: Claim) -> dict[str, Any]:
-    """A finished row's columns of what its file says."""
+    """Columns of a finished row that describe its file's provenance."""
     signer = marking.signer.sha256 if marking.signer is not None else None
     return {"provenance": marking.kind, "signer": signer, "mark": marking.digest(claim)}
 
@@ -28,13 +28,14 @@ def keep_and_mark(
     folders: Iterable[str],
     inputs: Callable[[Any], Iterable[str | None]],
 ) -> None:
-    """Take for ended what an earlier run ended under the same fingerprint, as :meth:`JobRun.keep` does.
+    """Reuse rows that an earlier run finished with the same fingerprint, as :meth:`JobRun.keep` does, and update their
+    marks.
 
     Parameters
     ----------
-    claims : what the files of the rows under way are to say
-    folders : of the run, in which finished files are
-    inputs : files that are read for a row, which every node has to see
+    claims : id → new claim, for the requested rows
+    folders : the run's folders of finished files
+    inputs : returns a row's input files, which every node must be able to read
     """
     there = has_output(run.out, folders)
     signs = marking.signer.files if marking.signer is not None else ()
@@ -59,7 +60,7 @@ def _mark_finished(
     if not rows:
         return
     run.log(
-        f"{len(rows)} of {len(run.ids)} {run.spec.noun} were {run.spec.done} before, and say something else of themselves now"
+        f"{len(rows)} of {len(run.ids)} {run.spec.noun} were {run.spec.done} before, and their provenance has changed"
     )
     orders = [
         MarkOrder(
@@ -77,13 +78,13 @@ def _mark_finished(
         row = replace(
             rows[order.key], run=run.id, output=order.url, consent=order.claim.consent, rights=order.claim.rights
         )
-        if isinstance(answer, Failure):  # the file is as it was, and so is its record: the next run tries again
+        if isinstance(answer, Failure):  # file and record are unchanged: the next run retries
             run.end(replace(row, status="failed", stage=answer.stage, error=answer.reason), recorded=False)
         else:
             run.end(replace(row, **provenance_columns(marking, order.claim)))
 
 
 def _here(run: JobRun[Any, Result], row: Result) -> str:
-    """Where a finished file is in this run's folder, which may have been copied or moved since its record was written."""
+    """URL of a finished file in this run's folder, which may have been moved since its record was written."""
     before = row.output or ""
     return run.url(storage.name_of(storage.parent(before)), storage.name_of(before))

@@ -1,4 +1,4 @@
-"""C2PA manifests: what a claim becomes, signed into its file, with the manifests of the files that it was made of."""
+"""Signs files with C2PA manifests, which include the manifests of their sources."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from lipsync_ray.provenance.tags import kind_of, type_of
 if TYPE_CHECKING:
     import c2pa
 
-FACTS = "lipsync-ray.facts"  # label of the assertion that says what C2PA has no words for
+FACTS = "lipsync-ray.facts"  # label of the assertion for facts without a C2PA vocabulary
 _HASHED_AT_ONCE = 1 << 20  # bytes
-_MOST_REGIONS = 1000  # of a manifest; a longer list is joined to whole stretches
+_MOST_REGIONS = 1000  # limit per manifest; more are merged to longer ranges
 _PIXEL = bytes.fromhex(
     "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c4944415408d763f8ffff3f0005fe02fe"
     "dccc59e70000000049454e44ae426082"
@@ -36,16 +36,16 @@ _PIXEL = bytes.fromhex(
 
 
 def sign_file(path: Path, claim: Claim, signer: Signer, clear: bool) -> None:
-    """Put a signed manifest into a file, in place; its packets or pixels stay as they are.
+    """Add a signed manifest to a file, in place; packets and pixels are unchanged.
 
     Parameters
     ----------
-    clear : whether consent and rights are repeated in words, rather than by their sha256
+    clear : store consent and rights as text instead of their sha256
 
     Raises
     ------
-    SigningError : it is left as it was
-    ChangedError : a source is not the one any more that it was made of
+    SigningError : signing failed; the file is unchanged
+    ChangedError : a source has changed since the file was made
     """
     signed = path.with_name(f"signed-{path.name}")
     hashes = {
@@ -74,11 +74,11 @@ def _keep_manifest(builder: c2pa.Builder, ingredient: dict[str, Any], path: Path
 
 
 def check_signer(signer: Signer) -> None:
-    """Sign a picture of one pixel, and read it back.
+    """Sign a picture of one pixel and read it back.
 
     Raises
     ------
-    SettingsError : what is wrong, naming the option
+    SettingsError : names the option and its fault
     """
     import c2pa
 
@@ -93,15 +93,15 @@ def check_signer(signer: Signer) -> None:
     with c2pa.Reader("image/png", signed) as reader:
         state = str(reader.get_validation_state())
     if state not in ("Valid", "Trusted"):
-        raise SettingsError(f"--sign-cert {signer.cert}: what it signs is read back as {state}; expected Valid")
+        raise SettingsError(f"--sign-cert {signer.cert}: a test signature is read back as {state}; expected Valid")
 
 
 def definition(claim: Claim, hashes: dict[SourceFile, tuple[str, bool]], clear: bool) -> dict[str, Any]:
-    """The manifest of a claim, as c2pa takes it.
+    """Manifest definition of a claim, in c2pa's format.
 
     Parameters
     ----------
-    hashes : source → its sha256, and whether it has a manifest of its own, which is added later
+    hashes : source → its sha256, and whether it has a manifest, which is added later
     """
     facts: dict[str, Any] = {
         "sources": [
@@ -133,7 +133,7 @@ def _agent() -> dict[str, str]:
 
 
 def _actions(claim: Claim, sources: list[SourceFile]) -> list[dict[str, Any]]:
-    """What was done, in order; a file that is not told what it was made of is a new one."""
+    """The actions, in order; a file without known sources is a new one."""
     visual, audible = (
         [f"source-{number}" for number, one in enumerate(sources) if one.role == role] for role in ("video", "audio")
     )
@@ -157,15 +157,15 @@ def _actions(claim: Claim, sources: list[SourceFile]) -> list[dict[str, Any]]:
 
 @lru_cache(maxsize=256)
 def hash_and_mark(url: str, content: str) -> tuple[str, bool]:
-    """The sha256 of a source, and whether it has a manifest; many dubs of one process are made of it.
+    """Sha256 of a source, and whether it has a manifest. Cached, because many dubs have the same source.
 
     Parameters
     ----------
-    content : its identity when the run was planned; empty: any
+    content : its identity at planning; empty: any
 
     Raises
     ------
-    ChangedError : it is another one
+    ChangedError : the file has changed
     """
     digest = hashlib.sha256()
     with _here(SourceFile("video", url, content)) as local:
@@ -178,7 +178,7 @@ def hash_and_mark(url: str, content: str) -> tuple[str, bool]:
 
 
 def _readable(path: Path) -> bool:
-    """Whether a file has a manifest that can be read, be it one that does not hold: that is told with it."""
+    """Whether a file has a readable manifest, valid or not."""
     import c2pa
 
     try:
@@ -187,13 +187,13 @@ def _readable(path: Path) -> bool:
             if reader is not None:
                 reader.close()
             return reader is not None
-    except c2pa.C2paError:  # a kind of file that has none, or one that is damaged
+    except c2pa.C2paError:  # a kind of file without manifests, or a damaged one
         return False
 
 
 @contextmanager
 def _here(source: SourceFile) -> Iterator[Path]:
-    """A source as a file of this machine."""
+    """A local copy of a source."""
     check_unchanged(source.url, source.content)
     if storage.is_local(source.url):
         yield storage.local_path(source.url)
@@ -234,9 +234,9 @@ def _region(drawn: Drawn) -> dict[str, Any]:
 
 
 def _few(drawn: tuple[Drawn, ...]) -> tuple[Drawn, ...]:
-    """Not more than a manifest should list: neighbours are joined, evenly over the whole."""
+    """Merge neighbouring regions evenly to at most :data:`_MOST_REGIONS`."""
     each = -(-len(drawn) // _MOST_REGIONS)
-    return tuple(_around(drawn[place : place + each]) for place in range(0, len(drawn), each))
+    return tuple(_around(drawn[low : low + each]) for low in range(0, len(drawn), each))
 
 
 def _around(some: tuple[Drawn, ...]) -> Drawn:

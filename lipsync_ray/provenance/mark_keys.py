@@ -1,6 +1,6 @@
-"""The key of marks in the pixels: read where it is used. What travels is where it is, and a digest of it.
+"""Reads watermark keys where they are used; only a key's path and digest are sent to workers.
 
-Without a key of one's own marks are made with a key that everybody has, so that everybody can read them.
+Without a private key, watermarks use a public key, so that anyone can read them.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ _LEAST, _MOST = 16, 4096  # bytes
 
 @dataclass(frozen=True)
 class MarkKey:
-    """Where a key is.
+    """Location of a watermark key.
 
     Attributes
     ----------
-    path : absolute, on every node that composes frames; None for the key that everybody has
-    digest : by which it is recognised, and which does not tell it
+    path : absolute, on every node that composes frames; None for the public key
+    digest : identifies the key without revealing it
     """
 
     path: str | None
@@ -37,7 +37,7 @@ class MarkKey:
 
         Raises
         ------
-        EncodeError : it is gone, or another one by now
+        EncodeError : the key is missing or has changed
         """
         try:
             secret = read_key(self.path)
@@ -49,15 +49,15 @@ class MarkKey:
 
 
 def key_of(path: str | None) -> MarkKey:
-    """The key that an option and the environment mean.
+    """The key given by the option or the environment.
 
     Parameters
     ----------
-    path : of the option; None for $LIPSYNC_WATERMARK_KEY, or else the key that everybody has
+    path : value of the option; None for $LIPSYNC_WATERMARK_KEY, or else the public key
 
     Raises
     ------
-    SettingsError : it cannot be read, or is too short
+    SettingsError : it is unreadable, or too short
     """
     path = path or os.environ.get(VARIABLE) or None
     path = storage.absolute(path) if path else None
@@ -65,17 +65,17 @@ def key_of(path: str | None) -> MarkKey:
 
 
 def digest_of(secret: bytes) -> str:
-    """A text that changes with a key, and does not tell it."""
+    """A digest that identifies a key without revealing it."""
     return hmac.new(secret, b"which key this is", "sha256").hexdigest()[:16]
 
 
 @lru_cache(maxsize=8)
 def read_key(path: str | None) -> bytes:
-    """A key; None for the one that everybody has.
+    """Read a key; None for the public one.
 
     Raises
     ------
-    SettingsError : it cannot be read, or is too short
+    SettingsError : it is unreadable, or too short
     """
     if path is None:
         return PUBLIC

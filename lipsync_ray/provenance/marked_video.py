@@ -1,4 +1,4 @@
-"""A video under way whose frames may get a label."""
+"""State of a video in progress whose frames may get a label."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from lipsync_ray.provenance.frame_marks import FrameMarking, PlacedLabel
 
 @dataclass(kw_only=True)
 class MarkedVideo(VideoState):
-    """State of a video that is drawn.
+    """State of a video in progress.
 
     Attributes
     ----------
-    label : written over its frames by this run
-    warnings : what a person should know of it, each once
+    label : drawn on its frames by this run
+    warnings : warnings of its row, without duplicates
     """
 
     label: PlacedLabel | None = None
     warnings: list[str] = field(default_factory=list)
 
     def warn(self, *sentences: str) -> None:
-        """Note what a person should know, once."""
+        """Add a warning once."""
         self.warnings += [sentence for sentence in sentences if sentence not in self.warnings]
 
 
@@ -41,7 +41,7 @@ def place_label(
     aspect: Fraction,
     rate: Fraction,
 ) -> None:
-    """Draw a video's label, if it gets one; end the video if its text does not fit.
+    """Draw a video's label if it gets one; end the video with an error if the text does not fit.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Write into a finished file what it says of itself, where it is put together; or into one that was finished before."""
+"""Writes provenance into files: when they are assembled, or later into finished files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from lipsync_ray.errors import EncodeError
 from lipsync_ray.io import storage
 from lipsync_ray.io.identity import check_unchanged
 from lipsync_ray.media.container import opened
-from lipsync_ray.media.join import AudioCopy, Part, join
+from lipsync_ray.media.join import Part, join
+from lipsync_ray.media.sound_writers import AudioCopy
+from lipsync_ray.media.subtitles import read_subtitles
 from lipsync_ray.provenance.claims import CREATED, Claim
 from lipsync_ray.provenance.signer import Signer, signer_of
 from lipsync_ray.provenance.tags import read_packet, source_type_in, untagged_png, write_tags
@@ -23,12 +25,12 @@ from lipsync_ray.settings.provenance import ProvenanceKind, ProvenanceSettings
 
 @dataclass(frozen=True)
 class Marking:
-    """How files are marked, as it travels to whoever puts them together: where the signer's key is, never the key.
+    """Provenance settings as sent to workers: the location of the signer's key, never the key.
 
     Attributes
     ----------
-    signer : None where nothing is signed
-    clear : whether a manifest repeats consent and rights in words
+    signer : None without signing
+    clear : store consent and rights as text in the manifest
     """
 
     kind: ProvenanceKind
@@ -36,14 +38,14 @@ class Marking:
     clear: bool = False
 
     def digest(self, claim: Claim) -> str | None:
-        """A text that changes with what a file says of itself besides its frames; None of one that says nothing."""
+        """Digest of a file's provenance; None without any."""
         if self.kind == "none":
             return None
         signed = [] if self.signer is None else [*self.signer.identity, self.clear, claim.consent, claim.rights]
         return storage.digest(self.kind, *signed)
 
     def on(self, claim: Claim | None) -> tuple[str, Callable[[Path], None] | None]:
-        """The sentence for the muxer, and what is done to the file before it is committed."""
+        """The comment for the muxer, and a function that finishes the file before it is committed."""
         if self.kind == "none" or claim is None:
             return "", None
         return claim.sentence, partial(_finish, self, claim)
@@ -53,11 +55,11 @@ UNMARKED = Marking("none")
 
 
 def marking_of(settings: ProvenanceSettings) -> Marking:
-    """How the settings mean files to be marked; a signer is tried.
+    """Prepare provenance from the settings, and test the signer.
 
     Raises
     ------
-    SettingsError : a certificate, key or command that cannot work, naming its option
+    SettingsError : names the option of an unusable certificate, key or command
     """
     return Marking(
         settings.kind, checked_signer(settings) if settings.kind == "c2pa" else None, settings.consent == "clear"
@@ -65,11 +67,11 @@ def marking_of(settings: ProvenanceSettings) -> Marking:
 
 
 def checked_signer(settings: ProvenanceSettings) -> Signer:
-    """The signer that settings and environment mean, after it has signed a picture.
+    """The signer given by settings and environment, after a test signature.
 
     Raises
     ------
-    SettingsError : what is missing or wrong, naming the option, and what to do
+    SettingsError : names the option and what to do
     """
     signer = signer_of(settings)
     from lipsync_ray.provenance.manifest import check_signer  # c2pa, an extra
@@ -89,7 +91,7 @@ def _finish(marking: Marking, claim: Claim, path: Path) -> None:
 
 
 def _made_by_a_computer(url: str) -> bool:
-    """Whether a file says that no camera saw any of it."""
+    """Whether a file is declared as entirely synthetic."""
     with storage.opened(url) as source, ExitStack() as stack:
         file = stack.enter_context(open(source, "rb")) if isinstance(source, str) else source
         return source_type_in(read_packet(file, storage.size(url))) == CREATED
@@ -97,14 +99,14 @@ def _made_by_a_computer(url: str) -> bool:
 
 @dataclass(frozen=True)
 class MarkOrder:
-    """A finished file that is to say something else of itself.
+    """A finished file to mark again.
 
     Attributes
     ----------
-    key : of its row
-    url : where it is, and where it is put again
-    frames, rate : of a video; of no account of a picture
-    sources : (URL, identity) of the files that it is made of
+    key : id of its row
+    url : where it is read and replaced
+    frames, rate : of a video; ignored for a picture
+    sources : (URL, identity) of its source files
     """
 
     key: str
@@ -117,15 +119,15 @@ class MarkOrder:
 
 
 def mark_again(order: MarkOrder) -> str:
-    """Put a finished file together anew from its own packets, without what it said of itself, and mark it.
+    """Remux a finished file from its own packets, without its old provenance, and mark it.
 
     Raises
     ------
-    EncodeError, SigningError, ChangedError : it is left as it was
+    EncodeError, SigningError, ChangedError : the file is unchanged
     """
     comment, finish = order.marking.on(order.claim)
     with tempfile.TemporaryDirectory() as scratch:
-        before, path = (Path(scratch) / place / storage.name_of(order.url) for place in ("before", "after"))
+        before, path = (Path(scratch) / folder / storage.name_of(order.url) for folder in ("before", "after"))
         before.parent.mkdir()
         path.parent.mkdir()
         storage.copy(order.url, str(before))
@@ -134,7 +136,7 @@ def mark_again(order: MarkOrder) -> str:
         else:
             with opened(str(before)) as container:
                 track = AudioCopy(str(before), Fraction(0)) if container.streams.audio else None
-            found = join([Part(0, lambda: before)], order.rate, track, path, comment)
+            found = join([Part(0, lambda: before)], order.rate, track, path, comment, read_subtitles(str(before)))
             if found != order.frames:
                 raise EncodeError(f"{path.name}: {found} frames in it, {order.frames} in its record")
         if finish is not None:

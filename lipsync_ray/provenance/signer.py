@@ -1,6 +1,6 @@
-"""Who signs: a certificate, and a private key or a command, tried before anything starts and used where a file is finished.
+"""Signs with a certificate and a private key or a command; both are tested before anything starts.
 
-The key is read in the process that signs, and let go of there. What travels to that process is where the key is.
+The key is read in the process that signs and is not kept. Only its path is sent there.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
 CERT_VARIABLE = "LIPSYNC_SIGN_CERT"
 KEY_VARIABLE = "LIPSYNC_SIGN_KEY"
 _COMMAND_S = 120.0
-_LONGEST = 300  # characters of c2pa's own words
+_LONGEST = 300  # characters of c2pa's messages
 _PROBE = b"lipsync-ray asks whether this key is that of the certificate"
 
 
 @dataclass(frozen=True)
 class Signer:
-    """Where a signer's certificate and key are.
+    """Locations of a signer's certificate and key.
 
     Attributes
     ----------
-    cert, key : absolute paths, on every node that finishes files; no key where a command signs
-    command : for a shell
+    cert, key : absolute paths, on every node that finishes files; key is None if a command signs
+    command : shell command that signs its standard input
     tsa : URL of a time-stamping authority
     sha256 : of the certificate
     """
@@ -49,25 +49,25 @@ class Signer:
 
     @property
     def identity(self) -> tuple[object, ...]:
-        """All that decides how a signature looks."""
+        """Everything that determines the signature, for fingerprints."""
         return self.sha256, self.tsa
 
     @property
     def files(self) -> tuple[str, ...]:
-        """What every node has to see."""
+        """Files that every node must be able to read."""
         return tuple(filter(None, (self.cert, self.key)))
 
     @contextmanager
     def opened(self) -> Iterator[c2pa.Signer]:
-        """A signer of c2pa, for as long as the block runs.
+        """A c2pa signer, valid inside the block.
 
         Raises
         ------
-        SigningError : another certificate than the run began with, a key that is gone, or what c2pa says in the block
+        SigningError : the certificate changed since the run began, the key is missing, or c2pa failed in the block
         """
         import c2pa
 
-        refused: list[SettingsError] = []  # of the command: c2pa tells that it failed, and not why
+        refused: list[SettingsError] = []  # the command's error; c2pa reports only that it failed
         try:
             with self._made(refused) as signer:
                 yield signer
@@ -100,15 +100,15 @@ class Signer:
         message = " ".join(str(error).split())[:_LONGEST]
         if self.tsa and re.search(r"time.?stamp|http|tsa", message, re.IGNORECASE):
             return f"--tsa {self.tsa}: no time stamp from there ({message}); leave it out, or try again later"
-        return f"--sign-cert {self.cert}: c2pa does not sign with it: {message}"
+        return f"--sign-cert {self.cert}: c2pa cannot sign with it: {message}"
 
 
 def signer_of(settings: ProvenanceSettings) -> Signer:
-    """The signer that settings and environment mean; its key is the certificate's.
+    """The signer given by settings and environment; checks that the key belongs to the certificate.
 
     Raises
     ------
-    SettingsError : what is missing or wrong, naming the option, and what to do
+    SettingsError : names the option and what to do
     """
     if find_spec("c2pa") is None:
         raise SettingsError(
@@ -118,7 +118,7 @@ def signer_of(settings: ProvenanceSettings) -> Signer:
     key = None if settings.command is not None else settings.key or os.environ.get(KEY_VARIABLE)
     if not cert:
         raise SettingsError(
-            f"--provenance c2pa: who signs? Give --sign-cert chain.pem (or {CERT_VARIABLE}) and --sign-key key.pem (or "
+            f"--provenance c2pa needs a signer: give --sign-cert chain.pem (or {CERT_VARIABLE}) and --sign-key key.pem (or "
             f"{KEY_VARIABLE}); how to get a certificate is in docs/provenance.md"
         )
     if not key and settings.command is None:
@@ -138,7 +138,7 @@ def signer_of(settings: ProvenanceSettings) -> Signer:
 
 
 def ask_command(command: str, data: bytes, chain: Chain) -> bytes:
-    """The signature that a command writes, raw, as C2PA has it (of an elliptic curve r and s side by side).
+    """Run the signing command; return its signature in C2PA's raw form (for elliptic curves r and s concatenated).
 
     Raises
     ------

@@ -1,7 +1,7 @@
-"""Tags of a file: an XMP packet with IPTC's DigitalSourceType, and a sentence that players show.
+"""Tags files with an XMP packet (IPTC's DigitalSourceType) and a comment that players show.
 
-An MP4's packet goes into a box of its own behind everything else, so that no offset in the file changes and the index
-stays where it is. The sentence is written by the muxer. A PNG gets both as chunks behind its header.
+In an MP4 the packet is a box at the end of the file, so no offset changes and the index stays in place; the muxer
+writes the comment. In a PNG both are chunks after the header.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _TYPES = {
 }  # fmt: skip
 _XMP_KEYWORD = "XML:com.adobe.xmp"
 _SENTENCE_KEYWORD = "Description"
-_SCANNED = 1 << 20  # bytes at both ends of a file of no kind that is known here
+_SCANNED = 1 << 20  # bytes searched at both ends of a file of unknown format
 _LARGEST_PACKET = 16 << 20
 _PACKET = re.compile(rb"<x:xmpmeta.*?</x:xmpmeta>", re.DOTALL)
 _TYPE = re.compile(r"DigitalSourceType\s*(?:=\s*[\"']|(?:\s+[^>]*)?>\s*)([^\"'<\s]+)")
@@ -35,7 +35,7 @@ _DESCRIPTION = re.compile(r"<dc:description>.*?<rdf:li[^>]*>(.*?)</rdf:li>", re.
 
 
 def packet_of(claim: Claim) -> bytes:
-    """The XMP packet of a claim; the same claim gives the same bytes."""
+    """XMP packet of a claim; deterministic."""
     return (
         '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n'
         '<x:xmpmeta xmlns:x="adobe:ns:meta/">\n'
@@ -52,11 +52,11 @@ def packet_of(claim: Claim) -> bytes:
 
 
 def write_tags(path: Path, claim: Claim) -> None:
-    """Tag a finished MP4 or PNG in place; a PNG that has such tags gets new ones.
+    """Tag a finished MP4 or PNG in place; existing tags of a PNG are replaced.
 
     Raises
     ------
-    EncodeError : another kind of file
+    EncodeError : the file is neither
     """
     data = path.open("rb").read(12)
     if data.startswith(PNG_SIGN):
@@ -66,7 +66,7 @@ def write_tags(path: Path, claim: Claim) -> None:
         with path.open("ab") as file:
             file.write((len(body) + 8).to_bytes(4, "big") + b"uuid" + body)
     else:
-        raise EncodeError(f"{path.name}: neither an MP4 nor a PNG, which are what tags are written into")
+        raise EncodeError(f"{path.name}: neither an MP4 nor a PNG, the formats that can be tagged")
 
 
 def _tagged_png(data: bytes, claim: Claim) -> bytes:
@@ -78,7 +78,7 @@ def _tagged_png(data: bytes, claim: Claim) -> bytes:
 
 
 def untagged_png(data: bytes) -> bytes:
-    """A PNG without what :func:`write_tags` and a signer put into it; its pixels' bytes are the same."""
+    """Remove the chunks of :func:`write_tags` and of a signer from a PNG; its pixel data is unchanged."""
     kept = [(kind, body) for kind, body in _chunks(data) if not _is_ours(kind, body)]
     return PNG_SIGN + b"".join(_chunk(kind, body) for kind, body in kept)
 
@@ -101,7 +101,7 @@ def _chunk(kind: bytes, body: bytes) -> bytes:
 
 
 def boxes(file: IO[bytes], stop: int) -> Iterator[tuple[bytes, int, int]]:
-    """(kind, first byte of the content, its end) of an MP4's top-level boxes, as far as they make sense."""
+    """(kind, first byte of the content, its end) of an MP4's top-level boxes, up to the first invalid one."""
     offset = 0
     while offset + 8 <= stop:
         file.seek(offset)
@@ -117,12 +117,12 @@ def boxes(file: IO[bytes], stop: int) -> Iterator[tuple[bytes, int, int]]:
 
 
 def read_packet(file: IO[bytes], size: int) -> str:
-    """The XMP packet of a file of any kind; empty where none is found.
+    """Read the XMP packet of a file of any format; empty without one.
 
     Parameters
     ----------
-    file : from which may be read anywhere
-    size : its bytes
+    file : open and seekable
+    size : file size in bytes
     """
     file.seek(0)
     head = file.read(12)
@@ -143,7 +143,7 @@ def read_packet(file: IO[bytes], size: int) -> str:
 
 
 def has_manifest(file: IO[bytes], size: int) -> bool:
-    """Whether a file holds what looks like a C2PA manifest, whole or damaged; of MP4, PNG and JPEG."""
+    """Whether an MP4, PNG or JPEG appears to contain a C2PA manifest, intact or damaged."""
     file.seek(0)
     head = file.read(12)
     if head[4:8] == b"ftyp":
@@ -159,7 +159,7 @@ def has_manifest(file: IO[bytes], size: int) -> bool:
 
 
 def kind_of(path: Path) -> str:
-    """The media type of a file, by its first bytes, else by its name."""
+    """Media type of a file, by its first bytes, or else its name."""
     with path.open("rb") as file:
         head = file.read(12)
     if head[4:8] == b"ftyp" and head[8:12] not in (b"heic", b"heix", b"mif1", b"avif", b"M4A "):
@@ -173,17 +173,17 @@ def kind_of(path: Path) -> str:
 
 
 def type_of(name: str) -> str:
-    """The media type of a file by its name."""
+    """Media type by file name."""
     return _TYPES.get(name.lower().rpartition(".")[2]) or mimetypes.guess_type(name)[0] or "application/octet-stream"
 
 
 def source_type_in(packet: str) -> str:
-    """IPTC's digital source type in an XMP packet; empty where there is none."""
+    """IPTC's digital source type in an XMP packet; empty without one."""
     found = _TYPE.search(packet)
     return found[1] if found else ""
 
 
 def sentence_in(packet: str) -> str:
-    """The description in an XMP packet; empty where there is none."""
+    """Description in an XMP packet; empty without one."""
     found = _DESCRIPTION.search(packet)
     return unescape(found[1]).strip() if found else ""

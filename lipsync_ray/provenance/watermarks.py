@@ -1,4 +1,4 @@
-"""Find the mark in the pixels of a file, without its source."""
+"""Finds the watermark in a file's pixels, without its source."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from lipsync_ray.media.mark_code import id_text
 
 F32 = NDArray[np.float32]
 
-STRETCH_S, STRETCHES = 5, 4  # seconds that are looked at together, and how many of them, from all over a video
-_MEANS = STRETCHES + 1  # of each, and of all
-_MOST_LINES = 1080  # a larger picture is looked at in this size
+STRETCH_S, STRETCHES = 5, 4  # seconds that are averaged; number of such ranges, spread over the video
+_MEANS = STRETCHES + 1  # one for each range and one for all
+_MOST_LINES = 1080  # larger pictures are reduced to this height
 _LEAST_LINES = 32
 
 
 @dataclass(frozen=True)
 class Watermark:
-    """A mark that was found.
+    """A detected watermark.
 
     Attributes
     ----------
-    id : what it says, as `watermark` in results.parquet; None where it is too faint to be read
-    score : standard deviations by which it stands out
-    false_alarm : at most the chance that a file without a mark gives such a score
+    id : its id, as in column `watermark` of results.parquet; None if too faint to read
+    score : z-score above a file without a mark
+    false_alarm : upper bound of the probability that a file without a mark gives such a score
     """
 
     id: str | None
@@ -42,7 +42,7 @@ class Watermark:
 
 
 def find_watermark(path: Path, secrets: Sequence[bytes]) -> Watermark | None:
-    """The mark of a video or picture; None where none of these keys has made one.
+    """Find the watermark of a video or picture; None if it has none by these keys.
 
     Parameters
     ----------
@@ -58,11 +58,11 @@ def find_watermark(path: Path, secrets: Sequence[bytes]) -> Watermark | None:
 
 
 def search(stretches: Iterator[list[F32]] | Sequence[list[F32]], secrets: Sequence[bytes]) -> Watermark | None:
-    """The mark in stretches of frames: in each by itself at the likeliest scales, and in all of them at every scale.
+    """Search ranges of frames: each one at the likeliest scales, and their mean at every scale.
 
     Parameters
     ----------
-    stretches : of each the (h, w) float32 mean luminance of its frames; empty where it has none
+    stretches : for each range the (h, w) float32 mean luma of its frames; an empty list without any
     """
     means: list[F32] = []
     for found in stretches:
@@ -96,7 +96,7 @@ def _stretches(container: Any, stream: Any) -> Iterator[list[F32]]:
 
 
 def _mean(container: Any, stream: Any, begin: Fraction) -> list[F32]:
-    """The mean of a stretch's frames; none where nothing can be decoded there."""
+    """Mean luma of a range's frames; empty if none can be decoded."""
     total: Any = None
     count = 0
     try:
@@ -115,12 +115,12 @@ def _mean(container: Any, stream: Any, begin: Fraction) -> list[F32]:
                 cv2.accumulate(luma, total)
                 count += 1
     except (av.error.FFmpegError, OSError):
-        pass  # what could be decoded is looked at
+        pass  # use the frames decoded so far
     return [total / count] if count else []
 
 
 def _luma(frame: Any) -> NDArray[np.uint8]:
-    """(h, w) uint8, no larger than is of use."""
+    """(h, w) uint8 luma, reduced to at most :data:`_MOST_LINES` lines."""
     if frame.format.name in ("yuv420p", "yuvj420p", "nv12", "yuv422p", "yuv444p"):
         plane = frame.planes[0]
         luma = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: frame.height, : frame.width]

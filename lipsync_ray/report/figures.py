@@ -1,4 +1,4 @@
-"""Figures as SVG text: bars with intervals, and curves. Drawn by matplotlib, coloured for paper and screen alike."""
+"""Draws SVG figures with matplotlib: bars with intervals, and curves, in colours for paper and screen."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lipsync_ray.metrics.lse import MAX_SHIFT
 
 COLOURS = ("#2f6db3", "#e08a1e", "#3c9a6b", "#b0466b", "#7a62b5", "#5f6b76")
 WIDEST_BAR = 0.45  # inches
-_AXIS = 0.6  # inches: beside the bars, for numbers and unit
+_AXIS = 0.6  # inches beside the bars for numbers and unit
 _GREY = "#6b7280"
 _MARK = "#111827"
 _STYLE: dict[Any, Any] = {
@@ -35,7 +35,7 @@ _STYLE: dict[Any, Any] = {
 
 
 def bars(rows: Sequence[GroupRow], metric: Metric, colours: dict[str, str], controls: Sequence[Metric] = ()) -> str:
-    """A metric's mean for each language, one bar (or point) a model, with its 95 % interval and its controls' means."""
+    """Plot a metric's mean per language and model with its 95 % interval, and its controls' means."""
     languages = list(dict.fromkeys(row.language for row in rows))
     across = max(3.2, 1.2 + 0.2 * len(rows) + 0.25 * len(languages))
     figure, axes = _figure(across, 2.5)
@@ -61,7 +61,7 @@ def bars(rows: Sequence[GroupRow], metric: Metric, colours: dict[str, str], cont
                 axes.errorbar(at, found.mean, yerr=error, color="#1f2937", capsize=2.5, linewidth=1)
     axes.set_xticks(range(len(languages)), ["all" if name == ALL else name for name in languages])
     axes.set_ylabel(f"{metric.unit}" if metric.unit else "")
-    # Few bars stand apart in the middle: none is wider than a finger.
+    # Limit the width of a few bars.
     margin = max(0.0, width * (across - _AXIS) / WIDEST_BAR - len(languages)) / 2
     axes.set_xlim(-0.5 - margin, len(languages) - 0.5 + margin)
     if controls:
@@ -84,7 +84,7 @@ def bars(rows: Sequence[GroupRow], metric: Metric, colours: dict[str, str], cont
 
 
 def shift_curve(score: Score, colour: str) -> str:
-    """Mean distance against the shift of the sound, its minimum marked."""
+    """Plot the mean distance against the shift of the sound, with the minimum marked."""
     figure, axes = _figure(3.1, 1.55)
     shifts = np.arange(MAX_SHIFT, -MAX_SHIFT - 1, -1)
     curve = np.array(score.curve, float)
@@ -101,7 +101,7 @@ def shift_curve(score: Score, colour: str) -> str:
 
 
 def confidence_curve(score: Score, colour: str) -> str:
-    """Confidence over time, of the longest track."""
+    """Plot the confidence of the longest track over time."""
     figure, axes = _figure(3.1, 1.55)
     times = (score.confidence_start_s or 0) + np.arange(len(score.confidence)) / 25
     axes.plot(times, score.confidence, color=colour, linewidth=1.2)
@@ -123,7 +123,7 @@ def _figure(width: float, height: float) -> tuple[Any, Any]:
 
 
 def _svg(figure: Any) -> str:
-    """The figure's SVG element alone, with ids that do not clash on one page."""
+    """The figure's SVG element, with ids that are unique on a page."""
     from matplotlib import rc_context
 
     buffer = io.StringIO()

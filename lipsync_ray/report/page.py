@@ -1,4 +1,4 @@
-"""The report page: tables, plots, pictures and players of one or several evaluations, all inside one HTML file."""
+"""Writes the report of one or several evaluations as one HTML file with tables, plots, pictures and players."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ FILE = REPORT_PAGE
 
 @dataclass(frozen=True)
 class FinishedEvaluation:
-    """An evaluation that a report shows: its folder, its run.json, its rows."""
+    """An evaluation in the report: its folder, its run.json, its rows."""
 
     folder: str
     record: dict[str, Any]
@@ -57,11 +57,11 @@ class Detail:
 
 
 def read_evaluation(folder: str) -> FinishedEvaluation:
-    """A finished evaluation.
+    """Read a finished evaluation.
 
     Raises
     ------
-    ManifestError : the folder is not one
+    ManifestError : the folder is not a finished evaluation
     """
     try:
         record = record_of(folder, EVALUATE.name)
@@ -75,20 +75,21 @@ def read_evaluation(folder: str) -> FinishedEvaluation:
 
 
 def write_report(folders: Sequence[str], out: str, previews: int | None = PREVIEWS) -> str:
-    """Write ``OUT/report/index.html`` (and ``tables.md`` beside it) of some evaluations; the page's URL.
+    """Write ``OUT/report/index.html`` (with ``tables.md`` beside it) for some evaluations; return the page's URL.
 
-    Models of the same name in several evaluations are told apart by their folder's.
+    If several evaluations have a model of the same name, their folders' names are appended.
 
     Parameters
     ----------
-    previews : videos that are shown with pictures: the worst, the best, and a sample; None for all
+    previews : number of videos with pictures (the worst, the best, and a sample); None for all
 
     Raises
     ------
     ManifestError : a folder is not a finished evaluation
-    SettingsError : one folder is given twice, whose videos would be counted twice; `out` is another job's, or cannot be written
+    SettingsError : a folder is given twice; `out` belongs to another job, or is not writable
     """
-    if [folder.rstrip("/") for folder in folders] != [out.rstrip("/")]:  # an evaluation has a page of its own
+    # The page of a single evaluation goes into its own folder.
+    if [folder.rstrip("/") for folder in folders] != [out.rstrip("/")]:
         check_out(out, REPORT)
     sources = [read_evaluation(folder) for folder in folders]
     _check_different(folders)
@@ -103,7 +104,12 @@ def write_report(folders: Sequence[str], out: str, previews: int | None = PREVIE
 
 
 def _check_different(folders: Sequence[str]) -> None:
-    """Two copies of an evaluation are two folders; two spellings of a folder are one."""
+    """Reject the same folder in two spellings; copies of an evaluation are allowed.
+
+    Raises
+    ------
+    SettingsError : names both
+    """
     by_key: dict[str, str] = {}
     for folder in folders:
         key = storage.file_key(folder)
@@ -113,7 +119,7 @@ def _check_different(folders: Sequence[str]) -> None:
 
 
 def _with_unique_names(sources: list[FinishedEvaluation]) -> list[FinishedEvaluation]:
-    """Sources whose models have different names."""
+    """Rename models so that their names are unique."""
     of: dict[str | None, set[str]] = {}
     for source in sources:
         for score in source.scores:

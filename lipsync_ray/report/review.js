@@ -196,7 +196,10 @@ function lanesOf(dub) {
     if (!lanes.has(person)) lanes.set(person, []);
     lanes.get(person).push([start, end]);
   }
-  return [...lanes].sort((a, b) => a[0] - b[0]).map(([person, spans]) => ({name: `person ${person}`, colour: colour(person), spans}));
+  const found = [...lanes].sort((a, b) => a[0] - b[0]).map(([person, spans]) =>
+    ({name: `person ${person}`, spans: spans.map(([start, end]) => [start, end, colour(person), `person ${person}`])}));
+  const lines = (dub.lines || []).map(([start, end, person, text]) => [start, end, person === null ? "#94a3b8" : colour(person), text || "a line"]);
+  return lines.length ? [...found, {name: "lines", spans: lines}] : found;
 }
 function timeline(dub, pair) {
   const lanes = lanesOf(dub);
@@ -206,9 +209,9 @@ function timeline(dub, pair) {
   const end = element("span", {}), box = element("div", {class: "lanes", title: "who of the source's people was dubbed when; click to go there"});
   const draw = () => {
     box.replaceChildren(...lanes.map(lane => element("div", {class: "lane"}, element("b", {}, lane.name),
-      ...lane.spans.map(([start, stop]) => element("span", {
-        title: `${lane.name}: ${clock(start)} – ${clock(stop)}`,
-        style: `left: ${100 * start / last}%; width: ${100 * (stop - start) / last}%; background: ${lane.colour}`})))), beyond, head);
+      ...lane.spans.map(([start, stop, shade, text]) => element("span", {
+        title: `${text}: ${clock(start)} – ${clock(stop)}`,
+        style: `left: ${100 * start / last}%; width: ${100 * (stop - start) / last}%; background: ${shade}`})))), beyond, head);
     beyond.hidden = !(dub.seconds < last - .05);
     beyond.style.left = `${100 * Math.min(1, (dub.seconds || 0) / last)}%`;
     end.textContent = clock(last);
@@ -268,8 +271,8 @@ function verdicts(dub, card, strip) {
       paint();
     }}, label));
   }
-  const faces = facesOf(dub);
-  who.append(element("p", {class: "who"}, faces.length ? "Who is to be dubbed, from the first frame to the last?" : "No picture of this video's people is here. Dub nobody?"));
+  const faces = dub.several ? [] : facesOf(dub);  // of several voices, each has its face in the table
+  who.append(element("p", {class: "who"}, dub.several ? "Several voices: correct their faces in the table. Or dub nobody?" : faces.length ? "Who is to be dubbed, from the first frame to the last?" : "No picture of this video's people is here. Dub nobody?"));
   const choices = element("div", {class: "faces"});
   for (const [person, picture] of [...faces, ["nobody", null]]) {
     const one = face(person, picture, person === "nobody" ? "" : lasting(dub, person), true);

@@ -100,6 +100,11 @@ def page_data(rows: Sequence[Result], out: str, people: People, decisions: Mappi
             "seconds": None if row.duration_s is None else round(row.duration_s, 2),
             "size": [row.width, row.height] if row.width and row.height else None,
             "turns": [[round(one.start_s, 2), round(one.end_s, 2), one.person] for one in row.turns or ()],
+            "lines": [
+                [round(one.start_s, 2), round(one.end_s, 2), one.person, (one.text or "")[:80]]
+                for one in row.lines or ()
+            ],
+            "several": row.lines is not None or len(row.voices) > 1,
             "video": videos.of(key),
             "decision": asdict(decisions[row.id]) if row.id in decisions else None,
         }

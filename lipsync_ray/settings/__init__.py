@@ -6,6 +6,7 @@ from lipsync_ray.settings.dub import SEGMENT_S, DubSettings, Length, Reference
 from lipsync_ray.settings.enhance import EnhanceSettings
 from lipsync_ray.settings.evaluate import EvaluateSettings, Protocol
 from lipsync_ray.settings.head import HeadSettings
+from lipsync_ray.settings.lines import LineSettings
 from lipsync_ray.settings.marks import MarkSettings
 from lipsync_ray.settings.provenance import ProvenanceSettings
 from lipsync_ray.settings.workers import EngineKind, Workers
@@ -19,6 +20,7 @@ __all__ = [
     "EvaluateSettings",
     "HeadSettings",
     "Length",
+    "LineSettings",
     "MarkSettings",
     "Precision",
     "Protocol",

@@ -11,6 +11,7 @@ from lipsync_ray.media.choices import Decoder, Loop, VideoCoding
 from lipsync_ray.settings.checks import check, given
 from lipsync_ray.settings.drawing import Coding, Precision, RestoreSettings
 from lipsync_ray.settings.head import HeadSettings
+from lipsync_ray.settings.lines import LineSettings
 from lipsync_ray.settings.marks import MarkSettings
 from lipsync_ray.settings.options import Group, Option, described
 from lipsync_ray.settings.provenance import ProvenanceSettings
@@ -82,6 +83,9 @@ class DubSettings:
     length: Annotated[Length, Option("What the output lasts as long as.", panel="Length")] = "audio"
     loop: Annotated[Loop, Option("How a video that is too short goes on.", panel="Length")] = "pingpong"
     trim_silence: Annotated[bool, Option("Cut the audio's leading and trailing silence.", panel="Length")] = False
+    lines: Annotated[LineSettings, "how lines fit into their slots, of dubs that have some"] = field(
+        default_factory=LineSettings
+    )
     still_rate: Annotated[
         Fraction,
         Option(

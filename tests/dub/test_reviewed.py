@@ -10,12 +10,14 @@ from lipsync_ray.faces.table import write_table
 from lipsync_ray.faces.track import Tracks
 from lipsync_ray.inputs.speakers import SpeakerQuery, choose_speaker
 from lipsync_ray.io import storage
+from lipsync_ray.io.manifest import Dub, Voice
 from lipsync_ray.io.results import RESULTS, Result
 from lipsync_ray.io.reviews import Reviewed, read_decisions
 from lipsync_ray.jobs.dub.reviewed import NOBODY_DUBBED, Reviews, reviews_of
 
 T1 = "2026-10-11T12:00:00.000Z"
 IDS = ["a", "b", "c", "d", "e"]
+DUBS = [Dub(name, "v.mp4", "a.wav") for name in IDS]
 
 
 def two_people():
@@ -59,7 +61,7 @@ def review(tmp_path):
 
 
 def test_without_a_review_nothing_is_special(out):
-    found = reviews_of(out, IDS)
+    found = reviews_of(out, DUBS)
     assert found == Reviews(out)
     assert found.kept(IDS, "dub") == {}
     assert found.fingerprint("a", "p") == "p"
@@ -69,7 +71,7 @@ def test_without_a_review_nothing_is_special(out):
 
 
 def test_what_is_finished_stays_but_what_the_review_asks_for(out, review):
-    found = reviews_of(out, IDS, review(f"a,redo,,,{T1}", "d,accept,,,"))
+    found = reviews_of(out, DUBS, review(f"a,redo,,,{T1}", "d,accept,,,"))
     assert found.asked == {"a"}
     assert set(found.kept(IDS, "dub")) == {"b", "c", "d"}  # d by its accept; e is made as always
     assert found.fingerprint("a", "p") != "p"
@@ -78,25 +80,25 @@ def test_what_is_finished_stays_but_what_the_review_asks_for(out, review):
 
 def test_an_accepted_dub_stays_and_a_missing_video_is_made(out, review):
     storage.remove(storage.join(out, "videos", "b.mp4"))
-    found = reviews_of(out, IDS, review("a,accept,,,"))
+    found = reviews_of(out, DUBS, review("a,accept,,,"))
     assert set(found.kept(IDS, "dub")) == {"a", "c"}
 
 
 def test_decisions_hold_in_later_runs(out, review):
-    first = reviews_of(out, IDS, review(f"a,wrong_person,person:1,left one,{T1}"))
+    first = reviews_of(out, DUBS, review(f"a,wrong_person,person:1,left one,{T1}"))
     first.write()
-    later = reviews_of(out, IDS)
+    later = reviews_of(out, DUBS)
     assert later.decisions == {"a": Reviewed(T1, "person:1", "left one")}
     assert later.fingerprint("a", "p") == first.fingerprint("a", "p")
-    again = reviews_of(out, IDS, review(f"a,wrong_person,person:1,left one,{T1}"))
+    again = reviews_of(out, DUBS, review(f"a,wrong_person,person:1,left one,{T1}"))
     assert again.fingerprint("a", "p") == first.fingerprint("a", "p")
-    newer = reviews_of(out, IDS, review("a,redo,,,2026-10-12T12:00:00.000Z"))
+    newer = reviews_of(out, DUBS, review("a,redo,,,2026-10-12T12:00:00.000Z"))
     assert newer.decisions["a"].person == "person:1"
     assert newer.fingerprint("a", "p") != first.fingerprint("a", "p")
 
 
 def test_a_review_that_only_accepts_writes_nothing(out, review):
-    reviews_of(out, IDS, review("a,accept,,,")).write()
+    reviews_of(out, DUBS, review("a,accept,,,")).write()
     assert read_decisions(out) == {}
 
 
@@ -110,13 +112,13 @@ def test_a_review_that_only_accepts_writes_nothing(out, review):
 )  # fmt: skip
 def test_what_is_not_there_is_refused_with_its_line(out, review, row, told):
     with pytest.raises(ManifestError, match=told):
-        reviews_of(out, IDS, review(row))
+        reviews_of(out, DUBS, review(row))
 
 
 def test_a_person_of_a_video_without_a_face_table_is_seen_later(out, review):
-    assert reviews_of(out, IDS, review("e,wrong_person,person:7,,")).asked == {"e"}
+    assert reviews_of(out, DUBS, review("e,wrong_person,person:7,,")).asked == {"e"}
     storage.remove(storage.join(out, "faces"))
-    assert reviews_of(out, IDS, review("a,wrong_person,person:7,,")).asked == {"a"}
+    assert reviews_of(out, DUBS, review("a,wrong_person,person:7,,")).asked == {"a"}
 
 
 def choice(out, tmp_path, person):
@@ -143,6 +145,16 @@ def test_a_person_who_is_not_seen_is_told(tmp_path):
 
 
 def test_decisions_are_json_that_a_person_can_read(out, review):
-    reviews_of(out, IDS, review(f"a,redo,,mouth late,{T1}")).write()
+    reviews_of(out, DUBS, review(f"a,redo,,mouth late,{T1}")).write()
     text = storage.read_bytes(storage.join(out, "reviewed.json")).decode()
     assert json.loads(text) == {"a": {"time": T1, "person": None, "note": "mouth late"}}
+
+
+@pytest.mark.parametrize(
+    "several", [{"cues": "lines.srt"}, {"voices": (Voice("a.wav", "left"), Voice("b.wav", "right"))}]
+)
+def test_one_person_is_not_for_several_voices(out, review, several):
+    dubs = [Dub("a", "v.mp4", "a.wav", **several)]
+    with pytest.raises(ManifestError, match="line 2, person: a has lines or several voices"):
+        reviews_of(out, dubs, review("a,wrong_person,person:1,,"))
+    assert reviews_of(out, dubs, review("a,wrong_person,nobody,,")).names_somebody("a")

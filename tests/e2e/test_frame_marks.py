@@ -170,8 +170,8 @@ def test_videos_and_pictures_that_are_enhanced_are_marked(demo_inputs, plain, tm
         (("--watermark-key", "gone.key"), "--watermark-key is for --watermark"),
         (("--label", "auto", "--label-font", "gone.ttf"), "--label-font gone.ttf: no such file"),
         (("--label", "auto", "--label-seconds", "some"), "--label-seconds some: expected a number of seconds, or all"),
-        (("--label", "\U00013000 あ"), "no one font here has all of its letters"),
-        (("--label", "字", "--label-font", fonts._own()), "DejaVuSans.ttf: it has no “字”"),
+        (("--label", "\U00013000 あ"), "no single font here has all of its letters"),
+        (("--label", "字", "--label-font", fonts._own()), "DejaVuSans.ttf: it lacks “字”"),
     ],
 )
 def test_what_cannot_be_marked_starts_nothing(more, said, table, tmp_path, capsys):

@@ -136,7 +136,7 @@ def test_another_certificate_or_none_makes_no_frame(table, signed, plain, tmp_pa
     shutil.rmtree(out / "faces")
     other = write_signer(tmp_path)
     assert dub(table, out, *by(other)) == 0
-    assert "2 of 2 dubs were finished before, and say something else of themselves now" in capsys.readouterr().out
+    assert "2 of 2 dubs were finished before, and their provenance has changed" in capsys.readouterr().out
     before, after = read_results(str(signed)), read_results(str(out))
     assert {Path(row.output).parent for row in after} == {out / "videos"}
     assert [row.fingerprint for row in before] == [row.fingerprint for row in after]

@@ -93,7 +93,7 @@ def test_stretches_do_not_change_it(total, seed, seconds):
 def test_a_missing_stretch_is_refused():
     film = Film(100, lambda n: NO_FACES)
     one = film.scan(100)
-    with pytest.raises(ValueError, match="no neighbours"):
+    with pytest.raises(ValueError, match="not adjacent"):
         Scan.joined([one, one])
 
 

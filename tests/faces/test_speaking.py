@@ -9,12 +9,12 @@ from lipsync_ray.faces.speaking import (
     USUAL,
     by_mouths,
     decide,
-    likeliest,
+    viterbi,
     without_short,
     without_silence,
 )
-from lipsync_ray.faces.talking import RATE, Evidence, Heard, Run, runs_of
-from lipsync_ray.media.courses import equal_runs
+from lipsync_ray.faces.talking import RATE, AudioFeatures, Evidence, MouthTrack, runs_of
+from lipsync_ray.media.time_series import equal_runs
 
 TALKS, RESTS = (0.35, -2.9, 0.5), (0.0, -5.5, 0.0)  # sync, motion, follows
 
@@ -28,7 +28,7 @@ def evidence_of(*whose):
 
 def heard_of(voice):
     voice = np.asarray(voice, np.float32)
-    return Heard(
+    return AudioFeatures(
         np.zeros((len(voice), 4), np.float32), np.zeros(len(voice), np.float32), voice, np.zeros((len(voice), 4))
     )
 
@@ -37,12 +37,12 @@ def test_the_likeliest_course_changes_where_it_pays():
     said = np.zeros((20, 2))
     said[:10, 0] = 1.0
     said[10:, 1] = 1.0
-    assert likeliest(said, np.full(20, 4.0)).tolist() == [0] * 10 + [1] * 10
-    assert likeliest(said, np.full(20, 12.0)).tolist() in ([0] * 20, [1] * 20)
+    assert viterbi(said, np.full(20, 4.0)).tolist() == [0] * 10 + [1] * 10
+    assert viterbi(said, np.full(20, 12.0)).tolist() in ([0] * 20, [1] * 20)
 
 
 def test_a_course_of_no_place_has_no_turn():
-    assert likeliest(np.zeros((0, 3)), np.zeros(0)).tolist() == []
+    assert viterbi(np.zeros((0, 3)), np.zeros(0)).tolist() == []
     assert equal_runs(np.zeros(0, np.int64)) == []
 
 
@@ -114,6 +114,6 @@ def test_a_decision_is_turns_of_persons_in_seconds():
 
 @pytest.mark.parametrize(("voice", "said"), [(0.0, "nobody speaks in its sound"), (1.0, "no mouth could be followed")])
 def test_what_cannot_be_told_is_said(voice, said):
-    runs: list[Run] = [] if voice else conversation()[0]
+    runs: list[MouthTrack] = [] if voice else conversation()[0]
     found = decide(runs, np.array([4, 7]), np.ones((2, PLACES), bool), sound(course(1), voice))
     assert (found.turns, found.untold) == ((), said)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lipsync_ray.faces.talking import Heard, MouthSamples, evidence, lag_of, lags_of, runs_of
+from lipsync_ray.faces.talking import AudioFeatures, MouthSamples, evidence, lag_of, lags_of, runs_of
 
 PLACES = 200
 
@@ -18,7 +18,7 @@ def course(seed, places=PLACES, width=16):
 
 def sound(points, voice=1.0):
     opening = points[:, 0].astype(np.float32) / 10
-    return Heard(points, opening, np.full(len(points), voice, np.float32), np.zeros((len(points), 4)))
+    return AudioFeatures(points, opening, np.full(len(points), voice, np.float32), np.zeros((len(points), 4)))
 
 
 def mouths(*shown):

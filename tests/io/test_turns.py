@@ -3,7 +3,8 @@
 import pytest
 
 from lipsync_ray.errors import ManifestError
-from lipsync_ray.io.turns import Turn, commit_turns, csv_url, read_committed
+from lipsync_ray.io.parquet import csv_url
+from lipsync_ray.io.turns import Turn, commit_turns, read_committed
 from lipsync_ray.io.written_turns import WrittenTurn, check_times, dubs_of, known_turns, matched, read_written
 
 HEADER = "dub,start_s,end_s,person,confidence\n"

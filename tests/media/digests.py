@@ -18,9 +18,10 @@ from lipsync_ray.media import audio, decode
 from lipsync_ray.media.audio import SoundTrack, Span
 from lipsync_ray.media.choices import VideoCoding
 from lipsync_ray.media.encode import encode
-from lipsync_ray.media.join import AudioTrack, Part, join
+from lipsync_ray.media.join import Part, join
 from lipsync_ray.media.picture import Colour, YuvFrame
 from lipsync_ray.media.probe import probe_video
+from lipsync_ray.media.sound_writers import AudioTrack
 
 SIZES = [(590, 590), (854, 480), (1080, 192), (512, 512), (322, 242), (606, 130)]  # the last ones: what shows it, small
 PRESETS = ["ultrafast", "veryfast", "medium"]

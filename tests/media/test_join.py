@@ -11,9 +11,10 @@ from lipsync_ray.media import audio, decode
 from lipsync_ray.media.audio import Span
 from lipsync_ray.media.choices import VideoCoding
 from lipsync_ray.media.encode import encode
-from lipsync_ray.media.join import AudioTrack, Part, join
+from lipsync_ray.media.join import Part, join
 from lipsync_ray.media.picture import Colour, YuvFrame
 from lipsync_ray.media.probe import probe_video
+from lipsync_ray.media.sound_writers import AudioTrack
 
 
 def parts_of(info, bounds, coding=None):

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont, features
 from lipsync_ray.errors import SettingsError
 from lipsync_ray.media import fonts
 from lipsync_ray.media.fonts import font_for, letters
-from lipsync_ray.media.label import Label, draw_label, labelled, place_of
+from lipsync_ray.media.label import Label, draw_label, labelled, position_of
 from lipsync_ray.media.picture import RGB_AS, Colour, YuvFrame
 from lipsync_ray.media.wordings import LANGUAGES, wording_of
 
@@ -76,12 +76,12 @@ def test_letters_of_others_are_drawn_or_refused_with_what_to_install(code):
 
 
 def test_a_font_without_the_letters_is_refused_naming_them(tmp_path):
-    with pytest.raises(SettingsError, match=r"DejaVuSans.ttf: it has no “字” \(U\+5B57\)"):
+    with pytest.raises(SettingsError, match=r"DejaVuSans.ttf: it lacks “字” \(U\+5B57\)"):
         font_for("字 A", fonts._own())
     with pytest.raises(SettingsError, match="no such file"):
         font_for("A", str(tmp_path / "none.ttf"))
     (tmp_path / "text.ttf").write_text("no font")
-    with pytest.raises(SettingsError, match=r"text.ttf: it has no “A”"):
+    with pytest.raises(SettingsError, match=r"text.ttf: it lacks “A”"):
         font_for("A", str(tmp_path / "text.ttf"))
 
 
@@ -137,7 +137,7 @@ def test_full_range_is_whiter():
 @pytest.mark.parametrize("size", [(640, 360), (224, 224), (1080, 1920), (96, 160)])
 def test_it_stands_in_its_corner_with_a_margin(corner, size):
     label = drawn(width=size[0], height=size[1])
-    x, y = place_of(label, corner, *size)
+    x, y = position_of(label, corner, *size)
     tall, wide = label.grey.shape
     assert (x % 2, y % 2, tall % 2, wide % 2) == (0, 0, 0, 0)
     left, right, top, low = x, size[0] - x - wide, y, size[1] - y - tall

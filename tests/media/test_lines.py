@@ -8,6 +8,7 @@ from clips import read_sound, tone, write_audio
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lipsync_ray.media import lines as module
 from lipsync_ray.media.audio import SoundTrack, Span
 from lipsync_ray.media.lines import PEAK, Fitted, Line, fitted, mixed, write_mix
 
@@ -121,3 +122,25 @@ def test_the_file_holds_the_mix(tmp_path):
     samples, rate = read_sound(tmp_path / "mix.wav")
     assert rate == RATE
     assert np.allclose(samples.reshape(-1, 2).T, mix(lines), atol=1e-6)
+
+
+def test_spans_of_one_recording_are_decoded_once(tmp_path, monkeypatch):
+    whole = np.concatenate([tone(1.0, RATE, 200 + 100 * k) for k in range(5)])
+    path = write_audio(tmp_path / "whole.flac", whole, RATE, "flac")
+    spans = [Span(k * RATE, (k + 1) * RATE) for k in (3, 0, 1)]
+    lines = [Line(SoundTrack(str(path)), span, RATE, Fraction(k), Fraction(k + 1)) for k, span in enumerate(spans)]
+    alone = [mix([one]) for one in lines]
+    opened = []
+    blocks = module.audio.blocks
+    monkeypatch.setattr(module.audio, "blocks", lambda *asked: opened.append(asked) or blocks(*asked))
+    assert np.abs(mix(lines) - sum(alone)).max() < 1e-6
+    assert opened == [(SoundTrack(str(path)), Span(0, 4 * RATE))]
+
+
+def test_a_mix_at_a_rate_that_is_asked_for(tmp_path):
+    one = line(tmp_path, 1, 2, 0.5)
+    blocks = list(mixed([one], [fitted(one, "cut", 1)], Fraction(2), 8000))
+    assert {rate for rate, _ in blocks} == {8000}
+    out = np.concatenate([block for _, block in blocks], axis=1)
+    assert out.shape == (2, 16_000)
+    assert np.flatnonzero(np.abs(out).max(0) > 0.02)[[0, -1]] / 8000 == pytest.approx([1, 1.5], abs=0.01)

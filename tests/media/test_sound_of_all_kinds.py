@@ -10,11 +10,12 @@ from clips import barcode, noise, tone, write_audio, write_both, write_video
 from lipsync_ray.media import audio
 from lipsync_ray.media.audio import SoundTrack, Span
 from lipsync_ray.media.details import get_audio_details
-from lipsync_ray.media.join import AudioTrack, Part, join
+from lipsync_ray.media.join import Part, join
 from lipsync_ray.media.mel import mel_spectrogram
 from lipsync_ray.media.notes import of_sound
 from lipsync_ray.media.probe import probe_video
 from lipsync_ray.media.sound_probe import probe_audio
+from lipsync_ray.media.sound_writers import AudioTrack
 
 CENTRE = {6: 2, 8: 2}  # FL FR FC LFE …
 

@@ -144,7 +144,7 @@ def test_every_id_is_read_back(ident):
 
 @pytest.mark.parametrize("ident", [-1, 2**40])
 def test_what_is_no_id_is_refused(ident):
-    with pytest.raises(ValueError, match="no number of 40 bits"):
+    with pytest.raises(ValueError, match="not a number of 40 bits"):
         mark_code.tile_of(KEY, ident)
 
 

@@ -144,7 +144,7 @@ def test_another_shape_is_refused(animator, shape, masked):
 
 
 def test_features_of_another_size_are_refused(animator, portrait):
-    with pytest.raises(ModelError, match="hears features of 32 numbers"):
+    with pytest.raises(ModelError, match="expects audio features of 32 numbers"):
         sampled(animator, portrait, sound=lambda frames: heard(frames, wide=80))
 
 

@@ -8,8 +8,14 @@ pytest.importorskip("diffusers", reason="the extra `echomimic` is not installed"
 from filled import _values, fill, filled_at_once
 from small_echomimic import split, theirs
 
-from lipsync_ray.models.echomimic_files import DENOISING_CONFIG, REFERENCE_CONFIG, in_diffusers, merged
-from lipsync_ray.models.echomimic_networks import Denoising, FaceLocator, denoising_unet, reference_unet, written
+from lipsync_ray.models.echomimic_files import DENOISING_CONFIG, REFERENCE_CONFIG, diffusers_name, merged
+from lipsync_ray.models.echomimic_networks import (
+    Denoising,
+    FaceLocator,
+    denoising_unet,
+    reference_features,
+    reference_unet,
+)
 
 pytestmark = pytest.mark.usefixtures("memory_given_back")
 
@@ -39,7 +45,7 @@ def bank(reference):
     last = {}
     network.up_blocks[-1].register_forward_hook(lambda module, given, out: last.update(hidden=out))
     with torch.inference_mode():
-        made = written(network, reference("reference")["reference_latents"])
+        made = reference_features(network, reference("reference")["reference_latents"])
     return made, last["hidden"]
 
 
@@ -129,4 +135,4 @@ def test_every_entry_has_its_name_back():
     with torch.device("meta"):
         network = denoising_unet(DENOISING_CONFIG)
     for name in network.state_dict():
-        assert in_diffusers(theirs(name)) == name
+        assert diffusers_name(theirs(name)) == name

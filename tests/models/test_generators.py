@@ -109,8 +109,8 @@ def test_when_memory_does_not_do_the_batch_is_halved(monkeypatch, crops):
     found = model(faces, mels)
     assert model.batch == 4
     assert model.notes == (
-        "cpu had no memory for 16 frames a pass of LipModel, 4 were taken: values may differ by one level from those of the "
-        "larger batch",
+        "cpu ran out of memory for batches of 16 frames in LipModel; batches of 4 were used: values may differ by one grey "
+        "level",
     )
     assert np.abs(found.astype(int) - expected).max() <= 1
 

@@ -11,7 +11,7 @@ from clips import write_audio
 from lipsync_ray.inputs.audio_features import AudioSource, extract_audio_features
 from lipsync_ray.media.audio import SoundTrack, speech_blocks
 from lipsync_ray.media.sound_probe import probe_audio
-from lipsync_ray.media.speech_mel import VOICED
+from lipsync_ray.media.speech_mel import VOICE_CHUNK, VOICED
 from lipsync_ray.models.voice import voice_blocks, voice_of
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "voice.npz"
@@ -72,3 +72,15 @@ def test_a_voice_is_heard_at_any_level_and_noise_at_none(tmp_path, demo_inputs, 
         shares.append(float((voice_of(track, probe_audio(track)) >= VOICED).mean()))
     assert shares[0] > 0.6
     assert shares[1] == 0
+
+
+def test_what_was_said_before_a_silence_changes_nothing_after_it():
+    rng = np.random.default_rng(0)
+    speech = [rng.normal(0, 0.1, 40_000).astype(np.float32) for _ in range(3)]
+    silence = np.zeros(16_000, np.float32)
+    first, second = (
+        np.concatenate(list(voice_blocks([before, silence, speech[2]]))) for before in (speech[0], speech[1])
+    )
+    changed = np.flatnonzero(first != second)
+    assert len(changed)
+    assert changed.max() * VOICE_CHUNK < 40_000 + 16_000

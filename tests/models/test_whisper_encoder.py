@@ -12,13 +12,13 @@ from filled import fill, openai_s
 from transformers import WhisperConfig
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
-from lipsync_ray.models.musetalk_files import HEARER_CONFIG
+from lipsync_ray.models.musetalk_files import AUDIO_ENCODER_CONFIG
 from lipsync_ray.models.whisper_encoder import HiddenStates, hidden_blocks
 
 
 @pytest.fixture(scope="module")
 def network():
-    return fill(WhisperEncoder(WhisperConfig(**HEARER_CONFIG)))
+    return fill(WhisperEncoder(WhisperConfig(**AUDIO_ENCODER_CONFIG)))
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +95,6 @@ def test_blocks_of_any_size_are_the_same_sound(hear):
 
 def test_another_file_is_refused(tmp_path):
     torch.save({"decoder.x": torch.zeros(1)}, tmp_path / "pytorch_model.bin")
-    (tmp_path / "config.json").write_text(json.dumps(HEARER_CONFIG))
+    (tmp_path / "config.json").write_text(json.dumps(AUDIO_ENCODER_CONFIG))
     with pytest.raises(CheckpointError, match="not a checkpoint of transformers' Whisper"):
         HiddenStates(Checkpoint.of(tmp_path / "pytorch_model.bin"))

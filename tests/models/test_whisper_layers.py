@@ -9,13 +9,13 @@ from filled import fill, openai_s
 from transformers import WhisperConfig
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
-from lipsync_ray.models.musetalk_files import HEARER_CONFIG
+from lipsync_ray.models.musetalk_files import AUDIO_ENCODER_CONFIG
 from lipsync_ray.models.whisper_layers import LayerStates, layer_blocks
 
 
 @pytest.fixture(scope="module")
 def network():
-    return fill_but_positions(WhisperEncoder(WhisperConfig(**HEARER_CONFIG)))
+    return fill_but_positions(WhisperEncoder(WhisperConfig(**AUDIO_ENCODER_CONFIG)))
 
 
 def fill_but_positions(network):

@@ -173,7 +173,7 @@ def test_a_label_is_drawn_once_for_many_rows(tmp_path):
 
 
 def test_a_text_without_a_font_is_refused_before_anything_starts():
-    with pytest.raises(SettingsError, match=r"--label-font .*DejaVuSans.ttf: it has no"):
+    with pytest.raises(SettingsError, match=r"--label-font .*DejaVuSans.ttf: it lacks"):
         frame_marking_of(MarkSettings(label="auto", label_font=fonts._own()), ["en", "ja"])
 
 
@@ -182,11 +182,11 @@ def test_a_text_without_a_font_is_refused_before_anything_starts():
     [
         ("de", (640, 360), []),
         (None, (640, 360), []),
-        ("Klingon", (640, 360), ["its label is in English: no words are known in Klingon; --label TEXT says others"]),
+        ("Klingon", (640, 360), ["its label is in English: there is no text in Klingon; set one with --label TEXT"]),
         (
             "en",
             (96, 128),
-            ["its mark in the pixels may not be found again: the picture has 96×128 pixels, and one of 192"],
+            ["its watermark may not survive recoding: the picture has 96×128 pixels; 192 or more"],
         ),
     ],
 )
@@ -222,7 +222,7 @@ def test_inspection_finds_a_mark_which_counts(video, key):
     found = inspect_file(video / "public.mp4")
     assert (found.marked, found.watermark.id, found.source_type, found.manifest) == (True, "00000abcde", "", None)
     assert found.watermark.false_alarm < 1e-6
-    assert found.line.endswith("public.mp4: marked; a mark in the pixels, which says 00000abcde")
+    assert found.line.endswith("public.mp4: marked; a mark in the pixels, id 00000abcde")
     assert not inspect_file(video / "own.mp4").marked
     assert inspect_file(video / "own.mp4", watermark_key=key).watermark.id == "00000abcde"
     assert inspect_file(video / "public.mp4", watermark_key=key).marked

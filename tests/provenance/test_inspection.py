@@ -51,11 +51,7 @@ def files(tmp_path_factory):
     [
         ("plain.mp4", False, "not marked; no manifest, no tag"),
         ("tagged.mp4", True, 'marked; IPTC compositeWithTrainedAlgorithmicMedia; "The lips'),
-        (
-            "signed.mp4",
-            True,
-            "marked; manifest valid, its signer is vouched for by nobody here, signed by Signer, Studio",
-        ),
+        ("signed.mp4", True, "marked; manifest valid (unknown signer), signed by Signer, Studio"),
         ("both.mp4", True, "marked; manifest valid"),
         ("signed.png", True, "marked; manifest valid"),
         ("torn.mp4", False, "not marked; manifest INVALID"),

@@ -330,8 +330,8 @@ def test_certificates_that_c2pa_does_not_take_are_refused(tmp_path, how, said):
     [
         ("false", "ended with status 1"),
         ("echo no such slot >&2; exit 3", "status 3: no such slot"),
-        ("head -c 64 /dev/zero", "no es256 signature of its standard input"),
-        ("cat", "no es256 signature"),
+        ("head -c 64 /dev/zero", "not a valid es256 signature of its standard input"),
+        ("cat", "not a valid es256 signature"),
         ("nosuchcommand", "status 127"),
     ],
 )

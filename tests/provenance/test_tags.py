@@ -13,7 +13,8 @@ import pytest
 from clips import barcode, tone, write_both
 
 from lipsync_ray.errors import EncodeError
-from lipsync_ray.media.join import AudioCopy, Part, join
+from lipsync_ray.media.join import Part, join
+from lipsync_ray.media.sound_writers import AudioCopy
 from lipsync_ray.provenance.claims import CREATED, EDITED, Claim
 from lipsync_ray.provenance.marking import Marking, MarkOrder, mark_again
 from lipsync_ray.provenance.tags import (

@@ -11,7 +11,7 @@ from lipsync_ray import addresses
 from lipsync_ray.errors import ManifestError
 from lipsync_ray.inputs.content_ids import content_ids
 from lipsync_ray.io import storage, user_tables
-from lipsync_ray.io.manifest import read_manifest
+from lipsync_ray.io.manifest import given_cues, read_manifest, sound_files
 from lipsync_ray.io.names import Source, unique_ids
 
 # Names in an analysis's folder besides one folder per file.
@@ -72,11 +72,13 @@ def read_files(sources: Sequence[str]) -> list[File]:
 def _of_table(url: str) -> list[File]:
     found: dict[tuple[str, str], File] = {}
     dubs = read_manifest(url)
-    keys = _distinct({name for dub in dubs for name in (dub.video, dub.audio)})
+    cues = given_cues(dubs)
+    sounds = {dub.id: sound_files(dub, cues.get(dub.id, ())) for dub in dubs}
+    keys = _distinct({name for dub in dubs for name in (dub.video, *sounds[dub.id])})
     for dub in dubs:
         uses: tuple[tuple[str, Role, str | None], ...] = (
             (dub.video, "video", None),
-            (dub.audio, "audio", dub.language),
+            *((sound, "audio", dub.language) for sound in sounds[dub.id]),
         )
         for name, role, language in uses:
             file = found.get(keys[name], File("", name))

@@ -8,7 +8,11 @@ from fractions import Fraction
 
 from lipsync_ray.errors import LipsyncError
 from lipsync_ray.io.results import Drawn
-from lipsync_ray.media.join import AudioTrack, join_committed
+from lipsync_ray.jobs.dub.reuse import PartsPlan
+from lipsync_ray.media.join import join_committed
+from lipsync_ray.media.lines import MixedTrack
+from lipsync_ray.media.sound_writers import AudioTrack
+from lipsync_ray.media.subtitles import SubtitleTrack
 from lipsync_ray.provenance.claims import Claim, MadeFile
 from lipsync_ray.provenance.marking import UNMARKED, Marking
 from lipsync_ray.restoration.previews import join_rows
@@ -30,19 +34,23 @@ class VideoOrder:
     previews : the folder of its before-and-after, where it has one
     claim, marking : what it says of itself, and how
     drawing : finds when and where it was drawn; None where nobody asks
+    subtitles : its track of text
+    plan : of its parts, where a later version may reuse them
     """
 
     key: str
     parts: tuple[tuple[int, str], ...]
     frames: int
     rate: Fraction
-    track: AudioTrack
+    track: AudioTrack | MixedTrack
     url: str
     sources: tuple[tuple[str, str], ...] = ()
     previews: str | None = None
     claim: Claim | None = None
     marking: Marking = UNMARKED
     drawing: Callable[[], tuple[Drawn, ...]] | None = None
+    subtitles: SubtitleTrack | None = None
+    plan: PartsPlan | None = None
 
 
 def make_video(order: VideoOrder) -> MadeFile:
@@ -56,10 +64,10 @@ def make_video(order: VideoOrder) -> MadeFile:
     """
     drawn = _drawn(order)
     said = order.marking.on(replace(order.claim, drawn=drawn) if order.claim is not None else None)
-    join_committed(order.parts, order.frames, order.rate, order.track, order.url, order.sources, *said)
+    join_committed(order.parts, order.frames, order.rate, order.track, order.url, order.sources, *said, order.subtitles)
     if order.previews is not None:
         join_rows(order.previews, order.key)
-    return MadeFile(order.url, drawn)
+    return MadeFile(order.url, drawn, order.plan.identities() if order.plan is not None else None)
 
 
 def _drawn(order: VideoOrder) -> tuple[Drawn, ...] | None:

@@ -18,29 +18,35 @@ from functools import partial
 from rich.console import Console
 
 from lipsync_ray.engine import meters
+from lipsync_ray.engine.graph import Ask
 from lipsync_ray.engine.occupancy import run_lock
 from lipsync_ray.engine.resources import Layout, allocate
 from lipsync_ray.engine.stages import Failure
 from lipsync_ray.engine.start import started
 from lipsync_ray.engine.video_pass import VideoPass
 from lipsync_ray.inputs import face_pass
+from lipsync_ray.inputs.audio_features import Speech
 from lipsync_ray.inputs.face_pass import FacePass, FaceTable
 from lipsync_ray.inputs.portraits import Portraits
 from lipsync_ray.inputs.speaker_search import Speakers
 from lipsync_ray.inputs.speakers import SpeakerTracks, note_of_turns
 from lipsync_ray.io import storage
-from lipsync_ray.io.manifest import Dub
+from lipsync_ray.io.manifest import Dub, given_cues
 from lipsync_ray.io.out_folder import check_out
 from lipsync_ray.io.results import Summary
 from lipsync_ray.jobs.dub.assemble import VideoOrder, make_video
 from lipsync_ray.jobs.dub.drawn import drawn_in
 from lipsync_ray.jobs.dub.inputs import DUB, DubRun, Use, claim_of, given_turns, prepare
+from lipsync_ray.jobs.dub.methods.registry import method_of
 from lipsync_ray.jobs.dub.networks import networks
-from lipsync_ray.jobs.dub.plan import marks_of, ranges_of, rows, segments
+from lipsync_ray.jobs.dub.plan import marks_of, parts_plan, ranges_of, rows, segments
 from lipsync_ray.jobs.dub.recipe import Recipe
+from lipsync_ray.jobs.dub.reuse import ReuseOrder, reuse_parts
 from lipsync_ray.jobs.dub.reviewed import reviews_of
 from lipsync_ray.jobs.dub.state import DubState
-from lipsync_ray.media.join import AudioTrack
+from lipsync_ray.jobs.dub.voices import subtitles_of, written_voices
+from lipsync_ray.media.lines import MixedTrack
+from lipsync_ray.media.sound_writers import AudioTrack
 from lipsync_ray.models import weights
 from lipsync_ray.provenance.claims import MadeFile
 from lipsync_ray.provenance.frame_marks import mark_columns
@@ -78,19 +84,20 @@ def run(
     Raises
     ------
     WeightsError, CheckpointError, SettingsError, ClusterError : before anything is started
-    ManifestError : a file of who speaks when, or the review, has problems; likewise
+    ManifestError : a file of who speaks when, of lines, or the review, has problems; likewise
     """
     check_out(out, DUB.name)
-    given = given_turns(dubs)
-    reviews = reviews_of(storage.absolute(out), [dub.id for dub in dubs], redo)
+    given, cues = given_turns(dubs), given_cues(dubs)
+    reviews = reviews_of(storage.absolute(out), dubs, redo)
     marking = marking_of(settings.provenance)
     asked = networks(settings, fetching)
+    method_of(asked.generator).check_rows(dubs, asked.generator)
     out = storage.absolute(out)
     with run_lock(out, console), started(workers) as runner:
         # options that cannot be met end the run here
         device = allocate(runner.cluster, workers, alone=True, decoding=settings.decodes_on_gpus).device
         recipe = Recipe.of(settings, asked, device, workers.batch, [dub.language for dub in dubs])
-        run = DubRun(dubs, recipe, workers, out, console, runner, rejected, marking, given, reviews)
+        run = DubRun(dubs, recipe, workers, out, console, runner, rejected, marking, given, reviews, cues)
         run.write()
         reviews.write()
         prepare(run)
@@ -141,7 +148,7 @@ def _make_dubs(run: DubRun) -> None:
             dub.warn(*speaker.notes)
             if speaker.persons:
                 dub.speaker, notes = run.recipe.method.cast(speaker)
-                decided = dub.given is None and dub.speaker.turns
+                decided = dub.given is None and not dub.row.cues and dub.speaker.turns
                 dub.warn(*notes, *([note_of_turns(decided)] if decided else []))
                 speaking.append(dub)
             else:
@@ -151,15 +158,42 @@ def _make_dubs(run: DubRun) -> None:
         else:
             source.drop(key)
 
-    # faces ► who speaks ► what the model needs of the source ► segments
+    def begin(dub: DubState) -> None:
+        order = _reuse_order(run, dub)
+        if order is None:
+            lips.ready.append(dub.id)
+        else:
+            reuse.ready.append(order)
+
+    def on_reused(order: ReuseOrder, taken: int | Failure) -> None:
+        dub = run.active[order.key]
+        if not isinstance(taken, Failure):  # an earlier video that cannot be read is no loss: all is made
+            dub.found_late = taken > 0
+        lips.ready.append(dub.id)
+
+    run.begin = begin
+    # faces ► who speaks ► what the model needs of the source ► what an earlier version has ► segments
     faces = FacePass(videos, run.url("faces"), layout.model, on_table)
     portraits = Portraits(run.url, videos, run.context.failures.report, after=(faces.spec,))
     given = {key: {dub.id: dub.given for dub in dubs} for key, dubs in by_video.items()}
-    speakers = Speakers(run.url, run.settings.face, videos, given, on_speakers, after=(faces.spec,))
+    voices = {dub.id: () if run.reviews.names_somebody(dub.id) else written_voices(dub) for dub in run.active.values()}
+    speakers = Speakers(run.url, run.settings.face, videos, given, on_speakers, (faces.spec,), voices)
     run.persons_of = speakers.expected
     source = run.recipe.method.lead(run, videos, layout, after=speakers.nodes)
-    lips = replace(_lips_pass(run, layout), after=(source.spec,), ready=source.ready)
-    faces.run_before(run.context, [portraits.node, *speakers.nodes, source.spec, lips], f"{len(run.dubs)} dubs")
+    reuse = Ask(name="reuse", task=reuse_parts, on_answer=on_reused, after=(source.spec,))
+    lips = replace(_lips_pass(run, layout), after=(reuse,))
+    faces.run_before(run.context, [portraits.node, *speakers.nodes, source.spec, reuse, lips], f"{len(run.dubs)} dubs")
+
+
+def _reuse_order(run: DubRun, dub: DubState) -> ReuseOrder | None:
+    """What to take from an earlier version of a dub; None where it has none, or shares no range of frames."""
+    before = dub.before
+    if before is None or before.parts is None or dub.info is None:
+        return None
+    plan = parts_plan(run, dub)
+    if plan is None or before.rate != str(dub.info.rate):
+        return None
+    return ReuseOrder(dub.id, plan, before.parts, run.url("videos", f"{dub.id}.mp4"), dub.info.rate)
 
 
 def _lips_pass(run: DubRun, layout: Layout) -> VideoPass[DubState, VideoOrder, MadeFile]:
@@ -189,17 +223,27 @@ def _take_segment(dub: DubState, composed: Composed) -> None:
 def _order(run: DubRun, dub: DubState) -> VideoOrder:
     assert dub.info is not None
     assert dub.speech is not None
-    rate, speech = dub.info.rate, dub.speech
+    rate = dub.info.rate
     lasts = Fraction(dub.frames) / rate
-    sounding = min(lasts, speech.duration_s) if run.settings.length != "video" else lasts
-    track = AudioTrack(speech.track, speech.span, sounding, dub.row.language)
+    spoken_s = dub.fitted.lasts_s if dub.fitted is not None else dub.speech.duration_s
+    sounding = min(lasts, spoken_s) if run.settings.length != "video" else lasts
     url = run.url("videos", f"{dub.id}.mp4")
     shown = run.url(previews.FOLDER) if run.settings.restore else None
-    sources = (dub.row.video, dub.content), (dub.row.audio, dub.audio_content)
+    sources = (dub.row.video, dub.content), *dub.sounds
     wholes = tuple(replace(segments(run, dub, face)[0], stop=dub.frames) for face in dub.faces)
     drawing = partial(drawn_in, run.recipe.method.where, wholes)
     claim = claim_of(run.recipe, dub)
-    return VideoOrder(dub.id, dub.ordered, dub.frames, rate, track, url, sources, shown, claim, run.marking, drawing)
+    return VideoOrder(
+        dub.id, dub.ordered, dub.frames, rate, _track(dub, dub.speech, sounding), url, sources, shown, claim, run.marking,
+        drawing, subtitles_of(dub), parts_plan(run, dub),
+    )  # fmt: skip
+
+
+def _track(dub: DubState, speech: Speech, lasts_s: Fraction) -> AudioTrack | MixedTrack:
+    """The output's sound."""
+    if dub.fitted is None:
+        return AudioTrack(speech.track, speech.span, lasts_s, dub.row.language)
+    return MixedTrack(dub.fitted.lines, dub.fitted.how, lasts_s, dub.row.language)
 
 
 def _end_done(run: DubRun, dub: DubState, made: MadeFile) -> None:
@@ -209,6 +253,7 @@ def _end_done(run: DubRun, dub: DubState, made: MadeFile) -> None:
         "done",
         output=made.url,
         drawn=made.drawn,
+        parts=made.parts,
         frames=dub.frames,
         faceless_frames=dub.faceless,
         hidden_frames=dub.hidden,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
@@ -46,15 +45,11 @@ def mesh_name(key: str, person: str) -> str:
 
 
 class LeadPass(Protocol):
-    """What a method makes of a source, or of a dub, between its faces and its segments."""
+    """What a method makes of a source, or of a dub, between its faces and its segments. It calls the run's `begin` for each dub."""
 
     @property
     def spec(self) -> VideoPass[Any, Any, Any]:
         """Its pass."""
-
-    @property
-    def ready(self) -> deque[str]:
-        """Dubs that it has let begin."""
 
     def wanted(self, key: str, dubs: list[DubState]) -> Iterable[str]:
         """Dubs of a video of which is known who speaks; the ids that the pass can begin, where something is not there yet."""
@@ -105,7 +100,6 @@ class LeadTables(ABC, Generic[Table]):
                 unknown = FacedPerson((), self._table(key, "").url)
                 self._active[key] = FacedVideo(key=key, video=video, persons=(unknown,))
         self.spec = replace(self.make_pass(self._active, pool, folder), after=after)
-        self.ready: deque[str] = deque()
 
     def _table(self, key: str, person: str) -> Table:
         return self.table(storage.join(self._folder, self.name(key, person)))
@@ -154,7 +148,7 @@ class LeadTables(ABC, Generic[Table]):
             dub.faceless, dub.hidden = counts.faceless, counts.hidden
             if counts.warning:
                 dub.warn(counts.warning)
-            self.ready.append(dub.id)
+            self.run.begin(dub)
 
     def wanted(self, key: str, dubs: list[DubState]) -> Iterable[str]:
         """Dubs of a video of which is known who speaks; key of the video where tables have to be made first."""
@@ -164,7 +158,8 @@ class LeadTables(ABC, Generic[Table]):
             faces = []
             for person in dub.speaker.persons:
                 table = self._table(key, person.name)
-                faces.append(DubbedFace(person, table, table.sight_url))
+                speech = dub.speeches[dub.voices[person.voice].key] if dub.voices else None
+                faces.append(DubbedFace(person, table, table.sight_url, speech))
                 if not table.is_among(self._there):
                     missing[person.name] = FacedPerson(person.chosen, table.url)
             dub.faces = tuple(faces)

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
+from fractions import Fraction
+from math import ceil, floor
 from typing import TYPE_CHECKING
 
+from lipsync_ray.faces.sight import FADE
 from lipsync_ray.inputs.speakers import SpeakingPerson
+from lipsync_ray.io import storage
+from lipsync_ray.jobs.dub.recipe import FRAMES_VERSION
+from lipsync_ray.jobs.dub.reuse import PartsPlan
 from lipsync_ray.jobs.dub.segment import Segment, SegmentFaces
 from lipsync_ray.jobs.dub.state import DubbedFace, DubState
 from lipsync_ray.media.timeline import split
@@ -17,8 +24,6 @@ from lipsync_ray.settings import SEGMENT_S
 UNKNOWN = DubbedFace(SpeakingPerson("", ()), None)
 
 if TYPE_CHECKING:  # the run, of which workers need not know
-    from fractions import Fraction
-
     from lipsync_ray.jobs.dub.inputs import DubRun
     from lipsync_ray.jobs.dub.recipe import Recipe
 
@@ -36,9 +41,25 @@ def ranges(recipe: Recipe, segment_s: float | None, frames: int, rate: Fraction)
 
 
 def ranges_of(run: DubRun, dub: DubState) -> list[tuple[int, int]]:
-    """[start, stop) of a dub's rows, which cover all of its output frames."""
+    """[start, stop) of a dub's rows, which cover all of its output frames. No row goes beyond a line, so that a changed one costs
+    its own rows."""
     assert dub.info is not None
-    return ranges(run.recipe, run.workers.segment_s, dub.frames, dub.info.rate)
+    cuts = [0, *_line_edges(dub, dub.info.rate), dub.frames]
+    return [
+        (first + start, first + stop)
+        for first, last in itertools.pairwise(cuts)
+        for start, stop in ranges(run.recipe, run.workers.segment_s, last - first, dub.info.rate)
+    ]
+
+
+def _line_edges(dub: DubState, rate: Fraction) -> list[int]:
+    """Frames at which one of a dub's lines begins or has ended, with what is drawn around it; rising, none twice."""
+    if dub.fitted is None or not dub.cues:
+        return []
+    edges: set[int] = set()
+    for line, how in zip(dub.fitted.lines, dub.fitted.how, strict=True):
+        edges |= {floor(line.start_s * rate) - FADE - 1, ceil(how.end_s * rate) + FADE + 1}
+    return sorted(edge for edge in edges if 0 < edge < dub.frames)
 
 
 def marks_of(run: DubRun, dub: DubState) -> FrameMarks:
@@ -51,6 +72,14 @@ def rows(run: DubRun, dub: DubState) -> list[SegmentFaces]:
     faces = dub.faces or (UNKNOWN,)  # they are only counted
     by_face = [segments(run, dub, face) for face in faces]
     return [SegmentFaces(_speaking(each) if len(each) > 1 else each) for each in zip(*by_face, strict=True)]
+
+
+def parts_plan(run: DubRun, dub: DubState) -> PartsPlan | None:
+    """What decides the pixels of a dub's parts; None where they depend on the whole of its sound."""
+    if not run.recipe.method.by_sound:
+        return None
+    recipe = storage.digest(FRAMES_VERSION, run.recipe.digest, dub.video_key)
+    return PartsPlan(tuple(rows(run, dub)), run.generator.audio, recipe)
 
 
 def _speaking(faces: tuple[Segment, ...]) -> tuple[Segment, ...]:
@@ -75,7 +104,7 @@ def segments(run: DubRun, dub: DubState, face: DubbedFace) -> list[Segment]:
             start=start,
             stop=stop,
             video=dub.info if settings.decoder == "cpu" else replace(dub.info, decoder=settings.decoder),
-            speech=dub.speech,
+            speech=face.speech or dub.speech,
             loop=settings.loop,
             table=dub.table,
             method_input=face.method_input,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -144,7 +144,7 @@ class Recipe:
         """What goes into every fingerprint; models by their content instead of their names."""
         values = self.settings.record()
         values |= {"device": self.device, "batch": self.method.frames_a_pass, "model": self.checkpoint.identity}
-        del values["provenance"], values["marks"]  # the latter by row
+        del values["provenance"], values["marks"], values["lines"]  # the last two by row
         values["close_in_silence"] = self.pauses
         if self.generator.audio.front_end == "speech-mel":
             values["speech_mel"] = speech_mel.VERSION
@@ -164,18 +164,33 @@ class Recipe:
         """Of the recipe, for run.json."""
         return storage.digest(self._asked)
 
-    def keys(self, row: Dub, video: str, audio: str, given: GivenTurns | None = None) -> Keys:
+    def trims(self, row: Dub) -> bool:
+        """Whether a dub's silence is cut; several voices, and lines, keep their distance from each other."""
+        return self.settings.trim_silence and len(row.voices) < 2 and row.cues is None
+
+    def sound_key(self, row: Dub, video: str, audio: str) -> str:
+        """The name of a sound of a dub.
+
+        Parameters
+        ----------
+        video, audio : identities of the files
+        """
+        return storage.digest(audio, self.trims(row), row.language, audio == video, audio_features.FORMAT)
+
+    def keys(
+        self, row: Dub, video: str, audio: str, given: GivenTurns | None = None, spoken: Sequence[object] = ()
+    ) -> Keys:
         """The names of one dub.
 
         Parameters
         ----------
-        video, audio : identities of its files
+        video, audio : identities of its files; of lines, or of several voices, all of them
         given : who speaks when in the video, where a user says so
+        spoken : who says what when in the dub, likewise
         """
         video_key = storage.digest(video, str(self.settings.still_rate), face_tables.VERSION)
-        own = audio == video
-        audio_key = storage.digest(audio, self.settings.trim_silence, row.language, own, audio_features.FORMAT)
+        audio_key = self.sound_key(row, video, audio)
         made = [FRAMES_VERSION, video_key, audio_key, self._asked, *self.marks.identity(row.language)]
         if given is not None:
             made += [(turn.start_s, turn.end_s, turn.speaker) for turn in given.turns]
-        return Keys(video_key, audio_key, storage.digest(*made))
+        return Keys(video_key, audio_key, storage.digest(*made, *spoken))

@@ -12,6 +12,7 @@ from lipsync_ray.errors import ManifestError
 from lipsync_ray.faces.table import read_table
 from lipsync_ray.inputs.speakers import GivenTurns
 from lipsync_ray.io import storage
+from lipsync_ray.io.manifest import Dub
 from lipsync_ray.io.results import RESULTS, Result, has_output
 from lipsync_ray.io.reviews import (
     FILE,
@@ -59,6 +60,11 @@ class Reviews:
         decision = self.decisions.get(dub)
         return before if decision is None else storage.digest(before, "review", decision.time, decision.person)
 
+    def names_somebody(self, dub: str) -> bool:
+        """Whether a review says who is dubbed, or that nobody is."""
+        decision = self.decisions.get(dub)
+        return decision is not None and decision.person is not None
+
     def given(self, dub: str, duration_s: Fraction | float) -> GivenTurns | None:
         """Who is dubbed in the whole of a dub's video, which lasts so long; None where no review names anybody."""
         decision = self.decisions.get(dub)
@@ -73,12 +79,12 @@ class Reviews:
             commit_decisions(self.out, self.decisions)
 
 
-def reviews_of(out: str, ids: Sequence[str], redo: str | None = None) -> Reviews:
+def reviews_of(out: str, dubs: Sequence[Dub], redo: str | None = None) -> Reviews:
     """The decisions in force on the dubs of a folder.
 
     Parameters
     ----------
-    ids : of the dubs
+    dubs : of the table
     redo : URL of a review, which decides anew
 
     Raises
@@ -89,11 +95,24 @@ def reviews_of(out: str, ids: Sequence[str], redo: str | None = None) -> Reviews
     if redo is None:
         return Reviews(out, before)
     judgements = read_review(redo)
-    check_ids(redo, judgements, ids)
+    check_ids(redo, judgements, [dub.id for dub in dubs])
+    _check_voices(redo, judgements, dubs)
     _check_persons(redo, judgements, out)
     new = decided(before, judgements)
     accepted = frozenset(one.id for one in judgements if one.verdict == "accept")
     return Reviews(out, before | new, frozenset(new), accepted)
+
+
+def _check_voices(url: str, judgements: Iterable[Judgement], dubs: Sequence[Dub]) -> None:
+    """See that one person is named for dubs of one voice only."""
+    several = {dub.id for dub in dubs if dub.cues is not None or len(dub.voices) > 1}
+    problems = [
+        f"{one.place}, person: {one.id} has lines or several voices; expected {NOBODY} here, and each voice's face in the table"
+        for one in judgements
+        if one.id in several and one.person not in (None, NOBODY)
+    ]
+    if problems:
+        raise ManifestError(url, problems)
 
 
 def _check_persons(url: str, judgements: Iterable[Judgement], out: str) -> None:

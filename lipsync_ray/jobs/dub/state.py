@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from lipsync_ray.engine.context import RunContext
 from lipsync_ray.engine.stages import Failure
 from lipsync_ray.inputs.audio_features import Speech
 from lipsync_ray.inputs.speakers import GivenTurns, SpeakerTracks, SpeakingPerson
+from lipsync_ray.io.cues import Cue
 from lipsync_ray.io.manifest import Dub
 from lipsync_ray.io.results import Result
+from lipsync_ray.jobs.dub.line_sounds import FittedLines
+from lipsync_ray.jobs.dub.voices import DubVoice
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.provenance.marked_video import MarkedVideo
 from lipsync_ray.settings import DubSettings
@@ -26,11 +29,13 @@ class DubbedFace:
     person : whose it is, and in which source frames it is drawn
     method_input : made by the method: a table of the person's face, a head's latents
     sight : URL of where the mouth is visible
+    speech : what it says; None for what the whole dub does
     """
 
     person: SpeakingPerson
     method_input: Any
     sight: str = ""
+    speech: Speech | None = None
 
 
 @dataclass
@@ -41,15 +46,20 @@ class DubState(MarkedVideo):
     ----------
     row : of the manifest
     video_key, audio_key : of the distinct files it is made of
-    content, audio_content : identities of the files, compared whenever they are opened
-    own_sound : whether they are one file
+    content : identity of the video, compared whenever it is opened
+    sounds : (URL, identity) of its audio files
+    cues : its lines, where it has some
+    voices : what its faces say; at least one
+    speeches : key of a voice → what was found in it
+    fitted : how lines, or several voices, are mixed; None of one sound
     given : who speaks when in the video, as a user gives it
-    info, speech, speaker, table : what was found in them, or made of them
+    info, speech, speaker, table : what was found in its files, or made of them; of several voices, the longest speech
     faces : that are drawn
     frames : of the output
     faceless, hidden : output frames that pass through: without a face, with something before its mouth
     restored : frames whose face was restored, of segments made in this run
     gpu_mb : most memory that a process which drew them had of its GPU
+    before : its row of an earlier run, if that made another version of it
     begun_before : its head was sampled, wholly or in part, by an earlier run: what it cost is not known
     """
 
@@ -57,8 +67,11 @@ class DubState(MarkedVideo):
     video_key: str = ""
     audio_key: str = ""
     content: str = ""
-    audio_content: str = ""
-    own_sound: bool = False
+    sounds: tuple[tuple[str, str], ...] = ()
+    cues: tuple[Cue, ...] = ()
+    voices: tuple[DubVoice, ...] = ()
+    speeches: dict[str, Speech] = field(default_factory=dict)
+    fitted: FittedLines | None = None
     given: GivenTurns | None = None
     info: VideoInfo | None = None
     speech: Speech | None = None
@@ -70,6 +83,7 @@ class DubState(MarkedVideo):
     hidden: int = 0
     restored: int = 0
     gpu_mb: int | None = None
+    before: Result | None = None
     begun_before: bool = False
 
     @property
@@ -88,6 +102,9 @@ class MethodRun(Protocol):
 
     def url(self, *names: str) -> str:
         """A path in the run's folder."""
+
+    def begin(self, dub: DubState) -> None:
+        """Make the segments of a dub: what they need is there."""
 
     def row_of(self, video: DubState, status: Any, **values: Any) -> Result:
         """The row of a dub that has ended."""

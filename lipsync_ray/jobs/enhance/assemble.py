@@ -12,9 +12,11 @@ from lipsync_ray.jobs.enhance.drawn import drawn_in
 from lipsync_ray.jobs.enhance.plan import EnhanceRow
 from lipsync_ray.media import audio
 from lipsync_ray.media.audio import SoundTrack, Span
-from lipsync_ray.media.join import AudioCopy, AudioTrack, join_committed, may_copy
+from lipsync_ray.media.join import join_committed
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.media.sound_probe import probe_audio
+from lipsync_ray.media.sound_writers import AudioCopy, AudioTrack, may_copy
+from lipsync_ray.media.subtitles import read_subtitles
 from lipsync_ray.provenance.claims import Claim, MadeFile
 from lipsync_ray.provenance.marking import Marking
 from lipsync_ray.restoration.previews import join_rows
@@ -72,7 +74,10 @@ def make_enhanced(order: EnhancedOrder) -> MadeFile:
             storage.commit_file(path, order.url)
     else:
         source = video.url, video.content
-        join_committed(order.parts, video.frames, video.rate, _track(video), order.url, [source], comment, finish)
+        texts = read_subtitles(video.url, video.origin_s, video.content)
+        join_committed(
+            order.parts, video.frames, video.rate, _track(video), order.url, [source], comment, finish, texts
+        )
     join_rows(order.previews, order.key)
     return MadeFile(order.url, drawn)
 

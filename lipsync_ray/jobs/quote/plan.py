@@ -21,13 +21,14 @@ from lipsync_ray.inputs import face_pass
 from lipsync_ray.inputs.content_ids import content_ids
 from lipsync_ray.inputs.face_pass import table_name
 from lipsync_ray.io import storage
-from lipsync_ray.io.manifest import Dub
+from lipsync_ray.io.manifest import Cues, Dub, given_cues, sound_files
 from lipsync_ray.io.results import RESULTS, has_output
 from lipsync_ray.jobs.dub.inputs import DUB, given_turns
 from lipsync_ray.jobs.dub.plan import ranges
 from lipsync_ray.jobs.dub.recipe import Keys, Recipe
 from lipsync_ray.jobs.dub.reviewed import reviews_of
 from lipsync_ray.jobs.dub.segment import output_frames
+from lipsync_ray.jobs.dub.voices import keys_of
 from lipsync_ray.jobs.quote.rates import Rates
 from lipsync_ray.media.headers import Header, read_sound, read_video
 from lipsync_ray.settings import Workers
@@ -111,28 +112,34 @@ def quote(
 
     Raises
     ------
-    SettingsError : options that this cluster cannot meet
-    ManifestError : a file of who speaks when, or the review, has problems
+    SettingsError : options that this cluster cannot meet, rows that the model cannot dub
+    ManifestError : a file of lines, of who speaks when, or the review, has problems
     """
+    recipe.method.check_rows(dubs, recipe.generator)
     given = given_turns(dubs)
-    reviews = reviews_of(out, [dub.id for dub in dubs], redo)
+    reviews = reviews_of(out, dubs, redo)
     as_they_are = reviews.kept([dub.id for dub in dubs], DUB.name)
     asked, dubs = len(dubs), [dub for dub in dubs if dub.id not in as_they_are]
     layout = recipe.layout(cluster, workers)
-    ids = content_ids(url for dub in dubs for url in (dub.video, dub.audio))
+    cues = given_cues(dubs)
+    files = {dub.id: sound_files(dub, cues.get(dub.id, ())) for dub in dubs}
+    ids = content_ids(url for dub in dubs for url in (dub.video, *files[dub.id]))
     headers = _read_each({dub.video for dub in dubs}, lambda url: read_video(url, recipe.settings.still_rate))
-    sounds = _read_each({dub.audio for dub in dubs}, read_sound)
+    sounds = _read_each({url for urls in files.values() for url in urls}, read_sound)
     readable: list[tuple[Dub, Keys, Header, Fraction]] = []
     unreadable: list[tuple[str, str]] = []
     for dub in dubs:
-        match found := (ids[dub.video], ids[dub.audio], headers[dub.video], sounds[dub.audio]):
-            case (str() as video, str() as audio, Header() as header, Fraction() as sound_s):
-                keys = recipe.keys(dub, video, audio, given.get(dub.id))
-                keys = replace(keys, fingerprint=reviews.fingerprint(dub.id, keys.fingerprint))
-                readable.append((dub, keys, header, sound_s))
-            case _:
-                reason = next(str(one) for one in found if isinstance(one, Exception))
-                unreadable.append((dub.id, addresses.without_secrets(reason)))
+        own, header = files[dub.id], headers[dub.video]
+        found = (ids[dub.video], *(ids[url] for url in own), header, *(sounds[url] for url in own))
+        reason = next((str(one) for one in found if isinstance(one, Exception)), None)
+        if reason is not None:
+            unreadable.append((dub.id, addresses.without_secrets(reason)))
+        elif isinstance(header, Header):
+            lines = cues.get(dub.id, ())
+            keys = keys_of(recipe, dub, lines, {url: str(ids[url]) for url in (dub.video, *own)}, given.get(dub.id))
+            keys = replace(keys, fingerprint=reviews.fingerprint(dub.id, keys.fingerprint))
+            lasts = [one for url in own if isinstance(one := sounds[url], Fraction)]
+            readable.append((dub, keys, header, _lasts_s(header, lines, max(lasts))))
     prints = {dub.id: keys.fingerprint for dub, keys, _, _ in readable}
     kept = RESULTS.kept(out, prints, has_output(out, ["videos"]), DUB.name)
     plan = Quote(asked, len(as_they_are) + len(kept), recipe.pools(layout), rates, tuple(unreadable))
@@ -147,6 +154,18 @@ def quote(
         plan.seconds = max(seconds, rates.start_s + work.longest_s)
         plan.cost = _cost(plan.seconds, cluster, prices)
     return plan
+
+
+def _lasts_s(header: Header, lines: Cues, sound_s: Fraction) -> Fraction:
+    """Seconds that a dub's sound has: of lines, those of the video, or of all lines of a picture.
+
+    Parameters
+    ----------
+    sound_s : of its longest file
+    """
+    if not lines:
+        return sound_s
+    return max(cue.end_s for cue in lines) if header.still else header.frames / header.rate
 
 
 class _Work:

@@ -220,8 +220,8 @@ def generator_spec(init: Path | None) -> GeneratorSpec:
     if init is None:
         return next(spec for spec in generators.GENERATORS if spec.name == "mini")
     spec = generators.verify(init)
-    if spec.taught_by != "generator":
-        elsewhere = f"does not draw faces; train it with `lipsync-ray train {spec.taught_by}`"
+    if spec.train_kind != "generator":
+        elsewhere = f"does not draw faces; train it with `lipsync-ray train {spec.train_kind}`"
         here = "cannot be trained; expected Wav2Lip's or mini's weights"
-        raise SettingsError(f"{init}: `{spec.name}` {elsewhere if spec.taught_by else here}")
+        raise SettingsError(f"{init}: `{spec.name}` {elsewhere if spec.train_kind else here}")
     return spec

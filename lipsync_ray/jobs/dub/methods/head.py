@@ -133,8 +133,10 @@ class Head(Method):
     """Sample all frames of a dub together, decode and draw them by segments."""
 
     name = "head"
+    by_sound = False
     task = "head"
     uses = frozenset({"head"})
+    hears_voices = False
     source_stage = "animate"
     decodes: ClassVar[Mapping[str, int]] = {"detect": 1}
     shares: ClassVar[Mapping[str, float]] = {**Method.shares, "animate": 1.0, "draw": 1.0}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -89,7 +89,6 @@ class HeadPass:
             dub.begun_before = head.key not in active or head.begun is not None
         self._active = active
         self.spec = replace(self._pass(active, layout), after=after)
-        self.ready: deque[str] = deque()
 
     def _of(self, dub: DubState, last_steps: Mapping[str, int]) -> HeadState:
         assert dub.info is not None
@@ -134,7 +133,7 @@ class HeadPass:
             if head.key in self._active:
                 fresh.append(head.key)
             else:
-                self.ready.extend(dub.id for dub in mine)
+                self._begin(mine)
         return fresh
 
     def drop(self, key: str) -> None:
@@ -149,7 +148,11 @@ class HeadPass:
             if failure is not None:
                 self.run.fail(dub, failure)
         if failure is None:
-            self.ready.extend(dub.id for dub in head.dubs)
+            self._begin(head.dubs)
+
+    def _begin(self, dubs: Iterable[DubState]) -> None:
+        for dub in dubs:
+            self.run.begin(dub)
 
     def _pass(self, active: dict[str, HeadState], layout: Layout) -> VideoPass[HeadState, Parts, str]:
         loading = self._method.loading[:-1]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
@@ -17,6 +17,7 @@ from lipsync_ray.faces.box_rules import BoxRule
 from lipsync_ray.faces.choices import PARSED_BLENDS
 from lipsync_ray.inputs import mesh_tables
 from lipsync_ray.inputs.speakers import SpeakerTracks
+from lipsync_ray.io.manifest import Dub
 from lipsync_ray.io.results import Drawn
 from lipsync_ray.jobs.dub.drawn import drawn_faces
 from lipsync_ray.jobs.dub.lead_tables import MESH_FOLDER, LeadPass, Meshes, mesh_name
@@ -107,6 +108,8 @@ class Method(ABC):
     """What finished videos say was drawn."""
     uses: ClassVar[frozenset[str]] = frozenset()
     """Of the settings that only some methods have a use for, this one's: the others are refused, and in no fingerprint."""
+    hears_voices: ClassVar[bool] = True
+    """Several faces of a video can be drawn, each by a voice of its own."""
     source_stage: ClassVar[str] = mesh_tables.STAGE
     """The stage of :meth:`lead`'s pass."""
     decodes: ClassVar[Mapping[str, int]] = {"detect": 1, "mesh": 1, "restore": 1, "compose": 1}
@@ -146,6 +149,22 @@ class Method(ABC):
             raise SettingsError("--bbox-shift is for --model musetalk-v1, which was taught with it; leave it out")
         if settings.extra_margin is not None and not cls.takes("extra_margin", spec):
             raise SettingsError("--extra-margin is for --model musetalk, which was taught with it; leave it out")
+
+    @classmethod
+    def check_rows(cls, dubs: Sequence[Dub], spec: GeneratorSpec) -> None:
+        """Refuse rows that this model cannot dub.
+
+        Raises
+        ------
+        SettingsError
+        """
+        found = next((dub for dub in dubs if dub.voices or dub.cues), None)
+        if found is not None and not cls.hears_voices:
+            column = "cues" if found.cues else "face"
+            raise SettingsError(
+                f"{found.id}, column {column!r}: {spec.name} draws one head for one sound; leave it out, or choose a --model that "
+                "draws faces into the video's own frames, such as warp"
+            )
 
     @classmethod
     def helper(
@@ -208,6 +227,8 @@ class Method(ABC):
         """What becomes of a frame whose face shows no landmarks; None where nothing comes of it."""
         return None
 
+    by_sound: ClassVar[bool] = True
+    """A part's pixels follow from the source, and from what is heard in the part alone."""
     marked: ClassVar[bool] = False
     """Only frames whose face shows landmarks can be drawn."""
 

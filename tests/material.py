@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
-
-if __name__ == "__main__":  # a part of the others; it measures nothing alone
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
 
 import av
 import cv2

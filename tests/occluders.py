@@ -6,12 +6,8 @@ pixel of it is.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
 from typing import Any
-
-if __name__ == "__main__":  # a part of benchmarks/hidden.py; it measures nothing alone
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
 
 import cv2
 import numpy as np

@@ -1,9 +1,9 @@
-"""Averages of courses: what is not known is left out, and no place's number depends on what lies far from it."""
+"""Windowed statistics: missing values are left out, and no result depends on distant values."""
 
 import numpy as np
 import pytest
 
-from lipsync_ray.media.courses import averaged, correlated, mean_of_known, spread
+from lipsync_ray.media.time_series import averaged, correlated, mean_of_known, spread
 
 
 def test_an_average_is_that_of_the_known_places_around():

@@ -1,0 +1,61 @@
+"""Cuts a part out of a joined video again: the packets of a range of frames, as they were before the join."""
+
+from __future__ import annotations
+
+import io
+from fractions import Fraction
+from typing import Any
+
+import av
+import av.error
+
+from lipsync_ray.errors import EncodeError
+
+
+class Cutter:
+    """Cuts ranges out of one video whose parts were encoded by :func:`lipsync_ray.media.encode.encode` and joined.
+
+    Parameters
+    ----------
+    data : the mp4
+    rate : frames/s
+
+    Raises
+    ------
+    EncodeError : no mp4 with pictures
+    """
+
+    def __init__(self, data: bytes, rate: Fraction) -> None:
+        self._rate = rate
+        try:
+            self._container = av.open(io.BytesIO(data))
+            self._stream: Any = self._container.streams.video[0]
+            self._packets = [packet for packet in self._container.demux(self._stream) if packet.dts is not None]
+        except (av.error.FFmpegError, IndexError) as error:
+            raise EncodeError(f"no pictures to reuse: {error}") from error
+        self._delay = self._stream.codec_context.reorder_depth
+
+    def part(self, start: int, stop: int) -> bytes | None:
+        """The mp4 of frames [start, stop).
+
+        Returns
+        -------
+        None where these frames are not a part of their own: their packets are not in sequence, or key frames do not begin and follow them
+        """
+        packets = self._packets[start:stop]
+        numbers = [round(packet.pts * packet.time_base * self._rate) for packet in packets]
+        ends = all(packet.is_keyframe for packet in self._packets[stop : stop + 1])
+        if sorted(numbers) != list(range(start, stop)) or not packets[0].is_keyframe or not ends:
+            return None
+        buffer = io.BytesIO()
+        with av.open(buffer, "w", format="mp4") as out:
+            stream: Any = out.add_stream_from_template(self._stream)
+            stream.time_base = 1 / self._rate
+            for index, (packet, number) in enumerate(zip(packets, numbers, strict=True)):
+                copy = av.Packet(bytes(packet))
+                copy.time_base = 1 / self._rate
+                copy.pts, copy.dts, copy.duration = number - start, index - self._delay, 1
+                copy.is_keyframe = packet.is_keyframe
+                copy.stream = stream
+                out.mux(copy)
+        return buffer.getvalue()

@@ -1,0 +1,144 @@
+"""Two people who talk with each other: each is dubbed while speaking, the other one stays as the source has it."""
+
+import csv
+import shutil
+
+import av
+import montages
+import numpy as np
+import pytest
+from commands import frame_digests, lipsync_ray
+
+from lipsync_ray.engine.cleaning import contents
+from lipsync_ray.io.results import read_results
+
+SECONDS, CELL = 6, montages.SIDE
+
+
+@pytest.fixture(scope="module")
+def conversation(corpus, tmp_path_factory):
+    """(table, (n,) which half speaks at 25 frames/s) of two people side by side."""
+    folder = tmp_path_factory.mktemp("conversation")
+    clips = {}
+    for source in montages.HALVES["report"]:
+        if source.person in ("b", "anchor"):
+            clip = montages.clip_of(source, corpus, folder, False, np.linspace(0.1, 0.0, 400))
+            clips.setdefault(source.person, []).append(clip)
+    made = montages.made("beside", clips, 1, SECONDS, 2)
+    montages.write(made, folder / "talk.mp4")
+    shutil.copy(corpus / "audio" / "es.wav", folder / "es.wav")
+    table = folder / "t.csv"
+    table.write_text("id,video,audio\ntalk,talk.mp4,es.wav\n")
+    return table, made.speaker
+
+
+def dub(table, out, *more, engine="inline", model="warp"):
+    return lipsync_ray(
+        "dub", table, "-o", out, "--model", model, "--length", "video", "--crf", "0", *more, engine=engine
+    )
+
+
+def halves_changed(table, out):
+    """(n, 2) bool: the left and the right half of a frame differ from the source; by PyAV."""
+    left_right = []
+    for path in (table.parent / "talk.mp4", out / "videos" / "talk.mp4"):
+        with av.open(str(path)) as container:
+            left_right.append(
+                np.stack([frame.to_ndarray(format="gray") for frame in container.decode(video=0)]).astype(int)
+            )
+    source, dubbed = left_right
+    assert len(source) == len(dubbed)
+    far = np.abs(source - dubbed) > 6
+    return np.stack([far[:, :, :CELL].mean(axis=(1, 2)), far[:, :, CELL:].mean(axis=(1, 2))], axis=1) > 0.002
+
+
+@pytest.fixture(scope="module")
+def made(conversation, tmp_path_factory):
+    out = tmp_path_factory.mktemp("made")
+    assert dub(conversation[0], out) == 0
+    return out
+
+
+def test_who_speaks_is_dubbed_and_nobody_else(conversation, made):
+    table, speaker = conversation
+    changed = halves_changed(table, made)
+    frames = np.flatnonzero(speaker[: len(changed)] != montages.NOBODY)
+    own = changed[frames, speaker[frames]]
+    other = changed[frames, 1 - speaker[frames]]
+    assert own.mean() > 0.9
+    assert other.mean() < 0.1
+    (row,) = read_results(str(made))
+    assert {turn.person for turn in row.turns} == {0, 1}
+    assert any("who speaks in the source is dubbed: person" in warning for warning in row.warnings)
+    left = {drawn.x + drawn.width / 2 < CELL for drawn in row.drawn}
+    assert left == {True, False}
+
+
+def test_what_was_decided_can_be_read_and_every_file_is_known(made):
+    rows = list(csv.DictReader((made / "speakers.csv").read_text().splitlines()))
+    (result,) = read_results(str(made))
+    assert [(row["dub"], float(row["start_s"]), int(row["person"])) for row in rows] == [
+        ("talk", pytest.approx(turn.start_s, abs=1e-3), turn.person) for turn in result.turns
+    ]
+    assert [path for one in contents(str(made), False) if one.use is None for path in one.files] == []
+
+
+def test_the_same_command_makes_nothing_again(conversation, made, capsys):
+    assert dub(conversation[0], made) == 0
+    assert "1 of 1 dubs were finished before" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("more", [("--segment", "0.7"), ("--segment", "1.3", "--actors", "2")])
+def test_frames_do_not_depend_on_the_split(conversation, made, tmp_path, more):
+    assert dub(conversation[0], tmp_path, *more) == 0
+    assert frame_digests(tmp_path / "videos/talk.mp4") == frame_digests(made / "videos/talk.mp4")
+
+
+def test_on_ray_as_well_and_by_another_model(conversation, made, cluster, tmp_path):
+    assert dub(conversation[0], tmp_path / "warp", engine="ray") == 0
+    assert frame_digests(tmp_path / "warp/videos/talk.mp4") == frame_digests(made / "videos/talk.mp4")
+    assert dub(conversation[0], tmp_path / "mini", model="mini") == 0
+    same = halves_changed(conversation[0], tmp_path / "mini") == halves_changed(conversation[0], made)
+    assert same.mean() > 0.95
+
+
+def test_a_corrected_table_is_obeyed(conversation, made, tmp_path, capsys):
+    """Of all turns only one is left, half a second of the left one's; its meshes are those of the first run."""
+    out = tmp_path / "out"
+    shutil.copytree(made, out)
+    lines = (out / "speakers.csv").read_text().splitlines()
+    (result,) = read_results(str(made))
+    person = result.turns[0].person
+    corrected = tmp_path / "s.csv"
+    corrected.write_text(f"{lines[0]}\ntalk,1.0,1.5,{person},\n")
+    assert dub(conversation[0], out, "--speakers", corrected) == 0
+    changed = halves_changed(conversation[0], out).any(axis=1)
+    assert set(np.flatnonzero(changed)) <= set(range(25, 38))
+    assert changed[29:34].all()
+    assert "mesh: segments" not in capsys.readouterr().out
+    corrected.write_text(f"{lines[0]}\ntalk,1.0,1.5,7,\n")
+    assert dub(conversation[0], out, "--speakers", corrected) == 1
+    assert "person:7 is not seen in the video; expected one of: person:0, person:1" in read_results(str(out))[0].error
+    corrected.write_text(f"{lines[0]}\ntalk,1.0,99,{person},\n")
+    assert dub(conversation[0], out, "--speakers", corrected) == 1
+    assert "line 2: ends at 99 s, but the video ends at" in read_results(str(out))[0].error
+    corrected.write_text(f"{lines[0]}\ntalk,2.0,1.5,{person},\n")
+    assert dub(conversation[0], out, "--speakers", corrected) == 2
+    assert "line 2: ends at 1.5 s, before it starts, at 2 s" in capsys.readouterr().err
+
+
+def test_everybody_is_dubbed_where_that_is_asked_for(conversation, tmp_path):
+    assert dub(conversation[0], tmp_path, "--face", "all") == 0
+    assert halves_changed(conversation[0], tmp_path).mean() > 0.95
+
+
+def test_scores_are_of_who_was_dubbed(made, tmp_path):
+    scorer = ("--scorer", "mini-sync", "--fid", "none", "--min-track", "10", "--previews", "0")
+    assert lipsync_ray("evaluate", made, "-o", tmp_path / "turns", *scorer) == 0
+    assert lipsync_ray("evaluate", made, "-o", tmp_path / "largest", *scorer, "--face", "largest") == 0
+    from lipsync_ray.jobs.evaluate.scores import SCORES
+
+    (turns,), (largest,) = (SCORES.read_table(str(tmp_path / name)) for name in ("turns", "largest"))
+    assert turns.status == largest.status == "scored"
+    assert turns.windows < largest.windows
+    assert turns.mini_sync_c > largest.mini_sync_c
