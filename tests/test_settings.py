@@ -1,3 +1,4 @@
+import json
 from dataclasses import fields
 from fractions import Fraction
 
@@ -137,3 +138,13 @@ def test_jobs_are_given_settings_before_they_look_at_anything(call, values, argu
     with pytest.raises(SettingsError, match=f"^{argument}=.*: expected .*, or None$"):
         call(*values, **{argument: value})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_whole_number_is_the_same_setting_as_its_float():
+    whole = DubSettings(coding=VideoCoding(crf=0), pads=Pads(0, 0, 0, 1), restore=RestoreSettings(strength=1))
+    assert json.dumps(whole.record()) == json.dumps(
+        DubSettings(
+            coding=VideoCoding(crf=0.0), pads=Pads(0.0, 0.0, 0.0, 1.0), restore=RestoreSettings(strength=1.0)
+        ).record()
+    )
+    assert DubSettings(bbox_shift=3).record()["bbox_shift"] == 3

@@ -1,9 +1,9 @@
 """What decides how files are analysed."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Annotated, Any
 
-from lipsync_ray.settings.checks import check
+from lipsync_ray.settings.checks import check, values_of
 from lipsync_ray.settings.options import Option, described
 
 
@@ -25,4 +25,4 @@ class AnalyzeSettings:
 
     def record(self) -> dict[str, Any]:
         """The settings as JSON values."""
-        return asdict(self)
+        return values_of(self)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import types
+from copy import deepcopy
 from dataclasses import fields, is_dataclass
 from functools import cache
 from numbers import Rational
@@ -76,6 +77,19 @@ def check_types(settings: Any) -> None:
     SettingsError : names the field, the value, and what was expected
     """
     _check_fields(type(settings).__name__, settings)
+
+
+def values_of(settings: Any) -> dict[str, Any]:
+    """As :func:`dataclasses.asdict`; a whole number where a float is declared becomes one, so that equal settings have equal texts."""
+    kind: Any = type(settings)
+    hints = _hints(kind)
+    return {field.name: _plain(getattr(settings, field.name), hints[field.name]) for field in fields(settings)}
+
+
+def _plain(value: Any, hint: Any) -> Any:
+    if is_dataclass(value):
+        return values_of(value)
+    return float(value) if type(value) is int and float in (hint, *get_args(hint)) else deepcopy(value)
 
 
 def given(name: str, value: T | None, kind: type[T]) -> T | None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from lipsync_ray.errors import SettingsError
 from lipsync_ray.faces.choices import Blend, DubbedFaces, Pads, ParsedBlend
 from lipsync_ray.media.choices import Decoder, Loop, VideoCoding
-from lipsync_ray.settings.checks import check, given
+from lipsync_ray.settings.checks import check, given, values_of
 from lipsync_ray.settings.drawing import Coding, Precision, RestoreSettings
 from lipsync_ray.settings.head import HeadSettings
 from lipsync_ray.settings.lines import LineSettings
@@ -149,7 +149,7 @@ class DubSettings:
     def record(self) -> dict[str, Any]:
         """The settings as JSON values."""
         said = {"provenance": self.provenance.record(), "marks": self.marks.record()}
-        return asdict(self) | {"still_rate": str(self.still_rate)} | said
+        return values_of(self) | {"still_rate": str(self.still_rate)} | said
 
 
 def dub_settings(asked: DubSettings | None, model: str | None) -> DubSettings:

@@ -1,12 +1,12 @@
 """What decides how finished videos are enhanced."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from lipsync_ray.errors import SettingsError
 from lipsync_ray.faces.choices import FaceChoice
 from lipsync_ray.media.choices import VideoCoding
-from lipsync_ray.settings.checks import check
+from lipsync_ray.settings.checks import check, values_of
 from lipsync_ray.settings.drawing import Coding, Precision, RestoreSettings
 from lipsync_ray.settings.marks import MarkSettings
 from lipsync_ray.settings.options import Option, described
@@ -51,4 +51,4 @@ class EnhanceSettings:
 
     def record(self) -> dict[str, Any]:
         """The settings as JSON values."""
-        return asdict(self) | {"provenance": self.provenance.record(), "marks": self.marks.record()}
+        return values_of(self) | {"provenance": self.provenance.record(), "marks": self.marks.record()}

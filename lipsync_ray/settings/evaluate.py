@@ -1,11 +1,11 @@
 """What decides a score."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from lipsync_ray.errors import SettingsError
 from lipsync_ray.faces.choices import FaceChoice
-from lipsync_ray.settings.checks import check
+from lipsync_ray.settings.checks import check, values_of
 from lipsync_ray.settings.options import Option, described
 
 Protocol = Literal["real", "lrs"]
@@ -66,4 +66,4 @@ class EvaluateSettings:
 
     def record(self) -> dict[str, Any]:
         """The settings as JSON values."""
-        return asdict(self)
+        return values_of(self)

@@ -156,6 +156,7 @@ def case(request, tmp_path, demo_inputs):
     return Case(home, tmp_path, demo_inputs / "portrait.jpg")
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(("name", "parts"), [("v.mp4", 0), ("v.mp4", 2), ("a.wav", 2)])
 def test_a_replaced_input_fails_its_row_and_the_next_run_is_of_the_new_one(case, name, parts):
     row, replaced = case.run(name, after_parts(parts))

@@ -88,12 +88,14 @@ def test_the_same_command_makes_nothing_again(conversation, made, capsys):
     assert "1 of 1 dubs were finished before" in capsys.readouterr().out
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("more", [("--segment", "0.7"), ("--segment", "1.3", "--actors", "2")])
 def test_frames_do_not_depend_on_the_split(conversation, made, tmp_path, more):
     assert dub(conversation[0], tmp_path, *more) == 0
     assert frame_digests(tmp_path / "videos/talk.mp4") == frame_digests(made / "videos/talk.mp4")
 
 
+@pytest.mark.nightly
 def test_on_ray_as_well_and_by_another_model(conversation, made, cluster, tmp_path):
     assert dub(conversation[0], tmp_path / "warp", engine="ray") == 0
     assert frame_digests(tmp_path / "warp/videos/talk.mp4") == frame_digests(made / "videos/talk.mp4")
@@ -127,6 +129,7 @@ def test_a_corrected_table_is_obeyed(conversation, made, tmp_path, capsys):
     assert "line 2: ends at 1.5 s, before it starts, at 2 s" in capsys.readouterr().err
 
 
+@pytest.mark.nightly
 def test_everybody_is_dubbed_where_that_is_asked_for(conversation, tmp_path):
     assert dub(conversation[0], tmp_path, "--face", "all") == 0
     assert halves_changed(conversation[0], tmp_path).mean() > 0.95

@@ -131,6 +131,7 @@ def test_a_plan_counts_steps_and_what_is_sampled_already(made, inputs, models, t
     assert not (tmp_path / "fresh").exists()
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("more", [("--segment", "0.4"), ("--segment", "0.7", "--actors", "2")])
 def test_frames_do_not_depend_on_how_they_were_split(more, made, inputs, models, tmp_path):
     assert lipsync_ray(*arguments(inputs, models, *more), "-o", tmp_path, engine="inline") == 0
@@ -138,6 +139,7 @@ def test_frames_do_not_depend_on_how_they_were_split(more, made, inputs, models,
         assert frame_digests(tmp_path / f"videos/{name}.mp4") == frame_digests(made / f"videos/{name}.mp4")
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("more", [("--seed", "7"), ("--steps", "5"), ("--guidance", "2"), ("--parity",)])
 def test_what_decides_a_head_decides_its_frames(more, made, inputs, models, tmp_path):
     assert lipsync_ray(*arguments(inputs, models, *more), "-o", tmp_path, engine="inline") == 0
@@ -147,6 +149,7 @@ def test_what_decides_a_head_decides_its_frames(more, made, inputs, models, tmp_
     assert before.frames == after.frames
 
 
+@pytest.mark.nightly
 def test_in_a_bucket_and_begun_by_another_run(made, inputs, models, s3_server):
     """Steps are committed, gone on with and cleared away there as in a folder."""
     import s3fs
@@ -188,6 +191,7 @@ def test_another_coding_samples_nothing_again(made, inputs, models, tmp_path, ca
     assert all(row.drawn_per_s > 0 for row in read_results(str(made)))
 
 
+@pytest.mark.nightly
 def test_a_killed_run_goes_on_with_the_step_that_it_had_committed(made, inputs, models, tmp_path, capsys):
     words = [*arguments(inputs, models, "--steps", "30"), "-o", tmp_path / "killed"]
     driver = subprocess.Popen(
@@ -311,6 +315,7 @@ def test_a_head_goes_back_into_its_frame(made, inputs, models, tmp_path):
     assert rows_of(out)["moving"].width == width
 
 
+@pytest.mark.nightly
 def test_a_head_is_scored_by_its_own_faces(models, inputs, corpus, tmp_path):
     """Random networks draw no face: real ones stand in their place, larger and elsewhere than in the source."""
     run = tmp_path / "run"

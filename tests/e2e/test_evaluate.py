@@ -65,6 +65,7 @@ def test_a_second_evaluation_scores_nothing_again(demo_run, demo_scores, capsys)
     assert {p.name: p.stat().st_mtime_ns for p in (demo_scores / "outcomes").iterdir()} == before
 
 
+@pytest.mark.nightly
 def test_any_split_gives_the_same_numbers_on_any_engine(demo_run, demo_scores, cluster, tmp_path):
     command = ("evaluate", demo_run, "-o", tmp_path, *QUICK, "--segment", "1.6", "--actors", "1")
     assert lipsync_ray(*command, engine="ray") == 0
@@ -165,6 +166,7 @@ def test_two_runs_of_one_model_are_told_apart(demo_scores, tmp_path):
     assert "| en | warp (again) | 2/2 |" in text
 
 
+@pytest.mark.nightly
 def test_fid_is_the_same_for_one_actor_and_for_three(demo_run, demo_scores, tmp_path):
     weights = random_inception(tmp_path / "random.pth")
     units = []

@@ -8,7 +8,7 @@ from pathlib import Path
 import faults
 import pytest
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = [pytest.mark.nightly, pytest.mark.timeout(400)]
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 
+import pytest
 import s3fs
 from clips import write_video
 from commands import frame_digests, lipsync_ray
@@ -14,6 +15,8 @@ from lipsync_ray.io.results import read_results
 from lipsync_ray.jobs.evaluate.scores import SCORES
 from lipsync_ray.media import decode
 from lipsync_ray.media.probe import probe_video
+
+pytestmark = pytest.mark.nightly
 
 RATES = {"busy": 0.03, "reset": 0.01, "cut": 0.01, "slow": 0.03}
 

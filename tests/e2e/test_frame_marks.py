@@ -99,6 +99,7 @@ def test_a_mark_is_faint_and_a_label_in_its_corner_for_its_time(marked, plain):
     assert 10 * np.log10(255**2 / np.mean(changed[25:] ** 2)) > 42
 
 
+@pytest.mark.nightly
 def test_frames_are_the_same_however_the_work_is_split(table, marked, tmp_path):
     out = tmp_path / "run"
     shutil.copytree(marked / "faces", out / "faces")

@@ -21,7 +21,7 @@ from commands import frame_digests, lipsync_ray
 from lipsync_ray.io.results import read_results
 from lipsync_ray.models.wav2lip import Wav2Lip
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("cluster")]
+pytestmark = [pytest.mark.nightly, pytest.mark.slow, pytest.mark.usefixtures("cluster")]
 PATIENCE_S = 240
 
 

@@ -117,6 +117,7 @@ def test_the_encodings_of_a_video_are_made_once_for_all_its_languages(made):
     assert passes["lips"]["frames_done"] == 91 + 42
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("more", [("--segment", "0.4"), ("--segment", "1.1", "--actors", "2")])
 def test_frames_do_not_depend_on_how_they_were_split(more, made, inputs, models, tmp_path):
     assert lipsync_ray(*arguments(inputs, models, *more), "-o", tmp_path, engine="inline") == 0
@@ -158,6 +159,7 @@ def test_one_changed_language_is_drawn_by_the_encodings_that_are_there(made, inp
     assert frame_digests(made / "videos" / "ko.mp4") == frame_digests(made / "videos" / "en.mp4")
 
 
+@pytest.mark.nightly
 def test_where_the_parser_sees_no_face_the_row_says_so(inputs, models, tmp_path):
     """Random numbers see none, or everywhere: what is drawn is not looked at here, only that it is told."""
     out = tmp_path / "jaw"

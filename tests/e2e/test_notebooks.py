@@ -37,6 +37,7 @@ def test_they_are_kept_with_what_their_cells_gave(path):
     assert path.stat().st_size < 1_000_000
 
 
+@pytest.mark.nightly
 def test_evaluation(demo_run, tmp_path):
     outputs = executed(
         "04_evaluation.ipynb", tmp_path, LIPSYNC_RAY_RUN=str(demo_run), LIPSYNC_RAY_OUT=str(tmp_path / "scores")
@@ -49,12 +50,14 @@ def test_evaluation(demo_run, tmp_path):
     assert (tmp_path / "scores" / "report" / "index.html").is_file()
 
 
+@pytest.mark.nightly
 def test_lipsync(tmp_path):
     outputs = executed("02_lipsync.ipynb", tmp_path, LIPSYNC_RAY_OUT=str(tmp_path / "models"))
     assert "models on this machine: warp, mini" in text_of(outputs)
     assert {"image/jpeg", "text/html"} <= {kind for output in outputs for kind in output.get("data", {})}
 
 
+@pytest.mark.nightly
 def test_enhancement(tmp_path):
     network = random_gfpgan(tmp_path / "narrow.pth", 0.0625)
     outputs = executed(
@@ -64,6 +67,7 @@ def test_enhancement(tmp_path):
     assert sum("image/jpeg" in output.get("data", {}) for output in outputs) == 4
 
 
+@pytest.mark.nightly
 def test_analysis(tmp_path):
     network = random_whisper(tmp_path / "nonsense.pt")
     outputs = executed(

@@ -15,6 +15,8 @@ from faulty_store import faulty_store
 
 from lipsync_ray.io.results import read_results
 
+pytestmark = pytest.mark.nightly
+
 NOBODY = 65534
 OPTIONS = ("--model", "warp", "--segment", "1", "--precision", "fp32", "--length", "shortest")
 

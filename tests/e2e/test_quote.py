@@ -122,6 +122,7 @@ def test_one_row_that_is_changed_is_one_row_that_is_made(table, demo_run, tmp_pa
     assert frame_digests(row.output) != before[changed][1]
 
 
+@pytest.mark.nightly
 @pytest.mark.usefixtures("cluster")
 def test_calibrate_measures_what_a_plan_needs(table, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(calibration, "SIZES", ((256, 256), (512, 512)))

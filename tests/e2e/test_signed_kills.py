@@ -15,6 +15,8 @@ from lipsync_ray.io import storage
 from lipsync_ray.io.results import read_results
 from lipsync_ray.provenance.inspection import inspect_file
 
+pytestmark = pytest.mark.nightly
+
 c2pa = pytest.importorskip("c2pa", reason="needs the extra provenance (c2pa-python)")
 ROWS = 4
 PATIENCE_S = 240

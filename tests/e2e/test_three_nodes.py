@@ -10,7 +10,7 @@ from nodes import ROOT, cluster_of
 
 from lipsync_ray.io.results import read_results
 
-pytestmark = pytest.mark.timeout(420)
+pytestmark = [pytest.mark.nightly, pytest.mark.timeout(420)]
 
 
 @pytest.fixture(scope="module")

@@ -132,6 +132,7 @@ def test_a_person_column_that_comes_later_decides(clips, looked_at):
     assert {row.person for row in used if row.held_out}.isdisjoint(row.person for row in used if not row.held_out)
 
 
+@pytest.mark.nightly
 def test_a_generator_is_trained_on_and_dubs(clips, demo_inputs, tmp_path):
     out = tmp_path / "out"
     command = ("train", "generator", clips, "-o", out, "--init", "mini", "--steps", 2, "--held-out", 0.3)
@@ -148,6 +149,7 @@ def test_a_generator_is_trained_on_and_dubs(clips, demo_inputs, tmp_path):
     )
 
 
+@pytest.mark.nightly
 def test_two_processes_train_into_a_bucket(clips, cluster, s3_server):
     s3fs.S3FileSystem.clear_instance_cache()
     s3fs.S3FileSystem().mkdirs("trained", exist_ok=True)

@@ -42,6 +42,7 @@ def sound(count, bands=96, seed=0):
     return np.random.default_rng(seed).standard_normal((count, bands, 10)).astype(np.float32)
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_the_published_networks_give_the_reference_picture(shared, monkeypatch):
     from diffusers import AutoencoderKL, UNet2DConditionModel

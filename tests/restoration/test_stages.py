@@ -95,6 +95,7 @@ def plain(segment, tmp_path_factory):
     return pictures(url)
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 @pytest.mark.parametrize("mask", ["ellipse", "parsing"])
 def test_frames_do_not_depend_on_the_split(segment, restore, parsing, tmp_path, mask):

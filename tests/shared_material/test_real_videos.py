@@ -136,6 +136,7 @@ def test_a_known_shift_is_found(corpus, tmp_path):
     assert len(after) == len(before)
 
 
+@pytest.mark.nightly
 def test_the_corpus_is_analysed(corpus, tmp_path):
     network = random_whisper(tmp_path / "nonsense.pt")
     command = ("analyze", corpus / "videos" / "*", corpus / "audio" / "*", "-o", tmp_path / "out", "--whisper", network)
@@ -246,6 +247,7 @@ def test_the_odd_files_are_shown_as_they_are(media):
 UNSOUGHT = ("v_bframes.avi", "v_raw.h264", "v_raw.mjpeg", "v_cat_restart.ts", "v_cat_back.ts", "v_resize.ts", "v_resize.h264", "n_noctts.mp4")  # fmt: skip
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 @pytest.mark.parametrize("model", ["warp", "mini"])
 def test_dubs_of_the_odd_files_show_every_frame_at_its_place(model, media, tmp_path):

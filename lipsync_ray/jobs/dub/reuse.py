@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,7 +18,9 @@ from lipsync_ray.io.results import PartIdentity
 from lipsync_ray.jobs.dub.segment import Segment, SegmentFaces
 from lipsync_ray.jobs.dub.stages import heard_by, pauses_in
 from lipsync_ray.media.cut import Cutter
-from lipsync_ray.models.lip_sync import AudioWindow
+
+if TYPE_CHECKING:  # torch, which nothing here needs
+    from lipsync_ray.models.lip_sync import AudioWindow
 
 
 @dataclass(frozen=True)
