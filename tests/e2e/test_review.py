@@ -213,6 +213,7 @@ def test_a_review_is_clicked_saved_and_obeyed(lasting_page, table, out, tmp_path
     assert dub(table, out, "--redo", review) == 1
     assert changed(before, videos(out)) == {"both.mp4", "still.mp4"}
     assert half(rows_of(out)["both"]) == {"right"}
+    assert rows_of(out)["still"].reused_segments == 0  # anew, though its parts would come out the same
     assert [turn.person for turn in rows_of(out)["both"].turns] == [int(person.removeprefix("person:"))]
     assert "1 of 4 dubs stay as they are" in capsys.readouterr().out  # alone; what had failed is tried again
 

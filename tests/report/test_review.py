@@ -6,8 +6,10 @@ import re
 import pytest
 
 from lipsync_ray.io import storage
+from lipsync_ray.io.manifest import Voice
 from lipsync_ray.io.results import RESULTS, Result, Summary
 from lipsync_ray.io.reviews import Reviewed, commit_decisions, portrait_name
+from lipsync_ray.io.spoken_lines import SpokenLine
 from lipsync_ray.io.turns import Turn
 from lipsync_ray.report.review import link_of, page_data, read_people, review_page, write_review_page
 
@@ -85,6 +87,17 @@ def test_a_failed_row_says_why_and_has_no_video():
 def test_turns_are_seconds_and_a_person():
     (dub,) = page_data([result(turns=(Turn(0.0, 1.23456, 1, 0.9),))], "/now", {}, {})["dubs"]
     assert dub["turns"] == [[0.0, 1.23, 1]]
+
+
+def test_lines_are_times_a_person_and_a_text():
+    line = SpokenLine("line 2", 0.5, 2.0, "Anna", 1, "x" * 200, 1.0, 0.0, "as it is")
+    (dub,) = page_data([result(lines=(line,))], "/now", {}, {})["dubs"]
+    assert dub["lines"] == [[0.5, 2.0, 1, "x" * 80]]
+    assert dub["several"]
+    (dub,) = page_data([result(voices=(Voice("a.wav", "left"), Voice("b.wav", "right")))], "/now", {}, {})["dubs"]
+    assert dub["several"]
+    (dub,) = page_data([result()], "/now", {}, {})["dubs"]
+    assert "several" not in dub
 
 
 def test_pictures_are_shown_as_images():
