@@ -92,6 +92,7 @@ def clean(out: str, previews: bool, console: Console) -> list[Kept]:
             list(pool.map(lambda path: storage.remove(storage.join(out, path)), going))
         if storage.is_local(out):
             for folder in storage.list_names(out) & cache_folders(_job_of(out)):
-                if not storage.list_tree(storage.join(out, folder)):
-                    storage.remove(storage.join(out, folder))
+                for each in (*storage.local_path(storage.join(out, folder)).iterdir(), storage.join(out, folder)):
+                    if storage.local_path(str(each)).is_dir() and not storage.list_tree(str(each)):
+                        storage.remove(str(each))
     return found

@@ -1,5 +1,7 @@
 """Runs that several end-to-end tests look at. What is in this folder takes tens of seconds."""
 
+import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -24,8 +26,15 @@ def demo_run(made_once):
 
     def make(folder):
         assert lipsync_ray("demo", "-o", folder) == 0
+        shutil.copy(folder / "run.json", folder.with_name("demo-run.json"))  # a second run there writes another one
 
     return made_once("demo-run", make)
+
+
+@pytest.fixture(scope="session")
+def demo_record(demo_run):
+    """What `run.json` said when the demo had been made."""
+    return json.loads(demo_run.with_name("demo-run.json").read_text())
 
 
 @pytest.fixture(scope="session")

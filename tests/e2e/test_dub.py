@@ -38,15 +38,14 @@ def inputs(demo_inputs, tmp_path_factory):
     return folder
 
 
-def test_the_demo_makes_its_videos_and_a_second_one_keeps_them(demo_run, capsys):
+def test_the_demo_makes_its_videos_and_a_second_one_keeps_them(demo_run, demo_record, capsys):
     made = {path.name: path.stat().st_mtime_ns for path in (demo_run / "videos").iterdir()}
     assert len(made) == 6
     table = pq.read_table(demo_run / "results.parquet")
     assert table.schema.equals(RESULTS.schema)
     assert set(table["status"].to_pylist()) == {"done"}
     assert set(table["faceless_frames"].to_pylist()) == {0}
-    run = json.loads((demo_run / "run.json").read_text())
-    assert (run["detected_videos"], run["status"]) == (3, {"done": 6})
+    assert (demo_record["detected_videos"], demo_record["status"]) == (3, {"done": 6})
     assert sorted(p.name for p in demo_run.iterdir()) == [
         "faces",
         "index.html",
@@ -140,7 +139,9 @@ def test_damaged_files_are_rows_with_their_reason_and_stop_nobody(inputs, tmp_pa
     assert (tmp_path / "out" / "videos" / "good-1.mp4").stat().st_mtime_ns == kept
 
 
-@pytest.mark.parametrize("model", ["mini", "warp"])  # the first is shown a mouth that the second's way has closed
+@pytest.mark.parametrize(
+    "model", [pytest.param("mini", marks=pytest.mark.nightly), "warp"]
+)  # the first is shown a mouth that the second's way has closed
 def test_frames_do_not_depend_on_segments_actors_or_engine(inputs, cluster, tmp_path, model):
     """Lossless, so that decoding shows what was encoded; faces are found anew by each engine."""
     video, audio = inputs / "pan.mp4", inputs / "en.ogg"

@@ -36,7 +36,7 @@ pytest.importorskip("diffusers", reason="the extra `echomimic` is not installed"
 pytest.importorskip("transformers", reason="the extra `echomimic` is not installed")
 import small_echomimic
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("cluster")]
+pytestmark = pytest.mark.slow
 SIDE = 64
 
 
@@ -74,8 +74,21 @@ def arguments(inputs, models, *more):
 @pytest.fixture(scope="module")
 def made(inputs, models, tmp_path_factory):
     out = tmp_path_factory.mktemp("made")
+    assert lipsync_ray(*arguments(inputs, models), "-o", out) == 0
+    return out
+
+
+@pytest.fixture(scope="module")
+def made_on_ray(inputs, models, tmp_path_factory, cluster):
+    out = tmp_path_factory.mktemp("made-on-ray")
     assert lipsync_ray(*arguments(inputs, models), "-o", out, engine="ray") == 0
     return out
+
+
+@pytest.mark.nightly
+def test_on_ray_it_is_the_same(made, made_on_ray):
+    for path in (made / "videos").iterdir():
+        assert frame_digests(made_on_ray / "videos" / path.name) == frame_digests(path)
 
 
 def rows_of(out):
@@ -119,10 +132,11 @@ def test_a_time_is_told_before_sampling_begins_and_steps_while_it_lasts(inputs, 
     assert passes["animate"]["unit"] == "steps"
 
 
-def test_a_plan_counts_steps_and_what_is_sampled_already(made, inputs, models, tmp_path, capsys):
-    words = [*arguments(inputs, models, "--crf", "9"), "--dry-run", "--rates", made]
-    frames = sum(row.frames for row in rows_of(made).values())
-    for out, steps in ((tmp_path / "fresh", 6 * frames), (made, 0)):
+@pytest.mark.nightly
+def test_a_plan_counts_steps_and_what_is_sampled_already(made_on_ray, inputs, models, tmp_path, capsys):
+    words = [*arguments(inputs, models, "--crf", "9"), "--dry-run", "--rates", made_on_ray]
+    frames = sum(row.frames for row in rows_of(made_on_ray).values())
+    for out, steps in ((tmp_path / "fresh", 6 * frames), (made_on_ray, 0)):
         assert lipsync_ray(*words, "-o", out) == 0
         said = capsys.readouterr().out
         (line,) = (line.split() for line in said.splitlines() if line.startswith("animate"))

@@ -24,7 +24,7 @@ pytest.importorskip("diffusers", reason="the extra `musetalk` is not installed")
 pytest.importorskip("transformers", reason="the extra `musetalk` is not installed")
 import small_musetalk
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("cluster")]
+pytestmark = pytest.mark.slow
 RATE = Fraction(30000, 1001)
 SEEN, UNSEEN = 24, 9  # frames with the face, and black ones between two such stretches
 
@@ -75,8 +75,15 @@ def arguments(inputs, models, *more):
 @pytest.fixture(scope="module")
 def made(inputs, models, tmp_path_factory):
     out = tmp_path_factory.mktemp("made")
-    assert lipsync_ray(*arguments(inputs, models), "-o", out, engine="ray") == 0
+    assert lipsync_ray(*arguments(inputs, models), "-o", out) == 0
     return out
+
+
+@pytest.mark.nightly
+def test_on_ray_it_is_the_same(made, inputs, models, tmp_path, cluster):
+    assert lipsync_ray(*arguments(inputs, models), "-o", tmp_path, engine="ray") == 0
+    for path in (made / "videos").iterdir():
+        assert frame_digests(tmp_path / "videos" / path.name) == frame_digests(path)
 
 
 def test_every_dub_is_as_long_as_its_sound_and_frames_without_a_face_are_untouched(made, inputs):

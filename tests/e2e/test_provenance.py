@@ -96,6 +96,7 @@ def test_the_key_is_nowhere(signed, signer):
         assert str(signer[1]).encode() not in data, path
 
 
+@pytest.mark.nightly
 def test_the_key_is_in_none_of_rays_files_either(table, signer, cluster, tmp_path):
     """Of the session and its workers' logs."""
     import ray
@@ -246,10 +247,12 @@ def test_what_was_cleaned_is_made_again_where_it_is_needed(table, signed, signer
     out = tmp_path / "run"
     shutil.copytree(signed, out)
     assert lipsync_ray("clean", out) == 0
-    assert sorted(path.name for path in out.iterdir()) == ["outcomes", "results.parquet", "run.json", "videos"]
+    left = ["faces", "index.html", "outcomes", "results.parquet", "run.json", "videos"]
+    assert sorted(path.name for path in out.iterdir()) == left
+    assert [path.name for path in (out / "faces").iterdir()] == ["people"]  # shown by the page
     assert dub(table, out, *by(signer)) == 0
     assert "2 of 2 dubs were finished before" in capsys.readouterr().out
-    assert not (out / "faces").exists()
+    assert [path.name for path in (out / "faces").iterdir()] == ["people"]
     (tmp_path / "t.csv").write_text(
         "\n".join(
             line.replace("b,", "c,", 1) if line.startswith("b,") else line for line in table.read_text().splitlines()

@@ -1,7 +1,6 @@
 """A plan against what the run then does: frames, segments, what is done already, and what a changed row costs."""
 
 import csv
-import json
 import shutil
 
 import pytest
@@ -29,7 +28,7 @@ def table(demo_run):
     return demo_run / "inputs" / "manifest.csv"
 
 
-def test_a_plan_is_what_the_run_does(table, demo_run, tmp_path):
+def test_a_plan_is_what_the_run_does(table, demo_run, tmp_path, demo_record):
     plan, rows = planned(table, tmp_path / "out"), read_results(str(demo_run))
     assert not (tmp_path / "out").exists()
     assert (plan.dubs, plan.before, plan.videos, plan.fresh, plan.unreadable) == (6, 0, 3, 3, ())
@@ -40,7 +39,7 @@ def test_a_plan_is_what_the_run_does(table, demo_run, tmp_path):
         "detect": 201, "mesh": 201, "pose": plan.frames, "compose": plan.frames,
     }  # fmt: skip
     assert plan.seconds is None
-    passes = json.loads((demo_run / "run.json").read_text())["passes"]
+    passes = demo_record["passes"]
     assert {stage for stage, _ in plan.pools} == {stage for one in passes for stage in one.get("stages", ())}
 
 

@@ -38,6 +38,7 @@ def secrets_in(folder):
     ]
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("way", [{}, {"ranges": False, "etag": False}], ids=["parts", "whole"])
 def test_dubs_are_made_once(server, tmp_path, capfd, way):
     vars(server).update(way)

@@ -73,6 +73,7 @@ def test_loud_sound_is_a_high_bar(made):
     assert high[15:].min() > 4 * high[:9].max()
 
 
+@pytest.mark.nightly
 def test_on_ray_it_draws_the_same(made, table, tmp_path, cluster):
     from ray import cloudpickle
 

@@ -63,6 +63,7 @@ def test_alone_it_runs_here():
         InlineRunner().together(fail, 2, False, 1, messages.append)
 
 
+@pytest.mark.nightly
 def test_two_share_gradients_and_start_again_when_one_is_killed(cluster, tmp_path):
     messages = []
     RayRunner(cluster).together(partial(add, str(tmp_path)), 2, False, 2, messages.append)
@@ -75,11 +76,13 @@ def test_what_a_member_says_on_purpose_comes_through(cluster):
         RayRunner(cluster).together(fail, 1, False, 1, print)
 
 
+@pytest.mark.nightly
 def test_it_is_given_up_after_so_many_starts(cluster):
     with pytest.raises(TrainError, match="given up after 2 starts"):
         RayRunner(cluster).together(die, 1, False, 2, print)
 
 
+@pytest.mark.nightly
 def test_who_stops_the_driver_gets_what_the_processes_keep(cluster, tmp_path):
     messages = []
 

@@ -66,6 +66,7 @@ def fid_of(rows, weights, dims=DIMS):
     return distance(GroupOrder(GROUP, dims, urls["generated"], urls["real"]))
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_it_equals_pytorch_fid_however_it_is_split(clips, weights, tmp_path, monkeypatch):
     from pytorch_fid import fid_score

@@ -16,6 +16,7 @@ HERE = Path(__file__).parent
 FILLINGS = (0, 85, 170, 255)
 
 
+@pytest.mark.nightly
 @pytest.mark.skipif(sys.platform != "linux", reason="fills fresh memory by a setting of glibc")
 def test_nothing_depends_on_memory_that_nobody_wrote(tmp_path):
     write_inputs(tmp_path)

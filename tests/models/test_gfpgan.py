@@ -50,6 +50,7 @@ def test_an_aligned_face_is_the_gfpgan_packages_to_one_level(tmp_path, portrait)
     assert np.abs(found.astype(int) - wanted.astype(int)).max() <= 1
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_a_parsed_mask_is_facexlibs(tmp_path, portrait):
     pytest.importorskip("facexlib", reason="the extra `restore` is not installed")

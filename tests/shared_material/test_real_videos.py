@@ -228,6 +228,7 @@ def media(shared, tmp_path_factory):
     return folder
 
 
+@pytest.mark.nightly
 def test_the_odd_files_are_shown_as_they_are(media):
     wrong = {}
     for name, expected in NUMBERS.items():

@@ -40,6 +40,7 @@ def test_it_learns_to_hear(corpus, tmp_path, monkeypatch):
     assert curve[-1].loss < curve[0].loss
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_the_judge_learns_what_goes_together(corpus_of, tmp_path, monkeypatch):
     monkeypatch.setattr(trainers, "TEST_EVERY", 50)
@@ -50,6 +51,7 @@ def test_the_judge_learns_what_goes_together(corpus_of, tmp_path, monkeypatch):
     assert curve[-1].figures["cosine"] > curve[-1].figures["cosine_other"] + 0.1
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     ("kind", "steps", "every"), [("opening", 15, 5), ("draw", 4, 1), ("expert", 4, 1), ("judge", 4, 1)]
 )
@@ -218,6 +220,7 @@ def test_a_generator_becomes_a_model_that_draws(width, corpus_of, tmp_path):
     assert LipModel(path, "cpu", "fp32")(crops, np.zeros((2, 80, 16), np.float32)).shape == crops.shape
 
 
+@pytest.mark.nightly
 def test_a_generator_learns_to_draw_what_it_is_shown(corpus_of, tmp_path, monkeypatch):
     monkeypatch.setattr(trainers, "TEST_EVERY", 10)
     monkeypatch.setattr(generator_task, "_ALONE", 1.0)  # the pictures' part of the loss
