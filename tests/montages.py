@@ -293,3 +293,15 @@ def write(montage: Montage, path: Path) -> None:
         container.mux(sound.encode(None))
     truth = {name: getattr(montage, name) for name in ("speaker", "turn", "shown", "under")}
     np.savez(path.with_suffix(".truth.npz"), people=np.array(montage.people), **truth)
+
+
+def talk_of_two(corpus: Path, folder: Path, seconds: float) -> Montage:
+    """Two people of the corpus side by side, written to `folder`/talk.mp4; the lips come two frames late."""
+    clips: dict[str, list[Clip]] = {}
+    for source in HALVES["report"]:
+        if source.person in ("b", "anchor"):
+            clip = clip_of(source, corpus, folder, False, np.linspace(0.1, 0.0, 400))
+            clips.setdefault(source.person, []).append(clip)
+    found = made("beside", clips, 1, seconds, 2)
+    write(found, folder / "talk.mp4")
+    return found

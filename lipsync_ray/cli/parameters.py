@@ -93,7 +93,7 @@ def _parameter(leaf: Leaf) -> inspect.Parameter:
         info["rich_help_panel"] = option.panel
     if option.metavar:
         info["metavar"] = option.metavar
-    default = None if leaf.if_given else _shown(leaf)
+    default = None if leaf.if_given else _default_text(leaf)
     if parser := _parser(leaf):
         hint, info["parser"] = str, parser
         if option.flag.startswith("-"):
@@ -119,7 +119,7 @@ def _parameter(leaf: Leaf) -> inspect.Parameter:
     )
 
 
-def _shown(leaf: Leaf) -> Any:
+def _default_text(leaf: Leaf) -> Any:
     """The default of an option as the command line shows it."""
     value = leaf.default
     if is_dataclass(value):

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipsync_ray.faces.easing import smoothstep
-from lipsync_ray.media.time_series import equal_runs
+from lipsync_ray.media.time_series import equal_runs, true_runs
 
 F32 = NDArray[np.float32]
 I32 = NDArray[np.int32]
@@ -51,7 +51,7 @@ class Sight(NamedTuple):
         if drawn is not None:
             able &= drawn
         out = np.where(able, 1.0, 0.0).astype(np.float32)
-        for low, high in _runs(able):
+        for low, high in true_runs(able):
             for start, stop in _pieces(self.scenes, low, high):
                 number = np.arange(start, stop)
                 far = np.full(stop - start, FADE + 1.0)
@@ -104,15 +104,10 @@ def _hidden(visible: F32) -> Flags:
         state = sure < (_VISIBLE if state else _HIDDEN)
         out[number] = state
     for value, shortest in ((False, _GLIMPSE), (True, _SHORTEST)):
-        for low, high in _runs(out == value):
+        for low, high in true_runs(out == value):
             if high - low < shortest and low and high < len(out):
                 out[low:high] = not value
     return out
-
-
-def _runs(flags: Flags) -> list[tuple[int, int]]:
-    """[start, stop) of each run of true values."""
-    return [(low, high) for low, high in equal_runs(flags) if flags[low]]
 
 
 def _pieces(scenes: I32, low: int, high: int) -> list[tuple[int, int]]:

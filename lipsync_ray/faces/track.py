@@ -50,6 +50,11 @@ class Tracks:
     score: F32
     detected: NDArray[np.bool_]
 
+    @property
+    def of_people(self) -> NDArray[np.bool_]:
+        """(n,) bool; whose face is no picture: those who move, or all where nobody does."""
+        return np.ones_like(self.still) if self.still.all() else ~self.still
+
 
 def link(scan: Scan, rate: Fraction) -> Tracks:
     """Link a whole video's detections to tracks, interpolate frames without detection, and smooth.

@@ -96,9 +96,7 @@ def take_portraits(order: PortraitOrder) -> int:
 
 def people_of(tracks: Tracks) -> list[int]:
     """Persons who get a picture, who is seen largest and longest first: those who move, or all where nobody does."""
-    rows = np.flatnonzero(~tracks.still)
-    if not len(rows):
-        rows = np.arange(len(tracks.person))
+    rows = np.flatnonzero(tracks.of_people)
     width = tracks.box[rows, 2] - tracks.box[rows, 0]
     persons, places = np.unique(tracks.person[rows], return_inverse=True)
     worth = np.bincount(places, width, len(persons))

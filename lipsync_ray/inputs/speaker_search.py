@@ -118,24 +118,23 @@ class Speakers:
         """Names of the persons that a video's choices will have; none where that is not known before its faces are."""
         names: dict[str, None] = {}
         for given, voices in self._videos[key].dubs.values():
-            if voices:
-                named = [written_face(voice.face) if voice.face else None for voice in voices]
-                if not all(isinstance(who, int) for who in named):
-                    return ()
-                names |= dict.fromkeys(person_name(who) for who in named if isinstance(who, int))
-                continue
-            if given is not None and given.needs_names:
+            found = self._expected_of(key, given, voices)
+            if found is None:
                 return ()
-            turns = given.turns if given is not None else ()
-            names |= dict.fromkeys(person_name(n) for turn in turns if (n := person_of(turn.speaker)) is not None)
-            persons = self._decided_persons(key) if given is None else ()
-            names |= dict.fromkeys(persons or (() if given is not None else (self._rule,)))
+            names |= dict.fromkeys(found)
         return tuple(names)
 
-    def _decided_persons(self, key: str) -> tuple[str, ...]:
-        if self._rule not in BY_SOUND or key not in self._decided:
-            return ()
-        return tuple(dict.fromkeys(person_name(turn.person) for turn in self._decision(key).turns))
+    def _expected_of(self, key: str, given: GivenTurns | None, voices: tuple[WrittenVoice, ...]) -> list[str] | None:
+        """The same of one dub; None where that is not known."""
+        if voices:
+            named = [written_face(voice.face) if voice.face else None for voice in voices]
+            persons = [who for who in named if isinstance(who, int)]
+            return [person_name(who) for who in persons] if len(persons) == len(named) else None
+        if given is not None:
+            numbers = [person_of(turn.speaker) for turn in given.turns]
+            return None if given.needs_names else [person_name(who) for who in numbers if who is not None]
+        decided = self._decision(key).turns if self._rule in BY_SOUND and key in self._decided else ()
+        return [person_name(turn.person) for turn in decided] or [self._rule]
 
     def begin(self, key: str, table: str) -> None:
         """Choose in a video whose face table is there."""

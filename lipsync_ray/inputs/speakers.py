@@ -16,6 +16,7 @@ from lipsync_ray.faces.track import Tracks
 from lipsync_ray.io.turns import Turn
 from lipsync_ray.io.written_faces import WrittenVoice
 from lipsync_ray.io.written_turns import NOBODY, WrittenTurn, known_turns, person_of
+from lipsync_ray.media.time_series import true_runs
 
 Flags = NDArray[np.bool_]
 Spans = tuple[tuple[int, int], ...]
@@ -189,13 +190,12 @@ def choose_speaker(query: SpeakerQuery) -> SpeakerTracks:
 
 def _everybody(tracks: Tracks, pictures: bool, notes: tuple[str, ...], without: str) -> SpeakerTracks:
     """All persons; where somebody moves, pictures only if asked for."""
-    moving = tracks.person[~tracks.still] if not pictures else tracks.person
+    dubbed = np.ones_like(tracks.still) if pictures else tracks.of_people
+    numbers, counts = np.unique(tracks.person[dubbed], return_counts=True)
     persons = [
-        SpeakingPerson(person_name(person), tuple(np.unique(tracks.track[tracks.person == person]).tolist()))
-        for person in np.unique(moving if len(moving) else tracks.person).tolist()
+        SpeakingPerson(person_name(person), tracks_of_person(tracks, person))
+        for person in numbers[np.argsort(-counts, kind="stable")].tolist()
     ]
-    persons.sort(key=lambda one: -int(np.isin(tracks.track, one.chosen).sum()))
-    dubbed = np.isin(tracks.track, [track for one in persons for track in one.chosen])
     return SpeakerTracks(
         tuple(persons), len(np.unique(tracks.frame[dubbed])), len(np.unique(tracks.track)), notes, without
     )
@@ -210,38 +210,45 @@ def asks_who_speaks(tracks: Tracks, rule: DubbedFaces) -> bool:
 def _by_turns(
     tracks: Tracks, turns: Sequence[Turn], query: SpeakerQuery, notes: tuple[str, ...], nobody: str
 ) -> SpeakerTracks:
-    found = by_turns(tracks, turns, query.rate)
-    return replace(found, notes=notes, without="" if found.persons else nobody)
-
-
-def by_turns(tracks: Tracks, turns: Sequence[Turn], rate: Fraction) -> SpeakerTracks:
-    """The persons of turns, in the frames in which each speaks."""
-    frames = int(tracks.frame.max()) + 1 if len(tracks.frame) else 0
-    found: list[tuple[int, SpeakingPerson]] = []
-    for person in sorted({turn.person for turn in turns}):
-        own = tracks.person == person
-        spans = spans_of([turn for turn in turns if turn.person == person], rate, frames)
-        seen = int(flags_of(spans, frames)[tracks.frame[own]].sum())
-        if seen:
-            chosen = tuple(np.unique(tracks.track[own]).tolist())
-            found.append((seen, SpeakingPerson(person_name(person), chosen, spans)))
-    found.sort(key=lambda one: -one[0])
-    shown = np.zeros(frames, np.bool_)
-    for _, one in found:
-        mine = np.isin(tracks.track, one.chosen)
-        shown[tracks.frame[mine]] |= flags_of(one.spans, frames)[tracks.frame[mine]]
-    persons = tuple(one for _, one in found)
-    return SpeakerTracks(persons, int(shown.sum()), len(np.unique(tracks.track)), turns=tuple(turns))
+    spoken = in_turns(tracks, turns, query.rate)
+    frames = frames_of(tracks)
+    numbers, counts = np.unique(spoken.person, return_counts=True)
+    persons = tuple(
+        SpeakingPerson(
+            person_name(person),
+            tracks_of_person(tracks, person),
+            spans_of([turn for turn in turns if turn.person == person], query.rate, frames),
+        )
+        for person in numbers[np.argsort(-counts, kind="stable")].tolist()
+    )
+    return SpeakerTracks(
+        persons,
+        len(np.unique(spoken.frame)),
+        len(np.unique(tracks.track)),
+        notes,
+        "" if persons else nobody,
+        turns=tuple(turns),
+    )
 
 
 def in_turns(tracks: Tracks, turns: Sequence[Turn], rate: Fraction) -> Tracks:
     """Each person's rows in the frames in which that person speaks."""
-    found = by_turns(tracks, turns, rate)
-    frames = int(tracks.frame.max()) + 1 if len(tracks.frame) else 0
+    frames = frames_of(tracks)
     kept = np.zeros(len(tracks.frame), np.bool_)
-    for one in found.persons:
-        kept |= np.isin(tracks.track, one.chosen) & flags_of(one.spans, frames)[tracks.frame]
+    for person in {turn.person for turn in turns}:
+        spans = spans_of([turn for turn in turns if turn.person == person], rate, frames)
+        kept |= (tracks.person == person) & flags_of(spans, frames)[tracks.frame]
     return replace(tracks, **{each.name: getattr(tracks, each.name)[kept] for each in fields(tracks)})
+
+
+def frames_of(tracks: Tracks) -> int:
+    """Frames of a video up to the last one that shows a face."""
+    return int(tracks.frame.max()) + 1 if len(tracks.frame) else 0
+
+
+def tracks_of_person(tracks: Tracks, person: int) -> tuple[int, ...]:
+    """The tracks of a person of the face table."""
+    return tuple(np.unique(tracks.track[tracks.person == person]).tolist())
 
 
 def spans_of(turns: Sequence[Turn], rate: Fraction, frames: int) -> Spans:
@@ -250,8 +257,7 @@ def spans_of(turns: Sequence[Turn], rate: Fraction, frames: int) -> Spans:
     for turn in turns:
         first, last = (round(float(second * rate)) for second in (turn.start_s, turn.end_s))
         inside[max(0, first) : max(0, last)] = True
-    edges = np.flatnonzero(np.diff(np.concatenate(([0], inside.astype(np.int8), [0]))))
-    return tuple(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
+    return tuple(true_runs(inside))
 
 
 def note_of_turns(turns: Sequence[Turn]) -> str:

@@ -22,6 +22,7 @@ from lipsync_ray.faces.talking import RATE, AudioFeatures, MouthSamples, runs_of
 from lipsync_ray.inputs.audio_features import VOICE_PER_S, AudioSource, extract_audio_features
 from lipsync_ray.inputs.mesh_tables import PRESENT
 from lipsync_ray.inputs.segments import VideoSegment
+from lipsync_ray.inputs.speakers import NO_SOUND
 from lipsync_ray.io import storage
 from lipsync_ray.io.turns import Turn
 from lipsync_ray.media import decode
@@ -35,7 +36,7 @@ VERSION = 1  # raise when the same video would get another table
 ROW_S = 8.0  # seconds of video in one row
 SMALLEST_PX = 24  # width of a face whose mouth is looked at
 TIMBRE = 18  # coefficients that voices are told apart by
-NO_SOUND = Decision((), untold="it has no sound")
+_WITHOUT_SOUND = Decision((), untold=NO_SOUND)
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,7 @@ def decide_speakers(order: SpeakersOrder, rules: Rules = USUAL) -> Decision:
     from lipsync_ray.models.sync_judge import follow
 
     if order.sound is None:
-        return NO_SOUND
+        return _WITHOUT_SOUND
     tracks = read_table(order.table)
     shown = at_rate(order.video.frames, order.video.rate, RATE)
     mouths = MouthSamples.joined([MouthSamples.from_bytes(storage.read_bytes(url)) for url in order.parts])

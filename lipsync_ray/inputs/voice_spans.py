@@ -15,12 +15,14 @@ from lipsync_ray.inputs.speakers import (
     SpeakerTracks,
     SpeakingPerson,
     flags_of,
+    frames_of,
     person_name,
     spans_of,
+    tracks_of_person,
 )
 from lipsync_ray.io.turns import Turn
 from lipsync_ray.io.written_faces import VoiceLine, WrittenVoice
-from lipsync_ray.media.time_series import equal_runs
+from lipsync_ray.media.time_series import true_runs
 
 Who = tuple[int, ...]
 """Persons of the face table that say a line: one; several where everybody does; none of a voice off screen."""
@@ -51,7 +53,7 @@ def cast(
     ------
     ModelError : two voices are of one person at one time
     """
-    frames = int(tracks.frame.max()) + 1 if len(tracks.frame) else 0
+    frames = frames_of(tracks)
     lines: dict[tuple[int, int], list[VoiceLine]] = {}  # of a person and a voice
     for number, (voice, says) in enumerate(zip(voices, whose, strict=True)):
         for line, who in zip(_lines_of(voice), says, strict=True):
@@ -67,12 +69,12 @@ def cast(
         if (flags := taken.get((person, number))) is not None:
             others = [own for (other, voice), own in taken.items() if other == person and voice != number]
             taken[person, number] = flags = _widened(flags, others)
-            spans = tuple(run for run in equal_runs(flags) if flags[run[0]])
+            spans = tuple(true_runs(flags))
         mine = tracks.person == person
         seen = tracks.frame[mine][flags_of(spans, frames)[tracks.frame[mine]]]
         shown[seen] = True
         if len(seen):
-            chosen = tuple(np.unique(tracks.track[mine]).tolist())
+            chosen = tracks_of_person(tracks, person)
             found.append((len(np.unique(seen)), SpeakingPerson(person_name(person), chosen, spans, number)))
     found.sort(key=lambda one: -one[0])
     turns = [

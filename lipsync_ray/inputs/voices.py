@@ -180,8 +180,7 @@ def _by_run(
     """Who says the lines of a voice without a name, by the rule of the run."""
     lines = voice.lines or ()
     if query.rule == "all":
-        moving = np.unique(tracks.person[~tracks.still] if not tracks.still.all() else tracks.person).tolist()
-        return (tuple(moving),) * len(lines)
+        return (tuple(np.unique(tracks.person[tracks.of_people]).tolist()),) * len(lines)
     if decided is not None and (query.given is not None or asks_who_speaks(tracks, query.rule)):
         return tuple(_speaks_most(line, decided) for line in lines)
     one = _person_of(tracks, choose(tracks, query.rule, query.width, query.height).tracks)

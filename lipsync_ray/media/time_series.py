@@ -62,6 +62,11 @@ def _summed(series: F64, width: int) -> F64:
     return out
 
 
+def true_runs(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """[first, last) of each run of true values, in order."""
+    return [run for run in equal_runs(flags) if flags[run[0]]]
+
+
 def equal_runs(numbers: NDArray[Any]) -> list[tuple[int, int]]:
     """[first, last) of each run of equal values, in order."""
     edges = (np.flatnonzero(np.diff(numbers)) + 1).tolist()

@@ -77,7 +77,7 @@ def test_a_picture_lasts_as_long_as_its_lines(order, sound):
     assert make_lines(order(cue(4, 5, sound), fit="overlap", lasts=None)).lasts_s == 7
 
 
-def test_a_sound_that_ends_early_is_said(order, sound):
+def test_a_sound_that_ends_early_is_a_warning(order, sound):
     found = make_lines(order(cue(1, 4, sound, 2, 5, place="line 7")))
     assert found.notes == (f"line 7: its sound ends at 5.000 s, but {sound} lasts 3.000 s",)
     assert found.lines[0].lasts_s == 1
@@ -133,7 +133,7 @@ def test_several_voices_keep_their_silence():
     assert not recipe(trim_silence=True).trims(Dub("d", "v.mp4", "a.wav", cues="c.csv"))
 
 
-def test_a_line_that_sounds_on_is_said_on(order, sound):
+def test_an_overlapping_line_moves_the_mouth_to_its_end(order, sound):
     cues = cue(1, 2, sound, speaker="Ann", text="Hi"), cue(3, 4, sound, 0, 0.5, place="line 3"), cue(4, 5, sound, 0, 1)
     dub = DubState(Dub("d", "v.mp4", None, cues="c.csv"), cues=cues, fitted=make_lines(order(*cues, fit="overlap")))
     dub.voices = DubVoice("k", "0.wav", face="Ann", lines=(0,)), DubVoice("l", "1.wav", lines=(1, 2))

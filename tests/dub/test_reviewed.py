@@ -115,7 +115,7 @@ def test_what_is_not_there_is_refused_with_its_line(out, review, row, told):
         reviews_of(out, DUBS, review(row))
 
 
-def test_a_person_of_a_video_without_a_face_table_is_seen_later(out, review):
+def test_a_person_is_checked_later_if_there_is_no_face_table(out, review):
     assert reviews_of(out, DUBS, review("e,wrong_person,person:7,,")).asked == {"e"}
     storage.remove(storage.join(out, "faces"))
     assert reviews_of(out, DUBS, review("a,wrong_person,person:7,,")).asked == {"a"}
@@ -139,7 +139,7 @@ def test_nobody_is_dubbed_and_the_reason_is_said(tmp_path):
     assert (found.persons, found.without, found.turns) == ((), NOBODY_DUBBED, ())
 
 
-def test_a_person_who_is_not_seen_is_told(tmp_path):
+def test_an_unknown_person_is_refused(tmp_path):
     with pytest.raises(ManifestError, match=r"reviewed\.json[\s\S]*person:4 is not seen"):
         choice("out", tmp_path, "person:4")
 

@@ -19,13 +19,7 @@ SECONDS, CELL = 6, montages.SIDE
 def conversation(corpus, tmp_path_factory):
     """(table, (n,) which half speaks at 25 frames/s) of two people side by side."""
     folder = tmp_path_factory.mktemp("conversation")
-    clips = {}
-    for source in montages.HALVES["report"]:
-        if source.person in ("b", "anchor"):
-            clip = montages.clip_of(source, corpus, folder, False, np.linspace(0.1, 0.0, 400))
-            clips.setdefault(source.person, []).append(clip)
-    made = montages.made("beside", clips, 1, SECONDS, 2)
-    montages.write(made, folder / "talk.mp4")
+    made = montages.talk_of_two(corpus, folder, SECONDS)
     shutil.copy(corpus / "audio" / "es.wav", folder / "es.wav")
     table = folder / "t.csv"
     table.write_text("id,video,audio\ntalk,talk.mp4,es.wav\n")

@@ -56,6 +56,23 @@ def test_a_changed_line_makes_only_its_own_frames_again(demo_inputs, tmp_path, m
     assert after == frame_digests(fresh.output)
 
 
+def test_a_line_that_moves_leaves_other_lines_as_they_are(demo_inputs, tmp_path):
+    table, out = tmp_path / "t.csv", tmp_path / "out"
+    write(table, demo_inputs, [("en", 1.0), ("ko", 1.0), ("en", 3.0)])
+    assert dub(table, out) == 0
+    (first,) = read_results(str(out))
+    lines = (tmp_path / "cues.csv").read_text()
+    assert "1.8,2.4," in lines
+    (tmp_path / "cues.csv").write_text(lines.replace("1.8,2.4,", "1.9,2.5,"))
+    assert dub(table, out) == 0
+    (second,) = read_results(str(out))
+    kept = {(part.start, part.stop) for part in second.parts if part in first.parts}
+    spoken = [(start * 25, stop * 25) for start, stop in (LINES[0], LINES[2])]
+    assert all(any(low <= start and stop <= high for low, high in kept) for start, stop in spoken)
+    assert dub(table, tmp_path / "fresh") == 0
+    assert frame_digests(second.output) == frame_digests(read_results(str(tmp_path / "fresh"))[0].output)
+
+
 def test_what_changes_every_frame_reuses_none(demo_inputs, tmp_path):
     table, out = tmp_path / "t.csv", tmp_path / "out"
     write(table, demo_inputs, [("en", 1.0), ("ko", 1.0), ("en", 3.0)])

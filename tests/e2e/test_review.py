@@ -371,7 +371,7 @@ def test_a_pair_that_is_far_away_gives_its_files_back(page, run):
     page.wait_for_function("document.querySelectorAll('[data-id=both] video').length === 0")
 
 
-def test_a_verdict_is_taken_back_by_a_second_click(page, run):
+def test_a_second_click_removes_a_verdict(page, run):
     page.goto(f"file://{run}/index.html")
     redo = card(page, "alone").locator("button.redo")
     redo.click()

@@ -79,7 +79,7 @@ def test_declarations_are_complete():
 @pytest.mark.parametrize(
     ("offset", "text", "value"), [(-2, "-2", 2.0), (3, "+3", 3.0), (0, "0", 0.0), (None, "–", None)]
 )
-def test_a_sign_is_shown_of_a_video_and_left_out_of_means(offset, text, value):
+def test_a_video_has_the_sign_and_means_are_of_magnitudes(offset, text, value):
     (signed,) = [one for one in METRICS if one.signed]
     score = Score("a", "a.mp4", None, None, None, "scored", offset=offset)
     assert (signed.text(score), signed.value(score)) == (text, value)

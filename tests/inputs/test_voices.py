@@ -67,7 +67,7 @@ def test_without_voices_the_rule_decides(ask):
     ("face", "person"),
     [("left", 0), ("Right", 1), ("largest", 1), ("person:0", 0), ("1.2s@30,40", 0), ("1.2s@108x40", 1), ("0@61,40", 0)],
 )
-def test_a_voice_is_said_by_whom_its_face_names(ask, face, person):
+def test_a_voice_goes_to_the_face_it_names(ask, face, person):
     found = ask([voice(face)])
     assert found.persons == (SpeakingPerson(f"person-{person}", (10 + person,)),)
     assert (found.whose, found.turns, found.notes) == ((((person,),),), None, ("a note",))
@@ -89,7 +89,7 @@ def test_a_face_that_is_not_there_is_refused(ask, face, said):
         ask([voice(face)])
 
 
-def test_a_line_that_names_nobody_seen_says_where(ask):
+def test_an_unknown_person_in_a_line_is_refused_with_its_place(ask):
     with pytest.raises(ModelError, match="line 2, speaker: person:7 is not seen"):
         ask([voice("person:7", (1, 2))])
 

@@ -15,7 +15,7 @@ LINES = (
 )
 
 
-def shown(subtitles):
+def displayed(subtitles):
     return [(float(one.start_s), float(one.end_s), one.text) for one in subtitles]
 
 
@@ -23,7 +23,7 @@ WANTED = [(1, 1.5, "one"), (1.5, 2, "one\ntwo\n<b>{lines}"), (2, 2.5, "two\n<b>{
 
 
 def test_lines_that_overlap_are_shown_below_each_other():
-    assert shown(samples_of(reversed(LINES))) == WANTED
+    assert displayed(samples_of(reversed(LINES))) == WANTED
     assert samples_of([]) == []
 
 
@@ -47,6 +47,6 @@ def test_a_track_is_read_back(tmp_path):
     out = tmp_path / "out.mp4"
     join([Part(0, lambda: video)], Fraction(25), None, out, "", SubtitleTrack(LINES, "ko"))
     found = read_subtitles(str(out))
-    assert (shown(found.texts), found.language) == (WANTED, "kor")
+    assert (displayed(found.texts), found.language) == (WANTED, "kor")
     later = read_subtitles(str(out), Fraction(1))
-    assert shown(later.texts)[0] == (0, 0.5, "one")
+    assert displayed(later.texts)[0] == (0, 0.5, "one")

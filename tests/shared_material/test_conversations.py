@@ -28,13 +28,7 @@ SECONDS = 8
 def conversation(corpus, tmp_path_factory):
     """(folder, truth, order without rows) of two people side by side."""
     folder = tmp_path_factory.mktemp("conversation")
-    clips = {}
-    for source in montages.HALVES["report"]:
-        if source.person in ("b", "anchor"):
-            clip = montages.clip_of(source, corpus, folder, False, np.linspace(0.1, 0.0, 400))
-            clips.setdefault(source.person, []).append(clip)
-    made = montages.made("beside", clips, 1, SECONDS, 2)
-    montages.write(made, folder / "talk.mp4")
+    made = montages.talk_of_two(corpus, folder, SECONDS)
     info = probe_video(str(folder / "talk.mp4"))
     rows = face_rows("talk", info, str(folder / "scans"), 4.0)
     detect = Detect("cpu")

@@ -39,7 +39,7 @@ from lipsync_ray.jobs.dub.drawn import drawn_in
 from lipsync_ray.jobs.dub.inputs import DUB, DubRun, Use, claim_of, given_turns, prepare
 from lipsync_ray.jobs.dub.methods.registry import method_of
 from lipsync_ray.jobs.dub.networks import networks
-from lipsync_ray.jobs.dub.plan import marks_of, parts_plan, ranges_of, rows, segments
+from lipsync_ray.jobs.dub.plan import marks_of, parts_plan, ranges_of, rows, whole
 from lipsync_ray.jobs.dub.recipe import Recipe
 from lipsync_ray.jobs.dub.reuse import ReuseOrder, reuse_parts
 from lipsync_ray.jobs.dub.reviewed import reviews_of
@@ -186,7 +186,7 @@ def _make_dubs(run: DubRun) -> None:
 
 
 def _reuse_order(run: DubRun, dub: DubState) -> ReuseOrder | None:
-    """What to take from an earlier version of a dub; None where it has none, or shares no range of frames."""
+    """What to take from an earlier version of a dub; None if it has none, or its parts cannot be compared."""
     before = dub.before
     if before is None or before.parts is None or dub.info is None:
         return None
@@ -230,7 +230,7 @@ def _order(run: DubRun, dub: DubState) -> VideoOrder:
     url = run.url("videos", f"{dub.id}.mp4")
     shown = run.url(previews.FOLDER) if run.settings.restore else None
     sources = (dub.row.video, dub.content), *dub.sounds
-    wholes = tuple(replace(segments(run, dub, face)[0], stop=dub.frames) for face in dub.faces)
+    wholes = tuple(whole(run, dub, face) for face in dub.faces)
     drawing = partial(drawn_in, run.recipe.method.where, wholes)
     claim = claim_of(run.recipe, dub)
     return VideoOrder(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 from math import ceil, floor
@@ -70,7 +71,8 @@ def marks_of(run: DubRun, dub: DubState) -> FrameMarks:
 def rows(run: DubRun, dub: DubState) -> list[SegmentFaces]:
     """The rows of a dub. Of several faces, a row has those that speak in it, or the first one where none does."""
     faces = dub.faces or (UNKNOWN,)  # they are only counted
-    by_face = [segments(run, dub, face) for face in faces]
+    bounds = ranges_of(run, dub)
+    by_face = [segments(run, dub, face, bounds) for face in faces]
     return [SegmentFaces(_speaking(each) if len(each) > 1 else each) for each in zip(*by_face, strict=True)]
 
 
@@ -85,11 +87,17 @@ def parts_plan(run: DubRun, dub: DubState) -> PartsPlan | None:
 def _speaking(faces: tuple[Segment, ...]) -> tuple[Segment, ...]:
     """Those that speak in the source frames of their range; the first one where none does."""
     shown = faces[0].source_frames()
-    return tuple(one for one in faces if one.spoken is None or one.spoken[shown].any()) or faces[:1]
+    return tuple(one for one in faces if (spoken := one.spoken) is None or spoken[shown].any()) or faces[:1]
 
 
-def segments(run: DubRun, dub: DubState, face: DubbedFace) -> list[Segment]:
-    """The ranges of a dub for one of its faces."""
+def whole(run: DubRun, dub: DubState, face: DubbedFace) -> Segment:
+    """A dub's rows as one, for one of its faces."""
+    (found,) = segments(run, dub, face, [(0, dub.frames)])
+    return found
+
+
+def segments(run: DubRun, dub: DubState, face: DubbedFace, bounds: Sequence[tuple[int, int]]) -> list[Segment]:
+    """The ranges [start, stop) of a dub for one of its faces."""
     assert dub.info is not None
     assert dub.speech is not None
     settings = run.settings
@@ -119,5 +127,5 @@ def segments(run: DubRun, dub: DubState, face: DubbedFace) -> list[Segment]:
             previews=tuple((frame, url) for frame, url in shown if start <= frame < stop),
             marks=marks,
         )
-        for start, stop in ranges_of(run, dub)
+        for start, stop in bounds
     ]

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lipsync_ray.faces.sight import FADE
 from lipsync_ray.io import storage
 from lipsync_ray.io.results import PartIdentity
-from lipsync_ray.jobs.dub.segment import Segment, SegmentFaces
+from lipsync_ray.jobs.dub.segment import SegmentFaces
 from lipsync_ray.jobs.dub.stages import heard_by, pauses_in
 from lipsync_ray.media.cut import Cutter
 
@@ -49,18 +50,15 @@ class PartsPlan:
         out.update(str(row.faces[0].marks).encode())
         for face in row.faces:
             out.update(repr((face.table, face.method_input, face.chosen, face.box, face.pauses, face.blend)).encode())
-            out.update(b"" if face.spoken is None else np.packbits(face.spoken).tobytes())
-            out.update(_sound_of(face, self.window))
+            frames = np.arange(face.stop - face.start)
+            if (spoken := face.spoken) is not None:
+                # How much is drawn depends on the frames beside: it fades at both ends of a span.
+                beside = shown[:, None] + np.arange(-FADE - 1, FADE + 2)
+                out.update(np.packbits(spoken[beside.clip(0, len(spoken) - 1)]).tobytes())
+                frames = frames[spoken[shown]]
+            out.update(heard_by(face, frames, self.window).tobytes())
+            out.update(pauses_in(face, frames).tobytes())
         return out.hexdigest()[:16]
-
-
-def _sound_of(face: Segment, window: AudioWindow) -> bytes:
-    """What a face hears in a segment, in a digest; nothing where it is not drawn."""
-    places = np.arange(face.stop - face.start)
-    if face.spoken is not None:
-        places = places[face.spoken[face.source_frames()]]
-    heard = heard_by(face, places, window)
-    return hashlib.sha256(heard.tobytes() + pauses_in(face, places).tobytes()).digest()
 
 
 @dataclass(frozen=True)

@@ -97,7 +97,8 @@ def drawable(segment: Segment, marked: NDArray[np.bool_] | None = None) -> tuple
     """
     video, shown = segment.video, segment.source_frames()
     low, high = int(shown.min()), int(shown.max()) + 1
-    able = marked if segment.spoken is None else segment.spoken if marked is None else segment.spoken & marked
+    spoken = segment.spoken
+    able = marked if spoken is None else spoken if marked is None else spoken & marked
     strength = read_sight(segment.sight).strengths(able)[shown]
     table = read_table(segment.table, low, high)
     known = boxes_by(segment.box, table, segment.chosen, low, high, video.width, video.height)

@@ -25,7 +25,7 @@ from lipsync_ray.inputs.speakers import SpeakerTracks
 from lipsync_ray.io import storage
 from lipsync_ray.io.results import Drawn
 from lipsync_ray.jobs.dub.lead_tables import LeadPass
-from lipsync_ray.jobs.dub.methods.head_steps import FOLDER, HeadLatents, portrait_frame, shown_head
+from lipsync_ray.jobs.dub.methods.head_steps import FOLDER, HeadLatents, portrait_frame, portrait_head
 from lipsync_ray.jobs.dub.methods.method import Method, Networks, Prepared, Sized, Where
 from lipsync_ray.jobs.dub.segment import Segment
 from lipsync_ray.media.frame_cache import FrameCache
@@ -123,7 +123,7 @@ class DrawHeads:
 
 def drawn_heads(whole: Segment, side: int | None) -> tuple[Drawn, ...]:
     """When and where a dub's heads are: all the time, in the frame that they were cut from, or, `side` pixels wide, alone."""
-    _, shown = shown_head(whole.table, whole.chosen, whole.video)
+    _, shown = portrait_head(whole.table, whole.chosen, whole.video)
     box = shown.square if side is None else Box(0, 0, side, side)
     frames = whole.stop - whole.start
     return drawn_ranges([box] * frames, [0] * frames, whole.video.rate)

@@ -16,7 +16,15 @@ from lipsync_ray.engine.stages import Failure
 from lipsync_ray.engine.video_pass import Parts, VideoPass, VideoState, once
 from lipsync_ray.inputs.audio_features import Speech
 from lipsync_ray.io import storage
-from lipsync_ray.jobs.dub.methods.head_steps import FOLDER, Animate, HeadLatents, HeadPlan, Stepped, StepRow, shown_head
+from lipsync_ray.jobs.dub.methods.head_steps import (
+    FOLDER,
+    Animate,
+    HeadLatents,
+    HeadPlan,
+    Stepped,
+    StepRow,
+    portrait_head,
+)
 from lipsync_ray.jobs.dub.state import DubbedFace
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.models.context_windows import CONTEXT, count_windows
@@ -116,7 +124,7 @@ class HeadPass:
             speaker = mine[0].speaker
             assert speaker is not None
             head.table, head.chosen = mine[0].table, speaker.chosen
-            number, shown = shown_head(head.table, head.chosen, head.video)
+            number, shown = portrait_head(head.table, head.chosen, head.video)
             for dub in mine:
                 dub.faces = (DubbedFace(speaker.persons[0], head.latents),)
                 dub.warn(

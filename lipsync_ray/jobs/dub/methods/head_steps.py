@@ -120,7 +120,7 @@ class Stepped:
 
 
 @lru_cache(maxsize=8)
-def shown_head(table: str, chosen: tuple[int, ...], video: VideoInfo) -> tuple[int, HeadCrop]:
+def portrait_head(table: str, chosen: tuple[int, ...], video: VideoInfo) -> tuple[int, HeadCrop]:
     """Which frame of a source video is animated, and what of it.
 
     Raises
@@ -140,7 +140,7 @@ def portrait_frame(video: VideoInfo, table: str, chosen: tuple[int, ...]) -> tup
 
     A worker composes many segments of one head.
     """
-    number, head = shown_head(table, chosen, video)
+    number, head = portrait_head(table, chosen, video)
     return number, next(decode.pictures_at(video, [number])), head
 
 
