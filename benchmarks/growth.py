@@ -1,6 +1,6 @@
 """How the engine carries many rows: the driver's rows/s and memory, a plan's time and memory, and several nodes.
 
-    uv run python benchmarks/growth.py [--rows 1000 10000] [--plan 1000000] [--nodes 1 3]
+    uv run python benchmarks/growth.py [--rows 1000 10000] [--together 1 0] [--plan 1000000] [--nodes 1 3]
 
 The stages only sleep, so what is measured is what goes between them: three of them on Ray Data, fed as a job's are, their
 attempts noted in the ledger. The plan is a dub job's own, of videos of an hour. The nodes are processes on this machine,
@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from fractions import Fraction
 from functools import partial
+from itertools import product
 from typing import Any
 
 
@@ -23,6 +24,7 @@ def parsed() -> argparse.Namespace:
     """The command's arguments."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, nargs="*", default=[1000, 10_000])
+    parser.add_argument("--together", type=int, nargs="*", default=[1, 0], help="rows in a block; 0: as a job's")
     parser.add_argument("--plan", type=int, default=1_000_000)
     parser.add_argument("--nodes", type=int, nargs="*", default=[1, 3])
     return parser.parse_args()
@@ -61,10 +63,18 @@ def hour(number: int) -> VideoInfo:
     )  # fmt: skip
 
 
-def rows_per_second(rows: int, seconds: float, workers: int, folder: str) -> tuple[float, float]:
-    """(rows/s from the first outcome on, MiB that the driver has grown by) of a fed flow. A session must be open."""
+def rows_per_second(
+    rows: int, seconds: float, workers: int, folder: str, together: int | None = None
+) -> tuple[float, float]:
+    """(rows/s from the first outcome on, MiB that the driver has grown by) of a fed flow. A session must be open.
+
+    Parameters
+    ----------
+    together : rows in a block; None: as a job's
+    """
     from lipsync_ray.engine import ray_data
     from lipsync_ray.engine.attempts import Ledger
+    from lipsync_ray.engine.bundles import rows_per_block
     from lipsync_ray.engine.feed import RayFeed
     from lipsync_ray.engine.stages import StageSpec
     from lipsync_ray.inputs.segments import VideoSegment
@@ -72,11 +82,13 @@ def rows_per_second(rows: int, seconds: float, workers: int, folder: str) -> tup
     process = psutil.Process()
     before = most = process.memory_info().rss
     stages = [StageSpec(name, partial(sleeper, seconds), workers, 1 / len(STAGES) - 0.03) for name in STAGES]
+    segments = [VideoSegment(f"r{n}", n, n + 1, f"s3://bucket/out/parts/{n}", hour(0)) for n in range(rows)]
+    together = together or rows_per_block(segments, stages)
     feed = RayFeed()
     began: float | None = None
     done = 0
-    outcomes = ray_data.run_fed(feed, rows, stages, Ledger(folder, 3))
-    feed.add([VideoSegment(f"r{n}", n, n + 1, f"s3://bucket/out/parts/{n}", hour(0)) for n in range(rows)])
+    outcomes = ray_data.run_fed(feed, rows, stages, Ledger(folder, 3), together=together)
+    feed.add(segments)
     feed.close()
     for outcome in outcomes:
         assert outcome.failure is None, outcome.failure
@@ -146,12 +158,13 @@ def main(arguments: argparse.Namespace) -> None:
 
     if arguments.rows:
         table = Table(title="driver; three stages that do nothing, two actors each")
-        for name in ("rows", "rows/s", "driver grows by, MiB"):
+        for name in ("rows", "in a block", "rows/s", "driver grows by, MiB", "KiB a row"):
             table.add_column(name, justify="right")
         with session("local"), tempfile.TemporaryDirectory() as folder:
-            for count in arguments.rows:
-                rate, grown = rows_per_second(count, 0.0, 2, folder)
-                table.add_row(f"{count:,}", f"{rate:.1f}", f"{grown:.0f}")
+            for number, (count, together) in enumerate(product(arguments.rows, arguments.together)):
+                rate, grown = rows_per_second(count, 0.0, 2, f"{folder}/{number}", together or None)
+                each = f"{grown * 1024 / count:.1f}"
+                table.add_row(f"{count:,}", str(together or "auto"), f"{rate:.1f}", f"{grown:.0f}", each)
         console.print(table)
 
     if arguments.nodes:

@@ -12,10 +12,12 @@ import json
 import os
 import platform
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lipsync_ray.errors import WorkerDiedError
 from lipsync_ray.io import storage
+
+_BLOCK = ".block"  # of the folder for a block's markers, after its first row's key
 
 
 @dataclass(frozen=True)
@@ -24,12 +26,14 @@ class Ledger:
 
     Attributes
     ----------
-    url : folder of one run
+    url : folder of one run; empty: nothing is noted
     limit : deaths after which a row is given up
+    earlier : processes that a row's block has ended before its rows were noted
     """
 
     url: str
     limit: int
+    earlier: int = 0
 
     def begin(self, key: str, stage: str) -> Attempt:
         """Record that this process starts a row.
@@ -38,18 +42,37 @@ class Ledger:
         ------
         WorkerDiedError : the row has already ended `limit` processes in this stage
         """
+        if not self.url:
+            return Attempt(1, "")
         folder = storage.join(self.url, key)
-        deaths = sum(name.startswith(f"{stage}-") for name in storage.list_names(folder))
+        deaths = self._deaths(folder, stage)
         if deaths >= self.limit:
+            deaths += self.earlier
             raise WorkerDiedError(
                 f"gave up after {deaths} attempts: its worker process ended each time in stage {stage!r} "
                 "(out of memory, or a crash inside a library)",
                 deaths,
             )
-        marker = storage.join(folder, f"{stage}-{deaths + 1}")
+        return Attempt(deaths + 1 + self.earlier, self._noted(folder, stage, deaths + 1))
+
+    def begin_block(self, key: str, stage: str) -> Attempt:
+        """Record that this process starts several rows, of which `key` is the first."""
+        folder = storage.join(self.url, f"{key}{_BLOCK}")
+        number = self._deaths(folder, stage) + 1
+        return Attempt(number, self._noted(folder, stage, number))
+
+    def for_rows(self, block: Attempt) -> Ledger:
+        """The ledger for the rows of a block: they are noted one by one after the block has ended a process."""
+        return replace(self, earlier=1) if block.number > 1 else replace(self, url="")
+
+    def _deaths(self, folder: str, stage: str) -> int:
+        return sum(name.startswith(f"{stage}-") for name in storage.list_names(folder))
+
+    def _noted(self, folder: str, stage: str, number: int) -> str:
+        marker = storage.join(folder, f"{stage}-{number}")
         note = {"pid": os.getpid(), "node": platform.node(), "time": time.time()}
         storage.commit_bytes(marker, json.dumps(note).encode())
-        return Attempt(deaths + 1, marker)
+        return marker
 
 
 @dataclass(frozen=True)
@@ -59,7 +82,7 @@ class Attempt:
     Attributes
     ----------
     number : 1 for the first
-    marker : URL of its marker
+    marker : URL of its marker; empty if it is not noted
     """
 
     number: int
@@ -67,4 +90,5 @@ class Attempt:
 
     def end(self) -> None:
         """Remove the marker: the process survived."""
-        storage.remove(self.marker)
+        if self.marker:
+            storage.remove(self.marker)

@@ -1,7 +1,7 @@
-"""Rows for a pipeline that already runs: handed out one by one as they become known.
+"""Rows for a pipeline that already runs: handed out as they become known.
 
 A Ray Data pipeline has a fixed number of blocks. If its rows are not known yet, each block is a slot, and the first
-stage asks here which row belongs to its slot. A slot always gives the same row, so that Ray may retry a block. Slots
+stage asks here which rows belong to its slot. A slot always gives the same rows, so that Ray may retry a block. Slots
 that are left when the feed is closed are empty.
 """
 
@@ -21,13 +21,41 @@ from lipsync_ray.engine.startup_barrier import BarrierActor, StartupBarrier
 
 @dataclass(frozen=True)
 class RowSlot:
-    """A block whose row is not known yet."""
+    """A block whose rows are not known yet.
+
+    Attributes
+    ----------
+    number, slots : which of how many
+    rows : largest number of rows that come to all slots together
+    most : rows in a slot
+    """
 
     number: int
+    slots: int
+    rows: int
+    most: int = 1
 
     @property
     def key(self) -> str:
         return f"slot-{self.number}"
+
+    def needed(self, given: int, taken: int) -> int:
+        """Rows that this slot has to take so that the slots after it have room for all the others.
+
+        Parameters
+        ----------
+        given, taken : slots that have rows, and how many rows they have
+        """
+        return max(1, self.rows - taken - (self.slots - given - 1) * self.most)
+
+    def usual(self, given: int, left: int) -> int:
+        """Rows of each slot if they are divided equally.
+
+        Parameters
+        ----------
+        left : rows that no slot has
+        """
+        return min(self.most, -(-left // max(1, self.slots - given)))
 
 
 class _RowQueueActor(BarrierActor):
@@ -40,8 +68,8 @@ class _RowQueueActor(BarrierActor):
     def __init__(self) -> None:
         super().__init__()
         self._waiting: LocalityQueue[bytes] = LocalityQueue()
-        self._given: dict[int, tuple[str, bytes] | None] = {}
-        self._added = 0
+        self._given: dict[int, list[tuple[str, bytes]]] = {}
+        self._added = self._taken = 0
         self._all: int | None = None
         self._changed = asyncio.Condition()
 
@@ -57,12 +85,27 @@ class _RowQueueActor(BarrierActor):
             self._all = rows
             self._changed.notify_all()
 
-    async def assign(self, slot: int, last: str | None) -> tuple[str, bytes] | None:
+    async def assign(self, slot: RowSlot, last: str | None) -> list[tuple[str, bytes]]:
         async with self._changed:
-            if slot not in self._given:
-                await self._changed.wait_for(lambda: self._waiting or self._added == self._all)
-                self._given[slot] = self._waiting.pop(last) if self._waiting else None
-            return self._given[slot]
+            if slot.number not in self._given:
+                await self._changed.wait_for(lambda: self._enough(slot) or self._added == self._all)
+                self._given[slot.number] = self._take(slot, last)
+                self._changed.notify_all()
+            return self._given[slot.number]
+
+    def _enough(self, slot: RowSlot) -> bool:
+        return len(self._waiting) >= slot.needed(len(self._given), self._taken)
+
+    def _take(self, slot: RowSlot, last: str | None) -> list[tuple[str, bytes]]:
+        given, waiting = len(self._given), len(self._waiting)
+        left = waiting if self._added == self._all else slot.rows - self._taken
+        count = min(waiting, slot.most, max(slot.needed(given, self._taken), slot.usual(given, left)))
+        out: list[tuple[str, bytes]] = []
+        while len(out) < count:
+            out.append(self._waiting.pop(last))
+            last = out[-1][0]
+        self._taken += count
+        return out
 
 
 class RayFeed:
@@ -90,15 +133,14 @@ class RayFeed:
         """The startup barrier of the pass that these rows belong to."""
         return StartupBarrier(self._queue)
 
-    def row_for(self, slot: RowSlot) -> Any:
-        """Wait for the row of a slot; None if the slot is empty.
+    def rows_for(self, slot: RowSlot) -> list[Any]:
+        """Wait for the rows of a slot; none if the slot is empty.
 
-        Prefers a waiting row with the same input as this process's last row.
+        Prefers waiting rows with the same input as this process's last row.
         """
         import ray
 
-        given = ray.get(self._queue.assign.remote(slot.number, self._last))
-        if given is None:
-            return None
-        self._last, data = given
-        return pickle.loads(data)
+        given = ray.get(self._queue.assign.remote(slot, self._last))
+        if given:
+            self._last = given[-1][0]
+        return [pickle.loads(data) for _, data in given]

@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+from lipsync_ray.engine.bundles import rows_per_block
 from lipsync_ray.engine.context import RunContext
 from lipsync_ray.engine.flows import Flow
 from lipsync_ray.engine.progress import ProgressReporter, Wake, phases
@@ -130,12 +131,15 @@ class StreamedPass(PassState[Video, Order, Made]):
         if not rows:
             return
         runner, most, ledger = context.runner, len(rows), context.ledger
+        together = 1 if spec.sequential else rows_per_block(rows, spec.stages)
         if ready:
-            self._flow = Flow(spec.name, lambda stop: runner.run(rows, spec.stages, ledger, stop), self._receive)
+            self._flow = Flow(
+                spec.name, lambda stop: runner.run(rows, spec.stages, ledger, stop, together), self._receive
+            )
         else:
             self._feed = feed = runner.feed()
             self._flow = Flow(
-                spec.name, lambda stop: runner.run_fed(feed, most, spec.stages, ledger, stop), self._receive
+                spec.name, lambda stop: runner.run_fed(feed, most, spec.stages, ledger, stop, together), self._receive
             )
 
     def _receive(self, outcome: Outcome | Failure) -> None:

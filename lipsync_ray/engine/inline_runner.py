@@ -50,7 +50,12 @@ class InlineRunner:
         pass  # nothing to open
 
     def run(
-        self, rows: Sequence[Keyed], stages: Sequence[StageSpec], ledger: Ledger, stop: threading.Event | None = None
+        self,
+        rows: Sequence[Keyed],
+        stages: Sequence[StageSpec],
+        ledger: Ledger,
+        stop: threading.Event | None = None,
+        together: int = 1,
     ) -> Iterator[Outcome]:
         return _run((Outcome(row.key, row) for row in rows), len(rows), stages, ledger, stop)
 
@@ -64,6 +69,7 @@ class InlineRunner:
         stages: Sequence[StageSpec],
         ledger: Ledger,
         stop: threading.Event | None = None,
+        together: int = 1,
     ) -> Iterator[Outcome]:
         assert isinstance(feed, _Feed)
         return _run((Outcome(row.key, row) for row in feed), most, stages, ledger, stop)

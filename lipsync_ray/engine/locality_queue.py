@@ -21,13 +21,15 @@ class LocalityQueue(Generic[Row]):
     def __init__(self) -> None:
         self._waiting: dict[str, deque[Row]] = {}  # in order of arrival; none of them empty
         self._begun: set[str] = set()
+        self._count = 0
 
-    def __bool__(self) -> bool:
-        return bool(self._waiting)
+    def __len__(self) -> int:
+        return self._count
 
     def add(self, near: str, row: Row) -> None:
         """Add a row whose input is `near`."""
         self._waiting.setdefault(near, deque()).append(row)
+        self._count += 1
 
     def pop(self, last: str | None) -> tuple[str, Row]:
         """Remove the next row for a worker; return its input and the row.
@@ -42,6 +44,7 @@ class LocalityQueue(Generic[Row]):
             near = next(fresh, None) or next(iter(self._waiting))
         rows = self._waiting[near]
         row = rows.popleft()
+        self._count -= 1
         self._begun.add(near)
         if not rows:
             del self._waiting[near]

@@ -1,7 +1,7 @@
 """Runs rows through stages on Ray Data and yields outcomes as they come.
 
-A row is one block and one batch: first a description, later with crops. Rows and outcomes travel pickled in one binary
-column, because the shapes of their arrays differ between rows.
+A block, which is one batch, has one row or several neighbouring ones: first descriptions, later with crops. Rows and
+outcomes travel pickled in one binary column, because the shapes of their arrays differ between rows.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import pyarrow as pa
 from lipsync_ray.engine.attempts import Ledger
 from lipsync_ray.engine.feed import RayFeed, RowSlot
 from lipsync_ray.engine.ray_executions import ExecutionStoppedError, execution, preparing
-from lipsync_ray.engine.stages import ENGINE, Failure, Keyed, Outcome, StageSpec, build_stage, pools, run_stage
+from lipsync_ray.engine.stages import ENGINE, Failure, Keyed, Outcome, StageSpec, build_stage, pools, run_stages
 from lipsync_ray.engine.startup_barrier import StartupBarrier
 from lipsync_ray.errors import LipsyncError
 
@@ -48,7 +48,7 @@ class FlowError(LipsyncError):
 
 
 class _StageActor:
-    """An actor of a pool: builds its stages once, then runs them on one row at a time.
+    """An actor of a pool: builds its stages once, then runs them on one block at a time.
 
     Parameters
     ----------
@@ -74,17 +74,20 @@ class _StageActor:
         if self._awaited and self._barrier is not None:
             self._barrier.wait_for(self._awaited, NO_PROGRESS_S)
             self._awaited = ()
-        outcome = _opened(batch)
-        if self._feed is not None and isinstance(outcome.value, RowSlot):
-            row = self._feed.row_for(outcome.value)
-            outcome = Outcome(row.key, row) if row is not None else replace(outcome, value=None, failure=_NOTHING)
-        for name, stage in self._stages:
-            outcome = run_stage(name, stage, outcome, self._ledger, time.process_time)
-        return _closed([outcome])
+        outcomes = _opened(batch)
+        if self._feed is not None and isinstance(outcomes[0].value, RowSlot):
+            rows = self._feed.rows_for(outcomes[0].value)
+            empty = replace(outcomes[0], value=None, failure=_NOTHING)
+            outcomes = [Outcome(row.key, row) for row in rows] or [empty]
+        return _closed(run_stages(self._stages, outcomes, self._ledger, time.process_time))
 
 
 def run(
-    rows: Sequence[Keyed], stages: Sequence[StageSpec], ledger: Ledger, stop: threading.Event | None = None
+    rows: Sequence[Keyed],
+    stages: Sequence[StageSpec],
+    ledger: Ledger,
+    stop: threading.Event | None = None,
+    together: int = 1,
 ) -> Iterator[Outcome]:
     """Run every row through the stages; yield outcomes in the order in which they end.
 
@@ -93,10 +96,12 @@ def run(
     Parameters
     ----------
     stop : when set, no more outcomes come
+    together : rows in a block
     """
     left = {row.key for row in rows}
     try:
-        for outcome in _outcomes(rows, stages, ledger, None, stop or threading.Event()):
+        blocks = [rows[first : first + together] for first in range(0, len(rows), together)]
+        for outcome in _outcomes(blocks, stages, ledger, None, stop or threading.Event()):
             left.discard(outcome.key)
             yield outcome
     except FlowError as error:
@@ -106,7 +111,12 @@ def run(
 
 
 def run_fed(
-    feed: RayFeed, most: int, stages: Sequence[StageSpec], ledger: Ledger, stop: threading.Event | None = None
+    feed: RayFeed,
+    most: int,
+    stages: Sequence[StageSpec],
+    ledger: Ledger,
+    stop: threading.Event | None = None,
+    together: int = 1,
 ) -> Iterator[Outcome]:
     """Run rows through the stages that become known while the pipeline runs.
 
@@ -115,24 +125,30 @@ def run_fed(
     feed : hands out the rows; closed by its producer
     most : largest number of rows
     stop : when set, no more outcomes come
+    together : usual number of rows in a block; blocks may have twice as many
 
     Raises
     ------
     FlowError : Ray has given up; the remaining outcomes are lost
     """
-    slots = [RowSlot(number) for number in range(most)]
+    count, largest = -(-most // together), 1 if together == 1 else 2 * together
+    slots = [[RowSlot(number, count, most, largest)] for number in range(count)]
     outcomes = _outcomes(slots, stages, ledger, feed, stop or threading.Event())
     return (outcome for outcome in outcomes if outcome.failure != _NOTHING)
 
 
 def _outcomes(
-    rows: Sequence[Keyed], stages: Sequence[StageSpec], ledger: Ledger, feed: RayFeed | None, stop: threading.Event
+    rows: Sequence[Sequence[Keyed]],
+    stages: Sequence[StageSpec],
+    ledger: Ledger,
+    feed: RayFeed | None,
+    stop: threading.Event,
 ) -> Iterator[Outcome]:
     import ray
     import ray.data.exceptions
     from ray.data import ActorPoolStrategy, DataContext
 
-    blocks = [_closed([Outcome(row.key, row)]) for row in rows]
+    blocks = [_closed([Outcome(row.key, row) for row in some]) for some in rows]
     if not blocks:
         return
     context = DataContext.get_current()
@@ -158,7 +174,7 @@ def _outcomes(
         dataset = dataset.map_batches(
             _StageActor,
             fn_constructor_args=(group, ledger, barrier, awaited, feed if number == 0 else None),
-            batch_size=1,
+            batch_size=None,  # a block
             batch_format="pyarrow",
             num_cpus=sum(stage.workers * stage.cpus for stage in group) / size,
             num_gpus=gpus or None,
@@ -192,6 +208,5 @@ def _closed(outcomes: list[Outcome]) -> pa.Table:
     return pa.table({COLUMN: pa.array(packed, pa.large_binary())})
 
 
-def _opened(batch: pa.Table) -> Outcome:
-    outcome: Outcome = pickle.loads(batch[COLUMN][0].as_buffer())
-    return outcome
+def _opened(batch: pa.Table) -> list[Outcome]:
+    return [pickle.loads(item.as_buffer()) for item in batch[COLUMN]]

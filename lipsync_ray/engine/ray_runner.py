@@ -35,9 +35,14 @@ class RayRunner:
         shared_files.check(shared_files.samples(urls))
 
     def run(
-        self, rows: Sequence[Keyed], stages: Sequence[StageSpec], ledger: Ledger, stop: threading.Event | None = None
+        self,
+        rows: Sequence[Keyed],
+        stages: Sequence[StageSpec],
+        ledger: Ledger,
+        stop: threading.Event | None = None,
+        together: int = 1,
     ) -> Iterator[Outcome]:
-        return ray_data.run(rows, stages, ledger, stop)
+        return ray_data.run(rows, stages, ledger, stop, together)
 
     def feed(self) -> Feed:
         return RayFeed()
@@ -49,9 +54,10 @@ class RayRunner:
         stages: Sequence[StageSpec],
         ledger: Ledger,
         stop: threading.Event | None = None,
+        together: int = 1,
     ) -> Iterator[Outcome]:
         assert isinstance(feed, RayFeed)
-        return ray_data.run_fed(feed, most, stages, ledger, stop)
+        return ray_data.run_fed(feed, most, stages, ledger, stop, together)
 
     def tasks(
         self, name: str, function: Callable[[Item], Result], limit: int, attempts: int = 1

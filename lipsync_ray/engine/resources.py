@@ -14,6 +14,11 @@ _DECODING = 0.1  # share of each GPU for the processes that decode on it
 _SPARE_CPUS = 0.1  # CPUs left unreserved: a pool that reserves all of them blocks the stages that feed it
 
 
+def picture_bytes(side: int) -> int:
+    """Size of a square colour picture, which a stage passes on for each frame."""
+    return side * side * 3
+
+
 @dataclass(frozen=True)
 class Pool:
     """Processes of a stage: what Ray reserves for each, whether consecutive stages may share them, whether to prefer
@@ -26,9 +31,14 @@ class Pool:
     shares: bool = False
     spot: bool = False
 
-    def stage(self, name: str, make: Callable[[], Stage]) -> StageSpec:
-        """Make a stage that runs in these processes."""
-        return StageSpec(name, make, self.workers, self.cpus, self.gpus, self.shares, self.spot)
+    def stage(self, name: str, make: Callable[[], Stage], frame_bytes: int = 0) -> StageSpec:
+        """Make a stage that runs in these processes.
+
+        Parameters
+        ----------
+        frame_bytes : size of what it passes on for each frame of a row, where that is more than a few bytes
+        """
+        return StageSpec(name, make, self.workers, self.cpus, self.gpus, self.shares, self.spot, frame_bytes)
 
 
 @dataclass(frozen=True)

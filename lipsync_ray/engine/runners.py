@@ -87,10 +87,19 @@ class Runner(Protocol):
         """
 
     def run(
-        self, rows: Sequence[Keyed], stages: Sequence[StageSpec], ledger: Ledger, stop: threading.Event | None = None
+        self,
+        rows: Sequence[Keyed],
+        stages: Sequence[StageSpec],
+        ledger: Ledger,
+        stop: threading.Event | None = None,
+        together: int = 1,
     ) -> Iterator[Outcome]:
         """Run every row through the stages. Yields outcomes in the order in which they end, and none after `stop` is
         set.
+
+        Parameters
+        ----------
+        together : rows that may travel in one block
         """
 
     def feed(self) -> Feed:
@@ -103,8 +112,14 @@ class Runner(Protocol):
         stages: Sequence[StageSpec],
         ledger: Ledger,
         stop: threading.Event | None = None,
+        together: int = 1,
     ) -> Iterator[Outcome]:
         """Run up to `most` rows that become known while the stages run. Yields no outcome after `stop` is set.
+
+        Parameters
+        ----------
+        together : rows that usually travel in one block. More than one row must become known whatever becomes of the
+            rows before
 
         Raises
         ------

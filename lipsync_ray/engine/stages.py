@@ -44,6 +44,7 @@ class StageSpec:
     cpus, gpus : reserved by Ray for each process
     shares : it may share its processes with the stages before and after it
     spot : prefer spot nodes for its processes
+    frame_bytes : size of what it passes on for each frame of a row
     """
 
     name: str
@@ -53,6 +54,7 @@ class StageSpec:
     gpus: float = 0.0
     shares: bool = False
     spot: bool = False
+    frame_bytes: int = 0
 
 
 def pools(stages: Sequence[StageSpec]) -> list[tuple[StageSpec, ...]]:
@@ -145,6 +147,28 @@ def run_stage(
     cpu = {**outcome.cpu, name: clock() - started} if clock is not None else outcome.cpu
     read = outcome.fetched + bytes_read.total() - before
     return replace(outcome, value=value, failure=failure, seconds=seconds, cpu=cpu, attempts=attempts, fetched=read)
+
+
+def run_stages(
+    stages: Sequence[tuple[str, Stage]],
+    outcomes: Sequence[Outcome],
+    ledger: Ledger,
+    clock: Callable[[], float] | None = None,
+) -> list[Outcome]:
+    """Run consecutive stages on the rows of a block, one row after another.
+
+    The rows of a block share one marker. After a crash each has its own, which shows the row that causes it.
+    """
+    attempt = ledger.begin_block(outcomes[0].key, stages[0][0]) if len(outcomes) > 1 else None
+    of_row = ledger if attempt is None else ledger.for_rows(attempt)
+    out = []
+    for outcome in outcomes:
+        for name, stage in stages:
+            outcome = run_stage(name, stage, outcome, of_row, clock)
+        out.append(outcome)
+    if attempt is not None:
+        attempt.end()
+    return out
 
 
 def _end_process(name: str, key: str, error: Exception) -> NoReturn:

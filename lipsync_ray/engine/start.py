@@ -106,9 +106,14 @@ class LateRunner:
             return self._runner
 
     def run(
-        self, rows: Sequence[Keyed], stages: Sequence[StageSpec], ledger: Ledger, stop: threading.Event | None = None
+        self,
+        rows: Sequence[Keyed],
+        stages: Sequence[StageSpec],
+        ledger: Ledger,
+        stop: threading.Event | None = None,
+        together: int = 1,
     ) -> Iterator[Outcome]:
-        return self._open().run(rows, stages, ledger, stop) if rows else iter(())
+        return self._open().run(rows, stages, ledger, stop, together) if rows else iter(())
 
     def feed(self) -> Feed:
         return self._open().feed()
@@ -120,8 +125,9 @@ class LateRunner:
         stages: Sequence[StageSpec],
         ledger: Ledger,
         stop: threading.Event | None = None,
+        together: int = 1,
     ) -> Iterator[Outcome]:
-        return self._open().run_fed(feed, most, stages, ledger, stop)
+        return self._open().run_fed(feed, most, stages, ledger, stop, together)
 
     def tasks(
         self, name: str, function: Callable[[Item], Result], limit: int, attempts: int = 1

@@ -11,6 +11,7 @@ from rich.console import Console
 from lipsync_ray.engine import cluster_state, ray_data, session
 from lipsync_ray.engine.attempts import Ledger
 from lipsync_ray.engine.context import RunContext
+from lipsync_ray.engine.feed import RayFeed
 from lipsync_ray.engine.inline_runner import InlineRunner
 from lipsync_ray.engine.ray_runner import RayRunner
 from lipsync_ray.engine.stages import Failure, StageSpec
@@ -58,6 +59,32 @@ def test_rows_go_through_and_what_kills_its_worker_is_given_up(tmp_path):
     assert outcomes["n5"].failure == Failure("tenfold", "five")
     assert "gave up after 2 attempts" in outcomes["n3"].failure.reason
     assert all(os.getpid() != o.value[1] for o in outcomes.values() if o.value)
+
+
+def test_a_row_that_kills_its_worker_takes_no_other_of_its_block_along(tmp_path):
+    ledger = Ledger(str(tmp_path / "attempts"), 2)
+    stages = [StageSpec("read", read, 1, 0.5), StageSpec("tenfold", tenfold, 1, 0.5)]
+    outcomes = {outcome.key: outcome for outcome in ray_data.run(numbers(12), stages, ledger, together=6)}
+    good = {key: o.value[0] for key, o in outcomes.items() if o.failure is None}
+    assert good == {f"n{i}": i * 10 for i in range(12) if i not in (3, 5)}
+    assert outcomes["n5"].failure == Failure("tenfold", "five")
+    assert "gave up after 3 attempts" in outcomes["n3"].failure.reason  # one of the block's, two of its own
+    assert outcomes["n4"].attempts > 1
+    assert outcomes["n8"].attempts == 1
+    left = {path.parent.name for path in (tmp_path / "attempts").rglob("*") if path.is_file()}
+    assert left == {"n0.block", "n3"}
+
+
+def test_late_rows_travel_together(tmp_path):
+    feed = RayFeed()
+    feed.add(numbers(4))
+    stages = [StageSpec("read", read, 1, 0.4), StageSpec("tenfold", tenfold, 1, 0.4)]
+    outcomes = ray_data.run_fed(feed, 30, stages, Ledger(str(tmp_path / "attempts"), 1), together=5)
+    feed.add([Number(f"m{i}", 10 + i) for i in range(20)])
+    feed.close()
+    values = {outcome.key: outcome.value and outcome.value[0] for outcome in outcomes}
+    expected = {f"n{i}": i * 10 for i in range(3)} | {"n3": None} | {f"m{i}": (10 + i) * 10 for i in range(20)}
+    assert values == expected
 
 
 def test_no_rows_are_no_flow(tmp_path):

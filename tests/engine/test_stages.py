@@ -7,7 +7,7 @@ import pytest
 
 from lipsync_ray.engine import stages
 from lipsync_ray.engine.attempts import Ledger
-from lipsync_ray.engine.stages import Outcome, StageSpec, build_stage, run_stage
+from lipsync_ray.engine.stages import Outcome, StageSpec, build_stage, run_stage, run_stages
 from lipsync_ray.errors import DecodeError, StorageError, WorkerDiedError
 from lipsync_ray.io import storage
 
@@ -45,6 +45,25 @@ def test_an_unexpected_error_keeps_its_traceback(ledger):
 def test_a_failed_row_passes_through(ledger):
     failed = run_stage("crop", lambda value: 1 / value, Outcome("a", 0), ledger)
     assert run_stage("sync", pytest.fail, failed, ledger) is failed
+
+
+def test_rows_of_a_block_share_a_marker_until_a_process_dies(tmp_path, ledger):
+    seen = []
+
+    def stage(value):
+        seen.append(sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*-*") if path.is_file()))
+        return value
+
+    rows = [Outcome("a", 1), Outcome("b", 2)]
+    assert [one.attempts for one in run_stages([("crop", stage)], rows, ledger)] == [1, 1]
+    assert seen == [["attempts/a.block/crop-1"]] * 2
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+    ledger.begin_block("a", "crop")  # and the process dies
+    seen.clear()
+    assert [one.attempts for one in run_stages([("crop", stage)], rows, ledger)] == [2, 2]
+    block = ["attempts/a.block/crop-1", "attempts/a.block/crop-2"]
+    assert seen == [[*block, "attempts/a/crop-1"], [*block, "attempts/b/crop-1"]]
 
 
 def test_what_may_pass_is_tried_again(ledger):

@@ -9,7 +9,7 @@ from rich.console import Console
 from lipsync_ray.engine import ray_data
 from lipsync_ray.engine.attempts import Ledger
 from lipsync_ray.engine.context import RunContext
-from lipsync_ray.engine.feed import RayFeed
+from lipsync_ray.engine.feed import RayFeed, RowSlot
 from lipsync_ray.engine.graph import Ask, StreamedPass, run_graph
 from lipsync_ray.engine.inline_runner import InlineRunner
 from lipsync_ray.engine.progress import Wake, phases
@@ -212,16 +212,41 @@ def test_a_pass_that_ray_gives_up_fails_what_is_under_way_and_what_still_comes(c
     assert reasons == dict.fromkeys(("first", "late"), ("engine", "Ray gave up the pass: no reason"))
 
 
-def test_a_place_stands_for_the_same_row_each_time(cluster):
-    from lipsync_ray.engine.feed import RowSlot
-
+def test_a_slot_stands_for_the_same_rows_each_time(cluster):
     feed = RayFeed()
     rows = [Piece(f"p{n}", "v", n, n + 1, "") for n in range(3)]
     feed.add(rows)
     feed.close()
-    assert feed.row_for(RowSlot(7)) == rows[0]
-    assert feed.row_for(RowSlot(2)) == rows[1]
-    assert feed.row_for(RowSlot(7)) == rows[0]
-    assert feed.row_for(RowSlot(0)) == rows[2]
-    assert feed.row_for(RowSlot(1)) is None
-    assert feed.row_for(RowSlot(2)) == rows[1]
+    slots = [RowSlot(number, 8, 8) for number in range(8)]
+    assert feed.rows_for(slots[7]) == [rows[0]]
+    assert feed.rows_for(slots[2]) == [rows[1]]
+    assert feed.rows_for(slots[7]) == [rows[0]]
+    assert feed.rows_for(slots[0]) == [rows[2]]
+    assert feed.rows_for(slots[1]) == []
+    assert feed.rows_for(slots[2]) == [rows[1]]
+
+
+def test_slots_share_the_rows_that_there_are(cluster):
+    feed = RayFeed()
+    rows = [Piece(f"p{n}", "v", n, n + 1, "") for n in range(7)]
+    feed.add(rows)
+    feed.close()
+    given = [feed.rows_for(RowSlot(number, 3, 9, 6)) for number in range(3)]
+    assert [len(some) for some in given] == [3, 2, 2]
+    assert [row for some in given for row in some] == rows
+
+
+def test_every_row_finds_a_slot_however_late_it_comes():
+    """A model of the feed: rows come one by one, and slots are asked for as soon as they may be."""
+    for most, slots, rows in ((1, 5, 5), (4, 5, 12), (6, 7, 40)):
+        given, taken, waiting = 0, 0, 0
+        for come in range(1, rows + 1):
+            waiting += 1
+            slot = RowSlot(given, slots, rows, most)
+            if given < slots and (waiting >= slot.needed(given, taken) or come == rows):
+                count = min(waiting, most, max(slot.needed(given, taken), slot.usual(given, rows - taken)))
+                given, taken, waiting = given + 1, taken + count, waiting - count
+        while waiting and given < slots:
+            count = min(waiting, most)
+            given, taken, waiting = given + 1, taken + count, waiting - count
+        assert taken == rows, (most, slots, rows)

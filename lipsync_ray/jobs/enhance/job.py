@@ -17,10 +17,11 @@ from rich.console import Console
 
 from lipsync_ray.engine.graph import Ask
 from lipsync_ray.engine.occupancy import run_lock
-from lipsync_ray.engine.resources import Layout, allocate
+from lipsync_ray.engine.resources import Layout, allocate, picture_bytes
 from lipsync_ray.engine.stages import Failure
 from lipsync_ray.engine.start import started
 from lipsync_ray.engine.video_pass import VideoPass
+from lipsync_ray.faces import align
 from lipsync_ray.inputs import face_pass
 from lipsync_ray.inputs.face_pass import FacePass, FaceTable
 from lipsync_ray.inputs.speakers import SpeakerQuery, SpeakerTracks, choose_speaker
@@ -148,7 +149,7 @@ def _restore_pass(
         active=run.active,
         parts_of=partial(rows_of, run),
         stages=[
-            layout.model.stage("restore", make),
+            layout.model.stage("restore", make, picture_bytes(align.SIDE)),
             layout.write.stage("compose", partial(Compose, settings.restore)),
         ],
         on_part=_take_row,

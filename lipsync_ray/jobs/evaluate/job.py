@@ -18,7 +18,7 @@ from rich.console import Console
 
 from lipsync_ray.engine.graph import Ask
 from lipsync_ray.engine.occupancy import run_lock
-from lipsync_ray.engine.resources import Layout, allocate
+from lipsync_ray.engine.resources import Layout, allocate, picture_bytes
 from lipsync_ray.engine.stages import Failure
 from lipsync_ray.engine.start import started
 from lipsync_ray.engine.video_pass import VideoPass
@@ -141,7 +141,7 @@ def _score_videos(run: EvaluateRun, layout: Layout, previewer: Previews) -> None
         active=run.active,
         parts_of=lambda state: _rows(run, state, batch, shared),
         stages=[
-            replace(layout.write, workers=croppers).stage("crop", crop),
+            replace(layout.write, workers=croppers).stage("crop", crop, picture_bytes(run.scorer.side)),
             layout.model.stage("score", embed),
         ],
         assemble_args=lambda state: AggregateOrder(

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from lipsync_ray.compute import one_thread
 from lipsync_ray.engine.graph import Node
-from lipsync_ray.engine.resources import Layout
+from lipsync_ray.engine.resources import Layout, picture_bytes
 from lipsync_ray.engine.stages import StageSpec
 from lipsync_ray.errors import SettingsError
 from lipsync_ray.faces.blend import mix
@@ -222,7 +222,7 @@ class Head(Method):
         return HeadPass(run, layout, after, self)
 
     def draw_stages(self, layout: Layout) -> list[StageSpec]:
-        return [layout.model.stage("draw", partial(DrawHeads, *self.loading, self.how))]
+        return [layout.model.stage("draw", partial(DrawHeads, *self.loading, self.how), picture_bytes(self.how.side))]
 
     @property
     def where(self) -> Where:

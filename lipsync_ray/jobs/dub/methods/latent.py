@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 import numpy as np
 
 from lipsync_ray.engine.graph import Node
-from lipsync_ray.engine.resources import Layout, Pool
+from lipsync_ray.engine.resources import Layout, Pool, picture_bytes
 from lipsync_ray.engine.stages import StageSpec
 from lipsync_ray.engine.video_pass import VideoPass
 from lipsync_ray.errors import SettingsError
@@ -168,4 +168,6 @@ class Latent(Method):
         return EncodedFaces(run, videos, layout.model, after, self)
 
     def draw_stages(self, layout: Layout) -> list[StageSpec]:
-        return [layout.model.stage("sync", partial(SyncEncoded, *self.loading))]
+        return [
+            layout.model.stage("sync", partial(SyncEncoded, *self.loading), picture_bytes(self.generator.crop_side))
+        ]

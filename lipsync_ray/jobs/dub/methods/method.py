@@ -10,9 +10,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from lipsync_ray.engine.graph import Node
-from lipsync_ray.engine.resources import Layout
+from lipsync_ray.engine.resources import Layout, picture_bytes
 from lipsync_ray.engine.stages import StageSpec
 from lipsync_ray.errors import SettingsError
+from lipsync_ray.faces import align
 from lipsync_ray.faces.box_rules import BoxRule
 from lipsync_ray.faces.choices import PARSED_BLENDS
 from lipsync_ray.inputs import mesh_tables
@@ -273,7 +274,7 @@ class Method(ABC):
         stages, restoration = self.draw_stages(layout), self.networks.restoration
         if restoration is not None:
             restore = partial(RestoreDrawn, restoration.files, self.device, self.settings.precision)
-            stages.append(layout.model.stage("restore", restore))
+            stages.append(layout.model.stage("restore", restore, picture_bytes(align.SIDE)))
         each = [replace(stage, make=partial(EachFace, stage.make)) for stage in stages]
         return [*each, layout.write.stage("compose", partial(Compose, self.settings.restore))]
 

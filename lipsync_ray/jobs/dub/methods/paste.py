@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipsync_ray.compute import one_thread
-from lipsync_ray.engine.resources import Layout
+from lipsync_ray.engine.resources import Layout, picture_bytes
 from lipsync_ray.engine.stages import StageSpec
 from lipsync_ray.faces.blend import fade, paste
 from lipsync_ray.faces.crop import crop_face
@@ -127,10 +127,11 @@ class Paste(Method):
     shares: ClassVar[Mapping[str, float]] = {**Method.shares, "crop": 0.5, "sync": 1.0}
 
     def draw_stages(self, layout: Layout) -> list[StageSpec]:
+        side = self.generator.crop_side
         closes = weights.by_name("warp") if self.settings.reference == "closed" else None
         return [
-            layout.read.stage("crop", partial(Crop, self.generator.crop_side, closes)),
-            layout.model.stage("sync", partial(Sync, *self.loading)),
+            layout.read.stage("crop", partial(Crop, side, closes), picture_bytes(side)),
+            layout.model.stage("sync", partial(Sync, *self.loading), picture_bytes(side)),
         ]
 
     @property
