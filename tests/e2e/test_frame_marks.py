@@ -139,6 +139,7 @@ def test_a_key_of_ones_own_is_needed_to_find_the_mark_and_is_nowhere(table, key,
         assert str(key).encode() not in data, path
 
 
+@pytest.mark.nightly
 def test_a_dub_that_is_enhanced_keeps_its_mark_and_its_label(marked, tmp_path):
     network = random_gfpgan(tmp_path / "narrow.pth", 0.0625)
     out = tmp_path / "enhanced"

@@ -133,6 +133,7 @@ def test_frames_do_not_depend_on_how_they_were_split(more, made, inputs, models,
         assert frame_digests(tmp_path / video) == frame_digests(made / video)
 
 
+@pytest.mark.nightly
 def test_one_changed_language_is_drawn_by_the_encodings_that_are_there(made, inputs, models, capsys):
     """And a run that was killed goes on with the segments that it had committed."""
     with (inputs / "third.csv").open("w", newline="") as file:

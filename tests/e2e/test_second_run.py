@@ -79,7 +79,9 @@ def tables(out):
     return {name: storage.read_bytes(storage.join(str(out), name)) for name in names if name != "run.json"}
 
 
-@pytest.mark.parametrize("name", ["dub", "enhance", "analyze", "evaluate", "evaluate without FID"])
+@pytest.mark.parametrize(
+    "name", ["dub", pytest.param("enhance", marks=pytest.mark.nightly), "analyze", "evaluate", "evaluate without FID"]
+)
 def test_it_starts_nothing(name, table, dubbed, networks, tmp_path, no_ray, capsys):
     words = (*command(name, table, dubbed, networks), "-o", tmp_path / "out")
     status = lipsync_ray(*words)
@@ -103,6 +105,7 @@ def test_what_is_missing_starts_it(table, dubbed, networks, tmp_path, no_ray, ca
     assert "Ray was started" in capsys.readouterr().err
 
 
+@pytest.mark.nightly
 def test_another_fid_of_scored_videos_is_computed(table, dubbed, networks, tmp_path, capsys):
     words = (*command("evaluate", table, dubbed, networks), "-o", tmp_path / "out")
     assert lipsync_ray(*words) == 0
@@ -114,6 +117,7 @@ def test_another_fid_of_scored_videos_is_computed(table, dubbed, networks, tmp_p
     assert after["fids"][0]["generated"] > before["fids"][0]["generated"]
 
 
+@pytest.mark.nightly
 def test_more_previews_of_scored_videos_are_made(table, dubbed, networks, tmp_path):
     words = (*command("evaluate without FID", table, dubbed, networks), "-o", tmp_path / "out")
     assert lipsync_ray(*words, "--previews", "0") == 0

@@ -48,6 +48,7 @@ def read():
     return out
 
 
+@pytest.mark.nightly
 def test_what_a_pass_does_can_be_scraped(cluster, tmp_path):
     context = RunContext(RayRunner(cluster), Workers(), Console(quiet=True), Ledger(str(tmp_path), 1))
     rows = [Row("a"), Row("b"), Row("bad")]

@@ -71,6 +71,7 @@ def test_two_share_gradients_and_start_again_when_one_is_killed(cluster, tmp_pat
     assert np.allclose(messages, [(2, 1.5, True)])
 
 
+@pytest.mark.nightly
 def test_what_a_member_says_on_purpose_comes_through(cluster):
     with pytest.raises(ProbeError, match="no such clip"):
         RayRunner(cluster).together(fail, 1, False, 1, print)
