@@ -91,7 +91,7 @@ class VideoPass(Generic[Video, Order, Made]):
     name : for its progress line
     folder : where parts are committed; existing parts are reused
     active : id → video that has not ended; `fail` and `on_done` remove theirs
-    parts_of : returns the rows of a video
+    parts_of : returns the rows of a video; as long as it is not ready, at least as many as it will have
     stages : process each row
     assemble : (name, function) that joins a complete video, on a worker
     on_done : called with the result of `assemble`

@@ -10,7 +10,7 @@ import av
 import av.error
 
 from lipsync_ray.errors import DecodeError, EncodeError
-from lipsync_ray.media.h264 import Header
+from lipsync_ray.media.h264 import ParameterSets
 
 
 class Cutter:
@@ -34,7 +34,7 @@ class Cutter:
             self._stream: Any = self._container.streams.video[0]
             self._packets = [packet for packet in self._container.demux(self._stream) if packet.dts is not None]
             extradata = self._stream.codec_context.extradata
-            self._header = extradata if sets_id is None else Header.of(extradata).only(sets_id).avcc()
+            self._header = extradata if sets_id is None else ParameterSets.of(extradata).only(sets_id).avcc()
         except (av.error.FFmpegError, IndexError, DecodeError) as error:
             raise EncodeError(f"no pictures to reuse: {error}") from error
         self._delay = self._stream.codec_context.reorder_depth

@@ -16,7 +16,7 @@ import av.error
 
 from lipsync_ray.errors import DecodeError, EncodeError
 from lipsync_ray.media.container import main_stream, opened
-from lipsync_ray.media.h264 import IDR, PICTURE_SET, SEQUENCE_SET, Header, kind, packed, units
+from lipsync_ray.media.h264 import IDR, PICTURE_SET, SEQUENCE_SET, ParameterSets, kind, packed, units
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.media.stamps import nearest, packets_of
 
@@ -46,20 +46,20 @@ class Groups:
     Attributes
     ----------
     bounds : frames [start, stop) of each, rising
-    header : parameter sets of the stream; None where nothing can be copied
+    sets : parameter sets of the stream; None where nothing can be copied
     delay : frames by which packets come later in the file than they are shown, at most
     reason : why there are none
     """
 
     bounds: tuple[tuple[int, int], ...] = ()
-    header: Header | None = None
+    sets: ParameterSets | None = None
     delay: int = 0
     reason: str = ""
 
     @property
     def sets_id(self) -> int:
         """Id of the parameter sets of what is encoded between them."""
-        return 0 if self.header is None else self.header.free_id or 0
+        return 0 if self.sets is None else self.sets.free_id or 0
 
 
 def find_groups(info: VideoInfo) -> Groups:
@@ -74,10 +74,10 @@ def find_groups(info: VideoInfo) -> Groups:
     try:
         with opened(info.url, planned=info.content) as container:
             stream = main_stream(container)
-            header = Header.of(stream.codec_context.extradata)
-            if (reason := _unfit_header(header, info)) is not None:
+            sets = ParameterSets.of(stream.codec_context.extradata)
+            if (reason := _unfit_sets(sets, info)) is not None:
                 return Groups(reason=reason)
-            return _found(container, stream, header, info)
+            return _found(container, stream, sets, info)
     except (DecodeError, av.error.FFmpegError) as error:
         return Groups(reason=f"its H.264 stream is damaged ({error})")
 
@@ -96,22 +96,22 @@ def _unfit(info: VideoInfo) -> str | None:
     return next((reason for is_so, reason in problems if is_so), None)
 
 
-def _unfit_header(header: Header, info: VideoInfo) -> str | None:
+def _unfit_sets(sets: ParameterSets, info: VideoInfo) -> str | None:
     """The same of its parameter sets."""
-    sets = header.sets
+    parsed = sets.parsed
     shown = info.width + info.width % 2, info.height + info.height % 2
     problems = (
         (
-            not all(one.common and one.plain for one in sets),
+            not all(one.common and one.plain for one in parsed),
             "its H.264 profile is not Baseline (constrained), Main or High",
         ),
-        (not all(one.frames_only for one in sets), "its frames may be stored as fields"),
-        (any((one.width, one.height) != shown for one in sets), "its header tells another size than its frames have"),
+        (not all(one.frames_only for one in parsed), "its frames may be stored as fields"),
+        (any((one.width, one.height) != shown for one in parsed), "its header tells another size than its frames have"),
         (
-            any(one.aspect not in (None, info.pixel_aspect) for one in sets),
+            any(one.aspect not in (None, info.pixel_aspect) for one in parsed),
             "its header tells another pixel aspect than its container",
         ),
-        (header.free_id is None, "its parameter sets use all ids"),
+        (sets.free_id is None, "its parameter sets use all ids"),
     )
     return next((reason for is_so, reason in problems if is_so), None)
 
@@ -121,8 +121,8 @@ def _number(packet: Any, info: VideoInfo) -> int | None:
     return None if packet.pts is None else nearest((packet.pts - info.origin) * info.time_base * info.rate)
 
 
-def _found(container: Any, stream: Any, header: Header, info: VideoInfo) -> Groups:
-    known = header.units
+def _found(container: Any, stream: Any, sets: ParameterSets, info: VideoInfo) -> Groups:
+    known = sets.units
     bounds: list[tuple[int, int]] = []
     delay = 0
     group: list[int] | None = (
@@ -138,7 +138,7 @@ def _found(container: Any, stream: Any, header: Header, info: VideoInfo) -> Grou
     for packet in packets_of(container, stream):
         content = bytes(packet)
         kinds = set()
-        for unit in units(content, header.length):
+        for unit in units(content, sets.length):
             kinds.add(kind(unit))
             if kind(unit) in (SEQUENCE_SET, PICTURE_SET) and unit.rstrip(b"\0") not in known:
                 return Groups(reason="its parameter sets change within the stream")
@@ -155,7 +155,7 @@ def _found(container: Any, stream: Any, header: Header, info: VideoInfo) -> Grou
         return Groups(reason="none of its groups of pictures begins with an IDR frame and is complete")
     if any(stop > start for (_, stop), (start, _) in pairwise(bounds)):
         return Groups(reason="its groups of pictures overlap in time")
-    return Groups(tuple(bounds), header, delay)
+    return Groups(tuple(bounds), sets, delay)
 
 
 class CopiedPacket(NamedTuple):
@@ -172,11 +172,11 @@ class GroupReader:
     Parameters
     ----------
     info : a video
-    header : of its stream
+    sets : of its stream
     """
 
-    def __init__(self, info: VideoInfo, header: Header) -> None:
-        self._info, self._header = info, header
+    def __init__(self, info: VideoInfo, sets: ParameterSets) -> None:
+        self._info, self._sets = info, sets
         self._stack = ExitStack()
         self._container: Any = None
 
@@ -197,7 +197,7 @@ class GroupReader:
         for packet, number in self._from(start):
             if not start <= number < stop:
                 break
-            yield CopiedPacket(number, packed(bytes(packet), self._header.length), packet.is_keyframe)
+            yield CopiedPacket(number, packed(bytes(packet), self._sets.length), packet.is_keyframe)
             missing -= 1
             if not missing:
                 return
@@ -211,7 +211,7 @@ class GroupReader:
         for back in (*_BACK_S, None):
             for packet in self._sought(start, back):
                 number = _number(packet, info)
-                if number == start and any(kind(unit) == IDR for unit in units(bytes(packet), self._header.length)):
+                if number == start and any(kind(unit) == IDR for unit in units(bytes(packet), self._sets.length)):
                     yield packet, number
                     yield from self._numbered()
                     return

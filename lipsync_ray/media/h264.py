@@ -74,7 +74,7 @@ def packed(data: bytes, length: int) -> bytes:
 
 
 @dataclass(frozen=True)
-class Header:
+class ParameterSets:
     """The parameter sets of a stream.
 
     Attributes
@@ -88,7 +88,7 @@ class Header:
     length: int = LENGTH
 
     @classmethod
-    def of(cls, extradata: bytes | None) -> Header:
+    def of(cls, extradata: bytes | None) -> ParameterSets:
         """From a stream's extradata: an avcC, or units between start codes.
 
         Raises
@@ -109,7 +109,7 @@ class Header:
         return header
 
     @property
-    def sets(self) -> tuple[SequenceSet, ...]:
+    def parsed(self) -> tuple[SequenceSet, ...]:
         return tuple(SequenceSet.of(unit) for unit in self.sequence)
 
     @property
@@ -120,14 +120,14 @@ class Header:
     @property
     def ids(self) -> frozenset[int]:
         """Of sequence and of picture parameter sets."""
-        return frozenset(one.ident for one in self.sets) | frozenset(Bits(unit).golomb() for unit in self.picture)
+        return frozenset(one.ident for one in self.parsed) | frozenset(Bits(unit).golomb() for unit in self.picture)
 
     @property
     def free_id(self) -> int | None:
         """The smallest id for parameter sets of another encoder; None where all are taken."""
         return min(set(IDS) - self.ids, default=None)
 
-    def only(self, ident: int) -> Header:
+    def only(self, ident: int) -> ParameterSets:
         """Its sets with this id, of the sequence as of pictures.
 
         Raises
@@ -138,14 +138,14 @@ class Header:
         picture = tuple(unit for unit in self.picture if Bits(unit).golomb() == ident)
         if not sequence or not picture:
             raise DecodeError(f"a header without parameter sets of id {ident}")
-        return Header(sequence, picture)
+        return ParameterSets(sequence, picture)
 
     def avcc(self) -> bytes:
         """The header of an mp4's stream: the profile that includes all of them, what all of them promise, the highest level."""
-        sets = self.sets
-        profile, level = max(one.profile for one in sets), max(one.level for one in sets)
+        parsed = self.parsed
+        profile, level = max(one.profile for one in parsed), max(one.level for one in parsed)
         promised = 0xFF
-        for one in sets:
+        for one in parsed:
             promised &= one.constraints
         out = bytes([1, profile, promised, level, 0xFC | (LENGTH - 1), 0xE0 | len(self.sequence)])
         out += _written(self.sequence) + bytes([len(self.picture)]) + _written(self.picture)
@@ -170,8 +170,8 @@ def _written(sets: Iterable[bytes]) -> bytes:
     return b"".join(len(unit).to_bytes(2, "big") + unit for unit in sets)
 
 
-def merged(headers: Iterable[Header]) -> bytes:
+def merged(headers: Iterable[ParameterSets]) -> bytes:
     """The avcC of a video of several encoders, whose ids differ."""
     each = list(headers)
     sequence, picture = (tuple(unit for one in each for unit in getattr(one, name)) for name in ("sequence", "picture"))
-    return Header(sequence, picture).avcc()
+    return ParameterSets(sequence, picture).avcc()

@@ -30,7 +30,7 @@ from lipsync_ray.errors import EncodeError
 from lipsync_ray.io import storage
 from lipsync_ray.io.identity import check_unchanged
 from lipsync_ray.media.groups import GroupReader, Groups
-from lipsync_ray.media.h264 import Header, merged
+from lipsync_ray.media.h264 import ParameterSets, merged
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.media.sound_writers import VideoSound, sound_writer
 from lipsync_ray.media.subtitles import SubtitleTrack, SubtitleWriter
@@ -109,8 +109,8 @@ def join(
                 header, delay = stream.codec_context.extradata, stream.codec_context.reorder_depth
                 video = out.add_stream_from_template(stream)
             video.time_base = 1 / rate
-            if copies is not None and copies.groups.header is not None:
-                video.codec_context.extradata = merged((copies.groups.header, Header.of(header)))
+            if copies is not None and copies.groups.sets is not None:
+                video.codec_context.extradata = merged((copies.groups.sets, ParameterSets.of(header)))
                 delay = max(delay, copies.groups.delay)
             others: list[Any] = [sound_writer(stack, out, track)]
             if subtitles is not None:
@@ -143,10 +143,10 @@ def _in_order(
 ) -> Iterator[tuple[int, Iterator[Any]]]:
     """(first frame, packets timed from there) of parts and copied ranges by their first frames."""
     encoded = ((part.start, _encoded(part, header, name)) for part in parts)
-    if copies is None or copies.groups.header is None:
+    if copies is None or copies.groups.sets is None:
         yield from encoded
         return
-    with GroupReader(copies.video, copies.groups.header) as reader:
+    with GroupReader(copies.video, copies.groups.sets) as reader:
         own = ((start, _copied(reader, start, stop, copies.video.rate)) for start, stop in copies.ranges)
         yield from merge(encoded, own, key=itemgetter(0))
 

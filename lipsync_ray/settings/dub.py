@@ -149,7 +149,9 @@ class DubSettings:
             said = " ".join(map(str, pads.values()))
             raise SettingsError(f"--pads {said}: each is a part of the face's height, −0.4 to 1")
         if self.untouched == "copy" and self.coding.crf == 0:
-            raise SettingsError("--untouched copy: --crf 0 needs another H.264 profile than sources have; expected 1 or more")
+            raise SettingsError(
+                "--untouched copy: --crf 0 needs another H.264 profile than sources have; expected 1 or more"
+            )
         if self.untouched == "copy" and self.marks.label is not None and self.marks.label_seconds is None:
             raise SettingsError(
                 "--untouched copy: --label-seconds all draws in every frame; give seconds, or leave one of them out"

@@ -14,6 +14,7 @@ from commands import frame_digests, lipsync_ray
 
 from lipsync_ray.io.results import read_results
 from lipsync_ray.media import decode
+from lipsync_ray.media.groups import GroupReader
 from lipsync_ray.media.probe import probe_video
 
 GROUP = 8  # frames
@@ -158,6 +159,23 @@ def test_a_changed_line_costs_its_own_frames(folder, out, demo_inputs, tmp_path)
     assert dub(folder, tmp_path / "fresh") == 0
     (fresh,) = read_results(str(tmp_path / "fresh"))
     assert packets(fresh.output) == packets(second.output)
+
+
+def test_a_run_that_ended_before_the_join_goes_on_there(folder, out, tmp_path, monkeypatch):
+    def gone(self, start, stop):
+        raise OSError("the store is gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(GroupReader, "packets", gone)
+        assert dub(folder, tmp_path / "OUT") == 1
+    (failed,) = read_results(str(tmp_path / "OUT"))
+    assert (failed.status, failed.stage) == ("failed", "join")
+    assert dub(folder, tmp_path / "OUT") == 0
+    (row,) = read_results(str(tmp_path / "OUT"))
+    (whole,) = read_results(str(out))
+    assert (row.copied_frames, row.made_frames) == (whole.copied_frames, 0)
+    assert row.reused_segments == row.segments == whole.segments
+    assert packets(row.output) == packets(whole.output)
 
 
 @pytest.mark.parametrize(

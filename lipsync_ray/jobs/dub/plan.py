@@ -16,7 +16,7 @@ from lipsync_ray.jobs.dub.recipe import FRAMES_VERSION
 from lipsync_ray.jobs.dub.reuse import PartsPlan
 from lipsync_ray.jobs.dub.segment import Segment, SegmentFaces
 from lipsync_ray.jobs.dub.state import DubbedFace, DubState
-from lipsync_ray.jobs.dub.untouched import copied_ranges
+from lipsync_ray.jobs.dub.untouched import copied_ranges, possible_cuts
 from lipsync_ray.media.timeline import split
 from lipsync_ray.provenance.frame_marks import FrameMarks
 from lipsync_ray.restoration import previews
@@ -49,7 +49,7 @@ def ranges_of(run: DubRun, dub: DubState) -> list[tuple[int, int]]:
     copied = copied_ranges(dub, marks_of(run, dub))
     begins, ends = {start for start, _ in copied}, {stop for _, stop in copied}
     edges = (edge for edge in _line_edges(dub, dub.info.rate) if not any(start < edge < stop for start, stop in copied))
-    cuts = sorted({0, *edges, *begins, *ends, dub.frames})
+    cuts = sorted({0, *edges, *begins, *ends, *possible_cuts(dub), dub.frames})
     return [
         (first + start, first + stop)
         for first, last in itertools.pairwise(cuts)

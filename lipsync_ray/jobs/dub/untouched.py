@@ -52,6 +52,13 @@ def copied_ranges(dub: DubState, marks: FrameMarks) -> Ranges:
     return tuple(out)
 
 
+def possible_cuts(dub: DubState) -> set[int]:
+    """Frames at which copied ranges may begin and end, as long as that is not known: so that no more rows come than are planned."""
+    if dub.groups is None or dub.drawable is not None:
+        return set()
+    return {edge for bounds in dub.groups.bounds for edge in bounds if edge < dub.frames}
+
+
 def copies_of(dub: DubState, marks: FrameMarks) -> Copies | None:
     """What of a dub's source its video is joined of, too; None where nothing is."""
     ranges = copied_ranges(dub, marks)
