@@ -14,7 +14,7 @@ from lipsync_ray.media.sequence_set import LONG, Bits, SequenceSet
 
 IDR, SEQUENCE_SET, PICTURE_SET, DELIMITER, FILLER = 5, 7, 8, 9, 12
 LENGTH = 4  # bytes of the length before each NAL unit in the mp4s that are written here
-IDS = range(32)  # of sequence parameter sets
+IDS = range(1, 32)  # of sequence parameter sets beside others; 0 is for those that stand alone
 _START = b"\0\0\1"
 
 

@@ -28,6 +28,8 @@ WAYS = {
     "no reordering": {"profile": "baseline", "x264-params": KEYS},
     "slices": {"profile": "main", "x264-params": KEYS + "slices=3"},
     "sets in packets": {"x264-params": KEYS + "repeat-headers=1:aud=1"},
+    "scaling lists": {"x264-params": KEYS + "cqm=jvt"},
+    "other tools": {"x264-params": KEYS + "weightp=0:8x8dct=0:cabac=0:deblock=3,3:chroma-qp-offset=5"},
     "key frames": {"x264-params": "keyint=1"},
 }
 
@@ -44,10 +46,11 @@ def source(path, frames=FRAMES, **how):
     return write_video(path, [moving(number) for number in range(frames)], **how)
 
 
-def digests(path):
+def digests(path, threads="SLICE"):
     """(times, pixels) of a file's decoded frames."""
     with av.open(io.BytesIO(path) if isinstance(path, bytes) else str(path)) as container:
         stream = container.streams.video[0]
+        stream.thread_type, stream.codec_context.thread_count = threads, 3
         frames = list(container.decode(stream))
         return [f.pts * stream.time_base for f in frames], [f.to_ndarray(format="yuv420p").tobytes() for f in frames]
 
@@ -84,6 +87,7 @@ def test_a_video_of_groups_and_parts_shows_the_frames_of_both(tmp_path, containe
     times, got = digests(tmp_path / "out.mp4")
     assert times == [number / info.rate for number in range(FRAMES)]
     assert got == want
+    assert digests(tmp_path / "out.mp4", "FRAME") == (times, want)
     cutter = Cutter((tmp_path / "out.mp4").read_bytes(), info.rate, groups.sets_id)
     again = [Part(start, lambda s=start, e=stop: cutter.part(s, e)) for start, stop in parts]
     copies = Copies(info, groups, groups.bounds[first::2])
@@ -91,8 +95,22 @@ def test_a_video_of_groups_and_parts_shows_the_frames_of_both(tmp_path, containe
     assert (tmp_path / "again.mp4").read_bytes() == (tmp_path / "out.mp4").read_bytes()
 
 
-def test_packets_of_an_mp4_are_the_same_bytes(tmp_path):
-    path = source(tmp_path / "a.mp4", options=WAYS["usual"])
+def copied(path, target, earlier=0, **options):
+    """A copy of a file's packets, whose times are so many frames earlier."""
+    with av.open(str(path)) as reading, av.open(str(target), "w", options=options) as writing:
+        stream = reading.streams.video[0]
+        step = int(earlier / 25 / stream.time_base)
+        copy = writing.add_stream_from_template(stream)
+        for packet in reading.demux(stream):
+            if packet.dts is not None:
+                packet.pts, packet.dts, packet.stream = packet.pts - step, packet.dts - step, copy
+                writing.mux(packet)
+    return target
+
+
+@pytest.mark.parametrize("flags", ["faststart", "frag_keyframe+empty_moov+default_base_moof"])
+def test_packets_of_an_mp4_are_the_same_bytes(tmp_path, flags):
+    path = copied(source(tmp_path / "b.mp4", options=WAYS["usual"]), tmp_path / "a.mp4", movflags=flags)
     info = probe_video(str(path))
     groups = find_groups(info)
     with av.open(str(path)) as container:
@@ -116,16 +134,8 @@ def test_a_group_that_refers_to_earlier_frames_is_part_of_the_one_before(tmp_pat
 
 def test_frames_that_an_edit_hides_are_in_no_group(tmp_path):
     """The beginning of a file that was cut without encoding is decoded, not shown."""
-    path = source(tmp_path / "a.mp4", options=WAYS["usual"])
-    with av.open(str(path)) as reading, av.open(str(tmp_path / "b.mp4"), "w") as writing:
-        stream = reading.streams.video[0]
-        copy = writing.add_stream_from_template(stream)
-        for packet in reading.demux(stream):
-            if packet.dts is not None:
-                packet.pts, packet.dts = packet.pts - 5 * 512, packet.dts - 5 * 512
-                packet.stream = copy
-                writing.mux(packet)
-    info = probe_video(str(tmp_path / "b.mp4"))
+    path = copied(source(tmp_path / "a.mp4", options=WAYS["usual"]), tmp_path / "b.mp4", earlier=5)
+    info = probe_video(str(path))
     assert info.frames == FRAMES - 5
     assert find_groups(info).bounds[0] == (8, 21)
 

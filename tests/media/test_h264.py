@@ -47,7 +47,7 @@ def test_a_sequence_set_tells_profile_and_size(tmp_path, options, profile, width
         *[True] * 3,
     )
     assert one.ident == (9 if "x264-params" in options else 0)
-    assert sets.free_id == (0 if one.ident else 1)
+    assert sets.free_id == 1
 
 
 def test_what_players_may_not_decode_is_not_common(tmp_path):
