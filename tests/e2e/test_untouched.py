@@ -9,9 +9,11 @@ import av
 import cv2
 import numpy as np
 import pytest
+import s3fs
 from clips import write_video
 from commands import frame_digests, lipsync_ray
 
+from lipsync_ray.io import storage
 from lipsync_ray.io.results import read_results
 from lipsync_ray.media import decode
 from lipsync_ray.media.groups import GroupReader
@@ -31,8 +33,8 @@ def cues(folder, demo_inputs, *sounds):
         csv.writer(file).writerows([("start", "end", "audio", "audio_start", "audio_end"), *rows])
 
 
-def dub(folder, out, *more):
-    return lipsync_ray("dub", folder / "t.csv", "-o", out, "--model", "warp", "--untouched", "copy", *more)
+def dub(folder, out, engine="inline"):
+    return lipsync_ray("dub", folder / "t.csv", "-o", out, "--model", "warp", "--untouched", "copy", engine=engine)
 
 
 def packets(path):
@@ -176,6 +178,22 @@ def test_a_run_that_ended_before_the_join_goes_on_there(folder, out, tmp_path, m
     assert (row.copied_frames, row.made_frames) == (whole.copied_frames, 0)
     assert row.reused_segments == row.segments == whole.segments
     assert packets(row.output) == packets(whole.output)
+
+
+@pytest.mark.usefixtures("cluster")
+def test_on_ray_from_a_bucket_it_is_the_same(folder, demo_inputs, tmp_path):
+    """More rows come than there would be without copies."""
+    s3fs.S3FileSystem.clear_instance_cache()
+    s3fs.S3FileSystem().mkdirs("untouched", exist_ok=True)
+    storage.commit_bytes("s3://untouched/v.mp4", (folder / "v.mp4").read_bytes())
+    cues(tmp_path, demo_inputs, ("en", 1.0), ("ko", 1.0))
+    (tmp_path / "t.csv").write_text("id,video,cues\nd,s3://untouched/v.mp4,cues.csv\n")
+    assert dub(tmp_path, "s3://untouched/out", engine="ray") == 0
+    (row,) = read_results("s3://untouched/out")
+    assert (row.status, row.copied_frames, row.made_frames) == ("done", 52, 48)
+    (tmp_path / "d.mp4").write_bytes(storage.read_bytes(row.output))
+    source, made = dict(packets(folder / "v.mp4")), dict(packets(tmp_path / "d.mp4"))
+    assert sum(made[frame] == source[frame] for frame in range(100)) == 52
 
 
 @pytest.mark.parametrize(
