@@ -30,13 +30,8 @@ _NAMES = {
     "mpeg4": "MPEG-4 part 2",
     "mpeg2video": "MPEG-2",
 }
-_BACK_S = (
-    0,
-    1,
-    4,
-    16,
-    64,
-)  # where a seek lands behind a frame, another one begins so much earlier; then the file's beginning
+# Where a seek lands behind a frame, another one begins so many seconds earlier; at last the file's beginning.
+_BACK_S = (0, 1, 4, 16, 64)
 
 
 @dataclass(frozen=True)
@@ -125,9 +120,7 @@ def _found(container: Any, stream: Any, sets: ParameterSets, info: VideoInfo) ->
     known = sets.units
     bounds: list[tuple[int, int]] = []
     delay = 0
-    group: list[int] | None = (
-        None  # frames of the current one; None before the first one, and in one that cannot be copied
-    )
+    group: list[int] | None = None  # frames of the current one; None where it cannot be copied
 
     def close() -> None:
         nonlocal delay
