@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import pairwise
+from math import ceil
 from typing import Any, NamedTuple
 
 import av.error
@@ -20,6 +22,7 @@ from lipsync_ray.media.h264 import IDR, PICTURE_SET, SEQUENCE_SET, ParameterSets
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.media.stamps import nearest, packets_of
 
+LEAST_S = Fraction(1, 4)  # shorter groups, as in a video of key frames alone, count as one: a seam costs a key frame
 _PLAIN = ("yuv420p", "yuvj420p")
 _NAMES = {
     "hevc": "HEVC",
@@ -40,7 +43,7 @@ class Groups:
 
     Attributes
     ----------
-    bounds : frames [start, stop) of each, rising
+    bounds : frames [start, stop) of each, rising; several short ones count as one
     sets : parameter sets of the stream; None where nothing can be copied
     delay : frames by which packets come later in the file than they are shown, at most
     reason : why there are none
@@ -148,7 +151,18 @@ def _found(container: Any, stream: Any, sets: ParameterSets, info: VideoInfo) ->
         return Groups(reason="none of its groups of pictures begins with an IDR frame and is complete")
     if any(stop > start for (_, stop), (start, _) in pairwise(bounds)):
         return Groups(reason="its groups of pictures overlap in time")
-    return Groups(tuple(bounds), sets, delay)
+    return Groups(_together(bounds, ceil(LEAST_S * info.rate)), sets, delay)
+
+
+def _together(bounds: list[tuple[int, int]], least: int) -> tuple[tuple[int, int], ...]:
+    """Groups of at least so many frames each, where short ones follow one another without a gap."""
+    out: list[tuple[int, int]] = []
+    for start, stop in bounds:
+        if out and out[-1][1] == start and out[-1][1] - out[-1][0] < least:
+            out[-1] = out[-1][0], stop
+        else:
+            out.append((start, stop))
+    return tuple(out)
 
 
 class CopiedPacket(NamedTuple):
