@@ -72,8 +72,8 @@ def test_frames_with_a_label_are_not_copied():
 def test_what_is_not_copied_says_why():
     assert note_of(dub_of([(5, 6)]), NO_MARKS) is None
     assert note_of(dub_of([(0, 100)]), NO_MARKS) == (
-        "--untouched copy: every frame was encoded, because none of its 10 groups of pictures, of up to 0.4 s, is without a frame "
-        "that is drawn"
+        "--untouched copy: every frame was encoded, because none of its 10 groups of pictures, of up to 0.4 s, is shown whole and "
+        "without a drawn frame"
     )
     assert "because the source is HEVC, not H.264" in note_of(
         dub_of(groups=Groups(reason="the source is HEVC, not H.264")), NO_MARKS

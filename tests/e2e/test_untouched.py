@@ -212,7 +212,7 @@ def test_on_ray_from_a_bucket_it_is_the_same(folder, demo_inputs, tmp_path):
         (
             "long.mp4",
             {"options": {"g": "250"}},
-            "none of its 1 groups of pictures, of up to 4 s, is without a frame that is drawn",
+            "none of its 1 groups of pictures, of up to 4 s, is shown whole and without a drawn frame",
         ),
     ],
 )

@@ -74,5 +74,5 @@ def note_of(dub: DubState, marks: FrameMarks) -> str | None:
     reason = dub.groups.reason
     if not reason:
         longest = max(stop - start for start, stop in dub.groups.bounds) / dub.info.rate
-        reason = f"none of its {len(dub.groups.bounds)} groups of pictures, of up to {float(longest):.3g} s, is without a frame that is drawn"
+        reason = f"none of its {len(dub.groups.bounds)} groups of pictures, of up to {float(longest):.3g} s, is shown whole and without a drawn frame"
     return f"--untouched copy: every frame was encoded, because {reason}"
