@@ -104,7 +104,7 @@ class StreamedPass(PassState[Video, Order, Made]):
 
     Parameters
     ----------
-    coming : its videos, for how much work there will be; where it comes after nothing they all begin at once, else each waits
+    coming : its videos, for how much work there will be, at most; where it comes after nothing they all begin at once, else each waits
         for :meth:`begin`
     wake : called from the thread whenever there is something to poll; :meth:`end` ends the thread
     """
@@ -119,7 +119,9 @@ class StreamedPass(PassState[Video, Order, Made]):
     ) -> None:
         super().__init__(context, spec)
         ready = not spec.after
-        rows = [part for name, video in coming.items() for part in (self.add(name) if ready else self.missing(video))]
+        each = {name: self.add(name) if ready else self.missing(video) for name, video in coming.items()}
+        rows = [part for own in each.values() for part in own]
+        self._planned = {} if ready else {name: (len(own), _frames(own)) for name, own in each.items()}
         self.progress = phases(spec.name, len(rows), _frames(rows), spec.unit)
         self._later: dict[str, deque[RangeRow]] = {}  # what is not given out yet, where rows are made in turn
         self._closing = False
@@ -152,6 +154,8 @@ class StreamedPass(PassState[Video, Order, Made]):
     def begin(self, name: str) -> None:
         """A video is ready."""
         rows = self.add(name)
+        self._unplan(name)
+        self.progress.plan(len(rows), _frames(rows))
         if self.spec.sequential:
             self._later[name] = deque(rows[1:])
             rows = rows[:1]
@@ -173,8 +177,15 @@ class StreamedPass(PassState[Video, Order, Made]):
         if self._closing:
             self.close()
 
+    def _unplan(self, name: str) -> None:
+        """Forget the rows that a video was expected to have."""
+        rows, frames = self._planned.pop(name, (0, 0))
+        self.progress.plan(-rows, -frames)
+
     def close(self) -> None:
         """No video comes any more."""
+        for name in list(self._planned):
+            self._unplan(name)
         self._closing = True
         if self._feed is not None and not any(self._later.values()):
             self._feed.close()

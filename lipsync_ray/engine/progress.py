@@ -227,6 +227,14 @@ class ProgressReporter:
         self.failures += failed
         self._update()
 
+    def plan(self, rows: int, frames: int) -> None:
+        """Change how much there is in all: by so many rows, of so many frames."""
+        self._rows += rows
+        self._frames += frames
+        meters.left(self._name, self._rows - self._done_rows)
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, total=self._rows)
+
     def set_done(self, rows: int) -> None:
         """Set the number of rows done, including those of earlier runs; may decrease when work was lost."""
         self._last = time.monotonic()

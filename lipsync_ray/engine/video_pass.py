@@ -23,7 +23,7 @@ class VideoState:
     fingerprint : of its files, the settings and the weights
     parts : first frame → URL of every part
     missing : first frames of the parts that are not committed yet
-    reused : number of parts that an earlier run committed
+    reused, reused_frames : number of parts that an earlier run committed, and of their frames
     found_late : parts may have been committed since the pass began
     seconds : of work
     attempts : largest number of processes that one of its rows needed
@@ -33,6 +33,7 @@ class VideoState:
     parts: dict[int, str] = field(default_factory=dict)
     missing: set[int] = field(default_factory=set)
     reused: int = 0
+    reused_frames: int = 0
     found_late: bool = False
     seconds: float = 0.0
     attempts: int = 1
@@ -90,7 +91,7 @@ class VideoPass(Generic[Video, Order, Made]):
     name : for its progress line
     folder : where parts are committed; existing parts are reused
     active : id → video that has not ended; `fail` and `on_done` remove theirs
-    parts_of : returns the rows of a video
+    parts_of : returns the rows of a video; as long as it is not ready, at least as many as it will have
     stages : process each row
     assemble : (name, function) that joins a complete video, on a worker
     on_done : called with the result of `assemble`
@@ -154,6 +155,7 @@ class PassState(Generic[Video, Order, Made]):
             video.parts[part.start] = part.url
             if part.url in self._there:
                 video.reused += 1
+                video.reused_frames += part.stop - part.start
             else:
                 video.missing.add(part.start)
                 rows.append(part)

@@ -66,7 +66,9 @@ class Result:
     rate : frames/s of the output, as a fraction
     width, height : of the source, upright; for a generated head, its own
     segments : rows of work the dub was split into
-    reused_segments : of these, committed by an earlier run
+    reused_segments : of these, committed by an earlier run, or taken from an earlier version
+    copied_frames, reused_frames, made_frames : of the output: the source's own packets, of reused segments, encoded by this run; None
+        in rows of older versions and of enhance
     attempts : largest number of processes that one of its segments needed
     face_table : of its source video
     fingerprint : of inputs, settings and weights
@@ -129,13 +131,16 @@ class Result:
     voices: tuple[Voice, ...] = ()
     lines: tuple[SpokenLine, ...] | None = None
     parts: tuple[PartIdentity, ...] | None = None
+    copied_frames: int | None = None
+    reused_frames: int | None = None
+    made_frames: int | None = None
 
     @property
     def drawn_per_s(self) -> float | None:
-        """Frames per second of work; None if unknown, or if an earlier run made some."""
+        """Frames per second of work, without copied ones; None if unknown, or if an earlier run made some."""
         if not self.frames or not self.seconds or self.reused_segments:
             return None
-        return round(self.frames / self.seconds, 3)
+        return round((self.frames - (self.copied_frames or 0)) / self.seconds, 3)
 
 
 def line_of(result: Result) -> str:

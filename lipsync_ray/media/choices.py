@@ -7,6 +7,8 @@ from typing import Literal
 
 Decoder = Literal["cpu", "cuda"]
 """Decoder of pictures: "cpu" for FFmpeg's own; "cuda" for NVDEC, with FFmpeg's for codecs that it lacks."""
+Untouched = Literal["encode", "copy"]
+"""What becomes of groups of pictures in which nothing is drawn: encoded as all others, or copied from the source."""
 Loop = Literal["pingpong", "restart", "freeze"]
 Fit = Literal["cut", "stretch", "overlap"]
 """How to treat a line that is longer than its slot."""

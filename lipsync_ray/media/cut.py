@@ -9,7 +9,8 @@ from typing import Any
 import av
 import av.error
 
-from lipsync_ray.errors import EncodeError
+from lipsync_ray.errors import DecodeError, EncodeError
+from lipsync_ray.media.h264 import ParameterSets
 
 
 class Cutter:
@@ -19,19 +20,22 @@ class Cutter:
     ----------
     data : the mp4
     rate : frames/s
+    sets_id : id of its parts' parameter sets, where packets of another encoder are between them; None where none are
 
     Raises
     ------
     EncodeError : no mp4 with pictures
     """
 
-    def __init__(self, data: bytes, rate: Fraction) -> None:
+    def __init__(self, data: bytes, rate: Fraction, sets_id: int | None = None) -> None:
         self._rate = rate
         try:
             self._container = av.open(io.BytesIO(data))
             self._stream: Any = self._container.streams.video[0]
             self._packets = [packet for packet in self._container.demux(self._stream) if packet.dts is not None]
-        except (av.error.FFmpegError, IndexError) as error:
+            extradata = self._stream.codec_context.extradata
+            self._header = extradata if sets_id is None else ParameterSets.of(extradata).only(sets_id).avcc()
+        except (av.error.FFmpegError, IndexError, DecodeError) as error:
             raise EncodeError(f"no pictures to reuse: {error}") from error
         self._delay = self._stream.codec_context.reorder_depth
 
@@ -47,14 +51,16 @@ class Cutter:
         ends = all(packet.is_keyframe for packet in self._packets[stop : stop + 1])
         if sorted(numbers) != list(range(start, stop)) or not packets[0].is_keyframe or not ends:
             return None
+        delay = max(self._delay, *(index - (number - start) for index, number in enumerate(numbers)))
         buffer = io.BytesIO()
         with av.open(buffer, "w", format="mp4") as out:
             stream: Any = out.add_stream_from_template(self._stream)
             stream.time_base = 1 / self._rate
+            stream.codec_context.extradata = self._header
             for index, (packet, number) in enumerate(zip(packets, numbers, strict=True)):
                 copy = av.Packet(bytes(packet))
                 copy.time_base = 1 / self._rate
-                copy.pts, copy.dts, copy.duration = number - start, index - self._delay, 1
+                copy.pts, copy.dts, copy.duration = number - start, index - delay, 1
                 copy.is_keyframe = packet.is_keyframe
                 copy.stream = stream
                 out.mux(copy)

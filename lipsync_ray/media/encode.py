@@ -31,8 +31,14 @@ _WITHOUT_TREE = "mbtree=0"  # if the features of an x86 processor are unknown
 _CPU_INFO = Path("/proc/cpuinfo")
 
 
-def encode(pictures: Iterable[YuvFrame], rate: Fraction, pixel_aspect: Fraction, coding: VideoCoding) -> bytes:
+def encode(
+    pictures: Iterable[YuvFrame], rate: Fraction, pixel_aspect: Fraction, coding: VideoCoding, sets_id: int = 0
+) -> bytes:
     """Encode pictures to an mp4 with one H.264 4:2:0 stream that has their colour tags.
+
+    Parameters
+    ----------
+    sets_id : id of its parameter sets, 0 to 31; beside packets of another encoder they need one of their own
 
     Raises
     ------
@@ -44,7 +50,7 @@ def encode(pictures: Iterable[YuvFrame], rate: Fraction, pixel_aspect: Fraction,
         with av.open(buffer, "w", format="mp4") as container:
             for index, picture in enumerate(pictures):
                 if stream is None:
-                    stream = _stream(container, picture, rate, pixel_aspect, coding)
+                    stream = _stream(container, picture, rate, pixel_aspect, coding, sets_id)
                 container.mux(stream.encode(_frame(picture, index, rate)))
             if stream is None:
                 raise EncodeError("a part without pictures")
@@ -68,10 +74,13 @@ def x264_parameters() -> str:
     return _WITHOUT_AVX512 if any(flag.startswith("avx512") for flag in flags) else ""
 
 
-def _stream(container: Any, picture: YuvFrame, rate: Fraction, pixel_aspect: Fraction, coding: VideoCoding) -> Any:
+def _stream(
+    container: Any, picture: YuvFrame, rate: Fraction, pixel_aspect: Fraction, coding: VideoCoding, sets_id: int
+) -> Any:
     options = {"crf": f"{coding.crf:g}", "preset": coding.preset}
-    if parameters := x264_parameters():
-        options["x264-params"] = parameters
+    parameters = [x264_parameters(), f"sps-id={sets_id}" if sets_id else ""]
+    if any(parameters):
+        options["x264-params"] = ":".join(filter(None, parameters))
     stream = container.add_stream("libx264", rate=rate, options=options)
     stream.width, stream.height, stream.pix_fmt = picture.width, picture.height, "yuv420p"
     context = stream.codec_context

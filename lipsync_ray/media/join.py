@@ -4,16 +4,22 @@ No picture is encoded again. A packet's presentation time is its frame number ov
 not add up (``ffmpeg -f concat`` drifts 0.6 ms at each join of 23.976 fps parts). Decoding times count packets, starting
 at the reordering delay of the stream's header: a part of one to three frames reorders less, and its own decoding times
 would leave a gap, which editing programs report as a variable rate.
+
+Ranges of the source's own packets may stand between the parts. The stream's header then has the parameter sets of both, and decoding
+times begin at the larger of both delays.
 """
 
 from __future__ import annotations
 
 import io
 import tempfile
-from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from heapq import merge
+from itertools import chain
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +29,9 @@ import av.error
 from lipsync_ray.errors import EncodeError
 from lipsync_ray.io import storage
 from lipsync_ray.io.identity import check_unchanged
+from lipsync_ray.media.groups import GroupReader, Groups
+from lipsync_ray.media.h264 import ParameterSets, merged
+from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.media.sound_writers import VideoSound, sound_writer
 from lipsync_ray.media.subtitles import SubtitleTrack, SubtitleWriter
 
@@ -43,6 +52,22 @@ class Part:
     read: Callable[[], bytes | Path]
 
 
+@dataclass(frozen=True)
+class Copies:
+    """Ranges of frames that are the source's own packets.
+
+    Attributes
+    ----------
+    video : the source
+    groups : of its frames
+    ranges : frames [start, stop), whole groups, rising
+    """
+
+    video: VideoInfo
+    groups: Groups
+    ranges: tuple[tuple[int, int], ...]
+
+
 def join(
     parts: Iterable[Part],
     rate: Fraction,
@@ -50,13 +75,16 @@ def join(
     target: Path,
     comment: str = "",
     subtitles: SubtitleTrack | None = None,
+    copies: Copies | None = None,
 ) -> int:
     """Write the mp4 ``target``; return the number of its frames. Without a track it is silent.
 
     Parameters
     ----------
+    parts : at least one, in order
     comment : a sentence that players show as the file's comment and description
     subtitles : a track of text
+    copies : what of the source is between the parts
 
     Raises
     ------
@@ -64,50 +92,81 @@ def join(
     MediaError : the audio is no longer readable
     """
     frames = 0
+    parts = iter(parts)
     try:
         with (
             ExitStack() as stack,
             av.open(str(target), "w", format="mp4", options=_muxing(rate)) as out,
         ):
-            video: Any = None
-            others: list[Any] = []
             if comment:
                 out.metadata.update(comment=comment, description=comment)
-            for part in parts:
-                read = part.read()
-                with av.open(io.BytesIO(read) if isinstance(read, bytes) else str(read)) as source:
-                    stream = source.streams.video[0]
-                    if part.start != frames:
-                        raise EncodeError(
-                            f"{target.name}: a part begins at frame {part.start}, the one before ends at {frames}"
-                        )
-                    if video is None:
-                        video = out.add_stream_from_template(stream)
-                        video.time_base = 1 / rate
-                        header, delay = stream.codec_context.extradata, stream.codec_context.reorder_depth
-                        others = [sound_writer(stack, out, track)]
-                        if subtitles is not None:
-                            others.append(SubtitleWriter(out, subtitles))
-                    elif stream.codec_context.extradata != header:
-                        raise EncodeError(
-                            f"{target.name}: the part at frame {part.start} was encoded with another H.264 header than "
-                            "the first: mixed encoder versions among the workers. Remove OUT/parts and run again."
-                        )
-                    for packet in source.demux(stream):
-                        if packet.dts is None:
-                            continue
-                        _stamp(packet, part.start, frames - delay, rate, video)
-                        for other in others:
-                            other.write_until(packet.dts / rate + _AHEAD_S)
-                        out.mux(packet)
-                        frames += 1
-            if video is None:
+            first = next(parts, None)
+            if first is None:
                 raise EncodeError(f"{target.name}: no parts to join")
+            data = first.read()
+            with _opened(data) as source:
+                stream = source.streams.video[0]
+                header, delay = stream.codec_context.extradata, stream.codec_context.reorder_depth
+                video = out.add_stream_from_template(stream)
+            video.time_base = 1 / rate
+            if copies is not None and copies.groups.sets is not None:
+                video.codec_context.extradata = merged((copies.groups.sets, ParameterSets.of(header)))
+                delay = max(delay, copies.groups.delay)
+            others: list[Any] = [sound_writer(stack, out, track)]
+            if subtitles is not None:
+                others.append(SubtitleWriter(out, subtitles))
+            read = chain([Part(first.start, lambda: data)], parts)
+            for start, packets in _in_order(read, copies, header, target.name):
+                if start != frames:
+                    raise EncodeError(f"{target.name}: a part begins at frame {start}, the one before ends at {frames}")
+                for packet in packets:
+                    _stamp(packet, start, frames - delay, rate, video)
+                    for other in others:
+                        other.write_until(packet.dts / rate + _AHEAD_S)
+                    out.mux(packet)
+                    frames += 1
             for other in others:
                 other.write_until(None)
     except av.error.FFmpegError as error:
         raise EncodeError(f"{target.name}: {error}") from error
     return frames
+
+
+@contextmanager
+def _opened(read: bytes | Path) -> Iterator[Any]:
+    with av.open(io.BytesIO(read) if isinstance(read, bytes) else str(read)) as source:
+        yield source
+
+
+def _in_order(
+    parts: Iterable[Part], copies: Copies | None, header: bytes | None, name: str
+) -> Iterator[tuple[int, Iterator[Any]]]:
+    """(first frame, packets timed from there) of parts and copied ranges by their first frames."""
+    encoded = ((part.start, _encoded(part, header, name)) for part in parts)
+    if copies is None or copies.groups.sets is None:
+        yield from encoded
+        return
+    with GroupReader(copies.video, copies.groups.sets) as reader:
+        own = ((start, _copied(reader, start, stop, copies.video.rate)) for start, stop in copies.ranges)
+        yield from merge(encoded, own, key=itemgetter(0))
+
+
+def _encoded(part: Part, header: bytes | None, name: str) -> Iterator[Any]:
+    with _opened(part.read()) as source:
+        stream = source.streams.video[0]
+        if stream.codec_context.extradata != header:
+            raise EncodeError(
+                f"{name}: the part at frame {part.start} was encoded with another H.264 header than "
+                "the first: mixed encoder versions among the workers. Remove OUT/parts and run again."
+            )
+        yield from (packet for packet in source.demux(stream) if packet.dts is not None)
+
+
+def _copied(reader: GroupReader, start: int, stop: int, rate: Fraction) -> Iterator[Any]:
+    for found in reader.packets(start, stop):
+        packet = av.Packet(found.content)
+        packet.pts, packet.time_base, packet.is_keyframe = found.number - start, 1 / rate, found.is_key
+        yield packet
 
 
 def _muxing(rate: Fraction) -> dict[str, str]:
@@ -145,6 +204,7 @@ def join_committed(
     comment: str = "",
     finish: Callable[[Path], None] | None = None,
     subtitles: SubtitleTrack | None = None,
+    copies: Copies | None = None,
 ) -> None:
     """Join committed parts with a sound and commit the mp4; the parts stay.
 
@@ -153,7 +213,7 @@ def join_committed(
     parts : (first frame, URL), in order
     frames : expected total
     sources : (URL, identity) of their source files, checked again before the video is committed
-    comment, subtitles : as for :func:`join`
+    comment, subtitles, copies : as for :func:`join`
     finish : called with the file before it is committed
 
     Raises
@@ -164,7 +224,7 @@ def join_committed(
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / storage.name_of(url)
         read = (Part(start, lambda part=part: storage.read_bytes(part)) for start, part in parts)  # type: ignore[misc]
-        found = join(read, rate, track, path, comment, subtitles)
+        found = join(read, rate, track, path, comment, subtitles, copies)
         if found != frames:
             raise EncodeError(f"{storage.name_of(url)}: {found} frames in its parts, {frames} planned")
         if finish is not None:

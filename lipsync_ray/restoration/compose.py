@@ -24,7 +24,8 @@ from lipsync_ray.settings import RestoreSettings
 
 
 class PartRow(Protocol):
-    """Output frames [start, stop) that become a part at `url`: a picture where that ends in ".png", else video."""
+    """Output frames [start, stop) that become a part at `url`: a picture where that ends in ".png", else video, whose parameter sets
+    have the id `sets_id`."""
 
     @property
     def start(self) -> int: ...
@@ -40,6 +41,8 @@ class PartRow(Protocol):
     def previews(self) -> tuple[tuple[int, str], ...]: ...
     @property
     def marks(self) -> FrameMarks: ...
+    @property
+    def sets_id(self) -> int: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,7 +141,7 @@ class Compose:
             height, width = row.video.height * segment.upscale, row.video.width * segment.upscale  # even or odd
             part = cv2.imencode(".png", picture.bgr()[:height, :width])[1].tobytes()
         else:
-            part = encode(pictures, row.video.rate, segment.aspect, row.coding)
+            part = encode(pictures, row.video.rate, segment.aspect, row.coding, row.sets_id)
         storage.commit_bytes(row.url, part)
         restored = {place for one in faces if one.restored is not None for place in one.restored.places.tolist()}
         notes = tuple(dict.fromkeys(note for one in faces for note in one.notes))

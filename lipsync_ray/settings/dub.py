@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from lipsync_ray.errors import SettingsError
 from lipsync_ray.faces.choices import Blend, DubbedFaces, Pads, ParsedBlend
-from lipsync_ray.media.choices import Decoder, Loop, VideoCoding
+from lipsync_ray.media.choices import Decoder, Loop, Untouched, VideoCoding
 from lipsync_ray.settings.checks import check, given, values_of
 from lipsync_ray.settings.drawing import Coding, Precision, RestoreSettings
 from lipsync_ray.settings.head import HeadSettings
@@ -104,6 +104,14 @@ class DubSettings:
             panel="Encoding",
         ),
     ] = "cpu"
+    untouched: Annotated[
+        Untouched,
+        Option(
+            "copy takes groups of pictures in which nothing is drawn from the source as they are, where that is H.264 that fits; "
+            "encode encodes every frame.",
+            panel="Encoding",
+        ),
+    ] = "encode"
     precision: Annotated[Precision, Option("Arithmetic of the networks.", panel="Lips")] = "auto"
     reference: Annotated[
         Reference | None,
@@ -140,6 +148,14 @@ class DubSettings:
         if any(not (math.isfinite(pad) and -0.4 <= pad <= 1) for pad in pads.values()):
             said = " ".join(map(str, pads.values()))
             raise SettingsError(f"--pads {said}: each is a part of the face's height, −0.4 to 1")
+        if self.untouched == "copy" and self.coding.crf == 0:
+            raise SettingsError(
+                "--untouched copy: --crf 0 needs another H.264 profile than sources have; expected 1 or more"
+            )
+        if self.untouched == "copy" and self.marks.label is not None and self.marks.label_seconds is None:
+            raise SettingsError(
+                "--untouched copy: --label-seconds all draws in every frame; give seconds, or leave one of them out"
+            )
 
     @property
     def decodes_on_gpus(self) -> bool:

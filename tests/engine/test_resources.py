@@ -46,6 +46,18 @@ def test_a_log_says_how_far_it_is():
     assert "lips: segments 3/3" in console.file.getvalue()
 
 
+def test_what_there_is_in_all_may_change():
+    """More or fewer rows than were expected turn out to be needed."""
+    console = Console(file=io.StringIO(), width=100)
+    with ProgressReporter(console, "lips", 9, 900) as phase:
+        phase.plan(-7, -600)
+        phase.advance(150)
+        assert phase.line().startswith("lips: segments 1/2, ")
+        assert (phase.state()["rows"], phase.state()["frames"]) == (2, 300)
+        phase.advance(150)
+    assert "lips: segments 2/2" in console.file.getvalue()
+
+
 def test_rows_without_frames_tell_the_time_left():
     console = Console(file=io.StringIO(), width=100)
     with ProgressReporter(console, "clips", 3, 0, "clips") as phase:

@@ -9,7 +9,7 @@ from fractions import Fraction
 from lipsync_ray.errors import LipsyncError
 from lipsync_ray.io.results import Drawn
 from lipsync_ray.jobs.dub.reuse import PartsPlan
-from lipsync_ray.media.join import join_committed
+from lipsync_ray.media.join import Copies, join_committed
 from lipsync_ray.media.lines import MixedTrack
 from lipsync_ray.media.sound_writers import AudioTrack
 from lipsync_ray.media.subtitles import SubtitleTrack
@@ -36,6 +36,7 @@ class VideoOrder:
     drawing : finds when and where it was drawn; None where nobody asks
     subtitles : its track of text
     plan : of its parts, where a later version may reuse them
+    copies : what it has of its source's packets; None where nothing
     """
 
     key: str
@@ -51,6 +52,7 @@ class VideoOrder:
     drawing: Callable[[], tuple[Drawn, ...]] | None = None
     subtitles: SubtitleTrack | None = None
     plan: PartsPlan | None = None
+    copies: Copies | None = None
 
 
 def make_video(order: VideoOrder) -> MadeFile:
@@ -64,7 +66,17 @@ def make_video(order: VideoOrder) -> MadeFile:
     """
     drawn = _drawn(order)
     said = order.marking.on(replace(order.claim, drawn=drawn) if order.claim is not None else None)
-    join_committed(order.parts, order.frames, order.rate, order.track, order.url, order.sources, *said, order.subtitles)
+    join_committed(
+        order.parts,
+        order.frames,
+        order.rate,
+        order.track,
+        order.url,
+        order.sources,
+        *said,
+        order.subtitles,
+        order.copies,
+    )
     if order.previews is not None:
         join_rows(order.previews, order.key)
     return MadeFile(order.url, drawn, order.plan.identities() if order.plan is not None else None)

@@ -106,6 +106,11 @@ class Coverage:
     others: Flags
     by_turns: bool = False
 
+    @property
+    def drawable(self) -> Flags:
+        """(frames,) bool: a face may be drawn; in no other frame something is."""
+        return self.faced & self.marked & ~self.hidden
+
     def counts(self, shown: I64) -> Counts:
         """Of a dub whose output frames show these source frames."""
         faced, hidden = self.faced[shown], self.hidden[shown]

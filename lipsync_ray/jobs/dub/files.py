@@ -16,6 +16,7 @@ from lipsync_ray.inputs.speakers import GivenTurns
 from lipsync_ray.io.written_turns import check_times
 from lipsync_ray.jobs.dub.line_sounds import make_lines
 from lipsync_ray.jobs.dub.segment import output_frames
+from lipsync_ray.jobs.dub.untouched import GroupsOrder, groups_of
 from lipsync_ray.jobs.dub.voices import DubVoice, late_lines, level_lufs, lines_order, together, track_of
 from lipsync_ray.media import notes
 from lipsync_ray.media.audio import SoundTrack
@@ -44,6 +45,7 @@ def look_at_files(run: DubRun) -> None:
                     dub.info = info
                     dub.given = run.reviews.given(dub.id, info.duration_s) or dub.given
                     _check_times(run, dub, info)
+        _find_groups(run)
         _fit_lines(run)
         sources: dict[str, AudioSource] = {}
         users: dict[str, list[DubState]] = {}
@@ -69,6 +71,20 @@ def _check_times(run: DubRun, dub: DubState, info: VideoInfo) -> None:
         run.fail(dub, Failure("speakers", problem))
     elif (problem := late_lines(dub, info)) is not None:
         run.fail(dub, Failure("lines", problem))
+
+
+def _find_groups(run: DubRun) -> None:
+    """Find the groups of pictures that may be copied, where that is asked for."""
+    if run.settings.untouched == "encode":
+        return
+    by_video = run.by("video_key")
+    orders = [GroupsOrder(key, dubs[0].info) for key, dubs in by_video.items() if dubs[0].info is not None]
+    for order, groups in run.context.map_tasks("probe", groups_of, orders):
+        for dub in by_video[order.key]:
+            if isinstance(groups, Failure):
+                run.fail(dub, groups)
+            else:
+                dub.groups = groups
 
 
 def _fit_lines(run: DubRun) -> None:

@@ -44,6 +44,7 @@ from lipsync_ray.jobs.dub.recipe import Recipe
 from lipsync_ray.jobs.dub.reuse import ReuseOrder, reuse_parts
 from lipsync_ray.jobs.dub.reviewed import reviews_of
 from lipsync_ray.jobs.dub.state import DubState
+from lipsync_ray.jobs.dub.untouched import copied_ranges, copies_of, note_of
 from lipsync_ray.jobs.dub.voices import subtitles_of, written_voices
 from lipsync_ray.media.lines import MixedTrack
 from lipsync_ray.media.sound_writers import AudioTrack
@@ -159,6 +160,7 @@ def _make_dubs(run: DubRun) -> None:
             source.drop(key)
 
     def begin(dub: DubState) -> None:
+        dub.warn(*filter(None, [note_of(dub, marks_of(run, dub))]))
         order = _reuse_order(run, dub)
         if order is None:
             lips.ready.append(dub.id)
@@ -233,9 +235,10 @@ def _order(run: DubRun, dub: DubState) -> VideoOrder:
     wholes = tuple(whole(run, dub, face) for face in dub.faces)
     drawing = partial(drawn_in, run.recipe.method.where, wholes)
     claim = claim_of(run.recipe, dub)
+    copies = copies_of(dub, marks_of(run, dub))
     return VideoOrder(
         dub.id, dub.ordered, dub.frames, rate, _track(dub, dub.speech, sounding), url, sources, shown, claim, run.marking,
-        drawing, subtitles_of(dub), parts_plan(run, dub),
+        drawing, subtitles_of(dub), parts_plan(run, dub), copies,
     )  # fmt: skip
 
 
@@ -248,6 +251,7 @@ def _track(dub: DubState, speech: Speech, lasts_s: Fraction) -> AudioTrack | Mix
 
 def _end_done(run: DubRun, dub: DubState, made: MadeFile) -> None:
     assert dub.info is not None
+    copied = sum(stop - start for start, stop in copied_ranges(dub, marks_of(run, dub)))
     row = run.row_of(
         dub,
         "done",
@@ -261,6 +265,9 @@ def _end_done(run: DubRun, dub: DubState, made: MadeFile) -> None:
         duration_s=float(dub.frames / dub.info.rate),
         segments=len(dub.parts),
         reused_segments=dub.reused,
+        copied_frames=copied,
+        reused_frames=dub.reused_frames,
+        made_frames=dub.frames - copied - dub.reused_frames,
         **provenance_columns(run.marking, claim_of(run.recipe, dub)),
         **mark_columns(marks_of(run, dub)),
     )

@@ -146,6 +146,7 @@ class LeadTables(ABC, Generic[Table]):
                 self.run.fail(dub, Failure(stage, reason))
                 continue
             dub.faceless, dub.hidden = counts.faceless, counts.hidden
+            dub.drawable = coverage.drawable
             if counts.warning:
                 dub.warn(counts.warning)
             self.run.begin(dub)

@@ -16,6 +16,7 @@ from lipsync_ray.jobs.dub.recipe import FRAMES_VERSION
 from lipsync_ray.jobs.dub.reuse import PartsPlan
 from lipsync_ray.jobs.dub.segment import Segment, SegmentFaces
 from lipsync_ray.jobs.dub.state import DubbedFace, DubState
+from lipsync_ray.jobs.dub.untouched import copied_ranges, possible_cuts
 from lipsync_ray.media.timeline import split
 from lipsync_ray.provenance.frame_marks import FrameMarks
 from lipsync_ray.restoration import previews
@@ -42,13 +43,17 @@ def ranges(recipe: Recipe, segment_s: float | None, frames: int, rate: Fraction)
 
 
 def ranges_of(run: DubRun, dub: DubState) -> list[tuple[int, int]]:
-    """[start, stop) of a dub's rows, which cover all of its output frames. No row goes beyond a line, so that a changed one costs
-    its own rows."""
+    """[start, stop) of a dub's rows, which cover all of its output frames but those that are copied. No row goes beyond a line, so
+    that a changed one costs its own rows."""
     assert dub.info is not None
-    cuts = [0, *_line_edges(dub, dub.info.rate), dub.frames]
+    copied = copied_ranges(dub, marks_of(run, dub))
+    begins, ends = {start for start, _ in copied}, {stop for _, stop in copied}
+    edges = (edge for edge in _line_edges(dub, dub.info.rate) if not any(start < edge < stop for start, stop in copied))
+    cuts = sorted({0, *edges, *begins, *ends, *possible_cuts(dub), dub.frames})
     return [
         (first + start, first + stop)
         for first, last in itertools.pairwise(cuts)
+        if first not in begins
         for start, stop in ranges(run.recipe, run.workers.segment_s, last - first, dub.info.rate)
     ]
 
@@ -126,6 +131,7 @@ def segments(run: DubRun, dub: DubState, face: DubbedFace, bounds: Sequence[tupl
             url=run.url("parts", dub.id, f"{dub.fingerprint}-{start}-{stop}.mp4"),
             previews=tuple((frame, url) for frame, url in shown if start <= frame < stop),
             marks=marks,
+            sets_id=dub.groups.sets_id if dub.groups is not None else 0,
         )
         for start, stop in bounds
     ]

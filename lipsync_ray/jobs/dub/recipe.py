@@ -150,6 +150,8 @@ class Recipe:
             values["speech_mel"] = speech_mel.VERSION
         if self.settings.decoder == "cpu":
             del values["decoder"]
+        if self.settings.untouched == "encode":
+            del values["untouched"]
         self.method.fingerprint(values)
         if self.restoration:
             values["restore"]["model"] = self.restoration.digest

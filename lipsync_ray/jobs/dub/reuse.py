@@ -93,7 +93,8 @@ def reuse_parts(order: ReuseOrder) -> int:
     same = [row for row, now in rows if now in before and not row.faces[0].previews]
     if not same:
         return 0
-    cutter = Cutter(storage.read_bytes(order.video), order.rate)
+    sets_id = same[0].faces[0].sets_id
+    cutter = Cutter(storage.read_bytes(order.video), order.rate, sets_id or None)
     taken = 0
     for row in same:
         part = cutter.part(row.start, row.stop)

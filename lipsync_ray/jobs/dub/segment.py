@@ -44,6 +44,7 @@ class Segment:
     previews : output frames that are shown before and after restoration, and where their tiles go
     marks : what frames get besides what is drawn
     spans : source frames in which the face is drawn; None for all
+    sets_id : id of its part's H.264 parameter sets
     """
 
     key: str
@@ -65,6 +66,7 @@ class Segment:
     previews: tuple[tuple[int, str], ...] = ()
     marks: FrameMarks = NO_MARKS
     spans: Spans | None = None
+    sets_id: int = 0
 
     @property
     def near(self) -> str:

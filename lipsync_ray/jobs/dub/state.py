@@ -6,6 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from lipsync_ray.engine.context import RunContext
 from lipsync_ray.engine.stages import Failure
 from lipsync_ray.inputs.audio_features import Speech
@@ -15,6 +18,7 @@ from lipsync_ray.io.manifest import Dub
 from lipsync_ray.io.results import Result
 from lipsync_ray.jobs.dub.line_sounds import FittedLines
 from lipsync_ray.jobs.dub.voices import DubVoice
+from lipsync_ray.media.groups import Groups
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.provenance.marked_video import MarkedVideo
 from lipsync_ray.settings import DubSettings
@@ -60,6 +64,8 @@ class DubState(MarkedVideo):
     restored : frames whose face was restored, of segments made in this run
     gpu_mb : most memory that a process which drew them had of its GPU
     before : its row of an earlier run, if that made another version of it
+    groups : of the source's pictures, where they may be copied
+    drawable : (source frames,) bool: something may be drawn in a frame; None as long as that is not known
     begun_before : its head was sampled, wholly or in part, by an earlier run: what it cost is not known
     """
 
@@ -84,6 +90,8 @@ class DubState(MarkedVideo):
     restored: int = 0
     gpu_mb: int | None = None
     before: Result | None = None
+    groups: Groups | None = None
+    drawable: NDArray[np.bool_] | None = None
     begun_before: bool = False
 
     @property

@@ -60,6 +60,11 @@ class EnhanceRow:
     source: VideoInfo | None = None
     marks: FrameMarks = NO_MARKS
 
+    @property
+    def sets_id(self) -> int:
+        """Id of its part's H.264 parameter sets."""
+        return 0
+
     def table_rows(self) -> NDArray[np.int64]:
         """(stop − start,) frame of the table for each frame."""
         frames = np.arange(self.start, self.stop)

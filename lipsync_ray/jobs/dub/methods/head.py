@@ -134,6 +134,7 @@ class Head(Method):
 
     name = "head"
     by_sound = False
+    keeps_frames = False
     task = "head"
     uses = frozenset({"head"})
     hears_voices = False

@@ -109,6 +109,8 @@ class Method(ABC):
     """What finished videos say was drawn."""
     uses: ClassVar[frozenset[str]] = frozenset()
     """Of the settings that only some methods have a use for, this one's: the others are refused, and in no fingerprint."""
+    keeps_frames: ClassVar[bool] = True
+    """Frames without a face to draw are the source's own."""
     hears_voices: ClassVar[bool] = True
     """Several faces of a video can be drawn, each by a voice of its own."""
     source_stage: ClassVar[str] = mesh_tables.STAGE
@@ -140,6 +142,8 @@ class Method(ABC):
                 "--steps, --guidance, --seed, --head-side, --paste-back and --parity are for EchoMimic, which draws a head anew; "
                 f"{name} has no use for them: leave them out"
             )
+        if settings.untouched == "copy" and not cls.keeps_frames:
+            raise SettingsError(f"--untouched copy: {name} draws every frame; leave it out")
         if settings.close_in_silence and spec.audio.front_end.startswith("whisper"):
             raise SettingsError(
                 f"--close-in-silence: {name} hears Whisper's features, which know no silence; leave it out"
