@@ -1,38 +1,61 @@
 """The attempt ledger: counts how often a row has crashed the process that worked on it.
 
 Ray replaces a dead worker and retries the same row without limit (Ray Data's actor pools have no limit of restarts). A
-stage writes a marker to storage before it works on a row and removes it afterwards, whether the row succeeded or
-failed. A marker that is left behind counts as a death. Attempts belong to one run: the death of a driver is not charged
-to a row.
+stage reports a row before it works on it and afterwards, whether the row succeeded or failed. An attempt that was begun
+and never ended counts as a death. Attempts belong to one run: the death of a driver is not charged to a row.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import platform
-import time
+from collections import Counter
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from lipsync_ray.errors import WorkerDiedError
-from lipsync_ray.io import storage
 
-_BLOCK = ".block"  # of the folder for a block's markers, after its first row's key
+
+class Attempts(Protocol):
+    """Attempts that have not ended, by row and stage."""
+
+    def begin(self, key: str, stage: str) -> int:
+        """Note an attempt; return how many earlier ones have not ended."""
+
+    def end(self, key: str, stage: str) -> None:
+        """Forget an attempt."""
+
+
+class AttemptCounter:
+    """:class:`Attempts` in memory; runs that several processes share keep it in an actor."""
+
+    def __init__(self) -> None:
+        self._open: Counter[tuple[str, str]] = Counter()
+
+    def begin(self, key: str, stage: str) -> int:
+        deaths = self._open[key, stage]
+        self._open[key, stage] += 1
+        return deaths
+
+    def end(self, key: str, stage: str) -> None:
+        self._open[key, stage] -= 1
+        if self._open[key, stage] <= 0:
+            del self._open[key, stage]
 
 
 @dataclass(frozen=True)
 class Ledger:
-    """Markers at ``url/<key>/<stage>-<number>``.
+    """Counts the attempts of one run's rows.
 
     Attributes
     ----------
-    url : folder of one run; empty: nothing is noted
+    run : its id, which tells its rows from those of other runs
     limit : deaths after which a row is given up
-    earlier : processes that a row's block has ended before its rows were noted
+    attempts : where they are counted; None where a crash ends the run itself, or where nobody need know
+    earlier : processes that a row's block has ended before its rows were counted
     """
 
-    url: str
+    run: str
     limit: int
+    attempts: Attempts | None = None
     earlier: int = 0
 
     def begin(self, key: str, stage: str) -> Attempt:
@@ -42,37 +65,29 @@ class Ledger:
         ------
         WorkerDiedError : the row has already ended `limit` processes in this stage
         """
-        if not self.url:
-            return Attempt(1, "")
-        folder = storage.join(self.url, key)
-        deaths = self._deaths(folder, stage)
-        if deaths >= self.limit:
-            deaths += self.earlier
+        attempt = self._begun(key, stage)
+        deaths = attempt.number - 1
+        if deaths - self.earlier >= self.limit:
+            attempt.end()
             raise WorkerDiedError(
                 f"gave up after {deaths} attempts: its worker process ended each time in stage {stage!r} "
                 "(out of memory, or a crash inside a library)",
                 deaths,
             )
-        return Attempt(deaths + 1 + self.earlier, self._noted(folder, stage, deaths + 1))
+        return attempt
 
     def begin_block(self, key: str, stage: str) -> Attempt:
         """Record that this process starts several rows, of which `key` is the first."""
-        folder = storage.join(self.url, f"{key}{_BLOCK}")
-        number = self._deaths(folder, stage) + 1
-        return Attempt(number, self._noted(folder, stage, number))
+        return self._begun(f"{key} and others", stage)
 
     def for_rows(self, block: Attempt) -> Ledger:
-        """The ledger for the rows of a block: they are noted one by one after the block has ended a process."""
-        return replace(self, earlier=1) if block.number > 1 else replace(self, url="")
+        """The ledger for the rows of a block: they are counted one by one after the block has ended a process."""
+        return replace(self, earlier=1) if block.number > 1 else replace(self, attempts=None)
 
-    def _deaths(self, folder: str, stage: str) -> int:
-        return sum(name.startswith(f"{stage}-") for name in storage.list_names(folder))
-
-    def _noted(self, folder: str, stage: str, number: int) -> str:
-        marker = storage.join(folder, f"{stage}-{number}")
-        note = {"pid": os.getpid(), "node": platform.node(), "time": time.time()}
-        storage.commit_bytes(marker, json.dumps(note).encode())
-        return marker
+    def _begun(self, key: str, stage: str) -> Attempt:
+        key = f"{self.run}/{key}"
+        deaths = self.attempts.begin(key, stage) if self.attempts is not None else 0
+        return Attempt(deaths + 1 + self.earlier, key, stage, self.attempts)
 
 
 @dataclass(frozen=True)
@@ -82,13 +97,15 @@ class Attempt:
     Attributes
     ----------
     number : 1 for the first
-    marker : URL of its marker; empty if it is not noted
+    key, stage, attempts : as it is counted
     """
 
     number: int
-    marker: str
+    key: str
+    stage: str
+    attempts: Attempts | None
 
     def end(self) -> None:
-        """Remove the marker: the process survived."""
-        if self.marker:
-            storage.remove(self.marker)
+        """Declare that the process survived."""
+        if self.attempts is not None:
+            self.attempts.end(self.key, self.stage)

@@ -32,7 +32,6 @@ from lipsync_ray.io.records import Records, Row
 from lipsync_ray.io.run_folder import RUN_FILE, check_owner, owner
 from lipsync_ray.settings import Workers
 
-_ATTEMPTS = "attempts"
 _LOG = logging.getLogger(__name__)
 _PACKAGES = ("lipsync-ray", "ray", "torch", "av", "numpy")
 
@@ -104,10 +103,9 @@ class JobRun(ABC, Generic[Video, R]):
         self._settings = dict(settings)
         self.began = time.time()
         self.id = f"{int(self.began)}-{uuid.uuid4().hex[:6]}"
-        self.context = RunContext(runner, workers, console, Ledger(self.url(_ATTEMPTS, self.id), workers.attempts))
+        self.context = RunContext(runner, workers, console, Ledger(self.id, workers.attempts))
         self.active: dict[str, Video] = {}
         self.ended: dict[str, R] = {}
-        storage.remove(self.url(_ATTEMPTS))  # left by a run whose driver died; not charged to the rows
 
     @abstractmethod
     def row_of(self, video: Video, status: Any, **values: Any) -> R:
@@ -186,7 +184,6 @@ class JobRun(ABC, Generic[Video, R]):
     def finish(self) -> str:
         """Write the table and close the run; return the table's URL."""
         url = self.spec.records.write_table(self.out, self.rows)
-        storage.remove(self.url(_ATTEMPTS))
         self.write(time.time())
         return url
 

@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from lipsync_ray.engine.attempts import Ledger
 from lipsync_ray.engine.feed import RayFeed, RowSlot
+from lipsync_ray.engine.ray_attempts import RayAttempts
 from lipsync_ray.engine.ray_executions import ExecutionStoppedError, execution, preparing
 from lipsync_ray.engine.stages import ENGINE, Failure, Keyed, Outcome, StageSpec, build_stage, pools, run_stages
 from lipsync_ray.engine.startup_barrier import StartupBarrier
@@ -158,6 +159,7 @@ def _outcomes(
     context.max_consecutive_actor_init_deaths = INIT_DEATHS
     context.downstream_capacity_backpressure_ratio = RUN_AHEAD
     groups = pools(stages)
+    ledger = replace(ledger, attempts=RayAttempts())
     # A single pool needs no barrier, whose actor would be one more process to start.
     barrier = None if len(groups) == 1 else feed.barrier() if feed is not None else StartupBarrier()
     names = ["/".join(stage.name for stage in group) for group in groups]

@@ -157,7 +157,7 @@ def run_stages(
 ) -> list[Outcome]:
     """Run consecutive stages on the rows of a block, one row after another.
 
-    The rows of a block share one marker. After a crash each has its own, which shows the row that causes it.
+    The rows of a block are one attempt. After a crash each is its own, which shows the row that causes it.
     """
     attempt = ledger.begin_block(outcomes[0].key, stages[0][0]) if len(outcomes) > 1 else None
     of_row = ledger if attempt is None else ledger.for_rows(attempt)

@@ -66,7 +66,7 @@ class Blow:
     struck : whether the fault happened; a run may be over before
     exits : status of each time the command was given; None where it hung
     said : its last line where it did not end well
-    in_work : segments that were in work when the blow fell
+    in_work : processes that worked on segments when the blow fell; 1 for threads of one process
     lost : rows that did not come out as they should
     differ : decoded frames that are not the undisturbed run's
     remade : committed files that a later run wrote again
@@ -237,7 +237,7 @@ class Campaign:
                 if target is not None and process.poll() is None:
                     blow.struck = True
                     alone = blow.kind in ("worker", "poison")  # it takes its own segment along, no other one
-                    blow.in_work = 1 if alone else len({marker.parent for marker in out.glob("attempts/*/*/*")})
+                    blow.in_work = 1 if alone else max(1, len(_working(process.pid)))
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(target, getattr(signal, blow.kind, signal.SIGKILL))
                     break
@@ -349,15 +349,23 @@ def _stamps(out: str) -> dict[str, Any]:
     return {name: stamp for name, stamp in found.items() if name.startswith(kept) or name in videos}
 
 
+def _working(pid: int) -> list[int]:
+    """Processes of a driver's Ray that work on rows: Ray puts the method that runs into their titles."""
+    out = []
+    with contextlib.suppress(psutil.NoSuchProcess):
+        for process in psutil.Process(pid).children(recursive=True):
+            title = " ".join(_words(process))
+            if "_StageActor" in title and ".submit" in title:
+                out.append(int(process.pid))
+    return sorted(out)
+
+
 def _victim(kind: str, pid: int, out: Path) -> int | None:
     """The process that is to be hit; None where it is not there yet."""
     if kind in ("driver", "inline", "SIGTERM", "SIGINT"):
         return pid
     if kind in ("worker", "poison"):
-        for note in sorted(out.glob("attempts/*/*/*")):
-            with contextlib.suppress(OSError, ValueError):
-                return int(json.loads(note.read_text())["pid"])
-        return None
+        return next(iter(_working(pid)), None)
     word = {"raylet": "raylet/raylet", "gcs": "gcs_server"}[kind]
     with contextlib.suppress(psutil.NoSuchProcess):
         for process in psutil.Process(pid).children(recursive=True):

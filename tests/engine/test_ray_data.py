@@ -71,8 +71,6 @@ def test_a_row_that_kills_its_worker_takes_no_other_of_its_block_along(tmp_path)
     assert "gave up after 3 attempts" in outcomes["n3"].failure.reason  # one of the block's, two of its own
     assert outcomes["n4"].attempts > 1
     assert outcomes["n8"].attempts == 1
-    left = {path.parent.name for path in (tmp_path / "attempts").rglob("*") if path.is_file()}
-    assert left == {"n0.block", "n3"}
 
 
 def test_late_rows_travel_together(tmp_path):
@@ -142,7 +140,6 @@ def test_the_first_stage_begins_when_all_have_loaded(tmp_path):
     firsts = [outcome.value[0][1] for outcome in outcomes]
     assert len(firsts) == 3
     assert min(firsts) > began + 2
-    assert list((tmp_path / "attempts").glob("*/*")) == []
 
 
 def test_a_roll_that_is_lost_holds_nobody_back(cluster):
