@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from lipsync_ray.errors import DecodeError
 from lipsync_ray.io import storage
+from lipsync_ray.io.block_cache import read_range
 from lipsync_ray.media import audio, mel, mfcc, speech_mel
 from lipsync_ray.media.audio import SAMPLE_RATE, SoundTrack, Span
 from lipsync_ray.media.silence import trim_silence
@@ -110,7 +111,7 @@ class Speech:
         if last <= first:
             return np.zeros((0, self.bands), np.float32)
         row = self.bands * 4
-        data = storage.read_bytes(self.features_url, first * row, (last - first) * row)
+        data = read_range(self.features_url, first * row, (last - first) * row)
         return np.frombuffer(data, "<f4").reshape(-1, self.bands)
 
     def silence(self, frames: NDArray[np.int64], rate: Fraction, pauses: Pauses = "every") -> F32:
@@ -130,7 +131,7 @@ class Speech:
         margin = dilated + smoothed + (_LONG if pauses == "long" else 0)
         first, last = int(at.min()) - margin, int(at.max()) + margin + 1
         inside = max(0, first)
-        data = storage.read_bytes(self.voice_url, inside * 4, max(0, last - inside) * 4)
+        data = read_range(self.voice_url, inside * 4, max(0, last - inside) * 4)
         voiced = np.zeros(last - first, bool)
         found = np.frombuffer(data, "<f4") >= speech_mel.VOICED
         voiced[inside - first : inside - first + len(found)] = found

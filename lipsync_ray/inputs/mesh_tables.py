@@ -26,6 +26,7 @@ from lipsync_ray.faces.sight import sight_of
 from lipsync_ray.faces.table import landmarks_of, read_table, scenes_of, tracks_of
 from lipsync_ray.inputs.faced_videos import FacedPerson, FacedRow, FacedVideo, faced_rows
 from lipsync_ray.io import storage
+from lipsync_ray.io.block_cache import read_range
 from lipsync_ray.media import decode
 
 F32 = NDArray[np.float32]
@@ -48,7 +49,7 @@ class MeshTable:
 
     def read(self, start: int, stop: int) -> F32:
         """(stop − start, len(KEPT), 2) float32 landmarks of source frames in pixels; NaN where there is no face."""
-        data = storage.read_bytes(self.url, start * _ROW, (stop - start) * _ROW)
+        data = read_range(self.url, start * _ROW, (stop - start) * _ROW)
         return np.frombuffer(data, "<f4").reshape(-1, len(KEPT), 2)
 
     def mouths(self) -> Mouths:
