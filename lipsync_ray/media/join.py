@@ -1,4 +1,4 @@
-"""Joins a video: concatenates the packets of its parts and adds one audio track, and one of subtitles.
+"""Joins a video: concatenates the packets of its parts and adds audio tracks, and one of subtitles.
 
 No picture is encoded again. A packet's presentation time is its frame number over the rate, so container rounding does
 not add up (``ffmpeg -f concat`` drifts 0.6 ms at each join of 23.976 fps parts). Decoding times count packets, starting
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import io
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
@@ -50,13 +50,16 @@ def join(
     target: Path,
     comment: str = "",
     subtitles: SubtitleTrack | None = None,
+    more: Sequence[VideoSound] = (),
 ) -> int:
     """Write the mp4 ``target``; return the number of its frames. Without a track it is silent.
 
     Parameters
     ----------
+    track : the sound that players choose
     comment : a sentence that players show as the file's comment and description
     subtitles : a track of text
+    more : further sounds, in this order
 
     Raises
     ------
@@ -85,7 +88,7 @@ def join(
                         video = out.add_stream_from_template(stream)
                         video.time_base = 1 / rate
                         header, delay = stream.codec_context.extradata, stream.codec_context.reorder_depth
-                        others = [sound_writer(stack, out, track)]
+                        others = [sound_writer(stack, out, one) for one in (track, *more)]
                         if subtitles is not None:
                             others.append(SubtitleWriter(out, subtitles))
                     elif stream.codec_context.extradata != header:
@@ -145,6 +148,7 @@ def join_committed(
     comment: str = "",
     finish: Callable[[Path], None] | None = None,
     subtitles: SubtitleTrack | None = None,
+    more: Sequence[VideoSound] = (),
 ) -> None:
     """Join committed parts with a sound and commit the mp4; the parts stay.
 
@@ -153,7 +157,7 @@ def join_committed(
     parts : (first frame, URL), in order
     frames : expected total
     sources : (URL, identity) of their source files, checked again before the video is committed
-    comment, subtitles : as for :func:`join`
+    comment, subtitles, more : as for :func:`join`
     finish : called with the file before it is committed
 
     Raises
@@ -163,8 +167,14 @@ def join_committed(
     """
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / storage.name_of(url)
-        read = (Part(start, lambda part=part: storage.read_bytes(part)) for start, part in parts)  # type: ignore[misc]
-        found = join(read, rate, track, path, comment, subtitles)
+        named = list(parts)
+        if len(named) == 1:  # it may be a whole video, which does not belong in memory
+            before = Path(scratch) / "before.mp4"
+            storage.copy(named[0][1], str(before))
+            read = iter([Part(named[0][0], lambda: before)])
+        else:
+            read = (Part(start, lambda part=part: storage.read_bytes(part)) for start, part in named)  # type: ignore[misc]
+        found = join(read, rate, track, path, comment, subtitles, more)
         if found != frames:
             raise EncodeError(f"{storage.name_of(url)}: {found} frames in its parts, {frames} planned")
         if finish is not None:
