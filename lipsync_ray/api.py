@@ -80,7 +80,7 @@ def dub(
     check_pair(target)
     single = is_video(target)
     (row,) = with_speakers([one_dub(*pair)], speakers)
-    if storage.absolute(target) in (row.video, row.audio):
+    if storage.absolute(target) in (row.video, row.audio, storage.absolute(settings.sound.background)):
         raise SettingsError(f"-o {target}: the same file is read; expected another name")
     # By way of a folder beside the video, in which a run that was stopped goes on.
     folder = f"{target}.run" if single else target

@@ -29,7 +29,7 @@ from lipsync_ray.media.sound_writers import write_sound
 TOLERANCE_LU, TOLERANCE_DB = 0.3, 0.1
 _ENOUGH_LU, _ENOUGH_DB = 0.1, 0.05  # of the wanted ones: no further round
 _ROUNDS, _GAINS = 7, 6
-_MADE_UP_DB = 6.0  # at most, of what the limiter takes: with more a voice would be distorted
+_MADE_UP_DB = 10.0  # at most, of what the limiter takes: with more a voice would be distorted
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,8 @@ STEREO = 2
 SURROUND, SURROUND_7 = 6, 8
 LAYOUTS = {1: "mono", STEREO: "stereo", SURROUND: "5.1", SURROUND_7: "7.1"}
 """FFmpeg's layout of so many channels, wherever a number of channels stands for one."""
+SURROUNDS = {5: SURROUND, SURROUND: SURROUND, 7: SURROUND_7, SURROUND_7: SURROUND_7}
+"""Channels of a file, where those have a centre, as channels of 5.1 or 7.1."""
 CENTER = 2  # of the channels of 5.1 and 7.1: left, right, center, low frequencies, …
 
 

@@ -54,7 +54,8 @@ class WrittenSound(Protocol):
 class AudioTrack:
     """The audio of a video: `span` of a sound, cut or padded with silence to `duration_s`.
 
-    `language` is the tag of the output's track, as the user wrote it.
+    `language` is the tag of the output's track, as the user wrote it. `channels` is 6 or 8 for 5.1 or 7.1; None for one or
+    two, as the sound has.
     """
 
     sound: SoundTrack
@@ -63,6 +64,7 @@ class AudioTrack:
     language: str | None = None
     codec: AudioCodec = "aac"
     title: str = ""
+    channels: int | None = None
 
     def blocks(self) -> Iterator[tuple[int, F32]]:
         """(sample rate, (channels, n) float32) of the span, in pieces.
@@ -71,7 +73,7 @@ class AudioTrack:
         ------
         ProbeError, DecodeError, ChangedError : the audio is no longer readable
         """
-        source = audio.blocks(self.sound, self.span)
+        source = audio.blocks(self.sound, self.span, self.channels)
         if (first := next(source, None)) is None:
             raise DecodeError(f"{self.sound.url}: no sound in its samples {self.span.start} … {self.span.stop}")
         yield from chain((first,), source)

@@ -22,7 +22,7 @@ from lipsync_ray.jobs.dub.voices import subtitles_of
 from lipsync_ray.media.audio import SoundTrack
 from lipsync_ray.media.lines import MixedTrack
 from lipsync_ray.media.mastering import Level
-from lipsync_ray.media.mixer import STEREO, SURROUND, SURROUND_7
+from lipsync_ray.media.mixer import STEREO, SURROUNDS
 from lipsync_ray.media.sound_writers import AudioTrack
 from lipsync_ray.media.soundtrack import NOTE, Background, Soundtrack
 from lipsync_ray.provenance.claims import Claim, MadeFile
@@ -124,7 +124,7 @@ def notes_of_sound(run: DubRun, dub: DubState) -> list[str]:
 
 def _wide(found: FoundBackground) -> int | None:
     """Channels of a background that has those of 5.1 or 7.1; None of another one."""
-    return {5: SURROUND, SURROUND: SURROUND, 7: SURROUND_7, SURROUND_7: SURROUND_7}.get(found.channels)
+    return SURROUNDS.get(found.channels)
 
 
 def soundtrack_of(run: DubRun, dub: DubState) -> Soundtrack:
@@ -150,7 +150,7 @@ def soundtrack_of(run: DubRun, dub: DubState) -> Soundtrack:
             channels or min(STEREO, found.channels),
             settings.background_gain,
             settings.duck,
-            settings.voice_channel == "center-only",
+            channels is not None and settings.voice_channel == "center-only",
         )
     return Soundtrack(
         voice,
