@@ -107,7 +107,7 @@ def dub_table(
     progress: bool = True,
 ) -> Summary:
     """Make every dub of a table, and ``OUT/index.html`` to review them. The table: CSV, JSON lines or Parquet with the columns
-    video, audio or cues, and optionally id, face, language, consent, rights. Rows of one id are the voices of one dub.
+    video, audio or cues, and optionally id, face, language, consent, rights, background. Rows of one id are the voices of one dub.
 
     Parameters
     ----------

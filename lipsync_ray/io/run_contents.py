@@ -84,7 +84,7 @@ _OF: Mapping[str, tuple[Kind, ...]] = {
         *_kinds(
             ("what each speaker of a dub's lines says", "cache", rf"lines/{_HEX}\.wav"),
             (_RESULTS, "result", r"(speakers|lines)\.csv"),
-            ("voices of dubs without the background, which evaluate listens to", "result", r"voices/[^/]+\.flac"),
+            ("voices of dubs without the background, which evaluate listens to", "preview", r"voices/[^/]+\.flac"),
         ),
         *_PARTS,
         *_BEFORE_AFTER,

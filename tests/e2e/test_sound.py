@@ -14,6 +14,7 @@ from lipsync_ray.io import storage
 from lipsync_ray.io.results import read_results
 from lipsync_ray.io.run_contents import kind_of
 from lipsync_ray.jobs.evaluate.evaluation_input import read_inputs
+from lipsync_ray.jobs.evaluate.scores import SCORES
 from lipsync_ray.media import audio
 from lipsync_ray.media.audio import SoundTrack, Span
 from lipsync_ray.media.join import Part, join
@@ -183,7 +184,7 @@ def test_scores_listen_to_the_voice(made):
     items = {item.id: item for item in read_inputs(str(made), None)}
     assert items["wide"].voice == storage.join(str(made), "voices", "wide.flac")
     assert items["none"].voice is None
-    assert kind_of("dub", "voices/wide.flac").use == "result"
+    assert kind_of("dub", "voices/wide.flac").use == "preview"
 
 
 def test_lines_and_voices_have_a_background_too(folder, demo_inputs, tmp_path):
@@ -238,3 +239,33 @@ def test_what_cannot_work_is_refused_before_anything_starts(demo_inputs, tmp_pat
     assert lipsync_ray("dub", tmp_path / "t.csv", "-o", tmp_path / "OUT", *WAYS, *words) == 2
     assert message in " ".join(capsys.readouterr().err.split())
     assert not (tmp_path / "OUT").exists()
+
+
+def test_music_changes_no_score(demo_inputs, tmp_path):
+    """A voice is scored alone; where it was removed, the mix is."""
+    write_audio(tmp_path / "noise.wav", 0.3 * np.random.default_rng(0).standard_normal(4 * 48_000), 48_000)
+    (tmp_path / "t.csv").write_text(f"id,video,audio\nd,{demo_inputs}/pan.mp4,{demo_inputs}/en.ogg\n")
+    ways = (tmp_path / "t.csv", *WAYS, "--audio-codec", "flac")
+    assert lipsync_ray("dub", *ways, "-o", tmp_path / "plain") == 0
+    assert lipsync_ray("dub", *ways, "-o", tmp_path / "noisy", "--background", tmp_path / "noise.wav") == 0
+    scores = {}
+    for name, out in (("plain", "plain"), ("noisy", "noisy"), ("removed", "noisy")):
+        if name == "removed":
+            (tmp_path / "noisy" / "voices" / "d.flac").unlink()
+        told = (
+            "-o",
+            tmp_path / f"scores-{name}",
+            "--scorer",
+            "mini-sync",
+            "--fid",
+            "none",
+            "--min-track",
+            "50",
+            "--previews",
+            "0",
+        )
+        assert lipsync_ray("evaluate", tmp_path / out, *told) == 0
+        (scores[name],) = SCORES.read_table(str(tmp_path / f"scores-{name}"))
+    assert scores["noisy"].sync_cosine == pytest.approx(scores["plain"].sync_cosine, abs=0.02)
+    assert scores["noisy"].mini_sync_c == pytest.approx(scores["plain"].mini_sync_c, abs=0.05)
+    assert abs(scores["removed"].mini_sync_c - scores["plain"].mini_sync_c) > 0.05

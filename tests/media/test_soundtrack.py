@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from clips import barcode, click, tone, write_audio, write_both
 
-from lipsync_ray.media import audio
+from lipsync_ray.errors import DecodeError
+from lipsync_ray.media import audio, kept_sounds
 from lipsync_ray.media.audio import SoundTrack, Span
 from lipsync_ray.media.kept_sounds import own_sounds
 from lipsync_ray.media.lines import PEAK
@@ -181,3 +182,15 @@ def test_all_tracks_of_a_source_are_kept_the_default_first(tmp_path):
 def test_a_silent_video_has_no_tracks(tmp_path):
     path = write_both(tmp_path / "a.mp4", [barcode(i) for i in range(25)], tone(1, 48_000))
     assert len(own_sounds(probe_video(str(path)))[0]) == 1
+
+
+def test_a_track_that_cannot_be_read_is_left_out_and_said(tmp_path, monkeypatch):
+    path = write_both(tmp_path / "a.mkv", [barcode(i) for i in range(25)], tone(1, 48_000), sound_codec="pcm_s16le")
+
+    def damaged(track):
+        raise DecodeError("its pcm_s16le stream has no decodable sound")
+
+    monkeypatch.setattr(kept_sounds, "probe_audio", damaged)
+    sounds, notes = own_sounds(probe_video(str(path)))
+    assert sounds == ()
+    assert notes == ("its own audio track 1 (pcm_s16le) is left out: its pcm_s16le stream has no decodable sound",)
