@@ -88,6 +88,7 @@ class Result:
     lines : of `cues`, what became of each; None without
     background : as in the manifest, or that of --background; None without one
     sound : digest of what the output sounds like besides the voice; None where all is as by default
+    voice : URL of the voice of a dub with a background, without that
     loudness_lufs, true_peak_db : measured of the output's first track, in LUFS and dBTP; None where no level was asked for
     parts : what decides the pixels of each part, so that a later version can reuse those that stay the same
     """
@@ -135,6 +136,7 @@ class Result:
     parts: tuple[PartIdentity, ...] | None = None
     background: str | None = None
     sound: str | None = None
+    voice: str | None = None
     loudness_lufs: float | None = None
     true_peak_db: float | None = None
 

@@ -56,15 +56,20 @@ class Excess:
         groups, by = [self.groups], [self.decibels]
         for first in range(0, -(-decoded.length // _GROUP), BLOCK // _GROUP):
             required = -_required(decoded, first, first + BLOCK // _GROUP, 1.0, ceiling)
-            found = np.flatnonzero(required)
-            at = (found + first) * rate // decoded.rate
-            for shift in range(-_AROUND, _AROUND + 1):
-                groups.append(np.maximum(0, at + shift))
-                by.append(required[found] + _MARGIN_DB)
+            if (found := np.flatnonzero(required)).size:
+                at = (found + first) * rate // decoded.rate
+                start = int(at[0]) - _AROUND
+                near = np.zeros(int(at[-1]) + _AROUND + 1 - start)
+                for shift in range(2 * _AROUND + 1):
+                    np.maximum.at(near, at - start - _AROUND + shift, required[found] + _MARGIN_DB)
+                inside = np.flatnonzero(near)
+                inside = inside[inside + start >= 0]
+                groups.append(inside + start)
+                by.append(near[inside])
         where, place = np.unique(np.concatenate(groups), return_inverse=True)
-        # The largest of what a round finds for a group, added to what was there.
+        # The largest of what a round finds for a group, which may lie near two pieces, added to what was there.
         most, known = np.zeros(len(where)), len(self.groups)
-        np.maximum.at(most, place[known:], np.concatenate([np.zeros(0), *by[1:]]))
+        np.maximum.at(most, place[known:], np.concatenate(by)[known:])
         most[place[:known]] += self.decibels
         return Excess(where, most)
 

@@ -1,6 +1,7 @@
 """Dubs with a background, a loudness, and the source's own tracks: what programs see, and what another option costs."""
 
 import csv
+from dataclasses import replace
 from fractions import Fraction
 
 import av
@@ -13,7 +14,7 @@ from programs import ebur128, streams
 from lipsync_ray.io import storage
 from lipsync_ray.io.results import read_results
 from lipsync_ray.io.run_contents import kind_of
-from lipsync_ray.jobs.evaluate.evaluation_input import read_inputs
+from lipsync_ray.jobs.evaluate.evaluation_input import _voice_of, read_inputs
 from lipsync_ray.jobs.evaluate.scores import SCORES
 from lipsync_ray.media import audio
 from lipsync_ray.media.audio import SoundTrack, Span
@@ -184,6 +185,10 @@ def test_scores_listen_to_the_voice(made):
     items = {item.id: item for item in read_inputs(str(made), None)}
     assert items["wide"].voice == storage.join(str(made), "voices", "wide.flac")
     assert items["none"].voice is None
+    row = rows_of(made)["wide"]
+    assert _voice_of(row, "enhanced", ()) == row.voice
+    assert _voice_of(row, "moved", {"wide.flac"}) == "moved/voices/wide.flac"
+    assert _voice_of(replace(row, voice="gone.flac"), "moved", ()) is None
     assert kind_of("dub", "voices/wide.flac").use == "preview"
 
 
@@ -269,3 +274,17 @@ def test_music_changes_no_score(demo_inputs, tmp_path):
     assert scores["noisy"].sync_cosine == pytest.approx(scores["plain"].sync_cosine, abs=0.02)
     assert scores["noisy"].mini_sync_c == pytest.approx(scores["plain"].mini_sync_c, abs=0.05)
     assert abs(scores["removed"].mini_sync_c - scores["plain"].mini_sync_c) > 0.05
+
+
+@pytest.mark.slow
+def test_ray_makes_the_same_sound_and_joins_again(folder, cluster, tmp_path):
+    """The bytes are those of threads of one process."""
+    lines = (folder / "table.csv").read_text().splitlines()
+    (folder / "wide.csv").write_text("\n".join([lines[0], lines[2]]))
+    first, other = (*SOUND, "--audio-codec", "opus"), ("--loudness", "-23", "--duck", "3", "--background-gain", "-6")
+    for engine in ("ray", "inline"):
+        for ways in (first, other) if engine == "ray" else (other,):
+            assert lipsync_ray("dub", folder / "wide.csv", "-o", tmp_path / engine, *WAYS, *ways, engine=engine) == 0
+    made = [rows_of(tmp_path / engine)["wide"] for engine in ("ray", "inline")]
+    assert storage.read_bytes(made[0].output) == storage.read_bytes(made[1].output)
+    assert made[0].loudness_lufs == made[1].loudness_lufs == pytest.approx(-23, abs=0.3)

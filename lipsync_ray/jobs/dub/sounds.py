@@ -156,15 +156,21 @@ def soundtrack_of(run: DubRun, dub: DubState) -> Soundtrack:
         voice,
         background,
         Level(settings.loudness, settings.peak),
-        run.url(VOICES, f"{dub.id}.flac") if background is not None else None,
+        _voice_url(run, dub),
         dub.info if settings.keep_audio else None,
     )
+
+
+def _voice_url(run: DubRun, dub: DubState) -> str | None:
+    """Where the voice of a dub with a background goes."""
+    return run.url(VOICES, f"{dub.id}.flac") if dub.background is not None else None
 
 
 def sound_columns(run: DubRun, dub: DubState, made: MadeFile) -> dict[str, object]:
     """Columns of a finished row that describe its sound."""
     return {
         "sound": sound_digest(run.settings.sound, dub),
+        "voice": _voice_url(run, dub),
         "loudness_lufs": made.loudness_lufs,
         "true_peak_db": made.true_peak_db,
     }
@@ -216,6 +222,8 @@ def _same(drawn: tuple[Drawn, ...] | None) -> tuple[Drawn, ...] | None:
 def _row(run: DubRun, dub: DubState, before: Result, made: MadeFile, claim: Claim) -> Result:
     kept = [note for note in before.warnings if not note.startswith(NOTE)]
     own = [note for note in (*dub.warnings, *made.notes) if note.startswith(NOTE)]
+    if before.voice is not None and dub.background is None:
+        storage.remove(run.url(VOICES, f"{dub.id}.flac"))
     columns = provenance_columns(run.marking, claim) | sound_columns(run, dub, made)
     return replace(
         before,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -10,7 +10,7 @@ from lipsync_ray.errors import LipsyncError, ManifestError
 from lipsync_ray.faces.choices import DubbedFaces, FaceChoice, Pads
 from lipsync_ray.io import storage
 from lipsync_ray.io.names import Source
-from lipsync_ray.io.results import FILE, VOICES, read_results
+from lipsync_ray.io.results import FILE, VOICES, Result, read_results
 from lipsync_ray.io.run_folder import drawn_anew, record_of
 from lipsync_ray.io.turns import Turn
 from lipsync_ray.io.user_tables import ID, Column, Row, is_table, read_rows
@@ -124,9 +124,7 @@ def read_inputs(source: str, face: FaceChoice | None) -> list[EvaluationInput]:
             loop=settings["loop"],
             still_rate=Fraction(settings["still_rate"]),
             pads=Pads(**settings["pads"]),
-            voice=storage.join(folder, VOICES, f"{result.id}.flac")
-            if f"{result.id}.flac" in voices and result.background
-            else None,
+            voice=_voice_of(result, folder, voices),
             strip=previews.strip_url(storage.join(folder, previews.FOLDER), result.id),
             skip_reason=None if result.status == "done" else f"was not dubbed: {result.status}: {result.error}",
             drawn_per_s=result.drawn_per_s,
@@ -135,6 +133,21 @@ def read_inputs(source: str, face: FaceChoice | None) -> list[EvaluationInput]:
         )
         for result in results
     ]
+
+
+def _voice_of(result: Result, folder: str, voices: Collection[str]) -> str | None:
+    """URL of a dub's voice without its background: of its folder, which may have been moved, or of the run that was enhanced.
+
+    Parameters
+    ----------
+    voices : names of files in the folder's own
+    """
+    if result.voice is None:
+        return None
+    name = storage.name_of(result.voice)
+    if name in voices:
+        return storage.join(folder, VOICES, name)
+    return result.voice if storage.exists(result.voice) else None
 
 
 def _of_table(url: str, face: FaceChoice) -> list[EvaluationInput]:
