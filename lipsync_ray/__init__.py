@@ -64,6 +64,7 @@ if TYPE_CHECKING:
         MarkSettings,
         ProvenanceSettings,
         RestoreSettings,
+        SoundSettings,
         Workers,
     )
 
@@ -107,6 +108,7 @@ __all__ = [
     "Score",
     "SettingsError",
     "SigningError",
+    "SoundSettings",
     "StageError",
     "StorageError",
     "Summary",
@@ -163,6 +165,7 @@ _WHERE = {
     "Quote": "jobs.quote.plan",
     "Rates": "jobs.quote.rates",
     "RestoreSettings": "settings",
+    "SoundSettings": "settings",
     "Result": "io.results",
     "Score": "jobs.evaluate.scores",
     "SettingsError": "errors",

@@ -80,7 +80,7 @@ def dub(
     check_pair(target)
     single = is_video(target)
     (row,) = with_speakers([one_dub(*pair)], speakers)
-    if storage.absolute(target) in (row.video, row.audio):
+    if storage.absolute(target) in (row.video, row.audio, storage.absolute(settings.sound.background)):
         raise SettingsError(f"-o {target}: the same file is read; expected another name")
     # By way of a folder beside the video, in which a run that was stopped goes on.
     folder = f"{target}.run" if single else target
@@ -107,7 +107,7 @@ def dub_table(
     progress: bool = True,
 ) -> Summary:
     """Make every dub of a table, and ``OUT/index.html`` to review them. The table: CSV, JSON lines or Parquet with the columns
-    video, audio or cues, and optionally id, face, language, consent, rights. Rows of one id are the voices of one dub.
+    video, audio or cues, and optionally id, face, language, consent, rights, background. Rows of one id are the voices of one dub.
 
     Parameters
     ----------

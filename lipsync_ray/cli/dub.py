@@ -23,7 +23,7 @@ def dub(
     source: Annotated[
         str,
         typer.Argument(
-            help="A table (CSV, JSON lines, Parquet) with columns video, audio or cues, and optionally id, face, language, consent, rights; or a video."
+            help="A table (CSV, JSON lines, Parquet) with columns video, audio or cues, and optionally id, face, language, consent, rights, background; or a video."
         ),
     ],
     audio: Annotated[

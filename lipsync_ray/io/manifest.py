@@ -1,4 +1,5 @@
-"""The table of dubs: columns video, audio or cues, and optionally id, face, language, consent, rights, speakers.
+"""The table of dubs: columns video, audio or cues, and optionally id, face, language, consent, rights, speakers,
+background.
 
 Rows of one id are the voices of one dub: each its audio, and the face that is to say it.
 """
@@ -16,6 +17,7 @@ from lipsync_ray.io.names import Source, stem_of
 from lipsync_ray.io.user_tables import Column, Row
 from lipsync_ray.io.written_faces import READABLE, written_face
 
+SOURCE, NONE = "source", "none"
 COLUMNS = (
     Column("video", required=True, file="must"),
     Column("audio", file="must"),
@@ -26,10 +28,11 @@ COLUMNS = (
     Column("consent"),
     Column("rights"),
     Column("speakers", file="must"),
+    Column("background", file="must", words=(SOURCE, NONE)),
 )
 Cues = tuple[Cue, ...]
 """Lines of a dub, by their start."""
-_SHARED = ("video", "language")  # by the voices of a dub
+_SHARED = ("video", "language", "background")  # by the voices of a dub
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,7 @@ class Dub:
     speakers : path or URL of a table of who speaks when (:mod:`lipsync_ray.io.written_turns`), or None
     cues : path or URL of its lines (:mod:`lipsync_ray.io.cues`), or None
     voices : one a row of its id, where these name faces
+    background : path or URL of what is heard behind the voice, :data:`SOURCE` for the video's own sound, or None
     """
 
     id: str
@@ -65,6 +69,7 @@ class Dub:
     speakers: str | None = None
     cues: str | None = None
     voices: tuple[Voice, ...] = ()
+    background: str | None = None
 
     @property
     def sounds(self) -> tuple[str, ...]:
@@ -136,7 +141,7 @@ def _dub(name: str, rows: list[Row]) -> Dub:
     }
     return Dub(
         name, first["video"] or "", first["audio"], first["language"], **notes,
-        speakers=first["speakers"], cues=first["cues"], voices=voices,
+        speakers=first["speakers"], cues=first["cues"], voices=voices, background=first["background"],
     )  # fmt: skip
 
 
@@ -144,6 +149,23 @@ def with_speakers(dubs: Iterable[Dub], speakers: str | os.PathLike[str] | None) 
     """The dubs; those that name no file of who speaks when get this one."""
     url = None if speakers is None else storage.absolute(os.fspath(speakers))
     return [replace(dub, speakers=dub.speakers or url) for dub in dubs]
+
+
+def with_background(dubs: Iterable[Dub], background: str) -> list[Dub]:
+    """The dubs; those that name no background get this one. :data:`NONE` becomes None.
+
+    Raises
+    ------
+    ManifestError : the file of `background` cannot be reached
+    """
+    dubs = list(dubs)
+    url: str | None = background
+    if background not in (SOURCE, NONE):
+        url = storage.absolute(background)
+        if any(dub.background is None for dub in dubs) and (why := user_tables.why_absent([url])):
+            raise ManifestError(background, [f"--background: {why[url]}"])
+    found = [(dub, dub.background or url) for dub in dubs]
+    return [replace(dub, background=None if one == NONE else one) for dub, one in found]
 
 
 def _source_of(row: Row) -> Source:

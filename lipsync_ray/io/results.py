@@ -14,6 +14,7 @@ from lipsync_ray.io.spoken_lines import SpokenLine
 from lipsync_ray.io.turns import Turn
 
 FILE = "results.parquet"
+VOICES = "voices"  # folder of the voices of dubs with a background
 Status = Literal["done", "failed", "no_face"]
 
 
@@ -87,6 +88,10 @@ class Result:
     cues : as in the manifest
     voices : as in the manifest, one a row of its id; empty of a dub that names no face
     lines : of `cues`, what became of each; None without
+    background : as in the manifest, or that of --background; None without one
+    sound : digest of what the output sounds like besides the voice; None where all is as by default
+    voice : URL of the voice of a dub with a background, without that
+    loudness_lufs, true_peak_db : measured of the output's first track, in LUFS and dBTP; None where no level was asked for
     parts : what decides the pixels of each part, so that a later version can reuse those that stay the same
     """
 
@@ -134,6 +139,11 @@ class Result:
     copied_frames: int | None = None
     reused_frames: int | None = None
     made_frames: int | None = None
+    background: str | None = None
+    sound: str | None = None
+    voice: str | None = None
+    loudness_lufs: float | None = None
+    true_peak_db: float | None = None
 
     @property
     def drawn_per_s(self) -> float | None:

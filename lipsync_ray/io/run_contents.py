@@ -54,7 +54,7 @@ _SOUND = _kinds(
     (
         "features of voices, and when somebody speaks",
         "cache",
-        rf"sources/{_HEX}(-\d+)?\.(speech-mel|mel|whisper|mfcc|voice)[^/]*",
+        rf"sources/{_HEX}(-\d+)?\.(speech-mel|mel|whisper|mfcc|voice|background)[^/]*",
     ),
 )
 _PARTS = _kinds(("parts of videos that are not finished", "cache", rf"parts/[^/]+/[^/]*{_HEX}-{_RANGE}\.(mp4|png)"))
@@ -84,6 +84,7 @@ _OF: Mapping[str, tuple[Kind, ...]] = {
         *_kinds(
             ("what each speaker of a dub's lines says", "cache", rf"lines/{_HEX}\.wav"),
             (_RESULTS, "result", r"(speakers|lines)\.csv"),
+            ("voices of dubs without the background, which evaluate listens to", "preview", r"voices/[^/]+\.flac"),
         ),
         *_PARTS,
         *_BEFORE_AFTER,

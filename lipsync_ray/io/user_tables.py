@@ -39,11 +39,13 @@ class Column:
     name : of the column
     required : every row needs a value
     file : "must" for files that have to exist, "may" for files whose absence fails only their row
+    words : values that are no file
     """
 
     name: str
     required: bool = False
     file: Literal["must", "may"] | None = None
+    words: tuple[str, ...] = ()
 
 
 ID = Column("id")
@@ -94,7 +96,7 @@ def read_rows(
         problems += [f"row {number}, column {name!r}: empty" for name in required if not row[name]]
         for column in columns:
             path = row[column.name]
-            if column.file and path:
+            if column.file and path and path not in column.words:
                 row[column.name] = resolve(path)
         rows.append(row)
     written = [row["id"] for row in rows]
@@ -106,7 +108,7 @@ def read_rows(
     may = [column.name for column in columns if column.file == "may"]
     problems += _refused(rows, may)
     problems += _of_windows(rows, may)
-    problems += missing_files(rows, [column.name for column in columns if column.file == "must"])
+    problems += missing_files(_without_words(rows, columns), [one.name for one in columns if one.file == "must"])
     if problems:
         raise ManifestError(url, sorted(problems, key=row_number))
     return rows
@@ -214,6 +216,12 @@ def _id_problems(ids: list[str], repeated: bool) -> Iterable[str]:
                 f"{place} and {other!r} are the same name on file systems that ignore case; expected ids that differ "
                 "in more than case"
             )
+
+
+def _without_words(rows: Sequence[Row], columns: Sequence[Column]) -> list[Row]:
+    """The rows without values that name no file."""
+    words = {column.name: column.words for column in columns}
+    return [{name: None if value in words.get(name, ()) else value for name, value in row.items()} for row in rows]
 
 
 def _refused(rows: Sequence[Row], columns: Sequence[str]) -> Iterable[str]:

@@ -45,12 +45,14 @@ class SoundTrack:
     begin_s : time of sample 0 on the file's clock; None for the file's beginning. Earlier sound is dropped; if the
         stream starts later, silence precedes it
     content : identity of the file, compared whenever it is opened; empty: any
+    number : selects the audio stream by its place among the file's audio streams instead
     """
 
     url: str
     language: str | None = None
     begin_s: Fraction | None = None
     content: str = ""
+    number: int | None = None
 
 
 @dataclass(frozen=True)
@@ -61,25 +63,25 @@ class Span:
     stop: int
 
 
-def blocks(track: SoundTrack | str, span: Span | None = None) -> Iterator[tuple[int, F32]]:
+def blocks(track: SoundTrack | str, span: Span | None = None, channels: int | None = None) -> Iterator[tuple[int, F32]]:
     """Decode a sound in pieces: (sample rate, samples).
 
     Parameters
     ----------
     track : a URL stands for the file's default stream from its beginning, in all functions here
     span : only these samples; all, by default
+    channels : 6 or 8 for 5.1 or 7.1; by default one or two, as the stream has
 
     Yields
     ------
-    sample rate in Hz, the same each time: that of the stream's first frame; (channels, n) float32, one or two channels,
-    the same each time
+    sample rate in Hz, the same each time: that of the stream's first frame; (channels, n) float32, the same each time
 
     Raises
     ------
     ProbeError : unreadable, or no audio stream
     DecodeError : a stream without a single decodable sample
     """
-    return _cut(_gapless(_as_track(track), STEREO), span)
+    return _cut(_gapless(_as_track(track), STEREO, channels), span)
 
 
 def _as_track(sound: SoundTrack | str) -> SoundTrack:
@@ -97,8 +99,8 @@ def _cut(source: Iterator[tuple[int, F32]], span: Span | None) -> Iterator[tuple
             yield rate, part
 
 
-def _gapless(track: SoundTrack, most: int) -> Iterator[tuple[int, F32]]:
-    """Blocks of at most `most` channels, gaps filled."""
+def _gapless(track: SoundTrack, most: int, channels: int | None = None) -> Iterator[tuple[int, F32]]:
+    """Blocks of at most `most` channels, or of exactly `channels`, gaps filled."""
     with opened(track.url, planned=track.content) as container:
         stream = sound_stream(container, track)
         cut_spans = sound_pieces(container, stream)
@@ -113,7 +115,7 @@ def _gapless(track: SoundTrack, most: int) -> Iterator[tuple[int, F32]]:
         for piece, following, frame in _frames(container, stream, cut_spans):
             if mixer is None:
                 rate = frame.sample_rate
-                mixer = Mixer(rate, min(most, len(frame.layout.channels)))
+                mixer = Mixer(rate, channels or min(most, len(frame.layout.channels)))
             if piece is not at:
                 at, exact = piece, True
             limit = None if following is None else max(written, round((following.starts_s - begin) * rate))
@@ -148,7 +150,7 @@ def _gapless(track: SoundTrack, most: int) -> Iterator[tuple[int, F32]]:
 
 
 def sound_stream(container: Any, track: SoundTrack) -> Any:
-    """The stream of a track: that of its language, else the default one, else the first.
+    """The stream of a track: that of its number or language, else the default one, else the first.
 
     Raises
     ------
@@ -157,6 +159,8 @@ def sound_stream(container: Any, track: SoundTrack) -> Any:
     streams = container.streams.audio
     if not streams:
         raise ProbeError(f"{track.url}: no audio stream in it")
+    if track.number is not None:
+        return streams[track.number]
     if track.language:
         wanted = code_of(track.language)
         for stream in streams:

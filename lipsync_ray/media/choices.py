@@ -12,6 +12,10 @@ Untouched = Literal["encode", "copy"]
 Loop = Literal["pingpong", "restart", "freeze"]
 Fit = Literal["cut", "stretch", "overlap"]
 """How to treat a line that is longer than its slot."""
+AudioCodec = Literal["aac", "opus", "flac", "pcm"]
+VoiceChannel = Literal["stereo", "center", "center-only"]
+"""Where the voice goes: "stereo", at most two channels; "center" of a background of 5.1 or 7.1 channels, added to what is
+there, or in its place."""
 Corner = Literal["top-left", "top-right", "bottom-left", "bottom-right"]
 Preset = Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"]
 

@@ -1,4 +1,4 @@
-"""Joins a video: concatenates the packets of its parts and adds one audio track, and one of subtitles.
+"""Joins a video: concatenates the packets of its parts and adds audio tracks, and one of subtitles.
 
 No picture is encoded again. A packet's presentation time is its frame number over the rate, so container rounding does
 not add up (``ffmpeg -f concat`` drifts 0.6 ms at each join of 23.976 fps parts). Decoding times count packets, starting
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import io
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -75,6 +75,7 @@ def join(
     target: Path,
     comment: str = "",
     subtitles: SubtitleTrack | None = None,
+    more: Sequence[VideoSound] = (),
     copies: Copies | None = None,
 ) -> int:
     """Write the mp4 ``target``; return the number of its frames. Without a track it is silent.
@@ -82,8 +83,10 @@ def join(
     Parameters
     ----------
     parts : at least one, in order
+    track : the sound that players choose
     comment : a sentence that players show as the file's comment and description
     subtitles : a track of text
+    more : further sounds, in this order
     copies : what of the source is between the parts
 
     Raises
@@ -112,7 +115,7 @@ def join(
             if copies is not None and copies.groups.sets is not None:
                 video.codec_context.extradata = merged((copies.groups.sets, ParameterSets.of(header)))
                 delay = max(delay, copies.groups.delay)
-            others: list[Any] = [sound_writer(stack, out, track)]
+            others: list[Any] = [sound_writer(stack, out, one) for one in (track, *more)]
             if subtitles is not None:
                 others.append(SubtitleWriter(out, subtitles))
             read = chain([Part(first.start, lambda: data)], parts)
@@ -204,6 +207,7 @@ def join_committed(
     comment: str = "",
     finish: Callable[[Path], None] | None = None,
     subtitles: SubtitleTrack | None = None,
+    more: Sequence[VideoSound] = (),
     copies: Copies | None = None,
 ) -> None:
     """Join committed parts with a sound and commit the mp4; the parts stay.
@@ -213,7 +217,7 @@ def join_committed(
     parts : (first frame, URL), in order
     frames : expected total
     sources : (URL, identity) of their source files, checked again before the video is committed
-    comment, subtitles, copies : as for :func:`join`
+    comment, subtitles, more, copies : as for :func:`join`
     finish : called with the file before it is committed
 
     Raises
@@ -223,8 +227,14 @@ def join_committed(
     """
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / storage.name_of(url)
-        read = (Part(start, lambda part=part: storage.read_bytes(part)) for start, part in parts)  # type: ignore[misc]
-        found = join(read, rate, track, path, comment, subtitles, copies)
+        named = list(parts)
+        if len(named) == 1:  # it may be a whole video, which does not belong in memory
+            before = Path(scratch) / "before.mp4"
+            storage.copy(named[0][1], str(before))
+            read = iter([Part(named[0][0], lambda: before)])
+        else:
+            read = (Part(start, lambda part=part: storage.read_bytes(part)) for start, part in named)  # type: ignore[misc]
+        found = join(read, rate, track, path, comment, subtitles, more, copies)
         if found != frames:
             raise EncodeError(f"{storage.name_of(url)}: {found} frames in its parts, {frames} planned")
         if finish is not None:

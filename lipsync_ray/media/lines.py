@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from lipsync_ray.media import audio, loudness
 from lipsync_ray.media.audio import SoundTrack, Span
-from lipsync_ray.media.choices import Fit
+from lipsync_ray.media.choices import AudioCodec, Fit
 from lipsync_ray.media.mixer import STEREO
 from lipsync_ray.media.sound_graph import SoundGraph
 
@@ -30,7 +30,7 @@ F32 = NDArray[np.float32]
 
 
 PEAK = 10 ** (-1 / 20)  # of a mix that would exceed full scale: −1 dB
-_FADE_S = Fraction(1, 50)  # fade at a cut, against clicks
+FADE_S = Fraction(1, 50)  # fade at a cut, against clicks
 _BLOCK = 1 << 16  # samples
 _MOST_TEMPO = 100.0  # of one atempo
 
@@ -103,6 +103,8 @@ class MixedTrack:
     how: tuple[Fitted, ...]
     duration_s: Fraction
     language: str | None = None
+    codec: AudioCodec = "aac"
+    title: str = ""
 
     def blocks(self) -> Iterator[tuple[int, F32]]:
         """As :func:`mixed` makes them."""
@@ -192,7 +194,7 @@ def _blocks_of(source: Iterator[F32], own_rate: int, how: Fitted, rate: int, mos
     ----------
     source : of the recording, at its own rate
     """
-    fade = min(round(_FADE_S * rate), most) if how.cut_s else 0
+    fade = min(round(FADE_S * rate), most) if how.cut_s else 0
     ramp = np.linspace(1, 0, fade, endpoint=False, dtype=np.float32)
     at = 0
     for block in _at_tempo(source, own_rate, how.tempo, rate):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,16 +26,22 @@ class LoudnessMeter:
     """Loudness of a sound that arrives in pieces.
 
     Keeps one number for every tenth of a second, whatever the length.
+
+    Parameters
+    ----------
+    peaks : measure the true peak, too
     """
 
-    def __init__(self) -> None:
+    def __init__(self, peaks: bool = False) -> None:
+        self._true_peak = 0.0
+        self._filter = "metadata=1:peak=true" if peaks else "metadata=1"
         self._momentary: list[float] = []
         self._graph: SoundGraph | None = None
         self._rate = self._samples = 0
         self._first: list[F32] = []  # of a sound that is shorter than one block
 
     def add(self, rate: int, block: F32) -> None:
-        """Add (channels, n) float32, one or two channels; full scale is 1, and may be exceeded."""
+        """Add (channels, n) float32, one, two, six or eight channels; full scale is 1, and may be exceeded."""
         if not block.shape[1]:
             return
         if self._samples < BLOCK_S * rate:
@@ -62,13 +69,35 @@ class LoudnessMeter:
             return None
         return _gated(whole, loudest - _BELOW_LOUDEST if absolute is None else absolute)
 
+    def true_peak(self) -> float:
+        """Largest level at samples and between them, at 192 kHz; 1 is full scale. Ends the measurement."""
+        if self._graph is not None:
+            for measured in self._graph.push(None):  # the last tenth of a second
+                self._hear_peak(measured)
+        return self._true_peak
+
     def _push(self, rate: int, block: F32) -> None:
-        self._graph, self._rate = self._graph or SoundGraph(rate, len(block), [("ebur128", "metadata=1")]), rate
+        self._graph, self._rate = self._graph or SoundGraph(rate, len(block), [("ebur128", self._filter)]), rate
         self._samples += block.shape[1]
-        self._momentary += [float(measured.metadata["lavfi.r128.M"]) for measured in self._graph.push(block)]
+        for measured in self._graph.push(block):
+            self._momentary.append(float(measured.metadata["lavfi.r128.M"]))
+            self._hear_peak(measured)
+
+    def _hear_peak(self, measured: Any) -> None:
+        self._true_peak = max(self._true_peak, float(measured.metadata.get("lavfi.r128.true_peak", 0)))
 
 
 _SILENT_LUFS = -119.0  # FFmpeg's number for digital silence is −120.7
+
+
+def decibels(amplitude: float) -> float:
+    """dB of an amplitude; −200 at least."""
+    return 20 * math.log10(max(amplitude, 1e-10))
+
+
+def factor(decibels: float) -> float:
+    """Amplitude of so many dB."""
+    return float(10 ** (decibels / 20))
 
 
 def gain_db(loudness: float | None, wanted: float) -> float:
@@ -78,8 +107,8 @@ def gain_db(loudness: float | None, wanted: float) -> float:
 
 def amplified(blocks: Iterable[F32], decibels: float) -> Iterator[F32]:
     """Apply a gain; samples beyond full scale are not clipped."""
-    factor = np.float32(10 ** (decibels / 20))
-    return (block * factor for block in blocks)
+    by = np.float32(factor(decibels))
+    return (block * by for block in blocks)
 
 
 def _gated(momentary: NDArray[np.float64], gate: float) -> float | None:

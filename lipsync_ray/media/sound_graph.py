@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
+from itertools import chain
 from typing import Any
 
 import av
@@ -11,13 +12,18 @@ import av.error
 import numpy as np
 from numpy.typing import NDArray
 
+from lipsync_ray.media.mixer import LAYOUTS, STEREO, samples_of, sound_format
+
 F32 = NDArray[np.float32]
 
 
 def sound_frame(block: F32, rate: int) -> Any:
-    """FFmpeg frame with (channels, n) float32 samples, one or two channels."""
-    layout = "mono" if len(block) == 1 else "stereo"
-    frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(block), format="fltp", layout=layout)
+    """FFmpeg frame with (channels, n) float32 samples, as many channels as :data:`LAYOUTS` has."""
+    channels = len(block)
+    samples = block if channels <= STEREO else block.T.reshape(1, -1)
+    frame = av.AudioFrame.from_ndarray(
+        np.ascontiguousarray(samples), format=sound_format(channels), layout=LAYOUTS[channels]
+    )
     frame.sample_rate = rate
     return frame
 
@@ -27,15 +33,16 @@ class SoundGraph:
 
     Parameters
     ----------
-    rate, channels : of the input: Hz; one or two
+    rate, channels : of the input: Hz; as many as :data:`LAYOUTS` has
     filters : name and arguments of each FFmpeg filter
     """
 
     def __init__(self, rate: int, channels: int, filters: Sequence[tuple[str, str]]) -> None:
         self._rate, self._samples = rate, 0
         self._graph = av.filter.Graph()  # keeps the graph alive: its source and sink do not
-        layout = "mono" if channels == 1 else "stereo"
-        source = self._graph.add_abuffer(sample_rate=rate, format="fltp", layout=layout, time_base=Fraction(1, rate))
+        source = self._graph.add_abuffer(
+            sample_rate=rate, format=sound_format(channels), layout=LAYOUTS[channels], time_base=Fraction(1, rate)
+        )
         chain: list[Any] = [source, *(self._graph.add(*one) for one in filters), self._graph.add("abuffersink")]
         self._graph.link_nodes(*chain).configure()
         self._source, self._sink = chain[0], chain[-1]
@@ -56,3 +63,18 @@ class SoundGraph:
                 yield self._sink.pull()
             except (av.error.BlockingIOError, av.error.EOFError):
                 return
+
+
+def resampled(blocks: Iterable[F32], own_rate: int, rate: int) -> Iterator[F32]:
+    """(channels, n) float32 of a sound at another sample rate."""
+    if own_rate == rate:
+        yield from blocks
+        return
+    graph: SoundGraph | None = None
+    for block in chain(blocks, (None,)):
+        if graph is None:
+            if block is None:
+                return
+            form = f"sample_fmts={sound_format(len(block))}:sample_rates={rate}:channel_layouts={LAYOUTS[len(block)]}"
+            graph = SoundGraph(own_rate, len(block), [("aformat", form)])
+        yield from map(samples_of, graph.push(block))

@@ -57,11 +57,16 @@ class MadeFile:
     url : where
     drawn : times and rectangles in which pixels were drawn; None if unknown
     parts : what decides the pixels of each part; None if nobody asks
+    notes : what a person should know of it
+    loudness_lufs, true_peak_db : measured of its first track; None if nobody asks
     """
 
     url: str
     drawn: tuple[Drawn, ...] | None
     parts: tuple[PartIdentity, ...] | None = None
+    notes: tuple[str, ...] = ()
+    loudness_lufs: float | None = None
+    true_peak_db: float | None = None
 
 
 @dataclass(frozen=True)

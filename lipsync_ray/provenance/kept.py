@@ -27,6 +27,7 @@ def keep_and_mark(
     marking: Marking,
     folders: Iterable[str],
     inputs: Callable[[Any], Iterable[str | None]],
+    same: Callable[[Result], bool] = lambda row: True,
 ) -> None:
     """Reuse rows that an earlier run finished with the same fingerprint, as :meth:`JobRun.keep` does, and update their
     marks.
@@ -36,12 +37,14 @@ def keep_and_mark(
     claims : id → new claim, for the requested rows
     folders : the run's folders of finished files
     inputs : returns a row's input files, which every node must be able to read
+    same : whether the file of a finished row is as it is to be, but for its provenance
     """
     there = has_output(run.out, folders)
     signs = marking.signer.files if marking.signer is not None else ()
 
     def usable(row: Result) -> bool:
-        return there(row) and (row.status != "done" or row.mark == marking.digest(claims[row.id]))
+        current = row.status != "done" or (same(row) and row.mark == marking.digest(claims[row.id]))
+        return current and there(row)
 
     run.keep(usable, lambda state: (*inputs(state), *signs))
     for name, row in list(run.ended.items()):
@@ -49,7 +52,7 @@ def keep_and_mark(
         if claim is not None and (row.consent, row.rights) != (claim.consent, claim.rights):
             run.end(replace(row, consent=claim.consent, rights=claim.rights))
     if run.active:
-        _mark_finished(run, claims, marking, there)
+        _mark_finished(run, claims, marking, lambda row: there(row) and same(row))
 
 
 def _mark_finished(

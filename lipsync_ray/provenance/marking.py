@@ -135,8 +135,10 @@ def mark_again(order: MarkOrder) -> str:
             path.write_bytes(untagged_png(before.read_bytes()))
         else:
             with opened(str(before)) as container:
-                track = AudioCopy(str(before), Fraction(0)) if container.streams.audio else None
-            found = join([Part(0, lambda: before)], order.rate, track, path, comment, read_subtitles(str(before)))
+                count = len(container.streams.audio)
+            sounds = [AudioCopy(str(before), Fraction(0), number=number) for number in range(count)]
+            track, texts = sounds[0] if sounds else None, read_subtitles(str(before))
+            found = join([Part(0, lambda: before)], order.rate, track, path, comment, texts, sounds[1:])
             if found != order.frames:
                 raise EncodeError(f"{path.name}: {found} frames in it, {order.frames} in its record")
         if finish is not None:

@@ -9,6 +9,7 @@ from lipsync_ray.settings.head import HeadSettings
 from lipsync_ray.settings.lines import LineSettings
 from lipsync_ray.settings.marks import MarkSettings
 from lipsync_ray.settings.provenance import ProvenanceSettings
+from lipsync_ray.settings.sound import SoundSettings
 from lipsync_ray.settings.workers import EngineKind, Workers
 
 __all__ = [
@@ -28,5 +29,6 @@ __all__ = [
     "Reference",
     "Region",
     "RestoreSettings",
+    "SoundSettings",
     "Workers",
 ]

@@ -15,6 +15,7 @@ from lipsync_ray.settings.lines import LineSettings
 from lipsync_ray.settings.marks import MarkSettings
 from lipsync_ray.settings.options import Group, Option, described
 from lipsync_ray.settings.provenance import ProvenanceSettings
+from lipsync_ray.settings.sound import SoundSettings
 
 Length = Literal["audio", "video", "shortest"]
 Reference = Literal["current", "closed"]
@@ -140,6 +141,9 @@ class DubSettings:
         default_factory=ProvenanceSettings
     )
     marks: Annotated[MarkSettings, "what is put into frames to say so"] = field(default_factory=MarkSettings)
+    sound: Annotated[SoundSettings, "what the output sounds like; changes no frame"] = field(
+        default_factory=SoundSettings
+    )
 
     def __post_init__(self) -> None:
         check(self)
@@ -164,7 +168,7 @@ class DubSettings:
 
     def record(self) -> dict[str, Any]:
         """The settings as JSON values."""
-        said = {"provenance": self.provenance.record(), "marks": self.marks.record()}
+        said = {"provenance": self.provenance.record(), "marks": self.marks.record(), "sound": self.sound.record()}
         return values_of(self) | {"still_rate": str(self.still_rate)} | said
 
 

@@ -25,6 +25,7 @@ from lipsync_ray.media.audio import Span
 from lipsync_ray.media.choices import VideoCoding
 from lipsync_ray.media.probe import probe_video
 from lipsync_ray.media.sound_writers import AudioTrack
+from lipsync_ray.media.soundtrack import Soundtrack
 from lipsync_ray.media.timeline import source_frames
 from lipsync_ray.models import generators
 from lipsync_ray.models.weights import by_name
@@ -175,9 +176,8 @@ def test_a_video_is_joined_and_a_missing_part_is_said(prepared, sync, demo_input
     for half in halves:
         made(half, sync)
     track = AudioTrack(str(demo_inputs / "en.ogg"), Span(0, 48000), Fraction(40, 25))
-    order = VideoOrder(
-        "d", tuple((h.start, h.url) for h in halves), 40, Fraction(25), track, storage.join(out, "videos", "d.mp4")
-    )
+    parts, url = tuple((h.start, h.url) for h in halves), storage.join(out, "videos", "d.mp4")
+    order = VideoOrder("d", parts, 40, Fraction(25), Soundtrack(track), url)
     assert probe_video(make_video(order).url).frames == 40
     with pytest.raises(EncodeError, match="16 frames in its parts, 40 planned"):
         make_video(replace(order, parts=order.parts[:1]))

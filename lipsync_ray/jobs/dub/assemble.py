@@ -10,8 +10,7 @@ from lipsync_ray.errors import LipsyncError
 from lipsync_ray.io.results import Drawn
 from lipsync_ray.jobs.dub.reuse import PartsPlan
 from lipsync_ray.media.join import Copies, join_committed
-from lipsync_ray.media.lines import MixedTrack
-from lipsync_ray.media.sound_writers import AudioTrack
+from lipsync_ray.media.soundtrack import Soundtrack, ready
 from lipsync_ray.media.subtitles import SubtitleTrack
 from lipsync_ray.provenance.claims import Claim, MadeFile
 from lipsync_ray.provenance.marking import UNMARKED, Marking
@@ -28,7 +27,7 @@ class VideoOrder:
     parts : (first frame, url) of its parts, in order
     frames : that it must have
     rate : frames/s
-    track : its audio
+    sound : what its audio is made of
     url : where it is committed
     sources : (URL, identity when the run was planned) of the files it is made of
     previews : the folder of its before-and-after, where it has one
@@ -43,13 +42,13 @@ class VideoOrder:
     parts: tuple[tuple[int, str], ...]
     frames: int
     rate: Fraction
-    track: AudioTrack | MixedTrack
+    sound: Soundtrack
     url: str
     sources: tuple[tuple[str, str], ...] = ()
     previews: str | None = None
     claim: Claim | None = None
     marking: Marking = UNMARKED
-    drawing: Callable[[], tuple[Drawn, ...]] | None = None
+    drawing: Callable[[], tuple[Drawn, ...] | None] | None = None
     subtitles: SubtitleTrack | None = None
     plan: PartsPlan | None = None
     copies: Copies | None = None
@@ -66,20 +65,24 @@ def make_video(order: VideoOrder) -> MadeFile:
     """
     drawn = _drawn(order)
     said = order.marking.on(replace(order.claim, drawn=drawn) if order.claim is not None else None)
-    join_committed(
-        order.parts,
-        order.frames,
-        order.rate,
-        order.track,
-        order.url,
-        order.sources,
-        *said,
-        order.subtitles,
-        order.copies,
-    )
+    with ready(order.sound, order.frames / order.rate) as sounds:
+        join_committed(
+            order.parts,
+            order.frames,
+            order.rate,
+            sounds.track,
+            order.url,
+            order.sources,
+            *said,
+            order.subtitles,
+            sounds.more,
+            order.copies,
+        )
     if order.previews is not None:
         join_rows(order.previews, order.key)
-    return MadeFile(order.url, drawn, order.plan.identities() if order.plan is not None else None)
+    parts = order.plan.identities() if order.plan is not None else None
+    level = (None, None) if sounds.measured is None else (sounds.measured.loudness_lufs, sounds.measured.true_peak_db)
+    return MadeFile(order.url, drawn, parts, sounds.notes, *level)
 
 
 def _drawn(order: VideoOrder) -> tuple[Drawn, ...] | None:

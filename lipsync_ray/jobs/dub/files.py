@@ -16,6 +16,7 @@ from lipsync_ray.inputs.speakers import GivenTurns
 from lipsync_ray.io.written_turns import check_times
 from lipsync_ray.jobs.dub.line_sounds import make_lines
 from lipsync_ray.jobs.dub.segment import output_frames
+from lipsync_ray.jobs.dub.sounds import look_at_backgrounds, notes_of_sound
 from lipsync_ray.jobs.dub.untouched import GroupsOrder, groups_of
 from lipsync_ray.jobs.dub.voices import DubVoice, late_lines, level_lufs, lines_order, together, track_of
 from lipsync_ray.media import notes
@@ -45,6 +46,7 @@ def look_at_files(run: DubRun) -> None:
                     dub.info = info
                     dub.given = run.reviews.given(dub.id, info.duration_s) or dub.given
                     _check_times(run, dub, info)
+        look_at_backgrounds(run)
         _find_groups(run)
         _fit_lines(run)
         sources: dict[str, AudioSource] = {}
@@ -115,7 +117,8 @@ def _plan_output(run: DubRun, dub: DubState, info: VideoInfo) -> None:
     dub.warn(*info.notes)
     for voice, speech in zip(dub.voices, each, strict=True):
         of = f"the voice of {voice.face!r}: " if len(each) > 1 else ""
-        dub.warn(*(f"{of}{note}" for note in _notes_of_sound(run, speech, voice.lines is not None)))
+        dub.warn(*(f"{of}{note}" for note in _notes_of_voice(run, speech, voice.lines is not None)))
+    dub.warn(*notes_of_sound(run, dub))
     side, marks = run.recipe.method.side, run.recipe.marks
     size = (side, side, Fraction(1)) if side else (info.width, info.height, info.pixel_aspect)
     place_label(run, dub, marks, dub.row.language, *size, info.rate)
@@ -144,7 +147,7 @@ def _source(run: DubRun, dub: DubState, voice: DubVoice) -> AudioSource:
     )
 
 
-def _notes_of_sound(run: DubRun, speech: Speech, lines: bool) -> list[str]:
+def _notes_of_voice(run: DubRun, speech: Speech, lines: bool) -> list[str]:
     """What a person should know of a dub's sound.
 
     Parameters

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from rich.console import Console
@@ -14,7 +15,7 @@ from lipsync_ray.inputs.content_ids import content_ids
 from lipsync_ray.inputs.speakers import GivenTurns
 from lipsync_ray.io.manifest import Cues, Dub, sound_files
 from lipsync_ray.io.names import stem_of
-from lipsync_ray.io.results import RESULTS, Result
+from lipsync_ray.io.results import RESULTS, Result, has_output
 from lipsync_ray.io.spoken_lines import FILE as LINES
 from lipsync_ray.io.spoken_lines import commit_lines
 from lipsync_ray.io.turns import FILE as SPEAKERS
@@ -23,6 +24,7 @@ from lipsync_ray.io.written_turns import dubs_of, read_written
 from lipsync_ray.jobs.dub.files import look_at_files
 from lipsync_ray.jobs.dub.recipe import Recipe
 from lipsync_ray.jobs.dub.reviewed import Reviews
+from lipsync_ray.jobs.dub.sounds import background_url, join_again, sound_digest
 from lipsync_ray.jobs.dub.state import DubState
 from lipsync_ray.jobs.dub.voices import keys_of, spoken_lines, voices_of
 from lipsync_ray.provenance.claims import Claim, Network, SourceFile
@@ -107,6 +109,15 @@ class DubRun(JobRun[DubState, Result]):
             **values,
         )
 
+    def fail(self, video: DubState, failure: Failure) -> None:
+        """End a dub as failed. A finished video that only needs another sound keeps its record: the next run tries again."""
+        if video.finished is None or video.id not in self.active:
+            super().fail(video, failure)
+            return
+        self.context.failures.report(video.id, failure)
+        row = replace(video.finished, run=self.id, status="failed", stage=failure.stage, error=failure.reason)
+        self.end(row, recorded=False)
+
     def finish(self) -> str:
         """Write the tables of who was dubbed when, where faces were chosen by that, and of lines; close the run."""
         turns = {row.id: row.turns for row in self.rows if row.turns}
@@ -130,7 +141,7 @@ def claim_of(recipe: Recipe, dub: DubState) -> Claim:
         tuple(Network(name, one.sha256, one.licence) for name, one in networks),
         (
             SourceFile("video", dub.row.video, dub.content),
-            *(SourceFile("audio", url, content) for url, content in dub.sounds),
+            *(SourceFile("audio", url, content) for url, content in dub.heard),
         ),
         consent=dub.row.consent,
         rights=dub.row.rights,
@@ -145,34 +156,44 @@ def prepare(run: DubRun) -> None:
         run.log(f"by the review, {len(run.ended)} of {len(run.ids)} dubs stay as they are")
     dubs = [dub for dub in run.dubs if dub.id not in run.ended]
     files = {dub.id: (dub.video, *sound_files(dub, run.cues.get(dub.id, ()))) for dub in dubs}
-    found = content_ids(url for urls in files.values() for url in urls)
+    behind = {dub.id: background_url(dub) for dub in dubs}
+    found = content_ids(url for urls in (*files.values(), filter(None, behind.values())) for url in urls)
     for row in dubs:
         dub = run.active[row.id] = DubState(row, cues=run.cues.get(row.id, ()))
         video, *audios = files[row.id]
         uses = (video, "video"), *((url, "audio") for url in audios)
         named = ((url, (str(found[url]), use)) for url, use in uses)
         reasons = [f"{url}: {run.rejected[use]}" for url, use in named if use in run.rejected]
-        gone = next(((url, why) for url in files[row.id] if isinstance(why := found[url], Exception)), None)
+        read = [*files[row.id], *filter(None, [behind[row.id]])]
+        gone = next(((url, why) for url in read if isinstance(why := found[url], Exception)), None)
         if reasons:
             run.fail(dub, Failure("analysis", "; ".join(reasons)))
         elif gone is not None:
             run.fail(dub, Failure("probe", f"{gone[0]}: {gone[1]}"))
         else:
-            _identify(run, dub, {url: str(found[url]) for url in files[row.id]}, audios)
+            _identify(run, dub, {url: str(found[url]) for url in read}, audios)
     claims = {name: claim_of(run.recipe, dub) for name, dub in run.active.items()}
-    keep_and_mark(run, claims, run.marking, ["videos"], lambda dub: (*files[dub.id], *run.recipe.marks.files))
+    sounds = {name: sound_digest(run.settings.sound, dub) for name, dub in run.active.items()}
+    inputs = lambda dub: (*files[dub.id], behind[dub.id], *run.recipe.marks.files)  # noqa: E731
+    keep_and_mark(run, claims, run.marking, ["videos"], inputs, lambda row: row.sound == sounds[row.id])
+    there = has_output(run.out, ["videos"])
     for name, before in run.spec.records.read(run.out, run.active, DUB.name).items():
         anew = name in (run.reviews.asked or ())  # all of it, also what would come out the same
         if before.status == "done" and before.parts and not anew:
             run.active[name].before = before
+        if before.status == "done" and before.fingerprint == run.active[name].fingerprint and there(before):
+            run.active[name].finished = before
     if run.active:
         look_at_files(run)
+        join_again(run, claims)
 
 
 def _identify(run: DubRun, dub: DubState, contents: Mapping[str, str], audios: Sequence[str]) -> None:
     """Name a dub, and what it is made of, by the content of its files."""
     dub.given = run.given.get(dub.id)
     dub.content, dub.sounds = contents[dub.row.video], tuple((url, contents[url]) for url in audios)
+    url = background_url(dub.row)
+    dub.background = None if url is None else (url, contents[url])
     keys = keys_of(run.recipe, dub.row, dub.cues, contents, dub.given)
     dub.video_key, dub.audio_key = keys.video, keys.audio
     dub.fingerprint = run.reviews.fingerprint(dub.id, keys.fingerprint)

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from fractions import Fraction
 from functools import partial
 
 from rich.console import Console
@@ -25,13 +24,12 @@ from lipsync_ray.engine.stages import Failure
 from lipsync_ray.engine.start import started
 from lipsync_ray.engine.video_pass import VideoPass
 from lipsync_ray.inputs import face_pass
-from lipsync_ray.inputs.audio_features import Speech
 from lipsync_ray.inputs.face_pass import FacePass, FaceTable
 from lipsync_ray.inputs.portraits import Portraits
 from lipsync_ray.inputs.speaker_search import Speakers
 from lipsync_ray.inputs.speakers import SpeakerTracks, note_of_turns
 from lipsync_ray.io import storage
-from lipsync_ray.io.manifest import Dub, given_cues
+from lipsync_ray.io.manifest import Dub, given_cues, with_background
 from lipsync_ray.io.out_folder import check_out
 from lipsync_ray.io.results import Summary
 from lipsync_ray.jobs.dub.assemble import VideoOrder, make_video
@@ -43,11 +41,10 @@ from lipsync_ray.jobs.dub.plan import marks_of, parts_plan, ranges_of, rows, who
 from lipsync_ray.jobs.dub.recipe import Recipe
 from lipsync_ray.jobs.dub.reuse import ReuseOrder, reuse_parts
 from lipsync_ray.jobs.dub.reviewed import reviews_of
+from lipsync_ray.jobs.dub.sounds import check_options, sound_columns, soundtrack_of
 from lipsync_ray.jobs.dub.state import DubState
 from lipsync_ray.jobs.dub.untouched import copied_ranges, copies_of, note_of
 from lipsync_ray.jobs.dub.voices import subtitles_of, written_voices
-from lipsync_ray.media.lines import MixedTrack
-from lipsync_ray.media.sound_writers import AudioTrack
 from lipsync_ray.models import weights
 from lipsync_ray.provenance.claims import MadeFile
 from lipsync_ray.provenance.frame_marks import mark_columns
@@ -88,6 +85,8 @@ def run(
     ManifestError : a file of who speaks when, of lines, or the review, has problems; likewise
     """
     check_out(out, DUB.name)
+    dubs = with_background(dubs, settings.sound.background)
+    check_options(settings.sound, dubs)
     given, cues = given_turns(dubs), given_cues(dubs)
     reviews = reviews_of(storage.absolute(out), dubs, redo)
     marking = marking_of(settings.provenance)
@@ -224,33 +223,23 @@ def _take_segment(dub: DubState, composed: Composed) -> None:
 
 def _order(run: DubRun, dub: DubState) -> VideoOrder:
     assert dub.info is not None
-    assert dub.speech is not None
     rate = dub.info.rate
-    lasts = Fraction(dub.frames) / rate
-    spoken_s = dub.fitted.lasts_s if dub.fitted is not None else dub.speech.duration_s
-    sounding = min(lasts, spoken_s) if run.settings.length != "video" else lasts
     url = run.url("videos", f"{dub.id}.mp4")
     shown = run.url(previews.FOLDER) if run.settings.restore else None
-    sources = (dub.row.video, dub.content), *dub.sounds
+    sources = (dub.row.video, dub.content), *dub.heard
     wholes = tuple(whole(run, dub, face) for face in dub.faces)
     drawing = partial(drawn_in, run.recipe.method.where, wholes)
     claim = claim_of(run.recipe, dub)
     copies = copies_of(dub, marks_of(run, dub))
     return VideoOrder(
-        dub.id, dub.ordered, dub.frames, rate, _track(dub, dub.speech, sounding), url, sources, shown, claim, run.marking,
+        dub.id, dub.ordered, dub.frames, rate, soundtrack_of(run, dub), url, sources, shown, claim, run.marking,
         drawing, subtitles_of(dub), parts_plan(run, dub), copies,
     )  # fmt: skip
 
 
-def _track(dub: DubState, speech: Speech, lasts_s: Fraction) -> AudioTrack | MixedTrack:
-    """The output's sound."""
-    if dub.fitted is None:
-        return AudioTrack(speech.track, speech.span, lasts_s, dub.row.language)
-    return MixedTrack(dub.fitted.lines, dub.fitted.how, lasts_s, dub.row.language)
-
-
 def _end_done(run: DubRun, dub: DubState, made: MadeFile) -> None:
     assert dub.info is not None
+    dub.warn(*made.notes)
     copied = sum(stop - start for start, stop in copied_ranges(dub, marks_of(run, dub)))
     row = run.row_of(
         dub,
@@ -270,6 +259,7 @@ def _end_done(run: DubRun, dub: DubState, made: MadeFile) -> None:
         made_frames=dub.frames - copied - dub.reused_frames,
         **provenance_columns(run.marking, claim_of(run.recipe, dub)),
         **mark_columns(marks_of(run, dub)),
+        **sound_columns(run, dub, made),
     )
     run.end(row)
     storage.remove(run.url("parts", dub.id))

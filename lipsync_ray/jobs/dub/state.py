@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from lipsync_ray.engine.context import RunContext
 from lipsync_ray.engine.stages import Failure
 from lipsync_ray.inputs.audio_features import Speech
+from lipsync_ray.inputs.backgrounds import FoundBackground
 from lipsync_ray.inputs.speakers import GivenTurns, SpeakerTracks, SpeakingPerson
 from lipsync_ray.io.cues import Cue
-from lipsync_ray.io.manifest import Dub
+from lipsync_ray.io.manifest import SOURCE, Dub
 from lipsync_ray.io.results import Result
 from lipsync_ray.jobs.dub.line_sounds import FittedLines
 from lipsync_ray.jobs.dub.voices import DubVoice
@@ -52,6 +53,9 @@ class DubState(MarkedVideo):
     video_key, audio_key : of the distinct files it is made of
     content : identity of the video, compared whenever it is opened
     sounds : (URL, identity) of its audio files
+    background : (URL, identity) of its background; None without one
+    found_background : what was found in that
+    finished : its row of an earlier run, whose video only needs another sound
     cues : its lines, where it has some
     voices : what its faces say; at least one
     speeches : key of a voice → what was found in it
@@ -74,6 +78,9 @@ class DubState(MarkedVideo):
     audio_key: str = ""
     content: str = ""
     sounds: tuple[tuple[str, str], ...] = ()
+    background: tuple[str, str] | None = None
+    found_background: FoundBackground | None = None
+    finished: Result | None = None
     cues: tuple[Cue, ...] = ()
     voices: tuple[DubVoice, ...] = ()
     speeches: dict[str, Speech] = field(default_factory=dict)
@@ -97,6 +104,12 @@ class DubState(MarkedVideo):
     @property
     def id(self) -> str:
         return self.row.id
+
+    @property
+    def heard(self) -> tuple[tuple[str, str], ...]:
+        """(URL, identity) of the files besides the video that its output's sound is made of, each once."""
+        behind = [] if self.background is None or self.row.background == SOURCE else [self.background]
+        return tuple(dict.fromkeys([*self.sounds, *behind]))
 
 
 class MethodRun(Protocol):

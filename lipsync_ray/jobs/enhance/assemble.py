@@ -10,12 +10,9 @@ from lipsync_ray.io import storage
 from lipsync_ray.io.identity import check_unchanged
 from lipsync_ray.jobs.enhance.drawn import drawn_in
 from lipsync_ray.jobs.enhance.plan import EnhanceRow
-from lipsync_ray.media import audio
-from lipsync_ray.media.audio import SoundTrack, Span
 from lipsync_ray.media.join import join_committed
+from lipsync_ray.media.kept_sounds import own_sounds
 from lipsync_ray.media.probe import VideoInfo
-from lipsync_ray.media.sound_probe import probe_audio
-from lipsync_ray.media.sound_writers import AudioCopy, AudioTrack, may_copy
 from lipsync_ray.media.subtitles import read_subtitles
 from lipsync_ray.provenance.claims import Claim, MadeFile
 from lipsync_ray.provenance.marking import Marking
@@ -53,7 +50,7 @@ class EnhancedOrder:
 def make_enhanced(order: EnhancedOrder) -> MadeFile:
     """Join a video's parts under its own audio and commit the mp4; or a picture's only one.
 
-    The audio is copied packet by packet where an mp4 takes its codec, else encoded to AAC.
+    Its audio tracks are copied packet by packet where an mp4 takes their codec, else encoded to AAC.
 
     Raises
     ------
@@ -63,6 +60,7 @@ def make_enhanced(order: EnhancedOrder) -> MadeFile:
     """
     video = order.video
     drawn = drawn_in(order.whole, order.region)
+    notes: tuple[str, ...] = ()
     comment, finish = order.marking.on(replace(order.claim, drawn=drawn))
     if video.picture:
         with tempfile.TemporaryDirectory() as scratch:
@@ -75,18 +73,10 @@ def make_enhanced(order: EnhancedOrder) -> MadeFile:
     else:
         source = video.url, video.content
         texts = read_subtitles(video.url, video.origin_s, video.content)
+        sounds, notes = own_sounds(video)
+        first = sounds[0] if sounds else None
         join_committed(
-            order.parts, video.frames, video.rate, _track(video), order.url, [source], comment, finish, texts
+            order.parts, video.frames, video.rate, first, order.url, [source], comment, finish, texts, sounds[1:]
         )
     join_rows(order.previews, order.key)
-    return MadeFile(order.url, drawn)
-
-
-def _track(video: VideoInfo) -> AudioTrack | AudioCopy | None:
-    if not video.has_audio:
-        return None
-    track = SoundTrack(video.url, begin_s=video.origin_s, content=video.content)
-    if video.order == "stamps" and may_copy(audio.codec_of(track)):
-        return AudioCopy(video.url, video.origin_s, video.content)
-    sound = probe_audio(track)
-    return AudioTrack(track, Span(0, sound.samples), min(sound.duration_s, video.duration_s))
+    return MadeFile(order.url, drawn, notes=notes)

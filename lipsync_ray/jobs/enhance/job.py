@@ -177,6 +177,7 @@ def _order(run: EnhanceRun, state: EnhanceState) -> EnhancedOrder:
 
 
 def _end_done(run: EnhanceRun, state: EnhanceState, made: MadeFile) -> None:
+    state.warn(*made.notes)
     counts = {} if state.reused else {"faceless_frames": state.faceless, "restored_frames": state.restored}
     segments = {"segments": len(state.parts), "reused_segments": state.reused}
     said = provenance_columns(run.marking, run.claim_of(state))

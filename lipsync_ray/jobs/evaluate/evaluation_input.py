@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -10,7 +10,7 @@ from lipsync_ray.errors import LipsyncError, ManifestError
 from lipsync_ray.faces.choices import DubbedFaces, FaceChoice, Pads
 from lipsync_ray.io import storage
 from lipsync_ray.io.names import Source
-from lipsync_ray.io.results import FILE, read_results
+from lipsync_ray.io.results import FILE, VOICES, Result, read_results
 from lipsync_ray.io.run_folder import drawn_anew, record_of
 from lipsync_ray.io.turns import Turn
 from lipsync_ray.io.user_tables import ID, Column, Row, is_table, read_rows
@@ -44,6 +44,7 @@ class EvaluationInput:
     loop : how the dub extended a too short reference; None if frame k corresponds to frame k
     still_rate : frames/s of a still reference
     pads : of the dub's crops
+    voice : URL of the voice without its background, which is scored instead of the video's sound; None for that one
     strip : URL of the run's picture of source, dub and restored face, which may not exist
     skip_reason : why there is no video to score
     drawn_per_s : frames per second of the dub's work; None if unknown, or if an earlier run made some
@@ -63,6 +64,7 @@ class EvaluationInput:
     loop: Loop | None = None
     still_rate: Fraction = DEFAULT_STILL_RATE
     pads: Pads = field(default_factory=Pads)
+    voice: str | None = None
     strip: str | None = None
     skip_reason: str | None = None
     drawn_per_s: float | None = None
@@ -107,6 +109,7 @@ def read_inputs(source: str, face: FaceChoice | None) -> list[EvaluationInput]:
         raise ManifestError(source, [f"cannot be read: {error}"]) from error
     settings = record["settings"]
     own_faces = drawn_anew(settings)
+    voices = storage.list_names(storage.join(folder, VOICES))
     return [
         EvaluationInput(
             id=result.id,
@@ -121,6 +124,7 @@ def read_inputs(source: str, face: FaceChoice | None) -> list[EvaluationInput]:
             loop=settings["loop"],
             still_rate=Fraction(settings["still_rate"]),
             pads=Pads(**settings["pads"]),
+            voice=_voice_of(result, folder, voices),
             strip=previews.strip_url(storage.join(folder, previews.FOLDER), result.id),
             skip_reason=None if result.status == "done" else f"was not dubbed: {result.status}: {result.error}",
             drawn_per_s=result.drawn_per_s,
@@ -129,6 +133,21 @@ def read_inputs(source: str, face: FaceChoice | None) -> list[EvaluationInput]:
         )
         for result in results
     ]
+
+
+def _voice_of(result: Result, folder: str, voices: Collection[str]) -> str | None:
+    """URL of a dub's voice without its background: of its folder, which may have been moved, or of the run that was enhanced.
+
+    Parameters
+    ----------
+    voices : names of files in the folder's own
+    """
+    if result.voice is None:
+        return None
+    name = storage.name_of(result.voice)
+    if name in voices:
+        return storage.join(folder, VOICES, name)
+    return result.voice if storage.exists(result.voice) else None
 
 
 def _of_table(url: str, face: FaceChoice) -> list[EvaluationInput]:

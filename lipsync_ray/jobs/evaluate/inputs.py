@@ -19,8 +19,7 @@ from lipsync_ray.jobs.evaluate.face_tracks import FaceTracksOrder
 from lipsync_ray.jobs.evaluate.judged import JUDGES, JudgedSound, Sounds, judge_sound
 from lipsync_ray.jobs.evaluate.likeness import leave_other_scenes
 from lipsync_ray.jobs.evaluate.plan import why_not_comparable
-from lipsync_ray.jobs.evaluate.state import EvaluateRun, EvaluateState
-from lipsync_ray.media.audio import SoundTrack
+from lipsync_ray.jobs.evaluate.state import EvaluateRun, EvaluateState, track_of
 
 SCORES_VERSION = 7  # raise when the same video and settings would get other numbers
 DRAWN_ANEW = "a generated head: its frames do not correspond to the source's, so only FID compares them"
@@ -37,7 +36,7 @@ def read_files(run: EvaluateRun) -> None:
 
 def prepare(run: EvaluateRun) -> None:
     """Identify every video; drop scored ones."""
-    found = content_ids(url for s in run.items for url in (s.video, s.reference, s.face_table) if url)
+    found = content_ids(url for s in run.items for url in (s.video, s.reference, s.face_table, s.voice) if url)
     asked = {k: v for k, v in run.settings.record().items() if not k.startswith(("fid", "dims"))}
     asked["scorer_weights"] = run.checkpoint.sha256
     asked["judges_weights"] = JUDGES if run.settings.judges else None
@@ -59,6 +58,9 @@ def prepare(run: EvaluateRun) -> None:
         else:
             state.reference_content, still_rate = str(reference), str(item.still_rate)
             state.reference_key = storage.digest(state.reference_content, still_rate)
+        voice = found.get(item.voice or "")
+        state.voice_content = voice if isinstance(voice, str) else ""
+        state.sound_key = storage.digest(state.video_key, voice) if state.voice_content else state.video_key
         state.table = item.face_table if isinstance(table, str) else None
         state.fingerprint = storage.digest(
             SCORES_VERSION,
@@ -66,6 +68,7 @@ def prepare(run: EvaluateRun) -> None:
             state.reference_key,
             str(state.table and table),
             json.dumps([asked, item.face, item.loop, vars(item.pads), *(map(asdict, item.turns or ()))]),
+            *([state.voice_content] if state.voice_content else []),
         )
         run.known[item.id] = state
     run.keep(lambda score: score.status != "failed", lambda state: (state.item.video, state.item.reference))
@@ -104,22 +107,17 @@ def _probe_videos(run: EvaluateRun) -> None:
 
 
 def _extract_features(run: EvaluateRun) -> None:
-    by_video = grouped(run.known.values(), "video_key")
+    by_sound = grouped(run.known.values(), "sound_key")
     folder, front_end = run.url(audio_features.FOLDER), run.scorer.front_end
     sources = []
-    for key, states in by_video.items():
-        info = states[0].info
-        if info is not None and info.has_audio:
-            sources.append(
-                AudioSource(
-                    SoundTrack(info.url, begin_s=info.origin_s, content=info.content), key, False, folder, front_end
-                )
-            )
+    for key, states in by_sound.items():
+        if (track := states[0].track) is not None:
+            sources.append(AudioSource(track, key, False, folder, front_end))
         else:
             for state in states:
                 state.silent = "the video has no audio stream"
     for source, speech in run.context.map_tasks("audio features", extract_audio_features, sources):
-        for state in by_video[source.key]:
+        for state in by_sound[source.key]:
             if isinstance(speech, Failure):
                 state.silent = speech.reason
             elif speech.silent:
@@ -133,18 +131,17 @@ def _expect_mouths(run: EvaluateRun) -> None:
     folder, known = run.url(audio_features.FOLDER), run.known.values()
     wanted: dict[str, AudioSource] = {}
     for state in known:
-        for key, info in ((state.video_key, state.info), (state.reference_key, state.reference)):
-            if info is not None and info.has_audio:
-                track = SoundTrack(info.url, begin_s=info.origin_s, content=info.content)
+        for key, track in ((state.sound_key, state.track), (state.reference_key, track_of(state.reference))):
+            if track is not None:
                 wanted[key] = AudioSource(track, key, False, folder, "speech-mel", voice=True)
     judged = {
         source.key: sound
         for source, sound in run.context.map_tasks("judge sound", judge_sound, list(wanted.values()))
         if isinstance(sound, JudgedSound)
     }
-    ring = [judged[key] for key in sorted({state.video_key for state in known} & judged.keys())]
+    ring = [judged[key] for key in sorted({state.sound_key for state in known} & judged.keys())]
     for state in known:
-        own = judged.get(state.video_key) if state.speech is not None else None
+        own = judged.get(state.sound_key) if state.speech is not None else None
         other = None
         if own is not None:
             at = ring.index(own)

@@ -17,6 +17,7 @@ from lipsync_ray.jobs.evaluate.evaluation_input import EvaluationInput, consents
 from lipsync_ray.jobs.evaluate.face_tracks import TrackIndex
 from lipsync_ray.jobs.evaluate.judged import NO_SOUNDS, Sounds
 from lipsync_ray.jobs.evaluate.scores import SCORES, Score
+from lipsync_ray.media.audio import SoundTrack
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.models.scorers import SCORERS
 from lipsync_ray.models.weights import Checkpoint
@@ -33,6 +34,8 @@ class EvaluateState(VideoState):
     ----------
     item : the input
     video_key, reference_key : of the distinct files; the latter is empty without a reference
+    sound_key : of the sound that is scored
+    voice_content : identity of the voice without its background; empty where the video's sound is scored
     content, reference_content : identities of the files, compared whenever they are opened
     info, reference, speech : probe results of video, reference and sound
     source : reference of a generated head, whose frames are not compared
@@ -47,6 +50,8 @@ class EvaluateState(VideoState):
     item: EvaluationInput
     video_key: str = ""
     reference_key: str = ""
+    sound_key: str = ""
+    voice_content: str = ""
     content: str = ""
     reference_content: str = ""
     info: VideoInfo | None = None
@@ -64,6 +69,20 @@ class EvaluateState(VideoState):
     @property
     def id(self) -> str:
         return self.item.id
+
+    @property
+    def track(self) -> SoundTrack | None:
+        """The sound that is scored; None without one."""
+        if self.voice_content and self.info is not None:
+            return SoundTrack(self.item.voice or "", content=self.voice_content)
+        return track_of(self.info)
+
+
+def track_of(video: VideoInfo | None) -> SoundTrack | None:
+    """The sound of a video, from its first frame on; None without one."""
+    if video is None or not video.has_audio:
+        return None
+    return SoundTrack(video.url, begin_s=video.origin_s, content=video.content)
 
 
 class EvaluateRun(JobRun[EvaluateState, Score]):
