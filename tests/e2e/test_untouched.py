@@ -2,6 +2,7 @@
 
 import csv
 import itertools
+import shutil
 import subprocess
 from fractions import Fraction
 
@@ -105,6 +106,22 @@ def test_frames_beside_a_seam_are_those_of_the_source_and_of_a_dub_without_copie
     mine, theirs = (list(decode.pictures(probe_video(one.output), 0, 100)) for one in (row, other))
     errors = [np.abs(a.y.astype(int) - b.y.astype(int)).mean() for a, b in zip(mine, theirs, strict=True)]
     assert max(errors) < 3
+
+
+def test_another_loudness_leaves_the_pictures_as_they_are(folder, out, tmp_path):
+    copy = tmp_path / "OUT"
+    shutil.copytree(out, copy)
+    command = ("dub", folder / "t.csv", "-o", copy, "--model", "warp", "--untouched", "copy", "--loudness", "-20")
+    assert lipsync_ray(*command, engine="inline") == 0
+    (before,), (after,) = read_results(str(out)), read_results(str(copy))
+    assert packets(after.output) == packets(before.output)
+    assert frame_digests(after.output) == frame_digests(before.output)
+    assert after.loudness_lufs == pytest.approx(-20, abs=0.5)
+    assert (after.copied_frames, after.made_frames, after.parts) == (
+        before.copied_frames,
+        before.made_frames,
+        before.parts,
+    )
 
 
 def test_ffmpeg_finds_no_fault_and_the_same_frames(out):
