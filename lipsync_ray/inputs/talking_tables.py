@@ -32,7 +32,7 @@ from lipsync_ray.media.timeline import at_rate, split
 
 F32 = NDArray[np.float32]
 
-VERSION = 1  # raise when the same video would get another table
+VERSION = 2  # raise when the same video would get another table
 ROW_S = 8.0  # seconds of video in one row
 SMALLEST_PX = 24  # width of a face whose mouth is looked at
 TIMBRE = 18  # coefficients that voices are told apart by
