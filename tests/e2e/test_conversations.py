@@ -11,6 +11,8 @@ import pytest
 from commands import frame_digests, lipsync_ray
 
 from lipsync_ray.engine.cleaning import contents
+from lipsync_ray.errors import ProbeError
+from lipsync_ray.inputs import speaker_search
 from lipsync_ray.io.results import read_results
 from lipsync_ray.io.turns import spoken_s
 from lipsync_ray.jobs.analyze.analysis import read_analyses
@@ -206,6 +208,28 @@ def test_an_analysis_again_looks_at_nobody_again(conversation, analysed, tmp_pat
     assert analyze(table, out) == 0
     assert (out / "speakers.csv").read_text() == (analysed / "speakers.csv").read_text()
     assert {path.name for path in (out / "people").iterdir()} == {path.name for path in (analysed / "people").iterdir()}
+
+
+def test_a_failure_to_find_who_speaks_leaves_the_pictures_and_is_looked_for_again(
+    conversation, analysed, tmp_path, monkeypatch
+):
+    def fail(order):
+        raise ProbeError(f"{order.video.url}: its sound cannot be decoded")
+
+    table, out = conversation[0].parent / "a.csv", tmp_path / "out"
+    shutil.copytree(analysed, out)
+    shutil.rmtree(out / "outcomes")
+    shutil.rmtree(out / "faces" / "speakers")
+    with monkeypatch.context() as patch:
+        patch.setattr(speaker_search, "make_decision", fail)
+        assert analyze(table, out) == 0
+    row = next(row for row in read_analyses(str(out / "analysis.parquet")) if row.id == "talk")
+    assert (row.status, row.turns, {one.spoken_s for one in row.persons}) == ("done", None, {None})
+    assert "its sound cannot be decoded" in row.speakers_error
+    assert row.speakers_error in (out / "index.html").read_text()
+    assert not (out / "speakers.csv").exists()
+    assert analyze(table, out) == 0
+    assert (out / "speakers.csv").read_text() == (analysed / "speakers.csv").read_text()
 
 
 @pytest.mark.nightly

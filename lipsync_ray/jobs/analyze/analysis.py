@@ -123,7 +123,7 @@ class Analysis:
     persons : who is seen in a video, who speaks longest first; None without --find-speakers
     turns : who of several persons speaks when; None where that was not decided
     speaker_notes : what a dub would note of whom it makes speak, such as why nobody
-    speakers_error : why `persons` are not known
+    speakers_error : why `persons`, or who of them speaks, is not known; the next run looks again
     speakers_fingerprint : of the video and of how persons and turns are found
     seconds, attempts : of work
     fingerprint : of the file and the settings

@@ -214,13 +214,12 @@ def _face_lines(analysis: Analysis) -> list[str]:
 
 
 def _people_lines(analysis: Analysis) -> list[str]:
-    if analysis.persons is None:
-        return [f"not known: {analysis.speakers_error}"]
     lines = [
         f"person {one.person}: {times_of(one)}" + (f"; {one.picture}" if one.picture else "")
-        for one in analysis.persons
+        for one in analysis.persons or ()
     ]
-    return [*lines, *analysis.speaker_notes] or ["none"]
+    failed = [f"who speaks is not known: {analysis.speakers_error}"] if analysis.speakers_error else []
+    return [*lines, *analysis.speaker_notes, *failed] or ["none"]
 
 
 def times_of(person: SeenPerson) -> str:

@@ -9,7 +9,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -85,7 +85,7 @@ class _Video:
     files: list[File]
     info: VideoInfo | None = None
     seen: dict[str, Seen] = field(default_factory=dict)
-    answer: SpeakerTracks | None = None
+    answer: SpeakerTracks | Failure | None = None
 
 
 def find_people(run: AnalyzeRun, layout: Layout) -> None:
@@ -179,11 +179,7 @@ def _find(run: AnalyzeRun, layout: Layout, videos: Mapping[str, _Video]) -> None
         _end(run, video)
 
     def on_speakers(key: str, answers: Mapping[str, SpeakerTracks | Failure]) -> None:
-        (answer,) = answers.values()
-        if isinstance(answer, Failure):
-            _fail(run, videos[key], answer)
-            return
-        videos[key].answer = answer
+        (videos[key].answer,) = answers.values()
         _end(run, videos[key])
 
     faces = FacePass(infos, run.url("faces"), layout.model, on_table)
@@ -200,28 +196,31 @@ def _end(run: AnalyzeRun, video: _Video) -> None:
     answer = video.answer
     if answer is None or len(video.seen) < len(video.files):
         return
-    for file in video.files:
+    known: dict[str, Any]
+    if isinstance(answer, Failure):
+        known = {"turns": None, "speaker_notes": (), "speakers_error": _reason(answer)}
+    else:
         notes = answer.notes if answer.persons else (*answer.notes, answer.without)
-        _record(
-            run,
-            replace(
-                run.ended[file.id],
-                persons=persons_of(file.id, video.seen[file.id], answer.turns),
-                turns=answer.turns,
-                speaker_notes=tuple(filter(None, notes)),
-                speakers_error=None,
-            ),
-        )
+        known = {"turns": answer.turns, "speaker_notes": tuple(filter(None, notes)), "speakers_error": None}
+    for file in video.files:
+        if isinstance(answer, Failure):
+            run.context.failures.report(file.id, answer)
+        _record(run, file, persons=persons_of(file.id, video.seen[file.id], known["turns"]), **known)
 
 
 def _fail(run: AnalyzeRun, video: _Video, failure: Failure) -> None:
+    """Nobody of a video is known."""
     for file in video.files:
         run.context.failures.report(file.id, failure)
-        reason = f"{failure.stage}: {failure.reason}"
-        _record(run, replace(run.ended[file.id], persons=None, turns=None, speaker_notes=(), speakers_error=reason))
+        _record(run, file, persons=None, turns=None, speaker_notes=(), speakers_error=_reason(failure))
 
 
-def _record(run: AnalyzeRun, row: Analysis) -> None:
+def _reason(failure: Failure) -> str:
+    return f"{failure.stage}: {failure.reason}"
+
+
+def _record(run: AnalyzeRun, file: File, **known: Any) -> None:
+    row = replace(run.ended[file.id], **known)
     row = replace(row, speakers_fingerprint=_fingerprint(row))
     storage.commit_bytes(run.url(row.id, REPORT), report_text(row).encode())
     run.end(row)
