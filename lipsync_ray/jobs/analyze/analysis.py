@@ -120,13 +120,13 @@ class Analysis:
     face_turn_deg : median over frames of its rotation away from the camera
     faces : all faces found
     thumbnail : a small picture, relative to the analysis's folder
+    seconds, attempts : of work
+    fingerprint : of the file and the settings
     persons : who is seen in a video, who speaks longest first; None without --find-speakers
     turns : who of several persons speaks when; None where that was not decided
     speaker_notes : what a dub would note of whom it makes speak, such as why nobody
     speakers_error : why `persons`, or who of them speaks, is not known; the next run looks again
     speakers_fingerprint : of the video and of how persons and turns are found
-    seconds, attempts : of work
-    fingerprint : of the file and the settings
     """
 
     id: str
@@ -167,14 +167,14 @@ class Analysis:
     face_turn_deg: float | None = None
     faces: tuple[FoundFace, ...] | None = None
     thumbnail: str | None = None
+    seconds: float | None = None
+    attempts: int | None = None
+    fingerprint: str | None = None
     persons: tuple[SeenPerson, ...] | None = None
     turns: tuple[Turn, ...] | None = None
     speaker_notes: tuple[str, ...] = ()
     speakers_error: str | None = None
     speakers_fingerprint: str | None = None
-    seconds: float | None = None
-    attempts: int | None = None
-    fingerprint: str | None = None
 
     @property
     def wordless(self) -> str | None:
