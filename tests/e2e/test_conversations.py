@@ -202,6 +202,10 @@ def test_an_analysis_again_looks_at_nobody_again(conversation, analysed, tmp_pat
     assert analyze(table, out) == 0
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert "faces:" not in capsys.readouterr().out
+    (out / "speakers.csv").write_text("dub,start_s,end_s,person\ntalk,0,1,0\n")
+    assert analyze(table, out) == 0
+    assert "talk,0,1,0" in (out / "speakers.csv").read_text()  # a correction stays
+    (out / "speakers.csv").unlink()
     shutil.rmtree(out / "faces")
     (out / "people" / "talk-7.jpg").write_bytes(b"of a person that an earlier version saw")
     shutil.rmtree(out / "outcomes")

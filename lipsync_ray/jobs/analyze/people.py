@@ -29,7 +29,7 @@ from lipsync_ray.io import storage
 from lipsync_ray.io.names import stem_of
 from lipsync_ray.io.parquet import csv_url
 from lipsync_ray.io.reviews import portrait_name
-from lipsync_ray.io.turns import FILE, Turn, commit_turns, spoken_s
+from lipsync_ray.io.turns import FILE, Turn, commit_turns, read_committed, spoken_s
 from lipsync_ray.jobs.analyze.analysis import Analysis, SeenPerson
 from lipsync_ray.jobs.analyze.assemble import REPORT, report_text
 from lipsync_ray.jobs.analyze.files import File
@@ -103,12 +103,19 @@ def find_people(run: AnalyzeRun, layout: Layout) -> None:
     for wave in _waves(_probed(run, videos)):
         _find(run, layout, wave)
     names = names_of(run.files)
-    turns = {name: run.ended[file].turns or () for file, own in names.items() for name in own}
-    if any(turns.values()):
-        commit_turns(run.url(FILE), {name: own for name, own in turns.items() if own})
+    _write(run.url(FILE), {name: run.ended[file].turns or () for file, own in names.items() for name in own})
+
+
+def _write(url: str, turns: Mapping[str, Sequence[Turn]]) -> None:
+    """Commit the table of turns. One of the same turns stays, with what somebody has corrected in its CSV since."""
+    found = {name: list(own) for name, own in turns.items() if own}
+    if storage.exists(url) and storage.exists(csv_url(url)) and read_committed(url) == found:
+        return
+    if found:
+        commit_turns(url, found)
     else:  # of an earlier run on other files
-        storage.remove(run.url(FILE))
-        storage.remove(csv_url(run.url(FILE)))
+        storage.remove(url)
+        storage.remove(csv_url(url))
 
 
 def _key(row: Analysis) -> str:
