@@ -29,6 +29,7 @@ _SHORT = 5
 _SPOKEN = 0.6  # share of the averaging window that must be voiced to estimate the lag
 _TELLING = 50  # steps needed to estimate a person's own lag: 2 s
 _CLEARLY = 0.03  # mean cosine by which a person's own lag must beat the common one
+_MOVES = 0.02  # eye distances: standard deviation of the opening over 1 s; a poster filmed by hand has up to 0.008, speech 0.05
 _STILL = 3e-3  # eye distances: noise of the landmarks
 _STILLEST, _LIVELIEST = -5.5, -2.0  # range of log motion; differences outside it are not informative
 
@@ -59,6 +60,21 @@ class MouthSamples:
     def joined(cls, parts: list[MouthSamples]) -> MouthSamples:
         """Concatenate consecutive samples."""
         return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
+
+    def of_tracks(self, tracks: NDArray[np.integer]) -> MouthSamples:
+        """The rows of some tracks."""
+        kept = np.isin(self.track, tracks)
+        return MouthSamples(*(getattr(self, field.name)[kept] for field in fields(self)))
+
+    def opens_and_closes(self, track: int) -> bool:
+        """Whether the mouth of a track moves as in speech, for half a second or longer; that of a poster does not."""
+        own = self.track == track
+        steps = self.place[own]
+        if not len(steps):
+            return False
+        opening = np.full(int(steps[-1] - steps[0]) + 1, np.nan)
+        opening[steps - steps[0]] = self.opening[own]
+        return int((spread(opening, LONG) > _MOVES).sum()) >= LONG
 
     def to_bytes(self) -> bytes:
         buffer = io.BytesIO()

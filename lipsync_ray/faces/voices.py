@@ -11,6 +11,7 @@ from lipsync_ray.media.time_series import averaged
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 
 UNKNOWN = -1  # label of a step without a known speaker
 _BLOCK = 25  # steps that are scored together, by voices learned outside them …
@@ -34,28 +35,32 @@ class VoiceRules:
     around: int = 5
     fewest: int = 25
     diagonal: float = 0.05
-    scale: float = 0.1
+    scale: float = 0.15
     most: float = 1.0
 
 
-def voices(timbre: F64, labels: I64, count: int, rules: VoiceRules) -> F64:
+def voices(timbre: F64, labels: I64, count: int, rules: VoiceRules, voiced: Bools) -> F64:
     """(n, count) log likelihood of each voice at each step, relative to the mean of the known voices.
 
-    Scores are 0 if fewer than two voices are known. Voices are Gaussians with one shared covariance. A step is scored
-    by labels outside its neighbourhood, so a wrong label does not confirm itself.
+    If a single voice is known, all voiced steps without a label stand for the others. Unknown voices score 0 otherwise.
+    Voices are Gaussians with one shared covariance. A step is scored by labels outside its neighbourhood, so a wrong
+    label does not confirm itself.
 
     Parameters
     ----------
     timbre : (n, d) cepstra of each step
     labels : (n,) number of the voice, or :data:`UNKNOWN`
+    voiced : (n,) somebody speaks
     """
     smooth = np.nan_to_num(averaged(timbre, rules.around))
     own = np.stack([labels == number for number in range(count)], axis=1)
-    total = own.sum(axis=0)
     out = np.zeros((len(labels), count))
-    if (total >= rules.fewest).sum() < 2:
+    if not well_known(labels, count, rules).any():
         return out
     within = np.concatenate([smooth[some] - smooth[some].mean(axis=0) for some in own.T if some.any()])
+    if well_known(labels, count, rules).sum() == 1:
+        own = np.concatenate((own, ((labels == UNKNOWN) & voiced)[:, None]), axis=1)
+    total = own.sum(axis=0)
     spread = within.T @ within / len(within)
     spread = (1 - rules.diagonal) * spread + rules.diagonal * np.diag(np.diag(spread))
     white = smooth @ np.linalg.cholesky(np.linalg.inv(spread + _RIDGE * np.eye(len(spread))))
@@ -69,5 +74,14 @@ def voices(timbre: F64, labels: I64, count: int, rules: VoiceRules) -> F64:
             continue
         means = (sums - own[low:high].T.astype(np.float64) @ white[low:high])[known] / left[known, None]
         near = -0.5 * ((white[first:last, None] - means) ** 2).sum(axis=2)
-        out[first:last, known] = rules.scale * (near - near.mean(axis=1, keepdims=True))
+        scores = rules.scale * (near - near.mean(axis=1, keepdims=True))
+        if known[-1] == count:  # the others, together
+            out[first:last] = scores[:, -1:]
+        named = known < count
+        out[first:last, known[named]] = scores[:, named]
     return np.clip(out, -rules.most, rules.most)
+
+
+def well_known(labels: I64, count: int, rules: VoiceRules) -> Bools:
+    """(count,) whether a voice has labels enough to be learned."""
+    return np.asarray(np.bincount(labels[labels != UNKNOWN], minlength=count) >= rules.fewest)

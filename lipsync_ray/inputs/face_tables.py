@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from fractions import Fraction
 
 import numpy as np
 
@@ -21,6 +22,17 @@ from lipsync_ray.media.picture import U8
 from lipsync_ray.media.probe import VideoInfo
 
 VERSION = 5  # raise when the same video would get another table: every key changes
+
+
+def video_key(content: str, still_rate: Fraction) -> str:
+    """What names all that a run finds out about a video; dub and analyze call a video alike.
+
+    Parameters
+    ----------
+    content : identity of the file
+    still_rate : frames/s, of a picture
+    """
+    return storage.digest(content, str(still_rate), VERSION)
 
 
 def face_rows(key: str, video: VideoInfo, folder: str, seconds: float) -> list[VideoSegment]:

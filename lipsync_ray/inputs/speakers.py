@@ -13,7 +13,7 @@ from lipsync_ray.faces.choices import DubbedFaces
 from lipsync_ray.faces.speaker import Choice, choose
 from lipsync_ray.faces.table import read_notes, read_table, read_without
 from lipsync_ray.faces.track import Tracks
-from lipsync_ray.io.turns import Turn
+from lipsync_ray.io.turns import Turn, spoken_s
 from lipsync_ray.io.written_faces import WrittenVoice
 from lipsync_ray.io.written_turns import NOBODY, WrittenTurn, known_turns, person_of
 from lipsync_ray.media.time_series import true_runs
@@ -262,9 +262,7 @@ def spans_of(turns: Sequence[Turn], rate: Fraction, frames: int) -> Spans:
 
 def note_of_turns(turns: Sequence[Turn]) -> str:
     """A sentence on who speaks for how long, where that was decided."""
-    lasts: dict[int, float] = {}
-    for turn in turns:
-        lasts[turn.person] = lasts.get(turn.person, 0.0) + turn.end_s - turn.start_s
+    lasts = spoken_s(turns)
     ranked = sorted(lasts, key=lambda person: -lasts[person])
     who = ", ".join(f"person {person} for {lasts[person]:.1f} s" for person in ranked)
     return (

@@ -32,7 +32,7 @@ from lipsync_ray.media.timeline import at_rate, split
 
 F32 = NDArray[np.float32]
 
-VERSION = 1  # raise when the same video would get another table
+VERSION = 2  # raise when the same video would get another table
 ROW_S = 8.0  # seconds of video in one row
 SMALLEST_PX = 24  # width of a face whose mouth is looked at
 TIMBRE = 18  # coefficients that voices are told apart by
@@ -69,7 +69,7 @@ class FindTalking:
         pictures = decode.pictures_at(row.video, shown[places].tolist())
         for place, low, high, picture in zip(places, lows, highs, pictures, strict=True):
             for one in range(low, high):
-                if tracks.still[one] or tracks.box[one, 2] - tracks.box[one, 0] < SMALLEST_PX:
+                if tracks.box[one, 2] - tracks.box[one, 0] < SMALLEST_PX:
                     continue
                 square = square_of(tracks.landmarks[one])
                 cut = cut_square(picture, square)
@@ -151,7 +151,10 @@ def decide_speakers(order: SpeakersOrder, rules: Rules = USUAL) -> Decision:
     tracks = read_table(order.table)
     shown = at_rate(order.video.frames, order.video.rate, RATE)
     mouths = MouthSamples.joined([MouthSamples.from_bytes(storage.read_bytes(url)) for url in order.parts])
-    alive = ~tracks.still
+    speaking = [track for track in np.unique(mouths.track).tolist() if mouths.opens_and_closes(track)]
+    # A person who sits still most of the time is taken for a picture, until the mouth moves.
+    alive = ~tracks.still | np.isin(tracks.person, tracks.person[np.isin(tracks.track, speaking)])
+    mouths = mouths.of_tracks(np.unique(tracks.track[alive]))
     persons, rows = np.unique(tracks.person[alive], return_inverse=True)
     row_of = dict(zip(tracks.track[alive].tolist(), rows.tolist(), strict=True))
     in_view = np.zeros((len(persons), order.video.frames), bool)

@@ -50,6 +50,13 @@ _FACES = _kinds(
     ("face tables: boxes and landmarks of every face of a source", "cache", rf"faces/[^/]*-{_HEX}\.parquet"),
     ("face tables: boxes and landmarks of every face of a source", "cache", rf"faces/parts/.+/{_RANGE}\.npz"),
 )
+_SPEAKERS = _kinds(
+    (
+        "who speaks when in a source, by mouths and sound",
+        "cache",
+        rf"faces/speakers/({_HEX}\.json|parts/.+/{_RANGE}\.npz)",
+    ),
+)
 _SOUND = _kinds(
     (
         "features of voices, and when somebody speaks",
@@ -71,19 +78,18 @@ _OF: Mapping[str, tuple[Kind, ...]] = {
         *_VIDEOS,
         Kind(_RESULTS, "result", r"index\.html|speakers\.csv|reviewed\.json"),
         *_FACES,
+        *_SPEAKERS,
         *_kinds(
-            ("who speaks when in a source, by mouths and sound", "cache", rf"faces/speakers/({_HEX}\.json|parts/.+/{_RANGE}\.npz)"),
             ("a picture of each person of a source", "preview", rf"faces/people/{_HEX}-\d+\.jpg"),
             ("landmarks of speaking faces, and how their mouths move", "cache", rf"faces/meshes/{_HEX}\.mesh(\.mouths|\.sight)?"),
             ("landmarks of speaking faces, and how their mouths move", "cache", rf"faces/meshes/parts/.+/{_RANGE}\.np[yz]"),
             ("encodings of speaking faces, from which they can be drawn", "cache", rf"faces/encodings/{_HEX}(\.json|\.sight|/{_RANGE}\.npz)"),
-            ("who speaks when in a source", "cache", rf"faces/speakers/({_HEX}\.json|parts/.+/{_RANGE}\.npz)"),
             ("latents of heads, from which they can be drawn", "cache", rf"heads/{_HEX}(\.latents|/\d+)"),
         ),
         *_SOUND,
         *_kinds(
             ("what each speaker of a dub's lines says", "cache", rf"lines/{_HEX}\.wav"),
-            (_RESULTS, "result", r"(speakers|lines)\.csv"),
+            (_RESULTS, "result", r"lines\.csv"),
             ("voices of dubs without the background, which evaluate listens to", "preview", r"voices/[^/]+\.flac"),
         ),
         *_PARTS,
@@ -102,9 +108,12 @@ _OF: Mapping[str, tuple[Kind, ...]] = {
         ),
     ),
     "analyze": (
-        Kind(_RESULTS, "result", r"index\.html|warnings\.csv|[^/]+/report\.txt"),
+        Kind(_RESULTS, "result", r"index\.html|(warnings|speakers)\.csv|[^/]+/report\.txt"),
+        *_FACES,
+        *_SPEAKERS,
         *_SOUND,
         *_kinds(
+            ("a picture of each person of a video", "preview", r"people/[^/]+-\d+\.jpg"),
             ("faces, and the second of sound around each", "preview", r"[^/]+/faces/\d+-\d+\.png|[^/]+/clips/\d+\.wav"),
             ("thumbnails", "preview", r"[^/]+/thumbnail\.jpg"),
         ),

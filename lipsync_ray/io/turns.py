@@ -44,6 +44,14 @@ class Turn:
     confidence: float = 1.0
 
 
+def spoken_s(turns: Iterable[Turn]) -> dict[int, float]:
+    """Person → seconds of all own turns."""
+    out: dict[int, float] = {}
+    for turn in turns:
+        out[turn.person] = out.get(turn.person, 0.0) + turn.end_s - turn.start_s
+    return out
+
+
 def commit_turns(url: str, turns: Mapping[str, Iterable[Turn]]) -> None:
     """Commit the turns of dubs, by id, as a Parquet table at `url`, and as CSV beside it."""
     rows = [

@@ -20,6 +20,13 @@ class AnalyzeSettings:
         int, Option("Seed of the choice of frames, and of Whisper's samples; another one picks other frames.", least=0)
     ] = 0
 
+    find_speakers: Annotated[
+        bool,
+        Option(
+            "Find each video's people and who of them speaks when: their pictures, and speakers.csv to correct and give to dub."
+        ),
+    ] = False
+
     def __post_init__(self) -> None:
         check(self)
 

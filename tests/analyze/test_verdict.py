@@ -58,13 +58,18 @@ def test_no_face_is_impossible():
         ([face(i) for i in range(4)], "only 40%"),
         ([face(i, height=40) for i in range(10)], "40 pixels tall"),
         ([face(i, turn=60) for i in range(10)], "turned away, by about 60°"),
-        ([face(i, number=n) for i in range(10) for n in range(2)], "nearly the same size"),
     ],
 )
 def test_poor_ones_say_why(faces, said):
     verdict = judged(faces).verdict
     assert verdict.startswith("poor: ")
     assert said in verdict
+
+
+def test_a_sound_of_its_own_tells_who_of_several_speaks():
+    faces = [face(i, number=n) for i in range(10) for n in range(2)]
+    assert judged(faces, video=replace(VIDEO, has_audio=True)).verdict == "good"
+    assert "no sound that tells who speaks" in judged(faces, video=replace(VIDEO, has_audio=False)).verdict
 
 
 def test_what_is_only_worth_a_warning():

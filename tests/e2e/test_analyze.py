@@ -107,7 +107,19 @@ def test_everything_may_be_in_a_bucket(oddities, cluster):
         store.put_file(str(oddities / name), f"analysis/in/{name}")
     out = "s3://analysis/out"
     assert (
-        lipsync_ray("analyze", "s3://analysis/in/*", "-o", out, "--whisper", "none", "--frames", "2", engine="ray") == 1
+        lipsync_ray(
+            "analyze",
+            "s3://analysis/in/*",
+            "-o",
+            out,
+            "--whisper",
+            "none",
+            "--frames",
+            "2",
+            "--find-speakers",
+            engine="ray",
+        )
+        == 1
     )
     found = {analysis.id: analysis for analysis in read_analyses(f"{out}/analysis.parquet")}
     assert {name: analysis.verdict.split(":")[0] for name, analysis in found.items()} == {
@@ -118,7 +130,17 @@ def test_everything_may_be_in_a_bucket(oddities, cluster):
     assert found["talking"].url == "s3://analysis/in/talking.mkv"
     made = {path.removeprefix("analysis/out/") for path in store.find("analysis/out")}
     faces = found["talking"].faces
-    assert {"index.html", "run.json", "talking/report.txt", "text/report.txt", faces[0].picture, faces[0].clip} <= made
+    (person,) = found["talking"].persons
+    assert (person.person, person.spoken_s, person.picture) == (0, None, "people/talking-0.jpg")
+    assert {
+        person.picture,
+        "index.html",
+        "run.json",
+        "talking/report.txt",
+        "text/report.txt",
+        faces[0].picture,
+        faces[0].clip,
+    } <= made
     assert not any(name.startswith("attempts") for name in made)
 
 

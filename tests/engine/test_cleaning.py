@@ -34,9 +34,9 @@ FILES = {
         ["media/a-0123456789ab.jpg", "media/a-0123456789ab.webm", "media/cuttings/a/0.npz"],
     ),
     "analyze": (
-        ["analysis.parquet", "index.html", "warnings.csv", "a/report.txt"],
-        [f"sources/{KEY}.mel"],
-        ["a/faces/000003-0.png", "a/clips/000003.wav", "a/thumbnail.jpg"],
+        ["analysis.parquet", "index.html", "warnings.csv", "speakers.csv", "speakers.parquet", "a/report.txt"],
+        [f"sources/{KEY}.mel", f"faces/a-{KEY}.parquet", f"faces/parts/{KEY}/0-30.npz", f"faces/speakers/{KEY}.json"],
+        ["people/a-0.jpg", "a/faces/000003-0.png", "a/clips/000003.wav", "a/thumbnail.jpg"],
     ),
     "train": (
         ["model.safetensors", "clips.parquet", "MODEL_CARD.md", f"checkpoints/pose-0-{KEY}.pt"],

@@ -1,5 +1,7 @@
 """Turns by what mouths and voices say: who speaks, when nobody in view does, and what cannot be told."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from faces.test_talking import PLACES, course, mouths, same, sound
@@ -8,6 +10,7 @@ from lipsync_ray.faces.speaking import (
     NOBODY,
     USUAL,
     by_mouths,
+    by_voices,
     decide,
     viterbi,
     without_short,
@@ -31,6 +34,22 @@ def heard_of(voice):
     return AudioFeatures(
         np.zeros((len(voice), 4), np.float32), np.zeros(len(voice), np.float32), voice, np.zeros((len(voice), 4))
     )
+
+
+def test_a_voice_of_somebody_out_of_view_is_not_said_by_a_listener_who_moves_the_lips():
+    """Persons 0 and 1 are in view by turns; in the end 1 moves the lips a little while 0 is heard."""
+    rng = np.random.default_rng(0)
+    first = np.isin(np.arange(300) // 50, (0, 2, 4, 5))
+    visible = np.stack((first, ~first))
+    visible[:, 250:] = [[False], [True]]
+    timbre = np.where(first[:, None], 1.5, -1.5) + rng.normal(size=(300, 8))
+    shown = evidence_of(visible[0] & first, visible[1] & ~first)
+    shown.sync[1, 250:], shown.motion[1, 250:], shown.follows[1, 250:], shown.brief[1, 250:] = 0.12, -3.0, 0.1, 0.17
+    heard = replace(heard_of(np.ones(300)), timbre=timbre)
+    assert (by_mouths(shown, visible, heard, USUAL)[255:] == 1).mean() > 0.9
+    found, _ = by_voices(shown, visible, heard, USUAL)
+    assert (found[255:] == NOBODY).all()
+    assert np.mean(found[:250] == np.where(first[:250], 0, 1)) > 0.95
 
 
 def test_the_likeliest_course_changes_where_it_pays():

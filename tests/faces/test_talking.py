@@ -50,6 +50,17 @@ def test_mouths_are_read_back_and_joined():
         assert getattr(joined, name).dtype == getattr(whole, name).dtype
 
 
+@pytest.mark.parametrize(("moves", "steps", "said"), [(0.008, 200, False), (0.05, 2, False), (0.05, 40, True)])
+def test_a_mouth_that_moves_as_in_speech_is_no_poster_s(moves, steps, said):
+    opening = np.zeros(PLACES, np.float32)
+    opening[20 : 20 + steps] = moves * np.random.default_rng(0).normal(size=min(steps, PLACES - 20))
+    shown = mouths(course(1), course(2))
+    shown.opening[shown.track == 1] = opening
+    assert shown.opens_and_closes(1) == said
+    assert not shown.of_tracks(np.array([0])).opens_and_closes(1)
+    assert (shown.of_tracks(np.array([1])).track == 1).all()
+
+
 @pytest.mark.parametrize("by", [-3, 0, 5])
 def test_the_lag_of_a_video_is_found(by):
     heard = sound(course(1))

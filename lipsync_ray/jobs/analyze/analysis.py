@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from lipsync_ray.errors import LipsyncError, ManifestError
 from lipsync_ray.io.records import ARROW, Records, read_table, row_from
+from lipsync_ray.io.turns import Turn
 from lipsync_ray.models.spoken import Phrase
 
 FILE = "analysis.parquet"
@@ -52,6 +53,24 @@ class FoundFace:
     turn_deg: float
     picture: str
     clip: str | None
+
+
+@dataclass(frozen=True)
+class SeenPerson:
+    """A person of a video.
+
+    Attributes
+    ----------
+    person : number, the same as in a dub of the video
+    seen_s : how long the face is in view
+    spoken_s : how long the person speaks; None where that was not decided
+    picture : of the face, relative to the analysis's folder; None for small faces of a crowd
+    """
+
+    person: int
+    seen_s: float
+    spoken_s: float | None
+    picture: str | None
 
 
 _VIDEO = pa.struct(
@@ -103,6 +122,11 @@ class Analysis:
     thumbnail : a small picture, relative to the analysis's folder
     seconds, attempts : of work
     fingerprint : of the file and the settings
+    persons : who is seen in a video, who speaks longest first; None without --find-speakers
+    turns : who of several persons speaks when; None where that was not decided
+    speaker_notes : what a dub would note of whom it makes speak, such as why nobody
+    speakers_error : why `persons`, or who of them speaks, is not known; the next run looks again
+    speakers_fingerprint : of the video and of how persons and turns are found
     """
 
     id: str
@@ -146,6 +170,11 @@ class Analysis:
     seconds: float | None = None
     attempts: int | None = None
     fingerprint: str | None = None
+    persons: tuple[SeenPerson, ...] | None = None
+    turns: tuple[Turn, ...] | None = None
+    speaker_notes: tuple[str, ...] = ()
+    speakers_error: str | None = None
+    speakers_fingerprint: str | None = None
 
     @property
     def wordless(self) -> str | None:

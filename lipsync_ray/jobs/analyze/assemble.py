@@ -11,7 +11,7 @@ from lipsync_ray import addresses
 from lipsync_ray.engine.stages import Failure
 from lipsync_ray.io.formatting import number, share, text_or_dash
 from lipsync_ray.jobs.analyze import language
-from lipsync_ray.jobs.analyze.analysis import IMPOSSIBLE, Analysis, Guess
+from lipsync_ray.jobs.analyze.analysis import IMPOSSIBLE, Analysis, Guess, SeenPerson
 from lipsync_ray.jobs.analyze.plan import FileRow, FrameSamples, Known
 from lipsync_ray.jobs.analyze.verdict import Assessment, face_statistics, of_audio, of_languages, of_speech, of_video
 from lipsync_ray.media.details import AudioDetails, VideoDetails
@@ -130,6 +130,8 @@ def report_text(analysis: Analysis) -> str:
         lines += _section("In English", _phrase_lines(analysis.translation_segments, analysis.translation_error))
     if analysis.faces is not None:
         lines += _section("Saved faces", _face_lines(analysis))
+    if analysis.persons is not None or analysis.speakers_error:
+        lines += _section("People", _people_lines(analysis))
     return "\n".join(lines) + "\n"
 
 
@@ -209,6 +211,21 @@ def _face_lines(analysis: Analysis) -> list[str]:
         f"{share(face.probability)}" + (f"; sound: {face.clip}" if face.clip else "")
         for face in analysis.faces or ()
     ] or ["none"]
+
+
+def _people_lines(analysis: Analysis) -> list[str]:
+    lines = [
+        f"person {one.person}: {times_of(one)}" + (f"; {one.picture}" if one.picture else "")
+        for one in analysis.persons or ()
+    ]
+    failed = [f"who speaks is not known: {analysis.speakers_error}"] if analysis.speakers_error else []
+    return [*lines, *analysis.speaker_notes, *failed] or ["none"]
+
+
+def times_of(person: SeenPerson) -> str:
+    """How long a person speaks and is seen, in words."""
+    spoken = "" if person.spoken_s is None else f"speaks {number(person.spoken_s, 1)} s, "
+    return f"{spoken}seen {number(person.seen_s, 1)} s"
 
 
 def _clock(seconds: float) -> str:

@@ -15,7 +15,10 @@ from lipsync_ray.io.manifest import given_cues, read_manifest, sound_files
 from lipsync_ray.io.names import Source, unique_ids
 
 # Names in an analysis's folder besides one folder per file.
-OWN_NAMES = {"outcomes", "attempts", "run.json", "running.json", "index.html", "warnings.csv", "analysis.parquet"}
+OWN_NAMES = {
+    "outcomes", "attempts", "run.json", "running.json", "index.html", "warnings.csv", "analysis.parquet",
+    "faces", "people", "sources", "speakers.csv", "speakers.parquet",
+}  # fmt: skip
 Role = Literal["video", "audio"]
 
 
@@ -30,6 +33,7 @@ class File:
     roles : its uses in the table, in alphabetical order; empty without a table
     languages : of its speech, from the table
     dubs : ids of the table's rows that use it
+    shown_in : ids of those whose video it is
     """
 
     id: str
@@ -37,6 +41,7 @@ class File:
     roles: tuple[Role, ...] = ()
     languages: tuple[str, ...] = ()
     dubs: tuple[str, ...] = ()
+    shown_in: tuple[str, ...] = ()
 
 
 def read_files(sources: Sequence[str]) -> list[File]:
@@ -87,6 +92,7 @@ def _of_table(url: str) -> list[File]:
                 roles=tuple(sorted({*file.roles, role})),
                 languages=tuple(dict.fromkeys((*file.languages, *filter(None, (language,))))),
                 dubs=tuple(dict.fromkeys((*file.dubs, dub.id))),
+                shown_in=(*file.shown_in, dub.id) if role == "video" else file.shown_in,
             )
     return _named(list(found.values()))
 

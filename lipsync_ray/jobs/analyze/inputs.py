@@ -24,7 +24,7 @@ from lipsync_ray.jobs.analyze.verdict import tally
 from lipsync_ray.models.weights import Checkpoint
 from lipsync_ray.settings import AnalyzeSettings, Workers
 
-ANALYSIS_VERSION = 2  # raise when the same file and settings give another row
+ANALYSIS_VERSION = 3  # raise when the same file and settings give another row
 ANALYZE = JobSpec("analyze", ANALYSES, noun="files", done="analysed", packages=("openai-whisper", "langdetect"))
 
 
@@ -80,7 +80,10 @@ def prepare(run: AnalyzeRun) -> None:
     for file in run.files:
         identity = found[file.url]
         known = "" if isinstance(identity, Exception) else identity
-        fingerprint = storage.digest(ANALYSIS_VERSION, known, asked, json.dumps(addresses.cleaned(asdict(file))))
+        named = {
+            name: value for name, value in asdict(file).items() if name != "shown_in"
+        }  # changes nothing in its row
+        fingerprint = storage.digest(ANALYSIS_VERSION, known, asked, json.dumps(addresses.cleaned(named)))
         row = FileRow(
             key=file.id,
             file=file,

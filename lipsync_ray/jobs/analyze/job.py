@@ -1,6 +1,6 @@
 """The analysis job from files to analysis.parquet, report.txt and index.html.
 
-    identify every file ► probe ► transcribe (Whisper) ► sample faces (MTCNN) ► tables ► page
+    identify every file ► probe ► transcribe (Whisper) ► sample faces (MTCNN) ► people, and who speaks ► tables ► page
 
 Results of an earlier run with the same fingerprint are reused.
 """
@@ -23,6 +23,7 @@ from lipsync_ray.jobs.analyze.assemble import REPORT, report_text
 from lipsync_ray.jobs.analyze.files import File
 from lipsync_ray.jobs.analyze.inputs import ANALYZE, AnalyzeRun, prepare
 from lipsync_ray.jobs.analyze.page import write_page
+from lipsync_ray.jobs.analyze.people import find_people
 from lipsync_ray.jobs.analyze.stages import Probe, SampleFaces, Transcribe
 from lipsync_ray.models import speech, weights
 from lipsync_ray.settings import AnalyzeSettings, Workers
@@ -80,6 +81,8 @@ def run(
         run.write()
         prepare(run)
         _work(run, layout)
+        if settings.find_speakers:
+            find_people(run, layout)
         url = run.finish()
         return Analysed(run.rows, url, write_page(run.rows, out), run.seconds)
 

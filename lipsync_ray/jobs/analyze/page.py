@@ -11,8 +11,10 @@ from itertools import groupby
 
 from lipsync_ray.io import storage
 from lipsync_ray.io.formatting import number, share
+from lipsync_ray.io.parquet import csv_url
+from lipsync_ray.io.turns import FILE as TURNS
 from lipsync_ray.jobs.analyze.analysis import Analysis
-from lipsync_ray.jobs.analyze.assemble import REPORT
+from lipsync_ray.jobs.analyze.assemble import REPORT, times_of
 from lipsync_ray.jobs.analyze.verdict import tally
 from lipsync_ray.models.spoken import Phrase
 
@@ -28,7 +30,13 @@ def write_page(analyses: Sequence[Analysis], out: str) -> str:
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"shortened": shortened, "page_phrases": page_phrases, "number": number, "share": share}
+    environment.filters |= {
+        "shortened": shortened,
+        "page_phrases": page_phrases,
+        "number": number,
+        "share": share,
+        "times_of": times_of,
+    }
     text = (resources.files("lipsync_ray.jobs.analyze") / _TEMPLATE).read_text(encoding="utf-8")
     order = {"impossible": 0, "poor": 1, "good": 2}
     ordered = sorted(analyses, key=lambda a: (order[a.verdict.split(":")[0]], not a.warnings))
@@ -38,6 +46,7 @@ def write_page(analyses: Sequence[Analysis], out: str) -> str:
         counts=tally([analysis.verdict for analysis in analyses]),
         pictures={analysis.id: _pictures(analysis) for analysis in analyses},
         report=REPORT,
+        speakers=csv_url(TURNS) if any(analysis.turns for analysis in analyses) else None,
     )
     url = storage.join(out, FILE)
     storage.commit_bytes(url, page.encode())

@@ -140,9 +140,11 @@ def of_video(video: VideoDetails | None, faces_found: FaceStatistics | None) -> 
     if faces_found.turn_deg > TURNED_DEG:
         poor.append(f"its face is turned away, by about {faces_found.turn_deg:.0f}°")
     if faces_found.people > 1:
-        warnings.append(f"several people: up to {faces_found.people} faces in a frame; --face decides who speaks")
-    if faces_found.rivals > MIN_FACE_SHARE:
-        poor.append("several faces of nearly the same size: who speaks is a guess")
+        warnings.append(f"several people: up to {faces_found.people} faces in a frame; dub --face decides who speaks")
+    if faces_found.rivals > MIN_FACE_SHARE and not video.has_audio:
+        poor.append(
+            "several faces of nearly the same size, and no sound that tells who speaks: a dub takes the largest"
+        )
     return Assessment(tuple(warnings), tuple(poor))
 
 

@@ -201,7 +201,7 @@ def _identify(run: DubRun, dub: DubState, contents: Mapping[str, str], audios: S
 
 
 def given_turns(dubs: Sequence[Dub]) -> dict[str, GivenTurns]:
-    """Who speaks when, of the dubs for which a user says so; each file is read once.
+    """Who speaks when, of the dubs for which a user says so; each file is read once. A dub that its file does not name has none.
 
     Raises
     ------
@@ -212,5 +212,5 @@ def given_turns(dubs: Sequence[Dub]) -> dict[str, GivenTurns]:
         mine = [dub for dub in dubs if dub.speakers == url]
         stems = {dub.id: stem_of(dub.video) for dub in mine}
         turns = dubs_of(url, read_written(url), list(stems), stems)
-        out |= {dub.id: GivenTurns(url, tuple(turns.get(dub.id, ()))) for dub in mine}
+        out |= {name: GivenTurns(url, tuple(own)) for name, own in turns.items()}
     return out

@@ -25,7 +25,7 @@ from lipsync_ray.provenance.frame_marks import FrameMarking, frame_marking_of
 from lipsync_ray.restoration.weights import Restoration
 from lipsync_ray.settings import DubSettings, Workers
 
-FRAMES_VERSION = 4  # raise when the same inputs and settings would give other frames: every fingerprint changes
+FRAMES_VERSION = 5  # raise when the same inputs and settings would give other frames: every fingerprint changes
 
 
 @dataclass(frozen=True)
@@ -190,7 +190,7 @@ class Recipe:
         given : who speaks when in the video, where a user says so
         spoken : who says what when in the dub, likewise
         """
-        video_key = storage.digest(video, str(self.settings.still_rate), face_tables.VERSION)
+        video_key = face_tables.video_key(video, self.settings.still_rate)
         audio_key = self.sound_key(row, video, audio)
         made = [FRAMES_VERSION, video_key, audio_key, self._asked, *self.marks.identity(row.language)]
         if given is not None:
