@@ -34,6 +34,7 @@ class WrittenSound(Protocol):
     ----------
     duration_s : it is cut there, or silent from its end on
     language : tag of the output's track, as the user wrote it
+    codec : of the output's track
     title : of the output's track; "" for none
     """
 
