@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from lipsync_ray.faces.choices import DubbedFaces
 from lipsync_ray.faces.track import Tracks
 
+BY_SOUND = ("auto", "speaking")  # rules that ask who speaks: where several people are in view, and wherever anybody is
 _BY_SIZE = ("auto", "speaking", "largest")
 
 CENTRAL = 0.25  # of the frame's diagonal: how far from the middle a face still counts as central
@@ -76,6 +77,21 @@ def choose(tracks: Tracks, rule: DubbedFaces, width: int, height: int) -> Choice
     return Choice(chosen, len(rivals), sure, len(pictures), len(frames_of_others(tracks, chosen, width, height)))
 
 
+def asks_who_speaks(tracks: Tracks, rule: DubbedFaces, has_sound: bool = True) -> bool:
+    """Whether a rule and a face table leave open who speaks.
+
+    Small pictures do not. A large face that never moves may be a person who sits still; lips and sound tell.
+    """
+    if rule not in BY_SOUND:
+        return False
+    people = set(np.unique(tracks.person[~tracks.still]).tolist())
+    if rule == "auto" and people and has_sound:
+        area = {person: median_area(tracks, person) for person in np.unique(tracks.person).tolist()}
+        largest = max(area[person] for person in people)
+        people |= {person for person in area if area[person] >= PROMINENT * largest}
+    return len(people) > (rule == "auto")
+
+
 def frames_of_others(tracks: Tracks, chosen: tuple[int, ...], width: int, height: int) -> I32:
     """(n,) int32, rising: frames that show others without the person of the chosen tracks; bystanders and pictures left out.
 
@@ -91,6 +107,11 @@ def frames_of_others(tracks: Tracks, chosen: tuple[int, ...], width: int, height
         if not tracks.still[rows].any() and np.median(_areas(tracks, rows)) >= least:
             seen.append(tracks.frame[rows])
     return np.asarray(np.setdiff1d(np.concatenate(seen), tracks.frame[own]), np.int32)
+
+
+def median_area(tracks: Tracks, person: int) -> float:
+    """Pixels of a person's face, in the middle one of its frames by size."""
+    return float(np.median(_areas(tracks, np.flatnonzero(tracks.person == person))))
 
 
 def _areas(tracks: Tracks, own: Rows) -> NDArray[np.float64]:

@@ -91,11 +91,13 @@ class Decision:
     turns : sorted by start; nobody in view speaks between them
     late_s : seconds by which the lips lag the sound
     untold : why no decision is possible, in a few words; "" if there is one
+    alone : one person alone is in view; other faces are pictures
     """
 
     turns: tuple[Turn, ...]
     late_s: float = 0.0
     untold: str = ""
+    alone: bool = False
 
 
 def decide(

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field, replace
 from lipsync_ray.engine.graph import Ask, Node
 from lipsync_ray.engine.stages import Failure
 from lipsync_ray.faces.choices import DubbedFaces
+from lipsync_ray.faces.speaker import BY_SOUND
 from lipsync_ray.faces.speaking import Decision
 from lipsync_ray.inputs import audio_features
 from lipsync_ray.inputs.audio_features import AudioSource
 from lipsync_ray.inputs.speakers import (
-    BY_SOUND,
     GivenTurns,
     SpeakerQuery,
     SpeakerTracks,
@@ -133,7 +133,8 @@ class Speakers:
         if given is not None:
             numbers = [person_of(turn.speaker) for turn in given.turns]
             return None if given.needs_names else [person_name(who) for who in numbers if who is not None]
-        decided = self._decision(key).turns if self._rule in BY_SOUND and key in self._decided else ()
+        decision = self._decision(key) if self._rule in BY_SOUND and key in self._decided else None
+        decided = decision.turns if decision is not None and not _is_alone(self._rule, decision) else ()
         return [person_name(turn.person) for turn in decided] or [self._rule]
 
     def begin(self, key: str, table: str) -> None:
@@ -207,7 +208,16 @@ class Speakers:
 
 
 def _with(query: SpeakerQuery, decision: Decision | None) -> SpeakerQuery:
-    return query if decision is None else replace(query, turns=decision.turns, untold=decision.untold)
+    if decision is None:
+        return query
+    if _is_alone(query.rule, decision) and query.given is None and not query.voices:
+        return replace(query, alone=True)
+    return replace(query, turns=decision.turns, untold=decision.untold)
+
+
+def _is_alone(rule: DubbedFaces, decision: Decision) -> bool:
+    """Whether a decision leaves it at the only person in view."""
+    return rule == "auto" and decision.alone
 
 
 def decision_name(key: str) -> str:

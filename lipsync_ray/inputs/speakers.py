@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipsync_ray.faces.choices import DubbedFaces
-from lipsync_ray.faces.speaker import Choice, choose
+from lipsync_ray.faces.speaker import BY_SOUND, Choice, asks_who_speaks, choose
 from lipsync_ray.faces.table import read_notes, read_table, read_without
 from lipsync_ray.faces.track import Tracks
 from lipsync_ray.io.turns import Turn, spoken_s
@@ -23,7 +23,6 @@ Spans = tuple[tuple[int, int], ...]
 """[start, stop) of source frames."""
 
 SURE = 0.95  # of frames with prominent people that show the chosen one: below, the others' are spoken of
-BY_SOUND = ("auto", "speaking")  # rules that ask who speaks: where several people are in view, and wherever anybody is
 OTHERWISE = "--face left, right, center, largest or all chooses otherwise"
 NOBODY_SPEAKS = (
     "several people are in view, and nobody's mouth goes with the voice that is heard; choose a face by --face left, right, "
@@ -66,6 +65,7 @@ class SpeakerQuery:
     has_sound : whether the video has a sound of its own
     turns : who speaks when, where that is known; asked for by the rule "speaking" alone
     untold : why it cannot be told, in a few words
+    alone : one person alone is in view, whatever faces the table has
     given : what a user says instead
     pictures : the rule "all" is of pictures of people, too
     voices : of the dub, where it has some: each has a face of its own
@@ -81,6 +81,7 @@ class SpeakerQuery:
     has_sound: bool = False
     turns: tuple[Turn, ...] | None = None
     untold: str = ""
+    alone: bool = False
     given: GivenTurns | None = None
     pictures: bool = False
     voices: tuple[WrittenVoice, ...] = ()
@@ -173,7 +174,7 @@ def choose_speaker(query: SpeakerQuery) -> SpeakerTracks:
     if query.turns:
         return _by_turns(tracks, query.turns, query, notes, NOBODY_SPEAKS)
     untold = query.untold
-    if asks_who_speaks(tracks, query.rule) and not untold:
+    if asks_who_speaks(tracks, query.rule, query.has_sound) and not untold and not query.alone:
         if query.has_sound and query.turns is None:
             return SpeakerTracks((), 0, count, notes, without, undecided=True)
         if query.turns is not None:
@@ -199,12 +200,6 @@ def _everybody(tracks: Tracks, pictures: bool, notes: tuple[str, ...], without: 
     return SpeakerTracks(
         tuple(persons), len(np.unique(tracks.frame[dubbed])), len(np.unique(tracks.track)), notes, without
     )
-
-
-def asks_who_speaks(tracks: Tracks, rule: DubbedFaces) -> bool:
-    """Whether a rule and a face table leave open who speaks. Pictures do not."""
-    moving = len(np.unique(tracks.person[~tracks.still]))
-    return rule in BY_SOUND and moving > (rule == "auto")
 
 
 def _by_turns(

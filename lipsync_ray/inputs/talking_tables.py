@@ -7,7 +7,7 @@ is decided is decided of the whole video, so that no split changes it.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -160,7 +160,8 @@ def decide_speakers(order: SpeakersOrder, rules: Rules = USUAL) -> Decision:
     in_view = np.zeros((len(persons), order.video.frames), bool)
     in_view[rows, tracks.frame[alive]] = True
     heard = hear_places(order.sound, len(shown))
-    return decide(runs_of(mouths, row_of, heard, follow), persons, in_view[:, shown], heard, rules)
+    decision = decide(runs_of(mouths, row_of, heard, follow), persons, in_view[:, shown], heard, rules)
+    return replace(decision, alone=len(persons) < 2)
 
 
 def hear_places(source: AudioSource, places: int) -> AudioFeatures:

@@ -9,14 +9,13 @@ from fractions import Fraction
 import numpy as np
 
 from lipsync_ray.errors import ModelError
-from lipsync_ray.faces.speaker import choose
+from lipsync_ray.faces.speaker import asks_who_speaks, choose
 from lipsync_ray.faces.table import read_notes, read_table, read_without
 from lipsync_ray.faces.track import Tracks
 from lipsync_ray.inputs.speakers import (
     NO_SOUND,
     SpeakerQuery,
     SpeakerTracks,
-    asks_who_speaks,
     choose_speaker,
     note_of_untold,
 )

@@ -1,5 +1,6 @@
 """Whose faces are dubbed: by a rule, by who speaks, by what a user says."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from lipsync_ray.engine.stages import Failure
 from lipsync_ray.errors import ManifestError
+from lipsync_ray.faces.speaker import asks_who_speaks
 from lipsync_ray.faces.speaking import Decision
 from lipsync_ray.faces.table import write_table
 from lipsync_ray.faces.track import Tracks
@@ -16,7 +18,6 @@ from lipsync_ray.inputs.speakers import (
     GivenTurns,
     SpeakerQuery,
     SpeakingPerson,
-    asks_who_speaks,
     choose_speaker,
     flags_of,
     spans_of,
@@ -70,7 +71,17 @@ def test_of_several_the_sound_is_asked(ask):
     assert ask(two, "speaking", has_sound=True).undecided
     assert ask(tracks_of((0, 60)), "speaking", has_sound=True).undecided
     assert not ask(two, "largest", has_sound=True).undecided
-    assert not asks_who_speaks(tracks_of((0, 60), (30, FRAMES), still=[1]), "auto")
+
+
+def test_a_large_face_that_never_moves_may_be_a_person(ask):
+    still = tracks_of((0, 60), (30, FRAMES), still=[1])
+    assert asks_who_speaks(still, "auto")
+    assert not asks_who_speaks(still, "auto", has_sound=False)
+    small = replace(still, box=np.where((still.person == 1)[:, None], [0, 0, 9, 9], still.box).astype(still.box.dtype))
+    assert not asks_who_speaks(small, "auto")
+    assert ask(still, "auto", has_sound=True).undecided
+    found = ask(still, "auto", has_sound=True, alone=True)  # it was a picture after all
+    assert (found.persons, found.turns, found.undecided) == ((SpeakingPerson("auto", (10,)),), None, False)
 
 
 @pytest.mark.parametrize("more", [{}, {"has_sound": True, "turns": (), "untold": "it has no sound"}])
@@ -209,3 +220,30 @@ def test_what_was_decided_before_is_known(tmp_path):
     assert not mouths.ready
     assert not decide.ready
     assert [one.name for one in answered["v"]["a"].persons] == ["person-0", "person-2"]
+
+
+def test_a_person_before_a_large_picture_is_dubbed_throughout(tmp_path):
+    import json
+    from dataclasses import asdict
+
+    table = str(tmp_path / "faces.parquet")
+    write_table(table, tracks_of((0, FRAMES), (0, FRAMES), still=[1]))
+    made, answered = speakers(tmp_path, {"a": None, "b": given((0, 4, "ann"))})
+    made.begin("v", table)
+    mouths, decide = run(made)
+    mouths.on_answer(mouths.ready.popleft(), 3)
+    decision = Decision((Turn(0.0, 1.0, 0),), alone=True)
+    decide.on_answer(decide.ready.popleft(), decision)
+    run(made)
+    chosen = {dub: answer.persons for dub, answer in answered["v"].items()}
+    assert chosen["a"] == (SpeakingPerson("auto", (10,)),)
+    assert [one.name for one in chosen["b"]] == ["person-0"]  # the name's turns are compared with what was decided
+
+    storage.commit_bytes(
+        storage.join(str(tmp_path), "faces", "speakers", decision_name("v")), json.dumps(asdict(decision)).encode()
+    )
+    again, answered = speakers(tmp_path, {"a": None})
+    assert again.expected("v") == ("auto",)
+    again.begin("v", table)
+    run(again)
+    assert answered["v"]["a"].persons == chosen["a"]

@@ -6,10 +6,10 @@ import montages
 import numpy as np
 import pytest
 
+from lipsync_ray.faces.speaker import asks_who_speaks
 from lipsync_ray.faces.table import read_table
 from lipsync_ray.inputs.audio_features import AudioSource
 from lipsync_ray.inputs.face_tables import Detect, TableOrder, face_rows, make_table
-from lipsync_ray.inputs.speakers import asks_who_speaks
 from lipsync_ray.inputs.talking_tables import (
     FindTalking,
     SpeakersOrder,
