@@ -49,7 +49,7 @@ class Cutter:
             return None
         buffer = io.BytesIO()
         with av.open(buffer, "w", format="mp4") as out:
-            stream: Any = out.add_stream_from_template(self._stream)
+            stream: Any = out.add_stream_from_template(self._stream, opaque=True)
             stream.time_base = 1 / self._rate
             for index, (packet, number) in enumerate(zip(packets, numbers, strict=True)):
                 copy = av.Packet(bytes(packet))

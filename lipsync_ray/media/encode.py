@@ -1,4 +1,4 @@
-"""Encodes pictures as an H.264 mp4 in memory, with timestamps that are exact multiples of one frame."""
+"""Encodes pictures as a part in memory, with timestamps that are exact multiples of one frame."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ import numpy as np
 
 from lipsync_ray.errors import EncodeError
 from lipsync_ray.media.choices import VideoCoding
+from lipsync_ray.media.codecs import PLAIN, CodecSpec, decided, spec_of
+from lipsync_ray.media.light import HdrLight
 from lipsync_ray.media.picture import YuvFrame
 
 # x264's result depends on its number of threads; a constant keeps a video the same on every machine.
@@ -29,10 +31,25 @@ ENCODER_THREADS = 2
 _WITHOUT_AVX512 = "asm=MMX2,SSE2Fast,SSSE3,SSE4.2,AVX,FMA3,BMI2,AVX2"
 _WITHOUT_TREE = "mbtree=0"  # if the features of an x86 processor are unknown
 _CPU_INFO = Path("/proc/cpuinfo")
+_MUXING = {"fflags": "+bitexact"}  # of Matroska, which has random ids otherwise
+_X265_DELAY = 2  # pictures by which x265 decodes ahead, whatever it is given
+_BT601 = 5  # swscale's matrix; the same one on both sides applies none
 
 
-def encode(pictures: Iterable[YuvFrame], rate: Fraction, pixel_aspect: Fraction, coding: VideoCoding) -> bytes:
-    """Encode pictures to an mp4 with one H.264 4:2:0 stream that has their colour tags.
+def encode(
+    pictures: Iterable[YuvFrame],
+    rate: Fraction,
+    pixel_aspect: Fraction,
+    coding: VideoCoding,
+    light: HdrLight | None = None,
+) -> bytes:
+    """Encode pictures to a file with one stream that has their colour tags.
+
+    Pictures with samples of their own are encoded as these, with what was drawn into the pictures.
+
+    Parameters
+    ----------
+    light : of HDR pictures
 
     Raises
     ------
@@ -40,18 +57,38 @@ def encode(pictures: Iterable[YuvFrame], rate: Fraction, pixel_aspect: Fraction,
     """
     buffer = io.BytesIO()
     stream: Any = None
+    written = 0
+    spec = spec_of(coding)
     try:
-        with av.open(buffer, "w", format="mp4") as container:
+        muxing = _MUXING if spec.part == "matroska" else {}
+        with av.open(buffer, "w", format=spec.part, options=muxing) as container:
             for index, picture in enumerate(pictures):
+                frame = _frame(picture, index, rate)
                 if stream is None:
-                    stream = _stream(container, picture, rate, pixel_aspect, coding)
-                container.mux(stream.encode(_frame(picture, index, rate)))
+                    stream = _stream(container, frame, picture, rate, pixel_aspect, decided(coding), light)
+                if frame.format.name != stream.pix_fmt:
+                    frame = _reformatted(frame, stream.pix_fmt)
+                written = _mux(container, stream.encode(frame), written, spec)
             if stream is None:
                 raise EncodeError("a part without pictures")
-            container.mux(stream.encode(None))
-    except av.error.FFmpegError as error:
-        raise EncodeError(f"H.264 at {rate} frames/s: {error}") from error
+            _mux(container, stream.encode(None), written, spec)
+    except (av.error.FFmpegError, av.codec.codec.UnknownCodecError) as error:
+        hint = "; is there a card with NVENC? --codec h264 or hevc needs none" if spec.nvenc else ""
+        raise EncodeError(f"{spec.title} at {rate} frames/s: {error}{hint}") from error
     return buffer.getvalue()
+
+
+def _mux(container: Any, packets: list[Any], written: int, spec: CodecSpec) -> int:
+    """Write packets; return how many are written by then.
+
+    Of one or two pictures x265 (4.1) gives random decoding times: it has them of pictures to come.
+    """
+    for packet in packets:
+        if spec.encoder == "libx265":
+            packet.dts = written - _X265_DELAY
+        written += 1
+        container.mux(packet)
+    return written
 
 
 @cache
@@ -68,17 +105,54 @@ def x264_parameters() -> str:
     return _WITHOUT_AVX512 if any(flag.startswith("avx512") for flag in flags) else ""
 
 
-def _stream(container: Any, picture: YuvFrame, rate: Fraction, pixel_aspect: Fraction, coding: VideoCoding) -> Any:
-    options = {"crf": f"{coding.crf:g}", "preset": coding.preset}
-    if parameters := x264_parameters():
-        options["x264-params"] = parameters
-    stream = container.add_stream("libx264", rate=rate, options=options)
-    stream.width, stream.height, stream.pix_fmt = picture.width, picture.height, "yuv420p"
+def _options(coding: VideoCoding, pixel_format: str, light: HdrLight | None) -> dict[str, str]:
+    """The encoder's options.
+
+    Parameters
+    ----------
+    coding : decided
+    """
+    spec, crf = spec_of(coding), f"{coding.crf:g}" if coding.crf is not None else ""
+    preset = spec.presets[coding.preset] if coding.preset is not None else ""
+    if spec.encoder == "libx264":
+        parameters = x264_parameters()
+        return {"crf": crf, "preset": preset} | ({"x264-params": parameters} if parameters else {})
+    if spec.encoder == "libx265":
+        # One thread and no frame threads: the result depends on neither the machine nor the moment.
+        one = ["pools=none", "frame-threads=1", "log-level=error", *(light.x265() if light is not None else ())]
+        return {"crf": crf, "preset": preset, "x265-params": ":".join(one)}
+    if spec.encoder == "libsvtav1":
+        one = ["lp=1", *(light.svt() if light is not None else ())]
+        return {"crf": crf, "preset": preset, "svtav1-params": ":".join(one)}
+    if spec.encoder == "prores_ks":
+        alpha = {"alpha_bits": "16"} if pixel_format.startswith("yuva") else {}
+        return {"profile": "4444" if "444" in pixel_format else "hq", "vendor": "apl0"} | alpha
+    if spec.encoder == "ffv1":
+        return {"level": "3", "g": "1", "slicecrc": "1"}
+    return {"preset": preset, "rc": "vbr", "cq": crf, "b": "0", "tune": "hq"}
+
+
+def _stream(
+    container: Any,
+    frame: Any,
+    picture: YuvFrame,
+    rate: Fraction,
+    pixel_aspect: Fraction,
+    coding: VideoCoding,
+    light: HdrLight | None,
+) -> Any:
+    spec, name = spec_of(coding), frame.format.name
+    if name not in spec.formats:  # plain pictures, for a codec without such a format
+        name = spec.formats[0]
+    stream = container.add_stream(spec.encoder, rate=rate, options=_options(coding, name, light))
+    stream.width, stream.height, stream.pix_fmt = picture.width, picture.height, spec.fed.get(name, name)
     context = stream.codec_context
     context.time_base = 1 / rate
-    context.thread_count = ENCODER_THREADS
+    context.thread_count = ENCODER_THREADS if spec.encoder == "libx264" else 1
     context.sample_aspect_ratio = pixel_aspect
-    colour = picture.colour
+    if spec.tag:
+        context.codec_tag = spec.tag
+    colour = picture.native.colour if picture.native is not None else picture.colour
     context.color_range = colour.range
     context.colorspace = colour.matrix
     context.color_primaries = colour.primaries
@@ -87,10 +161,29 @@ def _stream(container: Any, picture: YuvFrame, rate: Fraction, pixel_aspect: Fra
 
 
 def _frame(picture: YuvFrame, index: int, rate: Fraction) -> Any:
-    frame = av.VideoFrame(picture.width, picture.height, "yuv420p")
-    for plane, source in zip(frame.planes, (picture.y, picture.u, picture.v), strict=True):
-        rows = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)
+    if picture.native is None:
+        planes: tuple[Any, ...] = (picture.y, picture.u, picture.v)
+        name, colour = PLAIN, picture.colour
+    else:
+        native = picture.native.with_changes(picture)
+        planes, name, colour = native.planes, native.format, native.colour
+    frame = av.VideoFrame(picture.width, picture.height, name)
+    for plane, source in zip(frame.planes, planes, strict=True):
+        rows = np.frombuffer(plane, source.dtype).reshape(plane.height, plane.line_size // source.itemsize)
         rows[:, : plane.width] = source
     frame.pts, frame.time_base = index, 1 / rate
-    frame.color_range, frame.colorspace = picture.colour.range, picture.colour.matrix
+    frame.color_range, frame.colorspace = colour.range, colour.matrix
+    frame.color_primaries, frame.color_trc = colour.primaries, colour.transfer
     return frame
+
+
+def _reformatted(frame: Any, name: str) -> Any:
+    """A frame in another format, its levels unchanged."""
+    level = max(1, int(frame.color_range))
+    out = frame.reformat(
+        format=name, src_colorspace=_BT601, dst_colorspace=_BT601, src_color_range=level, dst_color_range=level
+    )
+    out.pts, out.time_base = frame.pts, frame.time_base
+    out.color_range, out.colorspace = frame.color_range, frame.colorspace
+    out.color_primaries, out.color_trc = frame.color_primaries, frame.color_trc
+    return out

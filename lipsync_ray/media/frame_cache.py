@@ -60,7 +60,7 @@ class FrameCache:
         try:
             for picture in decode.pictures_at(info, wanted[1]):
                 if read is not None:
-                    more = 0 if read and read[-1] is picture else picture.y.size + picture.u.size + picture.v.size
+                    more = 0 if read and read[-1] is picture else picture.nbytes
                     if self._reserve(more):
                         read.append(picture)
                         size += more

@@ -23,10 +23,12 @@ import av.error
 from lipsync_ray.errors import EncodeError
 from lipsync_ray.io import storage
 from lipsync_ray.io.identity import check_unchanged
+from lipsync_ray.media.codecs import muxer_of
 from lipsync_ray.media.sound_writers import VideoSound, sound_writer
 from lipsync_ray.media.subtitles import SubtitleTrack, SubtitleWriter
 
 _AHEAD_S = Fraction(1, 2)
+_TAGGED = ("mp4", "mov")  # muxers that give a stream a tag, and times as fractions
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Part:
     Attributes
     ----------
     start : number of its first frame in the video
-    read : called when the part is joined; returns the mp4's bytes or path
+    read : called when the part is joined; returns the file's bytes or path
     """
 
     start: int
@@ -51,7 +53,7 @@ def join(
     comment: str = "",
     subtitles: SubtitleTrack | None = None,
 ) -> int:
-    """Write the mp4 ``target``; return the number of its frames. Without a track it is silent.
+    """Write the video ``target``, in the container of its ending; return the number of its frames. Without a track it is silent.
 
     Parameters
     ----------
@@ -67,7 +69,7 @@ def join(
     try:
         with (
             ExitStack() as stack,
-            av.open(str(target), "w", format="mp4", options=_muxing(rate)) as out,
+            av.open(str(target), "w", format=muxer_of(target.name), options=_muxing(target, rate)) as out,
         ):
             video: Any = None
             others: list[Any] = []
@@ -82,15 +84,17 @@ def join(
                             f"{target.name}: a part begins at frame {part.start}, the one before ends at {frames}"
                         )
                     if video is None:
-                        video = out.add_stream_from_template(stream)
+                        video = out.add_stream_from_template(stream, opaque=True)
                         video.time_base = 1 / rate
+                        if video.codec_context.name == "hevc" and out.format.name in _TAGGED:
+                            video.codec_context.codec_tag = "hvc1"
                         header, delay = stream.codec_context.extradata, stream.codec_context.reorder_depth
                         others = [sound_writer(stack, out, track)]
                         if subtitles is not None:
                             others.append(SubtitleWriter(out, subtitles))
                     elif stream.codec_context.extradata != header:
                         raise EncodeError(
-                            f"{target.name}: the part at frame {part.start} was encoded with another H.264 header than "
+                            f"{target.name}: the part at frame {part.start} was encoded with another header than "
                             "the first: mixed encoder versions among the workers. Remove OUT/parts and run again."
                         )
                     for packet in source.demux(stream):
@@ -110,8 +114,11 @@ def join(
     return frames
 
 
-def _muxing(rate: Fraction) -> dict[str, str]:
-    """Options of FFmpeg's mp4 muxer: durations in fractions of a frame instead of rounded milliseconds."""
+def _muxing(target: Path, rate: Fraction) -> dict[str, str]:
+    """Options of FFmpeg's muxer. Of mp4 and mov: durations in fractions of a frame instead of rounded milliseconds; of Matroska: no
+    random ids, and times from zero, as it has no decoding times."""
+    if muxer_of(target.name) not in _TAGGED:
+        return {"fflags": "+bitexact", "avoid_negative_ts": "disabled"}
     a_frame = rate.numerator
     return {"movflags": "+faststart", "movie_timescale": str(a_frame * -(-1000 // a_frame))}
 
@@ -124,9 +131,9 @@ def _stamp(packet: Any, start: int, dts: int, rate: Fraction, video: Any) -> Non
     start : the part's first frame
     """
     index = packet.pts * packet.time_base * rate
-    if index.denominator != 1:
+    if abs(index - round(index)) > packet.time_base * rate:  # Matroska rounds to milliseconds
         raise EncodeError(f"a packet {float(index)} frames after its part's start; expected a whole number")
-    packet.pts, packet.dts, packet.duration = start + int(index), dts, 1
+    packet.pts, packet.dts, packet.duration = start + round(index), dts, 1
     if packet.pts < dts:
         raise EncodeError(
             f"frame {packet.pts} is decoded {dts - packet.pts} frames after it is due; expected fewer B-frames"
@@ -146,7 +153,7 @@ def join_committed(
     finish: Callable[[Path], None] | None = None,
     subtitles: SubtitleTrack | None = None,
 ) -> None:
-    """Join committed parts with a sound and commit the mp4; the parts stay.
+    """Join committed parts with a sound and commit the video; the parts stay.
 
     Parameters
     ----------

@@ -45,6 +45,7 @@ from lipsync_ray.jobs.dub.reuse import ReuseOrder, reuse_parts
 from lipsync_ray.jobs.dub.reviewed import reviews_of
 from lipsync_ray.jobs.dub.state import DubState
 from lipsync_ray.jobs.dub.voices import subtitles_of, written_voices
+from lipsync_ray.media.codecs import video_name
 from lipsync_ray.media.lines import MixedTrack
 from lipsync_ray.media.sound_writers import AudioTrack
 from lipsync_ray.models import weights
@@ -95,7 +96,7 @@ def run(
     out = storage.absolute(out)
     with run_lock(out, console), started(workers) as runner:
         # options that cannot be met end the run here
-        device = allocate(runner.cluster, workers, alone=True, decoding=settings.decodes_on_gpus).device
+        device = allocate(runner.cluster, workers, alone=True, on_gpus=settings.codes_on_gpus).device
         recipe = Recipe.of(settings, asked, device, workers.batch, [dub.language for dub in dubs])
         run = DubRun(dubs, recipe, workers, out, console, runner, rejected, marking, given, reviews, cues)
         run.write()
@@ -193,7 +194,9 @@ def _reuse_order(run: DubRun, dub: DubState) -> ReuseOrder | None:
     plan = parts_plan(run, dub)
     if plan is None or before.rate != str(dub.info.rate):
         return None
-    return ReuseOrder(dub.id, plan, before.parts, run.url("videos", f"{dub.id}.mp4"), dub.info.rate)
+    return ReuseOrder(
+        dub.id, plan, before.parts, run.url("videos", video_name(dub.id, run.settings.coding)), dub.info.rate
+    )
 
 
 def _lips_pass(run: DubRun, layout: Layout) -> VideoPass[DubState, VideoOrder, MadeFile]:
@@ -227,7 +230,7 @@ def _order(run: DubRun, dub: DubState) -> VideoOrder:
     lasts = Fraction(dub.frames) / rate
     spoken_s = dub.fitted.lasts_s if dub.fitted is not None else dub.speech.duration_s
     sounding = min(lasts, spoken_s) if run.settings.length != "video" else lasts
-    url = run.url("videos", f"{dub.id}.mp4")
+    url = run.url("videos", video_name(dub.id, run.settings.coding))
     shown = run.url(previews.FOLDER) if run.settings.restore else None
     sources = (dub.row.video, dub.content), *dub.sounds
     wholes = tuple(whole(run, dub, face) for face in dub.faces)
@@ -275,5 +278,7 @@ def _end_without_face(run: DubRun, dub: DubState, frames: int, speaker: SpeakerT
         why = f"; {speaker.without}" if speaker.without else ""
         stage = face_pass.STAGE
         reason = f"no face in any of {frames} frames (MTCNN, faces from 1/18 of the frame's short side){why}; nothing was written"
-    storage.remove(run.url("videos", f"{dub.id}.mp4"))  # of an earlier run, which had dubbed somebody
+    storage.remove(
+        run.url("videos", video_name(dub.id, run.settings.coding))
+    )  # of an earlier run, which had dubbed somebody
     run.end(run.row_of(dub, "no_face", stage=stage, error=reason))

@@ -12,6 +12,8 @@ from lipsync_ray.jobs.enhance.drawn import drawn_in
 from lipsync_ray.jobs.enhance.plan import EnhanceRow
 from lipsync_ray.media import audio
 from lipsync_ray.media.audio import SoundTrack, Span
+from lipsync_ray.media.choices import VideoCoding
+from lipsync_ray.media.codecs import holds_sound
 from lipsync_ray.media.join import join_committed
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.media.sound_probe import probe_audio
@@ -51,9 +53,9 @@ class EnhancedOrder:
 
 
 def make_enhanced(order: EnhancedOrder) -> MadeFile:
-    """Join a video's parts under its own audio and commit the mp4; or a picture's only one.
+    """Join a video's parts under its own audio and commit the video; or a picture's only one.
 
-    The audio is copied packet by packet where an mp4 takes its codec, else encoded to AAC.
+    The audio is copied packet by packet where the container takes its codec, else encoded to AAC.
 
     Raises
     ------
@@ -76,17 +78,26 @@ def make_enhanced(order: EnhancedOrder) -> MadeFile:
         source = video.url, video.content
         texts = read_subtitles(video.url, video.origin_s, video.content)
         join_committed(
-            order.parts, video.frames, video.rate, _track(video), order.url, [source], comment, finish, texts
+            order.parts,
+            video.frames,
+            video.rate,
+            _track(video, order.whole.coding),
+            order.url,
+            [source],
+            comment,
+            finish,
+            texts,
         )
     join_rows(order.previews, order.key)
     return MadeFile(order.url, drawn)
 
 
-def _track(video: VideoInfo) -> AudioTrack | AudioCopy | None:
+def _track(video: VideoInfo, coding: VideoCoding) -> AudioTrack | AudioCopy | None:
     if not video.has_audio:
         return None
     track = SoundTrack(video.url, begin_s=video.origin_s, content=video.content)
-    if video.order == "stamps" and may_copy(audio.codec_of(track)):
+    codec = audio.codec_of(track)
+    if video.order == "stamps" and may_copy(codec) and holds_sound(coding, codec):
         return AudioCopy(video.url, video.origin_s, video.content)
     sound = probe_audio(track)
     return AudioTrack(track, Span(0, sound.samples), min(sound.duration_s, video.duration_s))

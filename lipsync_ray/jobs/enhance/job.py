@@ -74,7 +74,7 @@ def run(
     retinaface = weights.by_name("retinaface", fetching) if settings.detector == "retinaface" else None
     out = storage.absolute(out)
     with run_lock(out, console), started(workers) as runner:
-        layout = allocate(runner.cluster, workers, alone=False, networks=2)
+        layout = allocate(runner.cluster, workers, alone=False, networks=2, on_gpus=settings.codes_on_gpus)
         settings = replace(settings, precision=resolved(settings.precision, layout.device))
         run = EnhanceRun(
             items, base, settings, restoration, workers, out, console, runner, layout.device, marking, marks
@@ -167,7 +167,7 @@ def _take_row(state: EnhanceState, composed: Composed) -> None:
 
 def _order(run: EnhanceRun, state: EnhanceState) -> EnhancedOrder:
     assert state.info is not None
-    place = ("images", f"{state.id}.png") if state.info.picture else ("videos", f"{state.id}.mp4")
+    place = ("images" if state.info.picture else "videos", run.name_of(state))
     whole = replace(rows_of(run, state)[0], stop=state.info.frames)
     return EnhancedOrder(
         state.id, state.ordered, state.info, run.url(*place), run.url(previews.FOLDER), run.claim_of(state), run.marking, whole,
