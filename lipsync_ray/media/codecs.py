@@ -55,8 +55,8 @@ class CodecSpec:
     presets : x264's word → the encoder's; empty where it has none
     preset : default
     hdr : whether pictures keep PQ or HLG
-    plays : whether browsers do, in mp4
     fed : pixel format → another layout of the same samples, which the encoder takes
+    aspect : whether its own header has the pixels' aspect: Matroska's muxer writes none here
     tag : of the stream in mp4 and mov; empty for FFmpeg's choice
     """
 
@@ -69,8 +69,8 @@ class CodecSpec:
     presets: Mapping[str, str] = field(default_factory=dict)
     preset: Preset = "veryfast"
     hdr: bool = False
-    plays: bool = False
     fed: Mapping[str, str] = field(default_factory=dict)
+    aspect: bool = True
     tag: str = ""
 
     @property
@@ -81,19 +81,19 @@ class CodecSpec:
 
 _ISO: tuple[Container, ...] = ("mp4", "mov", "mkv")
 CODECS: Mapping[Codec, CodecSpec] = {
-    "h264": CodecSpec("H.264", "libx264", (PLAIN,), _ISO, crf=(0, 51, 18), presets=_X264, plays=True),
+    "h264": CodecSpec("H.264", "libx264", (PLAIN,), _ISO, crf=(0, 51, 18), presets=_X264),
     "hevc": CodecSpec(
         "HEVC", "libx265", (PLAIN, "yuv422p", "yuv444p", *_DEEP), _ISO, crf=(0, 51, 20), presets=_X264, hdr=True,
         tag="hvc1",  # parameter sets stand in the header alone, as Apple's players need it
     ),
     "av1": CodecSpec(
         "AV1", "libsvtav1", (PLAIN, "yuv420p10le"), ("mp4", "mkv"), crf=(1, 63, 25), presets=_SVT, hdr=True,
-        plays=True,
+        aspect=False,
     ),
-    "prores": CodecSpec("ProRes", "prores_ks", ("yuv422p10le", "yuv444p10le", "yuva444p10le"), ("mov", "mkv"), "mov", hdr=True),
-    "ffv1": CodecSpec("FFV1", "ffv1", _WHOLE, ("mkv",), "matroska", hdr=True),
+    "prores": CodecSpec("ProRes", "prores_ks", ("yuv422p10le", "yuv444p10le", "yuva444p10le"), ("mov", "mkv"), "mov", hdr=True, aspect=False),
+    "ffv1": CodecSpec("FFV1", "ffv1", _WHOLE, ("mkv",), "matroska", hdr=True, aspect=False),
     "h264_nvenc": CodecSpec(
-        "H.264 by NVENC", "h264_nvenc", (PLAIN,), _ISO, crf=(0, 51, 19), presets=_NVENC, plays=True
+        "H.264 by NVENC", "h264_nvenc", (PLAIN,), _ISO, crf=(0, 51, 19), presets=_NVENC
     ),
     "hevc_nvenc": CodecSpec(
         "HEVC by NVENC", "hevc_nvenc", (PLAIN, "yuv420p10le"), _ISO, crf=(0, 51, 21), presets=_NVENC, hdr=True,
@@ -175,6 +175,11 @@ def muxer_of(name: str) -> str:
 def holds_sound(coding: VideoCoding, codec: str) -> bool:
     """Whether a container, too, holds a codec of sound that mp4 does."""
     return decided(coding).container != "mov" or codec not in _SILENT_IN_MOV
+
+
+def part_muxer_of(codec: str) -> str:
+    """FFmpeg's muxer of parts, by its name of a codec."""
+    return CODECS[codec].part if codec in CODECS else "mp4"  # type: ignore[index]
 
 
 def video_name(name: str, coding: VideoCoding) -> str:

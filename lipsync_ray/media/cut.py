@@ -10,6 +10,8 @@ import av
 import av.error
 
 from lipsync_ray.errors import EncodeError
+from lipsync_ray.media.codecs import part_muxer_of
+from lipsync_ray.media.copied_stream import copied_stream
 
 
 class Cutter:
@@ -17,12 +19,12 @@ class Cutter:
 
     Parameters
     ----------
-    data : the mp4
+    data : the video
     rate : frames/s
 
     Raises
     ------
-    EncodeError : no mp4 with pictures
+    EncodeError : no video
     """
 
     def __init__(self, data: bytes, rate: Fraction) -> None:
@@ -36,7 +38,7 @@ class Cutter:
         self._delay = self._stream.codec_context.reorder_depth
 
     def part(self, start: int, stop: int) -> bytes | None:
-        """The mp4 of frames [start, stop).
+        """The file of frames [start, stop).
 
         Returns
         -------
@@ -48,8 +50,8 @@ class Cutter:
         if sorted(numbers) != list(range(start, stop)) or not packets[0].is_keyframe or not ends:
             return None
         buffer = io.BytesIO()
-        with av.open(buffer, "w", format="mp4") as out:
-            stream: Any = out.add_stream_from_template(self._stream, opaque=True)
+        with av.open(buffer, "w", format=part_muxer_of(self._stream.codec_context.name)) as out:
+            stream: Any = copied_stream(out, self._stream)
             stream.time_base = 1 / self._rate
             for index, (packet, number) in enumerate(zip(packets, numbers, strict=True)):
                 copy = av.Packet(bytes(packet))

@@ -24,11 +24,12 @@ from lipsync_ray.errors import EncodeError
 from lipsync_ray.io import storage
 from lipsync_ray.io.identity import check_unchanged
 from lipsync_ray.media.codecs import muxer_of
+from lipsync_ray.media.copied_stream import ISO_MUXERS, copied_stream
 from lipsync_ray.media.sound_writers import VideoSound, sound_writer
 from lipsync_ray.media.subtitles import SubtitleTrack, SubtitleWriter
 
 _AHEAD_S = Fraction(1, 2)
-_TAGGED = ("mp4", "mov")  # muxers that give a stream a tag, and times as fractions
+_BIBLIOGRAPHIC = {"deu": "ger", "nld": "dut", "ell": "gre", "isl": "ice", "zho": "chi", "fas": "per"}
 
 
 @dataclass(frozen=True)
@@ -84,14 +85,14 @@ def join(
                             f"{target.name}: a part begins at frame {part.start}, the one before ends at {frames}"
                         )
                     if video is None:
-                        video = out.add_stream_from_template(stream, opaque=True)
+                        video = copied_stream(out, stream)
                         video.time_base = 1 / rate
-                        if video.codec_context.name == "hevc" and out.format.name in _TAGGED:
-                            video.codec_context.codec_tag = "hvc1"
                         header, delay = stream.codec_context.extradata, stream.codec_context.reorder_depth
                         others = [sound_writer(stack, out, track)]
                         if subtitles is not None:
                             others.append(SubtitleWriter(out, subtitles))
+                        if out.format.name == "mov":
+                            _name_for_quicktime(out)
                     elif stream.codec_context.extradata != header:
                         raise EncodeError(
                             f"{target.name}: the part at frame {part.start} was encoded with another header than "
@@ -114,10 +115,17 @@ def join(
     return frames
 
 
+def _name_for_quicktime(container: Any) -> None:
+    """Name languages as FFmpeg's table of Macintosh codes has them: of some, by the bibliographic code of ISO 639-2."""
+    for stream in container.streams:
+        if (language := _BIBLIOGRAPHIC.get(stream.metadata.get("language", ""))) is not None:
+            stream.metadata["language"] = language
+
+
 def _muxing(target: Path, rate: Fraction) -> dict[str, str]:
     """Options of FFmpeg's muxer. Of mp4 and mov: durations in fractions of a frame instead of rounded milliseconds; of Matroska: no
     random ids, and times from zero, as it has no decoding times."""
-    if muxer_of(target.name) not in _TAGGED:
+    if muxer_of(target.name) not in ISO_MUXERS:
         return {"fflags": "+bitexact", "avoid_negative_ts": "disabled"}
     a_frame = rate.numerator
     return {"movflags": "+faststart", "movie_timescale": str(a_frame * -(-1000 // a_frame))}

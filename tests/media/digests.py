@@ -24,6 +24,7 @@ from lipsync_ray.media.probe import probe_video
 from lipsync_ray.media.sound_writers import AudioTrack
 
 SIZES = [(590, 590), (854, 480), (1080, 192), (512, 512), (322, 242), (606, 130)]  # the last ones: what shows it, small
+OTHERS = ["hevc", "av1", "prores", "ffv1"]
 PRESETS = ["ultrafast", "veryfast", "medium"]
 
 
@@ -62,6 +63,12 @@ def main(folder):
         for preset in PRESETS:
             part = encode(planes, Fraction(25), Fraction(1), VideoCoding(18, preset))
             say(f"encode {width}x{height} {preset}", part)
+        if width < 600:
+            for codec in OTHERS:
+                say(
+                    f"encode {width}x{height} {codec}",
+                    encode(planes, Fraction(25), Fraction(1), VideoCoding(codec=codec)),
+                )
         info_of = io.BytesIO(part)
         with av.open(info_of) as container:
             say(f"decode {width}x{height}", *(frame.to_ndarray() for frame in container.decode(video=0)))
