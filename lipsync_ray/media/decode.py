@@ -24,7 +24,7 @@ from lipsync_ray.media.frame_colour import is_rgb_like
 from lipsync_ray.media.native import NativePicture
 from lipsync_ray.media.picture import U8, YuvFrame
 from lipsync_ray.media.probe import VideoInfo
-from lipsync_ray.media.samples import sample_planes, upright_planes
+from lipsync_ray.media.samples import raw_planes, sample_planes, upright_planes
 from lipsync_ray.media.sequence import ReaderPool
 from lipsync_ray.media.transparency import on_ground
 
@@ -264,5 +264,5 @@ def _plain(frame: Any, info: VideoInfo) -> YuvFrame:
         target = "yuvj420p" if info.colour.range == 2 else "yuv420p"
         frame = frame.reformat(*size, format=target, src_colorspace=_BT601, dst_colorspace=_BT601)
     # Chroma planes of an odd picture are already rounded up; H.264 4:2:0 needs even sides, so luma repeats its edge.
-    y, u, v, *_ = upright_planes(frame, info)
+    y, u, v, *_ = upright_planes(raw_planes(frame)[:3], info)
     return YuvFrame(y, u, v, info.colour)

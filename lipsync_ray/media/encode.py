@@ -16,8 +16,9 @@ import numpy as np
 
 from lipsync_ray.errors import EncodeError
 from lipsync_ray.media.choices import VideoCoding
-from lipsync_ray.media.codecs import PLAIN, CodecSpec, decided, spec_of
+from lipsync_ray.media.codecs import CodecSpec, decided, spec_of
 from lipsync_ray.media.light import HdrLight
+from lipsync_ray.media.native import NativePicture, plain_samples
 from lipsync_ray.media.picture import YuvFrame
 
 # x264's result depends on its number of threads; a constant keeps a video the same on every machine.
@@ -63,9 +64,12 @@ def encode(
         muxing = _MUXING if spec.part == "matroska" else {}
         with av.open(buffer, "w", format=spec.part, options=muxing) as container:
             for index, picture in enumerate(pictures):
-                frame = _frame(picture, index, rate)
+                samples = (
+                    picture.native.with_changes(picture) if picture.native is not None else plain_samples(picture, spec)
+                )
                 if stream is None:
-                    stream = _stream(container, frame, picture, rate, pixel_aspect, decided(coding), light)
+                    stream = _stream(container, samples, rate, pixel_aspect, decided(coding), light)
+                frame = _frame(samples, index, rate)
                 if frame.format.name != stream.pix_fmt:
                     frame = _reformatted(frame, stream.pix_fmt)
                 written = _mux(container, stream.encode(frame), written, spec)
@@ -134,25 +138,22 @@ def _options(coding: VideoCoding, pixel_format: str, light: HdrLight | None) -> 
 
 def _stream(
     container: Any,
-    frame: Any,
-    picture: YuvFrame,
+    samples: NativePicture,
     rate: Fraction,
     pixel_aspect: Fraction,
     coding: VideoCoding,
     light: HdrLight | None,
 ) -> Any:
-    spec, name = spec_of(coding), frame.format.name
-    if name not in spec.formats:  # plain pictures, for a codec without such a format
-        name = spec.formats[0]
+    spec, name = spec_of(coding), samples.format
     stream = container.add_stream(spec.encoder, rate=rate, options=_options(coding, name, light))
-    stream.width, stream.height, stream.pix_fmt = picture.width, picture.height, spec.fed.get(name, name)
+    (stream.height, stream.width), stream.pix_fmt = samples.planes[0].shape, spec.fed.get(name, name)
     context = stream.codec_context
     context.time_base = 1 / rate
     context.thread_count = ENCODER_THREADS if spec.encoder == "libx264" else 1
     context.sample_aspect_ratio = pixel_aspect
     if spec.tag:
         context.codec_tag = spec.tag
-    colour = picture.native.colour if picture.native is not None else picture.colour
+    colour = samples.colour
     context.color_range = colour.range
     context.colorspace = colour.matrix
     context.color_primaries = colour.primaries
@@ -160,15 +161,11 @@ def _stream(
     return stream
 
 
-def _frame(picture: YuvFrame, index: int, rate: Fraction) -> Any:
-    if picture.native is None:
-        planes: tuple[Any, ...] = (picture.y, picture.u, picture.v)
-        name, colour = PLAIN, picture.colour
-    else:
-        native = picture.native.with_changes(picture)
-        planes, name, colour = native.planes, native.format, native.colour
-    frame = av.VideoFrame(picture.width, picture.height, name)
-    for plane, source in zip(frame.planes, planes, strict=True):
+def _frame(samples: NativePicture, index: int, rate: Fraction) -> Any:
+    height, width = samples.planes[0].shape
+    colour = samples.colour
+    frame = av.VideoFrame(width, height, samples.format)
+    for plane, source in zip(frame.planes, samples.planes, strict=True):
         rows = np.frombuffer(plane, source.dtype).reshape(plane.height, plane.line_size // source.itemsize)
         rows[:, : plane.width] = source
     frame.pts, frame.time_base = index, 1 / rate

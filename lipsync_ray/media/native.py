@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipsync_ray.media import tone
-from lipsync_ray.media.picture import F32, U8, Box, Colour, YuvFrame, from_bgr, to_bgr
+from lipsync_ray.media.codecs import PLAIN, CodecSpec
+from lipsync_ray.media.picture import F32, FULL_RANGE, U8, Box, Colour, YuvFrame, from_bgr, to_bgr
 
 Plane = NDArray[Any]
 """uint8 or uint16."""
@@ -30,6 +31,7 @@ _KEPT, _GONE = (
     4.0,
     24.0,
 )  # levels of change up to which the samples' own detail stays, and from which nothing of it does
+_PLAIN_FORMAT, _PLAIN_DEEP = "yuv422p10le", 10  # of plain pictures, for a codec without their own format
 _MARGIN = 4  # pixels around all changes, where the two pictures are equal
 _LEAST_COVER = 0.25  # a change under less alpha is not amplified further
 
@@ -122,6 +124,19 @@ class NativePicture:
         drawn = own.reshape(there.shape[0], down, there.shape[1], across).any(axis=(1, 3))
         np.copyto(there, np.clip(mixed, 0, (1 << self.depth) - 1).astype(plane.dtype), where=drawn)
         return plane
+
+
+def plain_samples(picture: YuvFrame, spec: CodecSpec) -> NativePicture:
+    """A picture without samples of its own, in a format of the codec: its own planes, or the same levels with more bits and chroma."""
+    planes = picture.y, picture.u, picture.v
+    if PLAIN in spec.formats:
+        return NativePicture(planes, PLAIN, 8, picture.colour, planes)
+    # Not by swscale: what it makes depends on memory beside the picture.
+    most = (1 << _PLAIN_DEEP) - 1
+    scale = most / 255 if picture.colour.range == FULL_RANGE else 1 << (_PLAIN_DEEP - 8)
+    fine = (cv2.resize(one.astype(np.float32), None, fx=1, fy=2, interpolation=cv2.INTER_LINEAR) for one in planes[1:])
+    deep = tuple(np.clip(np.rint(one * np.float32(scale)), 0, most).astype(np.uint16) for one in (planes[0], *fine))
+    return NativePicture(deep, _PLAIN_FORMAT, _PLAIN_DEEP, picture.colour, planes)
 
 
 def _changed(picture: YuvFrame, before: tuple[U8, U8, U8]) -> tuple[Box, Mask] | None:

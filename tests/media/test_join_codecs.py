@@ -31,19 +31,20 @@ EVERY = [VideoCoding(codec=name, container=one) for name in ON_CPUS for one in C
 LIGHT = HdrLight(Mastering((0.68, 0.32), (0.265, 0.69), (0.15, 0.06), (0.3127, 0.329), 1000.0, 0.0001), (1000, 400))
 
 
-def pictures(start, stop, native=False):
-    """Numbered pictures; of 10 bits and PQ, or plain."""
+def pictures(start, stop, native=""):
+    """Numbered pictures; of 10 bits and PQ in a format, or plain."""
     grey = np.full((32, 64), 128, np.uint8)
     for index in range(start, stop):
         luma = barcode(index)[..., 0]
         own = None
         if native:
-            deep = tuple(plane.astype(np.uint16) << 2 for plane in (luma, grey, grey))
-            own = NativePicture(deep, "yuv420p10le", 10, Colour(9, 1, 9, 16), (luma, grey, grey))
+            fine = grey if "420" in native else grey.repeat(2, axis=0)
+            deep = tuple(plane.astype(np.uint16) << 2 for plane in (luma, fine, fine))
+            own = NativePicture(deep, native, 10, Colour(9, 1, 9, 16), (luma, grey, grey))
         yield YuvFrame(luma, grey, grey, Colour(1, 1, 1, 1), own)
 
 
-def parts_of(coding, bounds=BOUNDS, native=False, light=None):
+def parts_of(coding, bounds=BOUNDS, native="", light=None):
     return [
         Part(a, lambda a=a, b=b: encode(pictures(a, b, native), RATE, Fraction(4, 3), coding, light))
         for a, b in pairwise(bounds)
@@ -95,10 +96,11 @@ def test_a_part_comes_back_from_the_joined_video(tmp_path, codec):
 @pytest.mark.parametrize("codec", [name for name in ON_CPUS if CODECS[name].hdr])
 def test_hdr_keeps_its_tags_and_light(tmp_path, codec):
     out = tmp_path / f"a.{CODECS[codec].containers[0]}"
-    join(parts_of(VideoCoding(codec=codec), native=True, light=LIGHT), RATE, None, out)
+    form = "yuv422p10le" if codec == "prores" else "yuv420p10le"
+    join(parts_of(VideoCoding(codec=codec), native=form, light=LIGHT), RATE, None, out)
     info = probe_video(str(out))
     assert (info.colour.primaries, info.colour.transfer, info.colour.matrix) == (9, 16, 9)
-    assert info.pixel_format == ("yuv422p10le" if codec == "prores" else "yuv420p10le")
+    assert info.pixel_format == form
     assert info.hdr == "pq"
     with av.open(str(out)) as container:
         frames = list(container.decode(video=0))
@@ -121,7 +123,7 @@ def test_apple_players_get_the_tag_they_need(tmp_path):
 @pytest.mark.parametrize("codec", ["hevc", "av1", "ffv1"])
 def test_parts_with_other_headers_are_not_joined(tmp_path, codec):
     coding = VideoCoding(codec=codec)
-    mixed = [*parts_of(coding, (0, 5)), *parts_of(coding, (5, 9), native=True)]
+    mixed = [*parts_of(coding, (0, 5)), *parts_of(coding, (5, 9), native="yuv420p10le")]
     with pytest.raises(EncodeError, match="another header"):
         join(mixed, RATE, None, tmp_path / f"a.{CODECS[codec].containers[0]}")
 
