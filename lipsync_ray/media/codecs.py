@@ -1,16 +1,6 @@
 """The codecs of finished videos: their encoders, what they keep of a picture, the containers that hold them.
 
-:data:`CODECS` is the table; everything that asks what a codec can do asks here. Imports no library.
-
-| codec | encoder | keeps | containers | crf (default) | preset (default) |
-|---|---|---|---|---|---|
-| h264 | libx264 | 8 bits, 4:2:0 | mp4, mov, mkv | 0–51 (18) | x264's (veryfast) |
-| hevc | libx265 | 8, 10, 12 bits; 4:2:0, 4:2:2, 4:4:4; HDR | mp4, mov, mkv | 0–51 (20) | x265's (veryfast) |
-| av1 | libsvtav1 | 8, 10 bits, 4:2:0; HDR | mp4, mkv | 1–63 (25) | x264's words for 12 … 2 (veryfast: 10) |
-| prores | prores_ks | 10 bits, 4:2:2 (HQ) or 4:4:4 with alpha (4444); HDR | mov, mkv | none | none |
-| ffv1 | ffv1, version 3 | 8 to 16 bits, any chroma, alpha, HDR, lossless | mkv | none | none |
-| h264_nvenc | NVENC | 8 bits, 4:2:0 | mp4, mov, mkv | 0–51 (19) | x264's words for p1 … p7 (veryfast: p3) |
-| hevc_nvenc | NVENC | 8, 10 bits, 4:2:0; HDR | mp4, mov, mkv | 0–51 (21) | the same |
+:data:`CODECS` is the table (shown in docs/pictures.md); everything that asks what a codec can do asks here. Imports no library.
 """
 
 from __future__ import annotations
@@ -83,11 +73,11 @@ _ISO: tuple[Container, ...] = ("mp4", "mov", "mkv")
 CODECS: Mapping[Codec, CodecSpec] = {
     "h264": CodecSpec("H.264", "libx264", (PLAIN,), _ISO, crf=(0, 51, 18), presets=_X264),
     "hevc": CodecSpec(
-        "HEVC", "libx265", (PLAIN, "yuv422p", "yuv444p", *_DEEP), _ISO, crf=(0, 51, 20), presets=_X264, hdr=True,
+        "HEVC", "libx265", (PLAIN, "yuv422p", "yuv444p", *_DEEP), _ISO, crf=(0, 51, 19), presets=_X264, hdr=True,
         tag="hvc1",  # parameter sets stand in the header alone, as Apple's players need it
     ),
     "av1": CodecSpec(
-        "AV1", "libsvtav1", (PLAIN, "yuv420p10le"), ("mp4", "mkv"), crf=(1, 63, 25), presets=_SVT, hdr=True,
+        "AV1", "libsvtav1", (PLAIN, "yuv420p10le"), ("mp4", "mkv"), crf=(1, 63, 18), presets=_SVT, hdr=True,
         aspect=False,
     ),
     "prores": CodecSpec("ProRes", "prores_ks", ("yuv422p10le", "yuv444p10le", "yuva444p10le"), ("mov", "mkv"), "mov", hdr=True, aspect=False),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import platform
 from collections.abc import Iterable
 from fractions import Fraction
@@ -85,7 +86,7 @@ def encode(
 def _mux(container: Any, packets: list[Any], written: int, spec: CodecSpec) -> int:
     """Write packets; return how many are written by then.
 
-    Of one or two pictures x265 (4.1) gives random decoding times: it has them of pictures to come.
+    Of one or two pictures x265 (4.2) gives random decoding times: it has them of pictures to come.
     """
     for packet in packets:
         if spec.encoder == "libx265":
@@ -126,6 +127,7 @@ def _options(coding: VideoCoding, pixel_format: str, light: HdrLight | None) -> 
         one = ["pools=none", "frame-threads=1", "log-level=error", *(light.x265() if light is not None else ())]
         return {"crf": crf, "preset": preset, "x265-params": ":".join(one)}
     if spec.encoder == "libsvtav1":
+        os.environ.setdefault("SVT_LOG", "1")  # errors alone: it would print its settings for every part
         one = ["lp=1", *(light.svt() if light is not None else ())]
         return {"crf": crf, "preset": preset, "svtav1-params": ":".join(one)}
     if spec.encoder == "prores_ks":

@@ -28,7 +28,7 @@ Coding = Annotated[
                 "By default mp4; mov for prores, mkv for ffv1. Of one pair, the ending of -o.", panel="Encoding"
             ),
             "crf": Option(
-                "Quality on the codec's scale, smaller is better. By default 18 for h264, 20 for hevc, 25 for av1: looks like the source. "
+                "Quality on the codec's scale, smaller is better. By default 18 for h264 and av1, 19 for hevc: looks like the source. "
                 "0 is lossless for h264.",
                 panel="Encoding",
                 least=0,

@@ -2,13 +2,13 @@
 
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 from typing import get_args
 
 import pytest
 
 from lipsync_ray.errors import SettingsError
 from lipsync_ray.io.out_folder import WRITTEN
-from lipsync_ray.media import codecs
 from lipsync_ray.media.choices import Codec, Container, VideoCoding
 from lipsync_ray.media.codecs import CODECS, coding_record, decided, in_container_of, part_name, video_name
 from lipsync_ray.media.kept_samples import kept_format, losses
@@ -102,8 +102,13 @@ def test_every_codec_has_a_default_of_everything(codec):
 def test_the_table_has_all_that_can_be_chosen():
     assert tuple(CODECS) == get_args(Codec)
     assert tuple(f".{one}" for one in get_args(Container)) == WRITTEN
-    rows = [line for line in codecs.__doc__.splitlines() if line.startswith("| ")]
-    assert [row.split("|")[1].strip() for row in rows[1:]] == list(CODECS)
+    page = (Path(__file__).parents[2] / "docs" / "pictures.md").read_text(encoding="utf-8")
+    for name, spec in CODECS.items():
+        (row,) = (line for line in page.splitlines() if line.startswith(f"| `{name}` "))
+        *_, containers, crf, preset = (cell.strip() for cell in row.strip("|").split("|"))
+        assert tuple(containers.split(", ")) == spec.containers
+        assert crf == ("none" if spec.crf is None else "{:g} to {:g}; {:g}".format(*spec.crf))
+        assert preset == (spec.preset if spec.presets else "none")
 
 
 def test_of_a_pair_the_ending_chooses_the_container():
