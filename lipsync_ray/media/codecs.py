@@ -177,6 +177,11 @@ def video_name(name: str, coding: VideoCoding) -> str:
     return f"{name}.{decided(coding).container}"
 
 
+def other_names(name: str, coding: VideoCoding) -> list[str]:
+    """The names that the file of a finished video has in other containers."""
+    return [f"{name}.{one}" for one in get_args(Container) if one != decided(coding).container]
+
+
 def part_name(name: str, coding: VideoCoding) -> str:
     """The name of the file of a part."""
     return f"{name}.{_PART_ENDINGS[spec_of(coding).part]}"

@@ -74,7 +74,7 @@ def losses(info: VideoInfo, coding: VideoCoding) -> tuple[str, ...]:
         )
     elif depth > bits:
         found.append(f"{depth} bits a sample: {bits} are kept")
-    if spec.formats != (PLAIN,) and not info.still and (steps[0] > across or steps[1] > down):
+    if not info.still and (steps[0] > across or steps[1] > down):
         found.append(f"finer chroma than {spec.title} keeps here, which is {_CHROMA[steps[0], steps[1]]}")
     if info.transparent and not kept.startswith("yuva"):
         found.append("its transparent areas are shown grey")

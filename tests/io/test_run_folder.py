@@ -166,7 +166,9 @@ def test_endings_are_read_as_people_write_them():
         assert is_video(name)
     assert not is_video("mp4")
     for ending in ("webm", "WEBM", "avi", "m4v", "gif", "wav", "png"):
-        with pytest.raises(SettingsError, match=rf"\.{ending.lower()} is not supported; .* ends in \.mp4 or \.mov or \.mkv, or a"):
+        with pytest.raises(
+            SettingsError, match=rf"\.{ending.lower()} is not supported; .* ends in \.mp4 or \.mov or \.mkv, or a"
+        ):
             check_pair(f"up.{ending}")
 
 

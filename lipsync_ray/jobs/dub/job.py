@@ -45,7 +45,7 @@ from lipsync_ray.jobs.dub.reuse import ReuseOrder, reuse_parts
 from lipsync_ray.jobs.dub.reviewed import reviews_of
 from lipsync_ray.jobs.dub.state import DubState
 from lipsync_ray.jobs.dub.voices import subtitles_of, written_voices
-from lipsync_ray.media.codecs import video_name
+from lipsync_ray.media.codecs import other_names, video_name
 from lipsync_ray.media.lines import MixedTrack
 from lipsync_ray.media.sound_writers import AudioTrack
 from lipsync_ray.models import weights
@@ -268,7 +268,14 @@ def _end_done(run: DubRun, dub: DubState, made: MadeFile) -> None:
         **mark_columns(marks_of(run, dub)),
     )
     run.end(row)
+    _remove_others(run, dub)
     storage.remove(run.url("parts", dub.id))
+
+
+def _remove_others(run: DubRun, dub: DubState) -> None:
+    """Remove what an earlier run wrote in another container."""
+    for name in other_names(dub.id, run.settings.coding):
+        storage.remove(run.url("videos", name))
 
 
 def _end_without_face(run: DubRun, dub: DubState, frames: int, speaker: SpeakerTracks) -> None:
@@ -281,4 +288,5 @@ def _end_without_face(run: DubRun, dub: DubState, frames: int, speaker: SpeakerT
     storage.remove(
         run.url("videos", video_name(dub.id, run.settings.coding))
     )  # of an earlier run, which had dubbed somebody
+    _remove_others(run, dub)
     run.end(run.row_of(dub, "no_face", stage=stage, error=reason))
