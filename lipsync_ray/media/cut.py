@@ -32,7 +32,7 @@ class Cutter:
         try:
             self._container = av.open(io.BytesIO(data))
             self._stream: Any = self._container.streams.video[0]
-            self._packets = [packet for packet in self._container.demux(self._stream) if packet.dts is not None]
+            self._packets = [packet for packet in self._container.demux(self._stream) if packet.pts is not None]
         except (av.error.FFmpegError, IndexError) as error:
             raise EncodeError(f"no pictures to reuse: {error}") from error
         self._delay = self._stream.codec_context.reorder_depth

@@ -99,7 +99,7 @@ def join(
                             "the first: mixed encoder versions among the workers. Remove OUT/parts and run again."
                         )
                     for packet in source.demux(stream):
-                        if packet.dts is None:
+                        if packet.pts is None:  # the end; Matroska has no decoding times
                             continue
                         _stamp(packet, part.start, frames - delay, rate, video)
                         for other in others:

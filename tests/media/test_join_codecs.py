@@ -142,3 +142,16 @@ def test_a_card_that_encodes(codec):
 def test_without_a_card_a_sentence_says_what_is_missing(codec):
     with pytest.raises(EncodeError, match="is there a card with NVENC"):
         encode(pictures(0, 2), RATE, Fraction(1), VideoCoding(codec=codec))
+
+
+@pytest.mark.parametrize("coding", EVERY, ids=lambda one: f"{one.codec}-{one.container}")
+def test_a_finished_video_can_be_joined_again(tmp_path, coding):
+    """As it is when only its provenance changes, or parts of it are used again."""
+    out, again = tmp_path / f"a.{coding.container}", tmp_path / f"b.{coding.container}"
+    join(parts_of(coding), RATE, None, out)
+    assert join([Part(0, lambda: out)], RATE, None, again) == BOUNDS[-1]
+    info = probe_video(str(again))
+    assert (info.rate, info.frames, info.origin_s) == (RATE, BOUNDS[-1], 0)
+    assert [read_barcode(one.y) for one in decode.pictures(info, 0, info.frames)] == list(range(info.frames))
+    cutter = Cutter(out.read_bytes(), RATE)
+    assert all(cutter.part(a, b) is not None for a, b in pairwise(BOUNDS))

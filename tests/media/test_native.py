@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
+from lipsync_ray.jobs.enhance.stages import enlarged
 from lipsync_ray.media import decode, tone
 from lipsync_ray.media.choices import VideoCoding
 from lipsync_ray.media.encode import encode
@@ -204,3 +205,18 @@ def test_a_plain_source_carries_nothing(tmp_path):
     write(tmp_path / "a.mkv", "yuv420p")
     info = keeping(probe_video(str(tmp_path / "a.mkv")), FFV1)
     assert next(decode.pictures(info, 0, 1)).native is None
+
+
+def test_enlarged_samples_follow_the_enlarged_picture(tmp_path):
+    write(tmp_path / "a.mkv", "yuv422p10le")
+    info = keeping(probe_video(str(tmp_path / "a.mkv")), FFV1)
+    picture = next(decode.pictures(info, 0, 1))
+    twice = enlarged(picture, 2)
+    assert [plane.shape for plane in twice.native.planes] == [(96, 128), (96, 64), (96, 64)]
+    assert twice.native.planes[0].max() < 1 << 10
+    assert twice.native.with_changes(twice) is twice.native
+    drawn = twice.copy()
+    drawn.y[20:40, 30:50] += 2
+    change = drawn.native.with_changes(drawn).planes[0].astype(int) - twice.native.planes[0]
+    assert (change[20:40, 30:50] == 8).all()
+    assert np.count_nonzero(change) == 400
