@@ -87,6 +87,11 @@ def _is_planar(form: Any) -> bool:
     return not form.is_big_endian and all(one.plane == index for index, one in enumerate(form.components))
 
 
+def _is_planar_rgb(form: Any) -> bool:
+    """Whether it is planes of whole numbers in this machine's order: green, blue, red and possibly alpha."""
+    return not form.is_big_endian and "f" not in form.name and "msb" not in form.name
+
+
 def _planar(form: Any) -> str:
     """The planar format of the same samples."""
     bits, chroma = form.components[0].bits, form.components[1]
@@ -115,9 +120,16 @@ def _fitted(plane: Plane, shape: tuple[int, int], depth: int, bits: int, full: b
 
 def _of_rgb(frame: Any, alpha: bool) -> tuple[Plane, ...]:
     """Y, U, V of BT.709 in limited range, and possibly alpha, of 16 bits, of a frame of RGB, a palette or grey."""
-    deep = max((one.bits for one in frame.format.components), default=8) > 8
-    pixels = frame.reformat(format="rgba64le" if deep else "rgba").to_ndarray().astype(np.float32)
-    levels = pixels / (257 if deep else 1)
+    bits = max((one.bits for one in frame.format.components), default=8)
+    if frame.format.name.startswith("gbr") and _is_planar_rgb(frame.format):
+        green, blue, red, *rest = (plane.astype(np.float32) for plane in raw_planes(frame))
+        levels = np.stack((red, green, blue, *rest), axis=2) * np.float32(255 / ((1 << bits) - 1))
+    else:
+        deep = bits > 8
+        pixels = frame.reformat(format="rgba64le" if deep else "rgba").to_ndarray()
+        levels = pixels.astype(np.float32) / (257 if deep else 1)
     yuv = from_bgr(np.ascontiguousarray(levels[..., 2::-1]), RGB_AS, levels.shape[0])
-    planes = [*np.moveaxis(yuv * 256, 2, 0), *([levels[..., 3] * 257] if alpha else [])]
+    planes = [*np.moveaxis(yuv * 256, 2, 0)]
+    if alpha:
+        planes.append(levels[..., 3] * 257 if levels.shape[2] == 4 else np.full(levels.shape[:2], 65535, np.float32))
     return tuple(np.clip(np.rint(one), 0, 65535).astype(np.uint16) for one in planes)

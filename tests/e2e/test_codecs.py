@@ -1,5 +1,8 @@
 """One pair from file to file in codecs that keep more than 8-bit 4:2:0."""
 
+import subprocess
+import sys
+import time
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,6 +14,7 @@ import lipsync_ray
 from lipsync_ray import DubSettings, SettingsError, VideoCoding, Workers
 from lipsync_ray.media import decode, tone
 from lipsync_ray.media.choices import VideoCoding as Coding
+from lipsync_ray.media.codecs import CODECS
 from lipsync_ray.media.encode import encode
 from lipsync_ray.media.kept_samples import keeping
 from lipsync_ray.media.native import NativePicture
@@ -99,3 +103,44 @@ def test_a_name_that_cannot_hold_the_codec_is_refused_before_anything_starts(tmp
     with pytest.raises(SettingsError, match=r"\.mp4 cannot hold ProRes; expected a name that ends in \.mov or \.mkv"):
         dub(DATA / "portrait.jpg", tmp_path / "out.mp4", codec="prores")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize(
+    ("codec", "form"),
+    [("hevc", "yuv420p10le"), ("av1", "yuv420p10le"), ("prores", "yuva444p10le"), ("ffv1", "yuva444p10le")],
+)
+def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path, codec, form):
+    """Killed twice, each time after another part."""
+    source = write_source(tmp_path / "a.mkv", form, PQ if form == "yuv420p10le" else RGB_AS, "yuva" in form)
+    ending = CODECS[codec].containers[0]
+    whole, killed = tmp_path / f"whole.{ending}", tmp_path / f"killed.{ending}"
+
+    def command(out):
+        options = [
+            "--model",
+            "warp",
+            "--length",
+            "video",
+            "--codec",
+            codec,
+            "--segment",
+            "0.2",
+            "--engine",
+            "inline",
+            "--actors",
+            "1",
+        ]
+        return [sys.executable, "-m", "lipsync_ray", "dub", str(source), str(DATA / "en.ogg"), "-o", str(out), *options]
+
+    subprocess.run(command(whole), check=True, capture_output=True, timeout=240)
+    parts = Path(f"{killed}.run") / "parts"
+    for enough in (1, 2):
+        run = subprocess.Popen(command(killed), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while run.poll() is None and len(list(parts.rglob("*-*-*.*"))) < enough:
+            time.sleep(0.02)
+        run.kill()
+        run.wait()
+    assert not killed.exists()
+    subprocess.run(command(killed), check=True, capture_output=True, timeout=240)
+    assert killed.read_bytes() == whole.read_bytes()

@@ -14,6 +14,7 @@ from lipsync_ray.media.choices import VideoCoding
 from lipsync_ray.media.encode import encode
 from lipsync_ray.media.frame_cache import FrameCache
 from lipsync_ray.media.kept_samples import keeping
+from lipsync_ray.media.picture import RGB_AS, from_bgr
 from lipsync_ray.media.probe import probe_video
 
 WIDTH, HEIGHT, FRAMES = 64, 48, 3
@@ -220,3 +221,33 @@ def test_enlarged_samples_follow_the_enlarged_picture(tmp_path):
     change = drawn.native.with_changes(drawn).planes[0].astype(int) - twice.native.planes[0]
     assert (change[20:40, 30:50] == 8).all()
     assert np.count_nonzero(change) == 400
+
+
+@pytest.mark.parametrize(
+    ("codec", "name", "form"), [("png", "a.mov", "rgba"), ("qtrle", "a.mov", "argb"), ("ffv1", "a.mkv", "gbrap10le")]
+)
+def test_rgb_with_alpha_becomes_ten_bits_of_bt709_with_the_same_alpha(tmp_path, codec, name, form):
+    x, y = np.meshgrid(np.arange(WIDTH), np.arange(HEIGHT))
+    pixels = np.stack((3 * x, 4 * y, 255 - 2 * x, 4 * x), axis=2).astype(np.uint8)
+    with av.open(str(tmp_path / name), "w") as container:
+        stream = container.add_stream(codec, rate=25)
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, form
+        for number in range(2):
+            if form == "gbrap10le":  # swscale would add two to every code
+                frame = av.VideoFrame(WIDTH, HEIGHT, form)
+                for plane, channel in zip(frame.planes, (1, 2, 0, 3), strict=True):
+                    rows = np.frombuffer(plane, np.uint16).reshape(HEIGHT, -1)
+                    rows[:, :WIDTH] = np.rint(pixels[..., channel] * (1023 / 255))
+            else:
+                frame = av.VideoFrame.from_ndarray(pixels, format="rgba")
+            frame.pts = number
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    for kept in ("prores", "ffv1"):
+        info = keeping(probe_video(str(tmp_path / name)), VideoCoding(codec=kept))
+        assert info.native == "yuva444p10le"
+        native = next(decode.pictures(info, 0, 1)).native
+        levels = from_bgr(pixels[..., 2::-1].astype(np.float32), RGB_AS, HEIGHT)
+        for index in range(3):
+            assert np.abs(native.planes[index] - 4 * levels[..., index]).max() <= 2.5
+        assert np.abs(native.planes[3] - pixels[..., 3] * (1023 / 255)).max() <= 1
