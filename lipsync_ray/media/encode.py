@@ -15,7 +15,7 @@ import av
 import av.error
 import numpy as np
 
-from lipsync_ray.errors import EncodeError
+from lipsync_ray.errors import EncodeError, SettingsError
 from lipsync_ray.media.choices import VideoCoding
 from lipsync_ray.media.codecs import CodecSpec, decided, spec_of
 from lipsync_ray.media.light import HdrLight
@@ -81,6 +81,23 @@ def encode(
         hint = "; is there a card with NVENC? --codec h264 or hevc needs none" if spec.nvenc else ""
         raise EncodeError(f"{spec.title} at {rate} frames/s: {error}{hint}") from error
     return buffer.getvalue()
+
+
+def check_encoder(coding: VideoCoding) -> None:
+    """Check that FFmpeg has a codec's encoder; whether a card has it is seen by the worker that uses it.
+
+    Raises
+    ------
+    SettingsError
+    """
+    spec = spec_of(coding)
+    try:
+        av.codec.Codec(spec.encoder, "w")
+    except av.codec.codec.UnknownCodecError:
+        raise SettingsError(
+            f"--codec {coding.codec}: FFmpeg of this PyAV ({av.__version__}) has no {spec.encoder}; PyAV's wheels have it, or choose "
+            "another codec"
+        ) from None
 
 
 def _mux(container: Any, packets: list[Any], written: int, spec: CodecSpec) -> int:

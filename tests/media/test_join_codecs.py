@@ -1,5 +1,6 @@
 """Parts of every codec in every container: each frame at its time, parts with equal headers, the same bytes each time."""
 
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -9,13 +10,13 @@ import numpy as np
 import pytest
 from clips import barcode, read_barcode, tone, write_audio
 
-from lipsync_ray.errors import EncodeError
+from lipsync_ray.errors import EncodeError, SettingsError
 from lipsync_ray.media import decode
 from lipsync_ray.media.audio import Span
 from lipsync_ray.media.choices import VideoCoding
 from lipsync_ray.media.codecs import CODECS
 from lipsync_ray.media.cut import Cutter
-from lipsync_ray.media.encode import encode
+from lipsync_ray.media.encode import check_encoder, encode
 from lipsync_ray.media.join import Part, join
 from lipsync_ray.media.light import HdrLight, Mastering, light_of
 from lipsync_ray.media.native import NativePicture
@@ -155,3 +156,11 @@ def test_a_finished_video_can_be_joined_again(tmp_path, coding):
     assert [read_barcode(one.y) for one in decode.pictures(info, 0, info.frames)] == list(range(info.frames))
     cutter = Cutter(out.read_bytes(), RATE)
     assert all(cutter.part(a, b) is not None for a, b in pairwise(BOUNDS))
+
+
+def test_an_encoder_that_ffmpeg_lacks_is_missed_before_anything_starts(monkeypatch):
+    for codec in CODECS:
+        check_encoder(VideoCoding(codec=codec))
+    monkeypatch.setitem(CODECS, "av1", replace(CODECS["av1"], encoder="libnone"))
+    with pytest.raises(SettingsError, match=r"--codec av1: FFmpeg of this PyAV .* has no libnone"):
+        check_encoder(VideoCoding(codec="av1"))

@@ -46,6 +46,7 @@ from lipsync_ray.jobs.dub.reviewed import reviews_of
 from lipsync_ray.jobs.dub.state import DubState
 from lipsync_ray.jobs.dub.voices import subtitles_of, written_voices
 from lipsync_ray.media.codecs import other_names, video_name
+from lipsync_ray.media.encode import check_encoder
 from lipsync_ray.media.lines import MixedTrack
 from lipsync_ray.media.sound_writers import AudioTrack
 from lipsync_ray.models import weights
@@ -88,6 +89,7 @@ def run(
     ManifestError : a file of who speaks when, of lines, or the review, has problems; likewise
     """
     check_out(out, DUB.name)
+    check_encoder(settings.coding)
     given, cues = given_turns(dubs), given_cues(dubs)
     reviews = reviews_of(storage.absolute(out), dubs, redo)
     marking = marking_of(settings.provenance)

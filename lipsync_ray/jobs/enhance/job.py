@@ -33,6 +33,7 @@ from lipsync_ray.jobs.enhance.plan import rows_of
 from lipsync_ray.jobs.enhance.sources import EnhanceInput
 from lipsync_ray.jobs.enhance.stages import RestoreRange
 from lipsync_ray.media.codecs import other_names
+from lipsync_ray.media.encode import check_encoder
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.models import extras, weights
 from lipsync_ray.models.precision import resolved
@@ -67,6 +68,7 @@ def run(
     WeightsError, CheckpointError, ModelError, SettingsError, ClusterError : before anything is started
     """
     check_out(out, ENHANCE.name)
+    check_encoder(settings.coding)
     marking = marking_of(settings.provenance)
     if settings.detector == "retinaface":
         extras.require("restore", "--restore-detector retinaface")
