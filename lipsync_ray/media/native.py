@@ -27,10 +27,8 @@ Plane = NDArray[Any]
 """uint8 or uint16."""
 Mask = NDArray[np.bool_]
 
-_KEPT, _GONE = (
-    4.0,
-    24.0,
-)  # levels of change up to which the samples' own detail stays, and from which nothing of it does
+# Levels of change up to which the samples' own detail stays, and from which nothing of it does.
+_KEPT, _GONE = 4.0, 24.0
 _PLAIN_FORMAT, _PLAIN_DEEP = "yuv422p10le", 10  # of plain pictures, for a codec without their own format
 _MARGIN = 4  # pixels around all changes, where the two pictures are equal
 _LEAST_COVER = 0.25  # a change under less alpha is not amplified further
