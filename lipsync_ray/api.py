@@ -53,7 +53,7 @@ def dub(
 
     Parameters
     ----------
-    out : the .mp4 to write, in whatever letter case; or a folder, where face table, records and video are kept
+    out : the .mp4, .mov or .mkv to write, in whatever letter case; or a folder, where face table, records and video are kept
     model : "wav2lip_gan", "wav2lip", "warp", "mini", "musetalk", "musetalk-v1", "echomimic", "echomimic-acc", or the path of a
         checkpoint or of a folder of MuseTalk's or EchoMimic's models; overrides the settings' one
     settings : how it is to look; see :class:`~lipsync_ray.settings.DubSettings`
@@ -63,7 +63,7 @@ def dub(
 
     Returns
     -------
-    Its one result; with a status "failed" or "no_face" nothing is written to an .mp4 `out`
+    Its one result; with a status "failed" or "no_face" nothing is written to a video `out`
 
     Raises
     ------
@@ -84,6 +84,8 @@ def dub(
         raise SettingsError(f"-o {target}: the same file is read; expected another name")
     # By way of a folder beside the video, in which a run that was stopped goes on.
     folder = f"{target}.run" if single else target
+    if single:
+        settings = settings.written_to(target)
     summary = _dub([row], folder, settings, workers, None, progress)
     if single and summary.complete:
         (result,) = summary.results

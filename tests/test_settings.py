@@ -68,7 +68,11 @@ def test_the_record_is_json():
 WRONG = [
     (DubSettings, {"pads": (0, 0, 0, 0)}, "DubSettings.pads=(0, 0, 0, 0): expected Pads(top, bottom, left, right)"),
     (DubSettings, {"pads": Pads("0")}, "DubSettings.pads.top='0': expected a number"),
-    (DubSettings, {"coding": {"crf": 3}}, "DubSettings.coding={'crf': 3}: expected VideoCoding(crf, preset)"),
+    (
+        DubSettings,
+        {"coding": {"crf": 3}},
+        "DubSettings.coding={'crf': 3}: expected VideoCoding(crf, preset, codec, container)",
+    ),
     (DubSettings, {"coding": VideoCoding(crf="18")}, "DubSettings.coding.crf='18': expected a number"),
     (DubSettings, {"model": 3}, "DubSettings.model=3: expected a text"),
     (DubSettings, {"face": None}, "DubSettings.face=None: expected one of 'auto'"),

@@ -55,14 +55,14 @@ class Layout:
         return "cuda" if self.model.gpus else "cpu"
 
 
-def allocate(cluster: Cluster, workers: Workers, alone: bool, networks: int = 1, decoding: bool = False) -> Layout:
+def allocate(cluster: Cluster, workers: Workers, alone: bool, networks: int = 1, on_gpus: bool = False) -> Layout:
     """Divide a cluster.
 
     Parameters
     ----------
     alone : the network's stage is the job's only one, and may use every CPU
     networks : number of stages that run a network; each gets `Layout.model`, and they share a GPU
-    decoding : readers and writers decode on GPUs, and reserve a part of them
+    on_gpus : readers and writers decode or encode on GPUs, and reserve a part of them
 
     Raises
     ------
@@ -80,8 +80,10 @@ def allocate(cluster: Cluster, workers: Workers, alone: bool, networks: int = 1,
             f"--gpus-per-actor {gpus:g}: no node of the cluster has more than {cluster.node_gpus:g} GPUs, and an "
             "actor runs on one node. Request no more, or omit the option."
         )
-    if decoding and not gpus:
-        raise SettingsError("--decoder cuda: the cluster has no GPU. Omit the option to decode on CPUs.")
+    if on_gpus and not gpus:
+        raise SettingsError(
+            "--decoder cuda, or a codec of NVENC: the cluster has no GPU. Omit the option to decode and encode on CPUs."
+        )
     cpus = max(1.0, cluster.cpus) - _SPARE_CPUS
     spot = (
         workers.placement == "spot"
@@ -92,7 +94,7 @@ def allocate(cluster: Cluster, workers: Workers, alone: bool, networks: int = 1,
         share = min(1.0, (cpus - rest * 0.9) / count) if not alone else min(1.0, cpus / count)
         part = gpus / networks if gpus <= 1 else max(1.0, gpus // networks)
         read, write = _around(rest * 0.9)
-        if decoding:
+        if on_gpus:
             # The reservation only makes the GPU visible to the process: NVDEC does not use the networks' cores.
             each = _DECODING * cluster.gpus / (read.workers + write.workers)
             read, write = replace(read, gpus=each), replace(write, gpus=each)

@@ -17,7 +17,7 @@ from lipsync_ray.faces.track import NO_TRACKS, link
 from lipsync_ray.faces.turned import TURN_SAMPLES, UPRIGHT, quarter_turns, sentence, surest
 from lipsync_ray.inputs.segments import VideoSegment
 from lipsync_ray.io import storage
-from lipsync_ray.media import decode
+from lipsync_ray.media import decode, tone
 from lipsync_ray.media.picture import U8
 from lipsync_ray.media.probe import VideoInfo
 
@@ -91,6 +91,16 @@ def _kept(frames: Iterator[U8], first: int, own: range, samples: list[U8]) -> It
         if number in numbers:
             samples.append(frame)
         yield frame
+
+
+def key_of_pictures(key: str, video: VideoInfo) -> str:
+    """The key of what is made of a video's pictures: of HDR, the tone curve decides them too.
+
+    Parameters
+    ----------
+    key : of its content
+    """
+    return storage.digest(key, tone.VERSION) if video.hdr else key
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from lipsync_ray.errors import AccessError, LipsyncError, SettingsError, UsageEr
 from lipsync_ray.io import storage
 from lipsync_ray.io.run_folder import check_owner, owner_of
 
-WRITTEN = ".mp4"  # the only output format of a single pair
+WRITTEN = (".mp4", ".mov", ".mkv")  # output formats of a single pair
 # File extensions: a folder with such a name is a mistake.
 _FILES = re.compile(
     r"\.(mp4|mov|mkv|webm|avi|m4v|mpg|mpeg|ts|mts|m2ts|wmv|flv|f4v|3gp|ogv|mxf|vob|gif"
@@ -22,11 +22,11 @@ _LONGEST = 300  # characters of a store's message
 
 def is_video(out: str) -> bool:
     """Whether OUT names a video file rather than a folder; ignores case."""
-    return _ending(out) == WRITTEN
+    return _ending(out) in WRITTEN
 
 
 def check_pair(out: str) -> None:
-    """Check that OUT of a single pair names an MP4 file or a folder.
+    """Check that OUT of a single pair names a video file or a folder.
 
     Raises
     ------
@@ -35,7 +35,7 @@ def check_pair(out: str) -> None:
     if not is_video(out):
         if _FILES.fullmatch(_ending(out)):
             raise SettingsError(
-                f"-o {out}: {_ending(out)} is not supported; expected a name that ends in {WRITTEN}, or a folder"
+                f"-o {out}: {_ending(out)} is not supported; expected a name that ends in {' or '.join(WRITTEN)}, or a folder"
             )
         return
     try:

@@ -64,13 +64,15 @@ _SOUND = _kinds(
         rf"sources/{_HEX}(-\d+)?\.(speech-mel|mel|whisper|mfcc|voice|background)[^/]*",
     ),
 )
-_PARTS = _kinds(("parts of videos that are not finished", "cache", rf"parts/[^/]+/[^/]*{_HEX}-{_RANGE}\.(mp4|png)"))
+_PARTS = _kinds(
+    ("parts of videos that are not finished", "cache", rf"parts/[^/]+/[^/]*{_HEX}-{_RANGE}\.(mp4|mov|mkv|png)")
+)
 _BEFORE_AFTER = _kinds(
     ("faces before and after restoration", "preview", r"pictures/[^/]+\.png|pictures/[^/]+-strip\.jpg"),
     ("faces before and after restoration", "preview", r"pictures/parts/[^/]+/\d+\.png"),
 )
 _VIDEOS = _kinds(
-    ("videos and pictures", "result", r"videos/[^/]+\.mp4|images/[^/]+\.png"),
+    ("videos and pictures", "result", r"videos/[^/]+\.(mp4|mov|mkv|webm)|images/[^/]+\.png"),
     ("labels that frames show", "result", rf"labels/{_HEX}\.png"),
 )
 _OF: Mapping[str, tuple[Kind, ...]] = {

@@ -20,15 +20,23 @@ Corner = Literal["top-left", "top-right", "bottom-left", "bottom-right"]
 Preset = Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"]
 
 
+Codec = Literal["h264", "hevc", "av1", "prores", "ffv1", "h264_nvenc", "hevc_nvenc"]
+Container = Literal["mp4", "mov", "mkv"]
+
+
 @dataclass(frozen=True)
 class VideoCoding:
-    """Settings of the H.264 encoder.
+    """Settings of the encoder. What is None is decided by the codec: :mod:`lipsync_ray.media.codecs`.
 
     Attributes
     ----------
-    crf : x264's constant rate factor: 0 is lossless, 18 looks like the source, 23 is x264's own default
-    preset : x264's speed
+    crf : constant quality on the codec's own scale; smaller is better
+    preset : speed, in x264's words
+    codec : of the pictures
+    container : of the finished video
     """
 
-    crf: float = 18.0
-    preset: Preset = "veryfast"
+    crf: float | None = None
+    preset: Preset | None = None
+    codec: Codec = "h264"
+    container: Container | None = None

@@ -10,6 +10,8 @@ import av
 import av.error
 
 from lipsync_ray.errors import DecodeError, EncodeError
+from lipsync_ray.media.codecs import part_muxer_of
+from lipsync_ray.media.copied_stream import copied_stream
 from lipsync_ray.media.h264 import ParameterSets
 
 
@@ -18,13 +20,13 @@ class Cutter:
 
     Parameters
     ----------
-    data : the mp4
+    data : the video
     rate : frames/s
     sets_id : id of its parts' parameter sets, where packets of another encoder are between them; None where none are
 
     Raises
     ------
-    EncodeError : no mp4 with pictures
+    EncodeError : no video
     """
 
     def __init__(self, data: bytes, rate: Fraction, sets_id: int | None = None) -> None:
@@ -32,7 +34,7 @@ class Cutter:
         try:
             self._container = av.open(io.BytesIO(data))
             self._stream: Any = self._container.streams.video[0]
-            self._packets = [packet for packet in self._container.demux(self._stream) if packet.dts is not None]
+            self._packets = [packet for packet in self._container.demux(self._stream) if packet.pts is not None]
             extradata = self._stream.codec_context.extradata
             self._header = extradata if sets_id is None else ParameterSets.of(extradata).only(sets_id).avcc()
         except (av.error.FFmpegError, IndexError, DecodeError) as error:
@@ -40,7 +42,7 @@ class Cutter:
         self._delay = self._stream.codec_context.reorder_depth
 
     def part(self, start: int, stop: int) -> bytes | None:
-        """The mp4 of frames [start, stop).
+        """The file of frames [start, stop).
 
         Returns
         -------
@@ -53,8 +55,8 @@ class Cutter:
             return None
         delay = max(self._delay, *(index - (number - start) for index, number in enumerate(numbers)))
         buffer = io.BytesIO()
-        with av.open(buffer, "w", format="mp4") as out:
-            stream: Any = out.add_stream_from_template(self._stream)
+        with av.open(buffer, "w", format=part_muxer_of(self._stream.codec_context.name)) as out:
+            stream: Any = copied_stream(out, self._stream)
             stream.time_base = 1 / self._rate
             stream.codec_context.extradata = self._header
             for index, (packet, number) in enumerate(zip(packets, numbers, strict=True)):

@@ -8,34 +8,39 @@ lasts until the next timestamp, and of two frames on one grid position the later
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import av
 import av.error
-import cv2
 import numpy as np
 
 from lipsync_ray.errors import DecodeError
 from lipsync_ray.io.identity import check_unchanged, is_pinned
+from lipsync_ray.media import tone
 from lipsync_ray.media.container import main_stream, opened, packets_of
 from lipsync_ray.media.deinterlace import deinterlaced
-from lipsync_ray.media.orientation import AS_STORED
+from lipsync_ray.media.frame_colour import is_rgb_like
+from lipsync_ray.media.native import NativePicture
 from lipsync_ray.media.picture import U8, YuvFrame
-from lipsync_ray.media.probe import VideoInfo, is_rgb_like
+from lipsync_ray.media.probe import VideoInfo
+from lipsync_ray.media.samples import raw_planes, sample_planes, upright_planes
 from lipsync_ray.media.sequence import ReaderPool
 from lipsync_ray.media.transparency import on_ground
 
 DECODER_THREADS = 2
 SKIPPED = 12  # frames: decoding through a shorter gap costs less than a seek
 REVERSE_BUFFER_BYTES = 256 << 20  # buffer of planar frames for a range that is played backwards
+_NATIVE_BYTES = 8  # most for a pixel: four planes of two
 _BT709, _BT601 = 1, 5  # swscale's names for matrices
 _FULL, _LIMITED = 2, 1  # … and for ranges
 _readers = ReaderPool()
 
 
 def pictures(info: VideoInfo, start: int, stop: int) -> Iterator[YuvFrame]:
-    """Frames ``start`` … ``stop − 1``, upright, as 8-bit 4:2:0 with even sides.
+    """Frames ``start`` … ``stop − 1``, upright, as 8-bit 4:2:0 with even sides; of HDR, tone-mapped.
+
+    Where ``info.native`` names a format, a picture also carries its samples in that.
 
     A picture that lasts several grid positions is yielded as the same object. Its planes are read-only memory of the
     decoder: copy them to write.
@@ -58,7 +63,8 @@ def pictures_at(info: VideoInfo, indices: Sequence[int]) -> Iterator[YuvFrame]:
 
     Each run of consecutive frames is decoded once; a backward run in pieces that fit :data:`REVERSE_BUFFER_BYTES`.
     """
-    piece = max(8, REVERSE_BUFFER_BYTES // max(1, info.width * info.height * 3 // 2))
+    a_pixel = 1.5 + (_NATIVE_BYTES if info.native else 0)
+    piece = max(8, int(REVERSE_BUFFER_BYTES / max(1.0, info.width * info.height * a_pixel)))
     for run in runs(indices):
         if run[0] <= run[-1]:
             source = pictures(info, run[0], run[-1] + 1)
@@ -123,8 +129,12 @@ def small_rgb(
         if issues is not None and not info.still:
             issues.note(number, frame, info.stored_size)
         if current is None or frame is not last:
-            scaled = on_ground(frame).reformat(width=size[0], height=size[1], format="rgb24", interpolation="AREA")
-            current, last = np.ascontiguousarray(info.orientation.upright(scaled.to_ndarray())), frame
+            name = "rgb48le" if info.hdr else "rgb24"
+            scaled = (
+                on_ground(frame).reformat(width=size[0], height=size[1], format=name, interpolation="AREA").to_ndarray()
+            )
+            pixels = tone.sdr_pixels(scaled, info.colour) if info.hdr else scaled
+            current, last = np.ascontiguousarray(info.orientation.upright(pixels)), frame
         yield current
 
 
@@ -222,6 +232,27 @@ def _decoded(info: VideoInfo, begin: int | None, issues: FrameIssues | None) -> 
 
 
 def _planes(frame: Any, info: VideoInfo) -> YuvFrame:
+    picture = _toned(frame, info) if info.hdr else _plain(frame, info)
+    if info.native:
+        native = sample_planes(frame, info, info.native)
+        before = picture.y, picture.u, picture.v
+        depth = av.VideoFormat(info.native, 2, 2).components[0].bits
+        picture = replace(picture, native=NativePicture(native, info.native, depth, info.colour, before))
+    return picture
+
+
+def _toned(frame: Any, info: VideoInfo) -> YuvFrame:
+    """The SDR picture of an HDR frame."""
+    shown = on_ground(frame)
+    depth = shown.format.components[0].bits
+    name = "yuv420p" if depth <= 8 else f"yuv420p{depth}le"
+    picture = tone.sdr_picture(sample_planes(shown, info, name), depth, info.colour)
+    for plane in (picture.y, picture.u, picture.v):
+        plane.flags.writeable = False
+    return picture
+
+
+def _plain(frame: Any, info: VideoInfo) -> YuvFrame:
     size = info.stored_size
     frame = on_ground(frame)
     if is_rgb_like(frame):
@@ -232,16 +263,6 @@ def _planes(frame: Any, info: VideoInfo) -> YuvFrame:
     elif frame.format.name not in {"yuv420p", "yuvj420p"} or (frame.width, frame.height) != size:
         target = "yuvj420p" if info.colour.range == 2 else "yuv420p"
         frame = frame.reformat(*size, format=target, src_colorspace=_BT601, dst_colorspace=_BT601)
-    planes = []
-    for plane in frame.planes[:3]:
-        rows = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width]
-        if info.orientation != AS_STORED:
-            rows = np.ascontiguousarray(info.orientation.upright(rows))
-        rows.flags.writeable = False  # the decoder's own memory, which the next frames may refer to
-        planes.append(rows)
-    y, u, v = planes
-    if y.shape[0] % 2 or y.shape[1] % 2:
-        # Chroma planes of an odd picture are already rounded up; H.264 4:2:0 needs even sides, so luma repeats its
-        # edge.
-        y = cv2.copyMakeBorder(y, 0, y.shape[0] % 2, 0, y.shape[1] % 2, cv2.BORDER_REPLICATE).astype(np.uint8)
+    # Chroma planes of an odd picture are already rounded up; H.264 4:2:0 needs even sides, so luma repeats its edge.
+    y, u, v, *_ = upright_planes(raw_planes(frame)[:3], info)
     return YuvFrame(y, u, v, info.colour)

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from lipsync_ray.io import storage
 from lipsync_ray.media.audio import SoundTrack, sound_stream
+from lipsync_ray.media.choices import VideoCoding
 from lipsync_ray.media.container import main_stream, opened
+from lipsync_ray.media.kept_samples import losses
 from lipsync_ray.media.loudness import LoudnessMeter
 from lipsync_ray.media.notes import of_streams
 from lipsync_ray.media.probe import probe_video
@@ -154,7 +156,7 @@ def get_video_details(url: str) -> VideoDetails:
         still=info.still,
         mirrored=info.mirrored,
         interlaced=info.interlaced,
-        notes=info.notes,
+        notes=(*info.notes, *losses(info, VideoCoding())),
     )
 
 

@@ -29,6 +29,8 @@ import av.error
 from lipsync_ray.errors import EncodeError
 from lipsync_ray.io import storage
 from lipsync_ray.io.identity import check_unchanged
+from lipsync_ray.media.codecs import muxer_of
+from lipsync_ray.media.copied_stream import ISO_MUXERS, copied_stream
 from lipsync_ray.media.groups import GroupReader, Groups
 from lipsync_ray.media.h264 import ParameterSets, merged
 from lipsync_ray.media.probe import VideoInfo
@@ -36,6 +38,7 @@ from lipsync_ray.media.sound_writers import VideoSound, sound_writer
 from lipsync_ray.media.subtitles import SubtitleTrack, SubtitleWriter
 
 _AHEAD_S = Fraction(1, 2)
+_BIBLIOGRAPHIC = {"deu": "ger", "nld": "dut", "ell": "gre", "isl": "ice", "zho": "chi", "fas": "per"}
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class Part:
     Attributes
     ----------
     start : number of its first frame in the video
-    read : called when the part is joined; returns the mp4's bytes or path
+    read : called when the part is joined; returns the file's bytes or path
     """
 
     start: int
@@ -78,7 +81,7 @@ def join(
     more: Sequence[VideoSound] = (),
     copies: Copies | None = None,
 ) -> int:
-    """Write the mp4 ``target``; return the number of its frames. Without a track it is silent.
+    """Write the video ``target``, in the container of its ending; return the number of its frames. Without a track it is silent.
 
     Parameters
     ----------
@@ -99,7 +102,7 @@ def join(
     try:
         with (
             ExitStack() as stack,
-            av.open(str(target), "w", format="mp4", options=_muxing(rate)) as out,
+            av.open(str(target), "w", format=muxer_of(target.name), options=_muxing(target, rate)) as out,
         ):
             if comment:
                 out.metadata.update(comment=comment, description=comment)
@@ -110,7 +113,7 @@ def join(
             with _opened(data) as source:
                 stream = source.streams.video[0]
                 header, delay = stream.codec_context.extradata, stream.codec_context.reorder_depth
-                video = out.add_stream_from_template(stream)
+                video = copied_stream(out, stream)
             video.time_base = 1 / rate
             if copies is not None and copies.groups.sets is not None:
                 video.codec_context.extradata = merged((copies.groups.sets, ParameterSets.of(header)))
@@ -118,6 +121,8 @@ def join(
             others: list[Any] = [sound_writer(stack, out, one) for one in (track, *more)]
             if subtitles is not None:
                 others.append(SubtitleWriter(out, subtitles))
+            if out.format.name == "mov":
+                _name_for_quicktime(out)
             read = chain([Part(first.start, lambda: data)], parts)
             for start, packets in _in_order(read, copies, header, target.name):
                 if start != frames:
@@ -159,10 +164,12 @@ def _encoded(part: Part, header: bytes | None, name: str) -> Iterator[Any]:
         stream = source.streams.video[0]
         if stream.codec_context.extradata != header:
             raise EncodeError(
-                f"{name}: the part at frame {part.start} was encoded with another H.264 header than "
+                f"{name}: the part at frame {part.start} was encoded with another header than "
                 "the first: mixed encoder versions among the workers. Remove OUT/parts and run again."
             )
-        yield from (packet for packet in source.demux(stream) if packet.dts is not None)
+        yield from (
+            packet for packet in source.demux(stream) if packet.pts is not None
+        )  # without the end; Matroska has no decoding times
 
 
 def _copied(reader: GroupReader, start: int, stop: int, rate: Fraction) -> Iterator[Any]:
@@ -172,8 +179,18 @@ def _copied(reader: GroupReader, start: int, stop: int, rate: Fraction) -> Itera
         yield packet
 
 
-def _muxing(rate: Fraction) -> dict[str, str]:
-    """Options of FFmpeg's mp4 muxer: durations in fractions of a frame instead of rounded milliseconds."""
+def _name_for_quicktime(container: Any) -> None:
+    """Name languages as FFmpeg's table of Macintosh codes has them: of some, by the bibliographic code of ISO 639-2."""
+    for stream in container.streams:
+        if (language := _BIBLIOGRAPHIC.get(stream.metadata.get("language", ""))) is not None:
+            stream.metadata["language"] = language
+
+
+def _muxing(target: Path, rate: Fraction) -> dict[str, str]:
+    """Options of FFmpeg's muxer. Of mp4 and mov: durations in fractions of a frame instead of rounded milliseconds; of Matroska: no
+    random ids, and times from zero, as it has no decoding times."""
+    if muxer_of(target.name) not in ISO_MUXERS:
+        return {"fflags": "+bitexact", "avoid_negative_ts": "disabled"}
     a_frame = rate.numerator
     return {"movflags": "+faststart", "movie_timescale": str(a_frame * -(-1000 // a_frame))}
 
@@ -186,9 +203,9 @@ def _stamp(packet: Any, start: int, dts: int, rate: Fraction, video: Any) -> Non
     start : the part's first frame
     """
     index = packet.pts * packet.time_base * rate
-    if index.denominator != 1:
+    if abs(index - round(index)) > packet.time_base * rate:  # Matroska rounds to milliseconds
         raise EncodeError(f"a packet {float(index)} frames after its part's start; expected a whole number")
-    packet.pts, packet.dts, packet.duration = start + int(index), dts, 1
+    packet.pts, packet.dts, packet.duration = start + round(index), dts, 1
     if packet.pts < dts:
         raise EncodeError(
             f"frame {packet.pts} is decoded {dts - packet.pts} frames after it is due; expected fewer B-frames"
@@ -210,7 +227,7 @@ def join_committed(
     more: Sequence[VideoSound] = (),
     copies: Copies | None = None,
 ) -> None:
-    """Join committed parts with a sound and commit the mp4; the parts stay.
+    """Join committed parts with a sound and commit the video; the parts stay.
 
     Parameters
     ----------

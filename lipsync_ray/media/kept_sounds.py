@@ -14,12 +14,15 @@ from lipsync_ray.media.sound_probe import probe_audio
 from lipsync_ray.media.sound_writers import AudioCopy, AudioTrack, VideoSound, title_of
 
 
-def own_sounds(video: VideoInfo, until_s: Fraction | None = None) -> tuple[tuple[VideoSound, ...], tuple[str, ...]]:
+def own_sounds(
+    video: VideoInfo, until_s: Fraction | None = None, container: str = "mp4"
+) -> tuple[tuple[VideoSound, ...], tuple[str, ...]]:
     """The tracks, the default one first, and a sentence for each that cannot be read.
 
     Parameters
     ----------
     until_s : seconds after the first frame at which they are cut off; None for their ends
+    container : that is to hold them
 
     Raises
     ------
@@ -27,9 +30,9 @@ def own_sounds(video: VideoInfo, until_s: Fraction | None = None) -> tuple[tuple
     """
     found: list[tuple[int, str, str | None, str, int]] = []
     if video.has_audio:
-        with opened(video.url, planned=video.content) as container:
-            streams = container.streams.audio
-            first = sound_stream(container, SoundTrack(video.url))
+        with opened(video.url, planned=video.content) as source:
+            streams = source.streams.audio
+            first = sound_stream(source, SoundTrack(video.url))
             for number, stream in sorted(enumerate(streams), key=lambda one: one[1] is not first):
                 codec = stream.codec_context
                 found.append(
@@ -44,7 +47,7 @@ def own_sounds(video: VideoInfo, until_s: Fraction | None = None) -> tuple[tuple
     tracks: list[VideoSound] = []
     notes = []
     for number, codec, language, title, channels in found:
-        if video.order == "stamps" and may_copy(codec):
+        if video.order == "stamps" and may_copy(codec, container):
             tracks.append(AudioCopy(video.url, video.origin_s, video.content, number, until_s))
             continue
         track = SoundTrack(video.url, begin_s=video.origin_s, content=video.content, number=number)

@@ -14,7 +14,6 @@ from lipsync_ray.media.speech_mel import USUAL_SPEECH_LUFS
 from lipsync_ray.media.stamps import Stamps
 from lipsync_ray.media.transparency import has_alpha, is_transparent
 
-_PQ, _HLG = 16, 18  # ITU-T H.273 transfer characteristics of HDR
 FAINT_LUFS = -40.0
 _CLIPPED = 0.01  # share of the samples: less is inaudible
 _NO_VOICE = 0.5  # of the sound
@@ -56,25 +55,21 @@ def of_order(order: str, joins: int, frames: int, rate: Fraction) -> tuple[str, 
 
 
 def of_frames(frame: Any, stream: Any, interlaced: bool) -> tuple[str, ...]:
-    """What the conversion to progressive 8-bit 4:2:0 loses."""
+    """What no output keeps of frames; for what a codec does not keep see :func:`lipsync_ray.media.codecs.losses`."""
     found = []
     if interlaced:
         found.append("interlaced: it was deinterlaced, as many frames as before")
-    transfer = int(stream.codec_context.color_trc)
-    depth = max((component.bits for component in frame.format.components), default=8)
-    if transfer in (_PQ, _HLG):
-        name = "PQ" if transfer == _PQ else "HLG"
-        found.append(f"HDR ({name}): kept with its tags, but in 8 bits, so smooth areas may show banding")
-    elif depth > 8:
-        found.append(f"{depth} bits a sample: 8 are kept")
-    palette = len(frame.format.components) == 1
-    if is_transparent(frame) or (stream.frames > 1 and has_alpha(frame) and not palette):
-        found.append("its transparent areas are shown grey")
-    elif stream.metadata.get(ALPHA_MODE) == "1" and not has_alpha(frame):
+    if stream.metadata.get(ALPHA_MODE) == "1" and not has_alpha(frame):
         found.append("its transparency cannot be read here: the pixels stored under it are shown")
     if not frame.format.is_rgb and not known_matrix(int(frame.colorspace)):
         found.append(f"its colour matrix (code {int(frame.colorspace)}) is unknown: colours of faces may be wrong")
     return tuple(found)
+
+
+def shows_ground(frame: Any, stream: Any) -> bool:
+    """Whether a stream has transparent areas, or later frames may."""
+    palette = len(frame.format.components) == 1
+    return is_transparent(frame) or (stream.frames > 1 and has_alpha(frame) and not palette)
 
 
 def of_size(stored: tuple[int, int], size: tuple[int, int]) -> tuple[str, ...]:

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:  # which imports this module
+    from lipsync_ray.media.native import NativePicture
 
 U8 = NDArray[np.uint8]
 F32 = NDArray[np.float32]
@@ -85,12 +88,14 @@ class YuvFrame:
     y : (H, W) uint8; H and W even
     u, v : (H/2, W/2) uint8
     colour : matrix and range of the planes
+    native : the decoder's own samples, where they have more and the output keeps it
     """
 
     y: U8
     u: U8
     v: U8
     colour: Colour
+    native: NativePicture | None = None
 
     @property
     def height(self) -> int:
@@ -101,7 +106,12 @@ class YuvFrame:
         return int(self.y.shape[1])
 
     def copy(self) -> YuvFrame:
-        return YuvFrame(self.y.copy(), self.u.copy(), self.v.copy(), self.colour)
+        return YuvFrame(self.y.copy(), self.u.copy(), self.v.copy(), self.colour, self.native)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its samples."""
+        return self.y.size + self.u.size + self.v.size + (self.native.nbytes if self.native is not None else 0)
 
     def bgr(self, box: Box | None = None) -> U8:
         """The pixels of ``box`` (all, by default) as (h, w, 3) uint8 BGR.
@@ -126,8 +136,22 @@ class YuvFrame:
 
     def planes_of(self, bgr: F32) -> F32:
         """(h, w, 3) float BGR in 0–255 as (h, w, 3) float Y, U, V at full resolution, in this picture's colour."""
-        out = cv2.transform(bgr, _from_bgr(*self.colour.coefficients(self.height)))
-        return np.asarray(out, np.float32)
+        return from_bgr(bgr, self.colour, self.height)
+
+
+def from_bgr(bgr: F32, colour: Colour, height: int) -> F32:
+    """(h, w, 3) float BGR in 0–255 as (h, w, 3) float Y, U, V of 8 bits.
+
+    Parameters
+    ----------
+    height : of the whole picture
+    """
+    return np.asarray(cv2.transform(bgr, _from_bgr(*colour.coefficients(height))), np.float32)
+
+
+def to_bgr(yuv: F32, colour: Colour, height: int) -> F32:
+    """The inverse of :func:`from_bgr`."""
+    return np.asarray(cv2.transform(yuv, _to_bgr(*colour.coefficients(height))), np.float32)
 
 
 @lru_cache(maxsize=16)

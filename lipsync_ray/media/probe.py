@@ -15,19 +15,19 @@ import av
 import av.error
 
 from lipsync_ray.errors import ProbeError
-from lipsync_ray.media import notes, stills
+from lipsync_ray.media import notes, stills, tone
 from lipsync_ray.media.choices import Decoder
 from lipsync_ray.media.container import kinds, main_stream, opened, packets_of
+from lipsync_ray.media.frame_colour import colour_of
+from lipsync_ray.media.light import HdrLight, light_of
 from lipsync_ray.media.orientation import Orientation, of_frame
-from lipsync_ray.media.picture import RGB_AS, Colour
+from lipsync_ray.media.picture import Colour
 from lipsync_ray.media.stamps import DEFAULT_RATE, FASTEST, Stamps, nearest, pick_rate, read_stamps
 
 DEFAULT_STILL_RATE = DEFAULT_RATE
 CHECKED_FRAMES = 48  # first frames, decoded to check that their times are in presentation order
 MISSING_S = 10  # seconds of missing frames that are tolerated …
 MISSING_SHARE = 3  # … or this many missing frames per existing one; beyond both, the times are rejected
-_RGB_MATRIX = 0
-_PALETTE = "pal8"
 
 Order = Literal["stamps", "joined", "count"]
 
@@ -59,6 +59,9 @@ class VideoInfo:
     notes : warnings about what cannot be kept, one sentence each
     decoder : "cpu" or "cuda"
     content : identity of the file (:mod:`lipsync_ray.io.identity`), checked whenever it is opened; empty: any
+    transparent : whether any of it is
+    light : mastering display and content light level
+    native : format in which decoded pictures also carry their own samples; empty: they do not
     """
 
     url: str
@@ -83,6 +86,14 @@ class VideoInfo:
     notes: tuple[str, ...] = ()
     decoder: Decoder = "cpu"
     content: str = ""
+    transparent: bool = False
+    light: HdrLight | None = None
+    native: str = ""
+
+    @property
+    def hdr(self) -> tone.Hdr:
+        """Its transfer, where that is PQ or HLG."""
+        return tone.hdr_of(self.colour)
 
     @property
     def picture(self) -> bool:
@@ -168,7 +179,7 @@ def probe_video(url: str, still_rate: Fraction = DEFAULT_STILL_RATE, content: st
             varies=varies,
             still=still,
             pixel_aspect=1 / aspect if orientation.swaps_sides else aspect,
-            colour=_colour(first.frame, stream),
+            colour=colour_of(first.frame, stream),
             has_audio=bool(container.streams.audio),
             mirrored=orientation.mirrored,
             interlaced=first.interlaced and not still,
@@ -181,6 +192,8 @@ def probe_video(url: str, still_rate: Fraction = DEFAULT_STILL_RATE, content: st
                 *notes.of_size(stored, size),
             ),
             content=content,
+            transparent=notes.shows_ground(first.frame, stream),
+            light=light_of(first.frame),
         )
 
 
@@ -271,21 +284,3 @@ def _decoded(url: str, container: Any, stream: Any) -> Any:
         reason = error
     if not found and reason is not None:
         raise ProbeError(f"{url}: its {stream.codec_context.name} frames cannot be decoded: {reason.strerror}")
-
-
-def is_rgb_like(frame: Any) -> bool:
-    """Whether a frame must be converted via RGB: it is RGB, has a palette, or is grey with RGB's tags."""
-    return bool(frame.format.is_rgb) or frame.format.name == _PALETTE or int(frame.colorspace) == _RGB_MATRIX
-
-
-def _colour(frame: Any, stream: Any) -> Colour:
-    if is_rgb_like(frame):
-        return RGB_AS
-    full = frame.format.name.startswith("yuvj") or int(frame.color_range) == 2
-    context = stream.codec_context
-    return Colour(
-        matrix=int(frame.colorspace),
-        range=2 if full else int(frame.color_range),
-        primaries=int(context.color_primaries),
-        transfer=int(context.color_trc),
-    )

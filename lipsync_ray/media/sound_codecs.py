@@ -63,10 +63,16 @@ class SoundAbilities:
     copied: frozenset[str]
 
 
+_PCM = ("pcm_s16le", "pcm_s24le", "pcm_s32le")
 ABILITIES: Mapping[str, SoundAbilities] = {
     # No PCM: FFmpeg 5.1 decodes what is written by ISO/IEC 23003-5 as noise.
     "mp4": SoundAbilities(
         frozenset({"aac", "opus", "flac"}), frozenset({"aac", "mp3", "ac3", "eac3", "opus", "flac", "alac"})
+    ),
+    "mov": SoundAbilities(frozenset({"aac", "pcm"}), frozenset({"aac", "mp3", "ac3", "eac3", "alac", *_PCM})),
+    "mkv": SoundAbilities(
+        frozenset({"aac", "opus", "flac", "pcm"}),
+        frozenset({"aac", "mp3", "ac3", "eac3", "opus", "flac", "alac", "vorbis", "dts", *_PCM}),
     ),
 }
 

@@ -64,6 +64,7 @@ class Soundtrack:
     level : that the first track gets
     voice_url : where the voice alone is committed, as programs hear it: 16 kHz, one channel; None for nowhere
     keeps : a video whose own tracks stay behind it; None for none
+    container : of the result
     """
 
     voice: AudioTrack | MixedTrack
@@ -71,6 +72,7 @@ class Soundtrack:
     level: Level = field(default_factory=Level)
     voice_url: str | None = None
     keeps: VideoInfo | None = None
+    container: str = "mp4"
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,9 @@ def ready(soundtrack: Soundtrack, lasts_s: Fraction) -> Iterator[ReadySounds]:
     ProbeError, DecodeError, ChangedError : of a file of it
     StorageError : the voice cannot be committed
     """
-    more, notes = own_sounds(soundtrack.keeps, lasts_s) if soundtrack.keeps is not None else ((), ())
+    more, notes = (
+        own_sounds(soundtrack.keeps, lasts_s, soundtrack.container) if soundtrack.keeps is not None else ((), ())
+    )
     notes = tuple(f"{NOTE}{note}" for note in notes)
     if soundtrack.background is None and not soundtrack.level.asked:
         yield ReadySounds(soundtrack.voice, more, None, notes)

@@ -1,7 +1,7 @@
-"""A subtitle track of an mp4: MPEG-4 timed text (tx3g), which FFmpeg calls mov_text.
+"""A subtitle track: of mp4 and mov MPEG-4 timed text (tx3g), which FFmpeg calls mov_text; of Matroska SubRip.
 
-A sample of it is the length of its text in two bytes, and the text in UTF-8. Samples do not overlap: lines that do are
-shown below each other. FFmpeg's muxer fills gaps with empty samples.
+A sample of timed text is the length of its text in two bytes, and the text in UTF-8; of SubRip in Matroska, the text. Samples do
+not overlap: lines that do are shown below each other. FFmpeg's muxer of mp4 fills gaps with empty samples.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ import av
 from lipsync_ray.media.container import opened
 from lipsync_ray.media.languages import three_letters
 
-_CODEC = "mov_text"
+_TIMED_TEXT, _SUBRIP = "mov_text", "subrip"
+_NAMES = (_TIMED_TEXT, _SUBRIP, "srt")
 _TICK = Fraction(1, 1000)
 _LONGEST = 0xFFFF  # bytes of a sample's text
 # The encoder takes its default style from a header of SubStation Alpha.
@@ -71,7 +72,8 @@ class SubtitleWriter:
 
     def __init__(self, container: Any, track: SubtitleTrack) -> None:
         self._container = container
-        self._stream = container.add_stream(_CODEC)
+        self._codec = _SUBRIP if container.format.name == "matroska" else _TIMED_TEXT
+        self._stream = container.add_stream(self._codec)
         self._stream.codec_context.subtitle_header = _HEADER
         self._stream.time_base = self._stream.codec_context.time_base = _TICK
         if track.language and (code := three_letters(track.language)):
@@ -85,7 +87,7 @@ class SubtitleWriter:
 
     def _write(self, sample: Subtitle) -> None:
         text = sample.text.encode()[:_LONGEST]
-        packet = av.Packet(len(text).to_bytes(2, "big") + text)
+        packet = av.Packet(len(text).to_bytes(2, "big") + text if self._codec == _TIMED_TEXT else text)
         start, end = round(sample.start_s / _TICK), round(sample.end_s / _TICK)
         packet.pts = packet.dts = start
         packet.duration, packet.time_base, packet.stream = end - start, _TICK, self._stream
@@ -93,7 +95,7 @@ class SubtitleWriter:
 
 
 def read_subtitles(url: str, origin_s: Fraction = Fraction(0), content: str = "") -> SubtitleTrack | None:
-    """The first track of timed text of an mp4; None where there is none.
+    """The first track of text that :class:`SubtitleWriter` writes; None where there is none.
 
     Parameters
     ----------
@@ -102,7 +104,7 @@ def read_subtitles(url: str, origin_s: Fraction = Fraction(0), content: str = ""
     """
     with opened(url, planned=content) as container:
         coded = ((one, one.codec_context) for one in container.streams.subtitles)
-        stream = next((one for one, codec in coded if codec is not None and codec.name == _CODEC), None)
+        stream = next((one for one, codec in coded if codec is not None and codec.name in _NAMES), None)
         if stream is None:
             return None
         texts = []
@@ -110,7 +112,9 @@ def read_subtitles(url: str, origin_s: Fraction = Fraction(0), content: str = ""
             if packet.pts is None or not packet.size:
                 continue
             data = bytes(packet)
-            text = data[2 : 2 + int.from_bytes(data[:2], "big")].decode(errors="replace")
+            if stream.codec_context.name == _TIMED_TEXT:
+                data = data[2 : 2 + int.from_bytes(data[:2], "big")]
+            text = data.decode(errors="replace")
             start = packet.pts * packet.time_base - origin_s
             if text and start >= 0:
                 texts.append(Subtitle(start, start + (packet.duration or 0) * packet.time_base, text))

@@ -1,7 +1,7 @@
 """Tags files with an XMP packet (IPTC's DigitalSourceType) and a comment that players show.
 
-In an MP4 the packet is a box at the end of the file, so no offset changes and the index stays in place; the muxer
-writes the comment. In a PNG both are chunks after the header.
+In an MP4 or QuickTime file the packet is a box at the end, so no offset changes and the index stays in place; in Matroska it is
+a void element there, which players skip. The muxer writes the comment. In a PNG both are chunks after the header.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from lipsync_ray.provenance.claims import SOFTWARE, Claim
 
 XMP_BOX = UUID("be7acfcb-97a9-42e8-9c71-999491e3afac").bytes
 _C2PA_BOX = UUID("d8fec3d6-1b0e-483c-9297-5828877ec481").bytes
+EBML_SIGN, _VOID, _LONG_SIZE = b"\x1a\x45\xdf\xa3", b"\xec", 1 << 56  # RFC 8794: a size of eight bytes has that bit
 PNG_SIGN = b"\x89PNG\r\n\x1a\n"
 _TYPES = {
     "mov": "video/quicktime", "m4a": "audio/mp4", "m4v": "video/mp4", "wav": "audio/wav", "mkv": "video/x-matroska",
@@ -52,7 +53,7 @@ def packet_of(claim: Claim) -> bytes:
 
 
 def write_tags(path: Path, claim: Claim) -> None:
-    """Tag a finished MP4 or PNG in place; existing tags of a PNG are replaced.
+    """Tag a finished video (MP4, QuickTime, Matroska) or PNG in place; existing tags of a PNG are replaced.
 
     Raises
     ------
@@ -65,8 +66,14 @@ def write_tags(path: Path, claim: Claim) -> None:
         body = XMP_BOX + packet_of(claim)
         with path.open("ab") as file:
             file.write((len(body) + 8).to_bytes(4, "big") + b"uuid" + body)
+    elif data.startswith(EBML_SIGN):
+        body = packet_of(claim)
+        with path.open("ab") as file:
+            file.write(_VOID + (len(body) | _LONG_SIZE).to_bytes(8, "big") + body)
     else:
-        raise EncodeError(f"{path.name}: neither an MP4 nor a PNG, the formats that can be tagged")
+        raise EncodeError(
+            f"{path.name}: neither an MP4, a QuickTime nor a Matroska file, nor a PNG: what can be tagged"
+        )
 
 
 def _tagged_png(data: bytes, claim: Claim) -> bytes:

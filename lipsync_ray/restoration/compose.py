@@ -17,6 +17,7 @@ from lipsync_ray.media.encode import encode
 from lipsync_ray.media.frame_cache import FrameCache, shared_frame_cache
 from lipsync_ray.media.picture import Box, YuvFrame
 from lipsync_ray.media.probe import VideoInfo
+from lipsync_ray.media.tone import in_bt709
 from lipsync_ray.provenance.frame_marks import FrameMarks
 from lipsync_ray.restoration.faces import Restored
 from lipsync_ray.restoration.previews import commit_row
@@ -137,11 +138,13 @@ class Compose:
         segment, row = faces[0], faces[0].row
         pictures = self._pictures(faces)
         if row.url.endswith(".png"):
-            (picture,) = pictures
+            (picture,) = _shown(pictures, row.video)
             height, width = row.video.height * segment.upscale, row.video.width * segment.upscale  # even or odd
             part = cv2.imencode(".png", picture.bgr()[:height, :width])[1].tobytes()
         else:
-            part = encode(pictures, row.video.rate, segment.aspect, row.coding, row.sets_id)
+            part = encode(
+                _shown(pictures, row.video), row.video.rate, segment.aspect, row.coding, row.video.light, row.sets_id
+            )
         storage.commit_bytes(row.url, part)
         restored = {place for one in faces if one.restored is not None for place in one.restored.places.tolist()}
         notes = tuple(dict.fromkeys(note for one in faces for note in one.notes))
@@ -175,3 +178,8 @@ class Compose:
             states = (*segment.before(place, source, drawn), picture)
             commit_row(url, states, np.array(box, np.float64) * (states[0].width / source.width))
         return picture
+
+
+def _shown(pictures: Iterator[YuvFrame], video: VideoInfo) -> Iterator[YuvFrame]:
+    """Pictures as they are encoded: tone-mapped ones of HDR without the source's own samples are SDR in BT.709."""
+    return map(in_bt709, pictures) if video.hdr and not video.native else pictures

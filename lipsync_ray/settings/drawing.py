@@ -3,10 +3,13 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
+from lipsync_ray.errors import SettingsError
 from lipsync_ray.faces.choices import MaskKind
 from lipsync_ray.media.choices import VideoCoding
+from lipsync_ray.media.codecs import decided
 from lipsync_ray.settings.checks import check
 from lipsync_ray.settings.options import Group, Option, described
+from lipsync_ray.settings.provenance import ProvenanceSettings
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 Region = Literal["mouth", "face"]
@@ -15,14 +18,43 @@ Coding = Annotated[
     VideoCoding,
     Group(
         {
-            "crf": Option(
-                "x264 quality: 0 lossless, 18 looks like the source, 23 smaller.", panel="Encoding", least=0, most=51
+            "codec": Option(
+                "Of the pictures. h264 keeps 8 bits, 4:2:0, SDR; hevc also 10 and 12 bits, 4:2:2, 4:4:4 and HDR; av1 10 bits and HDR; "
+                "prores (HQ, or 4444 with alpha) and ffv1 (lossless) also alpha, for editing. h264_nvenc and hevc_nvenc need "
+                "a card with NVENC.",
+                panel="Encoding",
             ),
-            "preset": Option("x264 speed.", panel="Encoding"),
+            "container": Option(
+                "By default mp4; mov for prores, mkv for ffv1. Of one pair, the ending of -o.", panel="Encoding"
+            ),
+            "crf": Option(
+                "Quality on the codec's scale, smaller is better. By default 18 for h264 and av1, 19 for hevc: looks like the source. "
+                "0 is lossless for h264.",
+                panel="Encoding",
+                least=0,
+                most=63,
+            ),
+            "preset": Option(
+                "Of all codecs but prores and ffv1, which have none: the encoder's speed in x264's words, by default veryfast.",
+                panel="Encoding",
+            ),
         }
     ),
     "how the output is encoded",
 ]
+
+
+def check_coding(coding: VideoCoding, provenance: ProvenanceSettings) -> None:
+    """Check how the output is encoded, and that it can be signed where that is asked for.
+
+    Raises
+    ------
+    SettingsError
+    """
+    if decided(coding).container == "mkv" and provenance.kind == "c2pa":
+        raise SettingsError(
+            "--provenance c2pa: Matroska has no place for a manifest; expected --container mp4 or mov, or --provenance tags"
+        )
 
 
 @described

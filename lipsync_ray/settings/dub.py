@@ -3,13 +3,15 @@
 import math
 from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from lipsync_ray.errors import SettingsError
 from lipsync_ray.faces.choices import Blend, DubbedFaces, Pads, ParsedBlend
 from lipsync_ray.media.choices import Decoder, Loop, Untouched, VideoCoding
+from lipsync_ray.media.codecs import coding_record, container_of, in_container_of, spec_of
+from lipsync_ray.media.sound_codecs import ABILITIES
 from lipsync_ray.settings.checks import check, given, values_of
-from lipsync_ray.settings.drawing import Coding, Precision, RestoreSettings
+from lipsync_ray.settings.drawing import Coding, Precision, RestoreSettings, check_coding
 from lipsync_ray.settings.head import HeadSettings
 from lipsync_ray.settings.lines import LineSettings
 from lipsync_ray.settings.marks import MarkSettings
@@ -147,11 +149,21 @@ class DubSettings:
 
     def __post_init__(self) -> None:
         check(self)
+        check_coding(self.coding, self.provenance)
         object.__setattr__(self, "still_rate", Fraction(self.still_rate))
         pads = asdict(self.pads)
         if any(not (math.isfinite(pad) and -0.4 <= pad <= 1) for pad in pads.values()):
             said = " ".join(map(str, pads.values()))
             raise SettingsError(f"--pads {said}: each is a part of the face's height, −0.4 to 1")
+        container = container_of(self.coding)
+        held = ABILITIES[container].encoded
+        if self.sound.codec not in held:
+            raise SettingsError(f"--audio-codec {self.sound.codec}: .{container} takes {', '.join(sorted(held))}")
+        if self.untouched == "copy" and (self.coding.codec != "h264" or container == "mkv"):
+            raise SettingsError(
+                "--untouched copy: only H.264 in .mp4 or .mov has the source's packets beside others; leave --codec and "
+                "--container out"
+            )
         if self.untouched == "copy" and self.coding.crf == 0:
             raise SettingsError(
                 "--untouched copy: --crf 0 needs another H.264 profile than sources have; expected 1 or more"
@@ -162,14 +174,24 @@ class DubSettings:
             )
 
     @property
-    def decodes_on_gpus(self) -> bool:
-        """Whether workers that decode need one."""
-        return self.decoder == "cuda"
+    def codes_on_gpus(self) -> bool:
+        """Whether workers that decode and encode need one."""
+        return self.decoder == "cuda" or spec_of(self.coding).nvenc
+
+    def written_to(self, out: str) -> Self:
+        """The settings of a single video, in the container of the ending of its name.
+
+        Raises
+        ------
+        SettingsError : another one is asked for, or it cannot hold the codec
+        """
+        return replace(self, coding=in_container_of(out, self.coding))
 
     def record(self) -> dict[str, Any]:
         """The settings as JSON values."""
         said = {"provenance": self.provenance.record(), "marks": self.marks.record(), "sound": self.sound.record()}
-        return values_of(self) | {"still_rate": str(self.still_rate)} | said
+        more = {"still_rate": str(self.still_rate), "coding": coding_record(self.coding)}
+        return values_of(self) | more | said
 
 
 def dub_settings(asked: DubSettings | None, model: str | None) -> DubSettings:

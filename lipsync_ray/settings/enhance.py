@@ -6,8 +6,9 @@ from typing import Annotated, Any, Literal
 from lipsync_ray.errors import SettingsError
 from lipsync_ray.faces.choices import FaceChoice
 from lipsync_ray.media.choices import VideoCoding
+from lipsync_ray.media.codecs import coding_record, spec_of
 from lipsync_ray.settings.checks import check, values_of
-from lipsync_ray.settings.drawing import Coding, Precision, RestoreSettings
+from lipsync_ray.settings.drawing import Coding, Precision, RestoreSettings, check_coding
 from lipsync_ray.settings.marks import MarkSettings
 from lipsync_ray.settings.options import Option, described
 from lipsync_ray.settings.provenance import ProvenanceSettings
@@ -46,9 +47,16 @@ class EnhanceSettings:
 
     def __post_init__(self) -> None:
         check(self)
+        check_coding(self.coding, self.provenance)
         if self.upscale not in (1, 2):
             raise SettingsError(f"--upscale {self.upscale}: expected 1 or 2")
 
+    @property
+    def codes_on_gpus(self) -> bool:
+        """Whether workers that encode need one."""
+        return spec_of(self.coding).nvenc
+
     def record(self) -> dict[str, Any]:
         """The settings as JSON values."""
-        return values_of(self) | {"provenance": self.provenance.record(), "marks": self.marks.record()}
+        coding = {"coding": coding_record(self.coding)}
+        return values_of(self) | coding | {"provenance": self.provenance.record(), "marks": self.marks.record()}

@@ -6,7 +6,6 @@ from typing import Annotated, Any
 from lipsync_ray import addresses
 from lipsync_ray.errors import SettingsError
 from lipsync_ray.media.choices import AudioCodec, VoiceChannel
-from lipsync_ray.media.sound_codecs import ABILITIES
 from lipsync_ray.settings.checks import check, values_of
 from lipsync_ray.settings.options import Option, described
 
@@ -77,9 +76,6 @@ class SoundSettings:
         check(self)
         if not self.background.strip():
             raise SettingsError("--background: empty; expected source, a file, or none")
-        held = ABILITIES["mp4"].encoded
-        if self.codec not in held:
-            raise SettingsError(f"--audio-codec {self.codec}: an .mp4 takes {', '.join(sorted(held))}")
 
     @property
     def peak(self) -> float | None:

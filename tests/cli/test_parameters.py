@@ -131,7 +131,7 @@ def test_previews_are_a_number_or_all(word, count, called):
     [
         ("dub", "--face tallest", "--face tallest: expected one of auto, speaking, largest, center, left, right, all"),
         ("dub", "--preset warp", "--preset warp: expected one of ultrafast, superfast"),
-        ("dub", "--crf 60", "--crf 60.0: expected 0 to 51"),
+        ("dub", "--crf 60", "--crf 60: expected 0 to 51 for --codec h264"),
         ("dub", "--pads 0 0 0 3", "--pads 0.0 0.0 0.0 3.0: each is a part of the face's height"),
         ("dub", "--still-rate fast", "--still-rate fast: expected a number or a fraction"),
         ("dub", "--still-rate 1/0", "--still-rate 1/0: expected a number or a fraction"),

@@ -1,5 +1,6 @@
 """What a run's names say, and what its rows are made of; nothing is drawn."""
 
+from dataclasses import replace
 from fractions import Fraction
 from types import SimpleNamespace
 
@@ -14,16 +15,36 @@ from lipsync_ray.jobs.dub.methods.method import Networks
 from lipsync_ray.jobs.dub.plan import rows
 from lipsync_ray.jobs.dub.recipe import Recipe
 from lipsync_ray.jobs.dub.state import DubState
+from lipsync_ray.media.choices import VideoCoding
+from lipsync_ray.media.picture import Colour
+from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.models import generators
 from lipsync_ray.models.weights import by_name
 from lipsync_ray.restoration.compose import Composed
 from lipsync_ray.settings import DubSettings, RestoreSettings, Workers
 
 DUB = Dub("d", "v.mp4", "a.wav", None)
+VIDEO = VideoInfo(
+    "v.mp4",
+    640,
+    480,
+    0,
+    Fraction(25),
+    1000,
+    0,
+    Fraction(1, 25),
+    "h264",
+    "yuv420p",
+    False,
+    False,
+    Fraction(1),
+    Colour(),
+    True,
+)
 
 
-def run_of(tmp_path, restore=None, device="cpu", decoder="cpu", **workers):
-    settings = DubSettings(model="mini", restore=restore, decoder=decoder)
+def run_of(tmp_path, restore=None, device="cpu", decoder="cpu", coding=None, **workers):
+    settings = DubSettings(model="mini", restore=restore, decoder=decoder, coding=coding or VideoCoding())
     asked = Workers(engine="inline", **workers)
     restoration = restore and SimpleNamespace(name="gfpgan", digest="d", files=None)
     mini = by_name("mini")
@@ -39,6 +60,29 @@ def test_the_batch_is_part_of_every_name(tmp_path, device):
     assert run_of(tmp_path, device=device, batch=3).recipe.fingerprinted() != default
     same = generators.GENERATORS[1].batch(None, device)
     assert run_of(tmp_path, device=device, batch=same).recipe.fingerprinted() == default
+
+
+def test_the_codec_is_part_of_every_name(tmp_path):
+    default = run_of(tmp_path).recipe.fingerprinted()
+    assert default["coding"] == {"crf": 18.0, "preset": "veryfast"}, (
+        "dubs from before there was a choice keep their names"
+    )
+    found = [run_of(tmp_path, coding=VideoCoding(codec=name)).recipe.fingerprinted() for name in ("hevc", "ffv1")]
+    assert len({str(one) for one in (default, *found)}) == 3
+
+
+def test_rows_of_a_deep_source_carry_its_samples_where_the_codec_keeps_them(tmp_path):
+    deep = replace(VIDEO, pixel_format="yuv422p10le")
+    for codec, native, ending in (
+        ("h264", "", ".mp4"),
+        ("prores", "yuv422p10le", ".mov"),
+        ("ffv1", "yuv422p10le", ".mkv"),
+    ):
+        run = run_of(tmp_path, coding=VideoCoding(codec=codec), batch=1)
+        dub = DubState(DUB, info=deep, speech=SimpleNamespace(duration_s=Fraction(20)), frames=500)
+        row = rows(run, dub)[0].faces[0]
+        assert row.video.native == native
+        assert row.url.endswith(ending)
 
 
 def test_what_decodes_is_part_of_every_name(tmp_path):
@@ -60,7 +104,7 @@ def test_a_segment_is_as_long_as_asked(tmp_path, restore, asked, seconds):
     run = run_of(tmp_path, RestoreSettings() if restore else None, segment_s=asked, batch=1)
     dub = DubState(
         DUB,
-        info=SimpleNamespace(rate=Fraction(25), frames=1000, still=False),
+        info=VIDEO,
         speech=SimpleNamespace(duration_s=Fraction(20)),
         frames=500,
     )

@@ -44,7 +44,7 @@ FILES = {
         [],
     ),
 }  # fmt: skip
-THEIRS = ["notes.txt", "faces/me.jpg", f"faces/{KEY}.txt", "sources/take 1.wav", "videos/raw.mov", "parts/a.txt"]
+THEIRS = ["notes.txt", "faces/me.jpg", f"faces/{KEY}.txt", "sources/take 1.wav", "videos/raw.avi", "parts/a.txt"]
 
 
 def make(out, job, files):

@@ -161,12 +161,14 @@ def test_folders_with_dots_are_folders(tmp_path):
 
 
 def test_endings_are_read_as_people_write_them():
-    for name in ("a.mp4", "a.MP4", "s3://b/a.Mp4", "a b.mP4"):
+    for name in ("a.mp4", "a.MP4", "s3://b/a.Mp4", "a b.mP4", "a.MOV", "a.mkv"):
         check_pair(name)
         assert is_video(name)
     assert not is_video("mp4")
-    for ending in ("mov", "MOV", "mkv", "webm", "avi", "m4v", "gif", "wav", "png"):
-        with pytest.raises(SettingsError, match=rf"\.{ending.lower()} is not supported; .* ends in \.mp4, or a folder"):
+    for ending in ("webm", "WEBM", "avi", "m4v", "gif", "wav", "png"):
+        with pytest.raises(
+            SettingsError, match=rf"\.{ending.lower()} is not supported; .* ends in \.mp4 or \.mov or \.mkv, or a"
+        ):
             check_pair(f"up.{ending}")
 
 

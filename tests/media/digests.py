@@ -7,6 +7,7 @@ import hashlib
 import io
 import sys
 import tempfile
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -19,11 +20,13 @@ from lipsync_ray.media.audio import SoundTrack, Span
 from lipsync_ray.media.choices import VideoCoding
 from lipsync_ray.media.encode import encode
 from lipsync_ray.media.join import Part, join
+from lipsync_ray.media.kept_samples import keeping
 from lipsync_ray.media.picture import Colour, YuvFrame
 from lipsync_ray.media.probe import probe_video
 from lipsync_ray.media.sound_writers import AudioTrack
 
 SIZES = [(590, 590), (854, 480), (1080, 192), (512, 512), (322, 242), (606, 130)]  # the last ones: what shows it, small
+OTHERS = ["hevc", "av1", "prores", "ffv1"]
 PRESETS = ["ultrafast", "veryfast", "medium"]
 
 
@@ -62,6 +65,12 @@ def main(folder):
         for preset in PRESETS:
             part = encode(planes, Fraction(25), Fraction(1), VideoCoding(18, preset))
             say(f"encode {width}x{height} {preset}", part)
+        if width < 600:
+            for codec in OTHERS:
+                say(
+                    f"encode {width}x{height} {codec}",
+                    encode(planes, Fraction(25), Fraction(1), VideoCoding(codec=codec)),
+                )
         info_of = io.BytesIO(part)
         with av.open(info_of) as container:
             say(f"decode {width}x{height}", *(frame.to_ndarray() for frame in container.decode(video=0)))
@@ -69,6 +78,13 @@ def main(folder):
         info = probe_video(str(folder / name))
         for picture in decode.pictures(info, 0, info.frames):
             say(f"planes {form}", picture.y, picture.u, picture.v)
+        for codec in OTHERS:
+            kept = keeping(
+                replace(info, colour=Colour(9, 1, 9, 16)) if form == "yuv422p10le" else info, VideoCoding(codec=codec)
+            )
+            for picture in decode.pictures(kept, 0, info.frames):
+                native = picture.native
+                say(f"samples {form} for {codec}", picture.y, *(() if native is None else native.planes))
         for width in (111, 112, 179, 320):
             say(f"scaled {form} to {width}", *decode.small_rgb(info, 0, info.frames, width, width * 9 // 16))
     with tempfile.TemporaryDirectory() as scratch:

@@ -57,7 +57,7 @@ def test_the_gpus_layout_of_chroma_is_taken_apart_exactly(info):
 def test_readers_and_writers_get_a_part_of_a_gpu():
     cluster, workers = Cluster(32, 4, 1), Workers()
     plain = allocate(cluster, workers, alone=False)
-    layout = allocate(cluster, workers, alone=False, decoding=True)
+    layout = allocate(cluster, workers, alone=False, on_gpus=True)
     assert plain.read.gpus == plain.write.gpus == 0
     assert layout.read.gpus > 0
     assert layout.write.gpus > 0
@@ -67,7 +67,7 @@ def test_readers_and_writers_get_a_part_of_a_gpu():
 
 
 def test_no_gpu_in_the_cluster_is_said_before_anything_starts():
-    with pytest.raises(SettingsError, match="--decoder cuda: the cluster has no GPU"):
-        allocate(Cluster(8, 0, 1), Workers(), alone=True, decoding=True)
+    with pytest.raises(SettingsError, match="--decoder cuda, or a codec of NVENC: the cluster has no GPU"):
+        allocate(Cluster(8, 0, 1), Workers(), alone=True, on_gpus=True)
     with pytest.raises(SettingsError, match="--decoder vulkan"):
         DubSettings(decoder="vulkan")

@@ -159,7 +159,7 @@ def test_parts_of_another_encoder_are_refused(tmp_path):
     large = probe_video(str(write_video(tmp_path / "b.mp4", [barcode(i, 160) for i in range(4)])))
     sound = write_audio(tmp_path / "a.wav", tone(1))
     parts = [*parts_of(small, [(0, 4)]), *(Part(4, part.read) for part in parts_of(large, [(0, 4)]))]
-    with pytest.raises(EncodeError, match=r"another H\.264 header"):
+    with pytest.raises(EncodeError, match=r"another header"):
         join(parts, small.rate, AudioTrack(str(sound), Span(0, 16000), Fraction(1)), tmp_path / "out.mp4")
 
 

@@ -14,6 +14,8 @@ from PIL import Image, ImageOps
 
 from lipsync_ray.errors import ProbeError
 from lipsync_ray.media import decode
+from lipsync_ray.media.choices import VideoCoding
+from lipsync_ray.media.kept_samples import losses
 from lipsync_ray.media.orientation import of_exif, of_matrix
 from lipsync_ray.media.probe import probe_video
 from lipsync_ray.media.stills import playable_size
@@ -114,7 +116,7 @@ def test_sixteen_bits_of_grey(tmp_path):
     values = np.linspace(0, 65535, 96 * 64).astype(np.uint16).reshape(64, 96)
     Image.fromarray(values).save(tmp_path / "a.png")
     assert np.abs(shown(tmp_path / "a.png")[..., 0] - values / 257).max() < 3
-    assert any("16 bits" in note for note in probe_video(str(tmp_path / "a.png")).notes)
+    assert any("16 bits" in note for note in losses(probe_video(str(tmp_path / "a.png")), VideoCoding()))
 
 
 @pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp", "a.bmp", "a.tiff"])
@@ -253,7 +255,7 @@ def test_what_is_lost_on_the_way_to_eight_bits_is_said(tmp_path, form, codec, na
             frame.pts = number
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
-    notes = probe_video(str(tmp_path / name)).notes
+    notes = losses(probe_video(str(tmp_path / name)), VideoCoding())
     assert any(said in note for note in notes), notes
 
 

@@ -13,7 +13,11 @@ import pytest
 from clips import barcode, tone, write_both
 
 from lipsync_ray.errors import EncodeError
+from lipsync_ray.media import decode
+from lipsync_ray.media.choices import VideoCoding
+from lipsync_ray.media.encode import encode
 from lipsync_ray.media.join import Part, join
+from lipsync_ray.media.probe import probe_video
 from lipsync_ray.media.sound_writers import AudioCopy
 from lipsync_ray.provenance.claims import CREATED, EDITED, Claim
 from lipsync_ray.provenance.marking import Marking, MarkOrder, mark_again
@@ -139,7 +143,7 @@ def test_a_picture_is_tagged_and_untagged(tmp_path):
 def test_other_files_are_not_written_into(tmp_path):
     path = tmp_path / "a.wav"
     path.write_bytes(b"RIFF....WAVE")
-    with pytest.raises(EncodeError, match="neither an MP4 nor a PNG"):
+    with pytest.raises(EncodeError, match="neither an MP4"):
         write_tags(path, CLAIM)
     assert path.read_bytes() == b"RIFF....WAVE"
 
@@ -185,3 +189,23 @@ def test_a_file_of_other_frames_is_left_as_it_was(joined):
     with pytest.raises(EncodeError, match="40 frames in it, 41 in its record"):
         mark_again(MarkOrder("a", str(joined), 41, Fraction(25), ODD, Marking("tags")))
     assert joined.read_bytes() == before
+
+
+@pytest.mark.parametrize(("codec", "container"), [("h264", "mkv"), ("ffv1", "mkv"), ("hevc", "mov"), ("prores", "mov")])
+def test_videos_in_other_containers_are_tagged_and_marked_again(codec, container, video, tmp_path):
+    """Matroska gets a void element behind its last one, QuickTime a box; every packet stays, and FFmpeg reads it as before."""
+    coding, path = VideoCoding(codec=codec, container=container), tmp_path / f"a.{container}"
+    info = probe_video(str(video))
+    part = encode(decode.pictures(info, 0, 40), Fraction(25), Fraction(1), coding)
+    join([Part(0, lambda: part)], Fraction(25), AudioCopy(str(video), Fraction(0)), path, CLAIM.sentence)
+    plain, before = path.read_bytes(), packets(path)
+    write_tags(path, CLAIM)
+    assert path.read_bytes().startswith(plain)
+    assert packets(path) == before
+    assert (source_type_in(packet_in(path)), sentence_in(packet_in(path))) == (EDITED, CLAIM.sentence)
+    marking = Marking("tags")
+    mark_again(MarkOrder("a", str(path), 40, Fraction(25), ODD, marking))
+    assert sentence_in(packet_in(path)) == ODD.sentence
+    assert CLAIM.sentence not in packet_in(path)
+    assert [packet[-1] for packet in packets(path)] == [packet[-1] for packet in before]
+    assert probe_video(str(path)).frames == 40

@@ -55,7 +55,7 @@ class VideoOrder:
 
 
 def make_video(order: VideoOrder) -> MadeFile:
-    """Join a dub's parts under its audio and commit the mp4; the parts stay until the dub is recorded as done.
+    """Join a dub's parts under its audio and commit the video; the parts stay until the dub is recorded as done.
 
     Raises
     ------

@@ -11,6 +11,7 @@ from lipsync_ray.engine.stages import Failure
 from lipsync_ray.errors import ManifestError
 from lipsync_ray.inputs import audio_features
 from lipsync_ray.inputs.audio_features import AudioSource, Speech, extract_audio_features
+from lipsync_ray.inputs.face_tables import key_of_pictures
 from lipsync_ray.inputs.probe import VideoSource, probe
 from lipsync_ray.inputs.speakers import GivenTurns
 from lipsync_ray.io.written_turns import check_times
@@ -21,6 +22,7 @@ from lipsync_ray.jobs.dub.untouched import GroupsOrder, groups_of
 from lipsync_ray.jobs.dub.voices import DubVoice, late_lines, level_lufs, lines_order, together, track_of
 from lipsync_ray.media import notes
 from lipsync_ray.media.audio import SoundTrack
+from lipsync_ray.media.kept_samples import losses
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.models.musetalk_files import AUDIO_ENCODER
 from lipsync_ray.provenance.marked_video import place_label
@@ -43,7 +45,7 @@ def look_at_files(run: DubRun) -> None:
                 if isinstance(info, Failure):
                     run.fail(dub, info)
                 else:
-                    dub.info = info
+                    dub.info, dub.video_key = info, key_of_pictures(dub.video_key, info)
                     dub.given = run.reviews.given(dub.id, info.duration_s) or dub.given
                     _check_times(run, dub, info)
         look_at_backgrounds(run)
@@ -114,7 +116,7 @@ def _plan_output(run: DubRun, dub: DubState, info: VideoInfo) -> None:
         dub.frames = output_frames(info, lines.lasts_s, "audio" if info.still else "video")
     if run.settings.trim_silence and dub.fitted is not None:
         dub.warn("--trim-silence was not done: several voices, and lines, keep their times")
-    dub.warn(*info.notes)
+    dub.warn(*info.notes, *losses(info, run.settings.coding))
     for voice, speech in zip(dub.voices, each, strict=True):
         of = f"the voice of {voice.face!r}: " if len(each) > 1 else ""
         dub.warn(*(f"{of}{note}" for note in _notes_of_voice(run, speech, voice.lines is not None)))

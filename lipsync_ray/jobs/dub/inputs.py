@@ -27,6 +27,7 @@ from lipsync_ray.jobs.dub.reviewed import Reviews
 from lipsync_ray.jobs.dub.sounds import background_url, join_again, sound_digest
 from lipsync_ray.jobs.dub.state import DubState
 from lipsync_ray.jobs.dub.voices import keys_of, spoken_lines, voices_of
+from lipsync_ray.media.codecs import video_name
 from lipsync_ray.provenance.claims import Claim, Network, SourceFile
 from lipsync_ray.provenance.kept import keep_and_mark
 from lipsync_ray.provenance.marking import UNMARKED, Marking
@@ -135,7 +136,7 @@ def claim_of(recipe: Recipe, dub: DubState) -> Claim:
     if recipe.restoration is not None:
         networks.append((recipe.restoration.name, recipe.restoration.files.gfpgan))
     return Claim(
-        f"{dub.id}.mp4",
+        video_name(dub.id, recipe.settings.coding),
         recipe.method.task,
         recipe.model,
         tuple(Network(name, one.sha256, one.licence) for name, one in networks),

@@ -45,6 +45,8 @@ from lipsync_ray.jobs.dub.sounds import check_options, sound_columns, soundtrack
 from lipsync_ray.jobs.dub.state import DubState
 from lipsync_ray.jobs.dub.untouched import copied_ranges, copies_of, note_of
 from lipsync_ray.jobs.dub.voices import subtitles_of, written_voices
+from lipsync_ray.media.codecs import other_names, video_name
+from lipsync_ray.media.encode import check_encoder
 from lipsync_ray.models import weights
 from lipsync_ray.provenance.claims import MadeFile
 from lipsync_ray.provenance.frame_marks import mark_columns
@@ -85,6 +87,7 @@ def run(
     ManifestError : a file of who speaks when, of lines, or the review, has problems; likewise
     """
     check_out(out, DUB.name)
+    check_encoder(settings.coding)
     dubs = with_background(dubs, settings.sound.background)
     check_options(settings.sound, dubs)
     given, cues = given_turns(dubs), given_cues(dubs)
@@ -95,7 +98,7 @@ def run(
     out = storage.absolute(out)
     with run_lock(out, console), started(workers) as runner:
         # options that cannot be met end the run here
-        device = allocate(runner.cluster, workers, alone=True, decoding=settings.decodes_on_gpus).device
+        device = allocate(runner.cluster, workers, alone=True, on_gpus=settings.codes_on_gpus).device
         recipe = Recipe.of(settings, asked, device, workers.batch, [dub.language for dub in dubs])
         run = DubRun(dubs, recipe, workers, out, console, runner, rejected, marking, given, reviews, cues)
         run.write()
@@ -194,7 +197,9 @@ def _reuse_order(run: DubRun, dub: DubState) -> ReuseOrder | None:
     plan = parts_plan(run, dub)
     if plan is None or before.rate != str(dub.info.rate):
         return None
-    return ReuseOrder(dub.id, plan, before.parts, run.url("videos", f"{dub.id}.mp4"), dub.info.rate)
+    return ReuseOrder(
+        dub.id, plan, before.parts, run.url("videos", video_name(dub.id, run.settings.coding)), dub.info.rate
+    )
 
 
 def _lips_pass(run: DubRun, layout: Layout) -> VideoPass[DubState, VideoOrder, MadeFile]:
@@ -224,7 +229,7 @@ def _take_segment(dub: DubState, composed: Composed) -> None:
 def _order(run: DubRun, dub: DubState) -> VideoOrder:
     assert dub.info is not None
     rate = dub.info.rate
-    url = run.url("videos", f"{dub.id}.mp4")
+    url = run.url("videos", video_name(dub.id, run.settings.coding))
     shown = run.url(previews.FOLDER) if run.settings.restore else None
     sources = (dub.row.video, dub.content), *dub.heard
     wholes = tuple(whole(run, dub, face) for face in dub.faces)
@@ -262,7 +267,14 @@ def _end_done(run: DubRun, dub: DubState, made: MadeFile) -> None:
         **sound_columns(run, dub, made),
     )
     run.end(row)
+    _remove_others(run, dub)
     storage.remove(run.url("parts", dub.id))
+
+
+def _remove_others(run: DubRun, dub: DubState) -> None:
+    """Remove what an earlier run wrote in another container."""
+    for name in other_names(dub.id, run.settings.coding):
+        storage.remove(run.url("videos", name))
 
 
 def _end_without_face(run: DubRun, dub: DubState, frames: int, speaker: SpeakerTracks) -> None:
@@ -272,5 +284,8 @@ def _end_without_face(run: DubRun, dub: DubState, frames: int, speaker: SpeakerT
         why = f"; {speaker.without}" if speaker.without else ""
         stage = face_pass.STAGE
         reason = f"no face in any of {frames} frames (MTCNN, faces from 1/18 of the frame's short side){why}; nothing was written"
-    storage.remove(run.url("videos", f"{dub.id}.mp4"))  # of an earlier run, which had dubbed somebody
+    storage.remove(
+        run.url("videos", video_name(dub.id, run.settings.coding))
+    )  # of an earlier run, which had dubbed somebody
+    _remove_others(run, dub)
     run.end(run.row_of(dub, "no_face", stage=stage, error=reason))

@@ -10,6 +10,7 @@ from math import ceil, floor
 from typing import TYPE_CHECKING
 
 from lipsync_ray.faces.sight import FADE
+from lipsync_ray.inputs.face_tables import key_of_pictures
 from lipsync_ray.inputs.speakers import SpeakingPerson
 from lipsync_ray.io import storage
 from lipsync_ray.jobs.dub.recipe import FRAMES_VERSION
@@ -17,6 +18,8 @@ from lipsync_ray.jobs.dub.reuse import PartsPlan
 from lipsync_ray.jobs.dub.segment import Segment, SegmentFaces
 from lipsync_ray.jobs.dub.state import DubbedFace, DubState
 from lipsync_ray.jobs.dub.untouched import copied_ranges, possible_cuts
+from lipsync_ray.media.codecs import part_name
+from lipsync_ray.media.kept_samples import keeping
 from lipsync_ray.media.timeline import split
 from lipsync_ray.provenance.frame_marks import FrameMarks
 from lipsync_ray.restoration import previews
@@ -109,14 +112,16 @@ def segments(run: DubRun, dub: DubState, face: DubbedFace, bounds: Sequence[tupl
     folder = run.url(previews.FOLDER)
     frames = previews.preview_frames(dub.frames) if settings.restore else ()
     shown = [(frame, previews.row_url(folder, dub.id, frame)) for frame in frames]
-    marks = marks_of(run, dub)
+    marks, name = marks_of(run, dub), key_of_pictures(dub.fingerprint, dub.info)
+    # A head that is alone in its picture has no samples of the source in it.
+    shown_in = dub.info if run.recipe.method.side else keeping(dub.info, settings.coding)
     return [
         Segment(
             key=f"{dub.id}-{start}",
             dub=dub.id,
             start=start,
             stop=stop,
-            video=dub.info if settings.decoder == "cpu" else replace(dub.info, decoder=settings.decoder),
+            video=replace(shown_in, decoder=settings.decoder),
             speech=face.speech or dub.speech,
             loop=settings.loop,
             table=dub.table,
@@ -128,7 +133,7 @@ def segments(run: DubRun, dub: DubState, face: DubbedFace, bounds: Sequence[tupl
             pauses=run.recipe.pauses,
             blend=settings.blend or "feather",
             coding=settings.coding,
-            url=run.url("parts", dub.id, f"{dub.fingerprint}-{start}-{stop}.mp4"),
+            url=run.url("parts", dub.id, part_name(f"{name}-{start}-{stop}", settings.coding)),
             previews=tuple((frame, url) for frame, url in shown if start <= frame < stop),
             marks=marks,
             sets_id=dub.groups.sets_id if dub.groups is not None else 0,

@@ -121,7 +121,7 @@ class Recipe:
         SettingsError : options that this cluster cannot meet
         """
         return allocate(
-            cluster, workers, alone=False, networks=self.network_stages, decoding=self.settings.decodes_on_gpus
+            cluster, workers, alone=False, networks=self.network_stages, on_gpus=self.settings.codes_on_gpus
         )
 
     def pools(self, layout: Layout) -> tuple[tuple[str, Pool], ...]:

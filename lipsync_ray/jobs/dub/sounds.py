@@ -20,6 +20,7 @@ from lipsync_ray.io.results import VOICES, Drawn, Result
 from lipsync_ray.jobs.dub.assemble import VideoOrder, make_video
 from lipsync_ray.jobs.dub.voices import subtitles_of
 from lipsync_ray.media.audio import SoundTrack
+from lipsync_ray.media.codecs import container_of, video_name
 from lipsync_ray.media.lines import MixedTrack
 from lipsync_ray.media.mastering import Level
 from lipsync_ray.media.mixer import STEREO, SURROUNDS
@@ -158,6 +159,7 @@ def soundtrack_of(run: DubRun, dub: DubState) -> Soundtrack:
         Level(settings.loudness, settings.peak),
         _voice_url(run, dub),
         dub.info if settings.keep_audio else None,
+        container_of(run.settings.coding),
     )
 
 
@@ -187,7 +189,7 @@ def join_again(run: DubRun, claims: Mapping[str, Claim]) -> None:
     for dub in run.active.values():
         if (before := dub.finished) is None or dub.info is None:
             continue
-        url = run.url("videos", f"{dub.id}.mp4")
+        url = run.url("videos", video_name(dub.id, run.settings.coding))
         orders.append(
             VideoOrder(
                 dub.id,

@@ -10,6 +10,7 @@ from lipsync_ray.io import storage
 from lipsync_ray.io.identity import check_unchanged
 from lipsync_ray.jobs.enhance.drawn import drawn_in
 from lipsync_ray.jobs.enhance.plan import EnhanceRow
+from lipsync_ray.media.codecs import container_of
 from lipsync_ray.media.join import join_committed
 from lipsync_ray.media.kept_sounds import own_sounds
 from lipsync_ray.media.probe import VideoInfo
@@ -48,9 +49,9 @@ class EnhancedOrder:
 
 
 def make_enhanced(order: EnhancedOrder) -> MadeFile:
-    """Join a video's parts under its own audio and commit the mp4; or a picture's only one.
+    """Join a video's parts under its own audio and commit the video; or a picture's only one.
 
-    Its audio tracks are copied packet by packet where an mp4 takes their codec, else encoded to AAC.
+    Its audio tracks are copied packet by packet where the container takes their codec, else encoded to AAC.
 
     Raises
     ------
@@ -73,7 +74,7 @@ def make_enhanced(order: EnhancedOrder) -> MadeFile:
     else:
         source = video.url, video.content
         texts = read_subtitles(video.url, video.origin_s, video.content)
-        sounds, notes = own_sounds(video)
+        sounds, notes = own_sounds(video, container=container_of(order.whole.coding))
         first = sounds[0] if sounds else None
         join_committed(
             order.parts, video.frames, video.rate, first, order.url, [source], comment, finish, texts, sounds[1:]

@@ -19,6 +19,8 @@ from lipsync_ray.inputs.probe import VideoSource, probe
 from lipsync_ray.io import storage
 from lipsync_ray.io.results import RESULTS, Result
 from lipsync_ray.jobs.enhance.sources import EnhanceInput
+from lipsync_ray.media.codecs import video_name
+from lipsync_ray.media.kept_samples import losses
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.provenance.claims import Claim, Network, SourceFile
 from lipsync_ray.provenance.frame_marks import FrameMarking, FrameMarks
@@ -107,13 +109,22 @@ class EnhanceRun(JobRun[EnhanceState, Result]):
         """What a video's frames get besides what is drawn."""
         return self.marking_of(video.item.row).on(video.id, video.fingerprint, video.label)
 
+    def name_of(self, video: EnhanceState) -> str:
+        """The name of the file of a finished video or picture."""
+        picture = video.info is not None and video.info.picture
+        return f"{video.id}.png" if picture else video_name(video.id, self.settings.coding)
+
+    def _notes(self, info: VideoInfo | None) -> tuple[str, ...]:
+        """What its output does not keep of a video."""
+        return () if info is None else (*info.notes, *losses(info, self.settings.coding))
+
     def claim_of(self, video: EnhanceState) -> Claim:
         """What a video says of itself; when and where its faces were drawn is not known yet."""
         restorer = self.restoration
         network = Network(restorer.name, restorer.digest, restorer.files.gfpgan.licence)
         row = video.item.row
         return Claim(
-            f"{video.id}.{'png' if video.info is not None and video.info.picture else 'mp4'}", "restored",
+            self.name_of(video), "restored",
             "+".join(filter(None, (row.model, restorer.name))), (network,),
             (SourceFile("video", video.item.video, video.content),), None, row.consent, row.rights, self._heads,
         )  # fmt: skip
@@ -139,7 +150,7 @@ class EnhanceRun(JobRun[EnhanceState, Result]):
             "face_table": video.item.row.face_table or video.table,
             "fingerprint": video.fingerprint,
             "run": self.id,
-            "warnings": tuple(dict.fromkeys((*row.warnings, *(info.notes if info else ()), *video.warnings))),
+            "warnings": tuple(dict.fromkeys((*row.warnings, *self._notes(info), *video.warnings))),
         }
         return replace(row, **(common | size | values))
 
@@ -189,7 +200,7 @@ def _look(run: EnhanceRun) -> None:
             if source.key[0] == "v":
                 run.fail(state, info)
         elif source.key[0] == "v":
-            state.info = info
+            state.info, state.key = info, face_tables.key_of_pictures(state.key, info)
         else:
             state.source = info
     upscale = run.settings.upscale

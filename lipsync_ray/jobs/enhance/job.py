@@ -33,6 +33,8 @@ from lipsync_ray.jobs.enhance.inputs import ENHANCE, EnhanceRun, EnhanceState, p
 from lipsync_ray.jobs.enhance.plan import rows_of
 from lipsync_ray.jobs.enhance.sources import EnhanceInput
 from lipsync_ray.jobs.enhance.stages import RestoreRange
+from lipsync_ray.media.codecs import other_names
+from lipsync_ray.media.encode import check_encoder
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.models import extras, weights
 from lipsync_ray.models.precision import resolved
@@ -67,6 +69,7 @@ def run(
     WeightsError, CheckpointError, ModelError, SettingsError, ClusterError : before anything is started
     """
     check_out(out, ENHANCE.name)
+    check_encoder(settings.coding)
     marking = marking_of(settings.provenance)
     if settings.detector == "retinaface":
         extras.require("restore", "--restore-detector retinaface")
@@ -75,7 +78,7 @@ def run(
     retinaface = weights.by_name("retinaface", fetching) if settings.detector == "retinaface" else None
     out = storage.absolute(out)
     with run_lock(out, console), started(workers) as runner:
-        layout = allocate(runner.cluster, workers, alone=False, networks=2)
+        layout = allocate(runner.cluster, workers, alone=False, networks=2, on_gpus=settings.codes_on_gpus)
         settings = replace(settings, precision=resolved(settings.precision, layout.device))
         run = EnhanceRun(
             items, base, settings, restoration, workers, out, console, runner, layout.device, marking, marks
@@ -168,7 +171,7 @@ def _take_row(state: EnhanceState, composed: Composed) -> None:
 
 def _order(run: EnhanceRun, state: EnhanceState) -> EnhancedOrder:
     assert state.info is not None
-    place = ("images", f"{state.id}.png") if state.info.picture else ("videos", f"{state.id}.mp4")
+    place = ("images" if state.info.picture else "videos", run.name_of(state))
     whole = replace(rows_of(run, state)[0], stop=state.info.frames)
     return EnhancedOrder(
         state.id, state.ordered, state.info, run.url(*place), run.url(previews.FOLDER), run.claim_of(state), run.marking, whole,
@@ -183,4 +186,6 @@ def _end_done(run: EnhanceRun, state: EnhanceState, made: MadeFile) -> None:
     said = provenance_columns(run.marking, run.claim_of(state))
     columns = {name: value for name, value in mark_columns(run.marks_of(state)).items() if value is not None}
     run.end(run.row_of(state, "done", output=made.url, drawn=made.drawn, **segments, **counts, **said, **columns))
+    for name in other_names(state.id, run.settings.coding):  # of an earlier run, in another container
+        storage.remove(run.url("videos", name))
     storage.remove(run.url("parts", state.id))

@@ -9,7 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipsync_ray.faces.choices import Pads
+from lipsync_ray.inputs.face_tables import key_of_pictures
 from lipsync_ray.media.choices import Loop, VideoCoding
+from lipsync_ray.media.codecs import part_name
+from lipsync_ray.media.kept_samples import keeping
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.media.timeline import source_frames, split
 from lipsync_ray.provenance.frame_marks import NO_MARKS, FrameMarks
@@ -78,12 +81,18 @@ def rows_of(run: EnhanceRun, state: EnhanceState) -> list[EnhanceRow]:
     loop = None if source is None or item.loop is None else (source.frames, item.loop)
     size = (info.width, info.height) if source is None else (source.width, source.height)
     scale = (info.width / (size[0] + size[0] % 2), info.height / (size[1] + size[1] % 2)) if source else (1.0, 1.0)
-    folder, kind = run.url(previews.FOLDER), "png" if info.picture else "mp4"
+    folder, coding = run.url(previews.FOLDER), run.settings.coding
+
+    def name(start: int, stop: int) -> str:
+        key = f"{key_of_pictures(state.fingerprint, info)}-{start}-{stop}"
+        return f"{key}.png" if info.picture else part_name(key, coding)
+
     shown = [(frame, previews.row_url(folder, item.id, frame)) for frame in previews.preview_frames(info.frames)]
+    kept = info if info.picture else keeping(info, coding)
     return [
         EnhanceRow(
-            f"{item.id}-{start}", item.id, start, stop, info, state.table, state.chosen, loop, scale, item.pads,
-            run.settings.coding, run.settings.upscale, run.url("parts", item.id, f"{state.fingerprint}-{start}-{stop}.{kind}"),
+            f"{item.id}-{start}", item.id, start, stop, kept, state.table, state.chosen, loop, scale, item.pads,
+            coding, run.settings.upscale, run.url("parts", item.id, name(start, stop)),
             tuple((frame, url) for frame, url in shown if start <= frame < stop), source, run.marks_of(state),
         )
         for start, stop in split(info.frames, info.rate, run.workers.segment_s or ROW_S, multiple=PARSE_EVERY)

@@ -141,4 +141,5 @@ def enlarged(picture: YuvFrame, times: int) -> YuvFrame:
         )
         for plane in (picture.y, picture.u, picture.v)
     )
-    return YuvFrame(y, u, v, picture.colour)
+    native = None if picture.native is None else picture.native.enlarged(times, (y, u, v))
+    return YuvFrame(y, u, v, picture.colour, native)

@@ -94,7 +94,7 @@ def _probe_videos(run: EvaluateRun) -> None:
                 elif isinstance(info, Failure):
                     state.reference_error = info.reason
                 elif source.key[0] == "v":
-                    state.info = info
+                    state.info, state.video_key = info, face_tables.key_of_pictures(state.video_key, info)
                 else:
                     state.reference = info
     for state in run.known.values():

@@ -34,7 +34,9 @@ from lipsync_ray.media.headers import Header, read_sound, read_video
 from lipsync_ray.settings import Workers
 
 _READERS = 16
-_PART = re.compile(r"(.+)-(\d+)-(\d+)\.mp4")  # its dub and fingerprint, its first frame, and the one after its last
+_PART = re.compile(
+    r"(.+)-(\d+)-(\d+)\.(?:mp4|mov|mkv)"
+)  # its dub and fingerprint, its first frame, and the one after its last
 
 Found = TypeVar("Found")
 
