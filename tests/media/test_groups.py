@@ -62,7 +62,11 @@ def joined(info, groups, copied, target, coding=None):
     ranges = [bounds for bounds in itertools.pairwise(edges) if bounds[0] not in starts]
     parts = {
         bounds: encode(
-            decode.pictures(info, *bounds), info.rate, info.pixel_aspect, coding or VideoCoding(), groups.sets_id
+            decode.pictures(info, *bounds),
+            info.rate,
+            info.pixel_aspect,
+            coding or VideoCoding(),
+            sets_id=groups.sets_id,
         )
         for bounds in ranges
     }

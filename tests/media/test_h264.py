@@ -28,7 +28,7 @@ def part(width=128, height=64, sets_id=0, aspect=Fraction(1), **coding):
             half = luma[::2, ::2] // 2 + 64
             yield YuvFrame(luma, half, half, Colour(1, 1, 1, 1))
 
-    return encode(pictures(), Fraction(25), aspect, VideoCoding(**coding), sets_id)
+    return encode(pictures(), Fraction(25), aspect, VideoCoding(**coding), sets_id=sets_id)
 
 
 @pytest.mark.parametrize(
