@@ -86,6 +86,7 @@ def _unfit(info: VideoInfo) -> str | None:
         (info.still, "the source is a picture"),
         (info.codec != "h264", f"the source is {_NAMES.get(info.codec, info.codec)}, not H.264"),
         (info.pixel_format not in _PLAIN, f"its pixels are {info.pixel_format}, not 8-bit 4:2:0"),
+        (bool(info.hdr), "the source is HDR, which H.264 does not keep here"),
         (info.interlaced, "the source is interlaced"),
         (bool(info.rotation) or info.mirrored, "the source is turned when it is shown"),
         (info.order != "stamps", "the times of its frames are missing, wrong or reset"),
