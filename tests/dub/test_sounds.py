@@ -71,8 +71,15 @@ def test_an_option_for_a_background_needs_one():
     plain, with_music = Dub("d", "v", "a"), Dub("e", "v", "a", background="m.wav")
     for options in ({"duck": 6.0}, {"background_gain": 3.0}, {"voice_channel": "center"}):
         with pytest.raises(SettingsError, match="is for --background, or a column background"):
-            check_options(SoundSettings(**options), [plain])
-        check_options(SoundSettings(**options), [plain, with_music])
+            check_options(SoundSettings(**options), "mp4", [plain])
+        check_options(SoundSettings(**options), "mp4", [plain, with_music])
+
+
+def test_a_codec_goes_into_a_container_that_holds_it():
+    for container, codec in (("mp4", "flac"), ("mov", "pcm"), ("mkv", "opus")):
+        check_options(SoundSettings(codec=codec), container, [])
+    with pytest.raises(SettingsError, match="an .mov takes aac, pcm; --container mp4 or mkv takes it"):
+        check_options(SoundSettings(codec="opus"), "mov", [])
 
 
 def test_a_table_comes_first_and_the_option_fills_what_is_empty(tmp_path):

@@ -45,7 +45,7 @@ from lipsync_ray.jobs.dub.sounds import check_options, sound_columns, soundtrack
 from lipsync_ray.jobs.dub.state import DubState
 from lipsync_ray.jobs.dub.untouched import copied_ranges, copies_of, note_of
 from lipsync_ray.jobs.dub.voices import subtitles_of, written_voices
-from lipsync_ray.media.codecs import other_names, video_name
+from lipsync_ray.media.codecs import container_of, other_names, video_name
 from lipsync_ray.media.encode import check_encoder
 from lipsync_ray.models import weights
 from lipsync_ray.provenance.claims import MadeFile
@@ -89,7 +89,7 @@ def run(
     check_out(out, DUB.name)
     check_encoder(settings.coding)
     dubs = with_background(dubs, settings.sound.background)
-    check_options(settings.sound, dubs)
+    check_options(settings.sound, container_of(settings.coding), dubs)
     given, cues = given_turns(dubs), given_cues(dubs)
     reviews = reviews_of(storage.absolute(out), dubs, redo)
     marking = marking_of(settings.provenance)

@@ -20,10 +20,12 @@ from lipsync_ray.io.results import VOICES, Drawn, Result
 from lipsync_ray.jobs.dub.assemble import VideoOrder, make_video
 from lipsync_ray.jobs.dub.voices import subtitles_of
 from lipsync_ray.media.audio import SoundTrack
+from lipsync_ray.media.choices import Container
 from lipsync_ray.media.codecs import container_of, video_name
 from lipsync_ray.media.lines import MixedTrack
 from lipsync_ray.media.mastering import Level
 from lipsync_ray.media.mixer import STEREO, SURROUNDS
+from lipsync_ray.media.sound_codecs import ABILITIES
 from lipsync_ray.media.sound_writers import AudioTrack
 from lipsync_ray.media.soundtrack import NOTE, Background, Soundtrack
 from lipsync_ray.provenance.claims import Claim, MadeFile
@@ -39,13 +41,19 @@ _ENDS_EARLY_S = Fraction(3, 10)
 _SPEAKS_S = 1.0  # in a background: less may be a mistake of the detector
 
 
-def check_options(settings: SoundSettings, dubs: list[Dub]) -> None:
-    """See that options for a background have one.
+def check_options(settings: SoundSettings, container: Container, dubs: list[Dub]) -> None:
+    """See that options for a background have one, and that the container holds the codec.
 
     Raises
     ------
     SettingsError
     """
+    held = ABILITIES[container].encoded
+    if settings.codec not in held:
+        others = " or ".join(name for name, one in ABILITIES.items() if settings.codec in one.encoded)
+        raise SettingsError(
+            f"--audio-codec {settings.codec}: an .{container} takes {', '.join(sorted(held))}; --container {others} takes it"
+        )
     plain = SoundSettings()
     given = {
         "--background-gain": settings.background_gain != plain.background_gain,
