@@ -78,7 +78,7 @@ def test_an_option_for_a_background_needs_one():
 def test_a_codec_goes_into_a_container_that_holds_it():
     for container, codec in (("mp4", "flac"), ("mov", "pcm"), ("mkv", "opus")):
         check_options(SoundSettings(codec=codec), container, [])
-    with pytest.raises(SettingsError, match="an .mov takes aac, pcm; --container mp4 or mkv takes it"):
+    with pytest.raises(SettingsError, match=r"an \.mov takes aac, pcm; --container mp4 or mkv takes it"):
         check_options(SoundSettings(codec="opus"), "mov", [])
 
 
