@@ -25,6 +25,7 @@ from lipsync_ray.jobs.dub.stages import DrawnFaces, Generating, drawable, heard_
 from lipsync_ray.media import decode
 from lipsync_ray.media.picture import YuvFrame
 from lipsync_ray.media.probe import VideoInfo
+from lipsync_ray.models.closures import closings
 
 F32 = NDArray[np.float32]
 
@@ -37,11 +38,13 @@ class MovedLips(DrawnFaces):
     ----------
     poses : (m, k) float32 lip poses
     silence : (m,) float32 how far each mouth is to be closed, 0 to 1
+    closure : (m,) float32 how far the lips are to meet, 0 to 1, or to be kept apart, to −1
     basis : what they are told in
     """
 
     poses: F32
     silence: F32
+    closure: F32
     basis: LipBasis
 
     @cached_property
@@ -50,7 +53,8 @@ class MovedLips(DrawnFaces):
 
     def paint(self, face: int, picture: YuvFrame) -> None:
         warp, shown = self._warping
-        warp.draw(shown[face], picture, self.poses[face], float(self.silence[face]), float(self.strength[face]))
+        how = (float(values[face]) for values in (self.silence, self.strength, self.closure))
+        warp.draw(shown[face], picture, self.poses[face], *how)
 
 
 def closing(segment: Segment, basis: LipBasis) -> Callable[[int, YuvFrame], YuvFrame]:
@@ -89,10 +93,12 @@ class _Warping:
     def _inside(self, mouth: Mouth) -> Inside | None:
         return _inside_at(self._video, self._mesh, mouth.open_frame, mouth.open_gap)
 
-    def draw(self, source: int, picture: YuvFrame, lips: F32, silence: float, strength: float = 1.0) -> None:
+    def draw(
+        self, source: int, picture: YuvFrame, lips: F32, silence: float, strength: float = 1.0, closure: float = 0.0
+    ) -> None:
         """Move the lips of a source frame, in place."""
         mouth = self._mouths.by_track[int(self.tracks[source])]
-        self._warp.draw(picture, self._points[source - self._low], mouth, lips, silence, strength)
+        self._warp.draw(picture, self._points[source - self._low], mouth, lips, silence, strength, closure)
 
 
 @lru_cache(maxsize=8)
@@ -110,7 +116,8 @@ class Pose(Generating):
         mouths = table.mouths()
         places, boxes, strength = drawable(segment, mouths.tracks >= 0)
         tracks = mouths.tracks[segment.source_frames()[places]]
-        poses = self._model(heard_by(segment, places, self._window))
+        heard = heard_by(segment, places, self._window)
+        poses, odds = self._model(heard), self._model.closedness(heard)
         for face, track in enumerate(tracks.tolist()):
             mouth = mouths.by_track[track]
             poses[face] = poses[face] * mouth.amplitude - (0.0 if mouth.speaks else self._model.closed)
@@ -124,6 +131,7 @@ class Pose(Generating):
             strength=strength,
             poses=poses,
             silence=pauses_in(segment, places),
+            closure=np.zeros(len(places), np.float32) if odds is None else closings(odds),
             basis=self._model.basis,
             notes=self._model.notes,
             gpu_mb=self._model.peak_mb,
