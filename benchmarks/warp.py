@@ -30,6 +30,7 @@ import torch
 from lipsync_ray.faces import mesh
 from lipsync_ray.faces.blend import paste
 from lipsync_ray.faces.choices import Pads
+from lipsync_ray.faces.closed_lips import closings
 from lipsync_ray.faces.crop import crop_box, crop_face
 from lipsync_ray.faces.detect import detection_size, mtcnn_detector
 from lipsync_ray.faces.mouth import mouth_of
@@ -38,7 +39,7 @@ from lipsync_ray.faces.warp import LipWarp
 from lipsync_ray.media import decode
 from lipsync_ray.media.probe import probe_video
 from lipsync_ray.models import generators
-from lipsync_ray.models.closures import WINDOW, closings
+from lipsync_ray.models.closures import WINDOW
 from lipsync_ray.models.face_mesh import Mesher
 from lipsync_ray.models.weights import by_name
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from lipsync_ray.faces.easing import smoothstep
 from lipsync_ray.faces.mesh import CHIN_INDICES, LIPS, LOWER_INNER, RING, SPEAKING, UPPER_INNER, Heads
 from lipsync_ray.faces.mouth_inside import halved
 from lipsync_ray.media.picture import Box
@@ -19,6 +20,17 @@ _LINE = 0.05  # eye distances around the line between closed lips
 _CREASE = 0.35  # brightness that the line loses if the lips were apart
 _MIDDLE = np.sin(np.linspace(0, np.pi, 11)) ** 0.5  # of the mouth's corners, 0, and its middle, 1
 _OVERLAP, _APART = 0.12, 0.1  # overlap as a part of the gap, and largest gap, in eye distances, that counts
+# Log odds of closed lips: from the first to the second they are parted more and more, or brought together.
+_UNSURE, _OPEN = 0.6, -0.2
+_TOUCHING, _SHUT = 0.4, 1.0
+
+
+def closings(odds: F32) -> F32:
+    """(n,) float32 how far lips are to meet, 0 to 1, or to be kept apart, to −1, for (n,) log odds that they are closed."""
+    apart, together = (
+        smoothstep((odds - begin) / np.float32(end - begin)) for begin, end in ((_UNSURE, _OPEN), (_TOUCHING, _SHUT))
+    )
+    return np.asarray(together - apart, np.float32)
 
 
 def uncrossed(own: F64, moved: F64, heads: Heads) -> F64:

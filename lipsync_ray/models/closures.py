@@ -6,22 +6,14 @@ frames does not.
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lipsync_ray.faces.easing import smoothstep
 from lipsync_ray.media.mel import BANDS
-
-F32 = NDArray[np.float32]
 
 WINDOW = 64  # mel columns, 0.8 s, with the frame in the middle
 CLOSED = 0.02  # eye distances: lip gap below which lips count as closed
 OPENING = 0.05  # eye distances: unit of the second output
-# Log odds of closed lips: from the first to the second they are parted more and more, or brought together.
-_APART, _OPEN = 0.6, -0.2
-_TOUCHING, _SHUT = 0.4, 1.0
 _WIDTH, _DROPPED = 96, 0.2
 _DILATIONS = (1, 2, 4, 4, 4)
 _LAST = WINDOW - 4 * sum(_DILATIONS)  # columns of the last convolution
@@ -49,14 +41,3 @@ class ClosureNet(nn.Module):
             x = self.drop(y + x[..., cut : cut + y.shape[-1]] if number else y)
         out: Tensor = self.last(x)
         return out
-
-
-def closings(odds: F32) -> F32:
-    """(n,) float32 how far lips are to meet, 0 to 1, or to be kept apart, to −1, for (n,) log odds that they are closed.
-
-    Between :data:`_APART` and :data:`_TOUCHING` the pose decides.
-    """
-    apart, touching = (
-        smoothstep((odds - begin) / (end - begin)) for begin, end in ((_APART, _OPEN), (_TOUCHING, _SHUT))
-    )
-    return np.asarray(touching - apart, np.float32)

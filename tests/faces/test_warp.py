@@ -227,6 +227,12 @@ def test_a_mouth_is_told_from_its_frames(points):
     assert still.amplitude == 1
 
 
+def test_a_mouth_that_rests_shut_is_told_from_one_that_talks(points):
+    shut = [mouth_of(0, np.arange(60), course_of(points, np.full(60, gap))).shut for gap in (0.0, 0.035, 0.1)]
+    assert shut[0] > 0.9
+    assert shut[0] > shut[1] > shut[2] == 0
+
+
 def test_mouths_survive_being_stored(points):
     frames = course_of(points, np.linspace(0, 0.2, 60))
     tracks = np.repeat([4, 7, -1], 20).astype(np.int32)

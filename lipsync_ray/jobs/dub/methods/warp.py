@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from lipsync_ray.engine.resources import Layout
 from lipsync_ray.engine.stages import StageSpec
+from lipsync_ray.faces.closed_lips import closings
 from lipsync_ray.faces.lip_basis import LipBasis
 from lipsync_ray.faces.mesh import heads_of
 from lipsync_ray.faces.mouth import Mouth
@@ -25,7 +26,6 @@ from lipsync_ray.jobs.dub.stages import DrawnFaces, Generating, drawable, heard_
 from lipsync_ray.media import decode
 from lipsync_ray.media.picture import YuvFrame
 from lipsync_ray.media.probe import VideoInfo
-from lipsync_ray.models.closures import closings
 
 F32 = NDArray[np.float32]
 
@@ -118,8 +118,11 @@ class Pose(Generating):
         tracks = mouths.tracks[segment.source_frames()[places]]
         heard = heard_by(segment, places, self._window)
         poses, odds = self._model(heard), self._model.closedness(heard)
+        closure = np.zeros(len(places), np.float32) if odds is None else closings(odds)
         for face, track in enumerate(tracks.tolist()):
             mouth = mouths.by_track[track]
+            if closure[face] < 0:
+                closure[face] *= mouth.shut
             poses[face] = poses[face] * mouth.amplitude - (0.0 if mouth.speaks else self._model.closed)
         for track in set(tracks.tolist()):
             own = tracks == track
@@ -131,7 +134,7 @@ class Pose(Generating):
             strength=strength,
             poses=poses,
             silence=pauses_in(segment, places),
-            closure=np.zeros(len(places), np.float32) if odds is None else closings(odds),
+            closure=closure,
             basis=self._model.basis,
             notes=self._model.notes,
             gpu_mb=self._model.peak_mb,
