@@ -20,7 +20,7 @@ _LINE = 0.05  # eye distances around the line between closed lips
 _CREASE = 0.35  # brightness that the line loses if the lips were apart
 _MIDDLE = np.sin(np.linspace(0, np.pi, 11)) ** 0.5  # of the mouth's corners, 0, and its middle, 1
 _OVERLAP, _APART = 0.12, 0.1  # overlap as a part of the gap, and largest gap, in eye distances, that counts
-# Log odds of closed lips: from the first to the second they are parted more and more, or brought together.
+# Log odds of closed lips: from the first of a pair to the second, lips are kept apart more and more, or brought together.
 _UNSURE, _OPEN = 0.6, -0.2
 _TOUCHING, _SHUT = 0.4, 1.0
 

@@ -83,7 +83,7 @@ class LipWarp:
         lips : (k,) coefficients in the basis
         silence : additional closing of the mouth, 0 (none) to 1 (closed)
         strength : share of the movement to apply, 0 to 1; 0 leaves the picture unchanged
-        closure : how far the lips are to meet, whatever their pose, to 1; below 0, to −1, to be kept apart
+        closure : how far the lips are to meet, whatever their pose, 0 to 1, or to be kept apart, to −1
         """
         at = points[None].astype(np.float64)
         heads = heads_of(at)
