@@ -25,6 +25,7 @@ def test_a_pose_does_not_depend_on_those_beside_it(poses):
     together = poses(mels)
     assert together.shape == (19, POSES)
     np.testing.assert_array_equal(poses(mels[11:12]), together[11:12])
+    np.testing.assert_array_equal(poses.closedness(mels[11:12]), poses.closedness(mels)[11:12])
     assert poses(mels[:0]).shape == (0, POSES)
 
 
