@@ -69,8 +69,8 @@ TITLES = (
 
 
 def deaf(path: Path) -> Path:
-    """The weights of `warp`, whose last layers say nothing."""
-    state = load_file(by_name("warp").here())
+    """The weights of `warp`, whose last layers say nothing, without networks for closures."""
+    state = {n: entry for n, entry in load_file(by_name("warp").here()).items() if not n.startswith("closures.")}
     for name in state:
         if name.startswith("networks.") and ".fc.4." in name:
             state[name] = state[name] * 0

@@ -30,6 +30,7 @@ import torch
 from lipsync_ray.faces import mesh
 from lipsync_ray.faces.blend import paste
 from lipsync_ray.faces.choices import Pads
+from lipsync_ray.faces.closed_lips import closings
 from lipsync_ray.faces.crop import crop_box, crop_face
 from lipsync_ray.faces.detect import detection_size, mtcnn_detector
 from lipsync_ray.faces.mouth import mouth_of
@@ -38,6 +39,7 @@ from lipsync_ray.faces.warp import LipWarp
 from lipsync_ray.media import decode
 from lipsync_ray.media.probe import probe_video
 from lipsync_ray.models import generators
+from lipsync_ray.models.closures import WINDOW
 from lipsync_ray.models.face_mesh import Mesher
 from lipsync_ray.models.weights import by_name
 
@@ -71,8 +73,8 @@ def row(url: str) -> list[str]:
     warp_spec, mini_spec = (next(s for s in generators.GENERATORS if s.name == name) for name in ("warp", "mini"))
     warp = warp_spec.load(by_name("warp"), "cpu", "fp32", None)
     mini = mini_spec.load(by_name("mini"), "cpu", "auto", None)
-    mels = np.random.default_rng(0).normal(-1, 1, (frames, 80, 40)).astype(np.float32)
-    poses = warp(mels)
+    mels = np.random.default_rng(0).normal(-1, 1, (frames, 80, WINDOW)).astype(np.float32)
+    poses, closure = warp(mels), closings(warp.closedness(mels))
     open_at = mouth.open_frame
     inside = inside_of(pictures[open_at], points[open_at].astype(np.float64), mouth.open_gap)
     mover = LipWarp(warp.basis, lambda mouth: inside)
@@ -82,7 +84,7 @@ def row(url: str) -> list[str]:
 
     def move() -> None:
         for place, picture in enumerate(pictures):
-            mover.draw(picture.copy(), points[place], mouth, poses[place], 0.0)
+            mover.draw(picture.copy(), points[place], mouth, poses[place], 0.0, closure=float(closure[place]))
 
     def find() -> None:
         mesher(np.stack([cut for picture in pictures if (cut := mesh.cut_square(picture, square)) is not None]))
@@ -93,7 +95,7 @@ def row(url: str) -> list[str]:
 
     costs = [
         milliseconds(find, frames),
-        milliseconds(lambda: warp(mels), frames),
+        milliseconds(lambda: (warp(mels), warp.closedness(mels)), frames),
         milliseconds(move, frames),
         milliseconds(lambda: mini(crops, mels[:, :, :16].copy()), frames),
         milliseconds(put, frames),

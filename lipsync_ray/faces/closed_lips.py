@@ -1,10 +1,11 @@
-"""Closes lips: displacements that make them meet, and rendering of the line between them."""
+"""Closes lips: displacements that make them meet or keep them apart, and rendering of the line between them."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lipsync_ray.faces.easing import smoothstep
 from lipsync_ray.faces.mesh import CHIN_INDICES, LIPS, LOWER_INNER, RING, SPEAKING, UPPER_INNER, Heads
 from lipsync_ray.faces.mouth_inside import halved
 from lipsync_ray.media.picture import Box
@@ -12,12 +13,24 @@ from lipsync_ray.media.picture import Box
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
+LEAST_OPEN = 0.05  # lip gap in eye distances of a mouth that sounds open, at least
 PARTED = 0.012  # lip gap in eye distances, from which the inside of the mouth is fully visible
 _LOWER_PART, _CHIN_PART = 0.7, 0.35  # share of the closing movement by the lower lip, and by the chin
 _LINE = 0.05  # eye distances around the line between closed lips
 _CREASE = 0.35  # brightness that the line loses if the lips were apart
 _MIDDLE = np.sin(np.linspace(0, np.pi, 11)) ** 0.5  # of the mouth's corners, 0, and its middle, 1
 _OVERLAP, _APART = 0.12, 0.1  # overlap as a part of the gap, and largest gap, in eye distances, that counts
+# Log odds of closed lips: from the first of a pair to the second, lips are kept apart more and more, or brought together.
+_UNSURE, _OPEN = 0.6, -0.2
+_TOUCHING, _SHUT = 0.4, 1.0
+
+
+def closings(odds: F32) -> F32:
+    """(n,) float32 how far lips are to meet, 0 to 1, or to be kept apart, to −1, for (n,) log odds that they are closed."""
+    apart, together = (
+        smoothstep((odds - begin) / np.float32(end - begin)) for begin, end in ((_UNSURE, _OPEN), (_TOUCHING, _SHUT))
+    )
+    return np.asarray(together - apart, np.float32)
 
 
 def uncrossed(own: F64, moved: F64, heads: Heads) -> F64:
@@ -48,6 +61,24 @@ def meeting(own: F64, moved: F64, heads: Heads, silence: float) -> F64:
         moved[ring * RING + 1 : ring * RING + 10] -= _LOWER_PART * steps[1:-1, None] * down
         moved[ring * RING + 11 : (ring + 1) * RING] += (1 - _LOWER_PART) * steps[1:-1, None] * down
     moved[list(CHIN_INDICES)] -= _CHIN_PART * silence * max(0.0, float(gaps[len(gaps) // 2])) * down
+    return moved
+
+
+def parting(own: F64, moved: F64, heads: Heads, openness: float) -> F64:
+    """Add displacements that keep the lips' inner edges apart, by :data:`LEAST_OPEN` × `openness` at their middle.
+
+    Lips that are as far apart already are unchanged.
+    """
+    target = own + moved
+    lacking = openness * LEAST_OPEN - gap_between(target, heads)
+    if lacking <= 0:
+        return moved
+    steps = float(heads.eyes[0]) * lacking * _MIDDLE[1:-1, None] * _down(heads)
+    moved = moved.copy()
+    for ring in range(len(LIPS) // RING):
+        moved[ring * RING + 1 : ring * RING + 10] += _LOWER_PART * steps
+        moved[ring * RING + 11 : (ring + 1) * RING] -= (1 - _LOWER_PART) * steps
+    moved[list(CHIN_INDICES)] += _CHIN_PART * float(heads.eyes[0]) * lacking * _down(heads)
     return moved
 
 

@@ -25,6 +25,7 @@ _AMPLITUDES = (0.6, 1.6)
 _AS_WIDE = 0.7  # of a person's widest opening: a track that reaches it uses its own frame for the teeth
 # Opening beyond rest in eye distances, over 155 clips: median of the widest frame, and 0.999 quantile of all frames.
 _WIDEST = (0.12, 0.24)
+_RESTING = (0.05, 0.02)  # lip gap at rest, in eye distances: people who talk all the time have .05 to .12
 _HOLE = 5  # frames without a mesh that are filled in
 
 
@@ -71,6 +72,14 @@ class Mouth:
         if self.frames < _FITTED or not self.speaks:
             return _WIDEST[1]
         return float(np.clip(1.5 * (self.open_gap - float(gap_of(self.rest[:1].astype(np.float64))[0])), *_WIDEST))
+
+    @property
+    def shut(self) -> float:
+        """How far the mouth at rest is shut, 0 to 1. A person who is silent most of the time rests so, and their lips would
+        meet too often in speech, whose mean is open.
+        """
+        open_at, shut_at = _RESTING
+        return float(np.clip((open_at - gap_of(self.rest[:1].astype(np.float64))[0]) / (open_at - shut_at), 0, 1))
 
     def rest_of(self, points: NDArray[np.floating], heads: Heads) -> F64:
         """(n, len(SPEAKING), 2) rest positions for the head poses of (n, len(KEPT), 2) landmarks."""

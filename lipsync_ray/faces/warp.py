@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lipsync_ray.faces.closed_lips import PARTED, gap_between, join, line_box, meeting, uncrossed
+from lipsync_ray.faces.closed_lips import PARTED, gap_between, join, line_box, meeting, parting, uncrossed
 from lipsync_ray.faces.easing import smoothstep
 from lipsync_ray.faces.lip_basis import LipBasis
 from lipsync_ray.faces.mesh import (
@@ -72,6 +72,7 @@ class LipWarp:
         lips: NDArray[np.floating],
         silence: float,
         strength: float = 1.0,
+        closure: float = 0.0,
     ) -> None:
         """Move the mouth in `picture` to the pose `lips`, in place.
 
@@ -82,6 +83,7 @@ class LipWarp:
         lips : (k,) coefficients in the basis
         silence : additional closing of the mouth, 0 (none) to 1 (closed)
         strength : share of the movement to apply, 0 to 1; 0 leaves the picture unchanged
+        closure : how far the lips are to meet, whatever their pose, 0 to 1, or to be kept apart, to −1
         """
         at = points[None].astype(np.float64)
         heads = heads_of(at)
@@ -95,8 +97,10 @@ class LipWarp:
         steps = self._basis.steps(lips[None] - self._basis.displayed(mouth, at, heads))
         own = at[0, TALKING]
         moved = uncrossed(own, heads.moved(steps)[0], heads)
-        if silence:
-            moved = meeting(own, moved, heads, silence)
+        if closure < 0:
+            moved = parting(own, moved, heads, -closure * (1 - silence))
+        if (together := max(silence, closure)) > 0:
+            moved = meeting(own, moved, heads, together)
         target = own + strength * moved
         moved = target - own
         still = np.concatenate((at[0, list(_STILL)], _below_chin(at[0])))

@@ -30,8 +30,8 @@ _ECHOMIMIC = Ability(
 # By network, as the registry names it.
 ABILITIES = {
     "warp": Ability(
-        "moves the person's own lips at the frame's resolution; closes them in silence",
-        "close the lips for a short p, b or m; show teeth if the person's mouth is never open in the source; draw profiles",
+        "moves the person's own lips at the frame's resolution; closes them in silence, and for p, b and m",
+        "close the lips at every short p, b or m in languages unlike English and Arabic; show teeth if the person's mouth is never open in the source; draw profiles",
     ),
     "mini": Ability("redraws the lower face fast, for tests and previews", "open the mouth as far as people do; draw more than 96 pixels"),
     "wav2lip": _WAV2LIP,

@@ -19,7 +19,16 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from lipsync_ray.errors import CheckpointError
-from lipsync_ray.models import echomimic, echomimic_files, extras, lip_poses, musetalk, musetalk_files, weights
+from lipsync_ray.models import (
+    closures,
+    echomimic,
+    echomimic_files,
+    extras,
+    lip_poses,
+    musetalk,
+    musetalk_files,
+    weights,
+)
 from lipsync_ray.models.batched import Batched
 from lipsync_ray.models.checkpoint import compare, load_into, read_entries, read_state
 from lipsync_ray.models.lip_sync import AudioWindow, Build, FrontEnd, GeneratorSpec, Latents, Pauses, Sampling, no_parts
@@ -232,7 +241,7 @@ def _wav2lip(
 
 def _warp() -> GeneratorSpec:
     # Trained on windows centred on the frame's time
-    audio = AudioWindow("speech-mel", 80, lip_poses.COLUMNS, lead=lip_poses.COLUMNS // 2, silent_end=True)
+    audio = AudioWindow("speech-mel", 80, closures.WINDOW, lead=closures.WINDOW // 2, silent_end=True)
     return GeneratorSpec(
         "warp", "warp", audio, "directions", _listener, _load_poses, reference=None, pauses="every",
         train_kind="pose", cpu_batch=64, gpu_batch=512,

@@ -1,11 +1,13 @@
-"""Predicts lip poses from half a second of mel, as coefficients of a basis stored with the weights.
+"""Predicts lip poses from half a second of mel, as coefficients of a basis stored with the weights, and closed lips.
 
 The audio half of the split in FlashLips (arXiv 2512.20033): the renderer gets the sound only as lip positions. Several
-networks of different seeds are averaged.
+networks of different seeds are averaged. Mean poses blur short closures, so a network of its own says when lips are
+closed (:mod:`lipsync_ray.models.closures`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +21,12 @@ from lipsync_ray.faces.mesh import SPEAKING
 from lipsync_ray.media.mel import BANDS
 from lipsync_ray.models.batched import Batched
 from lipsync_ray.models.checkpoint import load_into, read_state
+from lipsync_ray.models.closures import WINDOW, ClosureNet
 
 F32 = NDArray[np.float32]
 
 COLUMNS = 40  # mel columns, 0.5 s, with the frame in the middle
+_EARS = slice((WINDOW - COLUMNS) // 2, (WINDOW + COLUMNS) // 2)  # of a window, what poses are predicted from
 POSES = 8  # coefficients of a lip pose
 _WIDTH = 128
 
@@ -63,6 +67,7 @@ class LipPoseEnsemble(nn.Module):
     gain : (8,) factor of each coefficient
     closed : (8,) pose of the most closed frames in speech; poses are displacements from the mean of speech
     directions, readers : see :class:`~lipsync_ray.faces.lip_basis.LipBasis`
+    closures : networks that say when lips are closed; none in checkpoints of `lipsync-ray train pose`
     """
 
     gain: Tensor
@@ -70,9 +75,10 @@ class LipPoseEnsemble(nn.Module):
     directions: Tensor
     readers: Tensor
 
-    def __init__(self, seeds: int = 2, points: int = len(SPEAKING)) -> None:
+    def __init__(self, seeds: int = 2, points: int = len(SPEAKING), closures: int = 0) -> None:
         super().__init__()
         self.networks = nn.ModuleList(LipPoseNet() for _ in range(seeds))
+        self.closures = nn.ModuleList(ClosureNet() for _ in range(closures))
         self.register_buffer("gain", torch.ones(POSES))
         self.register_buffer("closed", torch.zeros(POSES))
         self.register_buffer("directions", torch.zeros(POSES, points, 2))
@@ -88,10 +94,11 @@ class LipPoseEnsemble(nn.Module):
 
 def ensemble_for(state: dict[str, Tensor]) -> LipPoseEnsemble:
     """Build the networks of a checkpoint with these entries, without its weights."""
-    numbers = {name.split(".")[1] for name in state if name.startswith("networks.")}
-    return LipPoseEnsemble(
-        max(1, len(numbers)), int(state["directions"].shape[1]) if "directions" in state else len(SPEAKING)
+    networks, closures = (
+        len({name.split(".")[1] for name in state if name.startswith(f"{part}.")}) for part in ("networks", "closures")
     )
+    points = int(state["directions"].shape[1]) if "directions" in state else len(SPEAKING)
+    return LipPoseEnsemble(max(1, networks), points, closures)
 
 
 def load_ensemble(path: Path) -> LipPoseEnsemble:
@@ -130,13 +137,24 @@ class LipPoses(Batched):
         self._network = network.to(self.device)
 
     def __call__(self, mels: F32) -> F32:
-        """(n, 8) float32 lip poses for (n, 80, 40) float32 mel windows."""
-        return self.with_oom_retry(lambda: self._run(mels))
+        """(n, 8) float32 lip poses for (n, 80, WINDOW) float32 mel windows."""
+        return self.with_oom_retry(lambda: self._run(self._network, mels[..., _EARS], (POSES,)))
+
+    def closedness(self, mels: F32) -> F32 | None:
+        """(n,) float32 log odds that lips are closed, for (n, 80, WINDOW) float32 mel windows; None if the checkpoint does
+        not say.
+        """
+        if not self._network.closures:
+            return None
+        return self.with_oom_retry(lambda: self._run(self._closed, mels, ()))
+
+    def _closed(self, mel: Tensor) -> Tensor:
+        return torch.stack([network(mel)[:, 0, 0] for network in self._network.closures]).mean(0)
 
     @torch.inference_mode()
-    def _run(self, mels: F32) -> F32:
-        out = [np.zeros((0, POSES), np.float32)]
+    def _run(self, network: Callable[[Tensor], Tensor], mels: F32, shape: tuple[int, ...]) -> F32:
+        out = [np.zeros((0, *shape), np.float32)]
         for chunk in self.chunks(len(mels)):
             some = mels[chunk]
-            out.append(self._network(self.upload(some))[: len(some)].cpu().numpy())
+            out.append(network(self.upload(some))[: len(some)].cpu().numpy())
         return np.concatenate(out)

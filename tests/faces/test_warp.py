@@ -124,6 +124,30 @@ def test_in_silence_lips_that_were_apart_meet(warp, picture, points, mesher, ope
     assert gap(landmarks(closed, mesher)) < gap(landmarks(half, mesher)) < 0.75 * gap(at)
 
 
+@pytest.mark.parametrize("lips", [0.0, 1.0])
+def test_lips_meet_or_stay_apart_as_it_sounds(warp, picture, points, mesher, opened_pose, lips):
+    mouth = mouth_of(0, np.array([0]), points[None])
+    gaps = []
+    for closure in (-1.0, 0.0, 0.5, 1.0):
+        out = picture.copy()
+        warp.draw(out, points, mouth, lips * opened_pose, 0.0, 1.0, closure)
+        gaps.append(gap(landmarks(out, mesher)))
+    assert max(np.diff(gaps)) < 0.001, "what the mesh finds of closed lips varies by less"
+    assert gaps[0] > 0.025
+    assert gaps[-1] < 0.01
+    if lips:  # open as it is
+        assert gaps[0] == gaps[1]
+
+
+def test_in_silence_no_lips_are_kept_apart(warp, picture, points, opened_pose):
+    mouth = mouth_of(0, np.array([0]), points[None])
+    drawings = []
+    for closure in (-1.0, 0.0):
+        drawings.append(picture.copy())
+        warp.draw(drawings[-1], points, mouth, opened_pose, 1.0, 1.0, closure)
+    np.testing.assert_array_equal(drawings[0].y, drawings[1].y)
+
+
 def test_nothing_outside_the_face_moves(warp, picture, points, opened_pose):
     inside = np.zeros(picture.y.shape, np.uint8)
     edge = moving_edge(points.astype(np.float64))
@@ -201,6 +225,12 @@ def test_a_mouth_is_told_from_its_frames(points):
     still = mouth_of(3, np.arange(120), course_of(points, np.zeros(120)))
     assert not still.speaks
     assert still.amplitude == 1
+
+
+def test_a_mouth_that_rests_shut_is_told_from_one_that_talks(points):
+    shut = [mouth_of(0, np.arange(60), course_of(points, np.full(60, gap))).shut for gap in (0.0, 0.035, 0.1)]
+    assert shut[0] > 0.9
+    assert shut[0] > shut[1] > shut[2] == 0
 
 
 def test_mouths_survive_being_stored(points):

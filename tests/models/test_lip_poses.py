@@ -4,11 +4,12 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from lipsync_ray.errors import CheckpointError
 from lipsync_ray.media.mel import mel_spectrogram
 from lipsync_ray.models import generators
+from lipsync_ray.models.closures import WINDOW
 from lipsync_ray.models.judge import expected_openings
 from lipsync_ray.models.lip_poses import COLUMNS, POSES, LipPoses, load_ensemble
 from lipsync_ray.models.weights import by_name
@@ -20,11 +21,31 @@ def poses():
 
 
 def test_a_pose_does_not_depend_on_those_beside_it(poses):
-    mels = np.random.default_rng(0).normal(-2, 1, (19, 80, COLUMNS)).astype(np.float32)
+    mels = np.random.default_rng(0).normal(-2, 1, (19, 80, WINDOW)).astype(np.float32)
     together = poses(mels)
     assert together.shape == (19, POSES)
     np.testing.assert_array_equal(poses(mels[11:12]), together[11:12])
+    np.testing.assert_array_equal(poses.closedness(mels[11:12]), poses.closedness(mels)[11:12])
     assert poses(mels[:0]).shape == (0, POSES)
+
+
+def test_a_pose_is_of_the_middle_of_its_window(poses):
+    mels = np.random.default_rng(0).normal(-2, 1, (3, 80, WINDOW)).astype(np.float32)
+    edge = (WINDOW - COLUMNS) // 2
+    other = mels.copy()
+    other[:, :, :edge] = other[:, :, -edge:] = 0
+    np.testing.assert_array_equal(poses(other), poses(mels))
+    assert (poses.closedness(other) != poses.closedness(mels)).all()
+
+
+def test_a_checkpoint_of_poses_alone_says_nothing_of_closures(tmp_path):
+    state = load_file(by_name("warp").here())
+    path = tmp_path / "poses.safetensors"
+    save_file({name: entry for name, entry in state.items() if not name.startswith("closures.")}, path)
+    mels = np.random.default_rng(0).normal(-2, 1, (3, 80, WINDOW)).astype(np.float32)
+    alone, both = LipPoses(path, "cpu", batch=8), LipPoses(by_name("warp").here(), "cpu", batch=8)
+    assert alone.closedness(mels) is None
+    np.testing.assert_array_equal(alone(mels), both(mels))
 
 
 def test_readers_read_what_directions_say():

@@ -13,11 +13,13 @@ from lipsync_ray.io import storage
 from lipsync_ray.jobs.train import experts, generator_task
 from lipsync_ray.jobs.train import trainer as trainers
 from lipsync_ray.jobs.train.audio_tasks import Openings, Poses, correlation
+from lipsync_ray.jobs.train.closure_task import Closures, closed_frames
 from lipsync_ray.jobs.train.curve import NO_CONTROL
 from lipsync_ray.jobs.train.experts import Expert, Judge
 from lipsync_ray.jobs.train.generator_task import GeneratorTask
 from lipsync_ray.jobs.train.trainer import Trainer
 from lipsync_ray.models.checkpoint import load_into, read_state
+from lipsync_ray.models.closures import WINDOW
 from lipsync_ray.models.generators import LipModel, verify
 from lipsync_ray.models.judge import OpeningNet
 from lipsync_ray.models.lip_poses import POSES, load_ensemble
@@ -93,6 +95,7 @@ def trainer_of(kind, corpus_of, url, steps, clips=8):
     task = {
         "opening": lambda: Openings(corpus_of()),
         "pose": lambda: Poses(corpus_of()),
+        "closure": lambda: Closures(corpus_of(), by_name("warp").here()),
         "draw": lambda: draws(corpus_of, adversarial=0.1),
         "expert": lambda: Expert(corpus_of("faces")),
         "judge": lambda: Judge(corpus_of("mouths")),
@@ -114,7 +117,7 @@ def interrupted(function, call):
     return wrapped
 
 
-@pytest.mark.parametrize("kind", ["opening", "pose", "draw", "expert", "judge"])
+@pytest.mark.parametrize("kind", ["opening", "pose", "closure", "draw", "expert", "judge"])
 @pytest.mark.parametrize("during", ["a step", "a measurement"])
 def test_stopped_it_keeps_every_step_and_follows_the_same_curve(kind, during, corpus_of, tmp_path, monkeypatch):
     monkeypatch.setattr(trainers, "TEST_EVERY", 2)
@@ -143,7 +146,7 @@ def test_a_driver_that_stops_is_obeyed_after_the_step_in_work(corpus, tmp_path):
     assert Trainer(Openings(corpus), 0, 1000, str(tmp_path / "c.pt"), "cpu").step == 2
 
 
-@pytest.mark.parametrize("kind", ["opening", "pose", "draw", "expert", "judge"])
+@pytest.mark.parametrize("kind", ["opening", "pose", "closure", "draw", "expert", "judge"])
 def test_one_clip_held_out_has_no_control(kind, corpus_of, tmp_path):
     trainer = trainer_of(kind, corpus_of, str(tmp_path / "c.pt"), 1, clips=2)
     alone = np.zeros(len(trainer._task.corpus.person), bool)
@@ -152,7 +155,12 @@ def test_one_clip_held_out_has_no_control(kind, corpus_of, tmp_path):
     (line,) = trainer.run()
     trainer._task.finish([trainer.average])
     without = {name for name, value in line.figures.items() if value is None}
-    wanted = {"opening": {"r_other", "right_first"}, "pose": {"r_other", "right_first"}, "draw": {"mouth_l1_other"}}
+    wanted = {
+        "opening": {"r_other", "right_first"},
+        "pose": {"r_other", "right_first"},
+        "closure": {"auc_other"},
+        "draw": {"mouth_l1_other"},
+    }
     assert without == wanted.get(kind, set())
     assert trainer._task.control == bool(without)
     assert (NO_CONTROL in trainer._task.measured.values()) == bool(without)
@@ -188,6 +196,41 @@ def test_poses_become_a_model_that_loads(corpus, tmp_path):
     steps = ensemble.basis().read(ensemble.basis().steps(np.eye(POSES)[:1]))
     np.testing.assert_allclose(steps, np.eye(POSES)[:1], atol=2e-3)
     assert "people held out" in task.card(30, 6, 5, {"kind": "pose"}, "2 steps")
+
+
+def test_closures_are_added_to_poses(corpus, tmp_path):
+    init = by_name("warp").here()
+    task = Closures(corpus, init)
+    made = [Trainer(task, seed, 2, str(tmp_path / f"{seed}.pt"), "cpu") for seed in (0, 1)]
+    for trainer in made:
+        list(trainer.run())
+    task.finish([trainer.average for trainer in made])
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(task.to_bytes())
+    before, after = load_ensemble(init), load_ensemble(path)
+    assert len(after.closures) == 2
+    mels = torch.randn(3, 80, 40)
+    torch.testing.assert_close(before(mels), after(mels), rtol=0, atol=0)
+    torch.testing.assert_close(before.directions, after.directions, rtol=0, atol=0)
+
+
+def test_lips_are_closed_beside_how_a_person_rests(corpus):
+    closed = closed_frames(corpus)
+    for person in np.unique(corpus.person):
+        rows = np.concatenate([np.arange(len(closed))[corpus.rows(c)] for c in np.flatnonzero(corpus.person == person)])
+        gaps, own = corpus.openings[rows], closed[rows] > 0
+        if own.any():
+            assert gaps[own].max() < 0.04
+            assert gaps[own].max() <= gaps[~own].min()
+
+
+def test_a_stretch_has_a_column_for_every_frame(corpus):
+    task = Closures(corpus, by_name("warp").here())
+    batch = task.batch(corpus.clips(held_out=False)[:8], np.random.default_rng(0))
+    assert (batch.mask == 1).all()
+    assert batch.at[:, 0].tolist() == [0] * 8
+    assert (batch.at.diff() > 0).all()
+    assert batch.mel.shape[-1] == int(batch.at.max()) + WINDOW
 
 
 @pytest.mark.parametrize(

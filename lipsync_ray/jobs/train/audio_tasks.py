@@ -29,6 +29,7 @@ _TESTED = 256  # held-out clips
 _SURE = 0.45  # correlation at which a number gets its full spread
 _MOST = 4.0  # gain
 _CLOSED = 0.1  # of a clip's frames
+EXACT = ("readers", "gain", "closed")  # entries of a checkpoint of poses that are not halved
 
 
 @dataclass(frozen=True)
@@ -163,8 +164,7 @@ class Poses(AudioRegressionTask):
         ensemble.closed.copy_(torch.from_numpy(self._closed()))
         ensemble.directions.copy_(torch.from_numpy(self.directions))
         ensemble.readers.copy_(torch.from_numpy(self.readers))
-        exact = ("readers", "gain", "closed")
-        self.state = halved(ensemble) | {name: ensemble.state_dict()[name] for name in exact}
+        self.state = halved(ensemble) | {name: ensemble.state_dict()[name] for name in EXACT}
         self.measured = {
             "correlation of each number, own sound": _listed(own_sound),
             "with another clip's sound": NO_CONTROL if other is None else _listed(other.mean(0)),

@@ -22,6 +22,7 @@ from lipsync_ray.jobs.train.clip_features import FACE, ClipFeatures, fill_gaps
 F32 = NDArray[np.float32]
 I64 = NDArray[np.int64]
 
+VERSION = 2  # raise when a corpus of the same clips has other content
 _INDEX = "index.npz"
 _ALIKE = 0.35  # largest mean distance (1 − correlation) of likenesses of one person
 _MORE = 1.5  # largest held-out part, relative to the requested one
@@ -36,6 +37,7 @@ class Corpus:
     ----------
     lips : (frames, len(SPEAKING), 2) float32 displacements from each clip's median, in eye distances; memory-mapped
     gaps : (frames, 2) float32 opening and width of the lips, likewise
+    openings : (frames,) float32 opening of the lips itself
     mel : (columns, 80) float32, memory-mapped
     faces : (frames, 112, 112, 3) uint8, likewise; None if not requested
     mouths : (frames, 64, 64) uint8, likewise
@@ -48,6 +50,7 @@ class Corpus:
 
     lips: F32
     gaps: F32
+    openings: F32
     mel: F32
     first: I64
     frames: I64
@@ -103,7 +106,7 @@ def make_corpus(
     pictures : kind to include
     """
     folder.mkdir(parents=True, exist_ok=True)
-    likenesses, frames, columns, rates, gaps = [], [], [], [], []
+    likenesses, frames, columns, rates, gaps, openings = [], [], [], [], [], []
     with contextlib.ExitStack() as stack:
         files = {name: stack.enter_context((folder / f"{name}.raw").open("wb")) for name in ("lips", "mel", "pictures")}
         for url in urls:
@@ -114,6 +117,7 @@ def make_corpus(
             width = np.linalg.norm(lips[:, SPEAKING.index(291)] - lips[:, SPEAKING.index(61)], axis=-1)
             shape = np.stack((gap_of(lips), width), axis=1)
             gaps.append((shape - np.median(shape, axis=0)).astype(np.float32))
+            openings.append(shape[:, 0].astype(np.float32))
             files["lips"].write((lips - np.median(lips, axis=0)).astype("<f4").tobytes())
             files["mel"].write(features.mel.astype("<f4").tobytes())
             if pictures is not None:
@@ -125,6 +129,7 @@ def make_corpus(
     person = _people(np.stack(likenesses), people)
     index: dict[str, Any] = {
         "gaps": np.concatenate(gaps),
+        "openings": np.concatenate(openings),
         "first": np.cumsum([0, *frames[:-1]]),
         "frames": np.array(frames),
         "column": np.cumsum([0, *columns[:-1]]),

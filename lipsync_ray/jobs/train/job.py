@@ -26,10 +26,10 @@ from lipsync_ray.io.out_folder import check_out
 from lipsync_ray.io.run_folder import owner
 from lipsync_ray.jobs.train.assemble import MODEL, files
 from lipsync_ray.jobs.train.clips import Clip, ClipRow
-from lipsync_ray.jobs.train.corpus import why_no_split
+from lipsync_ray.jobs.train.corpus import VERSION, why_no_split
 from lipsync_ray.jobs.train.curve import NO_CONTROL, CurvePoint, TrainingProgress
 from lipsync_ray.jobs.train.inputs import TRAIN, TrainRun, check, extract_features, settle
-from lipsync_ray.jobs.train.settings import TrainSettings
+from lipsync_ray.jobs.train.settings import AVERAGED, TrainSettings
 from lipsync_ray.jobs.train.train_worker import Sources, TrainWorker, task_of
 from lipsync_ray.jobs.train.trainer import Trainer
 from lipsync_ray.jobs.train.training_task import TrainingTask
@@ -129,7 +129,7 @@ def _folder(run: TrainRun, used: list[ClipRow], scratch: Path) -> Path:
     """Folder of the corpus: in OUT if that is local, so that it is made once."""
     if not storage.is_local(run.out):
         return scratch / "corpus"
-    asked = (run.settings.kind, run.settings.held_out, run.settings.seed)
+    asked = (VERSION, run.settings.kind, run.settings.held_out, run.settings.seed)
     name = storage.digest(*asked, *((row.fingerprint, row.person) for row in used))
     above = Path(storage.local_path(run.url("corpus")))
     if not (above / name).is_dir() and above.is_dir():
@@ -153,7 +153,7 @@ def _members(run: TrainRun, used: list[ClipRow], sources: Sources, there: Path, 
             run.url("checkpoints", f"{settings.kind}-{seed}-{asked}.pt"),
             device,
         )
-        for seed in range(settings.seed, settings.seed + (settings.seeds if settings.kind == "pose" else 1))
+        for seed in range(settings.seed, settings.seed + (settings.seeds if settings.kind in AVERAGED else 1))
     ]
 
 

@@ -8,10 +8,11 @@ from lipsync_ray.errors import SettingsError
 from lipsync_ray.settings.checks import check
 from lipsync_ray.settings.options import Option, described
 
-TrainKind = Literal["pose", "judge", "expert", "sync-judge", "generator"]
+TrainKind = Literal["pose", "closure", "judge", "expert", "sync-judge", "generator"]
 TrainPrecision = Literal["auto", "fp32", "bf16"]
-STEPS = {"pose": 1400, "judge": 1400, "expert": 3600, "sync-judge": 2400, "generator": 8000}
-_FROM = ("expert", "sync-judge", "generator")  # what may start from weights
+STEPS = {"pose": 1400, "closure": 1200, "judge": 1400, "expert": 3600, "sync-judge": 2400, "generator": 8000}
+AVERAGED = ("pose", "closure")  # what several networks of other seeds are made of
+_FROM = ("closure", "expert", "sync-judge", "generator")  # what may start from weights
 
 
 @described
@@ -22,14 +23,14 @@ class TrainSettings:
     kind: Annotated[
         TrainKind,
         Option(
-            "generator: draws mouths, --model of dub. pose: how lips move, for the model warp. expert: teaches generators. "
+            "generator: draws mouths, --model of dub. pose: how lips move, for the model warp. closure: when they close, for the same. expert: teaches generators. "
             "judge, sync-judge: for evaluate.",
             flag="kind",
             required=True,
         ),
     ] = "pose"
     steps: Annotated[int | None, Option("Steps of each network; each kind has its own number.", least=1)] = None
-    seeds: Annotated[int, Option("Networks whose mean is the result, of pose.", least=1, most=8)] = 2
+    seeds: Annotated[int, Option("Networks whose mean is the result, of pose and closure.", least=1, most=8)] = 2
     seed: Annotated[
         int, Option("Seed of the first network's weights and samples, and of the choice of who is held out.", least=0)
     ] = 0
@@ -42,7 +43,10 @@ class TrainSettings:
     ] = None
     init: Annotated[
         str | None,
-        Option("Train on from here: a registered model (wav2lip, wav2lip_gan, mini, mini-sync) or a checkpoint."),
+        Option(
+            "Train on from here: a registered model (wav2lip, wav2lip_gan, mini, mini-sync) or a checkpoint; of closure, the "
+            "poses that it is added to: warp, or a checkpoint of train pose."
+        ),
     ] = None
     width: Annotated[
         float, Option("Of a generator without --init: part of Wav2Lip's channels, a multiple of 1/64.")
@@ -93,7 +97,7 @@ class TrainSettings:
         )
         if self.init is not None:
             others = (*others, "width")
-        if self.kind != "pose":
+        if self.kind not in AVERAGED:
             others = (*others, "seeds")
         return {name: value for name, value in self.record().items() if value and name not in others}
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from lipsync_ray.engine.team import Team
 from lipsync_ray.jobs.train.audio_tasks import Openings, Poses
+from lipsync_ray.jobs.train.closure_task import Closures, poses_checkpoint
 from lipsync_ray.jobs.train.corpus import Corpus, is_corpus, make_corpus, open_corpus
 from lipsync_ray.jobs.train.experts import EXPERTS, expert_checkpoint
 from lipsync_ray.jobs.train.generator_task import GeneratorTask, generator_checkpoint
@@ -52,6 +53,8 @@ class Sources:
             expert = expert_checkpoint("--expert", "expert", settings.expert)
             if settings.init is not None:
                 init = generator_checkpoint(settings.init, fetching)
+        elif settings.kind == "closure":
+            init = poses_checkpoint(settings.init)
         elif settings.kind in EXPERTS and settings.init is not None:
             init = expert_checkpoint("--init", settings.kind, settings.init)
         return cls(init, expert)
@@ -79,6 +82,9 @@ def task_of(settings: TrainSettings, corpus: Corpus, sources: Sources) -> Traini
     if settings.kind == "generator":
         assert sources.expert is not None
         task = GeneratorTask(corpus, init, settings.width, sources.expert.here(), settings.adversarial)
+    elif settings.kind == "closure":
+        assert init is not None
+        task = Closures(corpus, init)
     elif settings.kind in EXPERTS:
         task = EXPERTS[settings.kind](corpus, init)
     else:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from lipsync_ray.engine.resources import Layout
 from lipsync_ray.engine.stages import StageSpec
+from lipsync_ray.faces.closed_lips import closings
 from lipsync_ray.faces.lip_basis import LipBasis
 from lipsync_ray.faces.mesh import heads_of
 from lipsync_ray.faces.mouth import Mouth
@@ -37,11 +38,13 @@ class MovedLips(DrawnFaces):
     ----------
     poses : (m, k) float32 lip poses
     silence : (m,) float32 how far each mouth is to be closed, 0 to 1
+    closure : (m,) float32 how far the lips are to meet, 0 to 1, or to be kept apart, to −1
     basis : what they are told in
     """
 
     poses: F32
     silence: F32
+    closure: F32
     basis: LipBasis
 
     @cached_property
@@ -50,7 +53,8 @@ class MovedLips(DrawnFaces):
 
     def paint(self, face: int, picture: YuvFrame) -> None:
         warp, shown = self._warping
-        warp.draw(shown[face], picture, self.poses[face], float(self.silence[face]), float(self.strength[face]))
+        how = (float(values[face]) for values in (self.silence, self.strength, self.closure))
+        warp.draw(shown[face], picture, self.poses[face], *how)
 
 
 def closing(segment: Segment, basis: LipBasis) -> Callable[[int, YuvFrame], YuvFrame]:
@@ -89,10 +93,12 @@ class _Warping:
     def _inside(self, mouth: Mouth) -> Inside | None:
         return _inside_at(self._video, self._mesh, mouth.open_frame, mouth.open_gap)
 
-    def draw(self, source: int, picture: YuvFrame, lips: F32, silence: float, strength: float = 1.0) -> None:
+    def draw(
+        self, source: int, picture: YuvFrame, lips: F32, silence: float, strength: float = 1.0, closure: float = 0.0
+    ) -> None:
         """Move the lips of a source frame, in place."""
         mouth = self._mouths.by_track[int(self.tracks[source])]
-        self._warp.draw(picture, self._points[source - self._low], mouth, lips, silence, strength)
+        self._warp.draw(picture, self._points[source - self._low], mouth, lips, silence, strength, closure)
 
 
 @lru_cache(maxsize=8)
@@ -110,9 +116,13 @@ class Pose(Generating):
         mouths = table.mouths()
         places, boxes, strength = drawable(segment, mouths.tracks >= 0)
         tracks = mouths.tracks[segment.source_frames()[places]]
-        poses = self._model(heard_by(segment, places, self._window))
+        heard = heard_by(segment, places, self._window)
+        poses, odds = self._model(heard), self._model.closedness(heard)
+        closure = np.zeros(len(places), np.float32) if odds is None else closings(odds)
         for face, track in enumerate(tracks.tolist()):
             mouth = mouths.by_track[track]
+            if closure[face] < 0:
+                closure[face] *= mouth.shut
             poses[face] = poses[face] * mouth.amplitude - (0.0 if mouth.speaks else self._model.closed)
         for track in set(tracks.tolist()):
             own = tracks == track
@@ -124,6 +134,7 @@ class Pose(Generating):
             strength=strength,
             poses=poses,
             silence=pauses_in(segment, places),
+            closure=closure,
             basis=self._model.basis,
             notes=self._model.notes,
             gpu_mb=self._model.peak_mb,
