@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lipsync_ray.faces.mesh import INDEX_OF, NOSE, SPEAKING, TALKING, Heads, gap_of, heads_of
+from lipsync_ray.faces.easing import smoothstep
+from lipsync_ray.faces.mesh import INDEX_OF, NOSE, RING, SPEAKING, TALKING, Heads, gap_of, heads_of
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -26,6 +27,11 @@ _AS_WIDE = 0.7  # of a person's widest opening: a track that reaches it uses its
 # Opening beyond rest in eye distances, over 155 clips: median of the widest frame, and 0.999 quantile of all frames.
 _WIDEST = (0.12, 0.24)
 _RESTING = (0.05, 0.02)  # lip gap at rest, in eye distances: people who talk all the time have .05 to .12
+_ROLLED_IN = (
+    0.66,
+    0.78,
+)  # of the red's height at rest: lips pressed together have .6; others, over four videos, .71 and more
+_MIDDLE = (4, 5, 6, 14, 15, 16)  # of a ring of lip landmarks: the lower lip's middle, and the upper one's
 _HOLE = 5  # frames without a mesh that are filled in
 
 
@@ -81,10 +87,24 @@ class Mouth:
         open_at, shut_at = _RESTING
         return float(np.clip((open_at - gap_of(self.rest[:1].astype(np.float64))[0]) / (open_at - shut_at), 0, 1))
 
+    def rolled_in(self, points: NDArray[np.floating], heads: Heads) -> F64:
+        """(n,) how far the lips are rolled in in frames with (n, len(KEPT), 2) landmarks, 0 to 1: the red of them is thinner than
+        this person's at rest. What is not seen cannot be moved.
+        """
+        lips = _thickness(heads.inside(points[:, TALKING])) / _thickness(self.rest_of(points, heads))
+        hidden, visible = _ROLLED_IN
+        return smoothstep((visible - lips) / (visible - hidden))
+
     def rest_of(self, points: NDArray[np.floating], heads: Heads) -> F64:
         """(n, len(SPEAKING), 2) rest positions for the head poses of (n, len(KEPT), 2) landmarks."""
         turned = _terms(_nose(points, heads) - self.pose)
         return np.asarray(np.einsum("nk,ksc->nsc", turned, self.rest.astype(np.float64)), np.float64)
+
+
+def _thickness(inside: F64) -> F64:
+    """(n,) height of the red of both lips in their middle."""
+    parts = inside[:, _MIDDLE] - inside[:, [RING + at for at in _MIDDLE]]
+    return np.asarray(np.linalg.norm(parts, axis=-1).mean(1), np.float64)
 
 
 def mouth_of(track: int, frames: NDArray[np.integer], points: NDArray[np.floating]) -> Mouth:

@@ -97,8 +97,11 @@ class LipWarp:
         steps = self._basis.steps(lips[None] - self._basis.displayed(mouth, at, heads))
         own = at[0, TALKING]
         moved = uncrossed(own, heads.moved(steps)[0], heads)
+        # Opened lips that the source has rolled in would be skin with a rim of red.
+        opens = 1 - float(mouth.rolled_in(at, heads)[0]) * (1 - silence)
+        moved = moved * opens
         if closure < 0:
-            moved = parting(own, moved, heads, -closure * (1 - silence))
+            moved = parting(own, moved, heads, -closure * (1 - silence) * opens)
         if (together := max(silence, closure)) > 0:
             moved = meeting(own, moved, heads, together)
         target = own + strength * moved

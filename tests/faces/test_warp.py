@@ -285,3 +285,19 @@ def test_landmarks_of_another_face_are_not_taken(points):
     assert mesh.agrees(points, FACE)
     assert not mesh.agrees(points, FACE + np.array([60, 0], np.float32))
     assert not mesh.agrees(points, FACE * 2)
+
+
+def test_lips_that_the_source_rolls_in_are_not_opened(warp, picture, points, opened_pose):
+    """Skin with a rim of red would be all that could be moved."""
+    mouth = mouth_of(0, np.array([0]), points[None])
+    rolled = points.copy()
+    outer, inner = rolled[: mesh.RING], rolled[mesh.RING : 2 * mesh.RING]
+    outer += 0.5 * (inner - outer)
+    each = np.stack((points, rolled))
+    assert mouth.rolled_in(each, mesh.heads_of(each)).tolist() == [0.0, 1.0]
+    opened, left = picture.copy(), picture.copy()
+    warp.draw(opened, points, mouth, opened_pose, 0.0)
+    warp.draw(left, rolled, mouth, opened_pose, 0.0)
+    moved, not_moved = (int(np.abs(one.y.astype(int) - picture.y).max()) for one in (opened, left))
+    assert moved > 60
+    assert not_moved < 30  # what is between the lips is drawn anew
