@@ -9,7 +9,7 @@ from lipsync_ray.errors import SettingsError
 from lipsync_ray.faces.choices import Blend, DubbedFaces, Pads, ParsedBlend
 from lipsync_ray.media.choices import Decoder, Loop, Untouched, VideoCoding
 from lipsync_ray.media.codecs import coding_record, container_of, in_container_of, spec_of
-from lipsync_ray.media.sound_codecs import ABILITIES
+from lipsync_ray.media.sound_codecs import ABILITIES, codec_in
 from lipsync_ray.settings.checks import check, given, values_of
 from lipsync_ray.settings.drawing import Coding, Precision, RestoreSettings, check_coding
 from lipsync_ray.settings.head import HeadSettings
@@ -157,9 +157,9 @@ class DubSettings:
             raise SettingsError(f"--pads {said}: each is a part of the face's height, −0.4 to 1")
         container = container_of(self.coding)
         held = ABILITIES[container].encoded
-        if self.sound.codec not in held:
+        if codec_in(container, self.sound.codec) not in held:
             raise SettingsError(f"--audio-codec {self.sound.codec}: .{container} takes {', '.join(sorted(held))}")
-        if self.untouched == "copy" and (self.coding.codec != "h264" or container == "mkv"):
+        if self.untouched == "copy" and (self.coding.codec != "h264" or container not in ("mp4", "mov")):
             raise SettingsError(
                 "--untouched copy: only H.264 in .mp4 or .mov has the source's packets beside others; leave --codec and "
                 "--container out"
