@@ -24,7 +24,7 @@ from lipsync_ray.media.sound_codecs import ENCODERS
 from lipsync_ray.media.sound_graph import sound_frame
 
 _WARM_UP_S = Fraction(1, 10)
-_NO_TITLE = ("handler", "iso media", "core media")  # in what programs write of themselves where a track has no title
+_NO_TITLE = ("handle", "iso media", "core media")  # in what programs write of themselves where a track has no title
 
 
 class WrittenSound(Protocol):

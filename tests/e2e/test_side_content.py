@@ -2,14 +2,20 @@
 
 import json
 import subprocess
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import pytest
+from certificates import write_signer
+from clips import tone, write_audio
+from material import random_gfpgan
 from programs import program
 
 import lipsync_ray
-from lipsync_ray import DubSettings, ProvenanceSettings, VideoCoding, Workers
+from lipsync_ray import DubSettings, EnhanceSettings, ProvenanceSettings, RestoreSettings, VideoCoding, Workers
 from lipsync_ray.errors import SettingsError
+from lipsync_ray.media.probe import probe_video
 from lipsync_ray.settings.sound import SoundSettings
 
 DATA = Path(lipsync_ray.__file__).parent / "demo" / "data"
@@ -76,24 +82,22 @@ def tags_of(one):
     return {name.lower(): text for name, text in one.get("tags", {}).items()}
 
 
-def dub(source, out, settings=None, **coding):
+def dub(source, out, settings=None, sound=DATA / "en.ogg", **coding):
     settings = settings or DubSettings(model="warp", length="video", coding=VideoCoding(**coding))
     workers = Workers(engine="inline")
-    (result,) = lipsync_ray.dub(
-        source, DATA / "en.ogg", out, settings=settings, workers=workers, progress=False
-    ).results
+    (result,) = lipsync_ray.dub(source, sound, out, settings=settings, workers=workers, progress=False).results
     assert result.status == "done", result.error
     assert not any("carried over" in one for one in result.warnings), result.warnings
     return Path(result.output)
 
 
-def check(path, ending, language="fra"):
+def check(path, ending, language="fra", ends_s=1.2):
     """That a result has all of the source."""
     found = probed(path)
     assert tags_of(found["format"])["title"] == "A film"
     assert tags_of(found["format"])["creation_time"] == CREATED
     chapters = [(float(one["start_time"]), float(one["end_time"]), one["tags"]["title"]) for one in found["chapters"]]
-    assert chapters == [(0, 0.6, "one"), (0.6, pytest.approx(1.2, abs=0.002), "two")]
+    assert chapters == [(0, 0.6, "one"), (0.6, pytest.approx(ends_s, abs=0.002), "two")]
     video = found["streams"][0]
     codes = [tags_of(one).get("timecode") for one in (found["format"], *found["streams"])]
     assert "01:00:00:10" in codes
@@ -105,7 +109,7 @@ def check(path, ending, language="fra"):
     assert "All of it" in tags_of(subtitles[0]).values()
     first, second = (shown_texts(path, number) for number in (0, 1))
     assert "00:00:00,100 --> 00:00:00,500\nHello " in first
-    assert "00:00:00,600 --> 00:00:01,100\ntwo\nlines\n" in first
+    assert f"00:00:00,600 --> 00:00:0{min(1.1, ends_s):.3f}\ntwo\nlines\n".replace(".", ",") in first
     assert "00:00:00,200 --> 00:00:00,700\nBonjour\n" in second
     return first
 
@@ -136,6 +140,8 @@ def test_chapters_and_subtitles_end_with_the_first_showing(tmp_path, source):
     out = dub(source("mov", "mov_text"), tmp_path / "out.mp4", settings)
     check(out, "mp4")
     assert float(probed(out)["format"]["duration"]) > 2
+    short = write_audio(tmp_path / "a.wav", tone(0.8))
+    check(dub(source("mov", "mov_text"), tmp_path / "short.mkv", settings, short), "mkv", ends_s=0.8)
 
 
 @pytest.mark.parametrize("ending", ["mp4", "webm"])
@@ -170,3 +176,58 @@ def test_what_webm_cannot_hold_is_refused_with_what_would_work():
     ):
         with pytest.raises(SettingsError, match=message):
             DubSettings(**settings)
+
+
+def test_a_signed_video_has_them(tmp_path, source):
+    pytest.importorskip("c2pa", reason="needs the extra provenance (c2pa-python)")
+    chain, key, _ = write_signer(tmp_path)
+    signed = ProvenanceSettings(kind="c2pa", cert=str(chain), key=str(key))
+    settings = DubSettings(model="warp", length="video", provenance=signed)
+    out = dub(source("mov", "mov_text"), tmp_path / "out.mp4", settings)
+    check(out, "mp4")
+    assert b"jumdc2pa" in out.read_bytes()
+
+
+def test_texts_of_lines_are_a_track_before_those_of_the_source(tmp_path, source):
+    (tmp_path / "lines.csv").write_text(f"start,end,audio,text\n0.1,0.9,{DATA / 'en.ogg'},안녕\n")
+    (tmp_path / "t.csv").write_text(f"id,video,cues,language\na,{source('mkv', 'subrip')},lines.csv,ko\n")
+    settings, workers = DubSettings(model="warp"), Workers(engine="inline")
+    (row,) = lipsync_ray.dub_table(
+        tmp_path / "t.csv", tmp_path / "OUT", settings=settings, workers=workers, progress=False
+    ).results
+    assert row.status == "done", row.error
+    subtitles = [one for one in probed(row.output)["streams"] if one["codec_type"] == "subtitle"]
+    assert [one["tags"]["language"] for one in subtitles] == ["kor", "eng", "fre"]
+    assert "안녕" in shown_texts(row.output, 0)
+
+
+def test_enhance_carries_them_over(tmp_path, source):
+    """The markup of SubRip is not shown as text in an mp4."""
+    restore = RestoreSettings(model=str(random_gfpgan(tmp_path / "narrow.pth", 0.0625)))
+    ran = lipsync_ray.enhance(
+        source("mkv", "subrip"),
+        tmp_path / "OUT",
+        settings=EnhanceSettings(restore=restore),
+        workers=Workers(engine="inline"),
+        progress=False,
+    )
+    (row,) = ran.results
+    assert (row.status, row.warnings) == ("done", ()), row.error
+    assert "<i>" not in check(Path(row.output), "mp4", "fre")
+
+
+def test_subtitles_that_are_pictures_are_warned_of(tmp_path, source):
+    path = tmp_path / "pictures.mkv"
+    with av.open(str(source("mkv", "subrip"))) as before, av.open(str(path), "w") as container:
+        video = container.add_stream_from_template(before.streams.video[0])
+        subtitles = container.add_mux_stream("dvdsub")
+        for packet in before.demux(video=0):
+            if packet.pts is not None:
+                packet.stream = video
+                container.mux(packet)
+        packet = av.Packet(b"\0\x08\0\x04\0\0\0\0")
+        packet.pts = packet.dts = 100
+        packet.duration, packet.time_base, packet.stream = 500, Fraction(1, 1000), subtitles
+        container.mux(packet)
+    notes = probe_video(str(path)).notes
+    assert notes == ("not carried over: subtitles that are no text (1: dvdsub)",)
