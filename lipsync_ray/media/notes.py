@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
+from av.stream import Disposition
+
 from lipsync_ray.media.container import ALPHA_MODE, picture_streams
 from lipsync_ray.media.picture import known_matrix
 from lipsync_ray.media.sound_probe import Sound
@@ -23,7 +25,7 @@ _ENDS_EARLY_S = Fraction(3, 10)  # a header that exceeds the content by this and
 
 
 def of_container(container: Any, stream: Any, stamps: Stamps) -> tuple[str, ...]:
-    """Content of a file that is not copied, and a header longer than the content."""
+    """Content of a file that no output has, and a header longer than the content."""
     found = []
     others = []
     subtitles = container.streams.subtitles
@@ -33,6 +35,10 @@ def of_container(container: Any, stream: Any, stamps: Stamps) -> tuple[str, ...]
         others.append(f"subtitles that are no text ({len(unread)}: {', '.join(names)})")
     if (pictures := len(picture_streams(container))) > 1:
         others.append(f"other picture streams ({pictures - 1})")
+    if covers := sum(bool(one.disposition & Disposition.attached_pic) for one in container.streams.video):
+        others.append(f"cover pictures ({covers})")
+    if attached := sum(one.type == "attachment" for one in container.streams):
+        others.append(f"attachments, such as fonts ({attached})")
     if others:
         found.append(f"not carried over: {', '.join(others)}")
     if container.duration and not stamps.joins and stamps.packets > 1:

@@ -216,11 +216,13 @@ def test_enhance_carries_them_over(tmp_path, source):
     assert "<i>" not in check(Path(row.output), "mp4", "fre")
 
 
-def test_subtitles_that_are_pictures_are_warned_of(tmp_path, source):
+def test_what_is_neither_picture_nor_text_nor_sound_is_warned_of(tmp_path, source):
     path = tmp_path / "pictures.mkv"
     with av.open(str(source("mkv", "subrip"))) as before, av.open(str(path), "w") as container:
         video = container.add_stream_from_template(before.streams.video[0])
         subtitles = container.add_mux_stream("dvdsub")
+        container.add_attachment("a.ttf", "font/ttf", b"font")
+        container.add_attachment("cover.jpg", "image/jpeg", (DATA / "portrait.jpg").read_bytes())
         for packet in before.demux(video=0):
             if packet.pts is not None:
                 packet.stream = video
@@ -230,4 +232,6 @@ def test_subtitles_that_are_pictures_are_warned_of(tmp_path, source):
         packet.duration, packet.time_base, packet.stream = 500, Fraction(1, 1000), subtitles
         container.mux(packet)
     notes = probe_video(str(path)).notes
-    assert notes == ("not carried over: subtitles that are no text (1: dvdsub)",)
+    assert notes == (
+        "not carried over: subtitles that are no text (1: dvdsub), cover pictures (1), attachments, such as fonts (1)",
+    )
