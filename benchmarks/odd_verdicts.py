@@ -46,7 +46,6 @@ WARNED = {  # a word of the warning that docs/odd-inputs.md promises
     **dict.fromkeys(("v_full444p10.mkv", "v_gray10.mp4", "v_ramp10.mkv", "v_prores.mov", "s_gray16.png"), "bits"),
     **dict.fromkeys(("v_alpha.mov", "v_alpha.webm", "s_rgba.png", "s_ya8.png"), "transparent"),
     **dict.fromkeys(("d_cut.mkv", "v_lie.mkv", "v_lie.mp4"), "header"),
-    "v_subs.mov": "subtitles",
     "a_antiphase.wav": "channel",
     "a_silent.wav": "silen",
 }

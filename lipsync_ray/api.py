@@ -53,7 +53,7 @@ def dub(
 
     Parameters
     ----------
-    out : the .mp4, .mov or .mkv to write, in whatever letter case; or a folder, where face table, records and video are kept
+    out : the .mp4, .mov, .mkv or .webm to write, in whatever letter case; or a folder, where face table, records and video are kept
     model : "wav2lip_gan", "wav2lip", "warp", "mini", "musetalk", "musetalk-v1", "echomimic", "echomimic-acc", or the path of a
         checkpoint or of a folder of MuseTalk's or EchoMimic's models; overrides the settings' one
     settings : how it is to look; see :class:`~lipsync_ray.settings.DubSettings`

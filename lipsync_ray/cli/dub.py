@@ -33,7 +33,7 @@ def dub(
     out: Annotated[
         str,
         Option(
-            "A new folder, or this job's own; of one pair also the .mp4, .mov or .mkv. Path or URL.",
+            "A new folder, or this job's own; of one pair also the .mp4, .mov, .mkv or .webm. Path or URL.",
             flag="--out",
             short="-o",
             python="out",

@@ -9,7 +9,7 @@ from lipsync_ray.errors import AccessError, LipsyncError, SettingsError, UsageEr
 from lipsync_ray.io import storage
 from lipsync_ray.io.run_folder import check_owner, owner_of
 
-WRITTEN = (".mp4", ".mov", ".mkv")  # output formats of a single pair
+WRITTEN = (".mp4", ".mov", ".mkv", ".webm")  # output formats of a single pair
 # File extensions: a folder with such a name is a mistake.
 _FILES = re.compile(
     r"\.(mp4|mov|mkv|webm|avi|m4v|mpg|mpeg|ts|mts|m2ts|wmv|flv|f4v|3gp|ogv|mxf|vob|gif"

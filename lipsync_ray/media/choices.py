@@ -21,7 +21,7 @@ Preset = Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium
 
 
 Codec = Literal["h264", "hevc", "av1", "prores", "ffv1", "h264_nvenc", "hevc_nvenc"]
-Container = Literal["mp4", "mov", "mkv"]
+Container = Literal["mp4", "mov", "mkv", "webm"]
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ _WHOLE = tuple(
     for chroma in ("420", "422", "444")
     if (kind, depth, chroma) != ("yuva", "12le", "420")
 )
-_MUXERS: Mapping[str, str] = {"mp4": "mp4", "mov": "mov", "mkv": "matroska"}
+_MUXERS: Mapping[str, str] = {"mp4": "mp4", "mov": "mov", "mkv": "matroska", "webm": "webm"}
 _PART_ENDINGS = {"mp4": "mp4", "mov": "mov", "matroska": "mkv"}
 
 
@@ -76,7 +76,7 @@ CODECS: Mapping[Codec, CodecSpec] = {
         tag="hvc1",  # parameter sets stand in the header alone, as Apple's players need it
     ),
     "av1": CodecSpec(
-        "AV1", "libsvtav1", (PLAIN, "yuv420p10le"), ("mp4", "mkv"), crf=(1, 63, 18), presets=_SVT, hdr=True,
+        "AV1", "libsvtav1", (PLAIN, "yuv420p10le"), ("mp4", "mkv", "webm"), crf=(1, 63, 18), presets=_SVT, hdr=True,
         aspect=False,
     ),
     "prores": CodecSpec("ProRes", "prores_ks", ("yuv422p10le", "yuv444p10le", "yuva444p10le"), ("mov", "mkv"), "mov", hdr=True, aspect=False),

@@ -1,4 +1,4 @@
-"""Joins a video: concatenates the packets of its parts and adds audio tracks, and one of subtitles.
+"""Joins a video: concatenates the packets of its parts and adds audio tracks, subtitles, chapters and titles.
 
 No picture is encoded again. A packet's presentation time is its frame number over the rate, so container rounding does
 not add up (``ffmpeg -f concat`` drifts 0.6 ms at each join of 23.976 fps parts). Decoding times count packets, starting
@@ -34,11 +34,13 @@ from lipsync_ray.media.copied_stream import ISO_MUXERS, copied_stream
 from lipsync_ray.media.groups import GroupReader, Groups
 from lipsync_ray.media.h264 import ParameterSets, merged
 from lipsync_ray.media.probe import VideoInfo
+from lipsync_ray.media.side_content import SideContent, write_side_content
 from lipsync_ray.media.sound_writers import VideoSound, sound_writer
-from lipsync_ray.media.subtitles import SubtitleTrack, SubtitleWriter
+from lipsync_ray.media.subtitles import SubtitleWriter
 
 _AHEAD_S = Fraction(1, 2)
-_BIBLIOGRAPHIC = {"deu": "ger", "nld": "dut", "ell": "gre", "isl": "ice", "zho": "chi", "fas": "per"}
+_MACINTOSH = {"deu": "ger", "nld": "dut", "ell": "gre", "isl": "ice", "zho": "chi", "fas": "per", "fre": "fra"}
+NOTHING = SideContent()
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ def join(
     track: VideoSound | None,
     target: Path,
     comment: str = "",
-    subtitles: SubtitleTrack | None = None,
+    side: SideContent = NOTHING,
     more: Sequence[VideoSound] = (),
     copies: Copies | None = None,
 ) -> int:
@@ -88,7 +90,7 @@ def join(
     parts : at least one, in order
     track : the sound that players choose
     comment : a sentence that players show as the file's comment and description
-    subtitles : a track of text
+    side : subtitles, chapters, titles, time code
     more : further sounds, in this order
     copies : what of the source is between the parts
 
@@ -115,12 +117,13 @@ def join(
                 header, delay = stream.codec_context.extradata, stream.codec_context.reorder_depth
                 video = copied_stream(out, stream)
             video.time_base = 1 / rate
+            video.codec_context.framerate = rate  # not every codec's header has it, and a time code needs it
             if copies is not None and copies.groups.sets is not None:
                 video.codec_context.extradata = merged((copies.groups.sets, ParameterSets.of(header)))
                 delay = max(delay, copies.groups.delay)
             others: list[Any] = [sound_writer(stack, out, one) for one in (track, *more)]
-            if subtitles is not None:
-                others.append(SubtitleWriter(out, subtitles))
+            others.extend(SubtitleWriter(out, one) for one in side.subtitles)
+            write_side_content(out, video, side)
             if out.format.name == "mov":
                 _name_for_quicktime(out)
             read = chain([Part(first.start, lambda: data)], parts)
@@ -180,9 +183,9 @@ def _copied(reader: GroupReader, start: int, stop: int, rate: Fraction) -> Itera
 
 
 def _name_for_quicktime(container: Any) -> None:
-    """Name languages as FFmpeg's table of Macintosh codes has them: of some, by the bibliographic code of ISO 639-2."""
+    """Name languages as FFmpeg's table of Macintosh codes has them: by one of the two codes that ISO 639-2 has of some."""
     for stream in container.streams:
-        if (language := _BIBLIOGRAPHIC.get(stream.metadata.get("language", ""))) is not None:
+        if (language := _MACINTOSH.get(stream.metadata.get("language", ""))) is not None:
             stream.metadata["language"] = language
 
 
@@ -223,7 +226,7 @@ def join_committed(
     sources: Iterable[tuple[str, str]] = (),
     comment: str = "",
     finish: Callable[[Path], None] | None = None,
-    subtitles: SubtitleTrack | None = None,
+    side: SideContent = NOTHING,
     more: Sequence[VideoSound] = (),
     copies: Copies | None = None,
 ) -> None:
@@ -234,7 +237,7 @@ def join_committed(
     parts : (first frame, URL), in order
     frames : expected total
     sources : (URL, identity) of their source files, checked again before the video is committed
-    comment, subtitles, more, copies : as for :func:`join`
+    comment, side, more, copies : as for :func:`join`
     finish : called with the file before it is committed
 
     Raises
@@ -251,7 +254,7 @@ def join_committed(
             read = iter([Part(named[0][0], lambda: before)])
         else:
             read = (Part(start, lambda part=part: storage.read_bytes(part)) for start, part in named)  # type: ignore[misc]
-        found = join(read, rate, track, path, comment, subtitles, more, copies)
+        found = join(read, rate, track, path, comment, side, more, copies)
         if found != frames:
             raise EncodeError(f"{storage.name_of(url)}: {found} frames in its parts, {frames} planned")
         if finish is not None:

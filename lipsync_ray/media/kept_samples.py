@@ -78,7 +78,7 @@ def losses(info: VideoInfo, coding: VideoCoding) -> tuple[str, ...]:
         found.append(f"finer chroma than {spec.title} keeps here, which is {_CHROMA[steps[0], steps[1]]}")
     if info.transparent and not kept.startswith("yuva"):
         found.append("its transparent areas are shown grey")
-    if info.pixel_aspect != 1 and decided(coding).container == "mkv" and not spec.aspect:
+    if info.pixel_aspect != 1 and decided(coding).container in ("mkv", "webm") and not spec.aspect:
         found.append(
             f"not carried over: the aspect of its pixels, {info.pixel_aspect}, which Matroska's muxer does not write of {spec.title}"
         )

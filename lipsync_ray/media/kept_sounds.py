@@ -9,7 +9,7 @@ from lipsync_ray.media.audio import SoundTrack, Span, sound_stream
 from lipsync_ray.media.container import opened
 from lipsync_ray.media.mixer import SURROUNDS
 from lipsync_ray.media.probe import VideoInfo
-from lipsync_ray.media.sound_codecs import may_copy
+from lipsync_ray.media.sound_codecs import codec_in, may_copy
 from lipsync_ray.media.sound_probe import probe_audio
 from lipsync_ray.media.sound_writers import AudioCopy, AudioTrack, VideoSound, title_of
 
@@ -57,5 +57,15 @@ def own_sounds(
             notes.append(f"its own audio track {number + 1} ({codec}) is left out: {error}")
             continue
         lasts = min(sound.duration_s, video.duration_s if until_s is None else until_s)
-        tracks.append(AudioTrack(track, Span(0, sound.samples), lasts, language, "aac", title, SURROUNDS.get(channels)))
+        tracks.append(
+            AudioTrack(
+                track,
+                Span(0, sound.samples),
+                lasts,
+                language,
+                codec_in(container, None),
+                title,
+                SURROUNDS.get(channels),
+            )
+        )
     return tuple(tracks), tuple(notes)

@@ -7,11 +7,15 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
+from av.stream import Disposition
+
 from lipsync_ray.media.container import ALPHA_MODE, picture_streams
 from lipsync_ray.media.picture import known_matrix
 from lipsync_ray.media.sound_probe import Sound
 from lipsync_ray.media.speech_mel import USUAL_SPEECH_LUFS
 from lipsync_ray.media.stamps import Stamps
+from lipsync_ray.media.subtitles import text_streams
+from lipsync_ray.media.time_code import fits, time_code_of
 from lipsync_ray.media.transparency import has_alpha, is_transparent
 
 FAINT_LUFS = -40.0
@@ -21,20 +25,20 @@ _ENDS_EARLY_S = Fraction(3, 10)  # a header that exceeds the content by this and
 
 
 def of_container(container: Any, stream: Any, stamps: Stamps) -> tuple[str, ...]:
-    """Content of a file that is not copied, and a header longer than the content."""
+    """Content of a file that no output has, and a header longer than the content."""
     found = []
     others = []
-    subtitles = len(container.streams.subtitles)
-    if subtitles:
-        others.append(f"subtitles ({subtitles})")
-    if chapters := len(container.chapters()):
-        others.append(f"chapters ({chapters})")
-    if title := container.metadata.get("title"):
-        others.append(f"the title “{title[:80]}”")
-    if stream.metadata.get("timecode") or container.metadata.get("timecode"):
-        others.append("the time code")
+    subtitles = container.streams.subtitles
+    unread = [one for one in subtitles if one not in text_streams(container)]
+    if unread:
+        names = sorted({one.codec_context.name if one.codec_context else "unknown" for one in unread})
+        others.append(f"subtitles that are no text ({len(unread)}: {', '.join(names)})")
     if (pictures := len(picture_streams(container))) > 1:
         others.append(f"other picture streams ({pictures - 1})")
+    if covers := sum(bool(one.disposition & Disposition.attached_pic) for one in container.streams.video):
+        others.append(f"cover pictures ({covers})")
+    if attached := sum(one.type == "attachment" for one in container.streams):
+        others.append(f"attachments, such as fonts ({attached})")
     if others:
         found.append(f"not carried over: {', '.join(others)}")
     if container.duration and not stamps.joins and stamps.packets > 1:
@@ -42,6 +46,21 @@ def of_container(container: Any, stream: Any, stamps: Stamps) -> tuple[str, ...]
         declared = Fraction(container.duration, 1_000_000)
         if declared - end > max(_ENDS_EARLY_S, declared / 20):
             found.append(f"its header gives {float(declared):.2f} s, it ends at {float(end):.2f} s: is it cut off?")
+    return tuple(found)
+
+
+def of_side_content(container: Any, stream: Any, order: str, rate: Fraction) -> tuple[str, ...]:
+    """What a file has besides pictures and sound that cannot be carried over because of its clock or rate."""
+    found = []
+    texts, chapters = len(text_streams(container)), len(container.chapters())
+    if order != "stamps" and (texts or chapters):
+        found.append(
+            f"not carried over: subtitles ({texts}), chapters ({chapters}), whose clock is not that of its frames"
+        )
+    if (code := time_code_of(container, stream)) and not fits(code, rate):
+        found.append(
+            f"not carried over: the time code {code[:20]}, which a video of {float(rate):.5g} frames/s cannot have"
+        )
     return tuple(found)
 
 

@@ -187,6 +187,7 @@ def probe_video(url: str, still_rate: Fraction = DEFAULT_STILL_RATE, content: st
             joins=stamps.joins if order == "joined" else (),
             notes=(
                 *container_notes,
+                *notes.of_side_content(container, stream, "stamps" if still else order, rate),
                 *notes.of_order(order, len(stamps.joins), frames, rate),
                 *notes.of_frames(first.frame, stream, first.interlaced and not still),
                 *notes.of_size(stored, size),

@@ -57,10 +57,12 @@ class SoundAbilities:
     ----------
     encoded : codecs that are written into it
     copied : codecs, by FFmpeg's name, whose packets are copied into it
+    usual : codec where none is asked for
     """
 
     encoded: frozenset[AudioCodec]
     copied: frozenset[str]
+    usual: AudioCodec = "aac"
 
 
 _PCM = ("pcm_s16le", "pcm_s24le", "pcm_s32le")
@@ -74,7 +76,13 @@ ABILITIES: Mapping[str, SoundAbilities] = {
         frozenset({"aac", "opus", "flac", "pcm"}),
         frozenset({"aac", "mp3", "ac3", "eac3", "opus", "flac", "alac", "vorbis", "dts", *_PCM}),
     ),
+    "webm": SoundAbilities(frozenset({"opus"}), frozenset({"opus", "vorbis"}), "opus"),
 }
+
+
+def codec_in(container: str, asked: AudioCodec | None) -> AudioCodec:
+    """The codec of a sound in a container: what is asked for, or its usual one."""
+    return asked or ABILITIES[container].usual
 
 
 def may_copy(codec: str, container: str = "mp4") -> bool:

@@ -24,7 +24,7 @@ from lipsync_ray.media.sound_codecs import ENCODERS
 from lipsync_ray.media.sound_graph import sound_frame
 
 _WARM_UP_S = Fraction(1, 10)
-_NO_TITLE = ("handler", "iso media")  # in what programs write of themselves where a track has no title
+_NO_TITLE = ("handle", "iso media", "core media")  # in what programs write of themselves where a track has no title
 
 
 class WrittenSound(Protocol):
@@ -129,7 +129,8 @@ def title_of(stream: Any) -> str:
     return next((text for text in found if text and not any(word in text.lower() for word in _NO_TITLE)), "")
 
 
-def _describe(stream: Any, language: str | None, title: str) -> None:
+def describe(stream: Any, language: str | None, title: str) -> None:
+    """Give an output's stream the tag of its language and its title, where it has them."""
     if language:
         stream.metadata["language"] = language
     if title:  # mp4 has it in two places, and programs read either
@@ -144,7 +145,7 @@ class _AudioCopier:
         stream = sound_stream(source, SoundTrack(track.url, number=track.number))
         self._container = container
         self._stream = container.add_stream_from_template(stream)
-        _describe(self._stream, stream.language, title_of(stream))
+        describe(self._stream, stream.language, title_of(stream))
         self._origin, self._until = track.origin_s, track.until_s
         self._packets = (packet for packet in source.demux(stream) if self._belongs(packet))
         self._next: Any = None
@@ -188,7 +189,7 @@ class _AudioWriter:
             self._stream.codec_context.format = "s32"
         else:
             self._stream.bit_rate = encoder.bit_rate(self._channels)
-        _describe(self._stream, three_letters(track.language) if track.language else None, track.title)
+        describe(self._stream, three_letters(track.language) if track.language else None, track.title)
         self._total = int(track.duration_s * self._rate)
         self._written = 0
 

@@ -1,6 +1,6 @@
-"""A subtitle track: of mp4 and mov MPEG-4 timed text (tx3g), which FFmpeg calls mov_text; of Matroska SubRip.
+"""Subtitle tracks: of mp4 and mov MPEG-4 timed text (tx3g), which FFmpeg calls mov_text; of Matroska SubRip; of WebM WebVTT.
 
-A sample of timed text is the length of its text in two bytes, and the text in UTF-8; of SubRip in Matroska, the text. Samples do
+A sample of timed text is the length of its text in two bytes, and the text in UTF-8; of SubRip and WebVTT, the text. Samples do
 not overlap: lines that do are shown below each other. FFmpeg's muxer of mp4 fills gaps with empty samples.
 """
 
@@ -13,12 +13,12 @@ from itertools import pairwise
 from typing import Any
 
 import av
+from av.stream import Disposition
 
-from lipsync_ray.media.container import opened
-from lipsync_ray.media.languages import three_letters
+from lipsync_ray.media.sound_writers import describe, title_of
+from lipsync_ray.media.subtitle_text import SUBRIP, TEXT_CODECS, TIMED_TEXT, WEBVTT, is_tagged, text_for, text_of
 
-_TIMED_TEXT, _SUBRIP = "mov_text", "subrip"
-_NAMES = (_TIMED_TEXT, _SUBRIP, "srt")
+_CODECS = {"matroska": SUBRIP, "webm": WEBVTT}  # by FFmpeg's muxer; others have timed text
 _TICK = Fraction(1, 1000)
 _LONGEST = 0xFFFF  # bytes of a sample's text
 # The encoder takes its default style from a header of SubStation Alpha.
@@ -43,10 +43,22 @@ class Subtitle:
 
 @dataclass(frozen=True)
 class SubtitleTrack:
-    """Texts, and the tag of their language as the user wrote it."""
+    """Texts in one language.
+
+    Attributes
+    ----------
+    texts : in any order
+    language : ISO 639-2
+    title : of the track; "" for none
+    tagged : whether texts may have SubRip's tags of italics, bold and underlining
+    forced : whether players show it where none is chosen: signs and foreign words
+    """
 
     texts: tuple[Subtitle, ...]
     language: str | None = None
+    title: str = ""
+    tagged: bool = False
+    forced: bool = False
 
 
 def samples_of(texts: Iterable[Subtitle]) -> list[Subtitle]:
@@ -72,12 +84,13 @@ class SubtitleWriter:
 
     def __init__(self, container: Any, track: SubtitleTrack) -> None:
         self._container = container
-        self._codec = _SUBRIP if container.format.name == "matroska" else _TIMED_TEXT
+        self._codec, self._tagged = _CODECS.get(container.format.name, TIMED_TEXT), track.tagged
         self._stream = container.add_stream(self._codec)
         self._stream.codec_context.subtitle_header = _HEADER
         self._stream.time_base = self._stream.codec_context.time_base = _TICK
-        if track.language and (code := three_letters(track.language)):
-            self._stream.metadata["language"] = code
+        describe(self._stream, track.language, track.title)
+        if track.forced:
+            self._stream.disposition = Disposition.forced
         self._left = samples_of(track.texts)[::-1]
 
     def write_until(self, time_s: Fraction | None) -> None:
@@ -86,36 +99,49 @@ class SubtitleWriter:
             self._write(self._left.pop())
 
     def _write(self, sample: Subtitle) -> None:
-        text = sample.text.encode()[:_LONGEST]
-        packet = av.Packet(len(text).to_bytes(2, "big") + text if self._codec == _TIMED_TEXT else text)
+        text = text_for(sample.text, self._codec, self._tagged).encode()[:_LONGEST]
+        packet = av.Packet(len(text).to_bytes(2, "big") + text if self._codec == TIMED_TEXT else text)
         start, end = round(sample.start_s / _TICK), round(sample.end_s / _TICK)
         packet.pts = packet.dts = start
         packet.duration, packet.time_base, packet.stream = end - start, _TICK, self._stream
         self._container.mux(packet)
 
 
-def read_subtitles(url: str, origin_s: Fraction = Fraction(0), content: str = "") -> SubtitleTrack | None:
-    """The first track of text that :class:`SubtitleWriter` writes; None where there is none.
+def text_streams(container: Any) -> list[Any]:
+    """The subtitle streams of an open file that :func:`tracks_of` reads; others are pictures or unknown."""
+    coded = ((one, one.codec_context) for one in container.streams.subtitles)
+    return [one for one, codec in coded if codec is not None and codec.name in TEXT_CODECS]
+
+
+def tracks_of(
+    container: Any, origin_s: Fraction = Fraction(0), until_s: Fraction | None = None
+) -> tuple[SubtitleTrack, ...]:
+    """The tracks of text of a file that was just opened, without those that show nothing.
 
     Parameters
     ----------
     origin_s : time that becomes 0
-    content : identity of the file; empty: any
+    until_s : end of the last text, counted from there; None for its own
     """
-    with opened(url, planned=content) as container:
-        coded = ((one, one.codec_context) for one in container.streams.subtitles)
-        stream = next((one for one, codec in coded if codec is not None and codec.name in _NAMES), None)
-        if stream is None:
-            return None
-        texts = []
-        for packet in container.demux(stream):
-            if packet.pts is None or not packet.size:
-                continue
-            data = bytes(packet)
-            if stream.codec_context.name == _TIMED_TEXT:
-                data = data[2 : 2 + int.from_bytes(data[:2], "big")]
-            text = data.decode(errors="replace")
-            start = packet.pts * packet.time_base - origin_s
-            if text and start >= 0:
-                texts.append(Subtitle(start, start + (packet.duration or 0) * packet.time_base, text))
-        return SubtitleTrack(tuple(texts), stream.language)
+    streams = text_streams(container)
+    texts: dict[int, list[Subtitle]] = {stream.index: [] for stream in streams}
+    for packet in container.demux(streams) if streams else ():
+        if packet.pts is None or not packet.size:
+            continue
+        text = text_of(bytes(packet), packet.stream.codec_context.name)
+        start = packet.pts * packet.time_base - origin_s
+        end = start + (packet.duration or 0) * packet.time_base
+        start, end = max(Fraction(0), start), end if until_s is None else min(end, until_s)
+        if text and start < end:
+            texts[packet.stream.index].append(Subtitle(start, end, text))
+    return tuple(
+        SubtitleTrack(
+            tuple(texts[stream.index]),
+            stream.language,
+            title_of(stream),
+            is_tagged(stream.codec_context.name),
+            bool(stream.disposition & Disposition.forced),
+        )
+        for stream in streams
+        if texts[stream.index]
+    )

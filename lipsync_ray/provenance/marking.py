@@ -15,8 +15,8 @@ from lipsync_ray.io import storage
 from lipsync_ray.io.identity import check_unchanged
 from lipsync_ray.media.container import opened
 from lipsync_ray.media.join import Part, join
+from lipsync_ray.media.side_content import read_side_content
 from lipsync_ray.media.sound_writers import AudioCopy
-from lipsync_ray.media.subtitles import read_subtitles
 from lipsync_ray.provenance.claims import CREATED, Claim
 from lipsync_ray.provenance.signer import Signer, signer_of
 from lipsync_ray.provenance.tags import read_packet, source_type_in, untagged_png, write_tags
@@ -137,8 +137,8 @@ def mark_again(order: MarkOrder) -> str:
             with opened(str(before)) as container:
                 count = len(container.streams.audio)
             sounds = [AudioCopy(str(before), Fraction(0), number=number) for number in range(count)]
-            track, texts = sounds[0] if sounds else None, read_subtitles(str(before))
-            found = join([Part(0, lambda: before)], order.rate, track, path, comment, texts, sounds[1:])
+            track, side = sounds[0] if sounds else None, read_side_content(str(before), order.rate)
+            found = join([Part(0, lambda: before)], order.rate, track, path, comment, side, sounds[1:])
             if found != order.frames:
                 raise EncodeError(f"{path.name}: {found} frames in it, {order.frames} in its record")
         if finish is not None:

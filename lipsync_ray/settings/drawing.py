@@ -25,7 +25,8 @@ Coding = Annotated[
                 panel="Encoding",
             ),
             "container": Option(
-                "By default mp4; mov for prores, mkv for ffv1. Of one pair, the ending of -o.", panel="Encoding"
+                "By default mp4; mov for prores, mkv for ffv1. webm is for av1. Of one pair, the ending of -o.",
+                panel="Encoding",
             ),
             "crf": Option(
                 "Quality on the codec's scale, smaller is better. By default 18 for h264 and av1, 19 for hevc: looks like the source. "
@@ -51,9 +52,9 @@ def check_coding(coding: VideoCoding, provenance: ProvenanceSettings) -> None:
     ------
     SettingsError
     """
-    if decided(coding).container == "mkv" and provenance.kind == "c2pa":
+    if decided(coding).container in ("mkv", "webm") and provenance.kind == "c2pa":
         raise SettingsError(
-            "--provenance c2pa: Matroska has no place for a manifest; expected --container mp4 or mov, or --provenance tags"
+            "--provenance c2pa: Matroska and WebM have no place for a manifest; expected --container mp4 or mov, or --provenance tags"
         )
 
 

@@ -155,7 +155,7 @@ class DubSettings:
             said = " ".join(map(str, pads.values()))
             raise SettingsError(f"--pads {said}: each is a part of the face's height, −0.4 to 1")
         container = container_of(self.coding)
-        if self.untouched == "copy" and (self.coding.codec != "h264" or container == "mkv"):
+        if self.untouched == "copy" and (self.coding.codec != "h264" or container not in ("mp4", "mov")):
             raise SettingsError(
                 "--untouched copy: only H.264 in .mp4 or .mov has the source's packets beside others; leave --codec and "
                 "--container out"

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from lipsync_ray import addresses
 from lipsync_ray.errors import SettingsError
 from lipsync_ray.media.choices import AudioCodec, VoiceChannel
+from lipsync_ray.media.sound_codecs import codec_in
 from lipsync_ray.settings.checks import check, values_of
 from lipsync_ray.settings.options import Option, described
 
@@ -70,7 +71,10 @@ class SoundSettings:
     keep_audio: Annotated[bool, Option("Keep the source's own audio tracks behind the dubbed one.", panel=_PANEL)] = (
         False
     )
-    codec: Annotated[AudioCodec, Option("Codec of the dubbed track.", flag="--audio-codec", panel=_PANEL)] = "aac"
+    codec: Annotated[
+        AudioCodec | None,
+        Option("Codec of the dubbed track; by default aac, in webm opus.", flag="--audio-codec", panel=_PANEL),
+    ] = None
 
     def __post_init__(self) -> None:
         check(self)
@@ -86,14 +90,20 @@ class SoundSettings:
         """What of it a run's record tells."""
         return values_of(self) | {"background": addresses.address(self.background)}
 
-    def decides(self, background: object) -> tuple[Any, ...] | None:
+    def decides(self, background: object, container: str) -> tuple[Any, ...] | None:
         """What changes a dub's sound; None where all is as by default.
 
         Parameters
         ----------
         background : what its background is, by content; None for none
+        container : of the result
         """
         mix = (background, float(self.background_gain), float(self.duck), self.voice_channel) if background else None
         level = self.loudness, self.peak
-        made = mix, tuple(None if one is None else float(one) for one in level), self.keep_audio, self.codec
-        return None if made == (None, (None, None), False, "aac") else made
+        made = (
+            mix,
+            tuple(None if one is None else float(one) for one in level),
+            self.keep_audio,
+            codec_in(container, self.codec),
+        )
+        return None if made == (None, (None, None), False, codec_in(container, None)) else made

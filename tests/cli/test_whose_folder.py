@@ -135,13 +135,13 @@ def test_a_report_of_an_evaluation_alone_is_its_own_page_and_no_other(tmp_path, 
     assert "not the folder of a finished evaluation" in said  # it has no table: it was let in, and read
 
 
-@pytest.mark.parametrize("name", ["up.webm", "up.WEBM", "up.avi", "up.m4v", "up.gif", "up.wav"])
+@pytest.mark.parametrize("name", ["up.ts", "up.AVI", "up.avi", "up.m4v", "up.gif", "up.wav"])
 def test_a_pair_becomes_no_file_of_another_kind(name, demo_inputs, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     words = ("dub", demo_inputs / "pan.mp4", demo_inputs / "en.ogg", "--model", "warp", "-o", name)
     status, said = command_line(monkeypatch, capsys, *words)
     assert (status, said.count("\n")) == (2, 1)
-    assert "expected a name that ends in .mp4 or .mov or .mkv, or a folder" in said
+    assert "expected a name that ends in .mp4 or .mov or .mkv or .webm, or a folder" in said
     assert list(tmp_path.iterdir()) == []
 
 

@@ -9,16 +9,18 @@ from lipsync_ray.io.manifest import NONE, SOURCE, Dub, read_manifest, with_backg
 from lipsync_ray.jobs.dub.methods.method import Networks
 from lipsync_ray.jobs.dub.recipe import Recipe
 from lipsync_ray.jobs.dub.sounds import background_url, check_options, sound_digest
+from lipsync_ray.media.choices import VideoCoding
 from lipsync_ray.models import generators
 from lipsync_ray.models.weights import by_name
 from lipsync_ray.settings import DubSettings, SoundSettings
 
 MUSIC = ("music.wav", "c1")
+PLAIN, WEBM = VideoCoding(), VideoCoding(codec="av1", container="webm")
 
 
-def digest(background=None, own=False, **options):
+def digest(background=None, own=False, coding=PLAIN, **options):
     dub = SimpleNamespace(background=background, row=Dub("d", "v.mp4", "a.wav", background=SOURCE if own else None))
-    return sound_digest(SoundSettings(**options), dub)
+    return sound_digest(DubSettings(sound=SoundSettings(**options), coding=coding), dub)
 
 
 def test_by_default_there_is_nothing_to_tell():
@@ -52,6 +54,8 @@ def test_every_option_is_another_sound(options):
 def test_what_is_meant_by_default_is_the_same_sound():
     assert digest(loudness=-23.0) == digest(loudness=-23.0, true_peak=-1.0) == digest(loudness=-23)
     assert digest(MUSIC) == digest(("moved/music.wav", "c1"))
+    assert digest(codec="aac") is None
+    assert digest(coding=WEBM, codec="opus") is digest(coding=WEBM) is None
 
 
 def test_no_option_of_sound_is_part_of_a_picture():
@@ -78,7 +82,7 @@ def test_an_option_for_a_background_needs_one():
 def test_a_codec_goes_into_a_container_that_holds_it():
     for container, codec in (("mp4", "flac"), ("mov", "pcm"), ("mkv", "opus")):
         check_options(SoundSettings(codec=codec), container, [])
-    with pytest.raises(SettingsError, match=r"an \.mov takes aac, pcm; --container mp4 or mkv takes it"):
+    with pytest.raises(SettingsError, match=r"a \.mov takes aac, pcm; --container mp4 or mkv or webm takes opus"):
         check_options(SoundSettings(codec="opus"), "mov", [])
 
 

@@ -235,7 +235,7 @@ def test_a_marked_video_keeps_its_tracks(folder, made):
         (("--background", "missing.wav"), "--background: no such file"),
         (("--true-peak", "1"), "--true-peak 1.0: expected -20 to 0 dBTP"),
         (("--loudness", "-70"), "--loudness -70.0: expected -40 to -5 LUFS"),
-        (("--audio-codec", "pcm"), "--audio-codec pcm: an .mp4 takes aac, flac, opus"),
+        (("--audio-codec", "pcm"), "--audio-codec pcm: a .mp4 takes aac, flac, opus; --container mov or mkv takes pcm"),
         (("--background", " "), "--background: empty; expected source, a file, or none"),
     ],
 )

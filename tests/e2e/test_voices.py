@@ -3,6 +3,7 @@
 import csv
 import itertools
 import shutil
+from fractions import Fraction
 
 import av
 import cv2
@@ -19,7 +20,7 @@ from lipsync_ray.io.results import read_results
 from lipsync_ray.io.run_contents import kind_of
 from lipsync_ray.jobs.analyze.files import read_files
 from lipsync_ray.jobs.dub import inputs
-from lipsync_ray.media.subtitles import read_subtitles
+from lipsync_ray.media.side_content import read_side_content
 
 FRAMES, SIDE, RATE = 75, 256, 48_000
 
@@ -162,6 +163,11 @@ def test_what_became_of_each_line_is_a_table(out):
         assert [row["text"] for row in csv.DictReader(file)] == ["Hello", "안녕하세요", ""]
 
 
+def _texts(url):
+    (found,) = read_side_content(url, Fraction(25)).subtitles
+    return found
+
+
 def test_texts_are_a_track(out):
     both, lines = (row.output for row in read_results(str(out)))
     with av.open(lines) as container:
@@ -198,8 +204,8 @@ def test_a_video_that_is_marked_anew_keeps_its_texts(folder, out, tmp_path):
     ways = ("--model", "warp", "--crf", "0", "--fit", "stretch", "--max-stretch", "1.5", "--face", "left")
     assert lipsync_ray("dub", folder / "table.csv", "-o", tmp_path / "OUT", *ways, "--provenance", "none") == 0
     before, after = (
-        read_subtitles(read_results(str(out))[1].output),
-        read_subtitles(str(tmp_path / "OUT/videos/lines.mp4")),
+        _texts(read_results(str(out))[1].output),
+        _texts(str(tmp_path / "OUT/videos/lines.mp4")),
     )
     assert after == before
     assert [text.text for text in after.texts] == ["Hello", "Hello\n안녕하세요", "안녕하세요"]
@@ -261,7 +267,7 @@ def test_a_bucket_holds_table_lines_sounds_and_results(folder, s3_server):
     made = storage.list_tree("s3://talks/out")
     assert {"lines.parquet", "lines.csv", "videos/lines.mp4"} <= made
     assert len([path for path in made if path.startswith("lines/")]) == 3
-    assert len(read_subtitles("s3://talks/out/videos/lines.mp4").texts) == 3
+    assert len(_texts("s3://talks/out/videos/lines.mp4").texts) == 3
 
 
 def test_what_cannot_be_is_a_row_with_its_reason(folder, tmp_path):

@@ -161,13 +161,14 @@ def test_folders_with_dots_are_folders(tmp_path):
 
 
 def test_endings_are_read_as_people_write_them():
-    for name in ("a.mp4", "a.MP4", "s3://b/a.Mp4", "a b.mP4", "a.MOV", "a.mkv"):
+    for name in ("a.mp4", "a.MP4", "s3://b/a.Mp4", "a b.mP4", "a.MOV", "a.mkv", "a.WebM"):
         check_pair(name)
         assert is_video(name)
     assert not is_video("mp4")
-    for ending in ("webm", "WEBM", "avi", "m4v", "gif", "wav", "png"):
+    for ending in ("ts", "AVI", "avi", "m4v", "gif", "wav", "png"):
         with pytest.raises(
-            SettingsError, match=rf"\.{ending.lower()} is not supported; .* ends in \.mp4 or \.mov or \.mkv, or a"
+            SettingsError,
+            match=rf"\.{ending.lower()} is not supported; .* ends in \.mp4 or \.mov or \.mkv or \.webm, or a",
         ):
             check_pair(f"up.{ending}")
 

@@ -22,8 +22,10 @@ from lipsync_ray.media.light import HdrLight, Mastering, light_of
 from lipsync_ray.media.native import NativePicture
 from lipsync_ray.media.picture import Colour, YuvFrame
 from lipsync_ray.media.probe import probe_video
+from lipsync_ray.media.side_content import Chapter, SideContent, read_side_content
+from lipsync_ray.media.sound_codecs import codec_in
 from lipsync_ray.media.sound_writers import AudioTrack
-from lipsync_ray.media.subtitles import Subtitle, SubtitleTrack, read_subtitles
+from lipsync_ray.media.subtitles import Subtitle, SubtitleTrack
 
 RATE = Fraction(24000, 1001)
 BOUNDS = (0, 13, 26, 29, 30, 32)
@@ -55,25 +57,35 @@ def parts_of(coding, bounds=BOUNDS, native="", light=None):
 @pytest.mark.parametrize("coding", EVERY, ids=lambda one: f"{one.codec}-{one.container}")
 def test_every_frame_is_at_its_time_beside_its_sound(tmp_path, coding):
     sound = write_audio(tmp_path / "a.wav", tone(BOUNDS[-1] / float(RATE)))
-    track = AudioTrack(str(sound), Span(0, 10**9), BOUNDS[-1] / RATE)
+    track = AudioTrack(str(sound), Span(0, 10**9), BOUNDS[-1] / RATE, codec=codec_in(coding.container, None))
     texts = SubtitleTrack(
-        (Subtitle(Fraction(1, 4), Fraction(1), "Ä\nb"), Subtitle(Fraction(1), Fraction(5, 4), "c")), "de"
+        (Subtitle(Fraction(1, 4), Fraction(1), "Ä\nb"), Subtitle(Fraction(1), Fraction(5, 4), "c")), "deu"
     )
     out = tmp_path / f"out.{coding.container}"
-    assert join(parts_of(coding), RATE, track, out, "made of parts", texts) == BOUNDS[-1]
+    end = BOUNDS[-1] / RATE
+    side = SideContent(
+        "A film", "Camera A", "2020-02-03T04:05:06.000000Z", "10:00:00;02" if RATE > 29 else "10:00:00:02",
+        (Chapter(Fraction(0), 7 / RATE, "one"), Chapter(7 / RATE, end)), (texts,),
+    )  # fmt: skip
+    assert join(parts_of(coding), RATE, track, out, "made of parts", side) == BOUNDS[-1]
     info = probe_video(str(out))
     assert (info.rate, info.frames, info.varies, info.origin_s) == (RATE, BOUNDS[-1], False, 0)
-    aspect = Fraction(4, 3) if CODECS[coding.codec].aspect or coding.container != "mkv" else 1
+    aspect = Fraction(4, 3) if CODECS[coding.codec].aspect or coding.container in ("mp4", "mov") else 1
     assert (info.pixel_aspect, info.colour) == (aspect, Colour(1, 1, 1, 1))
     assert [read_barcode(one.y) for one in decode.pictures(info, 0, info.frames)] == list(range(info.frames))
     assert [read_barcode(one.y) for one in decode.pictures(info, 27, 30)] == [27, 28, 29]
-    assert read_subtitles(str(out)) == SubtitleTrack(texts.texts, "ger" if coding.container == "mov" else "deu")
+    kept = read_side_content(str(out), RATE)
+    assert replace(kept, chapters=(), subtitles=()) == replace(side, chapters=(), subtitles=())
+    assert [one.title for one in kept.chapters] == ["one", ""]
+    assert [float(one.start_s) for one in kept.chapters] == pytest.approx([0, float(7 / RATE)], abs=2e-5)
+    (found,) = kept.subtitles
+    assert (found.texts, found.language) == (texts.texts, "ger" if coding.container == "mov" else "deu")
     with av.open(str(out)) as container:
         assert {name.lower(): text for name, text in container.metadata.items()}["comment"] == "made of parts"
         heard = container.streams.audio[0]
         assert float((heard.start_time or 0) * heard.time_base) == pytest.approx(0, abs=0.03)
     first = out.read_bytes()
-    join(parts_of(coding), RATE, track, out, "made of parts", texts)
+    join(parts_of(coding), RATE, track, out, "made of parts", side)
     assert out.read_bytes() == first
 
 

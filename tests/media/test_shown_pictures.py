@@ -18,6 +18,7 @@ from lipsync_ray.media.choices import VideoCoding
 from lipsync_ray.media.kept_samples import losses
 from lipsync_ray.media.orientation import of_exif, of_matrix
 from lipsync_ray.media.probe import probe_video
+from lipsync_ray.media.side_content import read_side_content
 from lipsync_ray.media.stills import playable_size
 
 PICTURES = [barcode(number) for number in range(30)]
@@ -261,7 +262,7 @@ def test_what_is_lost_on_the_way_to_eight_bits_is_said(tmp_path, form, codec, na
 
 def test_what_does_not_come_along_is_said(tmp_path):
     with av.open(str(tmp_path / "a.mkv"), "w") as container:
-        container.metadata["title"] = "My film"
+        container.metadata.update(title="My film", timecode="01:00:00;00")
         stream = container.add_stream("libx264", rate=25)
         stream.width, stream.height, stream.pix_fmt = 128, 64, "yuv420p"
         container.set_chapters(
@@ -272,9 +273,10 @@ def test_what_does_not_come_along_is_said(tmp_path):
             frame.pts = number
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
-    (note,) = probe_video(str(tmp_path / "a.mkv")).notes
-    assert "chapters (1)" in note
-    assert "My film" in note
+    side = read_side_content(str(tmp_path / "a.mkv"), Fraction(25))
+    assert (side.title, [one.title for one in side.chapters]) == ("My film", ["one"])
+    info = probe_video(str(tmp_path / "a.mkv"))
+    assert info.notes == ("not carried over: the time code 01:00:00;00, which a video of 25 frames/s cannot have",)
 
 
 def test_a_png_with_an_orientation_of_its_own(tmp_path):

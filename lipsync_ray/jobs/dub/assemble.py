@@ -10,6 +10,8 @@ from lipsync_ray.errors import LipsyncError
 from lipsync_ray.io.results import Drawn
 from lipsync_ray.jobs.dub.reuse import PartsPlan
 from lipsync_ray.media.join import Copies, join_committed
+from lipsync_ray.media.probe import VideoInfo
+from lipsync_ray.media.side_content import SideContent, side_content_of
 from lipsync_ray.media.soundtrack import Soundtrack, ready
 from lipsync_ray.media.subtitles import SubtitleTrack
 from lipsync_ray.provenance.claims import Claim, MadeFile
@@ -33,7 +35,8 @@ class VideoOrder:
     previews : the folder of its before-and-after, where it has one
     claim, marking : what it says of itself, and how
     drawing : finds when and where it was drawn; None where nobody asks
-    subtitles : its track of text
+    source : the video whose titles, time code, chapters and subtitles it has; None for none
+    subtitles : a track of text of its own, before those of its source
     plan : of its parts, where a later version may reuse them
     copies : what it has of its source's packets; None where nothing
     """
@@ -49,6 +52,7 @@ class VideoOrder:
     claim: Claim | None = None
     marking: Marking = UNMARKED
     drawing: Callable[[], tuple[Drawn, ...] | None] | None = None
+    source: VideoInfo | None = None
     subtitles: SubtitleTrack | None = None
     plan: PartsPlan | None = None
     copies: Copies | None = None
@@ -74,7 +78,7 @@ def make_video(order: VideoOrder) -> MadeFile:
             order.url,
             order.sources,
             *said,
-            order.subtitles,
+            _side_content(order),
             sounds.more,
             order.copies,
         )
@@ -83,6 +87,12 @@ def make_video(order: VideoOrder) -> MadeFile:
     parts = order.plan.identities() if order.plan is not None else None
     level = (None, None) if sounds.measured is None else (sounds.measured.loudness_lufs, sounds.measured.true_peak_db)
     return MadeFile(order.url, drawn, parts, sounds.notes, *level)
+
+
+def _side_content(order: VideoOrder) -> SideContent:
+    side = SideContent() if order.source is None else side_content_of(order.source, order.frames / order.rate)
+    own = () if order.subtitles is None else (order.subtitles,)
+    return replace(side, subtitles=(*own, *side.subtitles))
 
 
 def _drawn(order: VideoOrder) -> tuple[Drawn, ...] | None:

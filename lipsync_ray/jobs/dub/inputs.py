@@ -174,7 +174,7 @@ def prepare(run: DubRun) -> None:
         else:
             _identify(run, dub, {url: str(found[url]) for url in read}, audios)
     claims = {name: claim_of(run.recipe, dub) for name, dub in run.active.items()}
-    sounds = {name: sound_digest(run.settings.sound, dub) for name, dub in run.active.items()}
+    sounds = {name: sound_digest(run.settings, dub) for name, dub in run.active.items()}
     inputs = lambda dub: (*files[dub.id], behind[dub.id], *run.recipe.marks.files)  # noqa: E731
     keep_and_mark(run, claims, run.marking, ["videos"], inputs, lambda row: row.sound == sounds[row.id])
     there = has_output(run.out, ["videos"])

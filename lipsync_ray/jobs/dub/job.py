@@ -238,7 +238,7 @@ def _order(run: DubRun, dub: DubState) -> VideoOrder:
     copies = copies_of(dub, marks_of(run, dub))
     return VideoOrder(
         dub.id, dub.ordered, dub.frames, rate, soundtrack_of(run, dub), url, sources, shown, claim, run.marking,
-        drawing, subtitles_of(dub), parts_plan(run, dub), copies,
+        drawing, dub.info, subtitles_of(dub), parts_plan(run, dub), copies,
     )  # fmt: skip
 
 

@@ -25,11 +25,12 @@ from lipsync_ray.media.codecs import container_of, video_name
 from lipsync_ray.media.lines import MixedTrack
 from lipsync_ray.media.mastering import Level
 from lipsync_ray.media.mixer import STEREO, SURROUNDS
-from lipsync_ray.media.sound_codecs import ABILITIES
+from lipsync_ray.media.sound_codecs import ABILITIES, codec_in
 from lipsync_ray.media.sound_writers import AudioTrack
 from lipsync_ray.media.soundtrack import NOTE, Background, Soundtrack
 from lipsync_ray.provenance.claims import Claim, MadeFile
 from lipsync_ray.provenance.kept import provenance_columns
+from lipsync_ray.settings import DubSettings
 from lipsync_ray.settings.sound import SoundSettings
 
 if TYPE_CHECKING:  # the run, of which workers need not know
@@ -48,11 +49,11 @@ def check_options(settings: SoundSettings, container: Container, dubs: list[Dub]
     ------
     SettingsError
     """
-    held = ABILITIES[container].encoded
-    if settings.codec not in held:
-        others = " or ".join(name for name, one in ABILITIES.items() if settings.codec in one.encoded)
+    codec, held = codec_in(container, settings.codec), ABILITIES[container].encoded
+    if codec not in held:
+        others = " or ".join(name for name, one in ABILITIES.items() if codec in one.encoded)
         raise SettingsError(
-            f"--audio-codec {settings.codec}: an .{container} takes {', '.join(sorted(held))}; --container {others} takes it"
+            f"--audio-codec {codec}: a .{container} takes {', '.join(sorted(held))}; --container {others} takes {codec}"
         )
     plain = SoundSettings()
     given = {
@@ -70,9 +71,10 @@ def background_url(dub: Dub) -> str | None:
     return dub.video if dub.background == SOURCE else dub.background
 
 
-def sound_digest(settings: SoundSettings, dub: DubState) -> str | None:
+def sound_digest(settings: DubSettings, dub: DubState) -> str | None:
     """Changes with what a dub sounds like besides its voice; None where all is as by default."""
-    made = settings.decides(dub.background and (dub.row.background == SOURCE, dub.background[1]))
+    background = dub.background and (dub.row.background == SOURCE, dub.background[1])
+    made = settings.sound.decides(background, container_of(settings.coding))
     return None if made is None else storage.digest(VERSION, *made)
 
 
@@ -141,15 +143,17 @@ def soundtrack_of(run: DubRun, dub: DubState) -> Soundtrack:
     assert dub.info is not None
     assert dub.speech is not None
     settings, found = run.settings.sound, dub.found_background
+    container = container_of(run.settings.coding)
+    codec = codec_in(container, settings.codec)
     lasts = Fraction(dub.frames) / dub.info.rate
     spoken_s = dub.fitted.lasts_s if dub.fitted is not None else dub.speech.duration_s
     sounding = min(lasts, spoken_s) if run.settings.length != "video" and found is None else lasts
     if dub.fitted is None:
         voice: AudioTrack | MixedTrack = AudioTrack(
-            dub.speech.track, dub.speech.span, sounding, dub.row.language, settings.codec
+            dub.speech.track, dub.speech.span, sounding, dub.row.language, codec
         )
     else:
-        voice = MixedTrack(dub.fitted.lines, dub.fitted.how, sounding, dub.row.language, settings.codec)
+        voice = MixedTrack(dub.fitted.lines, dub.fitted.how, sounding, dub.row.language, codec)
     background = None
     if found is not None:
         channels = _wide(found) if settings.voice_channel != "stereo" else None
@@ -167,7 +171,7 @@ def soundtrack_of(run: DubRun, dub: DubState) -> Soundtrack:
         Level(settings.loudness, settings.peak),
         _voice_url(run, dub),
         dub.info if settings.keep_audio else None,
-        container_of(run.settings.coding),
+        container,
     )
 
 
@@ -179,7 +183,7 @@ def _voice_url(run: DubRun, dub: DubState) -> str | None:
 def sound_columns(run: DubRun, dub: DubState, made: MadeFile) -> dict[str, object]:
     """Columns of a finished row that describe its sound."""
     return {
-        "sound": sound_digest(run.settings.sound, dub),
+        "sound": sound_digest(run.settings, dub),
         "voice": _voice_url(run, dub),
         "loudness_lufs": made.loudness_lufs,
         "true_peak_db": made.true_peak_db,
@@ -211,6 +215,7 @@ def join_again(run: DubRun, claims: Mapping[str, Claim]) -> None:
                 claims[dub.id],
                 run.marking,
                 partial(_same, before.drawn),
+                dub.info,
                 subtitles_of(dub),
             )
         )

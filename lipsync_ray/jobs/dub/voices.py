@@ -18,6 +18,7 @@ from lipsync_ray.io.written_faces import VoiceLine, WrittenVoice
 from lipsync_ray.jobs.dub.line_sounds import FOLDER, FittedLines, LinesOrder
 from lipsync_ray.media import speech_mel
 from lipsync_ray.media.audio import SoundTrack
+from lipsync_ray.media.languages import three_letters
 from lipsync_ray.media.lines import Fitted, Line
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.media.subtitles import Subtitle, SubtitleTrack
@@ -165,7 +166,8 @@ def written_voices(dub: DubState) -> tuple[WrittenVoice, ...]:
 def subtitles_of(dub: DubState) -> SubtitleTrack | None:
     """The texts of a dub's lines; None where none has one."""
     texts = tuple(Subtitle(cue.start_s, cue.end_s, cue.text) for cue in dub.cues if cue.text)
-    return SubtitleTrack(texts, dub.row.language) if texts else None
+    language = three_letters(dub.row.language) if dub.row.language else None
+    return SubtitleTrack(texts, language) if texts else None
 
 
 def spoken_lines(dub: DubState) -> tuple[SpokenLine, ...] | None:

@@ -14,7 +14,7 @@ from lipsync_ray.media.codecs import container_of
 from lipsync_ray.media.join import join_committed
 from lipsync_ray.media.kept_sounds import own_sounds
 from lipsync_ray.media.probe import VideoInfo
-from lipsync_ray.media.subtitles import read_subtitles
+from lipsync_ray.media.side_content import side_content_of
 from lipsync_ray.provenance.claims import Claim, MadeFile
 from lipsync_ray.provenance.marking import Marking
 from lipsync_ray.restoration.previews import join_rows
@@ -73,11 +73,11 @@ def make_enhanced(order: EnhancedOrder) -> MadeFile:
             storage.commit_file(path, order.url)
     else:
         source = video.url, video.content
-        texts = read_subtitles(video.url, video.origin_s, video.content)
+        side = side_content_of(video, video.duration_s)
         sounds, notes = own_sounds(video, container=container_of(order.whole.coding))
         first = sounds[0] if sounds else None
         join_committed(
-            order.parts, video.frames, video.rate, first, order.url, [source], comment, finish, texts, sounds[1:]
+            order.parts, video.frames, video.rate, first, order.url, [source], comment, finish, side, sounds[1:]
         )
     join_rows(order.previews, order.key)
     return MadeFile(order.url, drawn, notes=notes)
