@@ -151,8 +151,12 @@ def test_a_browser_shows_the_frames_beside_every_seam_and_plays_over_them(out, p
     made = [p.bgr()[..., 1].astype(int) for p in decode.pictures(probe_video(row.output), 0, 100)]
     for frame in sorted({near for part in row.parts for edge in (part.start, part.stop) for near in (edge - 1, edge)}):
         page.evaluate(seek, (frame + 0.5) / 25)
-        shown = cv2.imdecode(np.frombuffer(page.locator("video").screenshot(), np.uint8), cv2.IMREAD_COLOR)[..., 1]
-        errors = [np.abs(shown - made[near]).mean() for near in (frame - 1, frame, frame + 1)]
+        for _ in range(10):  # a browser that has little of a processor paints the frame somewhat later
+            shown = cv2.imdecode(np.frombuffer(page.locator("video").screenshot(), np.uint8), cv2.IMREAD_COLOR)[..., 1]
+            errors = [np.abs(shown - made[near]).mean() for near in (frame - 1, frame, frame + 1)]
+            if np.argmin(errors) == 1:
+                break
+            page.wait_for_timeout(200)
         assert np.argmin(errors) == 1, frame
         assert errors[1] < 1, frame
     page.evaluate(
