@@ -82,6 +82,8 @@ def test_an_option_for_a_background_needs_one():
 def test_a_codec_goes_into_a_container_that_holds_it():
     for container, codec in (("mp4", "flac"), ("mov", "pcm"), ("mkv", "opus")):
         check_options(SoundSettings(codec=codec), container, [])
+    with pytest.raises(SettingsError, match=r"a \.webm takes opus; --container mp4 or mov or mkv takes aac"):
+        check_options(SoundSettings(codec="aac"), "webm", [])
     with pytest.raises(SettingsError, match=r"a \.mov takes aac, pcm; --container mp4 or mkv or webm takes opus"):
         check_options(SoundSettings(codec="opus"), "mov", [])
 

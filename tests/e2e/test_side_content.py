@@ -166,10 +166,6 @@ def test_what_webm_cannot_hold_is_refused_with_what_would_work():
     for settings, message in (
         ({"coding": VideoCoding(container="webm")}, "cannot hold H.264; .* or --codec av1"),
         (
-            {"coding": VideoCoding(codec="av1", container="webm"), "sound": SoundSettings(codec="aac")},
-            "--audio-codec aac: .webm takes opus",
-        ),
-        (
             {"coding": VideoCoding(codec="av1", container="webm"), "provenance": ProvenanceSettings(kind="c2pa")},
             "expected --container mp4 or mov",
         ),
