@@ -24,6 +24,7 @@ def everything_in(folder):
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.nightly
 def test_again_computes_nothing_and_anew_finds_the_same(analysed, demo_inputs, whisper, tmp_path, capsys):
     sources = [demo_inputs / name for name in ("pan.mp4", "portrait.jpg", "ko.ogg")]
     command = ("analyze", *sources, "--whisper", whisper, "--frames", "4")
@@ -98,6 +99,7 @@ def test_without_whisper_and_with_files_that_are_none(oddities, tmp_path):
     assert "mute.mp4: no audio stream in it" in results["no-sound"].error
 
 
+@pytest.mark.nightly
 def test_everything_may_be_in_a_bucket(oddities, cluster):
     import s3fs
 

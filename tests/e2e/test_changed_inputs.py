@@ -168,6 +168,7 @@ def test_a_replaced_input_fails_its_row_and_the_next_run_is_of_the_new_one(case,
     assert (shown, heard) == ({"second"}, {"first"}) if name == "v.mp4" else ({"first"}, {"second"})
 
 
+@pytest.mark.nightly
 def test_a_file_that_is_written_to_in_place_fails_its_row(tmp_path, demo_inputs):
     case = Case(str(tmp_path), tmp_path, demo_inputs / "portrait.jpg")
     row, replaced = case.run("v.mp4", after_parts(2), in_place=True)

@@ -173,6 +173,7 @@ def test_an_analysis_finds_who_speaks_as_the_dub_does(conversation, made, analys
     assert [path for one in contents(str(analysed), False) if one.use is None for path in one.files] == []
 
 
+@pytest.mark.nightly
 def test_a_table_of_an_analysis_is_obeyed_and_dubs_that_it_does_not_name_are_not_changed(
     conversation, made, analysed, tmp_path
 ):
@@ -195,6 +196,7 @@ def test_a_table_of_an_analysis_is_obeyed_and_dubs_that_it_does_not_name_are_not
     assert not halves_changed(table, out)[: int(25 * float(kept[0]["start_s"]))].any()
 
 
+@pytest.mark.nightly
 def test_an_analysis_again_looks_at_nobody_again(conversation, analysed, tmp_path, capsys):
     table, out = conversation[0].parent / "a.csv", tmp_path / "out"
     shutil.copytree(analysed, out)
@@ -242,6 +244,7 @@ def test_everybody_is_dubbed_where_that_is_asked_for(conversation, tmp_path):
     assert halves_changed(conversation[0], tmp_path).mean() > 0.95
 
 
+@pytest.mark.nightly
 def test_scores_are_of_who_was_dubbed(made, tmp_path):
     scorer = ("--scorer", "mini-sync", "--fid", "none", "--min-track", "10", "--previews", "0")
     assert lipsync_ray("evaluate", made, "-o", tmp_path / "turns", *scorer) == 0

@@ -182,6 +182,7 @@ def test_a_wrong_key_ends_the_run_before_anything_is_touched(table, signer, tmp_
     assert not out.exists()
 
 
+@pytest.mark.nightly
 def test_the_chain_goes_on_when_a_dub_is_enhanced(signed, signer, tmp_path):
     network = random_gfpgan(tmp_path / "narrow.pth", 0.0625)
     out = tmp_path / "enhanced"

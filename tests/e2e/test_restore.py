@@ -148,6 +148,7 @@ def eager_detector(path):
     return path
 
 
+@pytest.mark.nightly
 def test_retinaface_looks_at_every_frame_itself(network, tmp_path, monkeypatch):
     detector = eager_detector(tmp_path / "detector.pth")
     ensure = weights.ensure

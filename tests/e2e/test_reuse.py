@@ -31,7 +31,7 @@ def packets(path):
         return [bytes(packet) for packet in container.demux(video=0) if packet.dts is not None]
 
 
-@pytest.mark.parametrize("model", ["warp", "mini"])
+@pytest.mark.parametrize("model", ["warp", pytest.param("mini", marks=pytest.mark.nightly)])
 def test_a_changed_line_makes_only_its_own_frames_again(demo_inputs, tmp_path, model):
     table, out = tmp_path / "t.csv", tmp_path / "out"
     write(table, demo_inputs, [("en", 1.0), ("ko", 1.0), ("en", 3.0)])

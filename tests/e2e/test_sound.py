@@ -132,6 +132,7 @@ def test_the_other_channels_of_a_source_stay(made):
         assert spectra[channel].argmax() == pytest.approx(HERTZ[channel], abs=2)
 
 
+@pytest.mark.nightly
 def test_another_sound_draws_nothing_and_gives_what_a_new_run_gives(folder, made, tmp_path, capsys):
     before = rows_of(made)
     pictures = packets(before["wide"].output)
@@ -276,6 +277,7 @@ def test_music_changes_no_score(demo_inputs, tmp_path):
     assert abs(scores["removed"].mini_sync_c - scores["plain"].mini_sync_c) > 0.05
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_ray_makes_the_same_sound_and_joins_again(folder, cluster, tmp_path):
     """The bytes are those of threads of one process."""

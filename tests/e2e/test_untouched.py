@@ -201,6 +201,7 @@ def test_a_run_that_ended_before_the_join_goes_on_there(folder, out, tmp_path, m
     assert packets(row.output) == packets(whole.output)
 
 
+@pytest.mark.nightly
 @pytest.mark.usefixtures("cluster")
 def test_on_ray_from_a_bucket_it_is_the_same(folder, demo_inputs, tmp_path):
     """More rows come than there would be without copies."""

@@ -123,6 +123,7 @@ with session("local") as cluster:
 """
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_a_program_that_fails_under_its_passes_ends_by_its_own_error(tmp_path):
     """One pass waits on a thread, the other is left by the thread that took its outcomes."""

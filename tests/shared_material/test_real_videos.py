@@ -112,6 +112,7 @@ def test_mini_equals_its_training_codes_output_on_a_photograph(shared):
     assert np.abs(found.numpy() - golden["output"]).max() < 1e-4
 
 
+@pytest.mark.nightly
 def test_a_known_shift_is_found(corpus, tmp_path):
     shifts = (-8, 0, 4)
     source = str(corpus / "videos" / "hdtf_b.mp4")
