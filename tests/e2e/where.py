@@ -24,6 +24,6 @@ class Where:
 with session() as cluster:
     pool = allocate(cluster, workers_of(sys.argv[2], actors=2), alone=True).model
     stages = [pool.stage("where", partial(Where))]
-    rows = [RowSlot(number) for number in range(6)]
+    rows = [RowSlot(number, 1, 1) for number in range(6)]
     found = {(outcome.value or str(outcome.failure)) for outcome in ray_data.run(rows, stages, Ledger(sys.argv[1], 3))}
 print("rows were on:", ", ".join(sorted(found)))
