@@ -31,6 +31,7 @@ from lipsync_ray.media.codecs import video_name
 from lipsync_ray.provenance.claims import Claim, Network, SourceFile
 from lipsync_ray.provenance.kept import keep_and_mark
 from lipsync_ray.provenance.marking import UNMARKED, Marking
+from lipsync_ray.restoration.earlier_videos import EarlierVideos
 from lipsync_ray.settings import Workers
 
 DUB = JobSpec("dub", RESULTS, noun="dubs")
@@ -52,6 +53,7 @@ class DubRun(JobRun[DubState, Result]):
     reviews : what reviewers decided
     cues : id of a dub → its lines, where it has some
     detected_videos : distinct videos whose faces were detected in this run
+    earlier_videos : finished videos of earlier runs
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class DubRun(JobRun[DubState, Result]):
         self.reviews = reviews or Reviews(out)
         self.cues = cues or {}
         self.detected_videos = 0
+        self.earlier_videos = EarlierVideos(self.url("videos"))
         self.begin: Callable[[DubState], None] = lambda dub: None
         self.persons_of: Callable[[str], tuple[str, ...]] = lambda key: (self.settings.face,)
 

@@ -45,7 +45,7 @@ from lipsync_ray.jobs.dub.sounds import check_options, sound_columns, soundtrack
 from lipsync_ray.jobs.dub.state import DubState
 from lipsync_ray.jobs.dub.untouched import copied_ranges, copies_of, note_of
 from lipsync_ray.jobs.dub.voices import subtitles_of, written_voices
-from lipsync_ray.media.codecs import container_of, other_names, video_name
+from lipsync_ray.media.codecs import container_of, video_name
 from lipsync_ray.media.encode import check_encoder
 from lipsync_ray.models import weights
 from lipsync_ray.provenance.claims import MadeFile
@@ -267,14 +267,8 @@ def _end_done(run: DubRun, dub: DubState, made: MadeFile) -> None:
         **sound_columns(run, dub, made),
     )
     run.end(row)
-    _remove_others(run, dub)
+    run.earlier_videos.remove_others(dub.id, run.settings.coding)
     storage.remove(run.url("parts", dub.id))
-
-
-def _remove_others(run: DubRun, dub: DubState) -> None:
-    """Remove what an earlier run wrote in another container."""
-    for name in other_names(dub.id, run.settings.coding):
-        storage.remove(run.url("videos", name))
 
 
 def _end_without_face(run: DubRun, dub: DubState, frames: int, speaker: SpeakerTracks) -> None:
@@ -284,8 +278,7 @@ def _end_without_face(run: DubRun, dub: DubState, frames: int, speaker: SpeakerT
         why = f"; {speaker.without}" if speaker.without else ""
         stage = face_pass.STAGE
         reason = f"no face in any of {frames} frames (MTCNN, faces from 1/18 of the frame's short side){why}; nothing was written"
-    storage.remove(
-        run.url("videos", video_name(dub.id, run.settings.coding))
-    )  # of an earlier run, which had dubbed somebody
-    _remove_others(run, dub)
+    coding = run.settings.coding  # an earlier run may have dubbed somebody
+    storage.remove(run.url("videos", video_name(dub.id, coding)))
+    run.earlier_videos.remove_others(dub.id, coding)
     run.end(run.row_of(dub, "no_face", stage=stage, error=reason))

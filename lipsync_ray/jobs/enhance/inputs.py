@@ -27,6 +27,7 @@ from lipsync_ray.provenance.frame_marks import FrameMarking, FrameMarks
 from lipsync_ray.provenance.kept import keep_and_mark
 from lipsync_ray.provenance.marked_video import MarkedVideo, place_label
 from lipsync_ray.provenance.marking import UNMARKED, Marking
+from lipsync_ray.restoration.earlier_videos import EarlierVideos
 from lipsync_ray.restoration.weights import Restoration
 from lipsync_ray.settings import EnhanceSettings, Workers
 
@@ -90,6 +91,7 @@ class EnhanceRun(JobRun[EnhanceState, Result]):
         super().__init__(ENHANCE, [item.id for item in items], whole, workers, out, console, runner)
         self.items, self.settings, self.restoration, self.device = items, settings, restoration, device
         self.marking, self._marks = marking, marks or FrameMarking()
+        self.earlier_videos = EarlierVideos(self.url("videos"))
         head: Mapping[str, Any] = base.get("head") or {}
         self._heads = bool(head) and not head.get("paste_back")
 

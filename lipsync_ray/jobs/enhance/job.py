@@ -33,7 +33,6 @@ from lipsync_ray.jobs.enhance.inputs import ENHANCE, EnhanceRun, EnhanceState, p
 from lipsync_ray.jobs.enhance.plan import rows_of
 from lipsync_ray.jobs.enhance.sources import EnhanceInput
 from lipsync_ray.jobs.enhance.stages import RestoreRange
-from lipsync_ray.media.codecs import other_names
 from lipsync_ray.media.encode import check_encoder
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.models import extras, weights
@@ -186,6 +185,5 @@ def _end_done(run: EnhanceRun, state: EnhanceState, made: MadeFile) -> None:
     said = provenance_columns(run.marking, run.claim_of(state))
     columns = {name: value for name, value in mark_columns(run.marks_of(state)).items() if value is not None}
     run.end(run.row_of(state, "done", output=made.url, drawn=made.drawn, **segments, **counts, **said, **columns))
-    for name in other_names(state.id, run.settings.coding):  # of an earlier run, in another container
-        storage.remove(run.url("videos", name))
+    run.earlier_videos.remove_others(state.id, run.settings.coding)
     storage.remove(run.url("parts", state.id))

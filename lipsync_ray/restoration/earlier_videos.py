@@ -1,0 +1,30 @@
+"""Videos that lie in a run's folder since an earlier run."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from lipsync_ray.io import storage
+from lipsync_ray.media.choices import VideoCoding
+from lipsync_ray.media.codecs import other_names
+
+
+class EarlierVideos:
+    """The folder of finished videos, listed once: asking a bucket for each name would be three requests a video.
+
+    Parameters
+    ----------
+    url : of the folder
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    @cached_property
+    def _names(self) -> set[str]:
+        return storage.list_names(self._url)
+
+    def remove_others(self, name: str, coding: VideoCoding) -> None:
+        """Remove a video that an earlier run wrote in another container."""
+        for other in self._names.intersection(other_names(name, coding)):
+            storage.remove(storage.join(self._url, other))
