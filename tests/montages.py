@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,25 @@ JOINT = 4  # frames in which a person's picture goes over from a turn to listeni
 STILLEST = 15  # frames that are played to and fro where a mouth is kept shut
 NOBODY = -1
 KINDS = ("beside", "counter", "three", "offscreen", "silent", "crossfade")
+
+
+def mirrored_pair(video: Path, frames: int, side: int) -> list[np.ndarray]:
+    """(side, 2 side, 3) uint8 RGB frames of two people side by side: the second is the first one's mirror image, with other colours
+    and played backwards, so that it moves in another way."""
+    with av.open(str(video)) as container:
+        pictures = [
+            cv2.resize(frame.to_ndarray(format="rgb24"), (side, side), interpolation=cv2.INTER_AREA)
+            for frame in islice(container.decode(video=0), frames)
+        ]
+    return [np.hstack([one, other[:, ::-1, ::-1]]) for one, other in zip(pictures, reversed(pictures), strict=True)]
+
+
+def mono(sound: Path, rate: int) -> np.ndarray:
+    """(n,) float32 of a file's sound, behind its first half second."""
+    with av.open(str(sound)) as container:
+        resampler = av.AudioResampler("fltp", "mono", rate)
+        blocks = [out.to_ndarray()[0] for frame in container.decode(audio=0) for out in resampler.resample(frame)]
+    return np.concatenate(blocks)[rate // 2 :]
 
 
 @dataclass(frozen=True)

@@ -138,12 +138,17 @@ class Compose:
         segment, row = faces[0], faces[0].row
         pictures = self._pictures(faces)
         if row.url.endswith(".png"):
-            (picture,) = _shown(pictures, row.video)
+            (picture,) = _delivered(pictures, row.video)
             height, width = row.video.height * segment.upscale, row.video.width * segment.upscale  # even or odd
             part = cv2.imencode(".png", picture.bgr()[:height, :width])[1].tobytes()
         else:
             part = encode(
-                _shown(pictures, row.video), row.video.rate, segment.aspect, row.coding, row.video.light, row.sets_id
+                _delivered(pictures, row.video),
+                row.video.rate,
+                segment.aspect,
+                row.coding,
+                row.video.light,
+                row.sets_id,
             )
         storage.commit_bytes(row.url, part)
         restored = {place for one in faces if one.restored is not None for place in one.restored.places.tolist()}
@@ -180,6 +185,6 @@ class Compose:
         return picture
 
 
-def _shown(pictures: Iterator[YuvFrame], video: VideoInfo) -> Iterator[YuvFrame]:
+def _delivered(pictures: Iterator[YuvFrame], video: VideoInfo) -> Iterator[YuvFrame]:
     """Pictures as they are encoded: tone-mapped ones of HDR without the source's own samples are SDR in BT.709."""
     return map(in_bt709, pictures) if video.hdr and not video.native else pictures

@@ -15,7 +15,7 @@ from lipsync_ray.cli import analyze, evaluate, summary_table
 from lipsync_ray.io.formatting import number, share
 from lipsync_ray.io.results import RESULTS, Result, Summary, line_of
 from lipsync_ray.io.turns import Turn
-from lipsync_ray.jobs.analyze.analysis import Analysis, FoundFace, Guess, SeenPerson
+from lipsync_ray.jobs.analyze.analysis import Analysis, FoundFace, Guess, PersonInVideo
 from lipsync_ray.jobs.analyze.assemble import report_text
 from lipsync_ray.jobs.analyze.job import Analysed
 from lipsync_ray.jobs.analyze.page import write_page
@@ -60,7 +60,7 @@ ANALYSIS = Analysis(
     None, "small", 1.0, "text", (Phrase(0.0, 1.0, "text", -1.2, 1.0, 0.8, 0.1, "sampled"),), 1.0, None, "ko", 0.9, ("en",), "text",
     (Phrase(0.0, 1.0, "text"),), 0.0, None, "ko",
     (Guess("ko", 1.0),), (1, 2), 0.5, 1, 100.0, 5.0, (FACE,), "a/thumbnail.jpg", 1.0, 1, "f",
-    (SeenPerson(0, 3.0, 2.0, "people/a-0.jpg"), SeenPerson(4, 1.0, None, None)), (Turn(0.0, 2.0, 0),), ("a note",), "speakers: why", "f",
+    (PersonInVideo(0, 3.0, 2.0, "people/a-0.jpg"), PersonInVideo(4, 1.0, None, None)), (Turn(0.0, 2.0, 0),), ("a note",), "speakers: why", "f",
 )  # fmt: skip
 NEEDED = {
     Result: {"id", "video", "audio", "status", "warnings"},

@@ -73,7 +73,7 @@ def probed(path):
     return json.loads(subprocess.run([*words, str(path)], capture_output=True, check=True).stdout)
 
 
-def shown_texts(path, number):
+def texts_of(path, number):
     words = [program("ffmpeg"), "-v", "error", "-copyts", "-i", str(path), "-map", f"0:s:{number}", "-f", "srt", "-"]
     return subprocess.run(words, capture_output=True, text=True, check=True).stdout
 
@@ -107,7 +107,7 @@ def check(path, ending, language="fra", ends_s=1.2):
     assert [one["codec_name"] for one in subtitles] == [CODECS[ending]] * 2
     assert [tags_of(one)["language"] for one in subtitles] == ["eng", language]
     assert "All of it" in tags_of(subtitles[0]).values()
-    first, second = (shown_texts(path, number) for number in (0, 1))
+    first, second = (texts_of(path, number) for number in (0, 1))
     assert "00:00:00,100 --> 00:00:00,500\nHello " in first
     assert f"00:00:00,600 --> 00:00:0{min(1.1, ends_s):.3f}\ntwo\nlines\n".replace(".", ",") in first
     assert "00:00:00,200 --> 00:00:00,700\nBonjour\n" in second
@@ -194,7 +194,7 @@ def test_texts_of_lines_are_a_track_before_those_of_the_source(tmp_path, source)
     assert row.status == "done", row.error
     subtitles = [one for one in probed(row.output)["streams"] if one["codec_type"] == "subtitle"]
     assert [one["tags"]["language"] for one in subtitles] == ["kor", "eng", "fre"]
-    assert "안녕" in shown_texts(row.output, 0)
+    assert "안녕" in texts_of(row.output, 0)
 
 
 def test_enhance_carries_them_over(tmp_path, source):

@@ -1,10 +1,8 @@
 """Two faces of one video drawn by each way to draw, and restored: each in its place and time, and both in one frame."""
 
 import csv
-import itertools
 
 import av
-import cv2
 import numpy as np
 import pytest
 import torch
@@ -12,6 +10,7 @@ from clips import write_audio, write_video
 from commands import lipsync_ray
 from filled import fill
 from material import random_gfpgan
+from montages import mirrored_pair, mono
 
 from lipsync_ray.faces.table import read_table
 from lipsync_ray.io.results import read_results
@@ -26,21 +25,10 @@ BESIDE = 0.6  # of a face's size: how far beside its box it is drawn at most
 def folder(demo_inputs, tmp_path_factory):
     """A video of two people side by side, a sound for each, who speaks when, and a narrow GFPGAN."""
     folder = tmp_path_factory.mktemp("faces")
-    with av.open(str(demo_inputs / "pan.mp4")) as container:
-        pictures = [
-            cv2.resize(frame.to_ndarray(format="rgb24"), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-            for frame in itertools.islice(container.decode(video=0), FRAMES)
-        ]
-    beside = [np.hstack([one, other[:, ::-1, ::-1]]) for one, other in zip(pictures, reversed(pictures), strict=True)]
-    write_video(folder / "two.mp4", beside, options={"crf": "0"})
-    with av.open(str(demo_inputs / "en.ogg")) as container:
-        resampler = av.AudioResampler("fltp", "mono", RATE)
-        sound = np.concatenate(
-            [out.to_ndarray()[0] for frame in container.decode(audio=0) for out in resampler.resample(frame)]
-        )
-    count = round(FRAMES / 25 * RATE)
+    write_video(folder / "two.mp4", mirrored_pair(demo_inputs / "pan.mp4", FRAMES, SIDE), options={"crf": "0"})
+    sound, count = mono(demo_inputs / "en.ogg", RATE), round(FRAMES / 25 * RATE)
     for number in (0, 1):
-        write_audio(folder / f"{number}.wav", sound[RATE // 2 + number * count :][:count], RATE)
+        write_audio(folder / f"{number}.wav", sound[number * count :][:count], RATE)
     with (folder / "turns.csv").open("w", newline="") as file:
         turns = [(start / 25, stop / 25, person) for person, (start, stop) in enumerate(TURNS)]
         csv.writer(file).writerows([("start_s", "end_s", "person"), *turns])

@@ -92,7 +92,7 @@ def test_groups_without_a_line_are_the_sources_packets(folder, out):
     assert sum(part.stop - part.start for part in row.parts) == row.made_frames
 
 
-def test_frames_beside_a_seam_are_those_of_the_source_and_of_a_dub_without_copies(folder, out, tmp_path):
+def test_frames_at_a_seam_are_those_of_the_source_and_of_a_dub_without_copies(folder, out, tmp_path):
     """Frames of the copied groups are exactly the source's; the others differ from the encoded dub's by how they were encoded alone."""
     (row,) = read_results(str(out))
     whole = tmp_path / "OUT"
@@ -137,7 +137,7 @@ def test_ffmpeg_finds_no_fault_and_the_same_frames(out):
         assert [line[-1].strip() for line in lines] == frame_digests(row.output)
 
 
-def test_a_browser_shows_the_frames_beside_every_seam_and_plays_over_them(out, page):
+def test_a_browser_shows_the_frames_at_every_seam_and_plays_over_them(out, page):
     (row,) = read_results(str(out))
     page.goto(f"file://{out}/")
     page.evaluate("url => { document.body.innerHTML = `<video muted src='${url}'></video>`; }", f"file://{row.output}")

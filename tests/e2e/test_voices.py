@@ -1,17 +1,16 @@
 """Several voices, and lines, in one video of two people: who is drawn when, what is heard, what is shown as text."""
 
 import csv
-import itertools
 import shutil
 from fractions import Fraction
 
 import av
-import cv2
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from clips import tone, write_audio, write_video
 from commands import lipsync_ray
+from montages import mirrored_pair, mono
 
 from lipsync_ray import DubSettings, LineSettings, VideoCoding, Workers, quote_table
 from lipsync_ray.faces.sight import FADE
@@ -27,24 +26,14 @@ FRAMES, SIDE, RATE = 75, 256, 48_000
 
 def spoken(path, seconds):
     """(n,) float32 of a demo's sentence at 48 kHz, behind the first half second."""
-    with av.open(str(path)) as container:
-        resampler = av.AudioResampler("fltp", "mono", RATE)
-        blocks = [out.to_ndarray()[0] for frame in container.decode(audio=0) for out in resampler.resample(frame)]
-    return np.concatenate(blocks)[RATE // 2 :][: round(seconds * RATE)]
+    return mono(path, RATE)[: round(seconds * RATE)]
 
 
 @pytest.fixture(scope="module")
 def folder(demo_inputs, tmp_path_factory):
     """A video of two people side by side, without a sound, two sentences, and tables."""
     folder = tmp_path_factory.mktemp("voices")
-    with av.open(str(demo_inputs / "pan.mp4")) as container:
-        pictures = [
-            cv2.resize(frame.to_ndarray(format="rgb24"), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-            for frame in itertools.islice(container.decode(video=0), FRAMES)
-        ]
-    # The second person is the first one's mirror image, with other colours and another way to move.
-    beside = [np.hstack([one, other[:, ::-1, ::-1]]) for one, other in zip(pictures, reversed(pictures), strict=True)]
-    write_video(folder / "two.mp4", beside, options={"crf": "0"})
+    write_video(folder / "two.mp4", mirrored_pair(demo_inputs / "pan.mp4", FRAMES, SIDE), options={"crf": "0"})
     write_audio(folder / "en.wav", spoken(demo_inputs / "en.ogg", 2.0), RATE)
     write_audio(folder / "ko.wav", 0.5 * spoken(demo_inputs / "ko.ogg", 3.0), RATE)
     (folder / "lines.csv").write_text(

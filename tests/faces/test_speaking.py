@@ -36,7 +36,7 @@ def heard_of(voice):
     )
 
 
-def test_a_voice_of_somebody_out_of_view_is_not_said_by_a_listener_who_moves_the_lips():
+def test_a_voice_out_of_view_is_not_that_of_a_listener_who_moves_the_lips():
     """Persons 0 and 1 are in view by turns; in the end 1 moves the lips a little while 0 is heard."""
     rng = np.random.default_rng(0)
     first = np.isin(np.arange(300) // 50, (0, 2, 4, 5))

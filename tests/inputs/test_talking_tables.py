@@ -20,7 +20,7 @@ FRAMES = 100
 
 
 @pytest.mark.parametrize(("moves", "compared"), [(0.05, [0, 1]), (0.008, [0])])
-def test_a_person_taken_for_a_picture_may_speak_if_the_mouth_moves(tmp_path, monkeypatch, moves, compared):
+def test_a_still_person_may_speak_if_the_mouth_moves(tmp_path, monkeypatch, moves, compared):
     """Person 1 is still by the face table; a poster filmed by hand seems to move by less than 0.008 eye distances."""
     frame, person = (values.ravel().astype(np.int32) for values in np.mgrid[:FRAMES, :2])
     box = np.stack([40 + 100 * person, 0 * person, 100 + 100 * person, 0 * person + 60], axis=1).astype(np.float32)

@@ -55,7 +55,7 @@ def parts_of(coding, bounds=BOUNDS, native="", light=None):
 
 
 @pytest.mark.parametrize("coding", EVERY, ids=lambda one: f"{one.codec}-{one.container}")
-def test_every_frame_is_at_its_time_beside_its_sound(tmp_path, coding):
+def test_every_frame_is_at_its_time_and_in_sync(tmp_path, coding):
     sound = write_audio(tmp_path / "a.wav", tone(BOUNDS[-1] / float(RATE)))
     track = AudioTrack(str(sound), Span(0, 10**9), BOUNDS[-1] / RATE, codec=codec_in(coding.container, None))
     texts = SubtitleTrack(

@@ -157,7 +157,7 @@ def test_a_small_change_keeps_the_grain_and_a_large_one_nothing_of_what_was_ther
 
 
 @pytest.mark.parametrize("form", ["yuva420p", "yuva444p10le", "yuva444p12le"])
-def test_alpha_is_kept_and_nothing_is_drawn_where_nothing_is_seen(tmp_path, form):
+def test_alpha_is_kept_and_nothing_is_drawn_where_all_is_transparent(tmp_path, form):
     own = write(tmp_path / "a.mkv", form, alpha=lambda x, y: np.where(x < 0.4, 0, np.where(x < 0.6, 0.5, 1)))
     info = keeping(probe_video(str(tmp_path / "a.mkv")), FFV1)
     assert info.native == form

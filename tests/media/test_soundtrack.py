@@ -184,7 +184,7 @@ def test_a_silent_video_has_no_tracks(tmp_path):
     assert len(own_sounds(probe_video(str(path)))[0]) == 1
 
 
-def test_a_track_that_cannot_be_read_is_left_out_and_said(tmp_path, monkeypatch):
+def test_a_track_that_cannot_be_read_is_left_out_with_a_warning(tmp_path, monkeypatch):
     path = write_both(tmp_path / "a.mkv", [barcode(i) for i in range(25)], tone(1, 48_000), sound_codec="pcm_s16le")
 
     def damaged(track):

@@ -214,7 +214,7 @@ def test_closures_are_added_to_poses(corpus, tmp_path):
     torch.testing.assert_close(before.directions, after.directions, rtol=0, atol=0)
 
 
-def test_lips_are_closed_beside_how_a_person_rests(corpus):
+def test_lips_are_closed_relative_to_how_a_person_rests(corpus):
     closed = closed_frames(corpus)
     for person in np.unique(corpus.person):
         rows = np.concatenate([np.arange(len(closed))[corpus.rows(c)] for c in np.flatnonzero(corpus.person == person)])

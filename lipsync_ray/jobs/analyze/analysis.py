@@ -56,7 +56,7 @@ class FoundFace:
 
 
 @dataclass(frozen=True)
-class SeenPerson:
+class PersonInVideo:
     """A person of a video.
 
     Attributes
@@ -170,7 +170,7 @@ class Analysis:
     seconds: float | None = None
     attempts: int | None = None
     fingerprint: str | None = None
-    persons: tuple[SeenPerson, ...] | None = None
+    persons: tuple[PersonInVideo, ...] | None = None
     turns: tuple[Turn, ...] | None = None
     speaker_notes: tuple[str, ...] = ()
     speakers_error: str | None = None

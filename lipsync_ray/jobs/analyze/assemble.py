@@ -11,7 +11,7 @@ from lipsync_ray import addresses
 from lipsync_ray.engine.stages import Failure
 from lipsync_ray.io.formatting import number, share, text_or_dash
 from lipsync_ray.jobs.analyze import language
-from lipsync_ray.jobs.analyze.analysis import IMPOSSIBLE, Analysis, Guess, SeenPerson
+from lipsync_ray.jobs.analyze.analysis import IMPOSSIBLE, Analysis, Guess, PersonInVideo
 from lipsync_ray.jobs.analyze.plan import FileRow, FrameSamples, Known
 from lipsync_ray.jobs.analyze.verdict import Assessment, face_statistics, of_audio, of_languages, of_speech, of_video
 from lipsync_ray.media.details import AudioDetails, VideoDetails
@@ -222,7 +222,7 @@ def _people_lines(analysis: Analysis) -> list[str]:
     return [*lines, *analysis.speaker_notes, *failed] or ["none"]
 
 
-def times_of(person: SeenPerson) -> str:
+def times_of(person: PersonInVideo) -> str:
     """How long a person speaks and is seen, in words."""
     spoken = "" if person.spoken_s is None else f"speaks {number(person.spoken_s, 1)} s, "
     return f"{spoken}seen {number(person.seen_s, 1)} s"

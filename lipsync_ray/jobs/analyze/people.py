@@ -30,7 +30,7 @@ from lipsync_ray.io.names import stem_of
 from lipsync_ray.io.parquet import csv_url
 from lipsync_ray.io.reviews import portrait_name
 from lipsync_ray.io.turns import FILE, Turn, commit_turns, read_committed, spoken_s
-from lipsync_ray.jobs.analyze.analysis import Analysis, SeenPerson
+from lipsync_ray.jobs.analyze.analysis import Analysis, PersonInVideo
 from lipsync_ray.jobs.analyze.assemble import REPORT, report_text
 from lipsync_ray.jobs.analyze.files import File
 from lipsync_ray.jobs.analyze.inputs import AnalyzeRun
@@ -42,7 +42,7 @@ RULE: DubbedFaces = "auto"  # the dub's default: of several persons, whoever spe
 WAVE_S = 200_000.0  # seconds of video that are looked at side by side; a minute takes the driver some 250 KB
 _PICTURE = re.compile(r"(.+)-\d+\.jpg")
 
-Seen = dict[int, tuple[float, bool]]
+InView = dict[int, tuple[float, bool]]
 """Person → seconds in view, and whether there is a picture."""
 
 
@@ -64,7 +64,7 @@ class LookOrder(NamedTuple):
         return self.portraits.key
 
 
-def look(order: LookOrder) -> Seen:
+def look(order: LookOrder) -> InView:
     """Take a picture of each person, and measure how long everybody is in view."""
     asked = order.portraits
     for name in order.stale:
@@ -84,7 +84,7 @@ class _Video:
 
     files: list[File]
     info: VideoInfo | None = None
-    seen: dict[str, Seen] = field(default_factory=dict)
+    in_view: dict[str, InView] = field(default_factory=dict)
     answer: SpeakerTracks | Failure | None = None
 
 
@@ -177,12 +177,12 @@ def _find(run: AnalyzeRun, layout: Layout, videos: Mapping[str, _Video]) -> None
             pictures.ready.append(LookOrder(order, tuple(there[file.id])))
         speakers.begin(key, table.url)
 
-    def on_seen(order: LookOrder, seen: Seen | Failure) -> None:
+    def on_pictures(order: LookOrder, in_view: InView | Failure) -> None:
         video = videos[_key(run.ended[order.key])]
-        if isinstance(seen, Failure):
-            _fail(run, video, seen)
+        if isinstance(in_view, Failure):
+            _fail(run, video, in_view)
             return
-        video.seen[order.key] = seen
+        video.in_view[order.key] = in_view
         _end(run, video)
 
     def on_speakers(key: str, answers: Mapping[str, SpeakerTracks | Failure]) -> None:
@@ -190,7 +190,7 @@ def _find(run: AnalyzeRun, layout: Layout, videos: Mapping[str, _Video]) -> None
         _end(run, videos[key])
 
     faces = FacePass(infos, run.url("faces"), layout.model, on_table)
-    pictures = Ask(name="pictures of people", task=look, on_answer=on_seen, after=(faces.spec,))
+    pictures = Ask(name="pictures of people", task=look, on_answer=on_pictures, after=(faces.spec,))
     asked = {key: {key: None} for key in infos}
     speakers = Speakers(run.url, RULE, infos, asked, on_speakers, after=(faces.spec,))
     faces.run_before(
@@ -201,7 +201,7 @@ def _find(run: AnalyzeRun, layout: Layout, videos: Mapping[str, _Video]) -> None
 def _end(run: AnalyzeRun, video: _Video) -> None:
     """Complete a video's rows when all is known of it."""
     answer = video.answer
-    if answer is None or len(video.seen) < len(video.files):
+    if answer is None or len(video.in_view) < len(video.files):
         return
     known: dict[str, Any]
     if isinstance(answer, Failure):
@@ -212,7 +212,7 @@ def _end(run: AnalyzeRun, video: _Video) -> None:
     for file in video.files:
         if isinstance(answer, Failure):
             run.context.failures.report(file.id, answer)
-        _record(run, file, persons=persons_of(file.id, video.seen[file.id], known["turns"]), **known)
+        _record(run, file, persons=persons_of(file.id, video.in_view[file.id], known["turns"]), **known)
 
 
 def _fail(run: AnalyzeRun, video: _Video, failure: Failure) -> None:
@@ -233,8 +233,8 @@ def _record(run: AnalyzeRun, file: File, **known: Any) -> None:
     run.end(row)
 
 
-def persons_of(name: str, seen: Seen, turns: Sequence[Turn] | None) -> tuple[SeenPerson, ...]:
-    """The persons of a file, who speaks longest first, then who is seen longest.
+def persons_of(name: str, in_view: InView, turns: Sequence[Turn] | None) -> tuple[PersonInVideo, ...]:
+    """The persons of a file, who speaks longest first, then who is in view longest.
 
     Parameters
     ----------
@@ -243,13 +243,13 @@ def persons_of(name: str, seen: Seen, turns: Sequence[Turn] | None) -> tuple[See
     """
     spoken = spoken_s(turns or ())
     found = [
-        SeenPerson(
+        PersonInVideo(
             person,
             round(seconds, 3),
             None if turns is None else round(spoken.get(person, 0.0), 3),
             storage.join(FOLDER, portrait_name(name, person)) if pictured else None,
         )
-        for person, (seconds, pictured) in seen.items()
+        for person, (seconds, pictured) in in_view.items()
     ]
     return tuple(sorted(found, key=lambda one: (-(one.spoken_s or 0.0), -one.seen_s, one.person)))
 
