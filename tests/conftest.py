@@ -35,6 +35,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "cluster" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.slow)
+        if item.get_closest_marker("nightly"):
+            item.add_marker(pytest.mark.timeout(900))
     items.sort(key=lambda item: "e2e" not in item.path.parts)
 
 
@@ -90,6 +92,13 @@ def memory_given_back():
     gc.collect()
     if sys.platform == "linux":
         ctypes.CDLL(None).malloc_trim(0)
+
+
+@pytest.fixture(autouse=True)
+def memory_of_long_tests(request):
+    """Tests of minutes give their memory back, or a session of a hundred of them keeps gigabytes in each process."""
+    if request.node.get_closest_marker("nightly"):
+        request.getfixturevalue("memory_given_back")
 
 
 @pytest.fixture(scope="session")

@@ -43,7 +43,7 @@ def test_every_video_is_signed_once(place, demo_inputs, cluster, tmp_path):
             deadline = time.monotonic() + PATIENCE_S
             while len(videos(out)) < wanted and driver.poll() is None:
                 assert time.monotonic() < deadline, (tmp_path / "log").read_text()
-                time.sleep(0.02)
+                time.sleep(0.1)
             kills += driver.poll() is None
             driver.kill()
             driver.wait()

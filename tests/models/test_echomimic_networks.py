@@ -17,7 +17,7 @@ from lipsync_ray.models.echomimic_networks import (
     reference_unet,
 )
 
-pytestmark = [pytest.mark.nightly, pytest.mark.usefixtures("memory_given_back")]
+pytestmark = pytest.mark.nightly
 
 
 @pytest.fixture(scope="module")
