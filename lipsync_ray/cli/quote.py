@@ -132,6 +132,8 @@ def _print(plan: Quote, cluster: Cluster, settings: DubSettings, console: Consol
         f"to be drawn: {plan.frames:,} frames, {_clock(plan.output_s)} of video, in {plan.segments:,} segments",
         f"written by {written_by(settings)}",
     ]
+    if plan.one_files:
+        lines.append(f"{plan.one_files:,} files with all languages of a video")
     for line in lines:
         console.print(line, highlight=False)
     for name, reason in plan.unreadable[:_MOST_NAMED]:

@@ -60,7 +60,7 @@ def title_of_language(name: str) -> str:
     try:
         tag = langcodes.standardize_tag(plain if langcodes.tag_is_valid(plain) else code_of(name))
         return langcodes.Language.get(tag).display_name()
-    except (LookupError, langcodes.LanguageTagError):
+    except (LookupError, ValueError):
         return name.strip()
 
 

@@ -44,6 +44,15 @@ Coding = Annotated[
     "how the output is encoded",
 ]
 
+OneFile = Annotated[
+    bool,
+    Option(
+        "Also put the languages of each video into one file of OUT/one-file: a track of pictures and one of sound for each, copied "
+        "from the finished videos.",
+        panel="Encoding",
+    ),
+]
+
 
 def check_coding(coding: VideoCoding, provenance: ProvenanceSettings) -> None:
     """Check how the output is encoded, and that it can be signed where that is asked for.

@@ -11,7 +11,7 @@ from lipsync_ray.media.choices import Decoder, Loop, Untouched, VideoCoding
 from lipsync_ray.media.codecs import codec_of, coding_record, container_of, in_container_of, spec_of
 from lipsync_ray.media.sound_codecs import codec_in
 from lipsync_ray.settings.checks import check, given, values_of
-from lipsync_ray.settings.drawing import Coding, Precision, RestoreSettings, check_coding
+from lipsync_ray.settings.drawing import Coding, OneFile, Precision, RestoreSettings, check_coding
 from lipsync_ray.settings.head import HeadSettings
 from lipsync_ray.settings.lines import LineSettings
 from lipsync_ray.settings.marks import MarkSettings
@@ -115,6 +115,7 @@ class DubSettings:
             panel="Encoding",
         ),
     ] = "encode"
+    one_file: OneFile = False
     precision: Annotated[Precision, Option("Arithmetic of the networks.", panel="Lips")] = "auto"
     reference: Annotated[
         Reference | None,
