@@ -17,7 +17,7 @@ from lipsync_ray.errors import SettingsError
 from lipsync_ray.io.console import console_for, download_line
 from lipsync_ray.jobs.evaluate import PREVIEWS
 from lipsync_ray.settings.checks import given
-from lipsync_ray.settings.dub import dub_settings
+from lipsync_ray.settings.dub import dub_settings, written_by
 
 if TYPE_CHECKING:
     from lipsync_ray.io.manifest import Dub
@@ -149,6 +149,8 @@ def _dub(
     rejected = read_rejected(os.fspath(analysis)) if analysis is not None else None
     console = console_for(progress)
     _print_licence(settings.model, console)
+    if settings.coding.codec is None and settings.coding.container not in (None, "mp4"):
+        console.print(f"written by {written_by(settings)}", highlight=False, soft_wrap=True)
     summary = run(rows, settings, workers, out, console, download_line(console), rejected, review)
     write_review_page(summary)
     return summary

@@ -17,6 +17,7 @@ from lipsync_ray.errors import SettingsError
 from lipsync_ray.io.console import console_for
 from lipsync_ray.settings import DubSettings, Workers
 from lipsync_ray.settings.checks import check
+from lipsync_ray.settings.dub import written_by
 from lipsync_ray.settings.options import Option, leaves_of
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def dry_run(
         speakers=speakers, redo=redo,
     )  # fmt: skip
     console = console_for()
-    _print(plan, cluster, console)
+    _print(plan, cluster, settings, console)
     console.print(
         f"planned in {time.monotonic() - began:.1f} s, with {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MB "
         "of memory; nothing was started",
@@ -122,14 +123,17 @@ def dry_run(
     )
 
 
-def _print(plan: Quote, cluster: Cluster, console: Console) -> None:
+def _print(plan: Quote, cluster: Cluster, settings: DubSettings, console: Console) -> None:
     left = plan.dubs - plan.before - len(plan.unreadable)
     before = f"; {plan.before:,} are done" if plan.before else ""
     lines = [
         f"{left:,} dubs of {plan.videos:,} videos to make{before}",
         f"faces to find in {plan.fresh:,} videos of {_clock(plan.source_s)}",
         f"to be drawn: {plan.frames:,} frames, {_clock(plan.output_s)} of video, in {plan.segments:,} segments",
+        f"written by {written_by(settings)}",
     ]
+    if plan.one_files:
+        lines.append(f"{plan.one_files:,} files with all languages of a video")
     for line in lines:
         console.print(line, highlight=False)
     for name, reason in plan.unreadable[:_MOST_NAMED]:

@@ -15,6 +15,7 @@ from lipsync_ray.io.turns import Turn
 
 FILE = "results.parquet"
 VOICES = "voices"  # folder of the voices of dubs with a background
+ONE_FILE = "one-file"  # folder of files with all languages of a video
 Status = Literal["done", "failed", "no_face"]
 
 
@@ -93,6 +94,8 @@ class Result:
     voice : URL of the voice of a dub with a background, without that
     loudness_lufs, true_peak_db : measured of the output's first track, in LUFS and dBTP; None where no level was asked for
     parts : what decides the pixels of each part, so that a later version can reuse those that stay the same
+    one_file : the file that has this dub beside those of its video in other languages; None without
+    one_file_digest : of what is in that
     """
 
     id: str
@@ -144,6 +147,8 @@ class Result:
     voice: str | None = None
     loudness_lufs: float | None = None
     true_peak_db: float | None = None
+    one_file: str | None = None
+    one_file_digest: str | None = None
 
     @property
     def drawn_per_s(self) -> float | None:

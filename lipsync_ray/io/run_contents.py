@@ -73,6 +73,7 @@ _BEFORE_AFTER = _kinds(
 )
 _VIDEOS = _kinds(
     ("videos and pictures", "result", r"videos/[^/]+\.(mp4|mov|mkv|webm)|images/[^/]+\.png"),
+    ("files with all languages of a video", "result", r"one-file/[^/]+\.(mp4|mov|mkv|webm)"),
     ("labels that frames show", "result", rf"labels/{_HEX}\.png"),
 )
 _OF: Mapping[str, tuple[Kind, ...]] = {

@@ -32,11 +32,11 @@ class VideoCoding:
     ----------
     crf : constant quality on the codec's own scale; smaller is better
     preset : speed, in x264's words
-    codec : of the pictures
+    codec : of the pictures; None for what is usual in the container
     container : of the finished video
     """
 
     crf: float | None = None
     preset: Preset | None = None
-    codec: Codec = "h264"
+    codec: Codec | None = None
     container: Container | None = None

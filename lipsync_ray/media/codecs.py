@@ -91,9 +91,16 @@ CODECS: Mapping[Codec, CodecSpec] = {
 }  # fmt: skip
 
 
+def codec_of(coding: VideoCoding) -> Codec:
+    """The codec of settings: the one asked for, else the first of the table that the container holds."""
+    if coding.codec is not None:
+        return coding.codec
+    return next(name for name, one in CODECS.items() if coding.container in (None, *one.containers))
+
+
 def spec_of(coding: VideoCoding) -> CodecSpec:
     """What the codec of settings can do."""
-    return CODECS[coding.codec]
+    return CODECS[codec_of(coding)]
 
 
 def decided(coding: VideoCoding) -> VideoCoding:
@@ -103,7 +110,7 @@ def decided(coding: VideoCoding) -> VideoCoding:
     ------
     SettingsError : the codec has no such quality or speed, or the container cannot hold it
     """
-    spec, name = spec_of(coding), coding.codec
+    spec, name = spec_of(coding), codec_of(coding)
     if coding.crf is not None and spec.crf is None:
         raise SettingsError(f"--crf: {spec.title} has no constant rate factor; leave it out, or choose another --codec")
     if coding.crf is not None and spec.crf is not None and not spec.crf[0] <= coding.crf <= spec.crf[1]:
@@ -118,7 +125,7 @@ def decided(coding: VideoCoding) -> VideoCoding:
         )
     crf = coding.crf if coding.crf is not None else spec.crf and spec.crf[2]
     preset = coding.preset or (spec.preset if spec.presets else None)
-    return replace(coding, crf=None if crf is None else float(crf), preset=preset, container=container)
+    return VideoCoding(None if crf is None else float(crf), preset, name, container)
 
 
 def coding_record(coding: VideoCoding) -> dict[str, object]:
@@ -137,18 +144,20 @@ def in_container_of(out: str, coding: VideoCoding) -> VideoCoding:
 
     Raises
     ------
-    SettingsError : another container is asked for
+    SettingsError : another container is asked for, or a codec that it cannot hold
     """
-    ending, spec = out.lower().rpartition(".")[2], spec_of(coding)
+    ending = out.lower().rpartition(".")[2]
     container = next(one for one in get_args(Container) if one == ending)
     if coding.container not in (None, container):
         raise SettingsError(f"--container {coding.container}: -o {out} ends in .{container}; leave one of them out")
+    made = replace(coding, container=container)
+    spec = spec_of(made)
     if container not in spec.containers:
         names = " or ".join(f".{one}" for one in spec.containers)
         raise SettingsError(
             f"-o {out}: .{container} cannot hold {spec.title}; expected a name that ends in {names}, {_others(container)}"
         )
-    return replace(coding, container=container)
+    return made
 
 
 def _others(container: Container) -> str:

@@ -17,7 +17,7 @@ import numpy as np
 
 from lipsync_ray.errors import EncodeError, SettingsError
 from lipsync_ray.media.choices import VideoCoding
-from lipsync_ray.media.codecs import CodecSpec, decided, spec_of
+from lipsync_ray.media.codecs import CodecSpec, codec_of, decided, spec_of
 from lipsync_ray.media.light import HdrLight
 from lipsync_ray.media.native import NativePicture, plain_samples
 from lipsync_ray.media.picture import YuvFrame
@@ -97,7 +97,7 @@ def check_encoder(coding: VideoCoding) -> None:
         av.codec.Codec(spec.encoder, "w")
     except av.codec.codec.UnknownCodecError:
         raise SettingsError(
-            f"--codec {coding.codec}: FFmpeg of this PyAV ({av.__version__}) has no {spec.encoder}; PyAV's wheels have it, or choose "
+            f"--codec {codec_of(coding)}: FFmpeg of this PyAV ({av.__version__}) has no {spec.encoder}; PyAV's wheels have it, or choose "
             "another codec"
         ) from None
 

@@ -38,7 +38,7 @@ from lipsync_ray.media.side_content import SideContent, write_side_content
 from lipsync_ray.media.sound_writers import VideoSound, sound_writer
 from lipsync_ray.media.subtitles import SubtitleWriter
 
-_AHEAD_S = Fraction(1, 2)
+AHEAD_S = Fraction(1, 2)
 _MACINTOSH = {"deu": "ger", "nld": "dut", "ell": "gre", "isl": "ice", "zho": "chi", "fas": "per", "fre": "fra"}
 NOTHING = SideContent()
 
@@ -104,7 +104,7 @@ def join(
     try:
         with (
             ExitStack() as stack,
-            av.open(str(target), "w", format=muxer_of(target.name), options=_muxing(target, rate)) as out,
+            av.open(str(target), "w", format=muxer_of(target.name), options=muxing(target, rate)) as out,
         ):
             if comment:
                 out.metadata.update(comment=comment, description=comment)
@@ -125,15 +125,15 @@ def join(
             others.extend(SubtitleWriter(out, one) for one in side.subtitles)
             write_side_content(out, video, side)
             if out.format.name == "mov":
-                _name_for_quicktime(out)
+                name_for_quicktime(out)
             read = chain([Part(first.start, lambda: data)], parts)
             for start, packets in _in_order(read, copies, header, target.name):
                 if start != frames:
                     raise EncodeError(f"{target.name}: a part begins at frame {start}, the one before ends at {frames}")
                 for packet in packets:
-                    _stamp(packet, start, frames - delay, rate, video)
+                    stamp(packet, start, frames - delay, rate, video)
                     for other in others:
-                        other.write_until(packet.dts / rate + _AHEAD_S)
+                        other.write_until(packet.dts / rate + AHEAD_S)
                     out.mux(packet)
                     frames += 1
             for other in others:
@@ -182,14 +182,14 @@ def _copied(reader: GroupReader, start: int, stop: int, rate: Fraction) -> Itera
         yield packet
 
 
-def _name_for_quicktime(container: Any) -> None:
+def name_for_quicktime(container: Any) -> None:
     """Name languages as FFmpeg's table of Macintosh codes has them: by one of the two codes that ISO 639-2 has of some."""
     for stream in container.streams:
         if (language := _MACINTOSH.get(stream.metadata.get("language", ""))) is not None:
             stream.metadata["language"] = language
 
 
-def _muxing(target: Path, rate: Fraction) -> dict[str, str]:
+def muxing(target: Path, rate: Fraction) -> dict[str, str]:
     """Options of FFmpeg's muxer. Of mp4 and mov: durations in fractions of a frame instead of rounded milliseconds; of Matroska: no
     random ids, and times from zero, as it has no decoding times."""
     if muxer_of(target.name) not in ISO_MUXERS:
@@ -198,7 +198,7 @@ def _muxing(target: Path, rate: Fraction) -> dict[str, str]:
     return {"movflags": "+faststart", "movie_timescale": str(a_frame * -(-1000 // a_frame))}
 
 
-def _stamp(packet: Any, start: int, dts: int, rate: Fraction, video: Any) -> None:
+def stamp(packet: Any, start: int, dts: int, rate: Fraction, video: Any) -> None:
     """Set a packet's times to its frame of the video, with decoding number `dts`.
 
     Parameters

@@ -7,7 +7,7 @@ from dataclasses import replace
 import av
 
 from lipsync_ray.media.choices import VideoCoding
-from lipsync_ray.media.codecs import PLAIN, decided, spec_of
+from lipsync_ray.media.codecs import PLAIN, codec_of, decided, spec_of
 from lipsync_ray.media.picture import RGB_AS
 from lipsync_ray.media.probe import VideoInfo
 
@@ -82,7 +82,7 @@ def losses(info: VideoInfo, coding: VideoCoding) -> tuple[str, ...]:
         found.append(
             f"not carried over: the aspect of its pixels, {info.pixel_aspect}, which Matroska's muxer does not write of {spec.title}"
         )
-    if kept and info.light is not None and coding.codec in ("prores", "ffv1", "hevc_nvenc"):
+    if kept and info.light is not None and codec_of(coding) in ("prores", "ffv1", "hevc_nvenc"):
         found.append(
             f"not carried over: its mastering display and content light level, which {spec.title} does not carry here"
         )

@@ -54,6 +54,16 @@ def three_letters(name: str) -> str | None:
         return None
 
 
+def title_of_language(name: str) -> str:
+    """English name of a language, with script and region where they are written: "Spanish (Mexico)" of "es-MX"."""
+    plain = name.strip().replace("_", "-")
+    try:
+        tag = langcodes.standardize_tag(plain if langcodes.tag_is_valid(plain) else code_of(name))
+        return langcodes.Language.get(tag).display_name()
+    except (LookupError, ValueError):
+        return name.strip()
+
+
 def scripts_in(text: str) -> Counter[str]:
     """Count a text's letters by script, by the first words of their Unicode names: "LATIN", "HANGUL", …"""
     return Counter(unicodedata.name(sign, "?").split()[0] for sign in text if sign.isalpha())

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 from lipsync_ray.media.container import main_stream, opened
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.media.sound_writers import describe, title_of
-from lipsync_ray.media.subtitles import SubtitleTrack, tracks_of
+from lipsync_ray.media.subtitles import SubtitleTrack, cut_tracks, text_streams, tracks_of
 from lipsync_ray.media.time_code import fits, tag, time_code_of
 
 _TICK = Fraction(1, 1_000_000_000)
@@ -93,8 +94,19 @@ def read_side_content(
             tag(container.metadata, "creation_time"),
             time_code if fits(time_code, rate) else "",
             _chapters(container, origin_s, until_s) if timed else (),
-            tracks_of(container, origin_s, until_s) if timed else (),
+            cut_tracks(_texts(container, url, content), origin_s, until_s) if timed else (),
         )
+
+
+def _texts(container: Any, url: str, content: str) -> tuple[SubtitleTrack, ...]:
+    """The tracks of text of a file that was just opened; of a known file they are read once a process, for all of its dubs."""
+    return _texts_of(url, content) if content and text_streams(container) else tracks_of(container)
+
+
+@lru_cache(maxsize=8)
+def _texts_of(url: str, content: str) -> tuple[SubtitleTrack, ...]:
+    with opened(url, planned=content) as container:
+        return tracks_of(container)
 
 
 def _chapters(container: Any, origin_s: Fraction, until_s: Fraction | None) -> tuple[Chapter, ...]:

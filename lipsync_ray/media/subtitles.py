@@ -7,7 +7,7 @@ not overlap: lines that do are shown below each other. FFmpeg's muxer of mp4 fil
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any
@@ -113,26 +113,16 @@ def text_streams(container: Any) -> list[Any]:
     return [one for one, codec in coded if codec is not None and codec.name in TEXT_CODECS]
 
 
-def tracks_of(
-    container: Any, origin_s: Fraction = Fraction(0), until_s: Fraction | None = None
-) -> tuple[SubtitleTrack, ...]:
-    """The tracks of text of a file that was just opened, without those that show nothing.
-
-    Parameters
-    ----------
-    origin_s : time that becomes 0
-    until_s : end of the last text, counted from there; None for its own
-    """
+def tracks_of(container: Any) -> tuple[SubtitleTrack, ...]:
+    """The tracks of text of a file that was just opened, on its own clock. Reads the whole file where it has any."""
     streams = text_streams(container)
     texts: dict[int, list[Subtitle]] = {stream.index: [] for stream in streams}
     for packet in container.demux(streams) if streams else ():
         if packet.pts is None or not packet.size:
             continue
-        text = text_of(bytes(packet), packet.stream.codec_context.name)
-        start = packet.pts * packet.time_base - origin_s
+        start = packet.pts * packet.time_base
         end = start + (packet.duration or 0) * packet.time_base
-        start, end = max(Fraction(0), start), end if until_s is None else min(end, until_s)
-        if text and start < end:
+        if text := text_of(bytes(packet), packet.stream.codec_context.name):
             texts[packet.stream.index].append(Subtitle(start, end, text))
     return tuple(
         SubtitleTrack(
@@ -143,5 +133,27 @@ def tracks_of(
             bool(stream.disposition & Disposition.forced),
         )
         for stream in streams
-        if texts[stream.index]
     )
+
+
+def cut_tracks(
+    tracks: Iterable[SubtitleTrack], origin_s: Fraction = Fraction(0), until_s: Fraction | None = None
+) -> tuple[SubtitleTrack, ...]:
+    """Tracks on another clock, without those that show nothing.
+
+    Parameters
+    ----------
+    origin_s : time that becomes 0
+    until_s : end of the last text, counted from there; None for its own
+    """
+    out = []
+    for track in tracks:
+        texts = []
+        for one in track.texts:
+            start, end = max(Fraction(0), one.start_s - origin_s), one.end_s - origin_s
+            end = end if until_s is None else min(end, until_s)
+            if start < end:
+                texts.append(Subtitle(start, end, one.text))
+        if texts:
+            out.append(replace(track, texts=tuple(texts)))
+    return tuple(out)

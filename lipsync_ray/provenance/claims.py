@@ -15,11 +15,12 @@ CREATED = f"{_TYPES}trainedAlgorithmicMedia"
 MARKED = (EDITED, CREATED, f"{_TYPES}algorithmicMedia", f"{_TYPES}compositeSynthetic")
 """IPTC's digital source types of media that are wholly or partly synthetic."""
 
-Task = Literal["lips", "head", "restored"]
+Task = Literal["lips", "head", "restored", "languages"]
 _DID = {
     "lips": "The lips in this video were drawn by a computer to go with another sound",
     "head": "This talking head was drawn by a computer from a picture and a sound",
     "restored": "Faces in this picture or video were drawn anew by a computer",
+    "languages": "This file has dubs of one video in several languages, each drawn by a computer to go with another sound",
 }
 
 
@@ -99,6 +100,11 @@ class Claim:
     def created(self) -> bool:
         """Whether it is a new video rather than an edit of one."""
         return self.whole and self.task == "head"
+
+    @property
+    def compiled(self) -> bool:
+        """Whether it has its sources side by side, as they are."""
+        return self.task == "languages"
 
     @property
     def source_type(self) -> str:

@@ -68,7 +68,7 @@ def _mark_finished(
     orders = [
         MarkOrder(
             name,
-            _here(run, row),
+            url_here(run, row),
             row.frames or 1,
             Fraction(row.rate or 25),
             replace(claims[name], drawn=row.drawn, title=storage.name_of(row.output or "")),
@@ -87,7 +87,7 @@ def _mark_finished(
             run.end(replace(row, **provenance_columns(marking, order.claim)))
 
 
-def _here(run: JobRun[Any, Result], row: Result) -> str:
+def url_here(run: JobRun[Any, Result], row: Result) -> str:
     """URL of a finished file in this run's folder, which may have been moved since its record was written."""
     before = row.output or ""
     return run.url(storage.name_of(storage.parent(before)), storage.name_of(before))

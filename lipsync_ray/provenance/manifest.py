@@ -134,6 +134,15 @@ def _agent() -> dict[str, str]:
 
 def _actions(claim: Claim, sources: list[SourceFile]) -> list[dict[str, Any]]:
     """The actions, in order; a file without known sources is a new one."""
+    if claim.compiled:
+        every = [f"source-{number}" for number in range(len(sources))]
+        created = {
+            "action": "c2pa.created",
+            "digitalSourceType": claim.source_type,
+            "description": claim.sentence,
+        }
+        placed = {"action": "c2pa.placed", "parameters": {"ingredientIds": every}}
+        return [one | {"softwareAgent": _agent()} for one in (created, placed)]
     visual, audible = (
         [f"source-{number}" for number, one in enumerate(sources) if one.role == role] for role in ("video", "audio")
     )
@@ -205,7 +214,8 @@ def _here(source: SourceFile) -> Iterator[Path]:
 
 
 def _ingredient(number: int, source: SourceFile, claim: Claim) -> dict[str, Any]:
-    relation = "componentOf" if source.role == "audio" else "inputTo" if claim.created else "parentOf"
+    part = source.role == "audio" or claim.compiled
+    relation = "componentOf" if part else "inputTo" if claim.created else "parentOf"
     return {
         "title": storage.name_of(addresses.address(source.url)),
         "relationship": relation,

@@ -81,7 +81,7 @@ def checked_signer(settings: ProvenanceSettings) -> Signer:
 
 
 def _finish(marking: Marking, claim: Claim, path: Path) -> None:
-    if claim.task == "restored" and any(_made_by_a_computer(one.url) for one in claim.sources):
+    if claim.task in ("restored", "languages") and any(_made_by_a_computer(one.url) for one in claim.sources):
         claim = replace(claim, whole=True)
     write_tags(path, claim)
     if marking.signer is not None:

@@ -19,13 +19,13 @@ Coding = Annotated[
     Group(
         {
             "codec": Option(
-                "Of the pictures. h264 keeps 8 bits, 4:2:0, SDR; hevc also 10 and 12 bits, 4:2:2, 4:4:4 and HDR; av1 10 bits and HDR; "
+                "Of the pictures: by default h264, in webm av1. h264 keeps 8 bits, 4:2:0, SDR; hevc also 10 and 12 bits, 4:2:2, 4:4:4 and HDR; av1 10 bits and HDR; "
                 "prores (HQ, or 4444 with alpha) and ffv1 (lossless) also alpha, for editing. h264_nvenc and hevc_nvenc need "
                 "a card with NVENC.",
                 panel="Encoding",
             ),
             "container": Option(
-                "By default mp4; mov for prores, mkv for ffv1. webm is for av1. Of one pair, the ending of -o.",
+                "By default mp4; mov for prores, mkv for ffv1. webm is AV1 and Opus. Of one pair, the ending of -o.",
                 panel="Encoding",
             ),
             "crf": Option(
@@ -42,6 +42,15 @@ Coding = Annotated[
         }
     ),
     "how the output is encoded",
+]
+
+OneFile = Annotated[
+    bool,
+    Option(
+        "Also put the languages of each video into one file of OUT/one-file: a track of pictures and one of sound for each, copied "
+        "from the finished videos.",
+        panel="Encoding",
+    ),
 ]
 
 

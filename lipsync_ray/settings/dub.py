@@ -8,9 +8,10 @@ from typing import Annotated, Any, Literal, Self
 from lipsync_ray.errors import SettingsError
 from lipsync_ray.faces.choices import Blend, DubbedFaces, Pads, ParsedBlend
 from lipsync_ray.media.choices import Decoder, Loop, Untouched, VideoCoding
-from lipsync_ray.media.codecs import coding_record, container_of, in_container_of, spec_of
+from lipsync_ray.media.codecs import codec_of, coding_record, container_of, in_container_of, spec_of
+from lipsync_ray.media.sound_codecs import codec_in
 from lipsync_ray.settings.checks import check, given, values_of
-from lipsync_ray.settings.drawing import Coding, Precision, RestoreSettings, check_coding
+from lipsync_ray.settings.drawing import Coding, OneFile, Precision, RestoreSettings, check_coding
 from lipsync_ray.settings.head import HeadSettings
 from lipsync_ray.settings.lines import LineSettings
 from lipsync_ray.settings.marks import MarkSettings
@@ -114,6 +115,7 @@ class DubSettings:
             panel="Encoding",
         ),
     ] = "encode"
+    one_file: OneFile = False
     precision: Annotated[Precision, Option("Arithmetic of the networks.", panel="Lips")] = "auto"
     reference: Annotated[
         Reference | None,
@@ -155,7 +157,7 @@ class DubSettings:
             said = " ".join(map(str, pads.values()))
             raise SettingsError(f"--pads {said}: each is a part of the face's height, −0.4 to 1")
         container = container_of(self.coding)
-        if self.untouched == "copy" and (self.coding.codec != "h264" or container not in ("mp4", "mov")):
+        if self.untouched == "copy" and (codec_of(self.coding) != "h264" or container not in ("mp4", "mov")):
             raise SettingsError(
                 "--untouched copy: only H.264 in .mp4 or .mov has the source's packets beside others; leave --codec and "
                 "--container out"
@@ -188,6 +190,13 @@ class DubSettings:
         said = {"provenance": self.provenance.record(), "marks": self.marks.record(), "sound": self.sound.record()}
         more = {"still_rate": str(self.still_rate), "coding": coding_record(self.coding)}
         return values_of(self) | more | said
+
+
+def written_by(settings: DubSettings) -> str:
+    """The options that decide how videos are written, with what follows from the container."""
+    container = container_of(settings.coding)
+    sound = codec_in(container, settings.sound.codec)
+    return f"--codec {codec_of(settings.coding)} --audio-codec {sound} --container {container}"
 
 
 def dub_settings(asked: DubSettings | None, model: str | None) -> DubSettings:

@@ -62,6 +62,11 @@ def test_the_batch_is_part_of_every_name(tmp_path, device):
     assert run_of(tmp_path, device=device, batch=same).recipe.fingerprinted() == default
 
 
+def test_one_file_of_several_languages_changes_no_name(tmp_path):
+    recipe = run_of(tmp_path).recipe
+    assert replace(recipe, settings=replace(recipe.settings, one_file=True)).fingerprinted() == recipe.fingerprinted()
+
+
 def test_the_codec_is_part_of_every_name(tmp_path):
     default = run_of(tmp_path).recipe.fingerprinted()
     assert default["coding"] == {"crf": 18.0, "preset": "veryfast"}, (

@@ -138,6 +138,7 @@ def test_calibrate_measures_what_a_plan_needs(table, tmp_path, monkeypatch, caps
     said = capsys.readouterr().out
     assert "6 dubs of 3 videos to make" in said
     assert " on 8 CPUs, costs 0.0" in said
+    assert "written by --codec h264 --audio-codec aac --container mp4\n" in said
     assert "nothing was started" in said
     assert not (tmp_path / "out").exists()
     assert lipsync_ray("dub", table, "-o", tmp_path / "out", "--model", "warp", "--price-cpu", "1") == 2

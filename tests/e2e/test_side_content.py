@@ -125,7 +125,7 @@ def check(path, ending, language="fra", ends_s=1.2):
     ],
 )
 def test_titles_times_chapters_and_subtitles_are_carried_over(tmp_path, source, own, codec, ending):
-    out = dub(source(own, codec), tmp_path / f"out.{ending}", codec="av1" if ending == "webm" else "h264")
+    out = dub(source(own, codec), tmp_path / f"out.{ending}")
     first = check(out, ending, french("mov" if "mov" in (own, ending) else ending))
     assert ("<i>you</i>" in first) == (codec != "mov_text" and ending in ("mkv", "webm"))
     if ending == "webm":
@@ -164,7 +164,7 @@ def test_a_result_that_is_marked_or_joined_again_keeps_them(tmp_path, source, en
 
 def test_what_webm_cannot_hold_is_refused_with_what_would_work():
     for settings, message in (
-        ({"coding": VideoCoding(container="webm")}, "cannot hold H.264; .* or --codec av1"),
+        ({"coding": VideoCoding(codec="h264", container="webm")}, "cannot hold H.264; .* or --codec av1"),
         (
             {"coding": VideoCoding(codec="av1", container="webm"), "provenance": ProvenanceSettings(kind="c2pa")},
             "expected --container mp4 or mov",

@@ -86,6 +86,20 @@ def test_media_are_read_where_they_are(root, tmp_path):
     assert probe_audio(storage.join(root, "a.flac")).samples == 8000
 
 
+def test_what_another_process_writes_after_a_listing_is_found(bucket):
+    import boto3
+
+    storage.commit_bytes(storage.join(bucket, "f", "a.bin"), b"1")
+    assert storage.list_names(storage.join(bucket, "f")) == {"a.bin"}
+    late = storage.join(bucket, "f", "b.bin")
+    name, _, key = late.removeprefix("s3://").partition("/")
+    boto3.client("s3").put_object(Bucket=name, Key=key, Body=b"22")
+    assert storage.exists(late)
+    assert storage.size(late) == 2
+    with storage.opened(late) as file:
+        assert file.read() == b"22"
+
+
 def test_what_is_fetched_is_counted_block_by_block(bucket, tmp_path):
     path = write_video(tmp_path / "v.mp4", [barcode(n) for n in range(40)])
     url = storage.join(bucket, "v.mp4")

@@ -10,7 +10,7 @@ import pytest
 from lipsync_ray.errors import SettingsError
 from lipsync_ray.io.out_folder import WRITTEN
 from lipsync_ray.media.choices import Codec, Container, VideoCoding
-from lipsync_ray.media.codecs import CODECS, coding_record, decided, in_container_of, part_name, video_name
+from lipsync_ray.media.codecs import CODECS, codec_of, coding_record, decided, in_container_of, part_name, video_name
 from lipsync_ray.media.kept_samples import kept_format, losses
 from lipsync_ray.media.light import HdrLight, Mastering
 from lipsync_ray.media.picture import RGB_AS, Colour
@@ -121,6 +121,21 @@ def test_of_a_pair_the_ending_chooses_the_container():
         in_container_of("a.mp4", VideoCoding(codec="prores"))
     with pytest.raises(SettingsError, match=r"--container mov: -o a.mp4 ends in .mp4"):
         in_container_of("a.mp4", VideoCoding(container="mov"))
+
+
+@pytest.mark.parametrize(("container", "codec"), [("mp4", "h264"), ("mov", "h264"), ("mkv", "h264"), ("webm", "av1")])
+def test_a_container_chooses_the_codec_where_none_is_asked_for(container, codec):
+    assert codec_of(VideoCoding(container=container)) == codec
+    assert coding_record(VideoCoding(container=container)) == coding_record(
+        VideoCoding(codec=codec, container=container)
+    )
+    assert codec_of(in_container_of(f"a.{container}", VideoCoding())) == codec
+    assert codec_of(VideoCoding(codec="hevc", container=container)) == "hevc"
+
+
+def test_a_codec_that_is_asked_for_and_does_not_fit_the_ending_is_refused():
+    with pytest.raises(SettingsError, match=r"-o a.webm: .webm cannot hold H.264; expected a name that ends in .mp4"):
+        in_container_of("a.webm", VideoCoding(codec="h264"))
 
 
 def test_the_record_of_h264_in_mp4_is_what_it_was_before_there_were_other_codecs():

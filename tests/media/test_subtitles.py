@@ -7,13 +7,16 @@ import av
 import pytest
 from clips import barcode, write_video
 
+from lipsync_ray.errors import ChangedError
+from lipsync_ray.io.identity import identity
+from lipsync_ray.media import side_content
 from lipsync_ray.media.container import opened
 from lipsync_ray.media.join import Part, join
 from lipsync_ray.media.notes import of_side_content
 from lipsync_ray.media.probe import probe_video
 from lipsync_ray.media.side_content import SideContent, read_side_content, side_content_of
 from lipsync_ray.media.subtitle_text import is_tagged, text_for, text_of
-from lipsync_ray.media.subtitles import Subtitle, SubtitleTrack, samples_of
+from lipsync_ray.media.subtitles import Subtitle, SubtitleTrack, samples_of, tracks_of
 from lipsync_ray.media.time_code import fits
 
 LINES = (
@@ -93,6 +96,24 @@ def test_a_track_is_read_back(tmp_path):
 def test_a_text_becomes_that_of_another_container(codec, packet, subrip, webvtt, timed):
     text, tagged = text_of(packet, codec), is_tagged(codec)
     assert [text_for(text, one, tagged) for one in ("subrip", "webvtt", "mov_text")] == [subrip, webvtt, timed]
+
+
+def test_subtitles_of_a_source_are_read_once_for_all_of_its_dubs(tmp_path, monkeypatch):
+    video = write_video(tmp_path / "v.mp4", [barcode(number) for number in range(100)])
+    out = tmp_path / "out.mkv"
+    join([Part(0, lambda: video)], RATE, None, out, "", SideContent(subtitles=(SubtitleTrack(LINES),)))
+    reads = []
+    monkeypatch.setattr(side_content, "tracks_of", lambda container: reads.append(1) or tracks_of(container))
+    info = probe_video(str(out), content=identity(str(out)))
+    found = [side_content_of(info, Fraction(lasts)).subtitles for lasts in (1.25, 9, 9)]
+    assert len(reads) == 1
+    assert [len(track.texts) for (track,) in found] == [1, 4, 4]
+    assert found[1] == side_content_of(replace(info, content=""), Fraction(9)).subtitles
+    join([Part(0, lambda: video)], RATE, None, out, "", SideContent("new", subtitles=(SubtitleTrack(LINES[:1]),)))
+    with pytest.raises(ChangedError):
+        side_content_of(info, Fraction(9))
+    (track,) = side_content_of(replace(info, content=identity(str(out))), Fraction(9)).subtitles
+    assert len(track.texts) == 1
 
 
 def test_subtitles_of_a_clock_that_is_reset_are_left_out(tmp_path):

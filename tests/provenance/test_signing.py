@@ -19,6 +19,7 @@ from lipsync_ray.errors import ChangedError, SettingsError, SigningError
 from lipsync_ray.io import storage
 from lipsync_ray.io.identity import identity
 from lipsync_ray.io.results import Drawn
+from lipsync_ray.media.one_file import LanguageDub, join_languages
 from lipsync_ray.provenance.claims import CREATED, EDITED, Claim, Network, SourceFile
 from lipsync_ray.provenance.inspection import inspect_file
 from lipsync_ray.provenance.manifest import FACTS, sign_file
@@ -96,6 +97,30 @@ def test_a_manifest_says_what_was_done_by_what_and_where(video, signer, tmp_path
     assert [one["sha256"] for one in facts["sources"]] == digests
     assert "signed 2026" not in json.dumps(manifest)
     assert set(facts["consent"]) == {"sha256"}
+
+
+def test_a_file_of_several_dubs_places_them_and_keeps_their_manifests(video, signer, tmp_path):
+    dubs = [tmp_path / f"{language}.mp4" for language in ("en", "es")]
+    for dub in dubs:
+        shutil.copy(video, dub)
+        sign_file(dub, replace(CLAIM, title=dub.name), signer, clear=False)
+    target = tmp_path / "talk.mp4"
+    join_languages([LanguageDub(dub, dub.stem, Fraction(25), 40) for dub in dubs], target)
+    before = packets(target)
+    claim = Claim("talk.mp4", "languages", "warp", sources=tuple(SourceFile("video", str(dub)) for dub in dubs))
+    write_tags(target, claim)
+    sign_file(target, claim, signer, clear=False)
+    assert packets(target) == before
+    manifest, state, store = read(target)
+    assert state == "Valid"
+    created, placed = assertion(manifest, "c2pa.actions.v2")["actions"]
+    assert (created["action"], created["digitalSourceType"]) == ("c2pa.created", EDITED)
+    assert (placed["action"], len(placed["parameters"]["ingredients"])) == ("c2pa.placed", 2)
+    assert [one["relationship"] for one in manifest["ingredients"]] == ["componentOf"] * 2
+    assert len(store["manifests"]) == 3
+    found = inspect_file(target, pixels=False)
+    assert found.marked
+    assert set(found.manifest.chain) == {"talk.mp4", "en.mp4", "es.mp4"}
 
 
 def test_consent_in_words_where_that_is_asked_for(video, signer):

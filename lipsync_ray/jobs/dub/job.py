@@ -54,6 +54,7 @@ from lipsync_ray.provenance.kept import provenance_columns
 from lipsync_ray.provenance.marking import marking_of
 from lipsync_ray.restoration import previews
 from lipsync_ray.restoration.compose import Composed
+from lipsync_ray.restoration.one_file import check_languages, make_one_files
 from lipsync_ray.settings import DubSettings, Workers
 
 # Segments that are made at a time. Each takes the driver some 17 KB while its pass runs, of which most are Ray Data's
@@ -92,6 +93,8 @@ def run(
     check_options(settings.sound, container_of(settings.coding), dubs)
     given, cues = given_turns(dubs), given_cues(dubs)
     reviews = reviews_of(storage.absolute(out), dubs, redo)
+    if settings.one_file:
+        check_languages(dubs)
     marking = marking_of(settings.provenance)
     asked = networks(settings, fetching)
     method_of(asked.generator).check_rows(dubs, asked.generator)
@@ -107,6 +110,7 @@ def run(
         for wave in _waves(run):
             run.active = {dub.id: dub for dub in wave}
             _make_dubs(run)
+        make_one_files(run, settings.one_file, run.settings.coding, marking)
         return Summary(run.rows, run.finish(), run.detected_videos, run.seconds)
 
 

@@ -144,7 +144,8 @@ class Recipe:
         """What goes into every fingerprint; models by their content instead of their names."""
         values = self.settings.record()
         values |= {"device": self.device, "batch": self.method.frames_a_pass, "model": self.checkpoint.identity}
-        del values["provenance"], values["sound"], values["marks"], values["lines"]  # the last two by row
+        for name in ("provenance", "sound", "marks", "lines", "one_file"):  # marks and lines by row
+            del values[name]
         values["close_in_silence"] = self.pauses
         if self.generator.audio.front_end == "speech-mel":
             values["speech_mel"] = speech_mel.VERSION

@@ -148,6 +148,8 @@ class EnhanceRun(JobRun[EnhanceState, Result]):
             "provenance": None,
             "signer": None,
             "mark": None,
+            "one_file": None,
+            "one_file_digest": None,
             "drawn": None,
             "face_table": video.item.row.face_table or video.table,
             "fingerprint": video.fingerprint,
@@ -161,7 +163,7 @@ def prepare(run: EnhanceRun) -> None:
     """Identify every video, drop what is done, look at the rest."""
     batch = run.workers.batch
     values = run.settings.record() | {"device": run.device, "batch": batch}
-    del values["provenance"], values["marks"]  # the latter by row
+    del values["provenance"], values["one_file"], values["marks"]  # the latter by row
     values["restore"]["model"] = run.restoration.digest
     asked = json.dumps(values, sort_keys=True)
     found = content_ids(url for item in run.items for url in (item.video, item.row.video) if url)

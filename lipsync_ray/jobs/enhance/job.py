@@ -43,6 +43,7 @@ from lipsync_ray.provenance.kept import provenance_columns
 from lipsync_ray.provenance.marking import marking_of
 from lipsync_ray.restoration import previews
 from lipsync_ray.restoration.compose import Compose, Composed
+from lipsync_ray.restoration.one_file import check_languages, make_one_files
 from lipsync_ray.restoration.weights import resolve
 from lipsync_ray.settings import EnhanceSettings, Workers
 
@@ -69,6 +70,8 @@ def run(
     """
     check_out(out, ENHANCE.name)
     check_encoder(settings.coding)
+    if settings.one_file:
+        check_languages(item.row for item in items)
     marking = marking_of(settings.provenance)
     if settings.detector == "retinaface":
         extras.require("restore", "--restore-detector retinaface")
@@ -85,6 +88,7 @@ def run(
         run.write()
         prepare(run)
         _enhance(run, layout, retinaface)
+        make_one_files(run, settings.one_file, run.settings.coding, marking)
         return Summary(run.rows, run.finish(), 0, run.seconds)
 
 

@@ -31,6 +31,7 @@ from lipsync_ray.jobs.dub.segment import output_frames
 from lipsync_ray.jobs.dub.voices import keys_of
 from lipsync_ray.jobs.quote.rates import Rates
 from lipsync_ray.media.headers import Header, read_sound, read_video
+from lipsync_ray.restoration.one_file import check_languages
 from lipsync_ray.settings import Workers
 
 _READERS = 16
@@ -74,6 +75,7 @@ class Quote:
     loads : stage → its work
     seconds : estimated duration; None without rates
     cost : of the machines meanwhile; None without a price
+    one_files : files with all languages of a video, of --one-file
     """
 
     dubs: int
@@ -90,6 +92,7 @@ class Quote:
     loads: dict[str, Load] = field(default_factory=dict)
     seconds: float | None = None
     cost: float | None = None
+    one_files: int = 0
 
 
 def quote(
@@ -117,6 +120,7 @@ def quote(
     SettingsError : options that this cluster cannot meet, rows that the model cannot dub
     ManifestError : a file of lines, of who speaks when, or the review, has problems
     """
+    one_files = check_languages(dubs) if recipe.settings.one_file else 0
     recipe.method.check_rows(dubs, recipe.generator)
     given = given_turns(dubs)
     reviews = reviews_of(out, dubs, redo)
@@ -144,7 +148,9 @@ def quote(
             readable.append((dub, keys, header, _lasts_s(header, lines, max(lasts))))
     prints = {dub.id: keys.fingerprint for dub, keys, _, _ in readable}
     kept = RESULTS.kept(out, prints, has_output(out, ["videos"]), DUB.name)
-    plan = Quote(asked, len(as_they_are) + len(kept), recipe.pools(layout), rates, tuple(unreadable))
+    plan = Quote(
+        asked, len(as_they_are) + len(kept), recipe.pools(layout), rates, tuple(unreadable), one_files=one_files
+    )
     work = _Work(plan, recipe, [stage.name for stage in recipe.method.stages(layout)], workers.segment_s, out)
     for dub, keys, header, sound_s in readable:
         if dub.id not in kept:
