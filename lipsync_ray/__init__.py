@@ -64,6 +64,7 @@ if TYPE_CHECKING:
         MarkSettings,
         ProvenanceSettings,
         RestoreSettings,
+        SampleSettings,
         SoundSettings,
         Workers,
     )
@@ -105,6 +106,7 @@ __all__ = [
     "Rates",
     "RestoreSettings",
     "Result",
+    "SampleSettings",
     "Score",
     "SettingsError",
     "SigningError",
@@ -165,6 +167,7 @@ _WHERE = {
     "Quote": "jobs.quote.plan",
     "Rates": "jobs.quote.rates",
     "RestoreSettings": "settings",
+    "SampleSettings": "settings",
     "SoundSettings": "settings",
     "Result": "io.results",
     "Score": "jobs.evaluate.scores",

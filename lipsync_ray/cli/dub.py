@@ -58,7 +58,8 @@ def dub(
     redo: Annotated[
         str | None,
         Option(
-            "A review that the run's page saved: what it names is made anew, other finished dubs are kept as they are.",
+            "A review that the run's page saved, or the folder of an evaluation of OUT: what it names, or found faults in, is made "
+            "anew by this command's options. Other finished dubs are kept as they are, also under other options.",
             python="dub_table(…, redo=…)",
         ),
     ] = None,

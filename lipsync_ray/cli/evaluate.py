@@ -79,7 +79,7 @@ def report(
 
 def _print(evaluated: Evaluated, page: str, console: Console) -> None:
     from lipsync_ray.io.formatting import number
-    from lipsync_ray.jobs.evaluate.summary import groups, listed_metrics
+    from lipsync_ray.jobs.evaluate.summary import groups, listed_metrics, sample_note, videos_of
 
     rows = groups(evaluated.scores, evaluated.fids)
     metrics = [metric for metric in listed_metrics(rows) if metric.in_terminal]
@@ -92,10 +92,17 @@ def _print(evaluated: Evaluated, page: str, console: Console) -> None:
         cells = [number(row.stats[m.name].mean if m.name in row.stats else None, m.digits) for m in metrics]
         if evaluated.fids:
             cells.append(number(row.fid.fid if row.fid else None, 2))
-        table.add_row(escape(row.language), escape(row.model), f"{row.scored}/{row.videos}", *cells)
+        table.add_row(escape(row.language), escape(row.model), videos_of(row), *cells)
     console.print(table, highlight=False)
+    if note := sample_note(rows):
+        console.print(note, highlight=False, soft_wrap=True)
     for note in sorted({fid.note for fid in evaluated.fids if fid.note}):
         console.print(f"FID: {note}", style="yellow", highlight=False, markup=False, soft_wrap=True)
+    faulty = [(score.id, fault) for score in evaluated.scores for fault in score.faults or ()]
+    for name, fault in faulty[:_MOST_NAMED]:
+        console.print(f"{name}: {fault}", style="red", highlight=False, markup=False, soft_wrap=True)
+    if len(faulty) > _MOST_NAMED:
+        console.print(f"… and {len(faulty) - _MOST_NAMED} more faults, in the tables", highlight=False)
     doubted = [(score.id, warning) for score in evaluated.scores for warning in score.warnings or ()]
     for name, warning in doubted[:_MOST_NAMED]:
         console.print(f"{name}: {warning}", style="yellow", highlight=False, markup=False, soft_wrap=True)

@@ -15,6 +15,7 @@ F64 = NDArray[np.float64]
 Course = NDArray[np.floating]
 
 LAGS = 8  # places to either side
+FARTHEST = 15  # likewise, for both judges together: as far as a scorer looks
 FEWEST = 50  # places that a correlation is told of: two seconds
 _STILL = 3e-3  # eye distances: what moves less is the noise of its landmarks
 _FEWEST_SILENT = 10
@@ -83,6 +84,51 @@ def sync_cosine(lips: Course, sound: Course) -> float | None:
 def sync_at_lags(lips: Course, sound: Course) -> AtLags | None:
     """How far frames agree with a sound: at once, and at the best lag; None where too little is known."""
     return _over_lags(sync_cosine, lips, sound)
+
+
+def spread(opening: Course, spoken: NDArray[np.bool_]) -> float | None:
+    """Standard deviation of an opening where somebody speaks; None of fewer than fifty places."""
+    length = min(len(opening), len(spoken))
+    there = np.asarray(opening[:length], np.float64)[spoken[:length]]
+    there = there[~np.isnan(there)]
+    return float(there.std()) if len(there) >= FEWEST else None
+
+
+def widest(opening: Course) -> float | None:
+    """The opening that 99 in 100 places stay below; None of fewer than fifty."""
+    there = np.asarray(opening, np.float64)[~np.isnan(opening)]
+    return float(np.percentile(there, 99)) if len(there) >= FEWEST else None
+
+
+@dataclass(frozen=True)
+class JointLag:
+    """Where lips fit a sound best by both judges: `lag` places by which they come late, `gain` over no lag."""
+
+    lag: int
+    gain: float
+
+
+def joint_lag(opening: Course, expected: Course, lips: Course, sound: Course) -> JointLag | None:
+    """The lag at which correlation of the opening and twice the mean cosine are largest together.
+
+    Parameters
+    ----------
+    opening, expected : (n,) and (m,), as for :func:`openness_at_lags`
+    lips, sound : (n, d) and (m, d), as for :func:`sync_at_lags`
+
+    Returns
+    -------
+    None where one of them is unknown at a lag
+    """
+    found = {}
+    for lag in range(-FARTHEST, FARTHEST + 1):
+        ours, theirs = slice(max(0, lag), None), slice(max(0, -lag), None)
+        r, cosine = correlation(opening[ours], expected[theirs]), sync_cosine(lips[ours], sound[theirs])
+        if r is None or cosine is None:
+            return None
+        found[lag] = r + 2 * cosine
+    lag = max(found, key=lambda at: (found[at], -abs(at)))
+    return JointLag(lag, found[lag] - found[0])
 
 
 def _over_lags(measure: Callable[[Course, Course], float | None], lips: Course, sound: Course) -> AtLags | None:

@@ -26,7 +26,7 @@ from lipsync_ray.jobs.evaluate.previews import (
 )
 from lipsync_ray.jobs.evaluate.scores import METRICS_FOLDER, SCORES, Score
 from lipsync_ray.jobs.evaluate.state import EVALUATE
-from lipsync_ray.jobs.evaluate.summary import GroupRow, groups, listed_metrics, markdown, systems
+from lipsync_ray.jobs.evaluate.summary import GroupRow, groups, listed_metrics, markdown, sample_note, systems
 from lipsync_ray.metrics.lse import MAX_SHIFT
 from lipsync_ray.report import figures
 from lipsync_ray.report.templates import data_uri, template_of
@@ -164,6 +164,8 @@ def _page(
         bars=bars,
         colours=colours,
         details=details,
+        faulty=[score for score in ordered if score.faults],
+        sample_note=sample_note(rows),
         doubted=[score for score in ordered if score.warnings],
         unscored=[score for score in scores if score.status != "scored"],
         fids=fids,

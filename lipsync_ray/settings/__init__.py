@@ -4,7 +4,7 @@ from lipsync_ray.settings.analyze import AnalyzeSettings
 from lipsync_ray.settings.drawing import Precision, Region, RestoreSettings
 from lipsync_ray.settings.dub import SEGMENT_S, DubSettings, Length, Reference
 from lipsync_ray.settings.enhance import EnhanceSettings
-from lipsync_ray.settings.evaluate import EvaluateSettings, Protocol
+from lipsync_ray.settings.evaluate import EvaluateSettings, Protocol, SampleSettings
 from lipsync_ray.settings.head import HeadSettings
 from lipsync_ray.settings.lines import LineSettings
 from lipsync_ray.settings.marks import MarkSettings
@@ -29,6 +29,7 @@ __all__ = [
     "Reference",
     "Region",
     "RestoreSettings",
+    "SampleSettings",
     "SoundSettings",
     "Workers",
 ]

@@ -1,6 +1,9 @@
 """What decides a score."""
 
-from dataclasses import dataclass
+import math
+import re
+from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Annotated, Any, Literal
 
 from lipsync_ray.errors import SettingsError
@@ -11,6 +14,57 @@ from lipsync_ray.settings.options import Option, described
 Protocol = Literal["real", "lrs"]
 ScorerName = Literal["syncnet", "mini-sync"]
 FID_DIMS = (64, 192, 768, 2048)
+
+
+_SAMPLE = re.compile(r"([0-9]+)|([0-9]+(?:\.[0-9]+)?)%")
+
+
+@described
+@dataclass(frozen=True)
+class SampleSettings:
+    """Which rows are scored; changes no score."""
+
+    sample: Annotated[
+        str | None,
+        Option(
+            "Score so many rows only, such as 500 or 5%, drawn from each language, model and source video by its share. A larger "
+            "sample contains the smaller one. Default: all rows.",
+            panel="Rows",
+            metavar="N[%]",
+        ),
+    ] = None
+    seed: Annotated[
+        int | None,
+        Option("For --sample: another seed draws other rows. Default: 0.", panel="Rows", least=0),
+    ] = None
+    only_new: Annotated[
+        bool,
+        Option(
+            "Score only rows of which OUT has no score: new ones, and those whose files or options have changed. Rows that failed "
+            "before are not tried again, and scores of rows that the table no longer has stay in the tables.",
+            panel="Rows",
+        ),
+    ] = False
+
+    def __post_init__(self) -> None:
+        check(self)
+        if self.sample is None:
+            if self.seed is not None:
+                raise SettingsError(f"--seed {self.seed}: for --sample alone; leave it out")
+            return
+        found = _SAMPLE.fullmatch(self.sample)
+        if not found or not 0 < float(found[1] or found[2]) <= (100 if found[2] else math.inf):
+            raise SettingsError(
+                f"--sample {self.sample}: expected a number of rows, such as 500, or a part of them, such as 5%"
+            )
+
+    def count_of(self, rows: int) -> int:
+        """How many of so many rows are scored: at least one of any, at most all."""
+        if self.sample is None:
+            return rows
+        asked = Fraction(self.sample.removesuffix("%"))
+        count = math.ceil(rows * asked / 100) if self.sample.endswith("%") else int(asked)
+        return min(rows, count)
 
 
 @described
@@ -56,6 +110,7 @@ class EvaluateSettings:
             panel="Judges",
         ),
     ] = True
+    rows: Annotated[SampleSettings, "which rows are scored; changes no score"] = field(default_factory=SampleSettings)
 
     def __post_init__(self) -> None:
         check(self)

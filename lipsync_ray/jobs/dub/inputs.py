@@ -157,7 +157,10 @@ def prepare(run: DubRun) -> None:
     """Identify every file, drop what is done, look at the rest."""
     run.ended |= run.reviews.kept(run.ids, DUB.name)
     if run.reviews.asked is not None:
-        run.log(f"by the review, {len(run.ended)} of {len(run.ids)} dubs stay as they are")
+        for note in run.reviews.notes:
+            run.log(note)
+        by = "evaluation" if run.reviews.notes else "review"
+        run.log(f"by the {by}, {len(run.ended)} of {len(run.ids)} dubs stay as they are")
     dubs = [dub for dub in run.dubs if dub.id not in run.ended]
     files = {dub.id: (dub.video, *sound_files(dub, run.cues.get(dub.id, ()))) for dub in dubs}
     behind = {dub.id: background_url(dub) for dub in dubs}
@@ -181,7 +184,15 @@ def prepare(run: DubRun) -> None:
     inputs = lambda dub: (*files[dub.id], behind[dub.id], *run.recipe.marks.files)  # noqa: E731
     keep_and_mark(run, claims, run.marking, ["videos"], inputs, lambda row: row.sound == sounds[row.id])
     there = has_output(run.out, ["videos"])
-    for name, before in run.spec.records.read(run.out, run.active, DUB.name).items():
+    earlier = run.spec.records.read(run.out, run.active, DUB.name)
+    if run.reviews.notes:
+        same = run.reviews.same_options(earlier, {name: dub.own_print for name, dub in run.active.items()})
+        if same:
+            run.log(
+                f"{len(same)} of them are made with the options that they had: their frames come out the same, unless a file or a "
+                "device was at fault. Give other options, such as --model"
+            )
+    for name, before in earlier.items():
         anew = name in (run.reviews.asked or ())  # all of it, also what would come out the same
         if before.status == "done" and before.parts and not anew:
             run.active[name].before = before
@@ -200,6 +211,7 @@ def _identify(run: DubRun, dub: DubState, contents: Mapping[str, str], audios: S
     dub.background = None if url is None else (url, contents[url])
     keys = keys_of(run.recipe, dub.row, dub.cues, contents, dub.given)
     dub.video_key, dub.audio_key = keys.video, keys.audio
+    dub.own_print = keys.fingerprint
     dub.fingerprint = run.reviews.fingerprint(dub.id, keys.fingerprint)
     dub.voices = voices_of(run, dub, contents)
 

@@ -80,7 +80,7 @@ def run(
     console : for progress lines
     fetching : told how far a download of the weights is
     rejected : files that an analysis says cannot be dubbed, and why
-    redo : URL of a review, which says what is made anew
+    redo : URL of a review, or of an evaluation's folder, which says what is made anew
 
     Raises
     ------

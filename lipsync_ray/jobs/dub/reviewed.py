@@ -24,8 +24,11 @@ from lipsync_ray.io.reviews import (
     read_decisions,
     read_review,
 )
+from lipsync_ray.io.scored import changed_since, flagged, read_scored
+from lipsync_ray.io.user_tables import is_table
 from lipsync_ray.io.written_turns import NOBODY, WrittenTurn, person_of
 
+MOST_NAMED = 20  # dubs, in the lines of a run
 NOBODY_DUBBED = "a review says that nobody is to be dubbed"
 
 
@@ -39,12 +42,16 @@ class Reviews:
     decisions : in force, by id
     asked : ids of which the review that is given now asks for a new video; None where none is given
     accepted : ids that it accepts
+    notes : of an evaluation that is given: what is made anew and why, a line each
+    before : decisions in force before
     """
 
     out: str
     decisions: Mapping[str, Reviewed] = field(default_factory=dict)
     asked: frozenset[str] | None = None
     accepted: frozenset[str] = frozenset()
+    notes: tuple[str, ...] = ()
+    before: Mapping[str, Reviewed] = field(default_factory=dict)
 
     def kept(self, ids: Iterable[str], job: str) -> dict[str, Result]:
         """Rows that a given review leaves as they are: accepted ones, and finished ones of which it says nothing."""
@@ -57,8 +64,23 @@ class Reviews:
 
     def fingerprint(self, dub: str, before: str) -> str:
         """A dub's fingerprint: another one after each decision on it."""
-        decision = self.decisions.get(dub)
-        return before if decision is None else storage.digest(before, "review", decision.time, decision.person)
+        return _fingerprint(before, self.decisions.get(dub))
+
+    def same_options(self, rows: Mapping[str, Result], prints: Mapping[str, str]) -> list[str]:
+        """Ids that are asked for anew though nothing has changed that decides their frames.
+
+        Parameters
+        ----------
+        rows : of earlier runs
+        prints : id → fingerprint, without decisions
+        """
+        return [
+            name
+            for name in self.asked or ()
+            if name in rows
+            and name in prints
+            and rows[name].fingerprint == _fingerprint(prints[name], self.before.get(name))
+        ]
 
     def names_somebody(self, dub: str) -> bool:
         """Whether a review says who is dubbed, or that nobody is."""
@@ -79,21 +101,28 @@ class Reviews:
             commit_decisions(self.out, self.decisions)
 
 
+def _fingerprint(before: str, decision: Reviewed | None) -> str:
+    return before if decision is None else storage.digest(before, "review", decision.time, decision.person)
+
+
 def reviews_of(out: str, dubs: Sequence[Dub], redo: str | None = None) -> Reviews:
     """The decisions in force on the dubs of a folder.
 
     Parameters
     ----------
     dubs : of the table
-    redo : URL of a review, which decides anew
+    redo : URL of a review, or of an evaluation's folder, which decides anew
 
     Raises
     ------
-    ManifestError : the review has problems, or names a dub or a person that is not there; each with its line
+    ManifestError : the review has problems, or names a dub or a person that is not there; each with its line. The folder is no
+        finished evaluation of these dubs
     """
     before = read_decisions(out)
     if redo is None:
         return Reviews(out, before)
+    if not is_table(redo):
+        return _by_scores(out, dubs, redo, before)
     judgements = read_review(redo)
     check_ids(redo, judgements, [dub.id for dub in dubs])
     _check_voices(redo, judgements, dubs)
@@ -101,6 +130,35 @@ def reviews_of(out: str, dubs: Sequence[Dub], redo: str | None = None) -> Review
     new = decided(before, judgements)
     accepted = frozenset(one.id for one in judgements if one.verdict == "accept")
     return Reviews(out, before | new, frozenset(new), accepted)
+
+
+def _by_scores(out: str, dubs: Sequence[Dub], folder: str, before: Mapping[str, Reviewed]) -> Reviews:
+    """Make anew what an evaluation found faults in, as a review of that time would."""
+    scored = read_scored(folder)
+    rows = RESULTS.read(out, [dub.id for dub in scored.dubs if dub.faults])
+    outputs = {
+        name: storage.join(out, "videos", storage.name_of(row.output))
+        for name, row in rows.items()
+        if row.status == "done" and row.output
+    }
+    found = flagged(scored, outputs, [dub.id for dub in dubs])
+    # What this evaluation has made anew already stays asked for, so that the same command again makes nothing.
+    mine = {name for name, decision in before.items() if decision.time == scored.time}
+    old = {name for name, dub in found.items() if name not in mine and changed_since(dub)}
+    asked = {
+        name: Reviewed(scored.time, before.get(name, Reviewed()).person, f"evaluation: {'; '.join(dub.faults)}")
+        for name, dub in found.items()
+        if name not in old and before.get(name, Reviewed()).time <= scored.time
+    }
+    notes = [f"{len(asked)} of {len(scored.dubs)} scored dubs have faults and are made anew by this command's options"]
+    notes += [f"{name}: {'; '.join(found[name].faults)}" for name in list(asked)[:MOST_NAMED]]
+    notes += [f"… and {len(asked) - MOST_NAMED} more"] if len(asked) > MOST_NAMED else []
+    notes += (
+        [f"{len(found) - len(asked)} were made or reviewed after they were scored, and stay"]
+        if len(found) > len(asked)
+        else []
+    )
+    return Reviews(out, {**before, **asked}, frozenset(asked), notes=tuple(notes), before=before)
 
 
 def _check_voices(url: str, judgements: Iterable[Judgement], dubs: Sequence[Dub]) -> None:

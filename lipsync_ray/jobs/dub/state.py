@@ -51,6 +51,7 @@ class DubState(MarkedVideo):
     ----------
     row : of the manifest
     video_key, audio_key : of the distinct files it is made of
+    own_print : fingerprint of its files and settings, without what reviews decided
     content : identity of the video, compared whenever it is opened
     sounds : (URL, identity) of its audio files
     background : (URL, identity) of its background; None without one
@@ -76,6 +77,7 @@ class DubState(MarkedVideo):
     row: Dub
     video_key: str = ""
     audio_key: str = ""
+    own_print: str = ""
     content: str = ""
     sounds: tuple[tuple[str, str], ...] = ()
     background: tuple[str, str] | None = None

@@ -13,7 +13,7 @@ from lipsync_ray.io import storage
 from lipsync_ray.jobs.evaluate.face_tracks import RATE, read_face_tracks
 from lipsync_ray.jobs.evaluate.judged import Lips, Sounds, judge_lips
 from lipsync_ray.jobs.evaluate.scores import COLUMNS, METRICS, TrackScore
-from lipsync_ray.metrics import image, lse
+from lipsync_ray.metrics import image, lse, visible_faults
 from lipsync_ray.metrics.lse import SyncScore
 
 
@@ -57,9 +57,23 @@ def aggregate(order: AggregateOrder) -> dict[str, Any]:
     if (mean := _mean(mse)) is not None:
         values["psnr_db"] = image.psnr(mean)
     values["compared_frames"] = len(mse) or None
+    values |= _visible(parts)
     if order.sounds is not None:
         values |= judge_lips(_lips(parts), _lips(parts, "_reference"), order.sounds)
     return values | _sync(order, parts)
+
+
+def _visible(parts: list[dict[str, Any]]) -> dict[str, Any]:
+    """Columns of what a viewer sees at once: of the second or frame in which it is worst, a seam of the whole video."""
+    light, change = _joined(parts, "light").reshape(-1, 3), _joined(parts, "change")
+    tints = [visible_faults.seconds(light[:, channel]) for channel in (1, 2)]
+    edges = _joined(parts, "edges").reshape(-1, visible_faults.ROWS, visible_faults.COLUMNS)
+    return {
+        "seam": visible_faults.seam(edges),
+        "flicker": _largest(visible_faults.seconds(_joined(parts, "flicker"))),
+        "colour_cast": _largest(np.hypot(*tints)),
+        "frame_change": _largest(change),
+    }
 
 
 def _sync(order: AggregateOrder, parts: list[dict[str, Any]]) -> dict[str, Any]:
@@ -115,3 +129,8 @@ def _joined(parts: list[dict[str, Any]], name: str) -> NDArray[Any]:
 def _mean(values: NDArray[Any]) -> float | None:
     there = values[~np.isnan(values)]
     return float(there.mean()) if len(there) else None
+
+
+def _largest(values: NDArray[Any]) -> float | None:
+    there = values[~np.isnan(values)]
+    return float(there.max()) if len(there) else None

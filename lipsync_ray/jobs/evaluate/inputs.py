@@ -4,25 +4,62 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from fractions import Fraction
+from typing import Any
 
 from lipsync_ray.engine.job import grouped
 from lipsync_ray.engine.progress import ProgressReporter
 from lipsync_ray.engine.stages import Failure
+from lipsync_ray.errors import SettingsError
 from lipsync_ray.inputs import audio_features, face_tables
 from lipsync_ray.inputs.audio_features import AudioSource, extract_audio_features
 from lipsync_ray.inputs.content_ids import content_ids
 from lipsync_ray.inputs.probe import VideoSource, probe
 from lipsync_ray.io import storage
+from lipsync_ray.io.records import all_values, row_from
+from lipsync_ray.io.run_folder import read_record
 from lipsync_ray.jobs.evaluate.face_tracks import FaceTracksOrder
 from lipsync_ray.jobs.evaluate.judged import JUDGES, JudgedSound, Sounds, judge_sound
 from lipsync_ray.jobs.evaluate.likeness import leave_other_scenes
 from lipsync_ray.jobs.evaluate.plan import why_not_comparable
-from lipsync_ray.jobs.evaluate.state import EvaluateRun, EvaluateState, track_of
+from lipsync_ray.jobs.evaluate.scores import Score
+from lipsync_ray.jobs.evaluate.state import EVALUATE, EvaluateRun, EvaluateState, track_of
+from lipsync_ray.settings import EvaluateSettings
 
-SCORES_VERSION = 7  # raise when the same video and settings would get other numbers
+SCORES_VERSION = 8  # raise when the same video and settings would get other numbers
+CONTROLS = 8
 DRAWN_ANEW = "a generated head: its frames do not correspond to the source's, so only FID compares them"
+
+
+def unlisted_scores(out: str, settings: EvaluateSettings, listed: Collection[str]) -> list[Score]:
+    """With --only-new: scores of an earlier run in OUT, of rows that the source no longer has.
+
+    Parameters
+    ----------
+    listed : ids of all rows of the source
+
+    Raises
+    ------
+    SettingsError : OUT was scored with other options
+    """
+    record = read_record(out) if settings.rows.only_new else None
+    if record is None:
+        return []
+    before, now = (_of_scores(values) for values in (record.get("settings", {}), settings.record()))
+    if other := [name for name, value in now.items() if before.get(name) != value]:
+        raise SettingsError(
+            f"--only-new: {out} was scored with other options ({', '.join(other)}); expected the same ones, or another "
+            "folder, or leave --only-new out"
+        )
+    found = [row_from(Score, values) for values in all_values(out, EVALUATE.name) if values["id"] not in listed]
+    return [score for score in found if score.status != "failed"]
+
+
+def _of_scores(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that decide a score."""
+    return {name: value for name, value in settings.items() if name not in ("fid", "fid_every", "dims", "rows")}
 
 
 def read_files(run: EvaluateRun) -> None:
@@ -37,7 +74,7 @@ def read_files(run: EvaluateRun) -> None:
 def prepare(run: EvaluateRun) -> None:
     """Identify every video; drop scored ones."""
     found = content_ids(url for s in run.items for url in (s.video, s.reference, s.face_table, s.voice) if url)
-    asked = {k: v for k, v in run.settings.record().items() if not k.startswith(("fid", "dims"))}
+    asked = _of_scores(run.settings.record())
     asked["scorer_weights"] = run.checkpoint.sha256
     asked["judges_weights"] = JUDGES if run.settings.judges else None
     for item in run.items:
@@ -71,7 +108,11 @@ def prepare(run: EvaluateRun) -> None:
             *([state.voice_content] if state.voice_content else []),
         )
         run.known[item.id] = state
-    run.keep(lambda score: score.status != "failed", lambda state: (state.item.video, state.item.reference))
+    only_new = run.settings.rows.only_new
+    run.keep(lambda score: only_new or score.status != "failed", lambda state: (state.item.video, state.item.reference))
+    if only_new and run.fid_weights is None:  # no file of a scored row is read, but of a few as other sounds
+        others = sorted(run.known.keys() - run.active.keys())[:CONTROLS]
+        run.known = {name: state for name, state in run.known.items() if name in run.active or name in others}
 
 
 def _probe_videos(run: EvaluateRun) -> None:

@@ -41,10 +41,11 @@ from lipsync_ray.jobs.evaluate.fid import (
     fid_rows,
     units_of,
 )
-from lipsync_ray.jobs.evaluate.inputs import prepare, read_files, tables_wanted, tracks_order
+from lipsync_ray.jobs.evaluate.inputs import prepare, read_files, tables_wanted, tracks_order, unlisted_scores
 from lipsync_ray.jobs.evaluate.judged import disagreements
 from lipsync_ray.jobs.evaluate.plan import ScoreRow, score_rows, windows_of_tracks
 from lipsync_ray.jobs.evaluate.previews import Previews
+from lipsync_ray.jobs.evaluate.sample import drawn
 from lipsync_ray.jobs.evaluate.scores import METRICS_FOLDER, Score
 from lipsync_ray.jobs.evaluate.stages import CropAndCompare, Embed
 from lipsync_ray.jobs.evaluate.state import EVALUATE, EvaluateRun, EvaluateState
@@ -99,12 +100,15 @@ def run(
     WeightsError, CheckpointError, SettingsError, ClusterError : before any work starts
     """
     check_out(out, EVALUATE.name)
+    sample = drawn(items, settings.rows)
     scorer = scorers.resolve(settings.scorer, settings.scorer_weights, fetching)
     fid_weights = None if settings.fid == "none" else inception.resolve(settings.fid, fetching)
     out = storage.absolute(out)
+    unlisted = unlisted_scores(out, settings, {item.id for item in items})
     with run_lock(out, console), started(workers) as runner:
         layout = allocate(runner.cluster, workers, alone=False, networks=2 + (fid_weights is not None))
-        run = EvaluateRun(items, settings, workers, out, console, runner, scorer, fid_weights)
+        run = EvaluateRun(sample, settings, workers, out, console, runner, scorer, fid_weights)
+        run.unlisted = unlisted
         run.write()
         prepare(run)
         previewer = Previews(run, previews)

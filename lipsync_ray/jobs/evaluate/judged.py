@@ -158,6 +158,7 @@ def judge_lips(lips: Lips, reference: Lips, sounds: Sounds) -> dict[str, Any]:
     ours, theirs = lips.opening, reference.opening
     if not np.array_equal(ours, theirs, equal_nan=True):  # else the video is its own reference
         found = {"leak": judges.correlation(ours, theirs), "lip_motion": judges.motion(ours, theirs)}
+    found["widest_opening"] = judges.widest(ours)
     drawn, undubbed = follow(lips.embedded), follow(reference.embedded)
     if sounds.own is not None:
         sound = _read(sounds.own.url)
@@ -170,6 +171,9 @@ def judge_lips(lips: Lips, reference: Lips, sounds: Sounds) -> dict[str, Any]:
         found["openness_corr_undubbed"] = judges.correlation(theirs, sound.spoken)
         found["sync_cosine_undubbed"] = judges.sync_cosine(undubbed, sound.points)
         found["silent_lips"] = judges.restlessness(ours, sound.silent)
+        found["spoken_motion"] = judges.spread(ours, ~sound.silent)
+        if (joint := judges.joint_lag(ours, sound.spoken, drawn, sound.points)) is not None:
+            found |= {"lip_lag": joint.lag, "lip_lag_gain": joint.gain}
     if sounds.other is not None:
         other = _read(sounds.other.url)
         found["openness_corr_other"] = judges.correlation(ours, other.spoken)

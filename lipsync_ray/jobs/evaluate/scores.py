@@ -52,8 +52,10 @@ class Score:
     openness_corr_best, openness_corr_lag : the highest within ±8 frames of 40 ms, and its lag; positive if the lips are
         late
     sync_cosine_best, sync_cosine_lag : as of `openness_corr`
+    lip_lag_gain : by how much lips and sound agree better at that lag than at none: correlation and two cosines
     silent_lips_reference : of the reference's lips, during its own silence
     warnings : disagreements between score and judge, implausibly good numbers
+    faults : what :mod:`lipsync_ray.jobs.evaluate.checks` found, each with the check's name: what `dub --redo` makes anew
     frames, rate, width, height, duration_s : of the video
     curve : (31,) mean distance at shifts +15 … −15, mean over tracks
     confidence : per window of the longest track, smoothed
@@ -62,6 +64,8 @@ class Score:
     seconds : of work
     attempts : largest number of processes that one of its rows needed
     fingerprint : of inputs and settings
+    content : identity of the video that was scored
+    stands_for : of a sample: rows of the table that this one stands for in a mean; None where all are scored
     """
 
     id: str
@@ -125,6 +129,32 @@ class Score:
         "jitter ÷ source", name="jitter_ratio",
     )
     jitter_reference: float | None = None
+    face_distance: float | None = metric(
+        "another face than the source's", "lower", 2,
+        "Distance of the face's descriptor from the source's: above 0.6 it is somebody else.", "picture",
+        "face distance",
+    )
+    seam: float | None = metric(
+        "seam around the mouth", "lower", 1,
+        "Step along the strongest straight upright edge in the face that the source has not, in levels.", "picture",
+        "seam, levels", "levels",
+    )
+    flicker: float | None = metric(
+        "flicker of the lower face", "lower", 2,
+        "How much its brightness jumps to and fro from frame to frame beside the source's, in the worst second.",
+        "picture",
+        "flicker, levels", "levels",
+    )
+    colour_cast: float | None = metric(
+        "colour cast of the lower face", "lower", 1,
+        "By how many levels its colour differs from the source's, in the worst second.", "picture",
+        "cast, levels", "levels",
+    )
+    frame_change: float | None = metric(
+        "largest change of a frame", "lower", 1,
+        "Mean difference of a whole frame from the source's, in the frame where it is largest.", "picture",
+        "change, levels", "levels",
+    )
     compared_frames: int | None = None
     reference_error: str | None = None
     frames: int | None = None
@@ -139,6 +169,8 @@ class Score:
     seconds: float | None = None
     attempts: int | None = None
     fingerprint: str | None = None
+    content: str | None = None
+    stands_for: float | None = None
     openness_corr: float | None = metric(
         "judge: opening follows the sound", "higher", 2,
         "Correlation of the lips' opening with the prediction of a network never used to train a generator, during "
@@ -190,12 +222,27 @@ class Score:
     lip_motion: float | None = metric(
         "lip motion ÷ source", "near 1", 2, "Lip motion relative to the source's.", "lips", "lip motion"
     )
+    spoken_motion: float | None = metric(
+        "lips move in speech", "", 3, "Standard deviation of the opening while somebody speaks, in eye distances.",
+        "lips",
+        "moves",
+    )
+    widest_opening: float | None = metric(
+        "widest opening", "", 2, "Opening that 99 in 100 frames stay below, in eye distances.", "lips", "widest"
+    )
+    lip_lag: int | None = metric(
+        "|lag of the lips|", "lower", 0,
+        "Frames of 40 ms by which the lips are late, by both judges together, within 15 either way.", "lips",
+        "|lag|, frames", "frames", signed="lag of the lips",
+    )
+    lip_lag_gain: float | None = None
     silent_lips: float | None = metric(
         "restless lips in silence", "lower", 4,
         "Mean change of the opening per frame in silence, in eye distances.", "lips", "silent lips",
     )
     silent_lips_reference: float | None = None
     warnings: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
     drawn_per_s: float | None = metric(
         "frames a second of work", "higher", 1,
         "Frames per second of the dub's work: crop, network, restoration and encoding in sequence in one process. "

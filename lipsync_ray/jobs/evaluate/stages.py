@@ -14,16 +14,18 @@ from numpy.typing import NDArray
 
 from lipsync_ray.compute import one_thread
 from lipsync_ray.faces.crop import crop_box, crop_context, crop_face
+from lipsync_ray.faces.identity import FaceDescriber
 from lipsync_ray.faces.mesh import KEPT, cut_square, gap_of, speaking_of, square_of_box
 from lipsync_ray.faces.patch import cut_mouth
 from lipsync_ray.inputs.mesh_tables import PRESENT
 from lipsync_ray.io import storage
+from lipsync_ray.jobs.evaluate.comparing import Comparing, ImageMetrics
 from lipsync_ray.jobs.evaluate.face_tracks import RATE, FaceTracks, read_face_tracks
 from lipsync_ray.jobs.evaluate.judged import Lips
 from lipsync_ray.jobs.evaluate.plan import ScoreRow, WindowRange
 from lipsync_ray.jobs.evaluate.preview_frames import PreviewFrames, preview_folder
 from lipsync_ray.media import decode
-from lipsync_ray.media.picture import U8, Box, YuvFrame
+from lipsync_ray.media.picture import U8, YuvFrame
 from lipsync_ray.metrics import image
 from lipsync_ray.models.scorers import SCORERS, Scorer, SyncEncoder
 from lipsync_ray.models.syncnet import FRAMES
@@ -37,28 +39,6 @@ F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
 HALO = FRAMES - 1  # frames after a range that its last windows include
-COMPARE_EVERY = 25  # grid frames between two pixel comparisons: one a second
-
-
-@dataclass(frozen=True)
-class ImageMetrics:
-    """Image metrics of a range relative to the reference.
-
-    Attributes
-    ----------
-    places : (k,) int64 frames of the grid that were compared
-    mse, ssim : (k,) of the picture outside the mouths
-    sharpness, sharpness_reference : (k,) of the mouths; NaN where there is no face
-    jitter, jitter_reference : (j,) one value for each three frames with a face
-    """
-
-    places: NDArray[np.int64]
-    mse: F64
-    ssim: F64
-    sharpness: F64
-    sharpness_reference: F64
-    jitter: F64
-    jitter_reference: F64
 
 
 @dataclass(frozen=True)
@@ -96,13 +76,14 @@ class CropAndCompare:
         self._scorer = SCORERS[scorer]
         self._whole = protocol == "lrs"
         self._landmarks: image.Landmarker | None = None
+        self._describe: FaceDescriber | None = None
         self._preview_folder = preview_frames
 
     def __call__(self, row: ScoreRow) -> Compared:
         tracks = read_face_tracks(row.tracks_url)
         stop = min(row.frames, row.stop + HALO)
         numbers = np.arange(row.start, stop)
-        comparing = _Comparing(row, tracks) if row.reference is not None else None
+        comparing = Comparing(row, tracks) if row.reference is not None else None
         crops: list[list[U8]] = [[] for _ in row.runs]
         preview_frames = None if self._preview_folder is None else PreviewFrames(tracks)
         mouths = _Mouths(row, tracks) if self._judges else None
@@ -120,7 +101,7 @@ class CropAndCompare:
                 preview_frames.add(number, picture, other)
         if preview_frames is not None and self._preview_folder is not None:
             preview_frames.commit(preview_folder(self._preview_folder, row.item), row.start)
-        metrics = comparing.metrics(self._loaded()) if comparing is not None else None
+        metrics = comparing.metrics(*self._loaded()) if comparing is not None else None
         lips = mouths.found(self._loaded_mesher()) if mouths is not None else None
         return Compared(row, tuple(map(np.stack, crops)), metrics, lips)
 
@@ -146,11 +127,13 @@ class CropAndCompare:
         self._mesher = self._mesher or Mesher("cpu")
         return self._mesher
 
-    def _loaded(self) -> image.Landmarker:
+    def _loaded(self) -> tuple[image.Landmarker, FaceDescriber]:
         from lipsync_ray.faces.landmarks import Landmarks
+        from lipsync_ray.models.face_descriptor import Describer
 
         self._landmarks = self._landmarks or Landmarks("cpu")
-        return self._landmarks
+        self._describe = self._describe or Describer("cpu")
+        return self._landmarks, self._describe
 
 
 class _Mouths:
@@ -209,52 +192,6 @@ class _Mouths:
             np.stack([cut_mouth(cuts[n], p) for n, p in zip(known, points, strict=True)])
         )
         return out
-
-
-class _Comparing:
-    """Compares a range with its reference."""
-
-    def __init__(self, row: ScoreRow, tracks: FaceTracks) -> None:
-        self._row, self._tracks = row, tracks
-        self._rows: list[tuple[int, float, float, float, float]] = []
-        self._cuts: tuple[list[U8 | None], list[U8 | None]] = ([], [])
-        self._boxes: list[Box | None] = []
-
-    def add(self, number: int, picture: YuvFrame, other: YuvFrame) -> None:
-        from lipsync_ray.faces.landmarks import cut, face_square
-
-        if other.y.shape != picture.y.shape:
-            other = _resized(other, picture)
-        boxes = self._tracks.boxes_at(number)
-        square = face_square(boxes[0], picture.width, picture.height) if len(boxes) == 1 else None
-        self._boxes.append(square)
-        for cuts, one in zip(self._cuts, (picture, other), strict=True):
-            cuts.append(cut(one, square) if square else None)
-        if number % COMPARE_EVERY == 0 and number < self._row.stop:
-            crops = [c for b in boxes if (c := crop_box(b, self._row.pads, picture.width, picture.height))]
-            outside = image.compare_outside(picture.y, other.y, crops)
-            sharp = [
-                np.mean([image.sharpness(one.y, c) for c in crops]) if crops else np.nan for one in (picture, other)
-            ]
-            mse, ssim = (outside.mse, outside.ssim) if outside else (np.nan, np.nan)
-            self._rows.append((number, mse, ssim, float(sharp[0]), float(sharp[1])))
-
-    def metrics(self, landmarks: image.Landmarker) -> ImageMetrics:
-        own = self._row.stop - self._row.start  # three frames belong to the range in which they start
-        shakes = [image.jitter(landmarks(cuts, self._boxes))[:own] for cuts in self._cuts]
-        both = ~(np.isnan(shakes[0]) | np.isnan(shakes[1]))
-        table = np.array(self._rows, np.float64).reshape(-1, 5)
-        return ImageMetrics(table[:, 0].astype(np.int64), *table[:, 1:].T, *(shake[both] for shake in shakes))
-
-
-def _resized(other: YuvFrame, picture: YuvFrame) -> YuvFrame:
-    """Scale a reference to the size of an upscaled video."""
-    half = (picture.width // 2, picture.height // 2)
-    y, u, v = (
-        np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_LANCZOS4), np.uint8)
-        for plane, size in ((other.y, (picture.width, picture.height)), (other.u, half), (other.v, half))
-    )
-    return YuvFrame(y, u, v, other.colour)
 
 
 class Embed:

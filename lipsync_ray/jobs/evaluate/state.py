@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rich.console import Console
@@ -13,9 +13,11 @@ from lipsync_ray.engine.runners import Runner
 from lipsync_ray.engine.stages import Failure
 from lipsync_ray.engine.video_pass import VideoState
 from lipsync_ray.inputs.audio_features import Speech
+from lipsync_ray.jobs.evaluate.checks import faults_of
 from lipsync_ray.jobs.evaluate.evaluation_input import EvaluationInput, consents
 from lipsync_ray.jobs.evaluate.face_tracks import TrackIndex
 from lipsync_ray.jobs.evaluate.judged import NO_SOUNDS, Sounds
+from lipsync_ray.jobs.evaluate.sample import Sample
 from lipsync_ray.jobs.evaluate.scores import SCORES, Score
 from lipsync_ray.media.audio import SoundTrack
 from lipsync_ray.media.probe import VideoInfo
@@ -90,7 +92,8 @@ class EvaluateRun(JobRun[EvaluateState, Score]):
 
     Attributes
     ----------
-    items, settings : of the evaluation
+    sample, items, settings : of the evaluation
+    unlisted : scores of an earlier run, of rows that the source no longer has
     scorer, checkpoint : the scorer, and its weights
     fid_weights : Inception's; None without FID
     known : id → every readable video, also those an earlier run scored, for FID
@@ -98,7 +101,7 @@ class EvaluateRun(JobRun[EvaluateState, Score]):
 
     def __init__(
         self,
-        items: list[EvaluationInput],
+        sample: Sample,
         settings: EvaluateSettings,
         workers: Workers,
         out: str,
@@ -107,15 +110,31 @@ class EvaluateRun(JobRun[EvaluateState, Score]):
         checkpoint: Checkpoint,
         fid_weights: Checkpoint | None,
     ) -> None:
-        super().__init__(EVALUATE, [s.id for s in items], settings.record(), workers, out, console, runner)
-        self.items, self.settings = items, settings
+        super().__init__(EVALUATE, [s.id for s in sample.items], settings.record(), workers, out, console, runner)
+        self.sample, self.items, self.settings = sample, sample.items, settings
+        self.unlisted: list[Score] = []
         self.scorer = SCORERS[settings.scorer]
         self.checkpoint, self.fid_weights = checkpoint, fid_weights
         self.known: dict[str, EvaluateState] = {}
 
     def more(self) -> Mapping[str, Any]:
         fid = self.fid_weights and self.fid_weights.record()
-        return {"scorer_weights": self.checkpoint.record(), "fid_weights": fid, "consent": consents(self.items)}
+        return {
+            "scorer_weights": self.checkpoint.record(),
+            "fid_weights": fid,
+            "consent": consents(self.items),
+            "sample": self.sample.record(self.settings.rows),
+        }
+
+    @property
+    def rows(self) -> list[Score]:
+        """All rows in the order of the table, then those that the source no longer has.
+
+        What a row stands for, and its faults, follow from the sample and from its metrics: also of a row that is kept.
+        """
+        weights = self.sample.weights
+        rows = [*super().rows, *self.unlisted]
+        return [replace(row, stands_for=weights.get(row.id), faults=faults_of(row)) for row in rows]
 
     def row_of(self, video: EvaluateState, status: Any, **values: Any) -> Score:
         item, info = video.item, video.info
@@ -137,6 +156,7 @@ class EvaluateRun(JobRun[EvaluateState, Score]):
             seconds=round(video.seconds, 3),
             attempts=video.attempts,
             fingerprint=video.fingerprint,
+            content=video.content or None,
             drawn_per_s=item.drawn_per_s,
             gpu_mb=item.gpu_mb,
             **values,

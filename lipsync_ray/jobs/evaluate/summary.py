@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from lipsync_ray.io.formatting import NONE, number, text_or_dash
 from lipsync_ray.jobs.evaluate.fid import Fid
@@ -50,6 +51,7 @@ class GroupRow:
     language, model : of the group; "all" for all languages
     videos : number in the group
     scored : number scored
+    of : of a sample: rows of the table from which they are drawn; None where all are scored
     stats : metric → numbers, for metrics that any video has
     fid : None if not computed
     """
@@ -58,26 +60,39 @@ class GroupRow:
     model: str
     videos: int
     scored: int
+    of: int | None
     stats: dict[str, Stat]
     fid: Fid | None
 
 
-def stat(values: Sequence[float]) -> Stat | None:
-    """Mean, deviation and interval of values; None without any."""
+def stat(values: Sequence[float], weights: Sequence[float] = ()) -> Stat | None:
+    """Mean, deviation and interval of values; None without any.
+
+    Parameters
+    ----------
+    weights : rows for which each value stands; empty where they are equal
+    """
     from scipy.stats import bootstrap
 
     if not values:
         return None
     x = np.asarray(values, np.float64)
-    mean = float(x.mean())
-    deviation = float(x.std(ddof=1)) if len(x) > 1 else None
+    w = np.asarray(weights or np.ones(len(x)), np.float64)
+    mean = _weighted(x, w)
+    deviation = float(np.sqrt(_weighted((x - mean) ** 2, w) * len(x) / (len(x) - 1))) if len(x) > 1 else None
     if len(x) < 3 or np.ptp(x) == 0:
         edge = mean if len(x) >= 3 else None
         return Stat(mean, deviation, edge, edge, len(x))
-    interval = bootstrap(
-        (x,), np.mean, confidence_level=CONFIDENCE, n_resamples=RESAMPLES, rng=np.random.default_rng(_SEED)
-    ).confidence_interval
+    rng, how = np.random.default_rng(_SEED), {"confidence_level": CONFIDENCE, "n_resamples": RESAMPLES}
+    if np.ptp(w) == 0:
+        interval = bootstrap((x,), np.mean, rng=rng, **how).confidence_interval
+    else:
+        interval = bootstrap((x, w), _weighted, paired=True, vectorized=False, rng=rng, **how).confidence_interval
     return Stat(mean, deviation, float(interval.low), float(interval.high), len(x))
+
+
+def _weighted(x: NDArray[np.float64], w: NDArray[np.float64]) -> float:
+    return float(x.mean() if np.ptp(w) == 0 else (x * w).sum() / w.sum())
 
 
 def groups(scores: Iterable[Score], fids: Iterable[Fid]) -> list[GroupRow]:
@@ -98,11 +113,13 @@ def groups(scores: Iterable[Score], fids: Iterable[Fid]) -> list[GroupRow]:
         key = (None if language in (ALL, NONE) else language, None if model == NONE else model)
         stats = {}
         for metric in METRICS:
-            values = [v for score in inside if (v := metric.value(score)) is not None and np.isfinite(v)]
-            if (found := stat(values)) is not None:
+            known = [(v, s.stands_for or 1.0) for s in inside if (v := metric.value(s)) is not None and np.isfinite(v)]
+            if (found := stat([value for value, _ in known], [weight for _, weight in known])) is not None:
                 stats[metric.name] = found
         scored = sum(score.status == "scored" for score in inside)
-        rows.append(GroupRow(language, model, len(inside), scored, stats, fid_of.get(key)))
+        drawn = any(score.stands_for for score in inside)
+        of = round(sum(score.stands_for or 1.0 for score in inside)) if drawn else None
+        rows.append(GroupRow(language, model, len(inside), scored, of, stats, fid_of.get(key)))
     return rows
 
 
@@ -120,6 +137,7 @@ def flat_rows(rows: Iterable[GroupRow]) -> list[dict[str, object]]:
             "model": row.model,
             "videos": row.videos,
             "scored": row.scored,
+            "of": row.of,
         }
         for metric in METRICS:
             found = row.stats.get(metric.name)
@@ -192,9 +210,11 @@ def markdown(scores: Sequence[Score], rows: Sequence[GroupRow]) -> str:
         *(f"{m.title}{f', {m.unit}' if m.unit else ''} ({m.better})" for m in metrics),
     ]
     lines = ["## Language × model", "", "Mean ± standard deviation [95 % interval], n where it differs.", ""]
+    if note := sample_note(rows):
+        lines += [note, ""]
     lines += [_line([*head, "FID (lower)"]), _line(["---"] * (len(head) + 1))]
     for row in rows:
-        cells = [row.language, row.model, f"{row.scored}/{row.videos}"]
+        cells = [row.language, row.model, videos_of(row)]
         cells += [_stat(row.stats.get(m.name), m.digits, row.scored) for m in metrics]
         fid = NONE if row.fid is None else f"{number(row.fid.fid, 2)} (n = {row.fid.generated}/{row.fid.real})"
         lines.append(_line([*cells, fid]))
@@ -210,6 +230,9 @@ def markdown(scores: Sequence[Score], rows: Sequence[GroupRow]) -> str:
         lines.append(_line([name, *cells]))
     lines += ["", "## Systems", "", _line(["weights", "can", "cannot", "licence"]), _line(["---"] * 4)]
     lines += [_line([one.name, one.can, one.cannot, one.licence]) for one in systems(scores)]
+    faulty = [f"- {score.id} ({score.model or NONE}): {text}" for score in scores for text in score.faults or ()]
+    if faulty:
+        lines += ["", "## Faults found", "", *faulty]
     doubted = [f"- {score.id} ({score.model or NONE}): {text}" for score in scores for text in score.warnings or ()]
     if doubted:
         lines += ["", "## Where a judge disagrees", "", *doubted]
@@ -222,6 +245,22 @@ def markdown(scores: Sequence[Score], rows: Sequence[GroupRow]) -> str:
         lines += ["", "## Not scored", ""]
         lines += [f"- {score.id} ({score.model or NONE}): {text_or_dash(score.error)}" for score in missing]
     return "\n".join(lines) + "\n"
+
+
+def videos_of(row: GroupRow) -> str:
+    """How many of a group's videos are scored, and of a sample from how many it is drawn."""
+    return f"{row.scored}/{row.videos}" + (f", drawn of {row.of}" if row.of else "")
+
+
+def sample_note(rows: Iterable[GroupRow]) -> str:
+    """What a reader of a sample's numbers needs to know; "" where all rows are scored."""
+    if not any(row.of for row in rows):
+        return ""
+    return (
+        "A sample was scored, drawn from each language, model and source video by its share. A mean weights each video by the "
+        "rows that it stands for (column stands_for). Intervals are of a sample: the bootstrap draws the scored videos again, "
+        "and has no correction for a finite table."
+    )
 
 
 def _stat(found: Stat | None, digits: int, scored: int) -> str:

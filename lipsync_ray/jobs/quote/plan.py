@@ -113,7 +113,7 @@ def quote(
     cluster : that will do it
     rates : of the recipe's way to work; without them no time is estimated
     prices : without them no cost is
-    redo : URL of a review, which says what is made anew
+    redo : URL of a review, or of an evaluation's folder, which says what is made anew
 
     Raises
     ------

@@ -1,0 +1,101 @@
+"""A corpus is scored by samples, and by what is new in it."""
+
+import csv
+import json
+import shutil
+
+import pytest
+from commands import lipsync_ray
+
+from lipsync_ray.jobs.evaluate.scores import SCORES
+
+QUICK = ("--scorer", "mini-sync", "--fid", "none", "--previews", "0")
+
+
+def scores_of(folder):
+    return {score.id: score for score in SCORES.read_table(str(folder))}
+
+
+def outcomes(folder):
+    return {path.stem: path.stat().st_mtime_ns for path in (folder / "outcomes").iterdir()}
+
+
+def table(path, rows):
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([("id", "video", "language", "model"), *rows])
+    return path
+
+
+def test_a_larger_sample_keeps_what_a_smaller_one_scored(demo_run, tmp_path, capsys):
+    out = tmp_path / "scores"
+    assert lipsync_ray("evaluate", demo_run, "-o", out, *QUICK, "--sample", "2") == 0
+    first, times = scores_of(out), outcomes(out)
+    assert len(first) == len(times) == 2
+    assert "A sample was scored" in capsys.readouterr().out
+    assert json.loads((out / "run.json").read_text())["sample"] == {"asked": "2", "seed": 0, "rows": 2, "of": 6}
+    assert lipsync_ray("evaluate", demo_run, "-o", out, *QUICK, "--sample", "50%") == 0
+    second = scores_of(out)
+    assert len(second) == 3
+    assert set(first) < set(second)
+    assert times.items() <= outcomes(out).items()
+    assert sum(score.stands_for for score in second.values()) == pytest.approx(
+        sum({"en": 2, "es": 2, "ko": 1, "ar": 1}[name] for name in {score.language for score in second.values()})
+    )
+    assert "drawn of" in (out / "report" / "index.html").read_text()
+    capsys.readouterr()
+    assert lipsync_ray("evaluate", demo_run, "-o", out, *QUICK, "--sample", "50%") == 0
+    assert "3 of 3 videos were scored before" in capsys.readouterr().out
+
+
+def test_only_what_is_new_is_scored(demo_run, tmp_path, capsys):
+    for name in ("pan-en", "pan-es", "sway-en"):
+        shutil.copy(demo_run / "videos" / f"{name}.mp4", tmp_path)
+    damaged = tmp_path / "damaged.mp4"
+    damaged.write_text("I am not a video.\n" * 50)
+    rows = {name: (name, tmp_path / f"{name}.mp4", name[-2:], "m") for name in ("pan-en", "pan-es", "sway-en")}
+    rows["damaged"] = ("damaged", damaged, "en", "m")
+    out = tmp_path / "scores"
+    words = ("-o", out, *QUICK)
+    assert (
+        lipsync_ray("evaluate", table(tmp_path / "t.csv", [rows[n] for n in ("pan-en", "pan-es", "damaged")]), *words)
+        == 1
+    )
+    before, old = outcomes(out), scores_of(out)
+    shorter = table(tmp_path / "t.csv", [rows[n] for n in ("pan-es", "damaged", "sway-en")])
+    capsys.readouterr()
+    assert lipsync_ray("evaluate", shorter, *words, "--only-new") == 1
+    found = scores_of(out)
+    assert list(found) == [
+        "pan-es",
+        "damaged",
+        "sway-en",
+        "pan-en",
+    ]  # that of a row which the table no longer has comes last
+    assert found["pan-en"] == old["pan-en"]
+    assert {name: outcomes(out)[name] for name in before} == before  # what failed is not tried again, either
+    assert found["sway-en"].status == "scored"
+    assert "2 of 3 videos were scored before" in capsys.readouterr().out
+
+    shutil.copy(tmp_path / "pan-en.mp4", tmp_path / "pan-es.mp4")  # made anew: its score is an old one
+    assert lipsync_ray("evaluate", shorter, *words, "--only-new") == 1
+    now = outcomes(out)
+    assert {name for name in now if now[name] != {**before, "sway-en": now["sway-en"]}[name]} == {"pan-es"}
+    assert scores_of(out)["pan-es"].mini_sync_c == found["pan-en"].mini_sync_c
+
+    assert lipsync_ray("evaluate", shorter, *words, "--only-new", "--min-track", "50") == 2
+    assert "was scored with other options (min_track)" in capsys.readouterr().err
+    assert outcomes(out) == now
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--sample", "0"), "--sample 0: expected a number of rows"),
+        (("--sample", "120%"), "--sample 120%: expected a number of rows"),
+        (("--seed", "1"), "--seed 1: for --sample alone"),
+    ],
+)
+def test_unusable_samples_start_nothing(demo_run, tmp_path, capsys, arguments, said):
+    assert lipsync_ray("evaluate", demo_run, "-o", tmp_path / "out", *QUICK, *arguments) == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
