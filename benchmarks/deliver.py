@@ -37,8 +37,11 @@ import numpy as np
 import lipsync_ray
 from lipsync_ray import DubSettings, VideoCoding, Workers
 from lipsync_ray.media import decode
+from lipsync_ray.media.choices import Deinterlace
+from lipsync_ray.media.deinterlace import frames_of_each
 from lipsync_ray.media.kept_samples import keeping
 from lipsync_ray.media.probe import probe_video
+from lipsync_ray.media.time_code import of_parts
 
 DATA = Path(lipsync_ray.__file__).parent / "demo" / "data"
 SECONDS, CORNER = "1.2", 40  # pixels of the corner that is compared
@@ -53,19 +56,22 @@ HDR = "log-level=error:colorprim=9:colormatrix=9"
 
 @dataclass(frozen=True)
 class Source:
-    """A source: its name, the codec that should keep it, FFmpeg's filters behind :data:`MOVING`, options of the output, and the
-    container of the dub where it is not the codec's usual one."""
+    """A source: its name, the codec that should keep it, FFmpeg's filters behind :data:`MOVING`, options of the output, the
+    container of the dub where it is not the codec's usual one, how fields become frames, and pictures a second before the filters."""
 
     name: str
     codec: str
     filters: str
     options: list[str]
     container: str = ""
+    deinterlace: Deinterlace = "estdif"
+    rate: int = 25
 
 
 ALPHA = "format=yuva444p10le,geq=lum='lum(X,Y)':cb='cb(X,Y)':cr='cr(X,Y)':a='if(lt(X,60),X*17,1023)'"
 ZSCALE = "zscale=p=2020:t={}:m=2020_ncl:r=limited:npl=203,format=yuv420p10le"
 X264 = ["-c:v", "libx264", "-crf", "10"]
+FIELDS = "tinterlace=interleave_top,setfield=tff,format"
 SOURCES = (
     Source("pq.mp4", "hevc", ZSCALE.format("smpte2084"), ["-c:v", "libx265", "-crf", "8", "-x265-params", f"{HDR}:transfer=16:{LIGHT}"]),
     Source("hlg.mkv", "av1", ZSCALE.format("arib-std-b67"), ["-c:v", "libx265", "-crf", "8", "-x265-params", f"{HDR}:transfer=18"]),
@@ -73,7 +79,9 @@ SOURCES = (
     Source("prores422.mov", "prores", "format=yuv422p10le", ["-c:v", "prores_ks", "-profile:v", "3", *TAGGED]),
     Source("prores4444.mov", "prores", ALPHA, ["-c:v", "prores_ks", "-profile:v", "4", *TAGGED]),
     Source("anamorphic.mp4", "hevc", "format=yuv420p,setsar=4/3", [*X264, *TAGGED]),
-    Source("interlaced.mp4", "h264", "format=yuv420p,fps=50,tinterlace=interleave_top,fieldorder=tff", [*X264, "-flags", "+ildct+ilme", *TAGGED]),
+    Source("interlaced.mp4", "h264", f"{FIELDS}=yuv420p", [*X264, "-flags", "+ildct+ilme", *TAGGED], rate=50),
+    Source("fields.mov", "h264", f"{FIELDS}=yuv420p", [*X264, "-flags", "+ildct+ilme", "-timecode", "01:00:00:10", *TAGGED], "mov", "bwdif-fields", 50),
+    Source("fields422.mov", "prores", f"{FIELDS}=yuv422p10le", ["-c:v", "prores_ks", "-profile:v", "3", "-flags", "+ildct", *TAGGED], "", "bwdif-fields", 50),
     Source("vfr.mkv", "h264", "format=yuv420p,select='not(eq(mod(n,7),3))'", [*X264, "-vsync", "vfr", *TAGGED]),
     Source("timecode.mov", "h264", "format=yuv420p", [*X264, "-timecode", "01:00:00:00", *TAGGED]),
     Source("tracks.mkv", "h264", "format=yuv420p", [*X264, *TAGGED, "-map", "0:v", "-map", "1:a", "-map", "2:s", "-map", "2:s", "-map_metadata", "3", "-ac", "6", "-c:a", "flac", "-metadata", "title=A film", "-metadata", "creation_time=2020-02-03T04:05:06Z", "-metadata:s:s:0", "language=eng", "-metadata:s:s:1", "language=fre"]),
@@ -91,7 +99,7 @@ def make(source: Source, folder: Path) -> Path:
     chapters.write_text(
         ";FFMETADATA1\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=600\ntitle=one\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=600\nEND=1200\ntitle=two\n"
     )
-    picture = ["-loop", "1", "-framerate", "25", "-t", SECONDS, "-i", str(DATA / "portrait.jpg")]
+    picture = ["-loop", "1", "-framerate", str(source.rate), "-t", SECONDS, "-i", str(DATA / "portrait.jpg")]
     more = ["-t", SECONDS, "-i", str(DATA / "en.ogg"), "-i", str(texts), "-i", str(chapters)]
     filters = ["-vf", f"{MOVING},{source.filters}", *source.options]
     subprocess.run(["ffmpeg", "-y", "-v", "error", *picture, *more, *filters, "-t", SECONDS, str(path)], check=True)
@@ -167,10 +175,10 @@ WIDER = {
 }  # FFmpeg decodes 4444 as 12 bits
 
 
-def samples(source: Path, result: Path, codec: str) -> tuple[str, str]:
+def samples(source: Path, result: Path, codec: str, deinterlace: Deinterlace) -> tuple[str, str]:
     """(PSNR of a corner's luma, of its alpha), in the format that the result keeps; "equal" where it is."""
     coding = VideoCoding(codec=codec)  # type: ignore[arg-type]
-    one, other = (keeping(probe_video(str(path)), coding) for path in (source, result))
+    one, other = (keeping(probe_video(str(path), deinterlace=deinterlace), coding) for path in (source, result))
     errors: list[list[float]] = [[], []]
     most = 255
     for a, b in zip(decode.pictures(one, 0, 8), decode.pictures(other, 0, 8), strict=True):
@@ -192,10 +200,13 @@ def samples(source: Path, result: Path, codec: str) -> tuple[str, str]:
     return said[0], said[1]
 
 
-def rows(source: Path, codec: str, container: str, folder: Path, model: str) -> Iterator[tuple[str, str, str, str]]:
+def rows(
+    source: Path, codec: str, container: str, deinterlace: Deinterlace, folder: Path, model: str
+) -> Iterator[tuple[str, str, str, str]]:
     """(attribute, source, result, verdict) of a dub."""
     out = folder / f"{source.stem}-{codec}"
-    settings = DubSettings(model=model, coding=VideoCoding(codec=codec, container=container or None))  # type: ignore[arg-type]
+    coding = VideoCoding(codec=codec, container=container or None)  # type: ignore[arg-type]
+    settings = DubSettings(model=model, coding=coding, deinterlace=deinterlace)
     summary = lipsync_ray.dub(
         source, DATA / "en.ogg", out, settings=settings, workers=Workers(engine="inline"), progress=False
     )
@@ -208,14 +219,15 @@ def rows(source: Path, codec: str, container: str, folder: Path, model: str) -> 
     for name, value in before.items():
         same = value == after[name] or WIDER.get(value) == after[name] or value == "–"
         named = any(word in warnings for word in WORDS.get(name, ()))
-        applied = name in APPLIED
+        moved = name == "time code" and after[name] == of_parts(value, frames_of_each(deinterlace))
+        applied = name in APPLIED or moved
         yield (
             name,
             value,
             after[name],
             "kept" if same else "applied" if applied else "warned" if named else "LOST",
         )
-    luma, alpha = samples(source, Path(result.output), codec)
+    luma, alpha = samples(source, Path(result.output), codec, deinterlace)
     good = luma == "equal" if codec == "ffv1" else luma == "equal" or float(luma.split()[0]) > 35
     yield "samples, luma", "", luma, "kept" if good else "LOST"
     if alpha != "–":
@@ -227,21 +239,18 @@ def main(arguments: argparse.Namespace) -> int:
         folder = Path(arguments.folder or scratch)
         folder.mkdir(parents=True, exist_ok=True)
         wanted = set(filter(None, arguments.only.split(",")))
-        jobs = [(one.name, one.codec, one.container) for one in SOURCES] + [("rotated.mp4", "h264", "")]
+        jobs = [*SOURCES, Source("rotated.mp4", "h264", "", [])]
         lost = 0
-        for name, codec, container in jobs:
-            if wanted and name.partition(".")[0] not in wanted:
+        for one in jobs:
+            if wanted and one.name.partition(".")[0] not in wanted:
                 continue
-            path = (
-                rotated(folder)
-                if name == "rotated.mp4"
-                else make(next(one for one in SOURCES if one.name == name), folder)
-            )
-            for used, held in {"h264": "", codec: container}.items():
-                print(
-                    f"\n{name}, --codec {used}{held and f' --container {held}'}\n\n| attribute | source | result | |\n|---|---|---|---|"
-                )
-                for row in rows(path, used, held, folder, arguments.model):
+            path = rotated(folder) if one.name == "rotated.mp4" else make(one, folder)
+            codecs = {one.codec: one.container} if one.codec == "h264" else {"h264": "", one.codec: one.container}
+            for used, held in codecs.items():
+                options = f"--codec {used}{held and f' --container {held}'}"
+                options += f" --deinterlace {one.deinterlace}" if one.deinterlace != "estdif" else ""
+                print(f"\n{one.name}, {options}\n\n| attribute | source | result | |\n|---|---|---|---|")
+                for row in rows(path, used, held, one.deinterlace, folder, arguments.model):
                     lost += row[-1] in ("LOST", "FAILED")
                     print("| " + " | ".join(row) + " |", flush=True)
         print(f"\n{lost} lost without a word")

@@ -9,10 +9,13 @@ from typing import Any
 import av
 
 from lipsync_ray.errors import ProbeError
+from lipsync_ray.media.choices import Deinterlace
 from lipsync_ray.media.container import kinds, main_stream, opened
+from lipsync_ray.media.deinterlace import frames_of_each
 from lipsync_ray.media.stamps import pick_rate
 from lipsync_ray.media.stills import is_picture_format
 
+_PROGRESSIVE = 1  # FFmpeg's AV_FIELD_PROGRESSIVE; 0 is unknown, all others are orders of fields
 MICROSECONDS = Fraction(1, av.time_base)
 
 
@@ -36,8 +39,13 @@ class Header:
     still: bool = False
 
 
-def read_video(url: str, still_rate: Fraction) -> Header:
+def read_video(url: str, still_rate: Fraction, deinterlace: Deinterlace = "estdif") -> Header:
     """The header of a video or picture.
+
+    Parameters
+    ----------
+    still_rate : frames/s given to a picture
+    deinterlace : how an interlaced video becomes progressive
 
     Raises
     ------
@@ -47,8 +55,9 @@ def read_video(url: str, still_rate: Fraction) -> Header:
         stream = main_stream(container)
         if stream is None:
             raise ProbeError(f"{url}: no video in it (streams: {kinds(container)})")
-        rate = pick_rate([], stream.time_base, stream.guessed_rate, stream.average_rate)
-        frames = round(_seconds(stream, container) * rate) or stream.frames
+        each = frames_of_each(deinterlace) if stream.codec_context.field_order > _PROGRESSIVE else 1
+        rate = each * pick_rate([], stream.time_base, stream.guessed_rate, stream.average_rate)
+        frames = round(_seconds(stream, container) * rate) or each * stream.frames
         still = is_picture_format(container.format.name) and frames <= 1
         size = stream.codec_context.width * stream.codec_context.height / 1e6
         codec = stream.codec_context.name

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from lipsync_ray.errors import SettingsError
 from lipsync_ray.faces.choices import MaskKind
-from lipsync_ray.media.choices import VideoCoding
+from lipsync_ray.media.choices import Deinterlace, VideoCoding
 from lipsync_ray.media.codecs import decided
 from lipsync_ray.settings.checks import check
 from lipsync_ray.settings.options import Group, Option, described
@@ -42,6 +42,15 @@ Coding = Annotated[
         }
     ),
     "how the output is encoded",
+]
+
+Deinterlacing = Annotated[
+    Deinterlace,
+    Option(
+        "How interlaced video becomes progressive. estdif: as many frames, each of one field; bwdif: as many, each of both "
+        "fields; bwdif-fields: each field a frame, twice the frames/s (50 of 25i).",
+        panel="Encoding",
+    ),
 ]
 
 

@@ -10,7 +10,7 @@ from lipsync_ray.faces.choices import Blend, DubbedFaces, Pads, ParsedBlend
 from lipsync_ray.media.choices import Decoder, Loop, Untouched, VideoCoding
 from lipsync_ray.media.codecs import coding_record, container_of, in_container_of, spec_of
 from lipsync_ray.settings.checks import check, given, values_of
-from lipsync_ray.settings.drawing import Coding, Precision, RestoreSettings, check_coding
+from lipsync_ray.settings.drawing import Coding, Deinterlacing, Precision, RestoreSettings, check_coding
 from lipsync_ray.settings.head import HeadSettings
 from lipsync_ray.settings.lines import LineSettings
 from lipsync_ray.settings.marks import MarkSettings
@@ -106,6 +106,7 @@ class DubSettings:
             panel="Encoding",
         ),
     ] = "cpu"
+    deinterlace: Deinterlacing = "estdif"
     untouched: Annotated[
         Untouched,
         Option(

@@ -126,7 +126,10 @@ def quote(
     cues = given_cues(dubs)
     files = {dub.id: sound_files(dub, cues.get(dub.id, ())) for dub in dubs}
     ids = content_ids(url for dub in dubs for url in (dub.video, *files[dub.id]))
-    headers = _read_each({dub.video for dub in dubs}, lambda url: read_video(url, recipe.settings.still_rate))
+    settings = recipe.settings
+    headers = _read_each(
+        {dub.video for dub in dubs}, lambda url: read_video(url, settings.still_rate, settings.deinterlace)
+    )
     sounds = _read_each({url for urls in files.values() for url in urls}, read_sound)
     readable: list[tuple[Dub, Keys, Header, Fraction]] = []
     unreadable: list[tuple[str, str]] = []
