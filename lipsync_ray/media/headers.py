@@ -9,6 +9,7 @@ from typing import Any
 import av
 
 from lipsync_ray.errors import ProbeError
+from lipsync_ray.media import tone
 from lipsync_ray.media.choices import Deinterlace
 from lipsync_ray.media.container import kinds, main_stream, opened
 from lipsync_ray.media.deinterlace import frames_of_each
@@ -30,6 +31,8 @@ class Header:
     rate : frames/s of the frame grid, as far as the header has it
     frames : approximate number on that grid; 1 for a still picture
     still : a single picture
+    pixel_format : FFmpeg's name; "" where the header has none
+    hdr : PQ or HLG
     """
 
     codec: str = ""
@@ -37,6 +40,8 @@ class Header:
     rate: Fraction = Fraction(0)
     frames: int = 0
     still: bool = False
+    pixel_format: str = ""
+    hdr: bool = False
 
 
 def read_video(url: str, still_rate: Fraction, deinterlace: Deinterlace = "estdif") -> Header:
@@ -60,10 +65,11 @@ def read_video(url: str, still_rate: Fraction, deinterlace: Deinterlace = "estdi
         frames = round(_seconds(stream, container) * rate) or each * stream.frames
         still = is_picture_format(container.format.name) and frames <= 1
         size = stream.codec_context.width * stream.codec_context.height / 1e6
-        codec = stream.codec_context.name
+        context = stream.codec_context
+        form, hdr = context.pix_fmt or "", context.color_trc in (tone.PQ, tone.HLG)
         if still:
-            return Header(codec, size, still_rate, 1, True)
-        return Header(codec, size, Fraction(rate), max(1, frames), False)
+            return Header(context.name, size, still_rate, 1, True, form, hdr)
+        return Header(context.name, size, Fraction(rate), max(1, frames), False, form, hdr)
 
 
 def read_sound(url: str) -> Fraction:
