@@ -3,19 +3,21 @@
     python benchmarks/deliver.py [FOLDER] [--model warp] [--only pq,hlg]
 
 Makes sources of the demo's portrait by the program ffmpeg (with libzimg), each with attributes of its own, dubs every one in this process
-with a codec that should keep them, and again with H.264. Prints source | result by attribute, and the verdict: kept, warned, or LOST.
-"Samples" are those of a corner where nothing is drawn, as PSNR in the source's own depth; of FFV1 it has to be "equal".
+with a codec that should keep them, and again with H.264. Prints source | result by attribute, and the verdict: kept, applied (meant to
+change), warned, or LOST; then a row for each dub. "Samples" are those of a corner where nothing is
+drawn, as PSNR in the source's own depth; of FFV1 it has to be "equal".
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,7 @@ from lipsync_ray.media.deinterlace import frames_of_each
 from lipsync_ray.media.kept_samples import keeping
 from lipsync_ray.media.probe import probe_video
 from lipsync_ray.media.time_code import of_parts
+from lipsync_ray.settings.sound import SoundSettings
 
 DATA = Path(lipsync_ray.__file__).parent / "demo" / "data"
 SECONDS, CORNER = "1.2", 40  # pixels of the corner that is compared
@@ -57,7 +60,8 @@ HDR = "log-level=error:colorprim=9:colormatrix=9"
 @dataclass(frozen=True)
 class Source:
     """A source: its name, the codec that should keep it, FFmpeg's filters behind :data:`MOVING`, options of the output, the
-    container of the dub where it is not the codec's usual one, how fields become frames, and pictures a second before the filters."""
+    container of the dub where it is not the codec's usual one, how fields become frames, pictures a second before the filters, and what the dub is to
+    sound like."""
 
     name: str
     codec: str
@@ -66,12 +70,14 @@ class Source:
     container: str = ""
     deinterlace: Deinterlace = "estdif"
     rate: int = 25
+    sound: SoundSettings = field(default_factory=SoundSettings)
 
 
 ALPHA = "format=yuva444p10le,geq=lum='lum(X,Y)':cb='cb(X,Y)':cr='cr(X,Y)':a='if(lt(X,60),X*17,1023)'"
 ZSCALE = "zscale=p=2020:t={}:m=2020_ncl:r=limited:npl=203,format=yuv420p10le"
 X264 = ["-c:v", "libx264", "-crf", "10"]
 FIELDS = "tinterlace=interleave_top,setfield=tff,format"
+SURROUND = SoundSettings(background="source", voice_channel="center", loudness=-23.0, keep_audio=True)
 SOURCES = (
     Source("pq.mp4", "hevc", ZSCALE.format("smpte2084"), ["-c:v", "libx265", "-crf", "8", "-x265-params", f"{HDR}:transfer=16:{LIGHT}"]),
     Source("hlg.mkv", "av1", ZSCALE.format("arib-std-b67"), ["-c:v", "libx265", "-crf", "8", "-x265-params", f"{HDR}:transfer=18"]),
@@ -85,6 +91,7 @@ SOURCES = (
     Source("vfr.mkv", "h264", "format=yuv420p,select='not(eq(mod(n,7),3))'", [*X264, "-vsync", "vfr", *TAGGED]),
     Source("timecode.mov", "h264", "format=yuv420p", [*X264, "-timecode", "01:00:00:00", *TAGGED]),
     Source("tracks.mkv", "h264", "format=yuv420p", [*X264, *TAGGED, "-map", "0:v", "-map", "1:a", "-map", "2:s", "-map", "2:s", "-map_metadata", "3", "-ac", "6", "-c:a", "flac", "-metadata", "title=A film", "-metadata", "creation_time=2020-02-03T04:05:06Z", "-metadata:s:s:0", "language=eng", "-metadata:s:s:1", "language=fre"]),
+    Source("surround.mkv", "h264", "format=yuv420p", [*X264, *TAGGED, "-map", "0:v", "-map", "1:a", "-ac", "6", "-c:a", "flac", "-metadata:s:a:0", "language=eng", "-metadata:s:a:0", "title=Original"], "mkv", sound=SURROUND),
     Source("web.mov", "av1", "format=yuv420p", [*X264, *TAGGED, "-map", "0:v", "-map", "2:s", "-c:s", "mov_text", "-map_metadata", "3", "-timecode", "01:00:00:00", "-metadata:s:s:0", "language=eng"], container="webm"),
 )  # fmt: skip
 
@@ -146,6 +153,12 @@ def attributes(path: Path) -> dict[str, str]:
         or "–",
         "title": tags(found["format"]).get("title", "–"),
         "creation time": tags(found["format"]).get("creation_time", "–"),
+        "sound": ", ".join(
+            f"{one['channels']} channels {tags(one).get('language', 'und')} {tags(one).get('title', '')}".strip()
+            for one in found["streams"]
+            if one["codec_type"] == "audio"
+        )
+        or "–",
         "time code": next((t for one in (*found["streams"], found["format"]) if (t := tags(one).get("timecode"))), "–"),
     }
     return out
@@ -200,13 +213,33 @@ def samples(source: Path, result: Path, codec: str, deinterlace: Deinterlace) ->
     return said[0], said[1]
 
 
+def loudness(path: Path) -> float:
+    """Of the first audio track, by FFmpeg's ebur128, in LUFS."""
+    command = [
+        "ffmpeg",
+        "-hide_banner",
+        "-nostats",
+        "-i",
+        str(path),
+        "-map",
+        "0:a:0",
+        "-af",
+        "ebur128",
+        "-f",
+        "null",
+        "-",
+    ]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stderr
+    return float(re.findall(r"I:\s+(-?[\d.]+) LUFS", said)[-1])
+
+
 def rows(
-    source: Path, codec: str, container: str, deinterlace: Deinterlace, folder: Path, model: str
+    asked: Source, source: Path, codec: str, container: str, folder: Path, model: str
 ) -> Iterator[tuple[str, str, str, str]]:
     """(attribute, source, result, verdict) of a dub."""
-    out = folder / f"{source.stem}-{codec}"
+    out, deinterlace = folder / f"{source.stem}-{codec}", asked.deinterlace
     coding = VideoCoding(codec=codec, container=container or None)  # type: ignore[arg-type]
-    settings = DubSettings(model=model, coding=coding, deinterlace=deinterlace)
+    settings = DubSettings(model=model, coding=coding, deinterlace=deinterlace, sound=asked.sound)
     summary = lipsync_ray.dub(
         source, DATA / "en.ogg", out, settings=settings, workers=Workers(engine="inline"), progress=False
     )
@@ -220,7 +253,10 @@ def rows(
         same = value == after[name] or WIDER.get(value) == after[name] or value == "–"
         named = any(word in warnings for word in WORDS.get(name, ()))
         moved = name == "time code" and after[name] == of_parts(value, frames_of_each(deinterlace))
-        applied = name in APPLIED or moved
+        voiced = name == "sound" and (
+            not asked.sound.keep_audio or value in after[name]
+        )  # the voice is in the source's place
+        applied = name in APPLIED or moved or voiced
         yield (
             name,
             value,
@@ -230,8 +266,25 @@ def rows(
     luma, alpha = samples(source, Path(result.output), codec, deinterlace)
     good = luma == "equal" if codec == "ffv1" else luma == "equal" or float(luma.split()[0]) > 35
     yield "samples, luma", "", luma, "kept" if good else "LOST"
+    if (goal := asked.sound.loudness) is not None:
+        found = loudness(Path(result.output))
+        yield "loudness", "", f"{found:.1f} LUFS", "kept" if abs(found - goal) <= 0.3 else "LOST"
     if alpha != "–":
         yield "samples, alpha", "", alpha, "kept"
+
+
+SUMMARY = "| source | options | kept | changed as asked | in `warnings` | lost | luma |\n|---|---|---|---|---|---|---|"
+
+
+def summed(name: str, options: str, found: Sequence[tuple[str, str, str, str]]) -> str:
+    """A row for a dub: how many attributes that the source has are kept, and the others by name."""
+    kept = sum(verdict == "kept" and before not in ("", "–") for _, before, _, verdict in found)
+    named = [
+        ", ".join(attribute for attribute, *_, verdict in found if verdict in verdicts) or "–"
+        for verdicts in (("applied",), ("warned",), ("LOST", "FAILED"))
+    ]
+    luma = next((value for attribute, _, value, _ in found if attribute == "samples, luma"), "–")
+    return f"| {name} | `{options}` | {kept} | {' | '.join(named)} | {luma} |"
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -240,7 +293,7 @@ def main(arguments: argparse.Namespace) -> int:
         folder.mkdir(parents=True, exist_ok=True)
         wanted = set(filter(None, arguments.only.split(",")))
         jobs = [*SOURCES, Source("rotated.mp4", "h264", "", [])]
-        lost = 0
+        lost, summary = 0, [SUMMARY]
         for one in jobs:
             if wanted and one.name.partition(".")[0] not in wanted:
                 continue
@@ -250,10 +303,13 @@ def main(arguments: argparse.Namespace) -> int:
                 options = f"--codec {used}{held and f' --container {held}'}"
                 options += f" --deinterlace {one.deinterlace}" if one.deinterlace != "estdif" else ""
                 print(f"\n{one.name}, {options}\n\n| attribute | source | result | |\n|---|---|---|---|")
-                for row in rows(path, used, held, one.deinterlace, folder, arguments.model):
-                    lost += row[-1] in ("LOST", "FAILED")
+                found = []
+                for row in rows(one, path, used, held, folder, arguments.model):
+                    found.append(row)
                     print("| " + " | ".join(row) + " |", flush=True)
-        print(f"\n{lost} lost without a word")
+                lost += sum(row[-1] in ("LOST", "FAILED") for row in found)
+                summary.append(summed(one.name, options, found))
+        print("\n" + "\n".join(summary) + f"\n\n{lost} lost without a word")
     return int(bool(lost))
 
 

@@ -36,7 +36,7 @@ Coding = Annotated[
                 most=63,
             ),
             "preset": Option(
-                "Of all codecs but prores and ffv1, which have none: the encoder's speed in x264's words, by default veryfast.",
+                "Of all codecs but prores and ffv1, which have none: the encoder's speed in x264's words, by default veryfast, of av1 fast.",
                 panel="Encoding",
             ),
         }
