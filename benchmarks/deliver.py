@@ -3,19 +3,21 @@
     python benchmarks/deliver.py [FOLDER] [--model warp] [--only pq,hlg]
 
 Makes sources of the demo's portrait by the program ffmpeg (with libzimg), each with attributes of its own, dubs every one in this process
-with a codec that should keep them, and again with H.264. Prints source | result by attribute, and the verdict: kept, warned, or LOST.
-"Samples" are those of a corner where nothing is drawn, as PSNR in the source's own depth; of FFV1 it has to be "equal".
+with a codec that should keep them, and again with H.264. Prints source | result by attribute, and the verdict: kept, applied (meant to
+change), warned, or LOST; then a row for each dub. "Samples" are those of a corner where nothing is
+drawn, as PSNR in the source's own depth; of FFV1 it has to be "equal".
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +39,12 @@ import numpy as np
 import lipsync_ray
 from lipsync_ray import DubSettings, VideoCoding, Workers
 from lipsync_ray.media import decode
+from lipsync_ray.media.choices import Deinterlace
+from lipsync_ray.media.deinterlace import frames_of_each
 from lipsync_ray.media.kept_samples import keeping
 from lipsync_ray.media.probe import probe_video
+from lipsync_ray.media.time_code import of_parts
+from lipsync_ray.settings.sound import SoundSettings
 
 DATA = Path(lipsync_ray.__file__).parent / "demo" / "data"
 SECONDS, CORNER = "1.2", 40  # pixels of the corner that is compared
@@ -53,19 +59,25 @@ HDR = "log-level=error:colorprim=9:colormatrix=9"
 
 @dataclass(frozen=True)
 class Source:
-    """A source: its name, the codec that should keep it, FFmpeg's filters behind :data:`MOVING`, options of the output, and the
-    container of the dub where it is not the codec's usual one."""
+    """A source: its name, the codec that should keep it, FFmpeg's filters behind :data:`MOVING`, options of the output, the
+    container of the dub where it is not the codec's usual one, how fields become frames, pictures a second before the filters, and what the dub is to
+    sound like."""
 
     name: str
     codec: str
     filters: str
     options: list[str]
     container: str = ""
+    deinterlace: Deinterlace = "estdif"
+    rate: int = 25
+    sound: SoundSettings = field(default_factory=SoundSettings)
 
 
 ALPHA = "format=yuva444p10le,geq=lum='lum(X,Y)':cb='cb(X,Y)':cr='cr(X,Y)':a='if(lt(X,60),X*17,1023)'"
 ZSCALE = "zscale=p=2020:t={}:m=2020_ncl:r=limited:npl=203,format=yuv420p10le"
 X264 = ["-c:v", "libx264", "-crf", "10"]
+FIELDS = "tinterlace=interleave_top,setfield=tff,format"
+SURROUND = SoundSettings(background="source", voice_channel="center", loudness=-23.0, keep_audio=True)
 SOURCES = (
     Source("pq.mp4", "hevc", ZSCALE.format("smpte2084"), ["-c:v", "libx265", "-crf", "8", "-x265-params", f"{HDR}:transfer=16:{LIGHT}"]),
     Source("hlg.mkv", "av1", ZSCALE.format("arib-std-b67"), ["-c:v", "libx265", "-crf", "8", "-x265-params", f"{HDR}:transfer=18"]),
@@ -73,10 +85,13 @@ SOURCES = (
     Source("prores422.mov", "prores", "format=yuv422p10le", ["-c:v", "prores_ks", "-profile:v", "3", *TAGGED]),
     Source("prores4444.mov", "prores", ALPHA, ["-c:v", "prores_ks", "-profile:v", "4", *TAGGED]),
     Source("anamorphic.mp4", "hevc", "format=yuv420p,setsar=4/3", [*X264, *TAGGED]),
-    Source("interlaced.mp4", "h264", "format=yuv420p,fps=50,tinterlace=interleave_top,fieldorder=tff", [*X264, "-flags", "+ildct+ilme", *TAGGED]),
+    Source("interlaced.mp4", "h264", f"{FIELDS}=yuv420p", [*X264, "-flags", "+ildct+ilme", *TAGGED], rate=50),
+    Source("fields.mov", "h264", f"{FIELDS}=yuv420p", [*X264, "-flags", "+ildct+ilme", "-timecode", "01:00:00:10", *TAGGED], "mov", "bwdif-fields", 50),
+    Source("fields422.mov", "prores", f"{FIELDS}=yuv422p10le", ["-c:v", "prores_ks", "-profile:v", "3", "-flags", "+ildct", *TAGGED], "", "bwdif-fields", 50),
     Source("vfr.mkv", "h264", "format=yuv420p,select='not(eq(mod(n,7),3))'", [*X264, "-vsync", "vfr", *TAGGED]),
     Source("timecode.mov", "h264", "format=yuv420p", [*X264, "-timecode", "01:00:00:00", *TAGGED]),
     Source("tracks.mkv", "h264", "format=yuv420p", [*X264, *TAGGED, "-map", "0:v", "-map", "1:a", "-map", "2:s", "-map", "2:s", "-map_metadata", "3", "-ac", "6", "-c:a", "flac", "-metadata", "title=A film", "-metadata", "creation_time=2020-02-03T04:05:06Z", "-metadata:s:s:0", "language=eng", "-metadata:s:s:1", "language=fre"]),
+    Source("surround.mkv", "h264", "format=yuv420p", [*X264, *TAGGED, "-map", "0:v", "-map", "1:a", "-ac", "6", "-c:a", "flac", "-metadata:s:a:0", "language=eng", "-metadata:s:a:0", "title=Original"], "mkv", sound=SURROUND),
     Source("web.mov", "av1", "format=yuv420p", [*X264, *TAGGED, "-map", "0:v", "-map", "2:s", "-c:s", "mov_text", "-map_metadata", "3", "-timecode", "01:00:00:00", "-metadata:s:s:0", "language=eng"], container="webm"),
 )  # fmt: skip
 
@@ -91,7 +106,7 @@ def make(source: Source, folder: Path) -> Path:
     chapters.write_text(
         ";FFMETADATA1\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=600\ntitle=one\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=600\nEND=1200\ntitle=two\n"
     )
-    picture = ["-loop", "1", "-framerate", "25", "-t", SECONDS, "-i", str(DATA / "portrait.jpg")]
+    picture = ["-loop", "1", "-framerate", str(source.rate), "-t", SECONDS, "-i", str(DATA / "portrait.jpg")]
     more = ["-t", SECONDS, "-i", str(DATA / "en.ogg"), "-i", str(texts), "-i", str(chapters)]
     filters = ["-vf", f"{MOVING},{source.filters}", *source.options]
     subprocess.run(["ffmpeg", "-y", "-v", "error", *picture, *more, *filters, "-t", SECONDS, str(path)], check=True)
@@ -138,6 +153,12 @@ def attributes(path: Path) -> dict[str, str]:
         or "–",
         "title": tags(found["format"]).get("title", "–"),
         "creation time": tags(found["format"]).get("creation_time", "–"),
+        "sound": ", ".join(
+            f"{one['channels']} channels {tags(one).get('language', 'und')} {tags(one).get('title', '')}".strip()
+            for one in found["streams"]
+            if one["codec_type"] == "audio"
+        )
+        or "–",
         "time code": next((t for one in (*found["streams"], found["format"]) if (t := tags(one).get("timecode"))), "–"),
     }
     return out
@@ -167,10 +188,10 @@ WIDER = {
 }  # FFmpeg decodes 4444 as 12 bits
 
 
-def samples(source: Path, result: Path, codec: str) -> tuple[str, str]:
+def samples(source: Path, result: Path, codec: str, deinterlace: Deinterlace) -> tuple[str, str]:
     """(PSNR of a corner's luma, of its alpha), in the format that the result keeps; "equal" where it is."""
     coding = VideoCoding(codec=codec)  # type: ignore[arg-type]
-    one, other = (keeping(probe_video(str(path)), coding) for path in (source, result))
+    one, other = (keeping(probe_video(str(path), deinterlace=deinterlace), coding) for path in (source, result))
     errors: list[list[float]] = [[], []]
     most = 255
     for a, b in zip(decode.pictures(one, 0, 8), decode.pictures(other, 0, 8), strict=True):
@@ -192,10 +213,33 @@ def samples(source: Path, result: Path, codec: str) -> tuple[str, str]:
     return said[0], said[1]
 
 
-def rows(source: Path, codec: str, container: str, folder: Path, model: str) -> Iterator[tuple[str, str, str, str]]:
+def loudness(path: Path) -> float:
+    """Of the first audio track, by FFmpeg's ebur128, in LUFS."""
+    command = [
+        "ffmpeg",
+        "-hide_banner",
+        "-nostats",
+        "-i",
+        str(path),
+        "-map",
+        "0:a:0",
+        "-af",
+        "ebur128",
+        "-f",
+        "null",
+        "-",
+    ]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stderr
+    return float(re.findall(r"I:\s+(-?[\d.]+) LUFS", said)[-1])
+
+
+def rows(
+    asked: Source, source: Path, codec: str, container: str, folder: Path, model: str
+) -> Iterator[tuple[str, str, str, str]]:
     """(attribute, source, result, verdict) of a dub."""
-    out = folder / f"{source.stem}-{codec}"
-    settings = DubSettings(model=model, coding=VideoCoding(codec=codec, container=container or None))  # type: ignore[arg-type]
+    out, deinterlace = folder / f"{source.stem}-{codec}", asked.deinterlace
+    coding = VideoCoding(codec=codec, container=container or None)  # type: ignore[arg-type]
+    settings = DubSettings(model=model, coding=coding, deinterlace=deinterlace, sound=asked.sound)
     summary = lipsync_ray.dub(
         source, DATA / "en.ogg", out, settings=settings, workers=Workers(engine="inline"), progress=False
     )
@@ -208,18 +252,39 @@ def rows(source: Path, codec: str, container: str, folder: Path, model: str) -> 
     for name, value in before.items():
         same = value == after[name] or WIDER.get(value) == after[name] or value == "–"
         named = any(word in warnings for word in WORDS.get(name, ()))
-        applied = name in APPLIED
+        moved = name == "time code" and after[name] == of_parts(value, frames_of_each(deinterlace))
+        voiced = name == "sound" and (
+            not asked.sound.keep_audio or value in after[name]
+        )  # the voice is in the source's place
+        applied = name in APPLIED or moved or voiced
         yield (
             name,
             value,
             after[name],
             "kept" if same else "applied" if applied else "warned" if named else "LOST",
         )
-    luma, alpha = samples(source, Path(result.output), codec)
+    luma, alpha = samples(source, Path(result.output), codec, deinterlace)
     good = luma == "equal" if codec == "ffv1" else luma == "equal" or float(luma.split()[0]) > 35
     yield "samples, luma", "", luma, "kept" if good else "LOST"
+    if (goal := asked.sound.loudness) is not None:
+        found = loudness(Path(result.output))
+        yield "loudness", "", f"{found:.1f} LUFS", "kept" if abs(found - goal) <= 0.3 else "LOST"
     if alpha != "–":
         yield "samples, alpha", "", alpha, "kept"
+
+
+SUMMARY = "| source | options | kept | changed as asked | in `warnings` | lost | luma |\n|---|---|---|---|---|---|---|"
+
+
+def summed(name: str, options: str, found: Sequence[tuple[str, str, str, str]]) -> str:
+    """A row for a dub: how many attributes that the source has are kept, and the others by name."""
+    kept = sum(verdict == "kept" and before not in ("", "–") for _, before, _, verdict in found)
+    named = [
+        ", ".join(attribute for attribute, *_, verdict in found if verdict in verdicts) or "–"
+        for verdicts in (("applied",), ("warned",), ("LOST", "FAILED"))
+    ]
+    luma = next((value for attribute, _, value, _ in found if attribute == "samples, luma"), "–")
+    return f"| {name} | `{options}` | {kept} | {' | '.join(named)} | {luma} |"
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -227,24 +292,24 @@ def main(arguments: argparse.Namespace) -> int:
         folder = Path(arguments.folder or scratch)
         folder.mkdir(parents=True, exist_ok=True)
         wanted = set(filter(None, arguments.only.split(",")))
-        jobs = [(one.name, one.codec, one.container) for one in SOURCES] + [("rotated.mp4", "h264", "")]
-        lost = 0
-        for name, codec, container in jobs:
-            if wanted and name.partition(".")[0] not in wanted:
+        jobs = [*SOURCES, Source("rotated.mp4", "h264", "", [])]
+        lost, summary = 0, [SUMMARY]
+        for one in jobs:
+            if wanted and one.name.partition(".")[0] not in wanted:
                 continue
-            path = (
-                rotated(folder)
-                if name == "rotated.mp4"
-                else make(next(one for one in SOURCES if one.name == name), folder)
-            )
-            for used, held in {"h264": "", codec: container}.items():
-                print(
-                    f"\n{name}, --codec {used}{held and f' --container {held}'}\n\n| attribute | source | result | |\n|---|---|---|---|"
-                )
-                for row in rows(path, used, held, folder, arguments.model):
-                    lost += row[-1] in ("LOST", "FAILED")
+            path = rotated(folder) if one.name == "rotated.mp4" else make(one, folder)
+            codecs = {one.codec: one.container} if one.codec == "h264" else {"h264": "", one.codec: one.container}
+            for used, held in codecs.items():
+                options = f"--codec {used}{held and f' --container {held}'}"
+                options += f" --deinterlace {one.deinterlace}" if one.deinterlace != "estdif" else ""
+                print(f"\n{one.name}, {options}\n\n| attribute | source | result | |\n|---|---|---|---|")
+                found = []
+                for row in rows(one, path, used, held, folder, arguments.model):
+                    found.append(row)
                     print("| " + " | ".join(row) + " |", flush=True)
-        print(f"\n{lost} lost without a word")
+                lost += sum(row[-1] in ("LOST", "FAILED") for row in found)
+                summary.append(summed(one.name, options, found))
+        print("\n" + "\n".join(summary) + f"\n\n{lost} lost without a word")
     return int(bool(lost))
 
 

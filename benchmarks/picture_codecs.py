@@ -1,6 +1,6 @@
-"""What each codec and preset costs a frame, how large and how like its source the result is, and whether it is always the same.
+"""What each codec costs a frame, how large and how like its source the result is, and whether it is always the same.
 
-    python benchmarks/picture_codecs.py VIDEO … [--frames 50] [--presets] [--processes 3]
+    python benchmarks/picture_codecs.py VIDEO … [--frames 50] [--processes 3]
 
 CPU milliseconds and bytes a frame, and SSIM (by FFmpeg, of all planes) of what is encoded at each codec's defaults against what was
 given to it: of videos whose samples have more than 8 bits, these. Then the pictures are encoded in processes whose fresh memory
@@ -25,7 +25,6 @@ def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("videos", nargs="+")
     parser.add_argument("--frames", type=int, default=50)
-    parser.add_argument("--presets", action="store_true", help="every preset of H.264, too, at several qualities")
     parser.add_argument("--processes", type=int, default=3, help="different memories; 0 leaves that out")
     parser.add_argument("--digests", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -95,19 +94,13 @@ def tables(arguments: argparse.Namespace) -> None:
         name = url.rsplit("/", 1)[-1]
         print(f"\n{name}: {info.width} × {info.height}, {info.pixel_format}{' ' + info.hdr if info.hdr else ''}\n")
         print("| codec | CPU ms a frame | kB a frame | SSIM |\n|---|---|---|---|")
-        lossless = {plain: _lossless(info, plain, arguments.frames) for plain in (True, False)}
+        wholes = {plain: lossless(info, plain, arguments.frames) for plain in (True, False)}
         for codec in ON_CPUS:
             plain = not CODECS[codec].hdr
-            print(f"| {codec} | {row(info, VideoCoding(codec=codec), arguments.frames, lossless[plain])} |", flush=True)
-        if arguments.presets:
-            print("\n| preset, crf | CPU ms a frame | kB a frame | SSIM |\n|---|---|---|---|")
-            for preset in CODECS["h264"].presets:
-                for crf in (18.0, 23.0):
-                    made = row(info, VideoCoding(crf, preset), arguments.frames, lossless[True])  # type: ignore[arg-type]
-                    print(f"| {preset}, {crf:g} | {made} |", flush=True)
+            print(f"| {codec} | {row(info, VideoCoding(codec=codec), arguments.frames, wholes[plain])} |", flush=True)
 
 
-def _lossless(info: VideoInfo, plain: bool, frames: int) -> bytes:
+def lossless(info: VideoInfo, plain: bool, frames: int) -> bytes:
     """The frames as they are given to H.264, or to a codec that keeps more."""
     coding = VideoCoding(codec="ffv1")
     kept = info if plain else keeping(info, coding)

@@ -73,6 +73,60 @@ def write_video(
     return path
 
 
+def woven(fields, top_first: bool = True) -> list[np.ndarray]:
+    """(h, w) uint8 frames of pairs of (h, w) uint8 pictures: of each, the lines of its field."""
+    frames = []
+    for first, second in zip(fields[::2], fields[1::2], strict=True):
+        frame = first.copy()
+        frame[top_first::2] = second[top_first::2]
+        frames.append(frame)
+    return frames
+
+
+def write_fields(
+    path: Path,
+    fields,
+    codec: str = "libx264",
+    rate: Fraction = Fraction(25),
+    top_first: bool = True,
+    stamps: list[int] | None = None,
+    progressive: range = range(0),
+    pix_fmt: str = "yuv420p",
+) -> Path:
+    """Encode (h, w) uint8 luma as interlaced frames of two each; `stamps` are the frames' times in units of 1/rate.
+
+    Frames numbered in `progressive` are flagged as such, and consist of their first field's picture alone.
+    """
+    name = "tff" if top_first else "bff"
+    own = (
+        {"x264-params": f"{name}=1:fake-interlaced=1:keyint=7"}
+        if len(progressive)
+        else {"x264-params": f"{name}=1:keyint=7"}
+    )
+    own = own | {"crf": "8"} if codec == "libx264" else {"q": "2", "g": "7"} if codec == "mpeg2video" else {}
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=rate, options={"flags": "+ildct+ilme"} | own)
+        stream.height, stream.width = fields[0].shape
+        stream.pix_fmt = pix_fmt
+        if codec == "mpeg2video":
+            stream.bit_rate = 8_000_000
+        graph = av.filter.Graph()
+        source = graph.add_buffer(width=stream.width, height=stream.height, format=pix_fmt, time_base=1 / rate)
+        graph.link_nodes(source, graph.add("setfield", name), graph.add("buffersink")).configure()
+        for number, luma in enumerate(woven(fields, top_first)):
+            luma = fields[2 * number] if number in progressive else luma
+            frame = av.VideoFrame.from_ndarray(luma, format="gray").reformat(
+                format=pix_fmt, src_color_range=1, dst_color_range=1
+            )
+            frame.pts, frame.time_base = stamps[number] if stamps else number, 1 / rate
+            if number not in progressive:
+                graph.push(frame)
+                frame = graph.pull()
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
 def write_audio(path: Path, samples: np.ndarray, rate: int = 16_000, codec: str = "pcm_s16le") -> Path:
     """(n,) or (channels, n) float32."""
     samples = np.atleast_2d(samples).astype(np.float32)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from lipsync_ray.jobs.quote.plan import Quote
 
 _MOST_NAMED = 10
+_HD = 1920 * 1080 / 1e6  # megapixels
 
 _PANEL = "Quote"
 
@@ -163,9 +164,17 @@ def _print(plan: Quote, cluster: Cluster, settings: DubSettings, console: Consol
         )  # fmt: skip
     else:
         cost = f", costs {plan.cost:,.2f}" if plan.cost is not None else ""
+        size = f", about {plan.bytes / 1e6:,.0f} MB of video" if plan.bytes is not None else ""
         console.print(
-            f"about {_clock(plan.seconds)} {where}{cost} (by rates of {escape(plan.rates.work)})", highlight=False, soft_wrap=True
+            f"about {_clock(plan.seconds)} {where}{cost}{size} (by rates of {escape(plan.rates.work)})", highlight=False, soft_wrap=True
         )  # fmt: skip
+        if plan.unmeasured:
+            console.print(
+                f"what encoding takes was not measured of {'; '.join(plan.unmeasured)} at this preset: another codec's figure stands for "
+                "it. `lipsync-ray calibrate` measures codecs on CPUs at their default presets, and --rates takes the folder of a "
+                "finished run with the same ones",
+                style="yellow", highlight=False, soft_wrap=True,
+            )  # fmt: skip
 
 
 def _clock(seconds: float) -> str:
@@ -198,7 +207,7 @@ def calibrate(
 ) -> None:
     """Measure what a frame costs here, stage by stage: dubs a built-in clip at two sizes. dub --dry-run reads it.
 
-    Once for each model, restoration and kind of machine; about two minutes.
+    Once for each model, restoration and kind of machine; about three minutes.
     """
     from lipsync_ray.jobs.quote.job import calibrate as measure
     from lipsync_ray.jobs.quote.rates import default_rates_url
@@ -215,8 +224,11 @@ def calibrate(
     for stage, rate in found.stages.items():
         table.add_row(stage, *(f"{1000 * value:.1f}" for value in (rate.frame, rate.megapixel, rate.gpu)))
     console.print(table, highlight=False)
-    codecs = ", ".join(f"{codec} {1000 * seconds:+.1f}" for codec, seconds in found.decode.items())
-    console.print(f"decoding a megapixel, to H.264: {codecs or 'no other encoder to compare'} ms", highlight=False)
+    decoding = ", ".join(f"{codec} {1000 * seconds:+.1f}" for codec, seconds in found.decode.items())
+    coding = ", ".join(f"{sort} {1000 * rate.cpu(1, _HD):+.0f}" for sort, rate in found.encode.items())
+    other = "no other encoder to compare"
+    console.print(f"decoding a megapixel, to 8-bit H.264: {decoding or other} ms", highlight=False, soft_wrap=True)
+    console.print(f"encoding 1920 × 1080, to 8-bit H.264: {coding or other} ms", highlight=False, soft_wrap=True)
     console.print(
         f"a run's start and end {found.start_s:.0f} s; CPUs busy {found.busy:.0%}; {escape(rates or default_rates_url())}",
         highlight=False, soft_wrap=True,

@@ -94,13 +94,14 @@ def _kept(frames: Iterator[U8], first: int, own: range, samples: list[U8]) -> It
 
 
 def key_of_pictures(key: str, video: VideoInfo) -> str:
-    """The key of what is made of a video's pictures: of HDR, the tone curve decides them too.
+    """The key of what is made of a video's pictures: of HDR the tone curve decides them too, of interlaced ones the filter.
 
     Parameters
     ----------
     key : of its content
     """
-    return storage.digest(key, tone.VERSION) if video.hdr else key
+    more = [*([tone.VERSION] if video.hdr else []), *([video.deinterlace] if video.deinterlace != "estdif" else [])]
+    return storage.digest(key, *more) if more else key
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
+from lipsync_ray.media.choices import Deinterlace
 from lipsync_ray.media.probe import VideoInfo, probe_video
 
 
@@ -17,12 +18,14 @@ class VideoSource:
     key : changes with its content
     still_rate : frames/s, of a picture
     content : identity of the file; empty: any
+    deinterlace : how an interlaced one becomes progressive
     """
 
     url: str
     key: str
     still_rate: Fraction
     content: str = ""
+    deinterlace: Deinterlace = "estdif"
 
 
 def probe(source: VideoSource) -> VideoInfo:
@@ -33,4 +36,4 @@ def probe(source: VideoSource) -> VideoInfo:
     ProbeError : not a readable video
     ChangedError : the file is another one by now
     """
-    return probe_video(source.url, source.still_rate, source.content)
+    return probe_video(source.url, source.still_rate, source.content, source.deinterlace)

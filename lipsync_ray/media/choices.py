@@ -7,6 +7,8 @@ from typing import Literal
 
 Decoder = Literal["cpu", "cuda"]
 """Decoder of pictures: "cpu" for FFmpeg's own; "cuda" for NVDEC, with FFmpeg's for codecs that it lacks."""
+Deinterlace = Literal["estdif", "bwdif", "bwdif-fields"]
+"""How interlaced frames become progressive (:mod:`lipsync_ray.media.deinterlace`); "bwdif-fields" makes two of each."""
 Untouched = Literal["encode", "copy"]
 """What becomes of groups of pictures in which nothing is drawn: encoded as all others, or copied from the source."""
 Loop = Literal["pingpong", "restart", "freeze"]

@@ -76,16 +76,17 @@ CODECS: Mapping[Codec, CodecSpec] = {
         tag="hvc1",  # parameter sets stand in the header alone, as Apple's players need it
     ),
     "av1": CodecSpec(
-        "AV1", "libsvtav1", (PLAIN, "yuv420p10le"), ("mp4", "mkv", "webm"), crf=(1, 63, 18), presets=_SVT, hdr=True,
-        aspect=False,
+        "AV1", "libsvtav1", (PLAIN, "yuv420p10le"), ("mp4", "mkv", "webm"), crf=(1, 63, 18), presets=_SVT,
+        preset="fast", hdr=True, aspect=False,
     ),
     "prores": CodecSpec("ProRes", "prores_ks", ("yuv422p10le", "yuv444p10le", "yuva444p10le"), ("mov", "mkv"), "mov", hdr=True, aspect=False),
     "ffv1": CodecSpec("FFV1", "ffv1", _WHOLE, ("mkv",), "matroska", hdr=True, aspect=False),
+    # Of NVENC's scale 0 means "automatic".
     "h264_nvenc": CodecSpec(
-        "H.264 by NVENC", "h264_nvenc", (PLAIN,), _ISO, crf=(0, 51, 19), presets=_NVENC
+        "H.264 by NVENC", "h264_nvenc", (PLAIN,), _ISO, crf=(1, 51, 19), presets=_NVENC
     ),
     "hevc_nvenc": CodecSpec(
-        "HEVC by NVENC", "hevc_nvenc", (PLAIN, "yuv420p10le"), _ISO, crf=(0, 51, 21), presets=_NVENC, hdr=True,
+        "HEVC by NVENC", "hevc_nvenc", (PLAIN, "yuv420p10le"), _ISO, crf=(1, 51, 21), presets=_NVENC, hdr=True,
         fed={"yuv420p10le": "p010le"}, tag="hvc1",
     ),
 }  # fmt: skip

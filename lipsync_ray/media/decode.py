@@ -7,6 +7,7 @@ lasts until the next timestamp, and of two frames on one grid position the later
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -19,7 +20,7 @@ from lipsync_ray.errors import DecodeError
 from lipsync_ray.io.identity import check_unchanged, is_pinned
 from lipsync_ray.media import tone
 from lipsync_ray.media.container import main_stream, opened, packets_of
-from lipsync_ray.media.deinterlace import deinterlaced
+from lipsync_ray.media.deinterlace import deinterlaced, frames_before
 from lipsync_ray.media.frame_colour import is_rgb_like
 from lipsync_ray.media.native import NativePicture
 from lipsync_ray.media.picture import U8, YuvFrame
@@ -142,12 +143,15 @@ def _frames(info: VideoInfo, start: int, stop: int, issues: FrameIssues | None =
     """Decoder frames for grid positions start … stop − 1."""
     if not 0 <= start < stop <= info.frames:
         raise ValueError(f"frames {start} … {stop} of {info.url}, which has {info.frames}")
+    earlier = frames_before(info.deinterlace) if info.interlaced else 0
     numbered = (
-        _sought(info, start, issues) if info.order == "stamps" else _readers.numbered(info, start, DECODER_THREADS)
+        _sought(info, start, earlier, issues)
+        if info.order == "stamps"
+        else _readers.numbered(info, start, DECODER_THREADS, earlier)
     )
     current: Any = None
     at = start
-    for number, frame in deinterlaced(numbered) if info.interlaced else numbered:
+    for number, frame in deinterlaced(numbered, info.deinterlace) if info.interlaced else numbered:
         if current is not None:
             while at < min(number, stop):
                 yield current
@@ -166,8 +170,13 @@ def _frames(info: VideoInfo, start: int, stop: int, issues: FrameIssues | None =
         check_unchanged(info.url, info.content)  # it may have been written during reading
 
 
-def _sought(info: VideoInfo, start: int, issues: FrameIssues | None) -> Iterator[tuple[int, Any]]:
-    """(frame number on the grid, frame) in order of presentation, from the last one at or before ``start``."""
+def _sought(info: VideoInfo, start: int, earlier: int, issues: FrameIssues | None) -> Iterator[tuple[int, Any]]:
+    """(frame number on the grid, frame) in order of presentation, from the last one at or before ``start``.
+
+    Parameters
+    ----------
+    earlier : how many frames before that one come first, where there are so many
+    """
     target = info.origin + int(start / info.rate / info.time_base)
     second = max(1, int(1 / info.time_base))
     back = 0
@@ -175,20 +184,20 @@ def _sought(info: VideoInfo, start: int, issues: FrameIssues | None) -> Iterator
         begin = target - back
         from_beginning = begin <= info.origin
         numbered = _decoded(info, None if from_beginning else begin, issues)
-        before = next(numbered, None)
-        if from_beginning or (before is not None and before[0] <= start):
+        before: deque[tuple[int, Any]] = deque(maxlen=1 + earlier)
+        after: tuple[int, Any] | None = None
+        for found in numbered:
+            if found[0] > start:
+                after = found
+                break
+            before.append(found)
+        if from_beginning or len(before) > earlier:
             break
-        back = max(second, 2 * back)  # the key frame is after the start: seek further back
-    for later in numbered:
-        if before is not None and later[0] > start:
-            yield before
-            before = None
-        if later[0] > start:
-            yield later
-        else:
-            before = later
-    if before is not None:
-        yield before
+        back = max(second, 2 * back)  # the key frame is too late: seek further back
+    yield from before
+    if after is not None:
+        yield after
+        yield from numbered
 
 
 def _decoded(info: VideoInfo, begin: int | None, issues: FrameIssues | None) -> Iterator[tuple[int, Any]]:

@@ -9,10 +9,14 @@ from typing import Any
 import av
 
 from lipsync_ray.errors import ProbeError
+from lipsync_ray.media import tone
+from lipsync_ray.media.choices import Deinterlace
 from lipsync_ray.media.container import kinds, main_stream, opened
+from lipsync_ray.media.deinterlace import frames_of_each
 from lipsync_ray.media.stamps import pick_rate
 from lipsync_ray.media.stills import is_picture_format
 
+_PROGRESSIVE = 1  # FFmpeg's AV_FIELD_PROGRESSIVE; 0 is unknown, all others are orders of fields
 MICROSECONDS = Fraction(1, av.time_base)
 
 
@@ -27,6 +31,8 @@ class Header:
     rate : frames/s of the frame grid, as far as the header has it
     frames : approximate number on that grid; 1 for a still picture
     still : a single picture
+    pixel_format : FFmpeg's name; "" where the header has none
+    hdr : PQ or HLG
     """
 
     codec: str = ""
@@ -34,10 +40,17 @@ class Header:
     rate: Fraction = Fraction(0)
     frames: int = 0
     still: bool = False
+    pixel_format: str = ""
+    hdr: bool = False
 
 
-def read_video(url: str, still_rate: Fraction) -> Header:
+def read_video(url: str, still_rate: Fraction, deinterlace: Deinterlace = "estdif") -> Header:
     """The header of a video or picture.
+
+    Parameters
+    ----------
+    still_rate : frames/s given to a picture
+    deinterlace : how an interlaced video becomes progressive
 
     Raises
     ------
@@ -47,14 +60,16 @@ def read_video(url: str, still_rate: Fraction) -> Header:
         stream = main_stream(container)
         if stream is None:
             raise ProbeError(f"{url}: no video in it (streams: {kinds(container)})")
-        rate = pick_rate([], stream.time_base, stream.guessed_rate, stream.average_rate)
-        frames = round(_seconds(stream, container) * rate) or stream.frames
+        each = frames_of_each(deinterlace) if stream.codec_context.field_order > _PROGRESSIVE else 1
+        rate = each * pick_rate([], stream.time_base, stream.guessed_rate, stream.average_rate)
+        frames = round(_seconds(stream, container) * rate) or each * stream.frames
         still = is_picture_format(container.format.name) and frames <= 1
         size = stream.codec_context.width * stream.codec_context.height / 1e6
-        codec = stream.codec_context.name
+        context = stream.codec_context
+        form, hdr = context.pix_fmt or "", context.color_trc in (tone.PQ, tone.HLG)
         if still:
-            return Header(codec, size, still_rate, 1, True)
-        return Header(codec, size, Fraction(rate), max(1, frames), False)
+            return Header(context.name, size, still_rate, 1, True, form, hdr)
+        return Header(context.name, size, Fraction(rate), max(1, frames), False, form, hdr)
 
 
 def read_sound(url: str) -> Fraction:

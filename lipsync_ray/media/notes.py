@@ -9,6 +9,7 @@ from typing import Any
 
 from av.stream import Disposition
 
+from lipsync_ray.media.choices import Deinterlace
 from lipsync_ray.media.container import ALPHA_MODE, picture_streams
 from lipsync_ray.media.picture import known_matrix
 from lipsync_ray.media.sound_probe import Sound
@@ -73,10 +74,17 @@ def of_order(order: str, joins: int, frames: int, rate: Fraction) -> tuple[str, 
     return ()
 
 
-def of_frames(frame: Any, stream: Any, interlaced: bool) -> tuple[str, ...]:
-    """What no output keeps of frames; for what a codec does not keep see :func:`lipsync_ray.media.codecs.losses`."""
+def of_frames(frame: Any, stream: Any, deinterlace: Deinterlace | None) -> tuple[str, ...]:
+    """What no output keeps of frames; for what a codec does not keep see :func:`lipsync_ray.media.codecs.losses`.
+
+    Parameters
+    ----------
+    deinterlace : how they become progressive; None where they are
+    """
     found = []
-    if interlaced:
+    if deinterlace == "bwdif-fields":
+        found.append("interlaced: it was deinterlaced, each field a frame")
+    elif deinterlace is not None:
         found.append("interlaced: it was deinterlaced, as many frames as before")
     if stream.metadata.get(ALPHA_MODE) == "1" and not has_alpha(frame):
         found.append("its transparency cannot be read here: the pixels stored under it are shown")

@@ -16,8 +16,9 @@ import av.error
 
 from lipsync_ray.errors import ProbeError
 from lipsync_ray.media import notes, stills, tone
-from lipsync_ray.media.choices import Decoder
+from lipsync_ray.media.choices import Decoder, Deinterlace
 from lipsync_ray.media.container import kinds, main_stream, opened, packets_of
+from lipsync_ray.media.deinterlace import frames_of_each
 from lipsync_ray.media.frame_colour import colour_of
 from lipsync_ray.media.light import HdrLight, light_of
 from lipsync_ray.media.orientation import Orientation, of_frame
@@ -41,7 +42,7 @@ class VideoInfo:
     url : where it is
     width, height : pixels, after rotation; as stored, so possibly odd; a large still picture is shrunk to these
     rotation : degrees to turn the stored pictures counter-clockwise to have them upright: 0, 90, 180 or 270
-    rate : frames/s of the frame grid: the stream's own, or its nominal rate if it varies
+    rate : frames/s of the frame grid: the stream's own, or its nominal rate if it varies; twice that where fields are shown
     frames : number of frames on that grid
     origin : pts of the first visible frame, in units of `time_base`
     time_base : seconds per unit of the stream's timestamps
@@ -53,6 +54,7 @@ class VideoInfo:
     has_audio : whether the file has an audio stream too
     mirrored : whether left and right are swapped after the rotation
     interlaced : whether frames consist of two fields; decoding deinterlaces them
+    deinterlace : how; "estdif" of what is not interlaced
     order : what numbers the frames: "stamps", their times; "joined", their times on a clock that is reset at `joins`;
         "count", decoding order, because times are missing or wrong
     joins : (ordinal of the packet, units to add to times from there on) of each reset
@@ -81,6 +83,7 @@ class VideoInfo:
     has_audio: bool
     mirrored: bool = False
     interlaced: bool = False
+    deinterlace: Deinterlace = "estdif"
     order: Order = "stamps"
     joins: tuple[tuple[int, int], ...] = ()
     notes: tuple[str, ...] = ()
@@ -120,7 +123,9 @@ class VideoInfo:
         return (self.height, self.width) if self.orientation.swaps_sides else (self.width, self.height)
 
 
-def probe_video(url: str, still_rate: Fraction = DEFAULT_STILL_RATE, content: str = "") -> VideoInfo:
+def probe_video(
+    url: str, still_rate: Fraction = DEFAULT_STILL_RATE, content: str = "", deinterlace: Deinterlace = "estdif"
+) -> VideoInfo:
     """Probe a video or a picture.
 
     Parameters
@@ -128,6 +133,7 @@ def probe_video(url: str, still_rate: Fraction = DEFAULT_STILL_RATE, content: st
     url : path or fsspec URL
     still_rate : frames/s given to a single picture
     content : expected identity of the file; empty: any
+    deinterlace : how an interlaced one becomes progressive
 
     Raises
     ------
@@ -160,6 +166,9 @@ def probe_video(url: str, still_rate: Fraction = DEFAULT_STILL_RATE, content: st
             frames, varies = first.count_all(), False
         else:
             rate, frames, varies = _grid(url, stamps, stream)
+        interlaced = first.interlaced and not still
+        how: Deinterlace = deinterlace if interlaced else "estdif"
+        each = frames_of_each(how)
         orientation = orientation or of_frame(first.frame, url)
         stored = first.frame.width, first.frame.height
         size = stills.playable_size(*stored) if picture else stored
@@ -170,8 +179,8 @@ def probe_video(url: str, still_rate: Fraction = DEFAULT_STILL_RATE, content: st
             width=width,
             height=height,
             rotation=orientation.rotation,
-            rate=rate,
-            frames=frames,
+            rate=rate * each,
+            frames=frames * each,
             origin=stamps.times[0] if stamps.times else 0,
             time_base=stamps.time_base,
             codec=stream.codec_context.name,
@@ -182,14 +191,15 @@ def probe_video(url: str, still_rate: Fraction = DEFAULT_STILL_RATE, content: st
             colour=colour_of(first.frame, stream),
             has_audio=bool(container.streams.audio),
             mirrored=orientation.mirrored,
-            interlaced=first.interlaced and not still,
+            interlaced=interlaced,
+            deinterlace=how,
             order=order,
             joins=stamps.joins if order == "joined" else (),
             notes=(
                 *container_notes,
-                *notes.of_side_content(container, stream, "stamps" if still else order, rate),
+                *notes.of_side_content(container, stream, "stamps" if still else order, rate * each),
                 *notes.of_order(order, len(stamps.joins), frames, rate),
-                *notes.of_frames(first.frame, stream, first.interlaced and not still),
+                *notes.of_frames(first.frame, stream, how if interlaced else None),
                 *notes.of_size(stored, size),
             ),
             content=content,

@@ -17,6 +17,7 @@ from typing import Any
 import av.error
 
 from lipsync_ray.media.container import main_stream, opened, packets_of
+from lipsync_ray.media.deinterlace import frames_of_each
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.media.stamps import nearest
 
@@ -45,24 +46,22 @@ class Reader:
         """Number of the last decoded frame; −1 before the first one."""
         return self._kept[-1][0] if self._kept else -1
 
-    def can_reach(self, start: int) -> bool:
-        """Whether the frame shown at number `start` is still ahead or kept."""
-        return not self._lost or bool(self._kept and self._kept[0][0] <= start)
+    def can_reach(self, start: int, earlier: int) -> bool:
+        """Whether the frame shown at number `start`, and so many before it, are still ahead or kept."""
+        return not self._lost or (len(self._kept) > earlier and self._kept[earlier][0] <= start)
 
-    def numbered(self, start: int) -> Iterator[tuple[int, Any]]:
-        """(frame number, frame) in ascending order, from the last one at or before ``start``."""
+    def numbered(self, start: int, earlier: int) -> Iterator[tuple[int, Any]]:
+        """(frame number, frame) in ascending order, from the last one at or before ``start``; before it so many earlier ones."""
         kept_frames = list(self._kept)
-        before: tuple[int, Any] | None = None
+        before: deque[tuple[int, Any]] = deque(maxlen=1 + earlier)
         for item in chain(kept_frames, self._fresh()):
             if item[0] <= start:
-                before = item
+                before.append(item)
                 continue
-            if before is not None:
-                yield before
-                before = None
+            yield from before
+            before.clear()
             yield item
-        if before is not None:
-            yield before
+        yield from before
 
     def _fresh(self) -> Iterator[tuple[int, Any]]:
         for item in self._source:
@@ -88,12 +87,13 @@ class ReaderPool:
         # Reentrant: the garbage collector may end a pass, which returns its reader, while this thread holds the lock.
         self._lock = threading.RLock()
 
-    def numbered(self, info: VideoInfo, start: int, threads: int) -> Iterator[tuple[int, Any]]:
-        """(frame number, frame) of a video in ascending order, from the last one at or before ``start``."""
-        reader = self._idle_reader(info, start) or Reader(info, threads)
+    def numbered(self, info: VideoInfo, start: int, threads: int, earlier: int = 0) -> Iterator[tuple[int, Any]]:
+        """(frame number, frame) of a video in ascending order, from the last one at or before ``start``; before it so many
+        `earlier` ones."""
+        reader = self._idle_reader(info, start, earlier) or Reader(info, threads)
         sound = False
         try:
-            yield from reader.numbered(start)
+            yield from reader.numbered(start, earlier)
             sound = True
         except GeneratorExit:
             sound = True
@@ -104,9 +104,9 @@ class ReaderPool:
             else:  # a failed decoder is not used again
                 reader.close()
 
-    def _idle_reader(self, info: VideoInfo, start: int) -> Reader | None:
+    def _idle_reader(self, info: VideoInfo, start: int, earlier: int) -> Reader | None:
         with self._lock:
-            able = [reader for reader in self._idle if reader.info == info and reader.can_reach(start)]
+            able = [reader for reader in self._idle if reader.info == info and reader.can_reach(start, earlier)]
             if not able:
                 return None
             reader = max(able, key=lambda reader: reader.position)  # nearest before `start`
@@ -126,7 +126,8 @@ def _numbered(info: VideoInfo, container: Any, threads: int) -> Iterator[tuple[i
     stream.thread_type = "AUTO"
     stream.codec_context.thread_count = threads
     if info.order == "count":
-        yield from enumerate(_frames(container, stream, ()))
+        for number, frame in enumerate(_frames(container, stream, ())):
+            yield number * frames_of_each(info.deinterlace), frame
         return
     last = -1
     for frame in _frames(container, stream, info.joins):

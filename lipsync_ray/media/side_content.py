@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
 from lipsync_ray.media.container import main_stream, opened
+from lipsync_ray.media.deinterlace import frames_of_each
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.media.sound_writers import describe, title_of
 from lipsync_ray.media.subtitles import SubtitleTrack, cut_tracks, text_streams, tracks_of
-from lipsync_ray.media.time_code import fits, tag, time_code_of
+from lipsync_ray.media.time_code import fits, of_parts, tag, time_code_of
 
 _TICK = Fraction(1, 1_000_000_000)
 
@@ -59,9 +60,10 @@ def side_content_of(video: VideoInfo, lasts_s: Fraction) -> SideContent:
     ProbeError, ChangedError : the source cannot be read
     """
     until_s = lasts_s if video.still else min(lasts_s, video.duration_s)
-    return read_side_content(
+    found = read_side_content(
         video.url, video.rate, video.origin_s, until_s, video.content, video.still or video.order == "stamps"
     )
+    return replace(found, time_code=of_parts(found.time_code, frames_of_each(video.deinterlace)))
 
 
 def read_side_content(

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from lipsync_ray.errors import SettingsError
 from lipsync_ray.faces.choices import MaskKind
-from lipsync_ray.media.choices import VideoCoding
+from lipsync_ray.media.choices import Deinterlace, VideoCoding
 from lipsync_ray.media.codecs import decided
 from lipsync_ray.settings.checks import check
 from lipsync_ray.settings.options import Group, Option, described
@@ -36,7 +36,7 @@ Coding = Annotated[
                 most=63,
             ),
             "preset": Option(
-                "Of all codecs but prores and ffv1, which have none: the encoder's speed in x264's words, by default veryfast.",
+                "Of all codecs but prores and ffv1, which have none: the encoder's speed in x264's words, by default veryfast, of av1 fast.",
                 panel="Encoding",
             ),
         }
@@ -49,6 +49,15 @@ OneFile = Annotated[
     Option(
         "Also put the languages of each video into one file of OUT/one-file: a track of pictures and one of sound for each, copied "
         "from the finished videos.",
+        panel="Encoding",
+    ),
+]
+
+Deinterlacing = Annotated[
+    Deinterlace,
+    Option(
+        "How interlaced video becomes progressive. estdif: as many frames, each of one field; bwdif: as many, each of both "
+        "fields; bwdif-fields: each field a frame, twice the frames/s (50 of 25i).",
         panel="Encoding",
     ),
 ]

@@ -11,7 +11,7 @@ from lipsync_ray.media.choices import Decoder, Loop, Untouched, VideoCoding
 from lipsync_ray.media.codecs import codec_of, coding_record, container_of, in_container_of, spec_of
 from lipsync_ray.media.sound_codecs import codec_in
 from lipsync_ray.settings.checks import check, given, values_of
-from lipsync_ray.settings.drawing import Coding, OneFile, Precision, RestoreSettings, check_coding
+from lipsync_ray.settings.drawing import Coding, Deinterlacing, OneFile, Precision, RestoreSettings, check_coding
 from lipsync_ray.settings.head import HeadSettings
 from lipsync_ray.settings.lines import LineSettings
 from lipsync_ray.settings.marks import MarkSettings
@@ -107,6 +107,7 @@ class DubSettings:
             panel="Encoding",
         ),
     ] = "cpu"
+    deinterlace: Deinterlacing = "estdif"
     untouched: Annotated[
         Untouched,
         Option(

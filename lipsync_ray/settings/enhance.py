@@ -8,7 +8,7 @@ from lipsync_ray.faces.choices import FaceChoice
 from lipsync_ray.media.choices import VideoCoding
 from lipsync_ray.media.codecs import coding_record, spec_of
 from lipsync_ray.settings.checks import check, values_of
-from lipsync_ray.settings.drawing import Coding, OneFile, Precision, RestoreSettings, check_coding
+from lipsync_ray.settings.drawing import Coding, Deinterlacing, OneFile, Precision, RestoreSettings, check_coding
 from lipsync_ray.settings.marks import MarkSettings
 from lipsync_ray.settings.options import Option, described
 from lipsync_ray.settings.provenance import ProvenanceSettings
@@ -40,6 +40,7 @@ class EnhanceSettings:
     ] = None
     coding: Coding = field(default_factory=VideoCoding)
     one_file: OneFile = False
+    deinterlace: Deinterlacing = "estdif"
     precision: Annotated[Precision, Option("Arithmetic of the networks.", panel="Restoration")] = "auto"
     provenance: Annotated[ProvenanceSettings, "what the output says of itself; changes no frame"] = field(
         default_factory=ProvenanceSettings

@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 
 from lipsync_ray.engine.inline_runner import InlineRunner
+from lipsync_ray.inputs.face_tables import key_of_pictures
 from lipsync_ray.io.manifest import Dub
 from lipsync_ray.jobs.dub import job
 from lipsync_ray.jobs.dub.inputs import DubRun
@@ -43,8 +44,10 @@ VIDEO = VideoInfo(
 )
 
 
-def run_of(tmp_path, restore=None, device="cpu", decoder="cpu", coding=None, **workers):
-    settings = DubSettings(model="mini", restore=restore, decoder=decoder, coding=coding or VideoCoding())
+def run_of(tmp_path, restore=None, device="cpu", decoder="cpu", coding=None, deinterlace="estdif", **workers):
+    settings = DubSettings(
+        model="mini", restore=restore, decoder=decoder, coding=coding or VideoCoding(), deinterlace=deinterlace
+    )
     asked = Workers(engine="inline", **workers)
     restoration = restore and SimpleNamespace(name="gfpgan", digest="d", files=None)
     mini = by_name("mini")
@@ -88,6 +91,15 @@ def test_rows_of_a_deep_source_carry_its_samples_where_the_codec_keeps_them(tmp_
         row = rows(run, dub)[0].faces[0]
         assert row.video.native == native
         assert row.url.endswith(ending)
+
+
+def test_what_deinterlaces_is_part_of_every_name_and_of_tables_of_interlaced_videos(tmp_path):
+    names = [run_of(tmp_path, deinterlace=how).recipe for how in ("estdif", "bwdif", "bwdif-fields")]
+    assert len({recipe.digest for recipe in names}) == 3
+    assert "deinterlace" not in names[0].fingerprinted()  # names of earlier versions stay
+    fields = [replace(VIDEO, interlaced=True, deinterlace=how) for how in ("estdif", "bwdif", "bwdif-fields")]
+    assert key_of_pictures("k", VIDEO) == key_of_pictures("k", fields[0]) == "k"
+    assert len({key_of_pictures("k", video) for video in fields}) == 3
 
 
 def test_what_decodes_is_part_of_every_name(tmp_path):

@@ -9,10 +9,11 @@ from commands import frame_digests, lipsync_ray
 from lipsync_ray.engine.runners import Cluster
 from lipsync_ray.errors import SettingsError
 from lipsync_ray.io.results import read_results
-from lipsync_ray.jobs.quote import calibration, rates
+from lipsync_ray.jobs.quote import calibration, codecs, rates
 from lipsync_ray.jobs.quote.job import quote_table
 from lipsync_ray.jobs.quote.plan import Prices
 from lipsync_ray.jobs.quote.rates import Rate, Rates
+from lipsync_ray.media.choices import VideoCoding
 from lipsync_ray.settings import DubSettings, RestoreSettings, Workers
 
 CPUS = Cluster(4.0, 0.0, 1)
@@ -61,6 +62,33 @@ def test_time_and_cost_follow_from_rates(table, tmp_path):
     assert planned(table, tmp_path / "out", rates=tmp_path / "r.json").cost is None
     with pytest.raises(SettingsError, match="no measurement of 'mini on cpu', only of warp on cpu"):
         planned(table, tmp_path / "out", DubSettings(model="mini"), rates=tmp_path / "r.json")
+
+
+def test_codecs_are_told_where_they_were_measured(table, demo_run, tmp_path):
+    stages = {"detect": Rate(0.02, 0.01), "mesh": Rate(0.01), "pose": Rate(0.001), "compose": Rate(0.01, 0.02)}
+    more = {"h264, 8 bits": Rate(0), "hevc, 8 bits": Rate(0.01, 0.03)}
+    sizes = {"h264, 8 bits": 4000.0, "hevc, 8 bits": 3000.0}
+    known = Rates("warp on cpu", stages, {}, 10.0, 0.5, 2.0, encode=more, sizes=sizes)
+    rates.save(str(tmp_path / "r.json"), known)
+
+    def plan(**coding):
+        settings = DubSettings(model="warp", coding=VideoCoding(**coding))
+        return planned(table, tmp_path / "out", settings, rates=tmp_path / "r.json")
+
+    h264, hevc = plan(), plan(codec="hevc")
+    pixels = sum(row.frames * row.width * row.height / 1e6 for row in read_results(str(demo_run)))
+    assert hevc.loads["compose"].cpu - h264.loads["compose"].cpu == pytest.approx(
+        0.01 * h264.frames + 0.03 * pixels, rel=0.05
+    )
+    assert (h264.bytes, hevc.bytes) == (pytest.approx(4000 * pixels, rel=0.05), pytest.approx(3000 * pixels, rel=0.05))
+    assert h264.unmeasured == hevc.unmeasured == ()
+    for other in ({"codec": "av1"}, {"codec": "hevc", "preset": "slow"}, {"preset": "slow"}):
+        found = plan(**other)
+        assert found.unmeasured == (f"{other.get('codec', 'h264')}, 8 bits",)
+        assert found.bytes is None
+        assert found.seconds == h264.seconds
+    assert plan(crf=30).unmeasured == ()
+    assert plan(crf=30).bytes is None
 
 
 def test_a_plan_for_gpus_fetches_nothing(table, tmp_path, monkeypatch):
@@ -131,7 +159,10 @@ def test_calibrate_measures_what_a_plan_needs(table, tmp_path, monkeypatch, caps
     assert found.stages["compose"].megapixel > 0
     assert found.start_s > 0
     assert 0 < found.busy <= 1
-    assert set(found.decode) <= set(calibration.ENCODERS)
+    assert set(found.decode) <= {*codecs.ENCODERS, "10 bits", "HDR"}
+    assert found.encode["h264, 8 bits"] == Rate(0)
+    assert found.encode["hevc, 10 bits"].cpu(1, 0.26) > 0
+    assert found.sizes["ffv1, 8 bits"] > 2 * found.sizes["h264, 8 bits"]
     capsys.readouterr()
     arguments = ("dub", table, "-o", tmp_path / "out", "--model", "warp", "--dry-run", "--rates", tmp_path / "r.json")
     assert lipsync_ray(*arguments, "--cpus", "8", "--price-cpu", "0.04") == 0

@@ -5,12 +5,14 @@ from fractions import Fraction
 from pathlib import Path
 from typing import get_args
 
+import av
 import pytest
 
 from lipsync_ray.errors import SettingsError
 from lipsync_ray.io.out_folder import WRITTEN
 from lipsync_ray.media.choices import Codec, Container, VideoCoding
 from lipsync_ray.media.codecs import CODECS, codec_of, coding_record, decided, in_container_of, part_name, video_name
+from lipsync_ray.media.encode import _options
 from lipsync_ray.media.kept_samples import kept_format, losses
 from lipsync_ray.media.light import HdrLight, Mastering
 from lipsync_ray.media.picture import RGB_AS, Colour
@@ -155,3 +157,22 @@ def test_light_is_written_in_each_encoders_units():
         "mastering-display=G(0.26500,0.69000)B(0.15000,0.06000)R(0.68000,0.32000)WP(0.31270,0.32900)L(1000.0000,0.0001)",
         "content-light=1000,400",
     ]
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_an_encoder_knows_every_option_that_it_is_given(codec):
+    """FFmpeg ignores an option that it does not know."""
+    spec = CODECS[codec]
+    known = av.CodecContext.create(spec.encoder, "w").supported_options
+    choices = {one.name: {choice.name for choice in one.choices} for one in (*known.generic, *known.private)}
+    for preset in spec.presets or (None,):
+        for form in spec.formats:
+            given = _options(decided(VideoCoding(codec=codec, preset=preset)), form, None, 0)
+            assert set(given) <= set(choices)
+            assert all(not choices[name] or value in choices[name] or value.isdigit() for name, value in given.items())
+
+
+@pytest.mark.parametrize("codec", ["h264_nvenc", "hevc_nvenc"])
+def test_nvencs_zero_is_refused_because_it_means_automatic(codec):
+    with pytest.raises(SettingsError, match="--crf 0: expected 1 to 51"):
+        decided(VideoCoding(0, codec=codec))

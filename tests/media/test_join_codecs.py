@@ -18,6 +18,7 @@ from lipsync_ray.media.codecs import CODECS
 from lipsync_ray.media.cut import Cutter
 from lipsync_ray.media.encode import check_encoder, encode
 from lipsync_ray.media.join import Part, join
+from lipsync_ray.media.kept_samples import keeping
 from lipsync_ray.media.light import HdrLight, Mastering, light_of
 from lipsync_ray.media.native import NativePicture
 from lipsync_ray.media.picture import Colour, YuvFrame
@@ -34,11 +35,11 @@ EVERY = [VideoCoding(codec=name, container=one) for name in ON_CPUS for one in C
 LIGHT = HdrLight(Mastering((0.68, 0.32), (0.265, 0.69), (0.15, 0.06), (0.3127, 0.329), 1000.0, 0.0001), (1000, 400))
 
 
-def pictures(start, stop, native=""):
+def pictures(start, stop, native="", width=128, height=64):
     """Numbered pictures; of 10 bits and PQ in a format, or plain."""
-    grey = np.full((32, 64), 128, np.uint8)
+    grey = np.full((height // 2, width // 2), 128, np.uint8)
     for index in range(start, stop):
-        luma = barcode(index)[..., 0]
+        luma = barcode(index, width, height)[..., 0]
         own = None
         if native:
             fine = grey if "420" in native else grey.repeat(2, axis=0)
@@ -141,13 +142,38 @@ def test_parts_with_other_headers_are_not_joined(tmp_path, codec):
         join(mixed, RATE, None, tmp_path / f"a.{CODECS[codec].containers[0]}")
 
 
-@pytest.mark.parametrize("codec", [name for name, spec in CODECS.items() if spec.nvenc])
-def test_a_card_that_encodes(codec):
+def lacks(codec):
+    """Why an encoder cannot be opened here at its defaults; "" where it can."""
     try:
-        data = encode(pictures(0, 9), RATE, Fraction(1), VideoCoding(codec=codec))
-    except EncodeError as error:
-        pytest.skip(str(error))
-    assert encode(pictures(0, 9), RATE, Fraction(1), VideoCoding(codec=codec)) == data
+        context = av.CodecContext.create(CODECS[codec].encoder, "w")
+        context.width, context.height, context.pix_fmt, context.time_base = 256, 144, "yuv420p", 1 / RATE
+        context.open()
+    except (av.error.FFmpegError, av.codec.codec.UnknownCodecError) as error:
+        return f"no NVENC here: {error}"
+    return ""
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize(("codec", "native"), [("h264_nvenc", ""), ("hevc_nvenc", ""), ("hevc_nvenc", "yuv420p10le")])
+def test_a_card_encodes_parts_that_join_to_every_frame_at_its_time(tmp_path, codec, native):
+    """Cards refuse pictures narrower than 145 pixels."""
+    if reason := lacks(codec):
+        pytest.skip(reason)
+    coding = VideoCoding(codec=codec)
+    made = [encode(pictures(a, b, native, 256, 144), RATE, Fraction(1), coding) for a, b in pairwise(BOUNDS)]
+    out = tmp_path / "a.mp4"
+    parts = [Part(a, lambda data=data: data) for a, data in zip(BOUNDS, made, strict=False)]
+    assert join(parts, RATE, None, out) == BOUNDS[-1]
+    info = probe_video(str(out))
+    assert (info.rate, info.frames, info.varies, info.origin_s) == (RATE, BOUNDS[-1], False, 0)
+    assert info.pixel_format == (native or "yuv420p")
+    assert info.hdr == ("pq" if native else "")
+    found = (
+        one.native.planes[0] >> 2 if native else one.y for one in decode.pictures(keeping(info, coding), 0, info.frames)
+    )
+    assert [read_barcode(luma) for luma in found] == list(range(info.frames))
+    again = [encode(pictures(a, b, native, 256, 144), RATE, Fraction(1), coding) for a, b in pairwise(BOUNDS)]
+    assert again == made
 
 
 @pytest.mark.skipif(Path("/dev/nvidia0").exists(), reason="a card is here")

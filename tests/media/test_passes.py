@@ -110,7 +110,7 @@ def test_idle_readers_are_few_and_a_failed_one_is_closed(tmp_path, monkeypatch):
         each.close()
     assert len(closed) == 2
 
-    def failing(self, start):
+    def failing(self, start, earlier):
         yield 0, None
         raise OSError("the store is gone")
 

@@ -9,7 +9,7 @@ import av
 import cv2
 import numpy as np
 import pytest
-from clips import barcode, read_barcode, write_video
+from clips import barcode, read_barcode, woven, write_fields, write_video
 from PIL import Image, ImageOps
 
 from lipsync_ray.errors import ProbeError
@@ -198,37 +198,14 @@ def test_interlaced_video_loses_its_combs(tmp_path, name, codec):
     """Two fields of something that moves 8 pixels between them."""
     x = np.linspace(0, 14 * np.pi, 160)
     fields = [np.tile(127 + 90 * np.sin(x + number), (96, 1)) for number in range(60)]
-    woven = []
-    for first, second in zip(fields[::2], fields[1::2], strict=True):
-        frame = first.copy()
-        frame[1::2] = second[1::2]
-        woven.append(np.repeat(frame.astype(np.uint8)[:, :, None], 3, 2))
-    options = (
-        {"flags": "+ildct+ilme", "x264-params": "tff=1"} if codec == "libx264" else {"flags": "+ildct+ilme", "q": "2"}
-    )
-    with av.open(str(tmp_path / name), "w") as container:
-        stream = container.add_stream(codec, rate=25, options=options)
-        stream.width, stream.height, stream.pix_fmt = 160, 96, "yuv420p"
-        stream.bit_rate = 8_000_000
-        graph = av.filter.Graph()
-        source = graph.add_buffer(width=160, height=96, format="yuv420p", time_base=Fraction(1, 25))
-        flag = graph.add("setfield", "tff")
-        sink = graph.add("buffersink")
-        source.link_to(flag)
-        flag.link_to(sink)
-        graph.configure()
-        for number, picture in enumerate(woven):
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuv420p")
-            frame.pts = number
-            graph.push(frame)
-            container.mux(stream.encode(graph.pull()))
-        container.mux(stream.encode(None))
+    fields = [field.astype(np.uint8) for field in fields]
+    write_fields(tmp_path / name, fields, codec)
     info = probe_video(str(tmp_path / name))
     assert info.interlaced
     assert info.frames == 30
     assert any("deinterlaced" in note for note in info.notes)
     found = list(decode.pictures(info, 0, 30))
-    assert comb(woven[10][..., 0]) > 10
+    assert comb(woven(fields)[10]) > 10
     assert max(comb(picture.y) for picture in found) < 3
     for start in (1, 13, 29):
         (alone,) = decode.pictures(info, start, start + 1)

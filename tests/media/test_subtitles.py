@@ -17,7 +17,7 @@ from lipsync_ray.media.probe import probe_video
 from lipsync_ray.media.side_content import SideContent, read_side_content, side_content_of
 from lipsync_ray.media.subtitle_text import is_tagged, text_for, text_of
 from lipsync_ray.media.subtitles import Subtitle, SubtitleTrack, samples_of, tracks_of
-from lipsync_ray.media.time_code import fits
+from lipsync_ray.media.time_code import fits, of_parts
 
 LINES = (
     Subtitle(Fraction(1), Fraction(2), "one"),
@@ -140,3 +140,11 @@ def test_subtitles_of_a_clock_that_is_reset_are_left_out(tmp_path):
 )
 def test_drop_frame_is_for_rates_that_drop_frames(code, rate, can):
     assert fits(code, rate) is can
+
+
+@pytest.mark.parametrize(
+    ("code", "same"), [("01:00:00:10", "01:00:00:20"), ("10:59:59;29", "10:59:59;58"), ("noon", "noon"), ("", "")]
+)
+def test_a_time_code_of_fields_is_the_same_moment(code, same):
+    assert of_parts(code, 2) == same
+    assert of_parts(code, 1) == code

@@ -1,12 +1,21 @@
 """From what runs spent to what frames cost, and back."""
 
+import json
+from dataclasses import replace
+
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lipsync_ray.errors import SettingsError
 from lipsync_ray.jobs.quote import rates
+from lipsync_ray.jobs.quote.clips import write_clip
+from lipsync_ray.jobs.quote.codecs import with_codecs
+from lipsync_ray.jobs.quote.plan import kind_of
 from lipsync_ray.jobs.quote.rates import Measurement, Rate, Rates, fitted
+from lipsync_ray.media.choices import VideoCoding
+from lipsync_ray.media.headers import Header
 
 costs = st.floats(0.0001, 1)
 
@@ -56,8 +65,10 @@ def test_what_a_run_spent():
 
 def test_a_table_holds_several_ways_to_work(tmp_path):
     url = str(tmp_path / "deep" / "rates.json")
+    codecs = {"coding": {"crf": 18.0}, "encode": {"av1, HDR": Rate(0.2, -0.1)}, "sizes": {"av1, HDR": 2.5}}
     one, two = (
-        Rates(name, {"s": Rate(0.1, 0.2, 0.3)}, {"vp9": 0.01}, 9.0, 0.7, 2.0) for name in ("a on cpu", "b on cpu")
+        Rates(name, {"s": Rate(0.1, 0.2, 0.3)}, {"vp9": 0.01}, 9.0, 0.7, 2.0, **codecs)
+        for name in ("a on cpu", "b on cpu")
     )
     rates.save(url, one)
     rates.save(url, two)
@@ -77,3 +88,52 @@ def test_what_is_no_table_is_named(tmp_path, content):
 def test_no_table_says_how_one_is_made(tmp_path):
     with pytest.raises(SettingsError, match="lipsync-ray calibrate"):
         rates.load(str(tmp_path / "none.json"), "a")
+
+
+def test_a_table_of_an_earlier_version_is_of_h264(tmp_path):
+    old = {"work": "a", "stages": {"s": {"frame": 0.1}}, "decode": {}, "start_s": 1.0, "busy": 0.8, "cpus": 2.0}
+    (tmp_path / "r.json").write_text(json.dumps({"format": rates.FORMAT, "rates": {"a": old}}))
+    found = rates.load(str(tmp_path / "r.json"), "a")
+    assert found.coded(VideoCoding(), "8 bits") == Rate(0)
+    assert found.coded(VideoCoding(codec="hevc"), "8 bits") is None
+    assert found.frame_bytes(VideoCoding(), "8 bits") is None
+
+
+@pytest.mark.parametrize("kind", ["8 bits", "10 bits", "HDR"])
+def test_a_run_tells_of_its_own_codec_and_preset_alone(kind):
+    run = Rates("a", {}, coding={"crf": 20.0, "preset": "slow", "codec": "hevc"}, sizes={"hevc": 3000.0})
+    own = VideoCoding(20.0, "slow", "hevc")
+    assert run.coded(own, kind) == Rate(0)
+    assert run.frame_bytes(own, kind) == 3000
+    assert run.coded(replace(own, crf=30.0), kind) == Rate(0)  # costs about the same
+    assert run.frame_bytes(replace(own, crf=30.0), kind) is None
+    assert run.coded(VideoCoding(codec="hevc"), kind) is None
+    assert run.coded(VideoCoding(), kind) is None
+
+
+@pytest.mark.parametrize(
+    ("header", "codec", "kind"),
+    [
+        (Header(pixel_format="yuv420p"), "hevc", "8 bits"),
+        (Header(pixel_format="yuv420p10le"), "h264", "10 bits"),
+        (Header(pixel_format="yuv422p"), "hevc", "10 bits"),
+        (Header(pixel_format="yuv422p"), "h264", "8 bits"),
+        (Header(pixel_format="yuvj444p", still=True), "hevc", "8 bits"),
+        (Header(pixel_format="yuv420p10le", hdr=True), "h264", "HDR"),
+        (Header(), "ffv1", "8 bits"),
+    ],
+)
+def test_what_kind_of_pictures_an_output_has(header, codec, kind):
+    assert kind_of(header, VideoCoding(codec=codec)) == kind
+
+
+def test_codecs_are_compared_with_h264(tmp_path):
+    pictures = np.random.default_rng(0).integers(40, 200, (4, 64, 64, 3), np.uint8)
+    write_clip(tmp_path / "face.mp4", list(pictures), "libx264")
+    found = with_codecs(Rates("a", {}), tmp_path / "face.mp4", tmp_path, ((64, 64), (96, 128)))
+    kinds = ("8 bits", "10 bits", "HDR")
+    sorts = {f"{codec}, {kind}" for codec in ("h264", "hevc", "av1", "prores", "ffv1") for kind in kinds}
+    assert set(found.encode) == set(found.sizes) == sorts
+    assert found.encode["h264, 8 bits"] == Rate(0)
+    assert set(found.decode) >= {"10 bits", "HDR"}
+    assert found.sizes["ffv1, 10 bits"] > found.sizes["ffv1, 8 bits"] > found.sizes["h264, 8 bits"]

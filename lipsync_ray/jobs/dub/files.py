@@ -37,8 +37,8 @@ def look_at_files(run: DubRun) -> None:
     by_video = run.by("video_key")
     count = len(by_video) + len({voice.key for dub in run.active.values() for voice in dub.voices})
     with ProgressReporter(run.context.console, "files", count, 0, "files") as progress:
-        rate = run.settings.still_rate
-        videos = [VideoSource(dubs[0].row.video, key, rate, dubs[0].content) for key, dubs in by_video.items()]
+        rate, how = run.settings.still_rate, run.settings.deinterlace
+        videos = [VideoSource(dubs[0].row.video, key, rate, dubs[0].content, how) for key, dubs in by_video.items()]
         for video, info in run.context.map_tasks("probe", probe, videos):
             progress.advance(0, isinstance(info, Failure))
             for dub in by_video[video.key]:

@@ -153,6 +153,8 @@ class Recipe:
             del values["decoder"]
         if self.settings.untouched == "encode":
             del values["untouched"]
+        if self.settings.deinterlace == "estdif":
+            del values["deinterlace"]
         self.method.fingerprint(values)
         if self.restoration:
             values["restore"]["model"] = self.restoration.digest

@@ -85,6 +85,7 @@ class EnhanceRun(JobRun[EnhanceState, Result]):
     ) -> None:
         # An evaluation reads this run like the dub run that it is of.
         whole: dict[str, Any] = {"face": "all", "loop": "pingpong", "still_rate": "25", "pads": asdict(items[0].pads)}
+        whole["deinterlace"] = "estdif" if base else settings.deinterlace  # of what its frames are compared with
         whole |= base
         whole["provenance"] = settings.provenance.record()
         whole["enhance"] = settings.record()
@@ -165,6 +166,8 @@ def prepare(run: EnhanceRun) -> None:
     values = run.settings.record() | {"device": run.device, "batch": batch}
     del values["provenance"], values["one_file"], values["marks"]  # the latter by row
     values["restore"]["model"] = run.restoration.digest
+    if run.settings.deinterlace == "estdif":
+        del values["deinterlace"]
     asked = json.dumps(values, sort_keys=True)
     found = content_ids(url for item in run.items for url in (item.video, item.row.video) if url)
     for item in run.items:
@@ -192,12 +195,16 @@ def prepare(run: EnhanceRun) -> None:
 
 def _look(run: EnhanceRun) -> None:
     looked_at = dict(run.active)
+    how = run.settings.deinterlace
     sources = [
-        VideoSource(state.item.video, f"v{name}", Fraction(25), state.content) for name, state in looked_at.items()
+        VideoSource(state.item.video, f"v{name}", Fraction(25), state.content, how) for name, state in looked_at.items()
     ]
     for name, state in looked_at.items():
-        if state.item.face_table and state.item.loop:
-            sources.append(VideoSource(state.item.row.video, f"s{name}", state.item.still_rate, state.source_content))
+        item = state.item
+        if item.face_table and item.loop:
+            sources.append(
+                VideoSource(item.row.video, f"s{name}", item.still_rate, state.source_content, item.deinterlace)
+            )
     for source, info in run.context.map_tasks("probe", probe, sources):
         state = looked_at[source.key[1:]]
         if isinstance(info, Failure):

@@ -14,7 +14,7 @@ from lipsync_ray.io import storage, user_tables
 from lipsync_ray.io.names import Source, unique_ids
 from lipsync_ray.io.results import FILE, Result, read_results
 from lipsync_ray.io.run_folder import drawn_anew, record_of
-from lipsync_ray.media.choices import Loop
+from lipsync_ray.media.choices import Deinterlace, Loop
 from lipsync_ray.media.probe import DEFAULT_STILL_RATE
 
 
@@ -30,6 +30,7 @@ class EnhanceInput:
     loop : how the dub went on where its source was too short; None where frame k belongs to frame k
     still_rate : frames/s of a source that is a picture
     pads : by which the dub's crops grew
+    deinterlace : how the dub read an interlaced source
     """
 
     row: Result
@@ -38,6 +39,7 @@ class EnhanceInput:
     loop: Loop | None = None
     still_rate: Fraction = DEFAULT_STILL_RATE
     pads: Pads = field(default_factory=Pads)
+    deinterlace: Deinterlace = "estdif"
 
     @property
     def id(self) -> str:
@@ -87,6 +89,7 @@ def _of_run(folder: str, face: FaceChoice | None) -> tuple[list[EnhanceInput], d
                 None if drawn_anew(settings) else settings["loop"],
                 Fraction(settings["still_rate"]),
                 Pads(**settings["pads"]),
+                settings.get("deinterlace", "estdif"),
             )
             for row in results
         ]

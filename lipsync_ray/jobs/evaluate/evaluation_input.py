@@ -14,7 +14,7 @@ from lipsync_ray.io.results import FILE, VOICES, Result, read_results
 from lipsync_ray.io.run_folder import drawn_anew, record_of
 from lipsync_ray.io.turns import Turn
 from lipsync_ray.io.user_tables import ID, Column, Row, is_table, read_rows
-from lipsync_ray.media.choices import Loop
+from lipsync_ray.media.choices import Deinterlace, Loop
 from lipsync_ray.media.probe import DEFAULT_STILL_RATE
 from lipsync_ray.restoration import previews
 
@@ -44,6 +44,7 @@ class EvaluationInput:
     loop : how the dub extended a too short reference; None if frame k corresponds to frame k
     still_rate : frames/s of a still reference
     pads : of the dub's crops
+    deinterlace : how the dub read an interlaced reference
     voice : URL of the voice without its background, which is scored instead of the video's sound; None for that one
     strip : URL of the run's picture of source, dub and restored face, which may not exist
     skip_reason : why there is no video to score
@@ -64,6 +65,7 @@ class EvaluationInput:
     loop: Loop | None = None
     still_rate: Fraction = DEFAULT_STILL_RATE
     pads: Pads = field(default_factory=Pads)
+    deinterlace: Deinterlace = "estdif"
     voice: str | None = None
     strip: str | None = None
     skip_reason: str | None = None
@@ -124,6 +126,7 @@ def read_inputs(source: str, face: FaceChoice | None) -> list[EvaluationInput]:
             loop=settings["loop"],
             still_rate=Fraction(settings["still_rate"]),
             pads=Pads(**settings["pads"]),
+            deinterlace=settings.get("deinterlace", "estdif"),
             voice=_voice_of(result, folder, voices),
             strip=previews.strip_url(storage.join(folder, previews.FOLDER), result.id),
             skip_reason=None if result.status == "done" else f"was not dubbed: {result.status}: {result.error}",

@@ -93,8 +93,9 @@ def prepare(run: EvaluateRun) -> None:
         elif isinstance(reference, Exception):
             state.reference_error = f"{item.reference}: {reference}"
         else:
-            state.reference_content, still_rate = str(reference), str(item.still_rate)
-            state.reference_key = storage.digest(state.reference_content, still_rate)
+            state.reference_content = str(reference)
+            how = [item.deinterlace] if item.deinterlace != "estdif" else []
+            state.reference_key = storage.digest(state.reference_content, str(item.still_rate), *how)
         voice = found.get(item.voice or "")
         state.voice_content = voice if isinstance(voice, str) else ""
         state.sound_key = storage.digest(state.video_key, voice) if state.voice_content else state.video_key
@@ -123,9 +124,8 @@ def _probe_videos(run: EvaluateRun) -> None:
         for key, states in by_video.items()
     ]
     for key, (first, *_) in by_reference.items():
-        sources.append(
-            VideoSource(first.item.reference or "", f"r{key}", first.item.still_rate, first.reference_content)
-        )
+        item, content = first.item, first.reference_content
+        sources.append(VideoSource(item.reference or "", f"r{key}", item.still_rate, content, item.deinterlace))
     with ProgressReporter(run.context.console, "files", len(sources), 0, "files") as progress:
         for source, info in run.context.map_tasks("probe", probe, sources):
             progress.advance(0, isinstance(info, Failure))

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lipsync_ray.engine.runners import Cluster
     from lipsync_ray.jobs.quote.plan import Prices, Quote
     from lipsync_ray.jobs.quote.rates import Rates
+    from lipsync_ray.media.choices import VideoCoding
     from lipsync_ray.settings import DubSettings, Workers
 
 
@@ -68,7 +69,7 @@ def quote_table(
     cluster = cluster or cluster_of(workers)
     device = allocate(cluster, workers, alone=True).device
     recipe = Recipe.of(settings, networks(settings, fetch=False), device, workers.batch, [row.language for row in rows])
-    known = _rates(None if rates is None else os.fspath(rates), folder, recipe.work)
+    known = _rates(None if rates is None else os.fspath(rates), folder, recipe.work, settings.coding)
     review = None if redo is None else os.fspath(redo)
     return quote(rows, recipe, workers, folder, cluster, known, prices, review)
 
@@ -121,8 +122,9 @@ def calibrate(
     return found
 
 
-def _rates(given: str | None, out: str, work: str) -> Rates | None:
-    """Rates of a way to work: from what is given, from the last run, from where calibrate leaves them."""
+def _rates(given: str | None, out: str, work: str, coding: VideoCoding) -> Rates | None:
+    """Rates of a way to work: from what is given, from the last run, from where calibrate leaves them. One that knows the codec
+    comes before one that does not."""
     from lipsync_ray.errors import SettingsError
     from lipsync_ray.io import storage
     from lipsync_ray.io.run_folder import RUN_FILE
@@ -140,10 +142,11 @@ def _rates(given: str | None, out: str, work: str) -> Rates | None:
         (storage.join(out, RUN_FILE), lambda: rates_of([out])),
         (url, lambda: load(url, work)),
     ]
+    known: list[Rates] = []
     for source, read in sources:
         try:
             if storage.exists(source) and (found := read()).work == work:
-                return found
+                known.append(found)
         except SettingsError:
             pass  # a run that made nothing, or is not over; a table without this way to work
-    return None
+    return next((one for one in known if one.coded(coding, "8 bits") is not None), next(iter(known), None))

@@ -29,8 +29,11 @@ from lipsync_ray.jobs.dub.recipe import Keys, Recipe
 from lipsync_ray.jobs.dub.reviewed import reviews_of
 from lipsync_ray.jobs.dub.segment import output_frames
 from lipsync_ray.jobs.dub.voices import keys_of
-from lipsync_ray.jobs.quote.rates import Rates
+from lipsync_ray.jobs.quote.rates import Kind, Rates, sort_of
+from lipsync_ray.media.choices import VideoCoding
+from lipsync_ray.media.codecs import PLAIN, spec_of
 from lipsync_ray.media.headers import Header, read_sound, read_video
+from lipsync_ray.media.kept_samples import layout_of
 from lipsync_ray.restoration.one_file import check_languages
 from lipsync_ray.settings import Workers
 
@@ -76,6 +79,8 @@ class Quote:
     seconds : estimated duration; None without rates
     cost : of the machines meanwhile; None without a price
     one_files : files with all languages of a video, of --one-file
+    bytes : of the frames that are left to make; None where the rates do not tell
+    unmeasured : outputs, as "hevc, 10 bits", that the rates do not know, or not at this preset: they are counted as what was measured
     """
 
     dubs: int
@@ -93,6 +98,8 @@ class Quote:
     seconds: float | None = None
     cost: float | None = None
     one_files: int = 0
+    bytes: float | None = None
+    unmeasured: tuple[str, ...] = ()
 
 
 def quote(
@@ -130,7 +137,10 @@ def quote(
     cues = given_cues(dubs)
     files = {dub.id: sound_files(dub, cues.get(dub.id, ())) for dub in dubs}
     ids = content_ids(url for dub in dubs for url in (dub.video, *files[dub.id]))
-    headers = _read_each({dub.video for dub in dubs}, lambda url: read_video(url, recipe.settings.still_rate))
+    settings = recipe.settings
+    headers = _read_each(
+        {dub.video for dub in dubs}, lambda url: read_video(url, settings.still_rate, settings.deinterlace)
+    )
     sounds = _read_each({url for urls in files.values() for url in urls}, read_sound)
     readable: list[tuple[Dub, Keys, Header, Fraction]] = []
     unreadable: list[tuple[str, str]] = []
@@ -155,6 +165,7 @@ def quote(
     for dub, keys, header, sound_s in readable:
         if dub.id not in kept:
             work.add(dub, keys, header, sound_s)
+    plan.bytes, plan.unmeasured = work.bytes if rates is not None else None, tuple(sorted(work.unmeasured))
     if rates is not None and plan.loads:
         gpus = layout.model.workers * min(1.0, sum(pool.gpus for _, pool in plan.pools))
         cpu, gpu = (sum(getattr(load, name) for load in plan.loads.values()) for name in ("cpu", "gpu"))
@@ -182,6 +193,8 @@ class _Work:
     def __init__(self, plan: Quote, recipe: Recipe, stages: Sequence[str], segment_s: float | None, out: str) -> None:
         self._plan, self._recipe, self._stages, self._segment_s, self._out = plan, recipe, stages, segment_s, out
         self.longest_s = 0.0  # of what one worker alone does
+        self.bytes: float | None = 0.0  # of the videos; None where they are not known
+        self.unmeasured: set[str] = set()
         self._videos: set[str] = set()
         self._tables = storage.list_names(storage.join(out, "faces"))
         self._there: dict[tuple[str, ...], set[str]] = {}  # folder → names in it
@@ -212,6 +225,14 @@ class _Work:
         plan.output_s += left / rate
         for stage in self._stages:
             self._load(stage, left, header)
+        if plan.rates is not None and left:
+            each = plan.rates.frame_bytes(self._recipe.settings.coding, self._kind(header))
+            pixels = left * self._recipe.megapixels(header.megapixels)
+            self.bytes = None if each is None or self.bytes is None else self.bytes + pixels * each
+
+    def _kind(self, header: Header) -> Kind:
+        """What kind of pictures a dub's output has; a head that is alone in its picture has no samples of the source in it."""
+        return "8 bits" if self._recipe.method.side else kind_of(header, self._recipe.settings.coding)
 
     def _prepare(self, keys: Keys, frames: int, header: Header) -> None:
         """Add what is made once, before the dub is drawn."""
@@ -230,11 +251,32 @@ class _Work:
         rates, source = self._plan.rates, header.megapixels
         cpu = gpu = 0.0
         if rates is not None and (rate := rates.stages.get(stage)) is not None:
-            decoding = rates.decode.get(header.codec, 0.0) * self._recipe.method.decodes.get(stage, 0)
             made = self._recipe.megapixels(source) if stage == "compose" else source
-            cpu, gpu = rate.cpu(frames, made) + decoding * source * frames, rate.gpu * frames
+            cpu, gpu = rate.cpu(frames, made), rate.gpu * frames
+            decoded = rates.decode.get(header.codec, 0.0)
+            if stage == "compose":
+                coding, kind = self._recipe.settings.coding, self._kind(header)
+                more = rates.coded(coding, kind)
+                if more is None:
+                    self.unmeasured.add(sort_of(coding.codec, kind))
+                else:
+                    cpu += more.cpu(frames, made)
+            else:
+                decoded += rates.decode.get(kind_of(header), 0.0)
+            cpu += decoded * self._recipe.method.decodes.get(stage, 0) * source * frames
         before = self._plan.loads.get(stage, Load())
         self._plan.loads[stage] = Load(before.frames + frames, before.cpu + cpu, before.gpu + gpu)
+
+
+def kind_of(header: Header, coding: VideoCoding | None = None) -> Kind:
+    """What kind of pictures a source has, or an output of it with a codec."""
+    if header.hdr:
+        return "HDR"
+    if not header.pixel_format or header.still:
+        return "8 bits"
+    depth, *steps = layout_of(header.pixel_format)
+    finer = coding is not None and spec_of(coding).formats != (PLAIN,) and steps != [2, 2]
+    return "10 bits" if depth > 8 or finer else "8 bits"
 
 
 def _read_each(urls: set[str], read: Callable[[str], Found]) -> dict[str, Found | Exception]:

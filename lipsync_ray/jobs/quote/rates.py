@@ -14,9 +14,9 @@ import json
 import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from lipsync_ray.errors import ManifestError, SettingsError
 from lipsync_ray.home import home
@@ -25,14 +25,32 @@ from lipsync_ray.io.results import read_results
 from lipsync_ray.io.run_folder import record_of
 from lipsync_ray.jobs.dub.inputs import DUB
 from lipsync_ray.jobs.dub.methods.registry import METHODS
+from lipsync_ray.media.choices import VideoCoding
+from lipsync_ray.media.codecs import coding_record, decided
 
 FORMAT = 1
 _SQUARE = 512 * 512 / 1e6  # megapixels
 RATES_FILE = "rates.json"
 # Of the CPUs' time that rows use on the slope of many runs' times over their work, on two cores; taken where one run is known.
 _BUSY = 0.88
+_SIZED = 20  # videos whose size is asked for
 _COMMAND_S = 4.5  # of Python's imports before a run, and of Ray's end after it
 _ON_CPUS = frozenset({"crop", "compose"})  # whatever the networks run on
+
+
+Kind = Literal["8 bits", "10 bits", "HDR"]
+"""Of pictures: 8-bit 4:2:0; deeper, of finer chroma, transparent; PQ or HLG."""
+
+
+def sort_of(codec: str, kind: Kind) -> str:
+    """What a table calls an output."""
+    return f"{codec}, {kind}"
+
+
+def _bytes_decided_by(coding: Mapping[str, Any]) -> tuple[Any, ...]:
+    """(quality, codec, preset) of a record; of one that is empty, H.264's defaults."""
+    usual = {**coding_record(VideoCoding()), **coding}
+    return usual["crf"], usual.get("codec", "h264"), usual["preset"]
 
 
 @dataclass(frozen=True)
@@ -62,10 +80,13 @@ class Rates:
     ----------
     work : name of the configuration, such as "warp on cpu"
     stages : name → cost
-    decode : codec → CPU seconds per frame and megapixel that decoding costs more than for H.264
+    decode : codec, or kind of pictures → CPU seconds per frame and megapixel that decoding costs more than for 8-bit H.264
     start_s : fixed seconds of a run: its processes start and load
     busy : part of the CPUs' time, 0 to 1, that rows use
     cpus : CPUs of the measured machine
+    coding : how the output of what was measured was encoded; empty for H.264 at its defaults
+    encode : codec and kind (:func:`sort_of`), at defaults → what decoding for it, drawing and encoding cost more than for 8-bit H.264
+    sizes : codec and kind, or codec alone → bytes of a frame and megapixel
     """
 
     work: str
@@ -74,6 +95,27 @@ class Rates:
     start_s: float = 0.0
     busy: float = 1.0
     cpus: float = 1.0
+    coding: Mapping[str, Any] = field(default_factory=dict)
+    encode: Mapping[str, Rate] = field(default_factory=dict)
+    sizes: Mapping[str, float] = field(default_factory=dict)
+
+    def coded(self, coding: VideoCoding, kind: Kind) -> Rate | None:
+        """What "compose" costs more than by `stages` with another codec or kind of pictures; None where that was not measured."""
+        asked, measured = _bytes_decided_by(coding_record(coding)), _bytes_decided_by(self.coding)
+        if not self.encode:
+            return Rate(0) if asked[1:] == measured[1:] else None
+        usual = decided(VideoCoding(codec=coding.codec)).preset == decided(coding).preset
+        return self.encode.get(sort_of(coding.codec, kind)) if usual else None
+
+    def frame_bytes(self, coding: VideoCoding, kind: Kind) -> float | None:
+        """Bytes of a frame and megapixel; None where that was not measured."""
+        if not self.encode:
+            same = _bytes_decided_by(coding_record(coding)) == _bytes_decided_by(self.coding)
+            return self.sizes.get(coding.codec) if same else None
+        usual = replace(decided(VideoCoding(codec=coding.codec)), container=None)
+        return (
+            self.sizes.get(sort_of(coding.codec, kind)) if replace(decided(coding), container=None) == usual else None
+        )
 
     def seconds(self, cpu: float, gpu: float, cpus: float, gpus: float) -> float:
         """Seconds that this work takes on these CPUs and GPUs: those of the bottleneck."""
@@ -159,7 +201,9 @@ def rates_of(runs: Sequence[str]) -> Rates:
     shares = {stage: share for method in METHODS for stage, share in method.shares.items()}
     stages = {stage: fitted(some, shares.get(stage, 0.5)) for stage, some in seen.items()}
     start, busy = line_through(spans, _BUSY)
-    return Rates(record["work"], stages, {}, start, busy, record["cluster"]["cpus"])
+    coding = record["settings"]["coding"]
+    sizes = {coding.get("codec", "h264"): size} if (size := _frame_bytes(runs[-1])) else {}
+    return Rates(record["work"], stages, {}, start, busy, record["cluster"]["cpus"], coding, {}, sizes)
 
 
 def _record(run: str) -> Mapping[str, Any]:
@@ -172,6 +216,17 @@ def _record(run: str) -> Mapping[str, Any]:
     if record.get("ended") is None or "work" not in record:
         raise SettingsError(f"{run}: not a finished run of this version's dub job; rates cannot be taken from it")
     return record
+
+
+def _frame_bytes(run: str) -> float | None:
+    """Bytes of a run's frames a megapixel, sound included, by its first videos; None where they are gone."""
+    found = [row for row in read_results(run) if row.status == "done" and row.output and row.frames][:_SIZED]
+    try:
+        total = sum(storage.size(row.output or "") for row in found)
+    except OSError:
+        return None
+    shown = sum((row.frames or 0) * (row.width or 0) * (row.height or 0) / 1e6 for row in found)
+    return total / shown if shown else None
 
 
 def _megapixels(run: str) -> float:
@@ -225,7 +280,8 @@ def load(url: str, work: str) -> Rates:
             "`lipsync-ray calibrate` with the same model, restoration and device"
         )
     values = dict(table[work])
-    values["stages"] = {name: Rate(**rate) for name, rate in values["stages"].items()}
+    for one in ("stages", "encode"):
+        values[one] = {name: Rate(**rate) for name, rate in values.get(one, {}).items()}
     return Rates(**values)
 
 
