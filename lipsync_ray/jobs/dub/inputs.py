@@ -181,7 +181,9 @@ def prepare(run: DubRun) -> None:
     inputs = lambda dub: (*files[dub.id], behind[dub.id], *run.recipe.marks.files)  # noqa: E731
     keep_and_mark(run, claims, run.marking, ["videos"], inputs, lambda row: row.sound == sounds[row.id])
     there = has_output(run.out, ["videos"])
-    for name, before in run.spec.records.read(run.out, run.active, DUB.name).items():
+    for name in run.active:
+        if (before := run.before.get(name)) is None:
+            continue
         anew = name in (run.reviews.asked or ())  # all of it, also what would come out the same
         if before.status == "done" and before.parts and not anew:
             run.active[name].before = before

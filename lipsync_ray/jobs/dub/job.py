@@ -100,14 +100,14 @@ def run(
         # options that cannot be met end the run here
         device = allocate(runner.cluster, workers, alone=True, on_gpus=settings.codes_on_gpus).device
         recipe = Recipe.of(settings, asked, device, workers.batch, [dub.language for dub in dubs])
-        run = DubRun(dubs, recipe, workers, out, console, runner, rejected, marking, given, reviews, cues)
-        run.write()
-        reviews.write()
-        prepare(run)
-        for wave in _waves(run):
-            run.active = {dub.id: dub for dub in wave}
-            _make_dubs(run)
-        return Summary(run.rows, run.finish(), run.detected_videos, run.seconds)
+        with DubRun(dubs, recipe, workers, out, console, runner, rejected, marking, given, reviews, cues) as run:
+            run.write()
+            reviews.write()
+            prepare(run)
+            for wave in _waves(run):
+                run.active = {dub.id: dub for dub in wave}
+                _make_dubs(run)
+            return Summary(run.rows, run.finish(), run.detected_videos, run.seconds)
 
 
 def _waves(run: DubRun) -> list[list[DubState]]:
@@ -266,9 +266,7 @@ def _end_done(run: DubRun, dub: DubState, made: MadeFile) -> None:
         **mark_columns(marks_of(run, dub)),
         **sound_columns(run, dub, made),
     )
-    run.end(row)
-    run.earlier_videos.remove_others(dub.id, run.settings.coding)
-    storage.remove(run.url("parts", dub.id))
+    run.end(row, leftovers=[*run.earlier_videos.others(dub.id, run.settings.coding), run.url("parts", dub.id)])
 
 
 def _end_without_face(run: DubRun, dub: DubState, frames: int, speaker: SpeakerTracks) -> None:
@@ -279,6 +277,6 @@ def _end_without_face(run: DubRun, dub: DubState, frames: int, speaker: SpeakerT
         stage = face_pass.STAGE
         reason = f"no face in any of {frames} frames (MTCNN, faces from 1/18 of the frame's short side){why}; nothing was written"
     coding = run.settings.coding  # an earlier run may have dubbed somebody
-    storage.remove(run.url("videos", video_name(dub.id, coding)))
-    run.earlier_videos.remove_others(dub.id, coding)
+    for url in (run.url("videos", video_name(dub.id, coding)), *run.earlier_videos.others(dub.id, coding)):
+        storage.remove(url)
     run.end(run.row_of(dub, "no_face", stage=stage, error=reason))
