@@ -1,6 +1,6 @@
 """In the place of SIGKILL, for tests: storage stops at one of its changes, and nothing of what follows is done."""
 
-from lipsync_ray.io import storage
+from lipsync_ray.io import removal, storage
 
 
 class Killed(BaseException):
@@ -27,5 +27,7 @@ def kill_at(patch, step, afterwards):
 
         return change
 
+    patch.setattr(removal, "_IN_BULK", frozenset())  # files go one after another, each a step
+    patch.setattr(removal, "_REMOVERS", 1)
     for name in ("commit_bytes", "remove"):
         patch.setattr(storage, name, changing(getattr(storage, name)))

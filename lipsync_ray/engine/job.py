@@ -180,7 +180,7 @@ class JobRun(ABC, Generic[Video, R]):
         Parameters
         ----------
         recorded : False leaves an earlier run's record in place, to resume from
-        leftovers : URLs that are removed when it is recorded
+        leftovers : URLs of files that are removed when it is recorded
         """
         row = addresses.cleaned(row)
         if recorded:

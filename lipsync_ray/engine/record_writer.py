@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from lipsync_ray.io import outcomes, storage
 from lipsync_ray.io.records import Records, Row
+from lipsync_ray.io.removal import remove_files
 
 GATHER_S = 1.0  # between two blocks
-_REMOVERS = 32
 
 R = TypeVar("R", bound=Row)
 
@@ -50,7 +49,7 @@ class RecordWriter(Generic[R]):
 
         Parameters
         ----------
-        leftovers : URLs that are removed afterwards
+        leftovers : URLs of files that are removed afterwards
 
         Raises
         ------
@@ -93,15 +92,14 @@ class RecordWriter(Generic[R]):
     def _commit_all(self) -> None:
         blocks, merged = outcomes.blocks_of(storage.list_names(storage.join(self._out, outcomes.FOLDER)))
         outcomes.remove(self._out, merged)  # left by a run that was killed
-        with ThreadPoolExecutor(_REMOVERS, thread_name_prefix="leftovers") as pool:
-            while ended := self._next():
-                number = blocks[-1].last + 1 if blocks else 0
-                blocks.append(self._records.commit(self._out, number, [one.row for one in ended], self._job))
-                list(pool.map(storage.remove, (url for one in ended for url in one.leftovers)))
-                while due := outcomes.due(blocks):
-                    place = blocks.index(due[0])
-                    blocks[place : place + len(due)] = [self._records.merge(self._out, due)]
-                self._closing.wait(GATHER_S)
+        while ended := self._next():
+            number = blocks[-1].last + 1 if blocks else 0
+            blocks.append(self._records.commit(self._out, number, [one.row for one in ended], self._job))
+            remove_files(url for one in ended for url in one.leftovers)
+            while due := outcomes.due(blocks):
+                place = blocks.index(due[0])
+                blocks[place : place + len(due)] = [self._records.merge(self._out, due)]
+            self._closing.wait(GATHER_S)
 
     def _next(self) -> list[_Ended[R]]:
         """Rows that have ended since the last call; none when there will be no more."""

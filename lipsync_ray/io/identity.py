@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from lipsync_ray import addresses
-from lipsync_ray.errors import ChangedError
+from lipsync_ray.errors import ChangedError, LipsyncError
 from lipsync_ray.io import local_files, reasons, storage, web
+from lipsync_ray.io.listings import listed
 from lipsync_ray.io.retries import with_retries
+
+_LOOKERS = 32
 
 
 def identity(url: str) -> str:
@@ -35,6 +39,28 @@ def identity(url: str) -> str:
     if info.get("type") == "directory":
         raise IsADirectoryError(url)
     return _identity(url, info)
+
+
+def identities(urls: Iterable[str]) -> dict[str, str | Exception]:
+    """URL → identity, or the exception that looking at it raised. Folders of a bucket that have many of them are listed."""
+    distinct = sorted(set(urls))
+    near = {url: _identity_or_error(url) for url in distinct if storage.is_local(url)}
+    far = [url for url in distinct if url not in near]
+    found = {url: _identity(url, info) for url, info in listed(far).items()}
+    if found:  # a listing has to tell what opening the file will tell
+        sample = next(iter(found))
+        if _identity_or_error(sample) != found[sample]:
+            found = {}
+    asked = [url for url in far if url not in found]
+    with ThreadPoolExecutor(_LOOKERS) as pool:
+        return near | found | dict(zip(asked, pool.map(_identity_or_error, asked), strict=True))
+
+
+def _identity_or_error(url: str) -> str | Exception:
+    try:
+        return identity(url)
+    except (OSError, LipsyncError, ValueError, ImportError) as error:
+        return error
 
 
 def _identity(url: str, info: Mapping[str, Any]) -> str:

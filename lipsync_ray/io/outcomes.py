@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 
 from lipsync_ray.io import storage
 from lipsync_ray.io.parquet import batches_of
+from lipsync_ray.io.removal import remove_files
 
 FOLDER = "outcomes"
 MANY = 64  # blocks of one kind that are merged
@@ -165,8 +166,7 @@ def merge(out: str, blocks: Sequence[RecordBlock], schema: pa.Schema) -> RecordB
 
 def remove(out: str, blocks: Sequence[RecordBlock]) -> None:
     """Remove blocks that were merged."""
-    with ThreadPoolExecutor(_READERS) as pool:
-        list(pool.map(lambda block: storage.remove(storage.join(out, FOLDER, block.name)), blocks))
+    remove_files(storage.join(out, FOLDER, block.name) for block in blocks)
 
 
 def _batches(blocks: Iterable[Iterator[T]]) -> Iterator[list[T]]:

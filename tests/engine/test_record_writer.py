@@ -43,7 +43,7 @@ def run_all(out, names):
     """A run that makes these rows of parts, one after another; each is seen committed before the next, or the writer is dead."""
     writer = RecordWriter(out, ROWS, "toy")
     for name in names:
-        writer.add(Made(name), [storage.join(out, "parts", name)])
+        writer.add(Made(name), [storage.join(out, "parts", name, "0.mp4")])
         wait_for(lambda name=name: not writer._thread.is_alive() or not (writer._waiting or is_part(out, name)))
     writer.close()
 
@@ -61,7 +61,7 @@ def test_rows_are_there_after_close_and_what_made_them_is_not(place):
     put_parts(place)
     writer = RecordWriter(place, ROWS, "toy")
     for name in IDS:
-        writer.add(Made(name), [storage.join(place, "parts", name)])
+        writer.add(Made(name), [storage.join(place, "parts", name, "0.mp4")])
     writer.close()
     assert ROWS.read(place, IDS, "toy") == {name: Made(name) for name in IDS}
     assert storage.list_tree(storage.join(place, "parts")) == set()
@@ -121,7 +121,6 @@ def test_killed_at_any_step_the_next_run_goes_on(tmp_path, monkeypatch, step, af
     out = str(tmp_path)
     put_parts(out)
     with monkeypatch.context() as patch:
-        patch.setattr(outcomes, "_READERS", 1)
         kill_at(patch, step, afterwards)
         with pytest.raises(Killed) if step < 2 * len(IDS) else suppress(Killed):  # there may be fewer steps
             run_all(out, IDS)

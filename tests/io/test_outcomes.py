@@ -127,7 +127,6 @@ def test_a_merge_that_is_killed_at_any_step_loses_nothing(place, monkeypatch, st
     made = rows("a", "b", "c")
     blocks = [ROWS.commit(place, number, [row], "toy") for number, row in enumerate(made)]
     with monkeypatch.context() as patch:
-        patch.setattr(outcomes, "_READERS", 1)
         kill_at(patch, step, afterwards)
         with pytest.raises(Killed) if step <= 4 else nullcontext():
             ROWS.merge(place, blocks)

@@ -266,7 +266,7 @@ def _end_done(run: DubRun, dub: DubState, made: MadeFile) -> None:
         **mark_columns(marks_of(run, dub)),
         **sound_columns(run, dub, made),
     )
-    run.end(row, leftovers=[*run.earlier_videos.others(dub.id, run.settings.coding), run.url("parts", dub.id)])
+    run.end(row, leftovers=[*run.earlier_videos.others(dub.id, run.settings.coding), *dub.part_files])
 
 
 def _end_without_face(run: DubRun, dub: DubState, frames: int, speaker: SpeakerTracks) -> None:

@@ -185,4 +185,4 @@ def _end_done(run: EnhanceRun, state: EnhanceState, made: MadeFile) -> None:
     said = provenance_columns(run.marking, run.claim_of(state))
     columns = {name: value for name, value in mark_columns(run.marks_of(state)).items() if value is not None}
     row = run.row_of(state, "done", output=made.url, drawn=made.drawn, **segments, **counts, **said, **columns)
-    run.end(row, leftovers=[*run.earlier_videos.others(state.id, run.settings.coding), run.url("parts", state.id)])
+    run.end(row, leftovers=[*run.earlier_videos.others(state.id, run.settings.coding), *state.part_files])
