@@ -1,9 +1,14 @@
 """What a table of many dubs costs the driver: planned, run with stages that do nothing, killed in the middle, resumed, looked at again.
 
     uv run python benchmarks/long_table.py [--dubs 100000] [--engine ray] [--kill 0.5] [--profile]
+    uv run python benchmarks/long_table.py --bucket [--dubs 100000] [--latency 5]
 
 Everything but the pixels is the dub job's own: the table, the checks of its files, identities, headers, sounds, face tables, who speaks,
 segments, outcomes, results.parquet and the page. A part and a video are one byte. Sources are short videos under many names (hard links).
+
+With --bucket, inputs and results are in an S3 store on this machine that answers after so many milliseconds and counts its requests.
+Each dub has a sound of its own there, whose features are not computed, and nothing is written for parts: what is measured is how long
+a run takes to know that all is done.
 """
 
 from __future__ import annotations
@@ -17,6 +22,7 @@ import pstats
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,6 +42,8 @@ def parsed() -> argparse.Namespace:
         "--kill", type=float, default=0.5, help="part of the dubs after which the driver is killed; 0: never"
     )
     parser.add_argument("--profile", action="store_true", help="print what the driver's functions cost")
+    parser.add_argument("--bucket", action="store_true", help="inputs and results in a store; one process")
+    parser.add_argument("--latency", type=float, default=5.0, help="ms of each request of that store")
     parser.add_argument("--work", help="folder of inputs and results, kept; default: a temporary one")
     parser.add_argument("--driver", nargs=2, metavar=("TABLE", "OUT"), help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -51,25 +59,40 @@ from lipsync_ray.provenance.claims import MadeFile
 from lipsync_ray.restoration.compose import Composed
 
 MODEL = "nothing"
+BUCKET = "long"
 POLL_S = 0.5
 
 
 class Nothing:
-    """The only stage: draws nothing, and writes a part of one byte."""
+    """The only stage: draws nothing, and writes a part of one byte; in a bucket none."""
 
     def __call__(self, row: Any) -> Composed:
         from lipsync_ray.io import storage
 
-        storage.commit_bytes(row.url, b"-")
+        if storage.is_local(row.url):
+            storage.commit_bytes(row.url, b"-")
         return Composed(row.stop - row.start, row.stop - row.start, 0)
 
 
 def join_nothing(order: Any) -> MadeFile:
-    """In the place of the join: a video of one byte."""
+    """In the place of the join: a video of one byte; in a bucket none."""
     from lipsync_ray.io import storage
 
-    storage.commit_bytes(order.url, b"-")
+    if storage.is_local(order.url):
+        storage.commit_bytes(order.url, b"-")
     return MadeFile(order.url, ())
+
+
+class FirstSound:
+    """In the place of every sound's features: those of the first."""
+
+    def __init__(self, hear: Callable[[Any], Any]) -> None:
+        self._hear, self._lock, self._heard = hear, threading.Lock(), []  # type: ignore[var-annotated]
+
+    def __call__(self, source: Any) -> Any:
+        with self._lock:
+            self._heard = self._heard or [self._hear(source)]
+        return self._heard[0]
 
 
 @dataclass
@@ -145,8 +168,9 @@ class Clock:
 def drive(arguments: argparse.Namespace) -> None:
     """One run, in this process."""
     from lipsync_ray import api
+    from lipsync_ray.inputs import audio_features
     from lipsync_ray.io import manifest
-    from lipsync_ray.jobs.dub import inputs, job
+    from lipsync_ray.jobs.dub import files, inputs, job
     from lipsync_ray.jobs.dub.methods.registry import register
     from lipsync_ray.models.lip_sync import AudioWindow, GeneratorSpec
     from lipsync_ray.report import review
@@ -158,6 +182,8 @@ def drive(arguments: argparse.Namespace) -> None:
         Path(__file__),
     )
     setattr(job, "make_video", join_nothing)  # noqa: B010
+    if arguments.bucket:
+        setattr(files, "extract_audio_features", FirstSound(audio_features.extract_audio_features))  # noqa: B010
     clock = Clock(time.time(), arguments.dubs)
     clock.around(manifest, "read_manifest", "table, and its files")
     clock.around(inputs, "content_ids", "identities")
@@ -181,14 +207,14 @@ def drive(arguments: argparse.Namespace) -> None:
     assert summary.complete, next(row.error for row in summary.results if row.status != "done")
 
 
-def make_inputs(folder: Path, arguments: argparse.Namespace) -> Path:
-    """The table and its files; what is there is kept."""
+def make_inputs(folder: Path, arguments: argparse.Namespace, store: Any = None) -> Path:
+    """The table and its files; what is there is kept. With a store, the files are in it."""
     import av
 
     from lipsync_ray.demo.corpus import make_corpus
 
     table = folder / f"table-{arguments.dubs}-{arguments.videos}-{arguments.sounds}.csv"
-    if table.exists():
+    if table.exists() and store is None:
         return table
     make_corpus(folder / "demo")
     video, sound = folder / "short.mp4", folder / "short.wav"
@@ -209,26 +235,30 @@ def make_inputs(folder: Path, arguments: argparse.Namespace) -> Path:
         write.mux(out.encode(None))
     (folder / "in").mkdir(exist_ok=True)
     for count, source in ((arguments.videos, video), (arguments.sounds, sound)):
+        data = source.read_bytes()
         for number in range(count):
             link = folder / "in" / f"{number}{source.suffix}"
-            if not link.exists():
+            if store is not None:
+                store.put(BUCKET, f"in/{link.name}", data)
+            elif not link.exists():
                 os.link(source, link)
+    place = folder if store is None else f"s3://{BUCKET}"
     with table.open("w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(("id", "video", "audio"))
         for number in range(arguments.dubs):
-            video_number, sound_number = (
-                number % arguments.videos,
-                (number // arguments.videos + number) % arguments.sounds,
-            )
-            rows.writerow((f"d{number}", f"{folder}/in/{video_number}.mp4", f"{folder}/in/{sound_number}.wav"))
+            video_number, sound_number = number % arguments.videos, number // arguments.videos % arguments.sounds
+            if arguments.sounds >= arguments.dubs:
+                sound_number = number
+            rows.writerow((f"d{number}", f"{place}/in/{video_number}.mp4", f"{place}/in/{sound_number}.wav"))
     return table
 
 
 def start(table: Path, out: str, arguments: argparse.Namespace) -> subprocess.Popen[bytes]:
     """A driver in a process of its own."""
     words = [sys.executable, __file__, "--driver", str(table), out, "--engine", arguments.engine]
-    words += ["--dubs", str(arguments.dubs), *(["--profile"] if arguments.profile else [])]
+    words += ["--dubs", str(arguments.dubs)]
+    words += [f"--{name}" for name in ("profile", "bucket") if getattr(arguments, name)]
     return subprocess.Popen(words)
 
 
@@ -275,12 +305,30 @@ def main(arguments: argparse.Namespace, folder: Path) -> None:
         )
 
 
+def in_a_bucket(arguments: argparse.Namespace, folder: Path) -> None:
+    """The same in a store: a run that makes its records, and one that finds all of them."""
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+    from slow_store import slow_store
+
+    arguments.engine, arguments.sounds = "inline", arguments.dubs
+    with slow_store(BUCKET, 0.0) as store:
+        table, out = make_inputs(folder, arguments, store), f"s3://{BUCKET}/out"
+        for what in ("planned and run", "all done before"):
+            store.asked.clear()
+            print(f"{time.strftime('%H:%M:%S')}  {what}, {store.latency_s * 1e3:g} ms a request", flush=True)
+            seconds, _, memory = wait(start(table, out, arguments), out, 0.0)
+            asked = ", ".join(f"{number:,} {kind}" for kind, number in store.asked.most_common())
+            print(f"  {seconds:.1f} s, at most {memory / 2**20:.0f} MiB; requests: {asked}", flush=True)
+            for number in range(arguments.dubs):
+                store.put(BUCKET, f"out/videos/d{number}.mp4", b"-")
+            store.latency_s = arguments.latency / 1e3
+
+
 if __name__ == "__main__":
     if ARGUMENTS.driver:
         drive(ARGUMENTS)
-    elif ARGUMENTS.work:
-        Path(ARGUMENTS.work).mkdir(parents=True, exist_ok=True)
-        main(ARGUMENTS, Path(ARGUMENTS.work).absolute())
     else:
         with tempfile.TemporaryDirectory() as scratch:
-            main(ARGUMENTS, Path(scratch))
+            work = Path(ARGUMENTS.work or scratch).absolute()
+            work.mkdir(parents=True, exist_ok=True)
+            (in_a_bucket if ARGUMENTS.bucket else main)(ARGUMENTS, work)

@@ -180,7 +180,7 @@ def prepare(run: DubRun) -> None:
     sounds = {name: sound_digest(run.settings, dub) for name, dub in run.active.items()}
     inputs = lambda dub: (*files[dub.id], behind[dub.id], *run.recipe.marks.files)  # noqa: E731
     keep_and_mark(run, claims, run.marking, ["videos"], inputs, lambda row: row.sound == sounds[row.id])
-    there = has_output(run.out, ["videos"])
+    there = has_output(run.out, ["videos"]) if run.active else lambda row: False
     for name in run.active:
         if (before := run.before.get(name)) is None:
             continue
