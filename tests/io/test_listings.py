@@ -127,3 +127,25 @@ def test_few_names_among_many_are_not_searched_for_to_the_end(folder, asked, mon
     assert len(listings.listed(urls)) < len(urls)
     assert asked["list_objects_v2"] <= 2
     assert not any(isinstance(one, Exception) for one in identities(urls).values())
+
+
+def test_what_was_told_is_taken_once(folder, asked):
+    urls = [f"{folder}/{name}" for name in NAMES]
+    before = identities(urls)
+    asked.clear()
+    assert identities(urls, again=True) == before
+    assert asked == {}
+    storage.commit_bytes(urls[0], b"another content")
+    asked.clear()
+    after = identities(urls, again=True)
+    assert asked == {"list_objects_v2": 1, "head_object": 1}
+    assert {url for url in urls if after[url] != before[url]} == {urls[0]}
+
+
+def test_what_was_told_long_ago_is_not_taken(folder, asked, monkeypatch):
+    monkeypatch.setattr("lipsync_ray.io.identity.TOLD_S", 0.0)
+    urls = [f"{folder}/{name}" for name in NAMES]
+    identities(urls)
+    asked.clear()
+    identities([*urls, f"{folder}/~after.wav"], again=True)
+    assert asked["list_objects_v2"] == 1

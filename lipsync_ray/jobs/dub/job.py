@@ -104,8 +104,9 @@ def run(
             run.write()
             reviews.write()
             prepare(run)
-            for wave in _waves(run):
-                run.active = {dub.id: dub for dub in wave}
+            waves = _waves(run)
+            while waves:  # what is known of a wave's dubs is forgotten with it
+                run.active = {dub.id: dub for dub in waves.pop(0)}
                 _make_dubs(run)
             return Summary(run.rows, run.finish(), run.detected_videos, run.seconds)
 
