@@ -2,9 +2,11 @@
 
     uv run python benchmarks/growth.py [--rows 1000 10000] [--together 1 0] [--plan 1000000] [--nodes 1 3]
 
-The stages only sleep, so what is measured is what goes between them: three of them on Ray Data, fed as a job's are, their
-attempts noted in the ledger. The plan is a dub job's own, of videos of an hour. The nodes are processes on this machine,
-each with two CPUs that exist for Ray alone: their stages take no CPU, so that three of them fit.
+The stages only sleep, so what is measured is what goes between them: three of them on Ray Data, fed as a job's are and in waves as
+long as a job's, their attempts noted in the ledger. The plan is a dub job's own, of videos of an hour. The nodes are processes on this
+machine, each with two CPUs that exist for Ray alone: their stages take no CPU, so that three of them fit.
+
+A million rows alone: --rows 1000000 --together 0 --plan 0 --nodes
 """
 
 from __future__ import annotations
@@ -65,13 +67,25 @@ def hour(number: int) -> VideoInfo:
 
 def rows_per_second(
     rows: int, seconds: float, workers: int, folder: str, together: int | None = None
-) -> tuple[float, float]:
-    """(rows/s from the first outcome on, MiB that the driver has grown by) of a fed flow. A session must be open.
+) -> tuple[float, list[float]]:
+    """(rows/s, MiB that the driver has grown by at most until the end of each wave) of fed flows. A session must be open.
 
     Parameters
     ----------
     together : rows in a block; None: as a job's
     """
+    from lipsync_ray.jobs.dub.job import WAVE
+
+    before, spent, grown = psutil.Process().memory_info().rss, 0.0, []
+    for first in range(0, rows, WAVE):
+        took, most = wave(first, min(rows, first + WAVE), seconds, workers, folder, together)
+        spent += took
+        grown.append((most - before) / 2**20)
+    return rows / spent, grown
+
+
+def wave(first: int, last: int, seconds: float, workers: int, folder: str, together: int | None) -> tuple[float, int]:
+    """(seconds from the first outcome on, most bytes of the driver's memory) of the rows [first, last) in one flow."""
     from lipsync_ray.engine import ray_data
     from lipsync_ray.engine.attempts import Ledger
     from lipsync_ray.engine.bundles import rows_per_block
@@ -79,10 +93,10 @@ def rows_per_second(
     from lipsync_ray.engine.stages import StageSpec
     from lipsync_ray.inputs.segments import VideoSegment
 
-    process = psutil.Process()
-    before = most = process.memory_info().rss
+    process, info, rows = psutil.Process(), hour(0), last - first
+    most = process.memory_info().rss
     stages = [StageSpec(name, partial(sleeper, seconds), workers, 1 / len(STAGES) - 0.03) for name in STAGES]
-    segments = [VideoSegment(f"r{n}", n, n + 1, f"s3://bucket/out/parts/{n}", hour(0)) for n in range(rows)]
+    segments = [VideoSegment(f"r{n}", n, n + 1, f"s3://bucket/out/parts/{n}", info) for n in range(first, last)]
     together = together or rows_per_block(segments, stages)
     feed = RayFeed()
     began: float | None = None
@@ -100,7 +114,7 @@ def rows_per_second(
             most = max(most, process.memory_info().rss)
     assert began is not None
     assert done == rows - 1, f"{done + 1} of {rows} rows came back"
-    return done / (time.perf_counter() - began), (most - before) / 2**20
+    return (time.perf_counter() - began) * rows / max(1, done), most
 
 
 def plan(rows: int) -> tuple[int, float, float]:
@@ -158,13 +172,14 @@ def main(arguments: argparse.Namespace) -> None:
 
     if arguments.rows:
         table = Table(title="driver; three stages that do nothing, two actors each")
-        for name in ("rows", "in a block", "rows/s", "driver grows by, MiB", "KiB a row"):
+        for name in ("rows", "in a block", "rows/s", "driver grows by, MiB", "until the end of the first wave"):
             table.add_column(name, justify="right")
         with session("local"), tempfile.TemporaryDirectory() as folder:
             for number, (count, together) in enumerate(product(arguments.rows, arguments.together)):
                 rate, grown = rows_per_second(count, 0.0, 2, f"{folder}/{number}", together or None)
-                each = f"{grown * 1024 / count:.1f}"
-                table.add_row(f"{count:,}", str(together or "auto"), f"{rate:.1f}", f"{grown:.0f}", each)
+                table.add_row(
+                    f"{count:,}", str(together or "auto"), f"{rate:.1f}", f"{grown[-1]:.0f}", f"{grown[0]:.0f}"
+                )
         console.print(table)
 
     if arguments.nodes:

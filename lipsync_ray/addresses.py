@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import fields, is_dataclass, replace
+from functools import cache
 from typing import Any
 from urllib.parse import unquote
 
@@ -39,15 +40,29 @@ def without_secrets(text: str) -> str:
 
 def cleaned(value: Any) -> Any:
     """Apply :func:`without_secrets` to every string in a value, also in dataclasses, mappings, lists and tuples."""
+    if value is None or isinstance(value, int | float):
+        return value
     if isinstance(value, str):
         return without_secrets(value)
     if is_dataclass(value) and not isinstance(value, type):
-        return replace(value, **{f.name: cleaned(getattr(value, f.name)) for f in fields(value) if f.init})
+        found = {
+            name: (before, cleaned(before))
+            for name in _fields(type(value))
+            if (before := getattr(value, name)) is not None
+        }
+        changed = {name: after for name, (before, after) in found.items() if after is not before and after != before}
+        return replace(value, **changed) if changed else value
     if isinstance(value, dict):
         return {name: cleaned(item) for name, item in value.items()}
     if type(value) in (list, tuple):
-        return type(value)(map(cleaned, value))
+        return type(value)(map(cleaned, value)) if value else value
     return value
+
+
+@cache
+def _fields(kind: Any) -> tuple[str, ...]:
+    """Names of the fields that a dataclass is made of."""
+    return tuple(field.name for field in fields(kind) if field.init)
 
 
 def without_query(url: str) -> str:

@@ -20,7 +20,7 @@ from lipsync_ray.engine.runners import Feed, Tasks
 from lipsync_ray.engine.stages import Failure, Outcome
 from lipsync_ray.engine.video_pass import Made, Order, PassState, RangeRow, Video, VideoPass
 
-POLL_S = 0.2  # between two looks at small tasks that have ended
+POLL_S = 0.2  # between two looks, should nothing wake it
 
 Query = TypeVar("Query")
 Answer = TypeVar("Answer")
@@ -60,7 +60,7 @@ def run_graph(context: RunContext, nodes: Sequence[Node]) -> None:
         running: list[StreamedPass[Any, Any, Any] | _Asking] = []
         for node in nodes:
             if isinstance(node, Ask):
-                running.append(_Asking(context, node))
+                running.append(_Asking(context, node, wake.up))
             else:
                 streamed = StreamedPass(context, node, dict(node.active), progress_of, wake.up)
                 left.callback(streamed.end)
@@ -81,9 +81,10 @@ def run_graph(context: RunContext, nodes: Sequence[Node]) -> None:
 class _Asking:
     """A question that is being asked."""
 
-    def __init__(self, context: RunContext, spec: Ask[Any, Any]) -> None:
+    def __init__(self, context: RunContext, spec: Ask[Any, Any], wake: Callable[[], None]) -> None:
         self._spec = spec
         self._tasks: Tasks[Any, Any] = context.tasks(spec.name, spec.task)
+        self._tasks.notify(wake)
 
     def poll(self) -> None:
         while self._spec.ready:
@@ -118,6 +119,7 @@ class StreamedPass(PassState[Video, Order, Made]):
         wake: Callable[[], None],
     ) -> None:
         super().__init__(context, spec)
+        self._joining.notify(wake)
         ready = not spec.after
         each = {name: self.add(name) if ready else self.missing(video) for name, video in coming.items()}
         rows = [part for own in each.values() for part in own]

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import wait as wait_for
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Generic, TypeVar
 
 from lipsync_ray.compute import MOST_THREADS, usable_cpus
@@ -192,22 +190,27 @@ class _Tasks(Generic[Item, Result]):
     def __init__(self, name: str, function: Callable[[Item], Result], limit: int) -> None:
         self._name, self._function = name, function
         self._pool = ThreadPoolExecutor(limit, thread_name_prefix=name)
-        self._running: deque[tuple[Item, Future[Any]]] = deque()
+        self._running = 0
+        self._ended: queue.SimpleQueue[tuple[Item, Result | Failure]] = queue.SimpleQueue()
+        self._notify: Callable[[], None] = lambda: None
 
     def submit(self, item: Item) -> None:
-        self._running.append((item, self._pool.submit(guarded, self._name, self._function, item)))
+        self._running += 1
+        self._pool.submit(self._work, item)
+
+    def _work(self, item: Item) -> None:
+        self._ended.put((item, guarded(self._name, self._function, item)))
+        self._notify()
+
+    def notify(self, wake: Callable[[], None]) -> None:
+        self._notify = wake
 
     @property
     def idle(self) -> bool:
-        return not self._running
+        return self._running == 0
 
     def finished(self, wait: bool = False) -> Iterator[tuple[Item, Result | Failure]]:
-        while self._running:
-            if wait:
-                wait_for([future for _, future in self._running], return_when="FIRST_COMPLETED")
-            done = [pair for pair in self._running if pair[1].done()]
-            if not done:
-                return
-            for pair in done:
-                self._running.remove(pair)
-                yield pair[0], pair[1].result()
+        while self._running and (wait or not self._ended.empty()):
+            ended = self._ended.get()
+            self._running -= 1
+            yield ended

@@ -6,6 +6,7 @@ table. Reuse of an earlier run's rows, failures, counts and records are handled 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import time
@@ -14,9 +15,11 @@ from abc import ABC, abstractmethod
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from importlib.metadata import version
 from itertools import chain
-from typing import Any, Generic, TypeVar
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar
 
 from rich.console import Console
 
@@ -24,11 +27,13 @@ from lipsync_ray import addresses
 from lipsync_ray.engine.attempts import Ledger
 from lipsync_ray.engine.context import RunContext
 from lipsync_ray.engine.progress import passes_of
+from lipsync_ray.engine.record_writer import RecordWriter
 from lipsync_ray.engine.runners import Runner
 from lipsync_ray.engine.stages import Failure
 from lipsync_ray.engine.video_pass import VideoState
+from lipsync_ray.errors import LipsyncError
 from lipsync_ray.io import storage
-from lipsync_ray.io.records import Records, Row
+from lipsync_ray.io.records import Records, Row, still_valid
 from lipsync_ray.io.run_folder import RUN_FILE, check_owner, owner
 from lipsync_ray.settings import Workers
 
@@ -106,6 +111,17 @@ class JobRun(ABC, Generic[Video, R]):
         self.context = RunContext(runner, workers, console, Ledger(self.id, workers.attempts))
         self.active: dict[str, Video] = {}
         self.ended: dict[str, R] = {}
+        self._writer = RecordWriter(out, spec.records, spec.name)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Commit the records of what has ended, however the run ends."""
+        with contextlib.suppress(*(() if kind is None else (OSError, LipsyncError))):
+            self._writer.close()
 
     @abstractmethod
     def row_of(self, video: Video, status: Any, **values: Any) -> R:
@@ -141,7 +157,7 @@ class JobRun(ABC, Generic[Video, R]):
         ClusterError : the runner does not start, or one of its nodes does not see an input or the run's folder
         """
         prints = {name: video.fingerprint for name, video in self.active.items()}
-        kept = self.spec.records.kept(self.out, prints, usable, self.spec.name)
+        kept = still_valid(self.before, prints, usable)
         self.ended |= kept
         for name in kept:
             del self.active[name]
@@ -158,18 +174,24 @@ class JobRun(ABC, Generic[Video, R]):
         self.context.failures.report(video.id, failure)
         self.end(self.row_of(video, "failed", stage=failure.stage, error=failure.reason))
 
-    def end(self, row: R, recorded: bool = True) -> None:
+    def end(self, row: R, recorded: bool = True, leftovers: Sequence[str] = ()) -> None:
         """Record a row that has ended, without secrets in its URLs; later runs reuse it.
 
         Parameters
         ----------
         recorded : False leaves an earlier run's record in place, to resume from
+        leftovers : URLs of files that are removed when it is recorded
         """
         row = addresses.cleaned(row)
         if recorded:
-            self.spec.records.commit(self.out, row, self.spec.name)
+            self._writer.add(row, leftovers)
         self.ended[row.id] = row
         self.active.pop(row.id, None)
+
+    @cached_property
+    def before(self) -> dict[str, R]:
+        """Id → the record that earlier runs left of a requested row."""
+        return self.spec.records.read(self.out, self.ids, self.spec.name)
 
     @property
     def rows(self) -> list[R]:
@@ -183,6 +205,7 @@ class JobRun(ABC, Generic[Video, R]):
 
     def finish(self) -> str:
         """Write the table and close the run; return the table's URL."""
+        self._writer.close()
         url = self.spec.records.write_table(self.out, self.rows)
         self.write(time.time())
         return url

@@ -52,6 +52,9 @@ class Tasks(Protocol[Item, Returned]):
     def submit(self, item: Item) -> None:
         """Queue an item for the function."""
 
+    def notify(self, wake: Callable[[], None]) -> None:
+        """Have a function called, in any thread, whenever an item has ended."""
+
     def finished(self, wait: bool = False) -> Iterator[tuple[Item, Returned | Failure]]:
         """Items that have ended since the last call; with ``wait``, all items, as they end."""
 

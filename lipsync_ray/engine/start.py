@@ -144,11 +144,19 @@ class _LateTasks(Generic[Item, Result]):
     def __init__(self, make: Callable[[], Tasks[Item, Result]]) -> None:
         self._make = make
         self._tasks: Tasks[Item, Result] | None = None
+        self._notify: Callable[[], None] | None = None
 
     def submit(self, item: Item) -> None:
         if self._tasks is None:
             self._tasks = self._make()
+            if self._notify is not None:
+                self._tasks.notify(self._notify)
         self._tasks.submit(item)
+
+    def notify(self, wake: Callable[[], None]) -> None:
+        self._notify = wake
+        if self._tasks is not None:
+            self._tasks.notify(wake)
 
     def finished(self, wait: bool = False) -> Iterator[tuple[Item, Result | Failure]]:
         return self._tasks.finished(wait) if self._tasks is not None else iter(())

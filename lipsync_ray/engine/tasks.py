@@ -43,6 +43,11 @@ class RayTasks(Generic[Item, Result]):
         self._waiting: deque[tuple[Item, int]] = deque()
         self._later: deque[tuple[float, Item, int]] = deque()  # (time of the retry, item, crashes)
         self._running: dict[Any, tuple[Item, int]] = {}
+        self._notify: Callable[[], None] | None = None
+
+    def notify(self, wake: Callable[[], None]) -> None:
+        """Have a function called, in any thread, whenever an item has ended."""
+        self._notify = wake
 
     def submit(self, item: Item) -> None:
         """Queue an item for the function."""
@@ -94,7 +99,11 @@ class RayTasks(Generic[Item, Result]):
             self._waiting.appendleft((item, deaths))
         while self._waiting and len(self._running) < self._limit:
             item, deaths = self._waiting.popleft()
-            self._running[self._remote.remote(self._name, self._function, item)] = item, deaths
+            reference = self._remote.remote(self._name, self._function, item)
+            self._running[reference] = item, deaths
+            if self._notify is not None:
+                wake = self._notify
+                reference.future().add_done_callback(lambda _, wake=wake: wake())
 
 
 def _gave_up(deaths: int) -> str:

@@ -25,6 +25,7 @@ class VideoState:
     missing : first frames of the parts that are not committed yet
     reused, reused_frames : number of parts that an earlier run committed, and of their frames
     found_late : parts may have been committed since the pass began
+    stale : URLs of what earlier runs left in the folder of its parts
     seconds : of work
     attempts : largest number of processes that one of its rows needed
     """
@@ -35,6 +36,7 @@ class VideoState:
     reused: int = 0
     reused_frames: int = 0
     found_late: bool = False
+    stale: tuple[str, ...] = ()
     seconds: float = 0.0
     attempts: int = 1
 
@@ -43,6 +45,11 @@ class VideoState:
         @property
         def id(self) -> str:
             """Id of its row."""
+
+    @property
+    def part_files(self) -> list[str]:
+        """URLs of its parts, and of others in their folder."""
+        return [*self.parts.values(), *self.stale]
 
     @property
     def ordered(self) -> tuple[tuple[int, str], ...]:
@@ -137,6 +144,9 @@ class PassState(Generic[Video, Order, Made]):
     def __init__(self, context: RunContext, spec: VideoPass[Video, Order, Made]) -> None:
         self.spec = spec
         self._there = {storage.join(spec.folder, name) for name in storage.list_tree(spec.folder)}
+        self._by_video: dict[str, list[str]] = {}
+        for url in self._there:
+            self._by_video.setdefault(url.removeprefix(f"{spec.folder}/").partition("/")[0], []).append(url)
         self._joining: Tasks[Order, Made] = context.tasks(*spec.assemble)
         self.of: dict[str, tuple[str, RangeRow]] = {}
 
@@ -147,6 +157,7 @@ class PassState(Generic[Video, Order, Made]):
     def add(self, name: str) -> list[RangeRow]:
         """Start a video; return the rows to process."""
         video = self.spec.active[name]
+        video.stale = tuple(self._by_video.get(name, ()))
         if video.found_late:
             folder = storage.join(self.spec.folder, name)
             self._there |= {storage.join(folder, file) for file in storage.list_names(folder)}

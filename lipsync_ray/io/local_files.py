@@ -92,6 +92,16 @@ def commit(path: str, write: Callable[[str], None]) -> None:
         raise
 
 
+def remove_empty(folder: str) -> None:
+    """Remove an empty folder.
+
+    Raises
+    ------
+    OSError : it is not empty, or not there
+    """
+    os.rmdir(folder)
+
+
 def remove(path: str) -> None:
     """Remove a file, or a folder with its content, if it exists."""
     try:

@@ -1,4 +1,4 @@
-"""Records of a run's rows: a JSON file for each row that has ended, and finally a Parquet table of all.
+"""Records of a run's rows: those that have ended, in blocks (:mod:`lipsync_ray.io.outcomes`), and finally a Parquet table of all.
 
 A job declares its rows as a frozen dataclass; the table's schema and the parsing follow from its annotations.
 """
@@ -6,24 +6,16 @@ A job declares its rows as a frozen dataclass; the table's schema and the parsin
 from __future__ import annotations
 
 import io
-import json
-import types
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import MISSING, asdict, fields, is_dataclass
-from functools import cache, cached_property
-from typing import Any, Generic, Literal, Protocol, TypeVar, Union, get_args, get_origin, get_type_hints
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import Any, Generic, Protocol, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lipsync_ray.io import storage
+from lipsync_ray.io import outcomes, storage
 from lipsync_ray.io.parquet import table_of
-from lipsync_ray.io.run_folder import OUTCOMES
-
-ARROW = "arrow"  # key of a field's metadata: its Arrow type, if the annotation does not determine it
-_READERS = 32
-_KINDS: dict[Any, pa.DataType] = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
+from lipsync_ray.io.row_types import row_from, schema_of, values_of
 
 
 class Row(Protocol):
@@ -59,24 +51,26 @@ class Records(Generic[R]):
         """Arrow schema of the table."""
         return schema_of(self.kind)
 
-    def commit(self, out: str, row: R, job: str | None = None) -> None:
-        """Commit one row's record, which names its job; later runs reuse it."""
-        values = ({"job": job} if job else {}) | asdict(row)  # type: ignore[call-overload]
-        storage.commit_bytes(_url(out, row.id), json.dumps(values).encode())
+    def commit(self, out: str, number: int, rows: Sequence[R], job: str) -> outcomes.RecordBlock:
+        """Commit the records of rows, which name their job, as the block of that number; later runs reuse them."""
+        return outcomes.commit(out, number, [{"job": job, **values_of(row)} for row in rows])
 
-    def read(self, out: str, ids: Iterable[str], job: str | None = None) -> dict[str, R]:
+    def merge(self, out: str, blocks: Sequence[outcomes.RecordBlock]) -> outcomes.RecordBlock:
+        """Merge blocks of records that follow each other."""
+        return outcomes.merge(out, blocks, pa.schema([("job", pa.string()), *self.schema]))
+
+    def read(self, out: str, ids: Collection[str], job: str | None = None) -> dict[str, R]:
         """Read the records that earlier runs left for these rows.
 
         Parameters
         ----------
         job : of the records; None for any. Older records, which name no job, always match
         """
-        there = storage.list_names(storage.join(out, OUTCOMES))
-        wanted = [name for name in ids if f"{name}.json" in there]
-        with ThreadPoolExecutor(_READERS) as pool:
-            texts = pool.map(lambda name: storage.read_bytes(_url(out, name)), wanted)
-            found = zip(wanted, map(json.loads, texts), strict=True)
-            return {name: row_from(self.kind, values) for name, values in found if _is_of(values, job)}
+
+        def convert(values: Mapping[str, Any]) -> R | None:
+            return row_from(self.kind, values) if _is_of(values, job) else None
+
+        return outcomes.read(out, convert, ids)
 
     def kept(
         self, out: str, fingerprints: Mapping[str, str], usable: Callable[[R], bool], job: str | None = None
@@ -89,15 +83,14 @@ class Records(Generic[R]):
         usable : whether a record is still valid
         job : as for `read`
         """
-        found = self.read(out, fingerprints, job)
-        return {name: row for name, row in found.items() if row.fingerprint == fingerprints[name] and usable(row)}
+        return still_valid(self.read(out, fingerprints, job), fingerprints, usable)
 
     def write_table(self, out: str, rows: Iterable[R]) -> str:
         """Commit the table of all rows, unless it is there already; return its URL."""
         url, rows = storage.join(out, self.file), list(rows)
         if self._is_current(out, rows):  # a finished run was started again: skip Arrow's import of pandas
             return url
-        table = pa.Table.from_pylist([asdict(row) for row in rows], schema=self.schema)  # type: ignore[call-overload]
+        table = pa.Table.from_pylist(list(map(values_of, rows)), schema=self.schema)
         buffer = io.BytesIO()
         pq.write_table(table, buffer, compression="zstd")
         storage.commit_bytes(url, buffer.getvalue())
@@ -117,15 +110,18 @@ class Records(Generic[R]):
         return [row_from(self.kind, row) for row in read_table(storage.join(out, self.file)).to_pylist()]
 
 
+def still_valid(rows: Mapping[str, R], fingerprints: Mapping[str, str], usable: Callable[[R], bool]) -> dict[str, R]:
+    """The recorded rows that have these fingerprints, by id, and are usable."""
+    return {
+        name: row
+        for name, row in rows.items()
+        if name in fingerprints and row.fingerprint == fingerprints[name] and usable(row)
+    }
+
+
 def all_values(out: str, job: str) -> list[dict[str, Any]]:
     """Records of all rows of a job in a run's folder, including older ones, which name no job."""
-    folder = storage.join(out, OUTCOMES)
-    with ThreadPoolExecutor(_READERS) as pool:
-        texts = pool.map(
-            lambda name: storage.read_bytes(storage.join(folder, name)), sorted(storage.list_names(folder))
-        )
-        found = [json.loads(text) for text in texts]
-    return [values for values in found if _is_of(values, job)]
+    return list(outcomes.read(out, lambda values: dict(values) if _is_of(values, job) else None).values())
 
 
 def _is_of(values: Mapping[str, Any], job: str | None) -> bool:
@@ -135,71 +131,3 @@ def _is_of(values: Mapping[str, Any], job: str | None) -> bool:
 def read_table(url: str) -> pa.Table:
     """Read a Parquet table."""
     return table_of(storage.read_bytes(url))
-
-
-def schema_of(kind: Any) -> pa.Schema:
-    """The Arrow schema of a dataclass: text, numbers, tuples and lists of them, dataclasses in it as structs."""
-    return pa.schema(_columns(kind))
-
-
-def row_from(kind: Any, values: Mapping[str, Any]) -> Any:
-    """Make a dataclass from JSON or Parquet values. A missing field, or null in one that may not be None, gets its
-    default.
-    """
-    hints = _hints(kind)
-    out = {}
-    for field in fields(kind):
-        value = values.get(field.name)
-        default = field.default is not MISSING or field.default_factory is not MISSING
-        if value is None and default and not _may_be_none(hints[field.name]):
-            continue
-        out[field.name] = _value(hints[field.name], value)
-    return kind(**out)
-
-
-def _columns(kind: Any) -> list[tuple[str, pa.DataType]]:
-    hints = _hints(kind)
-    return [(f.name, f.metadata.get(ARROW) or _arrow(hints[f.name])) for f in fields(kind)]
-
-
-@cache
-def _hints(kind: Any) -> dict[str, Any]:
-    return get_type_hints(kind)
-
-
-def _bare(hint: Any) -> Any:
-    """The hint without its None."""
-    if get_origin(hint) in (Union, types.UnionType):
-        (hint,) = [part for part in get_args(hint) if part is not type(None)]
-    return hint
-
-
-def _may_be_none(hint: Any) -> bool:
-    return get_origin(hint) in (Union, types.UnionType) and type(None) in get_args(hint)
-
-
-def _arrow(hint: Any) -> pa.DataType:
-    hint = _bare(hint)
-    if hint in _KINDS:
-        return _KINDS[hint]
-    if get_origin(hint) is Literal:
-        return pa.string()
-    if get_origin(hint) in (tuple, list):
-        first, *rest = get_args(hint)
-        return pa.list_(_arrow(first), 1 + len(rest)) if rest and rest != [...] else pa.list_(_arrow(first))
-    if is_dataclass(hint):
-        return pa.struct(_columns(hint))
-    raise TypeError(f"{hint}: no Arrow type is known for it; name one in the field's metadata ({ARROW!r})")
-
-
-def _value(hint: Any, value: Any) -> Any:
-    hint = _bare(hint)
-    if value is None:
-        return None
-    if get_origin(hint) in (tuple, list):
-        return get_origin(hint)(_value(get_args(hint)[0], item) for item in value)
-    return row_from(hint, value) if is_dataclass(hint) else value
-
-
-def _url(out: str, name: str) -> str:
-    return storage.join(out, OUTCOMES, f"{name}.json")

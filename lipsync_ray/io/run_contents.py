@@ -44,7 +44,7 @@ def _kinds(*kinds: tuple[str, Use, str]) -> tuple[Kind, ...]:
 _RECORDS = Kind(
     _RESULTS,
     "result",
-    r"run\.json|outcomes/[^/]+\.json|attempts/.+|[^/]+\.parquet|report/(index\.html|tables\.md)",
+    r"run\.json|outcomes/[^/]+\.(json|jsonl|parquet)|attempts/.+|[^/]+\.parquet|report/(index\.html|tables\.md)",
 )
 _FACES = _kinds(
     ("face tables: boxes and landmarks of every face of a source", "cache", rf"faces/[^/]*-{_HEX}\.parquet"),

@@ -7,10 +7,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lipsync_ray.errors import LipsyncError, ManifestError, SettingsError
-from lipsync_ray.io import storage
+from lipsync_ray.io import outcomes, storage
 
 RUN_FILE = "run.json"
-OUTCOMES = "outcomes"  # the folder of the rows' records
 REPORT_PAGE = "report/index.html"
 REPORT = "report"  # the command; it writes a page and no run.json
 UNKNOWN = ""  # owner of a run.json that no run wrote
@@ -52,9 +51,9 @@ def owner_of(folder: str) -> str | None:
     record = read_record(folder)
     if record is not None:
         return _named(record)
-    records = storage.join(folder, OUTCOMES)
-    if names := storage.list_names(records):  # of a run that was killed before it wrote run.json, or lost it
-        row = _json(storage.join(records, min(names)))
+    if (
+        row := outcomes.any_record(folder)
+    ) is not None:  # of a run that was killed before it wrote run.json, or lost it
         return row["job"] if isinstance(row.get("job"), str) else _marked(row)
     return REPORT if storage.exists(storage.join(folder, REPORT_PAGE)) else None
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal, Protocol, TypeVar
 
 from lipsync_ray.errors import LipsyncError, ManifestError
 from lipsync_ray.io import names, protocols, storage, table_files, windows
-from lipsync_ray.io.identity import identity
+from lipsync_ray.io.identity import identities
 
-_CHECKERS = 32
 _A_FOLDER = "a folder"
 
 Row = dict[str, str | None]
@@ -254,31 +252,25 @@ def missing_files(rows: Sequence[Row], columns: Sequence[str]) -> Iterable[str]:
 
 def why_absent(urls: Iterable[str]) -> dict[str, str]:
     """URL → reason, for each file that cannot or may not be read."""
-    near = {url: _why_absent(url) for url in urls if storage.is_local(url)}
-    far = [url for url in urls if url not in near]
-    if far:
-        with ThreadPoolExecutor(_CHECKERS) as pool:
-            near |= dict(zip(far, pool.map(_why_absent, far), strict=True))
-    return {url: near[url] or "" for url in urls if near[url]}
+    urls = list(dict.fromkeys(urls))
+    refused = {url: why for url in urls if (why := protocols.why_refused(url))}
+    found = identities(url for url in urls if url not in refused)
+    reasons = {url: _reason(url, error) for url, error in found.items() if isinstance(error, Exception)}
+    reasons |= refused
+    return {url: reasons[url] for url in urls if url in reasons}
 
 
 def is_folder(url: str) -> bool:
     """Whether a folder is there; always False for web servers."""
-    return (_why_absent(url) or "").startswith(_A_FOLDER)
+    return why_absent([url]).get(url, "").startswith(_A_FOLDER)
 
 
-def _why_absent(url: str) -> str | None:
-    if refused := protocols.why_refused(url):
-        return refused
-    try:
-        identity(url)
-    except FileNotFoundError:
+def _reason(url: str, error: Exception) -> str:
+    if isinstance(error, FileNotFoundError):
         return f"no such file{windows.hint(url)}"
-    except IsADirectoryError:
+    if isinstance(error, IsADirectoryError):
         return f"{_A_FOLDER}; expected a media file"
-    except (OSError, LipsyncError, ValueError, ImportError) as error:
-        return f"cannot be reached: {error}"
-    return None
+    return f"cannot be reached: {error}"
 
 
 def row_number(problem: str) -> tuple[int, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 
 import av
 
@@ -39,6 +40,7 @@ def kept_format(info: VideoInfo, coding: VideoCoding) -> str:
     return "" if found == PLAIN and not info.hdr else found
 
 
+@lru_cache
 def layout_of(name: str) -> tuple[int, int, int]:
     """(bits of a sample, luma samples per chroma sample across, and down) of a planar pixel format."""
     found = av.VideoFormat(name, 64, 64)

@@ -10,6 +10,7 @@ from typing import Any
 from lipsync_ray.engine.job import JobRun
 from lipsync_ray.engine.stages import Failure
 from lipsync_ray.io import storage
+from lipsync_ray.io.records import still_valid
 from lipsync_ray.io.results import Result, has_output
 from lipsync_ray.provenance.claims import Claim
 from lipsync_ray.provenance.marking import Marking, MarkOrder, mark_again
@@ -59,7 +60,7 @@ def _mark_finished(
     run: JobRun[Any, Result], claims: Mapping[str, Claim], marking: Marking, there: Callable[[Result], bool]
 ) -> None:
     prints = {name: state.fingerprint for name, state in run.active.items()}
-    rows = run.spec.records.kept(run.out, prints, lambda row: row.status == "done" and there(row), run.spec.name)
+    rows = still_valid(run.before, prints, lambda row: row.status == "done" and there(row))
     if not rows:
         return
     run.log(

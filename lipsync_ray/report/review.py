@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from functools import lru_cache
 from pathlib import PurePath
 from typing import Any
 from urllib.parse import quote
@@ -113,6 +114,7 @@ def page_data(rows: Sequence[Result], out: str, people: People, decisions: Mappi
     return {"texts": texts.values, "models": models.values, "people": pictures, "dubs": dubs}
 
 
+@lru_cache(maxsize=4096)
 def link_of(url: str, out: str) -> str:
     """A link from the page to a source: relative in the run's folder; else its address, of a local file as ``file:``."""
     folder = out.rstrip("/") + "/"

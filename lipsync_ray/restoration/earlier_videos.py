@@ -24,7 +24,6 @@ class EarlierVideos:
     def _names(self) -> set[str]:
         return storage.list_names(self._url)
 
-    def remove_others(self, name: str, coding: VideoCoding) -> None:
-        """Remove a video that an earlier run wrote in another container."""
-        for other in self._names.intersection(other_names(name, coding)):
-            storage.remove(storage.join(self._url, other))
+    def others(self, name: str, coding: VideoCoding) -> list[str]:
+        """URLs of a video that an earlier run wrote in another container."""
+        return [storage.join(self._url, other) for other in sorted(self._names.intersection(other_names(name, coding)))]

@@ -1,6 +1,7 @@
 """A review, obeyed: which dubs are made anew, for whom, and which stay; nothing is drawn here."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -42,9 +43,8 @@ def out(place):
         Result("c", "v.mp4", "a.wav", None, "no_face"),
         Result("d", "v.mp4", "a.wav", None, "failed"),
     ]
-    for row in rows:
-        table = "elsewhere/faces/v-0123456789abcdef.parquet"  # the folder was moved since
-        RESULTS.commit(place, Result(**{**row.__dict__, "face_table": table, "fingerprint": f"print-{row.id}"}), "dub")
+    table = "elsewhere/faces/v-0123456789abcdef.parquet"  # the folder was moved since
+    RESULTS.commit(place, 0, [replace(row, face_table=table, fingerprint=f"print-{row.id}") for row in rows], "dub")
     for name in ("a", "b"):
         storage.commit_bytes(storage.join(place, "videos", f"{name}.mp4"), b"x")
     return place

@@ -47,6 +47,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from faulty_store import faulty_store
 
 from lipsync_ray.io import storage
+from lipsync_ray.io.records import all_values
 from lipsync_ray.io.results import read_results
 
 KINDS = ("worker", "driver", "raylet", "gcs", "SIGTERM", "SIGINT", "inline", "disk", "store", "poison")
@@ -345,7 +346,7 @@ def _stamps(out: str) -> dict[str, Any]:
         root = out.removeprefix("s3://") + "/"
         found = {name.removeprefix(root): info["LastModified"] for name, info in store.find(root, detail=True).items()}
     kept = ("parts/", "faces/", "sources/")
-    videos = {f"videos/{Path(name).stem}.mp4" for name in found if name.startswith("outcomes/")}
+    videos = {f"videos/{values['id']}.mp4" for values in all_values(out, "dub")}
     return {name: stamp for name, stamp in found.items() if name.startswith(kept) or name in videos}
 
 

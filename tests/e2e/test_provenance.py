@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from commands import frame_digests, lipsync_ray
 
 from lipsync_ray.engine.cleaning import contents
-from lipsync_ray.io.records import Records
+from lipsync_ray.engine.record_writer import RecordWriter
 from lipsync_ray.io.results import read_results
 from lipsync_ray.media import decode
 from lipsync_ray.media.probe import probe_video
@@ -60,15 +60,15 @@ def packets(path):
 def signed(table, signer, tmp_path_factory):
     """A run that was killed when its first video was committed and not yet recorded, and gone on with."""
     out = tmp_path_factory.mktemp("signed") / "run"
-    commit, left = Records.commit, [1]
+    add, left = RecordWriter.add, [1]
 
     def killed(self, *arguments):
         if left and left.pop():
             raise KeyboardInterrupt
-        commit(self, *arguments)
+        add(self, *arguments)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Records, "commit", killed)
+        patch.setattr(RecordWriter, "add", killed)
         assert dub(table, out, *by(signer), "--log-file", out.parent / "log") == 130
     assert len(list((out / "videos").iterdir())) == 1
     assert dub(table, out, *by(signer), "--log-file", out.parent / "log") == 0

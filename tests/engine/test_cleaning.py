@@ -17,7 +17,7 @@ KEY = "0123456789abcdef"
 # job → what stays, what goes, and what goes with --all-of-people
 FILES = {
     "dub": (
-        ["results.parquet", "outcomes/a.json", "videos/a.mp4", "index.html", "reviewed.json", "speakers.parquet", "speakers.csv"],
+        ["results.parquet", "outcomes/a.json", "outcomes/00000000-00000000.1.jsonl", "outcomes/00000001-00000064.9.parquet", "videos/a.mp4", "index.html", "reviewed.json", "speakers.parquet", "speakers.csv"],
         [
             f"faces/pan-{KEY}.parquet", f"faces/parts/{KEY}/0-30.npz", f"faces/meshes/{KEY}.mesh", f"faces/meshes/{KEY}.mesh.mouths",
             f"faces/meshes/parts/{KEY}/0-30.npy", f"faces/encodings/{KEY}.json", f"faces/encodings/{KEY}/0-8.npz",

@@ -98,7 +98,7 @@ def test_a_groups_fid_keeps_its_counts_and_its_note_in_both_files():
 def test_scores_survive_storage(tmp_path):
     score = scored("x", "ko", "a", 3.0, curve=[1.0, 2.0], track_scores=[TrackScore(0.0, 5, 7.0, 3.0, 0)])
     out = str(tmp_path)
-    scores.SCORES.commit(out, score)
+    scores.SCORES.commit(out, 0, [score], "evaluate")
     assert scores.SCORES.read(out, ["x", "y"]) == {"x": score}
     scores.SCORES.write_table(out, [score, SCORES[-1]])
     assert scores.SCORES.read_table(out) == [score, SCORES[-1]]

@@ -175,9 +175,9 @@ def test_endings_are_read_as_people_write_them():
 
 def test_records_name_their_job_and_no_other_reads_them(place):
     mine, old = Kept("a", "done", "f"), Kept("b", "done", "f")
-    ROWS.commit(place, mine, "dub")
+    ROWS.commit(place, 0, [mine], "dub")
     put(place, "outcomes/b.json", {"id": "b", "status": "done", "fingerprint": "f"})  # as before they named it
-    assert json.loads(storage.read_bytes(storage.join(place, "outcomes", "a.json")))["job"] == "dub"
+    assert json.loads(storage.read_bytes(storage.join(place, "outcomes", "00000000-00000000.1.jsonl")))["job"] == "dub"
     assert ROWS.read(place, ["a", "b"], "dub") == {"a": mine, "b": old}
     assert ROWS.read(place, ["a", "b"], "enhance") == {"b": old}
     assert ROWS.kept(place, {"a": "f"}, lambda row: True, "dub") == {"a": mine}

@@ -58,11 +58,11 @@ def run_of(tmp_path, monkeypatch):
 
 
 def test_a_person_column_counts_where_the_clips_were_looked_at_before(run_of):
-    first = extract_features(run_of([None] * 8))
-    assert {row.person for row in first} == {None}
+    with run_of([None] * 8) as run:
+        assert {row.person for row in extract_features(run)} == {None}
     for people in (list("aabbccdd"), list("abababab"), [None] * 8):
-        run = run_of(people)
-        rows = extract_features(run)
+        with run_of(people) as run:
+            rows = extract_features(run)
         assert "8 of 8 clips were processed before" in run.context.console.file.getvalue()
         assert [row.person for row in rows] == people
         assert rows[0].warnings == ("two of them",)

@@ -8,7 +8,8 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from lipsync_ray.errors import LipsyncError, ManifestError
-from lipsync_ray.io.records import ARROW, Records, read_table, row_from
+from lipsync_ray.io.records import Records, read_table
+from lipsync_ray.io.row_types import ARROW, row_from
 from lipsync_ray.io.turns import Turn
 from lipsync_ray.models.spoken import Phrase
 

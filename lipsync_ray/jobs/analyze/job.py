@@ -77,14 +77,14 @@ def run(
     out = storage.absolute(out)
     with run_lock(out, console), started(workers) as runner:
         layout = allocate(runner.cluster, workers, alone=False)  # impossible options end the run here
-        run = AnalyzeRun(files, settings, workers, out, console, runner, whisper, reason)
-        run.write()
-        prepare(run)
-        _work(run, layout)
-        if settings.find_speakers:
-            find_people(run, layout)
-        url = run.finish()
-        return Analysed(run.rows, url, write_page(run.rows, out), run.seconds)
+        with AnalyzeRun(files, settings, workers, out, console, runner, whisper, reason) as run:
+            run.write()
+            prepare(run)
+            _work(run, layout)
+            if settings.find_speakers:
+                find_people(run, layout)
+            url = run.finish()
+            return Analysed(run.rows, url, write_page(run.rows, out), run.seconds)
 
 
 def _whisper(given: str, fetching: weights.Progress | None) -> tuple[weights.Checkpoint | None, str | None]:

@@ -103,15 +103,16 @@ def run(
         # options that cannot be met end the run here
         device = allocate(runner.cluster, workers, alone=True, on_gpus=settings.codes_on_gpus).device
         recipe = Recipe.of(settings, asked, device, workers.batch, [dub.language for dub in dubs])
-        run = DubRun(dubs, recipe, workers, out, console, runner, rejected, marking, given, reviews, cues)
-        run.write()
-        reviews.write()
-        prepare(run)
-        for wave in _waves(run):
-            run.active = {dub.id: dub for dub in wave}
-            _make_dubs(run)
-        make_one_files(run, settings.one_file, run.settings.coding, marking)
-        return Summary(run.rows, run.finish(), run.detected_videos, run.seconds)
+        with DubRun(dubs, recipe, workers, out, console, runner, rejected, marking, given, reviews, cues) as run:
+            run.write()
+            reviews.write()
+            prepare(run)
+            waves = _waves(run)
+            while waves:  # what is known of a wave's dubs is forgotten with it
+                run.active = {dub.id: dub for dub in waves.pop(0)}
+                _make_dubs(run)
+            make_one_files(run, settings.one_file, run.settings.coding, marking)
+            return Summary(run.rows, run.finish(), run.detected_videos, run.seconds)
 
 
 def _waves(run: DubRun) -> list[list[DubState]]:
@@ -270,9 +271,7 @@ def _end_done(run: DubRun, dub: DubState, made: MadeFile) -> None:
         **mark_columns(marks_of(run, dub)),
         **sound_columns(run, dub, made),
     )
-    run.end(row)
-    run.earlier_videos.remove_others(dub.id, run.settings.coding)
-    storage.remove(run.url("parts", dub.id))
+    run.end(row, leftovers=[*run.earlier_videos.others(dub.id, run.settings.coding), *dub.part_files])
 
 
 def _end_without_face(run: DubRun, dub: DubState, frames: int, speaker: SpeakerTracks) -> None:
@@ -283,6 +282,6 @@ def _end_without_face(run: DubRun, dub: DubState, frames: int, speaker: SpeakerT
         stage = face_pass.STAGE
         reason = f"no face in any of {frames} frames (MTCNN, faces from 1/18 of the frame's short side){why}; nothing was written"
     coding = run.settings.coding  # an earlier run may have dubbed somebody
-    storage.remove(run.url("videos", video_name(dub.id, coding)))
-    run.earlier_videos.remove_others(dub.id, coding)
+    for url in (run.url("videos", video_name(dub.id, coding)), *run.earlier_videos.others(dub.id, coding)):
+        storage.remove(url)
     run.end(run.row_of(dub, "no_face", stage=stage, error=reason))

@@ -115,13 +115,14 @@ def segments(run: DubRun, dub: DubState, face: DubbedFace, bounds: Sequence[tupl
     marks, name = marks_of(run, dub), key_of_pictures(dub.fingerprint, dub.info)
     # A head that is alone in its picture has no samples of the source in it.
     shown_in = dub.info if run.recipe.method.side else keeping(dub.info, settings.coding)
+    video = replace(shown_in, decoder=settings.decoder)
     return [
         Segment(
             key=f"{dub.id}-{start}",
             dub=dub.id,
             start=start,
             stop=stop,
-            video=replace(shown_in, decoder=settings.decoder),
+            video=video,
             speech=face.speech or dub.speech,
             loop=settings.loop,
             table=dub.table,

@@ -82,14 +82,14 @@ def run(
     with run_lock(out, console), started(workers) as runner:
         layout = allocate(runner.cluster, workers, alone=False, networks=2, on_gpus=settings.codes_on_gpus)
         settings = replace(settings, precision=resolved(settings.precision, layout.device))
-        run = EnhanceRun(
+        with EnhanceRun(
             items, base, settings, restoration, workers, out, console, runner, layout.device, marking, marks
-        )
-        run.write()
-        prepare(run)
-        _enhance(run, layout, retinaface)
-        make_one_files(run, settings.one_file, run.settings.coding, marking)
-        return Summary(run.rows, run.finish(), 0, run.seconds)
+        ) as run:
+            run.write()
+            prepare(run)
+            _enhance(run, layout, retinaface)
+            make_one_files(run, settings.one_file, run.settings.coding, marking)
+            return Summary(run.rows, run.finish(), 0, run.seconds)
 
 
 def _enhance(run: EnhanceRun, layout: Layout, retinaface: weights.Checkpoint | None) -> None:
@@ -188,6 +188,5 @@ def _end_done(run: EnhanceRun, state: EnhanceState, made: MadeFile) -> None:
     segments = {"segments": len(state.parts), "reused_segments": state.reused}
     said = provenance_columns(run.marking, run.claim_of(state))
     columns = {name: value for name, value in mark_columns(run.marks_of(state)).items() if value is not None}
-    run.end(run.row_of(state, "done", output=made.url, drawn=made.drawn, **segments, **counts, **said, **columns))
-    run.earlier_videos.remove_others(state.id, run.settings.coding)
-    storage.remove(run.url("parts", state.id))
+    row = run.row_of(state, "done", output=made.url, drawn=made.drawn, **segments, **counts, **said, **columns)
+    run.end(row, leftovers=[*run.earlier_videos.others(state.id, run.settings.coding), *state.part_files])

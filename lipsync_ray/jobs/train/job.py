@@ -103,26 +103,26 @@ def run(
                 f"--trainers {settings.trainers}: there are {room} {'GPUs' if device == 'cuda' else 'CPUs'}, one for "
                 "each"
             )
-        run = TrainRun(clips, settings, workers, out, console, runner)
-        run.write()
-        used = extract_features(run)
-        there = _folder(run, used, Path(scratch))
-        members = _members(run, used, sources, there, device)
-        corpus = members[0].corpus(there)
-        if why := why_no_split(corpus.person, settings.held_out, all(row.person for row in used)):
-            raise SettingsError(why)
-        used = settle(run, used, corpus)
-        task = task_of(settings, corpus, sources)
-        if task.control and corpus.held_out.sum() == 1:
-            run.log(f"{NO_CONTROL}, so there is no other clip's sound to compare with; use a larger --held-out")
-        trainers = [_trained(run, worker, task) for worker in members]
-        task.finish([trainer.average.cpu() for trainer in trainers])
-        run.steps, curves = [trainer.step for trainer in trainers], [trainer.curve for trainer in trainers]
-        for name, data in files(task, settings, used, run.steps, curves, sources.terms).items():
-            storage.commit_bytes(run.url(name), data)
-        run.result = task.measured
-        run.finish()
-        return Trained(run.url(MODEL), run.rows, run.steps, curves, task.measured, run.seconds)
+        with TrainRun(clips, settings, workers, out, console, runner) as run:
+            run.write()
+            used = extract_features(run)
+            there = _folder(run, used, Path(scratch))
+            members = _members(run, used, sources, there, device)
+            corpus = members[0].corpus(there)
+            if why := why_no_split(corpus.person, settings.held_out, all(row.person for row in used)):
+                raise SettingsError(why)
+            used = settle(run, used, corpus)
+            task = task_of(settings, corpus, sources)
+            if task.control and corpus.held_out.sum() == 1:
+                run.log(f"{NO_CONTROL}, so there is no other clip's sound to compare with; use a larger --held-out")
+            trainers = [_trained(run, worker, task) for worker in members]
+            task.finish([trainer.average.cpu() for trainer in trainers])
+            run.steps, curves = [trainer.step for trainer in trainers], [trainer.curve for trainer in trainers]
+            for name, data in files(task, settings, used, run.steps, curves, sources.terms).items():
+                storage.commit_bytes(run.url(name), data)
+            run.result = task.measured
+            run.finish()
+            return Trained(run.url(MODEL), run.rows, run.steps, curves, task.measured, run.seconds)
 
 
 def _folder(run: TrainRun, used: list[ClipRow], scratch: Path) -> Path:
