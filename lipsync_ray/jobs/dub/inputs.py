@@ -183,23 +183,17 @@ def prepare(run: DubRun) -> None:
     sounds = {name: sound_digest(run.settings, dub) for name, dub in run.active.items()}
     inputs = lambda dub: (*files[dub.id], behind[dub.id], *run.recipe.marks.files)  # noqa: E731
     keep_and_mark(run, claims, run.marking, ["videos"], inputs, lambda row: row.sound == sounds[row.id])
-<<<<<<< HEAD
-    there = has_output(run.out, ["videos"])
-    earlier = run.spec.records.read(run.out, run.active, DUB.name)
+    there = has_output(run.out, ["videos"]) if run.active else lambda row: False
     if run.reviews.notes:
-        same = run.reviews.same_options(earlier, {name: dub.own_print for name, dub in run.active.items()})
+        same = run.reviews.same_options(run.before, {name: dub.own_print for name, dub in run.active.items()})
         if same:
             run.log(
                 f"{len(same)} of them are made with the options that they had: their frames come out the same, unless a file or a "
                 "device was at fault. Give other options, such as --model"
             )
-    for name, before in earlier.items():
-=======
-    there = has_output(run.out, ["videos"]) if run.active else lambda row: False
     for name in run.active:
         if (before := run.before.get(name)) is None:
             continue
->>>>>>> w-scale
         anew = name in (run.reviews.asked or ())  # all of it, also what would come out the same
         if before.status == "done" and before.parts and not anew:
             run.active[name].before = before

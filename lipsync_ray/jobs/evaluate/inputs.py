@@ -18,7 +18,8 @@ from lipsync_ray.inputs.audio_features import AudioSource, extract_audio_feature
 from lipsync_ray.inputs.content_ids import content_ids
 from lipsync_ray.inputs.probe import VideoSource, probe
 from lipsync_ray.io import storage
-from lipsync_ray.io.records import all_values, row_from
+from lipsync_ray.io.records import all_values
+from lipsync_ray.io.row_types import row_from
 from lipsync_ray.io.run_folder import read_record
 from lipsync_ray.jobs.evaluate.face_tracks import FaceTracksOrder
 from lipsync_ray.jobs.evaluate.judged import JUDGES, JudgedSound, Sounds, judge_sound

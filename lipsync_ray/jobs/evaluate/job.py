@@ -107,20 +107,8 @@ def run(
     unlisted = unlisted_scores(out, settings, {item.id for item in items})
     with run_lock(out, console), started(workers) as runner:
         layout = allocate(runner.cluster, workers, alone=False, networks=2 + (fid_weights is not None))
-<<<<<<< HEAD
-        run = EvaluateRun(sample, settings, workers, out, console, runner, scorer, fid_weights)
-        run.unlisted = unlisted
-        run.write()
-        prepare(run)
-        previewer = Previews(run, previews)
-        fids = distances.kept(run)
-        if run.active or fids is None or not previewer.complete:
-            fids = _evaluate(run, layout, previewer)
-        _write_tables(run, fids)
-        run.finish()
-        return Evaluated(run.rows, fids, out, run.seconds)
-=======
-        with EvaluateRun(items, settings, workers, out, console, runner, scorer, fid_weights) as run:
+        with EvaluateRun(sample, settings, workers, out, console, runner, scorer, fid_weights) as run:
+            run.unlisted = unlisted
             run.write()
             prepare(run)
             previewer = Previews(run, previews)
@@ -130,7 +118,6 @@ def run(
             _write_tables(run, fids)
             run.finish()
             return Evaluated(run.rows, fids, out, run.seconds)
->>>>>>> w-scale
 
 
 def _evaluate(run: EvaluateRun, layout: Layout, previewer: Previews) -> list[Fid]:

@@ -31,7 +31,7 @@ from lipsync_ray.jobs.dub.segment import output_frames
 from lipsync_ray.jobs.dub.voices import keys_of
 from lipsync_ray.jobs.quote.rates import Kind, Rates, sort_of
 from lipsync_ray.media.choices import VideoCoding
-from lipsync_ray.media.codecs import PLAIN, spec_of
+from lipsync_ray.media.codecs import PLAIN, codec_of, spec_of
 from lipsync_ray.media.headers import Header, read_sound, read_video
 from lipsync_ray.media.kept_samples import layout_of
 from lipsync_ray.restoration.one_file import check_languages
@@ -258,7 +258,7 @@ class _Work:
                 coding, kind = self._recipe.settings.coding, self._kind(header)
                 more = rates.coded(coding, kind)
                 if more is None:
-                    self.unmeasured.add(sort_of(coding.codec, kind))
+                    self.unmeasured.add(sort_of(codec_of(coding), kind))
                 else:
                     cpu += more.cpu(frames, made)
             else:

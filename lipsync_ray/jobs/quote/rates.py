@@ -26,7 +26,7 @@ from lipsync_ray.io.run_folder import record_of
 from lipsync_ray.jobs.dub.inputs import DUB
 from lipsync_ray.jobs.dub.methods.registry import METHODS
 from lipsync_ray.media.choices import VideoCoding
-from lipsync_ray.media.codecs import coding_record, decided
+from lipsync_ray.media.codecs import codec_of, coding_record, decided
 
 FORMAT = 1
 _SQUARE = 512 * 512 / 1e6  # megapixels
@@ -104,17 +104,19 @@ class Rates:
         asked, measured = _bytes_decided_by(coding_record(coding)), _bytes_decided_by(self.coding)
         if not self.encode:
             return Rate(0) if asked[1:] == measured[1:] else None
-        usual = decided(VideoCoding(codec=coding.codec)).preset == decided(coding).preset
-        return self.encode.get(sort_of(coding.codec, kind)) if usual else None
+        usual = decided(VideoCoding(codec=codec_of(coding))).preset == decided(coding).preset
+        return self.encode.get(sort_of(codec_of(coding), kind)) if usual else None
 
     def frame_bytes(self, coding: VideoCoding, kind: Kind) -> float | None:
         """Bytes of a frame and megapixel; None where that was not measured."""
         if not self.encode:
             same = _bytes_decided_by(coding_record(coding)) == _bytes_decided_by(self.coding)
-            return self.sizes.get(coding.codec) if same else None
-        usual = replace(decided(VideoCoding(codec=coding.codec)), container=None)
+            return self.sizes.get(codec_of(coding)) if same else None
+        usual = replace(decided(VideoCoding(codec=codec_of(coding))), container=None)
         return (
-            self.sizes.get(sort_of(coding.codec, kind)) if replace(decided(coding), container=None) == usual else None
+            self.sizes.get(sort_of(codec_of(coding), kind))
+            if replace(decided(coding), container=None) == usual
+            else None
         )
 
     def seconds(self, cpu: float, gpu: float, cpus: float, gpus: float) -> float:
