@@ -151,8 +151,10 @@ def make_one_files(run: JobRun[Any, Result], asked: bool, coding: VideoCoding, m
     ----------
     asked : whether they are wanted; otherwise one that is right stays
     """
-    groups = by_video(run.rows)
     there = storage.list_names(run.url(ONE_FILE))
+    if not asked and not there and not any(row.one_file for row in run.rows):
+        return
+    groups = by_video(run.rows)
     names = unique_ids([Source(url) for url in groups])
     orders: list[OneFileOrder] = []
     for name, rows in zip(names, groups.values(), strict=True):
