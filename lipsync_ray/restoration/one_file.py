@@ -165,11 +165,11 @@ def make_one_files(run: JobRun[Any, Result], asked: bool, coding: VideoCoding, m
         order = None if left else _order(run, name, file, rows, marking)
         if order is not None and file in there and all(row.one_file_digest == order.digest for row in rows):
             continue
+        if file in there:
+            storage.remove(run.url(ONE_FILE, file))
         if order is not None and asked and len(rows) > 1:
             orders.append(order)
             continue
-        if file in there:
-            storage.remove(run.url(ONE_FILE, file))
         for row in rows:
             if row.one_file is not None:
                 run.end(replace(row, one_file=None, one_file_digest=None), recorded=row.status == "done")

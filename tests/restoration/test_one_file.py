@@ -193,6 +193,11 @@ def test_a_file_that_cannot_be_written_is_tried_again_by_the_next_run(table, pla
     assert {one.status for one in records.values()} == {"done"}
     assert tracks(place) is None
     storage.commit_bytes(row.output, video)
+    done = finish(place, list(records.values())).rows
+    storage.commit_bytes(row.output, b"no video")
+    finish(place, [done[0], replace(done[1], fingerprint="new")])
+    assert tracks(place) is None
+    storage.commit_bytes(row.output, video)
     assert {one.status for one in finish(place, list(records.values())).rows} == {"done"}
     assert tracks(place) == pairs("eng", "spa")
 
