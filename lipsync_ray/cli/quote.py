@@ -134,7 +134,7 @@ def _print(plan: Quote, cluster: Cluster, settings: DubSettings, console: Consol
         f"written by {written_by(settings)}",
     ]
     if plan.one_files:
-        lines.append(f"{plan.one_files:,} files with all languages of a video")
+        lines.append(f"files of several languages: {plan.one_files:,}")
     for line in lines:
         console.print(line, highlight=False)
     for name, reason in plan.unreadable[:_MOST_NAMED]:

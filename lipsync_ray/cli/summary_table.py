@@ -49,7 +49,7 @@ def print_summary(summary: Summary, console: Console) -> None:
     named = sum(result.consent is not None for result in summary.results)
     counted += f", consent named for {named} of {len(summary.results)}" if named else ""
     files = {result.one_file for result in summary.results if result.one_file is not None}
-    counted += f", {len(files)} with all languages of a video" if files else ""
+    counted += f", {len(files)} {'file' if len(files) == 1 else 'files'} of several languages" if files else ""
     made = sum(result.frames or 0 for result in summary.results)
     took = f"{made} frames in {number(summary.seconds)} s"
     console.print(f"{counted}; {took}; {escape(summary.results_url)}", highlight=False, soft_wrap=True)

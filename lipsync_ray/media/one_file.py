@@ -132,6 +132,10 @@ class _Pictures:
         delay = self._own.codec_context.reorder_depth
         for packet in self._source.demux(self._own):
             if packet.pts is not None:
+                if (
+                    not self._frames and packet.dts is not None
+                ):  # a header with the source's parameter sets may tell less
+                    delay = max(delay, -round(packet.dts * packet.time_base * self._dub.rate))
                 stamp(packet, 0, self._frames - delay, self._dub.rate, self.stream)
                 self._frames += 1
                 yield packet.dts / self._dub.rate, packet

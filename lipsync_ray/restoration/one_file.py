@@ -151,8 +151,10 @@ def make_one_files(run: JobRun[Any, Result], asked: bool, coding: VideoCoding, m
     ----------
     asked : whether they are wanted; otherwise one that is right stays
     """
-    groups = by_video(run.rows)
     there = storage.list_names(run.url(ONE_FILE))
+    if not asked and not there and not any(row.one_file for row in run.rows):
+        return
+    groups = by_video(run.rows)
     names = unique_ids([Source(url) for url in groups])
     orders: list[OneFileOrder] = []
     for name, rows in zip(names, groups.values(), strict=True):
@@ -163,11 +165,11 @@ def make_one_files(run: JobRun[Any, Result], asked: bool, coding: VideoCoding, m
         order = None if left else _order(run, name, file, rows, marking)
         if order is not None and file in there and all(row.one_file_digest == order.digest for row in rows):
             continue
+        if file in there:
+            storage.remove(run.url(ONE_FILE, file))
         if order is not None and asked and len(rows) > 1:
             orders.append(order)
             continue
-        if file in there:
-            storage.remove(run.url(ONE_FILE, file))
         for row in rows:
             if row.one_file is not None:
                 run.end(replace(row, one_file=None, one_file_digest=None), recorded=row.status == "done")

@@ -153,7 +153,7 @@ def test_another_sound_of_one_language_makes_the_file_anew(table, tmp_path, caps
 
 def test_a_plan_tells_of_the_files_and_refuses_what_a_run_refuses(table, tmp_path, capsys):
     assert lipsync_ray("dub", table, "-o", tmp_path / "OUT", *OPTIONS, "--dry-run") == 0
-    assert "1 files with all languages of a video" in capsys.readouterr().out
+    assert "files of several languages: 1" in capsys.readouterr().out
     bad = tmp_path / "bad.csv"
     bad.write_text(table.read_text().replace(",es\n", ",\n").replace(",es\r\n", ",\r\n"))
     for words in ((), ("--dry-run",)):

@@ -38,10 +38,10 @@ def dub(folder, out, engine="inline"):
     return lipsync_ray("dub", folder / "t.csv", "-o", out, "--model", "warp", "--untouched", "copy", engine=engine)
 
 
-def packets(path):
+def packets(path, number=0):
     """(presentation time in frames of 1/25 s, content) of each packet, in the file's order."""
     with av.open(str(path)) as container:
-        stream = container.streams.video[0]
+        stream = container.streams.video[number]
         return [
             (round(packet.pts * stream.time_base * 25), bytes(packet))
             for packet in container.demux(stream)
@@ -199,6 +199,18 @@ def test_a_run_that_ended_before_the_join_goes_on_there(folder, out, tmp_path, m
     assert (row.copied_frames, row.made_frames) == (whole.copied_frames, 0)
     assert row.reused_segments == row.segments == whole.segments
     assert packets(row.output) == packets(whole.output)
+
+
+@pytest.mark.nightly
+def test_copied_groups_stay_as_they_are_in_a_file_of_several_languages(folder, tmp_path):
+    (folder / "two.csv").write_text("id,video,cues,language\nd,v.mp4,cues.csv,en\ne,v.mp4,cues.csv,ko\n")
+    words = ("dub", folder / "two.csv", "-o", tmp_path / "OUT", "--model", "warp", "--untouched", "copy", "--one-file")
+    assert lipsync_ray(*words) == 0
+    whole = tmp_path / "OUT/one-file/v.mp4"
+    for number, name in enumerate(("d", "e")):
+        assert packets(whole, number) == packets(tmp_path / f"OUT/videos/{name}.mp4")
+    assert lipsync_ray(*words, "--provenance", "none") == 0
+    assert packets(whole, 1) == packets(tmp_path / "OUT/videos/e.mp4")
 
 
 @pytest.mark.nightly

@@ -20,7 +20,7 @@ from lipsync_ray.media.languages import title_of_language
 from lipsync_ray.media.one_file import LanguageDub, join_languages
 from lipsync_ray.media.picture import Colour, YuvFrame
 from lipsync_ray.media.side_content import Chapter, SideContent, read_side_content
-from lipsync_ray.media.sound_codecs import codec_in
+from lipsync_ray.media.sound_codecs import ABILITIES, codec_in
 from lipsync_ray.media.sound_writers import AudioTrack
 from lipsync_ray.media.subtitles import Subtitle, SubtitleTrack
 
@@ -42,13 +42,13 @@ def text(words, language, start=0):
     return SubtitleTrack((Subtitle(Fraction(start), Fraction(start + 1, 2), words),), language)
 
 
-def write_dubs(folder, coding, lines=True, kept=0):
+def write_dubs(folder, coding, lines=True, kept=0, sound_codec=None):
     """A dub in each language, whose frames say which they are; with two tracks of subtitles of the source."""
     folder.mkdir(exist_ok=True)
     dubs = []
     for number, (language, (first, count)) in enumerate(LANGUAGES.items()):
         sound = write_audio(folder / f"{language}.wav", tone(count / float(RATE), hertz=200.0 * (number + 1)))
-        codec = codec_in(coding.container, None)
+        codec = codec_in(coding.container, sound_codec)
         track = AudioTrack(str(sound), Span(0, 10**9), count / RATE, language, codec)
         more = [replace(track, language="fra", title="Original")] * kept
         cuts = pairwise((0, 11, 12, count))
@@ -94,6 +94,18 @@ def test_every_track_has_the_packets_of_its_dub(tmp_path, coding):
     again = tmp_path / f"again.{coding.container}"
     join_languages(dubs, again, "several dubs")
     assert again.read_bytes() == out.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("container", "codec"),
+    [(name, codec) for name, one in ABILITIES.items() for codec in sorted(one.encoded - {"aac"})],
+)
+def test_every_sound_that_a_container_holds_is_copied(tmp_path, container, codec):
+    dubs = write_dubs(tmp_path / "dubs", VideoCoding(container=container), sound_codec=codec)
+    out = tmp_path / f"out.{container}"
+    join_languages(dubs, out)
+    for number, dub in enumerate(dubs):
+        assert packets(out, "audio", number) == packets(dub.path, "audio", 0)
 
 
 @pytest.mark.parametrize("container", ["mp4", "mov", "mkv", "webm"])

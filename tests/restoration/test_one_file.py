@@ -109,6 +109,14 @@ def test_a_file_is_kept_as_long_as_its_dubs_are(table, place, monkeypatch):
         assert tracks(place) == pairs("eng", "spa")
 
 
+def test_a_file_that_somebody_removed_is_made_again_or_no_longer_named(table, place):
+    rows = finish(place, [table("a", "en"), table("b", "es")]).rows
+    storage.remove(storage.join(place, "one-file", "talk.mp4"))
+    assert not any(row.one_file for row in finish(place, rows, asked=False).rows)
+    assert finish(place, rows).rows == rows
+    assert tracks(place) == pairs("eng", "spa")
+
+
 @pytest.mark.parametrize(
     "changes", [{"fingerprint": "new"}, {"sound": "louder"}, {"mark": "signed"}, {"language": "de"}]
 )
@@ -183,6 +191,11 @@ def test_a_file_that_cannot_be_written_is_tried_again_by_the_next_run(table, pla
     assert "talk.mp4: " in run.rows[0].error
     records = RESULTS.read(place, ["a", "b"])
     assert {one.status for one in records.values()} == {"done"}
+    assert tracks(place) is None
+    storage.commit_bytes(row.output, video)
+    done = finish(place, list(records.values())).rows
+    storage.commit_bytes(row.output, b"no video")
+    finish(place, [done[0], replace(done[1], fingerprint="new")])
     assert tracks(place) is None
     storage.commit_bytes(row.output, video)
     assert {one.status for one in finish(place, list(records.values())).rows} == {"done"}
