@@ -164,7 +164,7 @@ def _print(plan: Quote, cluster: Cluster, settings: DubSettings, console: Consol
         )  # fmt: skip
     else:
         cost = f", costs {plan.cost:,.2f}" if plan.cost is not None else ""
-        size = f", about {plan.bytes / 1e6:,.0f} MB of video" if plan.bytes is not None else ""
+        size = f", about {_megabytes(plan.bytes)} of video" if plan.bytes is not None else ""
         console.print(
             f"about {_clock(plan.seconds)} {where}{cost}{size} (by rates of {escape(plan.rates.work)})", highlight=False, soft_wrap=True
         )  # fmt: skip
@@ -175,6 +175,11 @@ def _print(plan: Quote, cluster: Cluster, settings: DubSettings, console: Consol
                 "finished run with the same ones",
                 style="yellow", highlight=False, soft_wrap=True,
             )  # fmt: skip
+
+
+def _megabytes(size: float) -> str:
+    """Two digits of it, or all before the point."""
+    return f"{size / 1e6:,.0f} MB" if size >= 1e7 else f"{size / 1e6:.2g} MB"
 
 
 def _clock(seconds: float) -> str:

@@ -67,7 +67,7 @@ def test_time_and_cost_follow_from_rates(table, tmp_path):
 def test_codecs_are_told_where_they_were_measured(table, demo_run, tmp_path):
     stages = {"detect": Rate(0.02, 0.01), "mesh": Rate(0.01), "pose": Rate(0.001), "compose": Rate(0.01, 0.02)}
     more = {"h264, 8 bits": Rate(0), "hevc, 8 bits": Rate(0.01, 0.03)}
-    sizes = {"h264, 8 bits": 4000.0, "hevc, 8 bits": 3000.0}
+    sizes = {"h264, 8 bits": Rate(0, 4000.0), "hevc, 8 bits": Rate(0, 3000.0)}
     known = Rates("warp on cpu", stages, {}, 10.0, 0.5, 2.0, encode=more, sizes=sizes)
     rates.save(str(tmp_path / "r.json"), known)
 
@@ -162,7 +162,7 @@ def test_calibrate_measures_what_a_plan_needs(table, tmp_path, monkeypatch, caps
     assert set(found.decode) <= {*codecs.ENCODERS, "10 bits", "HDR"}
     assert found.encode["h264, 8 bits"] == Rate(0)
     assert found.encode["hevc, 10 bits"].cpu(1, 0.26) > 0
-    assert found.sizes["ffv1, 8 bits"] > 2 * found.sizes["h264, 8 bits"]
+    assert found.sizes["ffv1, 8 bits"].cpu(1, 0.26) > 2 * found.sizes["h264, 8 bits"].cpu(1, 0.26)
     capsys.readouterr()
     arguments = ("dub", table, "-o", tmp_path / "out", "--model", "warp", "--dry-run", "--rates", tmp_path / "r.json")
     assert lipsync_ray(*arguments, "--cpus", "8", "--price-cpu", "0.04") == 0

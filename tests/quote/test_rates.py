@@ -65,7 +65,7 @@ def test_what_a_run_spent():
 
 def test_a_table_holds_several_ways_to_work(tmp_path):
     url = str(tmp_path / "deep" / "rates.json")
-    codecs = {"coding": {"crf": 18.0}, "encode": {"av1, HDR": Rate(0.2, -0.1)}, "sizes": {"av1, HDR": 2.5}}
+    codecs = {"coding": {"crf": 18.0}, "encode": {"av1, HDR": Rate(0.2, -0.1)}, "sizes": {"av1, HDR": Rate(0.0, 2.5)}}
     one, two = (
         Rates(name, {"s": Rate(0.1, 0.2, 0.3)}, {"vp9": 0.01}, 9.0, 0.7, 2.0, **codecs)
         for name in ("a on cpu", "b on cpu")
@@ -101,10 +101,10 @@ def test_a_table_of_an_earlier_version_is_of_h264(tmp_path):
 
 @pytest.mark.parametrize("kind", ["8 bits", "10 bits", "HDR"])
 def test_a_run_tells_of_its_own_codec_and_preset_alone(kind):
-    run = Rates("a", {}, coding={"crf": 20.0, "preset": "slow", "codec": "hevc"}, sizes={"hevc": 3000.0})
+    run = Rates("a", {}, coding={"crf": 20.0, "preset": "slow", "codec": "hevc"}, sizes={"hevc": Rate(0, 3000.0)})
     own = VideoCoding(20.0, "slow", "hevc")
     assert run.coded(own, kind) == Rate(0)
-    assert run.frame_bytes(own, kind) == 3000
+    assert run.frame_bytes(own, kind) == Rate(0, 3000.0)
     assert run.coded(replace(own, crf=30.0), kind) == Rate(0)  # costs about the same
     assert run.frame_bytes(replace(own, crf=30.0), kind) is None
     assert run.coded(VideoCoding(codec="hevc"), kind) is None
@@ -136,4 +136,5 @@ def test_codecs_are_compared_with_h264(tmp_path):
     assert set(found.encode) == set(found.sizes) == sorts
     assert found.encode["h264, 8 bits"] == Rate(0)
     assert set(found.decode) >= {"10 bits", "HDR"}
-    assert found.sizes["ffv1, 10 bits"] > found.sizes["ffv1, 8 bits"] > found.sizes["h264, 8 bits"]
+    sizes = [found.sizes[sort].cpu(1, 96 * 128 / 1e6) for sort in ("ffv1, 10 bits", "ffv1, 8 bits", "h264, 8 bits")]
+    assert sizes == sorted(sizes, reverse=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,7 @@ def write_clip(
     encoder: str,
     form: str = "yuv420p",
     transfer: int | None = None,
-    preset: str | None = None,
+    options: Mapping[str, str] | None = None,
 ) -> None:
     """Encode pictures at 25 a second.
 
@@ -51,15 +51,17 @@ def write_clip(
     encoder : FFmpeg's name
     form : FFmpeg's name of the pixel format
     transfer : code of ITU-T H.273 that the stream is tagged with
-    preset : of the encoder
+    options : of the encoder; without any it gets 4 Mbit/s
     """
-    options = {"preset": preset} if preset else {}
+    given = dict(options or {})
     if encoder == "libx265":  # it writes to the terminal by itself
-        options["x265-params"] = "log-level=none"
+        given["x265-params"] = "log-level=none"
     with av.open(str(target), "w") as container:
-        stream: Any = container.add_stream(encoder, rate=_RATE, options=options)
+        stream: Any = container.add_stream(encoder, rate=_RATE, options=given)
         stream.height, stream.width = pictures[0].shape[:2]
-        stream.pix_fmt, stream.bit_rate = form, 4_000_000
+        stream.pix_fmt = form
+        if not options:
+            stream.bit_rate = 4_000_000
         if transfer is not None:
             stream.codec_context.color_trc = transfer
         for picture in pictures:

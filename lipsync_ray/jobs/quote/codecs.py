@@ -28,6 +28,7 @@ _KINDS: dict[Kind, tuple[str, int | None]] = {
     "10 bits": ("yuv420p10le", None),
     "HDR": ("yuv420p10le", tone.PQ),
 }
+_FINE = {"preset": "ultrafast", "crf": "8"}  # keeps the grain, which costs time and bytes
 _DECODED = 25  # frames by which decoders are compared
 _ENCODED = 12  # … and encoders
 _SEGMENT = 100  # frames that usually have one key frame
@@ -46,7 +47,7 @@ def with_codecs(rates: Rates, source: Path, folder: Path, sizes: Sequence[tuple[
     sizes : (width, height) of a small and a large frame
     """
     spent: dict[str, list[Measurement]] = {}
-    lengths: dict[str, float] = {}
+    lengths: dict[str, list[Measurement]] = {}
     read: dict[Kind, float] = {}
     for width, height in sizes:
         pictures = pictures_of(source, width, height)[:_ENCODED]
@@ -54,20 +55,21 @@ def with_codecs(rates: Rates, source: Path, folder: Path, sizes: Sequence[tuple[
             clip = folder / f"{width}-{form}-{transfer}.mkv"
             if ENCODERS["hevc"] not in av.codecs_available:
                 continue
-            write_clip(clip, pictures, ENCODERS["hevc"], form, transfer, "ultrafast")
+            write_clip(clip, pictures, ENCODERS["hevc"], form, transfer, _FINE)
             info = probe_video(str(clip))
             read[kind] = _decoding(info)
             for codec, spec in CODECS.items():
                 if not spec.nvenc and spec.encoder in av.codecs_available:
-                    seconds, lengths[sort_of(codec, kind)] = _encoding(info, VideoCoding(codec=codec))
-                    measured = Measurement(info.frames, _megapixels(info), seconds)
-                    spent.setdefault(sort_of(codec, kind), []).append(measured)
+                    sort, found = sort_of(codec, kind), _encoding(info, VideoCoding(codec=codec))
+                    for table, total in zip((spent, lengths), found, strict=True):
+                        table.setdefault(sort, []).append(Measurement(info.frames, _megapixels(info), total))
     lines = {sort: fitted(measured, 0.0) for sort, measured in spent.items()}
     usual = lines.get(sort_of("h264", "8 bits"), Rate(0))
     encoding = {sort: Rate(one.frame - usual.frame, one.megapixel - usual.megapixel) for sort, one in lines.items()}
     decoding = {kind: seconds - read["8 bits"] for kind, seconds in read.items() if kind != "8 bits"}
     compared = decoders(pictures_of(source, *sizes[-1])[:_DECODED], folder)
-    return replace(rates, decode=compared | decoding, encode=encoding, sizes=lengths)
+    lasting = {sort: fitted(measured, 0.0) for sort, measured in lengths.items()}
+    return replace(rates, decode=compared | decoding, encode=encoding, sizes=lasting)
 
 
 def decoders(pictures: Sequence[Any], folder: Path) -> dict[str, float]:
@@ -90,7 +92,7 @@ def _decoding(info: VideoInfo) -> float:
 
 
 def _encoding(info: VideoInfo, coding: VideoCoding) -> tuple[float, float]:
-    """(CPU seconds of decoding, drawing and encoding all frames, bytes a frame and megapixel)."""
+    """(CPU seconds of decoding, drawing and encoding all frames, bytes of so many with one key frame in a segment)."""
     kept = keeping(info, coding)
     began = time.process_time()
     data = encode(_drawn(decode.pictures(kept, 0, kept.frames)), kept.rate, kept.pixel_aspect, coding, kept.light)
@@ -98,7 +100,7 @@ def _encoding(info: VideoInfo, coding: VideoCoding) -> tuple[float, float]:
     with av.open(io.BytesIO(data), format=spec_of(coding).part) as container:
         first, *others = (packet.size for packet in container.demux(video=0) if packet.size)
     mean = (first + (_SEGMENT - 1) * sum(others) / max(1, len(others))) / _SEGMENT
-    return spent, mean / _megapixels(info)
+    return spent, mean * kept.frames
 
 
 def _drawn(pictures: Iterator[YuvFrame]) -> Iterator[YuvFrame]:

@@ -227,8 +227,8 @@ class _Work:
             self._load(stage, left, header)
         if plan.rates is not None and left:
             each = plan.rates.frame_bytes(self._recipe.settings.coding, self._kind(header))
-            pixels = left * self._recipe.megapixels(header.megapixels)
-            self.bytes = None if each is None or self.bytes is None else self.bytes + pixels * each
+            written = None if each is None else each.cpu(left, self._recipe.megapixels(header.megapixels))
+            self.bytes = None if written is None or self.bytes is None else self.bytes + written
 
     def _kind(self, header: Header) -> Kind:
         """What kind of pictures a dub's output has; a head that is alone in its picture has no samples of the source in it."""

@@ -86,7 +86,7 @@ class Rates:
     cpus : CPUs of the measured machine
     coding : how the output of what was measured was encoded; empty for H.264 at its defaults
     encode : codec and kind (:func:`sort_of`), at defaults → what decoding for it, drawing and encoding cost more than for 8-bit H.264
-    sizes : codec and kind, or codec alone → bytes of a frame and megapixel
+    sizes : codec and kind, or codec alone → bytes, on the same line as the CPU seconds of a :class:`Rate`
     """
 
     work: str
@@ -97,7 +97,7 @@ class Rates:
     cpus: float = 1.0
     coding: Mapping[str, Any] = field(default_factory=dict)
     encode: Mapping[str, Rate] = field(default_factory=dict)
-    sizes: Mapping[str, float] = field(default_factory=dict)
+    sizes: Mapping[str, Rate] = field(default_factory=dict)
 
     def coded(self, coding: VideoCoding, kind: Kind) -> Rate | None:
         """What "compose" costs more than by `stages` with another codec or kind of pictures; None where that was not measured."""
@@ -107,8 +107,8 @@ class Rates:
         usual = decided(VideoCoding(codec=codec_of(coding))).preset == decided(coding).preset
         return self.encode.get(sort_of(codec_of(coding), kind)) if usual else None
 
-    def frame_bytes(self, coding: VideoCoding, kind: Kind) -> float | None:
-        """Bytes of a frame and megapixel; None where that was not measured."""
+    def frame_bytes(self, coding: VideoCoding, kind: Kind) -> Rate | None:
+        """Bytes of a frame by its size; None where that was not measured."""
         if not self.encode:
             same = _bytes_decided_by(coding_record(coding)) == _bytes_decided_by(self.coding)
             return self.sizes.get(codec_of(coding)) if same else None
@@ -204,7 +204,7 @@ def rates_of(runs: Sequence[str]) -> Rates:
     stages = {stage: fitted(some, shares.get(stage, 0.5)) for stage, some in seen.items()}
     start, busy = line_through(spans, _BUSY)
     coding = record["settings"]["coding"]
-    sizes = {coding.get("codec", "h264"): size} if (size := _frame_bytes(runs[-1])) else {}
+    sizes = {coding.get("codec", "h264"): Rate(0, size)} if (size := _frame_bytes(runs[-1])) else {}
     return Rates(record["work"], stages, {}, start, busy, record["cluster"]["cpus"], coding, {}, sizes)
 
 
@@ -282,7 +282,7 @@ def load(url: str, work: str) -> Rates:
             "`lipsync-ray calibrate` with the same model, restoration and device"
         )
     values = dict(table[work])
-    for one in ("stages", "encode"):
+    for one in ("stages", "encode", "sizes"):
         values[one] = {name: Rate(**rate) for name, rate in values.get(one, {}).items()}
     return Rates(**values)
 
