@@ -24,6 +24,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -199,6 +200,14 @@ def drive(arguments: argparse.Namespace) -> None:
     profile = cProfile.Profile(time.thread_time)  # of this thread: others of the driver wait for Ray and for storage
     with profile if arguments.profile else contextlib.nullcontext():
         summary = api.dub_table(table, out, settings=DubSettings(model=MODEL, face="largest"), workers=workers)
+    spent = Counter[str]()
+    for thread in psutil.Process().threads():
+        name = Path(f"/proc/self/task/{thread.id}/comm")
+        spent[name.read_text().strip() if name.exists() else "?"] += round(
+            1e3 * (thread.user_time + thread.system_time)
+        )
+    shown = ", ".join(f"{name} {ms / 1e3:.1f}" for name, ms in spent.most_common(8))
+    print(f"  s of CPU of the driver's threads: {shown}", flush=True)
     if arguments.profile:
         stats = pstats.Stats(profile)
         stats.sort_stats("tottime").print_stats(30)

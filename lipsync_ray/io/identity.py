@@ -13,7 +13,7 @@ from lipsync_ray.io import local_files, reasons, storage, web
 from lipsync_ray.io.listings import listed
 from lipsync_ray.io.retries import with_retries
 
-TOLD_S = 120.0
+RECENT_S = 120.0
 _LOOKERS = 32
 
 
@@ -43,36 +43,36 @@ def identity(url: str) -> str:
     return _identity(url, info)
 
 
-def identities(urls: Iterable[str], again: bool = False) -> dict[str, str | Exception]:
+def identities(urls: Iterable[str], recent: bool = False) -> dict[str, str | Exception]:
     """URL → identity, or the exception that looking at it raised. Folders of a bucket that have many of them are listed.
 
     Parameters
     ----------
-    again : what a listing found up to :data:`TOLD_S` ago, for the check of a table, is taken from it once more; whoever opens a file
+    recent : what a listing found up to :data:`RECENT_S` ago, for the check of a table, is taken from it once more; whoever opens a file
         that was replaced since is told
     """
     distinct = sorted(set(urls))
     near = {url: _identity_or_error(url) for url in distinct if storage.is_local(url)}
     far = [url for url in distinct if url not in near]
-    told = _told.take() if again else {}
-    found = {url: told[url] for url in far if url in told}
+    before = _recent.take() if recent else {}
+    found = {url: before[url] for url in far if url in before}
     found |= _by_listing([url for url in far if url not in found])
-    if not again:
-        _told.keep(found)
+    if not recent:
+        _recent.keep(found)
     asked = [url for url in far if url not in found]
     with ThreadPoolExecutor(_LOOKERS) as pool:
         return near | found | dict(zip(asked, pool.map(_identity_or_error, asked), strict=True))
 
 
 def _by_listing(urls: list[str]) -> dict[str, str]:
-    """URL → identity of those that are found in listings, where these tell what opening the file will tell."""
+    """URL → identity of those that are found in listings, where these agree with a look at one of the files."""
     found = {url: _identity(url, info) for url, info in listed(urls).items()}
     sample = next(iter(found), None)
     return found if sample is not None and _identity_or_error(sample) == found[sample] else {}
 
 
-class _Told:
-    """What the last listing told, for one taker."""
+class _RecentListing:
+    """Identities from the last listing, which can be used once more."""
 
     def __init__(self) -> None:
         self._found: dict[str, str] = {}
@@ -83,10 +83,10 @@ class _Told:
 
     def take(self) -> dict[str, str]:
         found, self._found = self._found, {}
-        return found if time.monotonic() - self._at < TOLD_S else {}
+        return found if time.monotonic() - self._at < RECENT_S else {}
 
 
-_told = _Told()
+_recent = _RecentListing()
 
 
 def _identity_or_error(url: str) -> str | Exception:

@@ -92,7 +92,7 @@ def read(out: str, convert: Callable[[Values], T | None], ids: Collection[str] |
     folder = storage.join(out, FOLDER)
     asked = None if ids is None else frozenset(ids)
 
-    def taken(name: str) -> list[tuple[str, T]]:
+    def records_of(name: str) -> list[tuple[str, T]]:
         rows = ((str(values.get("id")), values) for values in _rows(storage.join(folder, name)))
         wanted = ((key, values) for key, values in rows if asked is None or key in asked)
         return [(key, made) for key, values in wanted if (made := convert(values)) is not None]
@@ -104,7 +104,7 @@ def read(out: str, convert: Callable[[Values], T | None], ids: Collection[str] |
         files = [f"{name}.json" for name in single] + [block.name for block in blocks]
         try:
             with ThreadPoolExecutor(_READERS) as pool:
-                return dict(pair for pairs in pool.map(taken, files) for pair in pairs)
+                return dict(pair for pairs in pool.map(records_of, files) for pair in pairs)
         except FileNotFoundError:
             if attempt == _LISTINGS - 1:
                 raise

@@ -1,12 +1,13 @@
 """Passes whose videos become ready one by one, on both engines."""
 
+import threading
 import time
 from dataclasses import dataclass, field, replace
 
 import pytest
 from rich.console import Console
 
-from lipsync_ray.engine import ray_data
+from lipsync_ray.engine import graph, ray_data
 from lipsync_ray.engine.attempts import Ledger
 from lipsync_ray.engine.context import RunContext
 from lipsync_ray.engine.feed import RayFeed, RowSlot
@@ -250,3 +251,36 @@ def test_every_row_finds_a_slot_however_late_it_comes():
             count = min(waiting, most)
             given, taken, waiting = given + 1, taken + count, waiting - count
         assert taken == rows, (most, slots, rows)
+
+
+def test_tasks_that_end_wake_the_graph(crew, tmp_path, monkeypatch):
+    """Nobody looks again before something has ended: not each join of many waits for the next look."""
+    monkeypatch.setattr(graph, "POLL_S", 600.0)
+    clips = [Clip(name=f"c{number}", pieces=1) for number in range(30)]
+    ended = {}
+    work = replace(work_of(clips, tmp_path, ended), after=())
+    asked = Ask(name="ask", task=str.upper, on_answer=lambda query, answer: ended.update({query: answer}))
+    asked.ready.extend(["a", "b"])
+    done = threading.Thread(target=run_graph, args=(crew, [asked, work]), daemon=True)
+    done.start()
+    done.join(240)
+    assert not done.is_alive()
+    assert ended == {"a": "A", "b": "B", **{clip.name: f"{clip.name}: 1" for clip in clips}}
+
+
+@pytest.mark.parametrize("wait", [False, True])
+def test_small_tasks_tell_when_they_end(crew, wait):
+    told = threading.Semaphore(0)
+    tasks = crew.tasks("double", lambda number: 2 * number if number else 1 / 0)
+    tasks.notify(told.release)
+    assert tasks.idle
+    assert list(tasks.finished(wait)) == []
+    found = {}
+    for number in range(20):
+        tasks.submit(number)
+    while not tasks.idle:
+        if not wait:
+            assert told.acquire(timeout=240)
+        found |= dict(tasks.finished(wait))
+    assert isinstance(found.pop(0), Failure)
+    assert found == {number: 2 * number for number in range(1, 20)}

@@ -129,23 +129,23 @@ def test_few_names_among_many_are_not_searched_for_to_the_end(folder, asked, mon
     assert not any(isinstance(one, Exception) for one in identities(urls).values())
 
 
-def test_what_was_told_is_taken_once(folder, asked):
+def test_a_recent_listing_is_used_once_more(folder, asked):
     urls = [f"{folder}/{name}" for name in NAMES]
     before = identities(urls)
     asked.clear()
-    assert identities(urls, again=True) == before
+    assert identities(urls, recent=True) == before
     assert asked == {}
     storage.commit_bytes(urls[0], b"another content")
     asked.clear()
-    after = identities(urls, again=True)
+    after = identities(urls, recent=True)
     assert asked == {"list_objects_v2": 1, "head_object": 1}
     assert {url for url in urls if after[url] != before[url]} == {urls[0]}
 
 
-def test_what_was_told_long_ago_is_not_taken(folder, asked, monkeypatch):
-    monkeypatch.setattr("lipsync_ray.io.identity.TOLD_S", 0.0)
+def test_an_old_listing_is_not_used(folder, asked, monkeypatch):
+    monkeypatch.setattr("lipsync_ray.io.identity.RECENT_S", 0.0)
     urls = [f"{folder}/{name}" for name in NAMES]
     identities(urls)
     asked.clear()
-    identities([*urls, f"{folder}/~after.wav"], again=True)
+    identities([*urls, f"{folder}/~after.wav"], recent=True)
     assert asked["list_objects_v2"] == 1
