@@ -47,7 +47,7 @@ from lipsync_ray.faces import mesh
 from lipsync_ray.faces.detect import detection_size, mtcnn_detector
 from lipsync_ray.faces.mesh import LOWER_INNER, RING, TALKING, UPPER_INNER
 from lipsync_ray.faces.mouth_inside import darken, mouth_box, soft, spread_from
-from lipsync_ray.faces.mouth_painter import Lips, MouthPainter, tone_of
+from lipsync_ray.faces.mouth_painter import LipEdges, MouthPainter, tone_of
 from lipsync_ray.jobs.train.clips import Clip, read_clips
 from lipsync_ray.media import decode
 from lipsync_ray.media.picture import YuvFrame
@@ -135,7 +135,7 @@ def redrawn(mouth: OpenMouth, painter: MouthPainter | None) -> YuvFrame:
     if painter is None:
         darken(planes, opening)
     else:
-        lips = Lips.of(heads.inside(at[None, TALKING])[0], mouth.closed)
+        lips = LipEdges.of(heads.inside(at[None, TALKING])[0], mouth.closed)
         painter.paint(planes, picture, opening, box, heads, lips, tone_of(mouth.picture, at, eyes))
     for part, plane in zip(parts, planes, strict=True):
         part[:] = np.clip(np.rint(plane), 0, 255).astype(np.uint8)

@@ -74,7 +74,7 @@ class MouthPainter:
         return found | {name: found[name] * brighter(skin) for name in ("upper_luma", "lower_luma")}
 
     def paint(
-        self, planes: list[F32], picture: YuvFrame, opening: F32, box: Box, heads: Heads, lips: Lips, tone: Tone
+        self, planes: list[F32], picture: YuvFrame, opening: F32, box: Box, heads: Heads, lips: LipEdges, tone: Tone
     ) -> None:
         """Mix the inside of the mouth into a box's planes.
 
@@ -107,7 +107,7 @@ def _in_range(odds: NDArray[np.floating], ranges: Mapping[str, tuple[float, floa
 
 
 @dataclass(frozen=True)
-class Lips:
+class LipEdges:
     """The inner edges of lips in the head's own frame.
 
     Attributes
@@ -122,7 +122,7 @@ class Lips:
     line: float
 
     @classmethod
-    def of(cls, lips: F64, closed: F64) -> Lips:
+    def of(cls, lips: F64, closed: F64) -> LipEdges:
         """From (len(SPEAKING), 2) landmarks in the head's own frame, as they are and closed."""
         upper, lower = lips[list(UPPER_INNER)], lips[list(LOWER_INNER)]
         edge = closed[list(UPPER_INNER)]

@@ -32,7 +32,7 @@ from lipsync_ray.faces.mesh import (
 )
 from lipsync_ray.faces.mouth import Mouth
 from lipsync_ray.faces.mouth_inside import Inside, darken, draw_inside, halved, mouth_box, soft
-from lipsync_ray.faces.mouth_painter import Lips, MouthPainter, tone_of
+from lipsync_ray.faces.mouth_painter import LipEdges, MouthPainter, tone_of
 from lipsync_ray.faces.outline import moving_edge, outline_weight, within
 from lipsync_ray.media.picture import Box, YuvFrame
 
@@ -130,7 +130,7 @@ class LipWarp:
             if inside is not None:
                 draw_inside(planes, picture, inside, opening, box, heads, at[0], gap)
             elif self._painter is not None:
-                edges = Lips.of(heads.inside(target[None])[0], mouth.closed_of(at, heads)[0])
+                edges = LipEdges.of(heads.inside(target[None])[0], mouth.closed_of(at, heads)[0])
                 self._painter.paint(planes, picture, opening, box, heads, edges, tone_of(picture, at[0], eyes))
             else:
                 darken(planes, opening)

@@ -7,7 +7,7 @@ import torch
 
 from lipsync_ray.faces.inner_mouth import MOMENTARY, PERSONAL, Spots, inner_mouth
 from lipsync_ray.faces.mesh import INDEX_OF, KEPT, SPEAKING, Heads
-from lipsync_ray.faces.mouth_painter import Lips, MouthPainter, tone_of
+from lipsync_ray.faces.mouth_painter import LipEdges, MouthPainter, tone_of
 from lipsync_ray.media.picture import Box, Colour, YuvFrame
 from lipsync_ray.models.lip_poses import load_ensemble
 from lipsync_ray.models.weights import by_name
@@ -30,7 +30,7 @@ def lips_of(gap, raised=0.02):
     along = np.linspace(-1, 1, 11)
     bow = 1 - along**2
     upper = np.stack((0.22 * along, -raised * bow), axis=1)
-    return Lips(upper, np.stack((0.22 * along, (gap - raised) * bow), axis=1), 0.0, 0.0)
+    return LipEdges(upper, np.stack((0.22 * along, (gap - raised) * bow), axis=1), 0.0, 0.0)
 
 
 def row(values, y):
@@ -131,7 +131,7 @@ def test_lips_are_described_from_the_line_between_closed_ones():
     lips = closed.copy()
     lips[SPEAKING.index(13), 1], lips[SPEAKING.index(14), 1] = 0.58, 0.7
     lips[SPEAKING.index(78), 0], lips[SPEAKING.index(308), 0] = -0.2, 0.2
-    np.testing.assert_allclose(Lips.of(lips, closed).shape, [0.12, 0.4, -0.02, 0.1, 0.0], atol=1e-9)
+    np.testing.assert_allclose(LipEdges.of(lips, closed).shape, [0.12, 0.4, -0.02, 0.1, 0.0], atol=1e-9)
 
 
 def test_a_painter_is_plain_arrays():

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from lipsync_ray.faces.inner_mouth import Spots, lit
 from lipsync_ray.faces.mesh import gap_of
-from lipsync_ray.faces.mouth_painter import Lips
+from lipsync_ray.faces.mouth_painter import LipEdges
 from lipsync_ray.faces.patch import INSIDE, INSIDE_HEADS
 from lipsync_ray.jobs.train.corpus import Corpus
 from lipsync_ray.jobs.train.training_task import I64, TrainingTask
@@ -102,7 +102,7 @@ class InnerMouths(TrainingTask):
             closed = lips[order[: max(1, int(np.ceil(_CLOSED * len(gaps))))]].mean(0)
             wide = order[gaps[order] >= _OPEN] if rng is not None else order[-1:]
             frame = int(rng.choice(wide)) if rng is not None and len(wide) else int(order[-1])
-            edges = Lips.of(lips[frame], closed)
+            edges = LipEdges.of(lips[frame], closed)
             at = edges.spots(Box(0, 0, INSIDE, INSIDE), INSIDE_HEADS)
             inside = (
                 (at.above > _EDGE)
