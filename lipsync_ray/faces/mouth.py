@@ -100,6 +100,10 @@ class Mouth:
         turned = _terms(_nose(points, heads) - self.pose)
         return np.asarray(np.einsum("nk,ksc->nsc", turned, self.rest.astype(np.float64)), np.float64)
 
+    def closed_of(self, points: NDArray[np.floating], heads: Heads) -> F64:
+        """The same of the most closed lips."""
+        return self.rest_of(points, heads) + self.closed
+
 
 def _thickness(inside: F64) -> F64:
     """(n,) height of the red of both lips in their middle."""

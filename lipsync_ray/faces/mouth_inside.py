@@ -89,12 +89,12 @@ def inside_of(picture: YuvFrame, points: F64, gap: float) -> Inside | None:
     mask = soft(middle + 0.88 * (polygon - middle), box, eyes)
     planes = [picture.y[box.y0 : box.y1, box.x0 : box.x1]]
     planes += [p[box.y0 // 2 : box.y1 // 2, box.x0 // 2 : box.x1 // 2] for p in (picture.u, picture.v)]
-    y = _spread(planes[0].astype(np.float32), mask, eyes)
-    u, v = (_spread(plane.astype(np.float32), halved(mask), eyes / 2) for plane in planes[1:])
+    y = spread_from(planes[0].astype(np.float32), mask, eyes)
+    u, v = (spread_from(plane.astype(np.float32), halved(mask), eyes / 2) for plane in planes[1:])
     return Inside(y, u, v, box, heads, gap, _skin(picture, points))
 
 
-def _spread(plane: F32, mask: F32, eyes: float) -> F32:
+def spread_from(plane: F32, mask: F32, eyes: float) -> F32:
     """`plane` where the mask is 1; elsewhere the mean of the nearest inside pixels."""
     out, done = plane * mask, mask.copy()
     for spread in (0.012, 0.03, 0.08, 0.2, 0.5):
@@ -134,7 +134,7 @@ def draw_inside(
     turn = heads.turn[0] / inside.heads.turn[0]
     shift = (heads.shift[0] - inside.heads.shift[0]) / inside.heads.turn[0]
     black = 0.0 if picture.colour.range == FULL_RANGE else 16.0
-    area = _extent(opening)
+    area = extent(opening)
     if area is None:
         return
     opening = opening[area.y0 : area.y1, area.x0 : area.x1]
@@ -153,7 +153,7 @@ def draw_inside(
         part += weight * (moved - part)
 
 
-def _extent(opening: F32) -> Box | None:
+def extent(opening: F32) -> Box | None:
     """The even box around non-zero weights."""
     rows, columns = np.flatnonzero(opening.any(1)), np.flatnonzero(opening.any(0))
     if not len(rows):

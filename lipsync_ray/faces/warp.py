@@ -2,7 +2,7 @@
 
 Two smooth displacement fields (polyharmonic splines through the landmarks) move the parts above and below the line
 between the lips. The inside of the mouth comes from a frame of the same person with an open mouth; its teeth move with
-the skull.
+the skull. Where the video has none, a :class:`~lipsync_ray.faces.mouth_painter.MouthPainter` paints it.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from lipsync_ray.faces.mesh import (
 )
 from lipsync_ray.faces.mouth import Mouth
 from lipsync_ray.faces.mouth_inside import Inside, darken, draw_inside, halved, mouth_box, soft
+from lipsync_ray.faces.mouth_painter import LipEdges, MouthPainter, tone_of
 from lipsync_ray.faces.outline import moving_edge, outline_weight, within
 from lipsync_ray.media.picture import Box, YuvFrame
 
@@ -59,10 +60,13 @@ class LipWarp:
     ----------
     basis : basis of the lip poses
     inside : returns the inside of a mouth from a frame where it is open; None if the video has none
+    painter : paints it then; without one it is the lips' own colour, darkened
     """
 
-    def __init__(self, basis: LipBasis, inside: Callable[[Mouth], Inside | None]) -> None:
-        self._basis, self._inside = basis, inside
+    def __init__(
+        self, basis: LipBasis, inside: Callable[[Mouth], Inside | None], painter: MouthPainter | None = None
+    ) -> None:
+        self._basis, self._inside, self._painter = basis, inside, painter
 
     def draw(
         self,
@@ -125,6 +129,9 @@ class LipWarp:
             inside = self._inside(mouth)
             if inside is not None:
                 draw_inside(planes, picture, inside, opening, box, heads, at[0], gap)
+            elif self._painter is not None:
+                edges = LipEdges.of(heads.inside(target[None])[0], mouth.closed_of(at, heads)[0])
+                self._painter.paint(planes, picture, opening, box, heads, edges, tone_of(picture, at[0], eyes))
             else:
                 darken(planes, opening)
         strip = line_box(target, eyes, box)

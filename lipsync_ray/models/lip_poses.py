@@ -2,7 +2,7 @@
 
 The audio half of the split in FlashLips (arXiv 2512.20033): the renderer gets the sound only as lip positions. Several
 networks of different seeds are averaged. Mean poses blur short closures, so a network of its own says when lips are
-closed (:mod:`lipsync_ray.models.closures`).
+closed (:mod:`lipsync_ray.models.closures`). Another one says how inner mouths look (:mod:`lipsync_ray.models.inner_mouths`).
 """
 
 from __future__ import annotations
@@ -18,10 +18,12 @@ from torch import Tensor, nn
 from lipsync_ray.errors import CheckpointError
 from lipsync_ray.faces.lip_basis import LipBasis
 from lipsync_ray.faces.mesh import SPEAKING
+from lipsync_ray.faces.mouth_painter import MouthPainter
 from lipsync_ray.media.mel import BANDS
 from lipsync_ray.models.batched import Batched
 from lipsync_ray.models.checkpoint import load_into, read_state
 from lipsync_ray.models.closures import WINDOW, ClosureNet
+from lipsync_ray.models.inner_mouths import PainterWeights
 
 F32 = NDArray[np.float32]
 
@@ -68,6 +70,7 @@ class LipPoseEnsemble(nn.Module):
     closed : (8,) pose of the most closed frames in speech; poses are displacements from the mean of speech
     directions, readers : see :class:`~lipsync_ray.faces.lip_basis.LipBasis`
     closures : networks that say when lips are closed; none in checkpoints of `lipsync-ray train pose`
+    painter : how inner mouths look; None likewise
     """
 
     gain: Tensor
@@ -75,10 +78,11 @@ class LipPoseEnsemble(nn.Module):
     directions: Tensor
     readers: Tensor
 
-    def __init__(self, seeds: int = 2, points: int = len(SPEAKING), closures: int = 0) -> None:
+    def __init__(self, seeds: int = 2, points: int = len(SPEAKING), closures: int = 0, paints: bool = False) -> None:
         super().__init__()
         self.networks = nn.ModuleList(LipPoseNet() for _ in range(seeds))
         self.closures = nn.ModuleList(ClosureNet() for _ in range(closures))
+        self.painter = PainterWeights() if paints else None
         self.register_buffer("gain", torch.ones(POSES))
         self.register_buffer("closed", torch.zeros(POSES))
         self.register_buffer("directions", torch.zeros(POSES, points, 2))
@@ -98,7 +102,7 @@ def ensemble_for(state: dict[str, Tensor]) -> LipPoseEnsemble:
         len({name.split(".")[1] for name in state if name.startswith(f"{part}.")}) for part in ("networks", "closures")
     )
     points = int(state["directions"].shape[1]) if "directions" in state else len(SPEAKING)
-    return LipPoseEnsemble(max(1, networks), points, closures)
+    return LipPoseEnsemble(max(1, networks), points, closures, any(name.startswith("painter.") for name in state))
 
 
 def load_ensemble(path: Path) -> LipPoseEnsemble:
@@ -123,6 +127,7 @@ class LipPoses(Batched):
     ----------
     basis : basis of the poses
     closed : (8,) float32 pose of closed lips; poses are displacements from the mean of speech
+    painter : of inner mouths; None if the checkpoint has none
 
     Raises
     ------
@@ -134,6 +139,7 @@ class LipPoses(Batched):
         network = load_ensemble(path)
         self.basis = network.basis()
         self.closed: F32 = network.closed.numpy()
+        self.painter: MouthPainter | None = None if network.painter is None else network.painter.painter()
         self._network = network.to(self.device)
 
     def __call__(self, mels: F32) -> F32:

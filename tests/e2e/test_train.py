@@ -96,7 +96,7 @@ def test_too_few_clips_are_said_before_work(clips, tmp_path, capsys):
     assert lipsync_ray("train", "nothing", few, "-o", tmp_path / "out") == 2
 
 
-@pytest.mark.parametrize("kind", ["pose", "closure", "judge", "expert", "sync-judge", "generator"])
+@pytest.mark.parametrize("kind", ["pose", "closure", "painter", "judge", "expert", "sync-judge", "generator"])
 def test_time_that_is_up_at_once_leaves_a_step(kind, clips, looked_at, tmp_path, capsys):
     out = tmp_path / "out"  # where clips were looked at, as by a run of this kind
     shutil.copytree(looked_at, out)

@@ -25,5 +25,5 @@ def test_no_blur_is_wider_for_a_larger_face(monkeypatch):
     plane = np.zeros((400, 400), np.float32)
     mask = np.zeros((400, 400), np.float32)
     mask[150:250, 150:250] = 1
-    mouth_inside._spread(plane, mask, 3000.0)
+    mouth_inside.spread_from(plane, mask, 3000.0)
     assert max(widths) <= 16

@@ -301,3 +301,19 @@ def test_lips_that_the_source_rolls_in_are_not_opened(warp, picture, points, ope
     moved, not_moved = (int(np.abs(one.y.astype(int) - picture.y).max()) for one in (opened, left))
     assert moved > 60
     assert not_moved < 30  # what is between the lips is drawn anew
+
+
+def test_a_mouth_that_is_never_open_is_painted(basis, picture, points, opened_pose):
+    """Between the lips, and nowhere else; where a person's own teeth are known, those are used."""
+    painter = load_ensemble(by_name("warp").here()).painter.painter()
+    own = inside_of(picture, points.astype(np.float64), 0.1)
+    drawings = [
+        drawn(LipWarp(basis, lambda mouth, inside=inside: inside, by), picture, points, opened_pose)
+        for inside, by in ((None, None), (None, painter), (own, None), (own, painter))
+    ]
+    changed = drawings[0].y != drawings[1].y
+    assert 0.0005 < changed.mean() < 0.02
+    brighter = drawings[1].y[changed].astype(int) - drawings[0].y[changed]
+    assert np.quantile(brighter, 0.75) > 20, "teeth instead of a dark hole"
+    for plane in ("y", "u", "v"):
+        np.testing.assert_array_equal(getattr(drawings[2], plane), getattr(drawings[3], plane))

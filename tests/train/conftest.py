@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from lipsync_ray.faces.mesh import SPEAKING
+from lipsync_ray.faces.patch import INSIDE
 from lipsync_ray.io import storage
 from lipsync_ray.jobs.train.clip_features import FACE, ClipFeatures
 from lipsync_ray.jobs.train.corpus import make_corpus
@@ -39,9 +40,11 @@ def seen(tmp_path_factory):
         skin = 90 + 25 * (clip % PEOPLE)
         faces = np.stack([mouth_of(FACE, skin, value, (56, 80)) for value in opening])
         mouths = np.stack([mouth_of(64, skin, value, (32, 32))[..., 0] for value in opening])
+        insides = np.stack([mouth_of(INSIDE, skin, value, (INSIDE // 2, INSIDE // 2)) for value in opening])
+        tones = np.tile(np.array([skin, 0.1, -10, 15], np.float32), (FRAMES, 1))
         likeness = np.clip(likenesses[clip % PEOPLE] + rng.normal(0, 20, (32, 32, 3)), 0, 255).astype(np.uint8)
         url = str(folder / f"{clip}.npz")
-        made = ClipFeatures(lips.astype(np.float32), mel, likeness, rate, faces, mouths)
+        made = ClipFeatures(lips.astype(np.float32), mel, likeness, rate, faces, mouths, insides, tones)
         storage.commit_bytes(url, made.to_bytes())
         urls.append(url)
     return urls

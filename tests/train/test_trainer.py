@@ -17,6 +17,7 @@ from lipsync_ray.jobs.train.closure_task import Closures, closed_frames
 from lipsync_ray.jobs.train.curve import NO_CONTROL
 from lipsync_ray.jobs.train.experts import Expert, Judge
 from lipsync_ray.jobs.train.generator_task import GeneratorTask
+from lipsync_ray.jobs.train.painter_task import InnerMouths
 from lipsync_ray.jobs.train.trainer import Trainer
 from lipsync_ray.models.checkpoint import load_into, read_state
 from lipsync_ray.models.closures import WINDOW
@@ -96,6 +97,7 @@ def trainer_of(kind, corpus_of, url, steps, clips=8):
         "opening": lambda: Openings(corpus_of()),
         "pose": lambda: Poses(corpus_of()),
         "closure": lambda: Closures(corpus_of(), by_name("warp").here()),
+        "painter": lambda: InnerMouths(corpus_of("insides"), by_name("warp").here()),
         "draw": lambda: draws(corpus_of, adversarial=0.1),
         "expert": lambda: Expert(corpus_of("faces")),
         "judge": lambda: Judge(corpus_of("mouths")),
@@ -117,7 +119,7 @@ def interrupted(function, call):
     return wrapped
 
 
-@pytest.mark.parametrize("kind", ["opening", "pose", "closure", "draw", "expert", "judge"])
+@pytest.mark.parametrize("kind", ["opening", "pose", "closure", "painter", "draw", "expert", "judge"])
 @pytest.mark.parametrize("during", ["a step", "a measurement"])
 def test_stopped_it_keeps_every_step_and_follows_the_same_curve(kind, during, corpus_of, tmp_path, monkeypatch):
     monkeypatch.setattr(trainers, "TEST_EVERY", 2)
@@ -146,7 +148,7 @@ def test_a_driver_that_stops_is_obeyed_after_the_step_in_work(corpus, tmp_path):
     assert Trainer(Openings(corpus), 0, 1000, str(tmp_path / "c.pt"), "cpu").step == 2
 
 
-@pytest.mark.parametrize("kind", ["opening", "pose", "closure", "draw", "expert", "judge"])
+@pytest.mark.parametrize("kind", ["opening", "pose", "closure", "painter", "draw", "expert", "judge"])
 def test_one_clip_held_out_has_no_control(kind, corpus_of, tmp_path):
     trainer = trainer_of(kind, corpus_of, str(tmp_path / "c.pt"), 1, clips=2)
     alone = np.zeros(len(trainer._task.corpus.person), bool)

@@ -25,7 +25,7 @@ from lipsync_ray.provenance.frame_marks import FrameMarking, frame_marking_of
 from lipsync_ray.restoration.weights import Restoration
 from lipsync_ray.settings import DubSettings, Workers
 
-FRAMES_VERSION = 5  # raise when the same inputs and settings would give other frames: every fingerprint changes
+FRAMES_VERSION = 6  # raise when the same inputs and settings would give other frames: every fingerprint changes
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,9 @@ from lipsync_ray.compute import one_thread
 from lipsync_ray.errors import DecodeError
 from lipsync_ray.faces.choices import Pads
 from lipsync_ray.faces.detect import detection_size, mtcnn_detector
-from lipsync_ray.faces.mesh import KEPT, cut_square, speaking_of, square_of_box
-from lipsync_ray.faces.patch import boxes_with_heads, cut_mouth
+from lipsync_ray.faces.mesh import KEPT, cut_square, heads_of, speaking_of, square_of_box
+from lipsync_ray.faces.mouth_painter import tone_of
+from lipsync_ray.faces.patch import boxes_with_heads, cut_inside, cut_mouth
 from lipsync_ray.inputs.mesh_tables import PRESENT
 from lipsync_ray.io import storage
 from lipsync_ray.jobs.train.clips import ClipOrder
@@ -53,6 +54,8 @@ class ClipFeatures:
     faces : (n, 112, 112, 3) uint8 BGR: a generator's crop of 96 with 8 more on each side; of the previous frame if
         there is no face
     mouths : (n, 64, 64) uint8 grey, :func:`~lipsync_ray.faces.patch.cut_mouth`, likewise
+    insides : (n, 40, 40, 3) uint8, :func:`~lipsync_ray.faces.patch.cut_inside`, likewise
+    tones : (n, 4) float32 of :class:`~lipsync_ray.faces.mouth_painter.Tone`, likewise
     """
 
     lips: F32
@@ -61,9 +64,11 @@ class ClipFeatures:
     rate: Fraction
     faces: U8
     mouths: U8
+    insides: U8
+    tones: F32
 
     def to_bytes(self) -> bytes:
-        """As an npz; pictures as JPEG."""
+        """As an npz; faces and mouths as JPEG."""
         buffer = io.BytesIO()
         packed = {name: _packed(getattr(self, name)) for name in ("faces", "mouths")}
         np.savez(
@@ -76,12 +81,14 @@ class ClipFeatures:
             face_ends=packed["faces"][1],
             mouths=packed["mouths"][0],
             mouth_ends=packed["mouths"][1],
+            insides=self.insides,
+            tones=self.tones,
         )
         return buffer.getvalue()
 
     @classmethod
     def from_bytes(cls, data: bytes, pictures: str | None = None) -> ClipFeatures:
-        """Read features with the pictures "faces" or "mouths"; the others are empty."""
+        """Read features with the pictures "faces", "mouths" or "insides"; the others are empty."""
         none = np.zeros(0, np.uint8)
         with np.load(io.BytesIO(data)) as arrays:
             above, below = (int(part) for part in arrays["rate"])
@@ -94,6 +101,8 @@ class ClipFeatures:
                 _unpacked(arrays["mouths"], arrays["mouth_ends"], cv2.IMREAD_GRAYSCALE)
                 if pictures == "mouths"
                 else none,
+                arrays["insides"] if pictures == "insides" else none,
+                arrays["tones"],
             )
 
 
@@ -140,15 +149,19 @@ class ExtractClipFeatures:
         kept = kept[own]
         found = [boxes_with_heads(box, kept[number], kept) for number, box in zip(numbers, boxes, strict=True)]
         crops = np.stack([_affine(box) for box in np.median(found, axis=0)])
-        pictures = zip(decode.pictures(info, 0, frames), crops, strict=True)
-        faces = [_inside(info, cut_square(picture, crop, FACE))[..., ::-1] for picture, crop in pictures]
+        faces, insides, tones = [], [], []
+        for picture, crop, at in zip(decode.pictures(info, 0, frames), crops, kept, strict=True):
+            faces.append(_inside(info, cut_square(picture, crop, FACE))[..., ::-1])
+            insides.append(_inside(info, cut_inside(picture, at)))
+            tones.append(tone_of(picture, at, float(heads_of(at[None]).eyes[0])))
         mouths = [cut_mouth(cut, at) for cut, at in zip(squares, inside[own], strict=True)]
         track = SoundTrack(info.url, begin_s=info.origin_s, content=info.content)
         columns = np.concatenate(list(speech_mel(track, probe_audio(track), None)))[: LONGEST_S * mel.COLUMNS_PER_S]
         likeness = cv2.resize(squares[frames // 2], (LIKENESS, LIKENESS), interpolation=cv2.INTER_AREA)
         features = ClipFeatures(
-            lips, columns, np.asarray(likeness, np.uint8), info.rate, np.stack(faces), np.stack(mouths)
-        )
+            lips, columns, np.asarray(likeness, np.uint8), info.rate, np.stack(faces), np.stack(mouths),
+            np.stack(insides), np.array([(tone.skin, tone.side, tone.u, tone.v) for tone in tones], np.float32),
+        )  # fmt: skip
         storage.commit_bytes(order.url, features.to_bytes())
         return there, str(info.rate), tuple(_warnings(boxes, several))
 

@@ -170,7 +170,7 @@ def closed_frames(corpus: Corpus) -> F32:
 
 
 def poses_checkpoint(given: str | None) -> weights.Checkpoint:
-    """Resolve `--init` of a closure training: `warp`, also by default, or a checkpoint of lip poses.
+    """Resolve `--init` of a closure or painter training: `warp`, also by default, or a checkpoint of lip poses.
 
     Raises
     ------

@@ -15,14 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipsync_ray.faces.mesh import LIPS, SPEAKING, gap_of
-from lipsync_ray.faces.patch import MOUTH
+from lipsync_ray.faces.patch import INSIDE, MOUTH
 from lipsync_ray.io import storage
 from lipsync_ray.jobs.train.clip_features import FACE, ClipFeatures, fill_gaps
 
 F32 = NDArray[np.float32]
 I64 = NDArray[np.int64]
 
-VERSION = 2  # raise when a corpus of the same clips has other content
+VERSION = 3  # raise when a corpus of the same clips has other content
+Pictures = Literal["faces", "mouths", "insides"]
 _INDEX = "index.npz"
 _ALIKE = 0.35  # largest mean distance (1 − correlation) of likenesses of one person
 _MORE = 1.5  # largest held-out part, relative to the requested one
@@ -38,9 +39,12 @@ class Corpus:
     lips : (frames, len(SPEAKING), 2) float32 displacements from each clip's median, in eye distances; memory-mapped
     gaps : (frames, 2) float32 opening and width of the lips, likewise
     openings : (frames,) float32 opening of the lips itself
+    usual : (n, len(SPEAKING), 2) float32 median of each clip's landmarks, in the head's own frame
+    tones : (frames, 4) float32 of :class:`~lipsync_ray.faces.mouth_painter.Tone`
     mel : (columns, 80) float32, memory-mapped
     faces : (frames, 112, 112, 3) uint8, likewise; None if not requested
     mouths : (frames, 64, 64) uint8, likewise
+    insides : (frames, 40, 40, 3) uint8, likewise
     first, frames : (n,) of each clip in `lips`
     column, columns : (n,) of each clip in `mel`
     rate : (n,) frames/s
@@ -51,6 +55,8 @@ class Corpus:
     lips: F32
     gaps: F32
     openings: F32
+    usual: F32
+    tones: F32
     mel: F32
     first: I64
     frames: I64
@@ -61,6 +67,7 @@ class Corpus:
     held_out: NDArray[np.bool_]
     faces: NDArray[np.uint8] | None = None
     mouths: NDArray[np.uint8] | None = None
+    insides: NDArray[np.uint8] | None = None
 
     def rows(self, clip: int) -> slice:
         """A clip's frames."""
@@ -94,7 +101,7 @@ def make_corpus(
     people: Sequence[str | None],
     part: float,
     seed: int,
-    pictures: Literal["faces", "mouths"] | None = None,
+    pictures: Pictures | None = None,
 ) -> Corpus:
     """Combine clip features into a corpus; hold out whole people, about `part` of the clips.
 
@@ -106,7 +113,7 @@ def make_corpus(
     pictures : kind to include
     """
     folder.mkdir(parents=True, exist_ok=True)
-    likenesses, frames, columns, rates, gaps, openings = [], [], [], [], [], []
+    likenesses, frames, columns, rates, gaps, openings, usual, tones = [], [], [], [], [], [], [], []
     with contextlib.ExitStack() as stack:
         files = {name: stack.enter_context((folder / f"{name}.raw").open("wb")) for name in ("lips", "mel", "pictures")}
         for url in urls:
@@ -118,7 +125,9 @@ def make_corpus(
             shape = np.stack((gap_of(lips), width), axis=1)
             gaps.append((shape - np.median(shape, axis=0)).astype(np.float32))
             openings.append(shape[:, 0].astype(np.float32))
-            files["lips"].write((lips - np.median(lips, axis=0)).astype("<f4").tobytes())
+            usual.append(np.median(lips, axis=0))
+            tones.append(features.tones)
+            files["lips"].write((lips - usual[-1]).astype("<f4").tobytes())
             files["mel"].write(features.mel.astype("<f4").tobytes())
             if pictures is not None:
                 files["pictures"].write(getattr(features, pictures).tobytes())
@@ -130,6 +139,8 @@ def make_corpus(
     index: dict[str, Any] = {
         "gaps": np.concatenate(gaps),
         "openings": np.concatenate(openings),
+        "usual": np.array(usual, np.float32),
+        "tones": np.concatenate(tones),
         "first": np.cumsum([0, *frames[:-1]]),
         "frames": np.array(frames),
         "column": np.cumsum([0, *columns[:-1]]),
@@ -149,12 +160,16 @@ def is_corpus(folder: Path) -> bool:
     return (folder / _INDEX).is_file()
 
 
-def open_corpus(folder: Path, pictures: Literal["faces", "mouths"] | None = None) -> Corpus:
+def open_corpus(folder: Path, pictures: Pictures | None = None) -> Corpus:
     """Open an existing corpus that was made with the same pictures."""
     with np.load(folder / _INDEX) as arrays:
         index: dict[str, Any] = dict(arrays)
     total = int(index["frames"].sum())
-    shapes = {"faces": (total, FACE, FACE, 3), "mouths": (total, MOUTH, MOUTH)}
+    shapes = {
+        "faces": (total, FACE, FACE, 3),
+        "mouths": (total, MOUTH, MOUTH),
+        "insides": (total, INSIDE, INSIDE, 3),
+    }
     pixels: dict[str, Any] = (
         {pictures: np.memmap(folder / "pictures.raw", np.uint8, "r", shape=shapes[pictures])} if pictures else {}
     )

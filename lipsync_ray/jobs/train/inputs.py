@@ -24,7 +24,7 @@ from lipsync_ray.jobs.train.corpus import Corpus, numbered, why_no_split
 from lipsync_ray.jobs.train.settings import TrainSettings
 from lipsync_ray.settings import Workers
 
-CLIPS_VERSION = 4  # raise when the same clip gives other features
+CLIPS_VERSION = 5  # raise when the same clip gives other features
 FEWEST_CLIPS = 8
 TRAIN = JobSpec("train", CLIPS, noun="clips", done="processed")
 

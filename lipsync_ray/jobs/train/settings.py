@@ -8,11 +8,14 @@ from lipsync_ray.errors import SettingsError
 from lipsync_ray.settings.checks import check
 from lipsync_ray.settings.options import Option, described
 
-TrainKind = Literal["pose", "closure", "judge", "expert", "sync-judge", "generator"]
+TrainKind = Literal["pose", "closure", "painter", "judge", "expert", "sync-judge", "generator"]
 TrainPrecision = Literal["auto", "fp32", "bf16"]
-STEPS = {"pose": 1400, "closure": 1200, "judge": 1400, "expert": 3600, "sync-judge": 2400, "generator": 8000}
+STEPS = {
+    "pose": 1400, "closure": 1200, "painter": 400, "judge": 1400, "expert": 3600, "sync-judge": 2400, "generator": 8000,
+}  # fmt: skip
 AVERAGED = ("pose", "closure")  # what several networks of other seeds are made of
-_FROM = ("closure", "expert", "sync-judge", "generator")  # what may start from weights
+ADDED = ("closure", "painter")  # to the poses of another training
+_FROM = (*ADDED, "expert", "sync-judge", "generator")  # what may start from weights
 
 
 @described
@@ -23,7 +26,7 @@ class TrainSettings:
     kind: Annotated[
         TrainKind,
         Option(
-            "generator: draws mouths, --model of dub. pose: how lips move, for the model warp. closure: when they close, for the same. expert: teaches generators. "
+            "generator: draws mouths, --model of dub. pose: how lips move, for the model warp. closure: when they close, painter: how an inner mouth looks, both for the same. expert: teaches generators. "
             "judge, sync-judge: for evaluate.",
             flag="kind",
             required=True,
@@ -44,8 +47,8 @@ class TrainSettings:
     init: Annotated[
         str | None,
         Option(
-            "Train on from here: a registered model (wav2lip, wav2lip_gan, mini, mini-sync) or a checkpoint; of closure, the "
-            "poses that it is added to: warp, or a checkpoint of train pose."
+            "Train on from here: a registered model (wav2lip, wav2lip_gan, mini, mini-sync) or a checkpoint; of closure "
+            "and painter, the poses that they are added to: warp, or a checkpoint of train pose."
         ),
     ] = None
     width: Annotated[

@@ -14,12 +14,13 @@ from lipsync_ray.jobs.train.closure_task import Closures, poses_checkpoint
 from lipsync_ray.jobs.train.corpus import Corpus, is_corpus, make_corpus, open_corpus
 from lipsync_ray.jobs.train.experts import EXPERTS, expert_checkpoint
 from lipsync_ray.jobs.train.generator_task import GeneratorTask, generator_checkpoint
-from lipsync_ray.jobs.train.settings import TrainSettings
+from lipsync_ray.jobs.train.painter_task import InnerMouths
+from lipsync_ray.jobs.train.settings import ADDED, TrainSettings
 from lipsync_ray.jobs.train.trainer import Trainer
 from lipsync_ray.jobs.train.training_task import TrainingTask
 from lipsync_ray.models.weights import Checkpoint, Progress
 
-PICTURES = {"expert": "faces", "generator": "faces", "sync-judge": "mouths"}
+PICTURES = {"expert": "faces", "generator": "faces", "sync-judge": "mouths", "painter": "insides"}
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Sources:
             expert = expert_checkpoint("--expert", "expert", settings.expert)
             if settings.init is not None:
                 init = generator_checkpoint(settings.init, fetching)
-        elif settings.kind == "closure":
+        elif settings.kind in ADDED:
             init = poses_checkpoint(settings.init)
         elif settings.kind in EXPERTS and settings.init is not None:
             init = expert_checkpoint("--init", settings.kind, settings.init)
@@ -82,9 +83,9 @@ def task_of(settings: TrainSettings, corpus: Corpus, sources: Sources) -> Traini
     if settings.kind == "generator":
         assert sources.expert is not None
         task = GeneratorTask(corpus, init, settings.width, sources.expert.here(), settings.adversarial)
-    elif settings.kind == "closure":
+    elif settings.kind in ADDED:
         assert init is not None
-        task = Closures(corpus, init)
+        task = Closures(corpus, init) if settings.kind == "closure" else InnerMouths(corpus, init)
     elif settings.kind in EXPERTS:
         task = EXPERTS[settings.kind](corpus, init)
     else:

@@ -17,6 +17,7 @@ from lipsync_ray.faces.lip_basis import LipBasis
 from lipsync_ray.faces.mesh import heads_of
 from lipsync_ray.faces.mouth import Mouth
 from lipsync_ray.faces.mouth_inside import Inside, inside_of, mouth_box
+from lipsync_ray.faces.mouth_painter import MouthPainter
 from lipsync_ray.faces.warp import LipWarp
 from lipsync_ray.inputs.mesh_tables import MeshTable
 from lipsync_ray.jobs.dub.drawn import Boxes, drawn_faces
@@ -40,16 +41,18 @@ class MovedLips(DrawnFaces):
     silence : (m,) float32 how far each mouth is to be closed, 0 to 1
     closure : (m,) float32 how far the lips are to meet, 0 to 1, or to be kept apart, to −1
     basis : what they are told in
+    painter : of inner mouths that the video never shows
     """
 
     poses: F32
     silence: F32
     closure: F32
     basis: LipBasis
+    painter: MouthPainter | None
 
     @cached_property
     def _warping(self) -> tuple[_Warping, list[int]]:
-        return _Warping(self.row, self.basis), self.row.source_frames()[self.places].tolist()
+        return _Warping(self.row, self.basis, self.painter), self.row.source_frames()[self.places].tolist()
 
     def paint(self, face: int, picture: YuvFrame) -> None:
         warp, shown = self._warping
@@ -80,7 +83,7 @@ class _Warping:
     tracks : (frames,) of the whole video; −1 where a frame has no mesh
     """
 
-    def __init__(self, segment: Segment, basis: LipBasis) -> None:
+    def __init__(self, segment: Segment, basis: LipBasis, painter: MouthPainter | None = None) -> None:
         self._mesh: MeshTable = segment.method_input
         self._video = segment.video
         shown = segment.source_frames()
@@ -88,7 +91,7 @@ class _Warping:
         self._points = self._mesh.read(self._low, int(shown.max()) + 1)
         self._mouths = self._mesh.mouths()
         self.tracks = self._mouths.tracks
-        self._warp = LipWarp(basis, self._inside)
+        self._warp = LipWarp(basis, self._inside, painter)
 
     def _inside(self, mouth: Mouth) -> Inside | None:
         return _inside_at(self._video, self._mesh, mouth.open_frame, mouth.open_gap)
@@ -136,6 +139,7 @@ class Pose(Generating):
             silence=pauses_in(segment, places),
             closure=closure,
             basis=self._model.basis,
+            painter=self._model.painter,
             notes=self._model.notes,
             gpu_mb=self._model.peak_mb,
         )
