@@ -105,15 +105,20 @@ class Comparing:
             _distance(describe, pictures, [one[place] - (around.x0, around.y0) for one in points])
             for place, around, pictures in self._faces
         ]
+        edges = np.array(self._edges, np.float16).reshape(-1, visible_faults.ROWS, visible_faults.COLUMNS)
         return ImageMetrics(
-            table[:, 0].astype(np.int64),
-            *(table[:, column] for column in range(1, 5)),
-            np.array(self._edges, np.float16).reshape(-1, visible_faults.ROWS, visible_faults.COLUMNS),
-            *(shake[both] for shake in shakes),
-            visible_faults.flicker(light[:, 0])[:own],
-            light[:own],
-            np.array(self._change, np.float64),
-            np.array(distances, np.float64),
+            places=table[:, 0].astype(np.int64),
+            mse=table[:, 1],
+            ssim=table[:, 2],
+            sharpness=table[:, 3],
+            sharpness_reference=table[:, 4],
+            edges=edges,
+            jitter=shakes[0][both],
+            jitter_reference=shakes[1][both],
+            flicker=visible_faults.flicker(light[:, 0])[:own],
+            light=light[:own],
+            change=np.array(self._change, np.float64),
+            face_distance=np.array(distances, np.float64),
         )
 
 
