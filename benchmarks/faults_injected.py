@@ -237,7 +237,11 @@ def with_faults(rows: list[Result], folder: Path) -> list[Result]:
     made = [read(row) for row in chosen]
     out = []
     for place, (row, dub) in enumerate(zip(chosen, made, strict=True)):
-        other_row, other = chosen[place - 1], made[place - 1]
+        others = [at for at in range(len(chosen)) if chosen[at].audio != row.audio]
+        if not others:
+            raise SystemExit("expected two videos and two sounds at least")
+        nearest = others[place % len(others)]
+        other_row, other = chosen[nearest], made[nearest]
 
         def copy(fault: str, number: int = 0, row: Result = row, **values: object) -> tuple[Result, Path]:
             way = {-1: "-early", 0: "", 1: "-late"}[int(np.sign(number))]

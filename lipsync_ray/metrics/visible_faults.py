@@ -15,6 +15,7 @@ from lipsync_ray.metrics.image import mouth_region
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
+FEWEST = 5  # frames of which a median tells a seam from moving lips
 SECOND = 25  # frames of the grid
 _SAMPLES = 32  # of a side of the lower face: its medians
 _COARSE = 64  # of a side of the picture: how far it is from the reference
@@ -85,12 +86,12 @@ def edges(luma: U8, reference: U8, crop: Box) -> F32:
     return np.asarray((steps[_TALL:] - steps[:-_TALL])[::_EVERY] / _TALL, np.float32)
 
 
-def seam(found: F32) -> float | None:
-    """The strongest edge in levels of (n, ROWS, COLUMNS) edges of n frames; None of none.
+def seam(found: NDArray[np.floating]) -> float | None:
+    """The strongest edge in levels of (n, ROWS, COLUMNS) edges of n frames; None of fewer than five.
 
     Of each place the median counts: a seam stays where it is, the edges of lips and chins come and go.
     """
-    return float(np.abs(np.median(found.astype(np.float32), axis=0)).max()) if len(found) else None
+    return float(np.abs(np.median(found.astype(np.float32), axis=0)).max()) if len(found) >= FEWEST else None
 
 
 def seconds(values: F64) -> F64:

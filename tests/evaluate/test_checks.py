@@ -31,7 +31,8 @@ def score(status="scored", **values):
         ({"openness_corr": 0.15, "sync_cosine": 0.02}, "unrelated: the lips follow their own sound no more than another one"),
         ({"openness_corr": 0.15}, ""),
         ({"sync_cosine": 0.02}, ""),
-        ({"spoken_motion": 0.004}, "still: the lips hardly move while somebody speaks"),
+        ({"spoken_motion": 0.015, "lip_motion": 0.9}, ""),  # of a small face
+        ({"spoken_motion": 0.004, "lip_motion": 0.1}, "still: the lips hardly move while somebody speaks"),
         ({"leak": 0.8}, "leak: the lips repeat the source's (r 0.80)"),
         ({"leak": 0.6}, ""),  # the new sound resembles the source's, and the lips follow it
         ({"widest_opening": 0.7}, "torn: the mouth opens wider"),

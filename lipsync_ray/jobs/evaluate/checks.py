@@ -15,10 +15,10 @@ from lipsync_ray.jobs.evaluate.scores import Score
 
 FRAME_MS = 40
 LATE, LATE_GAIN = 2, 0.15  # frames; correlation and two cosines
-STIFF = 0.02  # eye distances
+STIFF, STIFFER = 0.02, 0.5  # eye distances; of the source's motion: lips of a small face measure less
 WIDE = 0.45  # likewise
 STRANGER = 0.5  # distance of descriptors
-EDGE, JUMPS, TINT = 7.0, 3.0, 3.0  # levels
+EDGE, JUMPS, TINT = 7.0, 3.0, 2.0  # levels
 FOREIGN = 12.0  # levels
 
 
@@ -57,7 +57,7 @@ def _unrelated(score: Score) -> str:
 
 
 def _still(score: Score) -> str:
-    if score.spoken_motion is None or score.spoken_motion >= STIFF:
+    if score.spoken_motion is None or score.spoken_motion >= STIFF or (score.lip_motion or 0.0) >= STIFFER:
         return ""
     return f"the lips hardly move while somebody speaks (by {number(score.spoken_motion, 3)} eye distances)"
 
@@ -81,6 +81,7 @@ def _above(name: str, column: str, most: float, text: str, digits: int = 1) -> C
 
 
 CHECKS = (
+    _above("picture", "frame_change", FOREIGN, "a frame shows something else than the source's (by {} levels)"),
     Check("sync", _late),
     Check("unrelated", _unrelated),
     Check("still", _still),
@@ -90,7 +91,6 @@ CHECKS = (
     _above("seam", "seam", EDGE, "a straight edge beside the mouth that the source has not ({} levels)"),
     _above("flicker", "flicker", JUMPS, "the lower face flickers (by {} levels from frame to frame)"),
     _above("colour", "colour_cast", TINT, "the lower face has another colour than the source's (by {} levels)"),
-    _above("picture", "frame_change", FOREIGN, "a frame shows something else than the source's (by {} levels)"),
 )
 
 

@@ -19,6 +19,7 @@ F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
 COMPARE_EVERY = 25  # grid frames between two pixel comparisons: one a second
+EDGES_EVERY = 10  # likewise, between two looks for seams
 DESCRIBE_EVERY = 2 * COMPARE_EVERY  # likewise, between two descriptions of the faces
 _AROUND = 0.5  # of a face's square, beyond it: what its description may see
 
@@ -32,7 +33,7 @@ class ImageMetrics:
     places : (k,) int64 frames of the grid that were compared
     mse, ssim : (k,) of the picture outside the mouths
     sharpness, sharpness_reference : (k,) of the mouths; NaN where there is no face
-    edges : (e, ROWS, COLUMNS) float32 edges of faces that the reference has not, of one face each
+    edges : (e, ROWS, COLUMNS) float16 edges of faces that the reference has not, of one face each
     jitter, jitter_reference : (j,) one value for each three frames with a face
     flicker : (f,) levels, one for each three frames of the range; NaN without exactly one face
     light : (n, 3) levels by which Y, U, V of the lower face differ, of each frame of the range; likewise
@@ -45,7 +46,7 @@ class ImageMetrics:
     ssim: F64
     sharpness: F64
     sharpness_reference: F64
-    edges: F32
+    edges: NDArray[np.float16]
     jitter: F64
     jitter_reference: F64
     flicker: F64
@@ -87,6 +88,7 @@ class Comparing:
         self._change.append(visible_faults.change(picture.y, other.y))
         if number % COMPARE_EVERY == 0:
             self._rows.append((number, *_compared(picture, other, crops)))
+        if number % EDGES_EVERY == 0:
             self._edges += [visible_faults.edges(picture.y, other.y, crop) for crop in crops]
         if number % DESCRIBE_EVERY == 0 and square:
             around = _grown(square, picture)
@@ -103,15 +105,20 @@ class Comparing:
             _distance(describe, pictures, [one[place] - (around.x0, around.y0) for one in points])
             for place, around, pictures in self._faces
         ]
+        edges = np.array(self._edges, np.float16).reshape(-1, visible_faults.ROWS, visible_faults.COLUMNS)
         return ImageMetrics(
-            table[:, 0].astype(np.int64),
-            *(table[:, column] for column in range(1, 5)),
-            np.array(self._edges, np.float32).reshape(-1, visible_faults.ROWS, visible_faults.COLUMNS),
-            *(shake[both] for shake in shakes),
-            visible_faults.flicker(light[:, 0])[:own],
-            light[:own],
-            np.array(self._change, np.float64),
-            np.array(distances, np.float64),
+            places=table[:, 0].astype(np.int64),
+            mse=table[:, 1],
+            ssim=table[:, 2],
+            sharpness=table[:, 3],
+            sharpness_reference=table[:, 4],
+            edges=edges,
+            jitter=shakes[0][both],
+            jitter_reference=shakes[1][both],
+            flicker=visible_faults.flicker(light[:, 0])[:own],
+            light=light[:own],
+            change=np.array(self._change, np.float64),
+            face_distance=np.array(distances, np.float64),
         )
 
 
