@@ -1,10 +1,10 @@
-"""Which check of an evaluation finds which fault of a dub, and how many sound dubs it flags.
+"""Which check of an evaluation finds which fault of a dub, and how many flawless dubs it flags.
 
     uv run python benchmarks/faults_injected.py OUT VIDEO [VIDEO …] -- AUDIO [AUDIO …]
 
 The first seconds of every video are dubbed with every sound by `warp`. One dub of each video then gets each fault by itself, in its
 frames, its sound or its row: the copies are rows of a run folder like any other, and `lipsync-ray evaluate` scores them beside the
-sound dubs with the bundled networks. Prints for each fault how many of its copies are flagged and by which check, and for the sound
+flawless dubs with the bundled networks. Prints for each fault how many of its copies are flagged and by which check, and for the sound
 dubs the extremes of what the checks look at. Give other people with `--sound-only` to measure thresholds. OUT keeps all.
 """
 
@@ -22,7 +22,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("videos", nargs="+", type=Path, metavar="VIDEO")
     parser.add_argument("--seconds", type=float, default=4.4, help="of every dub")
     parser.add_argument("--model", default="warp")
-    parser.add_argument("--sound-only", action="store_true", help="no faults: what sound dubs measure")
+    parser.add_argument("--sound-only", action="store_true", help="no faults: what flawless dubs measure")
     words = sys.argv[1:]
     cut = words.index("--") if "--" in words else len(words)
     arguments = parser.parse_args(words[:cut])
@@ -178,7 +178,7 @@ def clip(source: Path, target: Path, seconds: float, begin: float = 0.0) -> Path
 
 
 def dubbed(arguments: argparse.Namespace) -> list[Result]:
-    """The sound dubs."""
+    """The flawless dubs."""
     folder = arguments.out / "inputs"
     folder.mkdir(parents=True, exist_ok=True)
     videos = [clip(video, folder / f"{video.stem}.mkv", arguments.seconds) for video in arguments.videos]
@@ -321,10 +321,10 @@ def main(arguments: argparse.Namespace) -> None:
         group = [score for fault, scores in by_fault.items() if fault not in left for score in scores]
         print(f"{title}: flagged {share(sum(bool(checks_of(score)) for score in group), len(group))}")
     flagged_sound = [score for score in good if checks_of(score)]
-    print(f"sound dubs: flagged {share(len(flagged_sound), len(good))}")
+    print(f"flawless dubs: flagged {share(len(flagged_sound), len(good))}")
     for score in flagged_sound:
         print(f"    {score.id}: {'; '.join(score.faults) or score.error}")
-    print("\n| of sound dubs | least | median | largest |\n|---|---|---|---|")
+    print("\n| of flawless dubs | least | median | largest |\n|---|---|---|---|")
     for metric in METRICS:
         values = [value for score in good if (value := metric.value(score)) is not None]
         if values and metric.group != "work":

@@ -118,8 +118,8 @@ def dub_table(
     analysis : analysis.parquet of :func:`analyze`: what is impossible by it is not tried
     speakers : who speaks when, of the dubs whose column `speakers` is empty: a run's speakers.csv or .parquet, edited, or an RTTM
         file
-    redo : review.csv of the run's page, or the folder of an evaluation: what it names, or found faults in, is made anew by these
-        settings; other finished dubs are kept as they are
+    redo : review.csv of the run's page, or the folder of an evaluation: dubs that the review asks for, or in which the evaluation
+        found faults, are made anew with these settings; other finished dubs stay
     require_consent : refuse a table with rows whose `consent` is empty
     model, settings, progress, Raises : as for :func:`dub`
     """

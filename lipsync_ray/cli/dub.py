@@ -58,8 +58,8 @@ def dub(
     redo: Annotated[
         str | None,
         Option(
-            "A review that the run's page saved, or the folder of an evaluation of OUT: what it names, or found faults in, is made "
-            "anew by this command's options. Other finished dubs are kept as they are, also under other options.",
+            "A review saved by the run's page, or the folder of an evaluation of OUT. Dubs that the review asks for, or in which the "
+            "evaluation found faults, are made anew with this command's options. Other finished dubs stay, also under other options.",
             python="dub_table(…, redo=…)",
         ),
     ] = None,

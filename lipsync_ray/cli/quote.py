@@ -170,9 +170,9 @@ def _print(plan: Quote, cluster: Cluster, settings: DubSettings, console: Consol
         )  # fmt: skip
         if plan.unmeasured:
             console.print(
-                f"what encoding takes was not measured of {'; '.join(plan.unmeasured)} at this preset: another codec's figure stands for "
-                "it. `lipsync-ray calibrate` measures codecs on CPUs at their default presets, and --rates takes the folder of a "
-                "finished run with the same ones",
+                f"the cost of encoding {'; '.join(plan.unmeasured)} at this preset was not measured: another codec's cost is used "
+                "instead. `lipsync-ray calibrate` measures CPU codecs at their default presets; --rates also takes the folder of a "
+                "finished run with the same codec and preset",
                 style="yellow", highlight=False, soft_wrap=True,
             )  # fmt: skip
 
@@ -232,8 +232,12 @@ def calibrate(
     decoding = ", ".join(f"{codec} {1000 * seconds:+.1f}" for codec, seconds in found.decode.items())
     coding = ", ".join(f"{sort} {1000 * rate.cpu(1, _HD):+.0f}" for sort, rate in found.encode.items())
     other = "no other encoder to compare"
-    console.print(f"decoding a megapixel, to 8-bit H.264: {decoding or other} ms", highlight=False, soft_wrap=True)
-    console.print(f"encoding 1920 × 1080, to 8-bit H.264: {coding or other} ms", highlight=False, soft_wrap=True)
+    console.print(
+        f"decoding a megapixel, relative to 8-bit H.264: {decoding or other} ms", highlight=False, soft_wrap=True
+    )
+    console.print(
+        f"encoding 1920 × 1080, relative to 8-bit H.264: {coding or other} ms", highlight=False, soft_wrap=True
+    )
     console.print(
         f"a run's start and end {found.start_s:.0f} s; CPUs busy {found.busy:.0%}; {escape(rates or default_rates_url())}",
         highlight=False, soft_wrap=True,

@@ -1,7 +1,7 @@
-"""Commits the records of rows that have ended, in a thread: those of a second together, so that the driver waits for no storage.
+"""Commits the records of rows that have ended, in a thread, so that the driver does not wait for storage. Rows of a second share a block.
 
-A row's record is committed before anything is removed that was needed to make it. What has ended in a driver's last second is made
-complete again by the next run, from what was committed of it.
+A row's record is committed before anything is removed that was needed to make it. If the driver dies, rows of about its last second have
+no record: the next run completes them from their committed parts.
 """
 
 from __future__ import annotations

@@ -44,12 +44,12 @@ def identity(url: str) -> str:
 
 
 def identities(urls: Iterable[str], recent: bool = False) -> dict[str, str | Exception]:
-    """URL → identity, or the exception that looking at it raised. Folders of a bucket that have many of them are listed.
+    """URL → identity, or the exception that was raised. Folders of a bucket that have many of the files are listed.
 
     Parameters
     ----------
-    recent : what a listing found up to :data:`RECENT_S` ago, for the check of a table, is taken from it once more; whoever opens a file
-        that was replaced since is told
+    recent : use the last listing (that of a table's check) once more, if it is at most :data:`RECENT_S` old; a file that was replaced
+        since is noticed when it is opened
     """
     distinct = sorted(set(urls))
     near = {url: _identity_or_error(url) for url in distinct if storage.is_local(url)}

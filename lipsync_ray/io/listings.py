@@ -1,6 +1,6 @@
-"""Identities of many files of a bucket by listing it: a request for up to a thousand names, where asking for each is one for each.
+"""Identities of many files of a bucket by listing it: one request for up to a thousand names, instead of one for each.
 
-Only names that a table gives are of interest, in the order of the bucket. Each stretch of them is listed from its first name to its
+The names of a table are sorted in the bucket's order and divided into stretches. Each stretch is listed from its first name to its
 last, several stretches at a time.
 """
 
@@ -24,7 +24,7 @@ _STORES = frozenset({"s3", "s3a"})  # whose listings tell what a look at the obj
 
 
 def listed(urls: Sequence[str]) -> dict[str, Mapping[str, Any]]:
-    """URL → size and ETag of the objects that are found by listing their folders. Others may be there, too: they have to be asked for.
+    """URL → size and ETag of the objects that listings of their folders show. Others may exist, too: the caller has to ask for them.
 
     Parameters
     ----------

@@ -48,7 +48,7 @@ def read_scored(folder: str) -> Scored:
 
     Raises
     ------
-    ManifestError : it is none, or one of an older version
+    ManifestError : it is not the folder of a finished evaluation, or it is one of an older version
     """
     folder = folder.rstrip("/")
     try:
@@ -88,12 +88,12 @@ def flagged(scored: Scored, outputs: Mapping[str, str], ids: Iterable[str]) -> d
 
     Raises
     ------
-    ManifestError : a dub with faults is none of the table, or is another file than the run's
+    ManifestError : a dub with faults is not in the table, or its file is not the run's
     """
     known = set(ids)
     found = {dub.id: dub for dub in scored.dubs if dub.faults}
     some = ", ".join(sorted(known)[:5]) + (", …" if len(known) > 5 else "")
-    problems = [f"{name} has faults, and is none of the table's dubs ({some})" for name in found if name not in known]
+    problems = [f"{name} has faults, but is not in the table ({some})" for name in found if name not in known]
     for name, url in outputs.items():
         if name in found and storage.absolute(found[name].video) != storage.absolute(url):
             problems.append(
@@ -105,7 +105,7 @@ def flagged(scored: Scored, outputs: Mapping[str, str], ids: Iterable[str]) -> d
 
 
 def changed_since(dub: ScoredDub) -> bool:
-    """Whether a dub's file is another one than was scored."""
+    """Whether a dub's file is no longer the one that was scored."""
     try:
         return bool(dub.content) and identity(dub.video) != dub.content
     except FileNotFoundError:

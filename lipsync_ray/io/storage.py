@@ -170,7 +170,7 @@ def list_names(url: str) -> set[str]:
         entries = with_retries(f"listing {url}", lambda: fs.ls(path, detail=False))
     except (FileNotFoundError, NotADirectoryError):
         return set()
-    fs.invalidate_cache(path)  # s3fs would deny the files that other processes write from now on
+    fs.invalidate_cache(path)  # else s3fs would not see files that other processes write later
     return {name_of(entry) for entry in entries}
 
 

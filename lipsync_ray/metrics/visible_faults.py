@@ -1,6 +1,6 @@
 """What a viewer sees at once in a dub: a seam, flicker, a colour cast, a picture of something else.
 
-All of one frame and its reference at a time; what is made of a video's frames is the caller's.
+`light_of`, `change` and `edges` compare one frame with its reference; `flicker`, `seam` and `seconds` combine frames.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def flicker(light: F64) -> F64:
 
 
 def edges(luma: U8, reference: U8, crop: Box) -> F32:
-    """Straight upright edges in and around a face crop that the reference has not.
+    """Straight vertical edges in and around a face crop that the reference does not have.
 
     Parameters
     ----------

@@ -19,7 +19,7 @@ HIDDEN, DESCRIBED = 24, 6
 
 
 class PainterNet(nn.Module):
-    """Sets dials from the lips' shape and who it is; a thousand parameters.
+    """Sets dials from the lips' shape and who it is; some 700 parameters, and six for each person.
 
     ``forward``: shapes (n, 5), people (n,), cheeks' luma (n,), and places (n, h, w), to (n, h, w) each of
     :func:`~lipsync_ray.faces.inner_mouth.inner_mouth`. Descriptions (n, DESCRIBED) take the people's place, if given.

@@ -1,6 +1,6 @@
-"""Puts the finished dubs of a video into one file: the last pass of a run that is asked to.
+"""Puts the finished dubs of a video into one file: the last step of a run with ``--one-file``.
 
-A file is there only as long as it has all dubs of its video as they are: rows keep a digest of what went into it.
+A file exists only while it contains all dubs of its video in their present state: rows keep a digest of its content.
 """
 
 from __future__ import annotations
@@ -75,7 +75,9 @@ def check_languages(rows: Iterable[OneLanguage]) -> int:
             elif three_letters(row.language) is None:
                 problems.append(f"{named}: {row.language!r} is not known; expected a language such as es or pt-BR")
             elif (other := before.setdefault(title_of_language(row.language), row.id)) != row.id:
-                problems.append(f"{named}: that of {other}, which has the same video; expected one dub a language")
+                problems.append(
+                    f"{named}: the same as that of {other}, for the same video; expected one dub per language"
+                )
     if problems:
         raise ManifestError("--one-file", problems)
     return len(several)
@@ -145,11 +147,11 @@ def _dub(url: str, row: Result, scratch: Path) -> LanguageDub:
 
 
 def make_one_files(run: JobRun[Any, Result], asked: bool, coding: VideoCoding, marking: Marking) -> None:
-    """Write the missing files of a run whose rows have all ended, and remove those that are not of its dubs as they are.
+    """Write the missing files of a run whose rows have all ended, and remove files that do not match its dubs.
 
     Parameters
     ----------
-    asked : whether they are wanted; otherwise one that is right stays
+    asked : whether they are wanted; otherwise files that match stay
     """
     there = storage.list_names(run.url(ONE_FILE))
     if not asked and not there and not any(row.one_file for row in run.rows):

@@ -19,7 +19,7 @@ Coding = Annotated[
     Group(
         {
             "codec": Option(
-                "Of the pictures: by default h264, in webm av1. h264 keeps 8 bits, 4:2:0, SDR; hevc also 10 and 12 bits, 4:2:2, 4:4:4 and HDR; av1 10 bits and HDR; "
+                "Of the pictures. Default: h264; in webm, av1. h264 keeps 8 bits, 4:2:0, SDR; hevc also 10 and 12 bits, 4:2:2, 4:4:4 and HDR; av1 10 bits and HDR; "
                 "prores (HQ, or 4444 with alpha) and ffv1 (lossless) also alpha, for editing. h264_nvenc and hevc_nvenc need "
                 "a card with NVENC.",
                 panel="Encoding",
@@ -36,7 +36,7 @@ Coding = Annotated[
                 most=63,
             ),
             "preset": Option(
-                "Of all codecs but prores and ffv1, which have none: the encoder's speed in x264's words, by default veryfast, of av1 fast.",
+                "The encoder's speed. Default: veryfast; for av1, fast. prores and ffv1 have none. In x264's words.",
                 panel="Encoding",
             ),
         }
@@ -56,8 +56,8 @@ OneFile = Annotated[
 Deinterlacing = Annotated[
     Deinterlace,
     Option(
-        "How interlaced video becomes progressive. estdif: as many frames, each of one field; bwdif: as many, each of both "
-        "fields; bwdif-fields: each field a frame, twice the frames/s (50 of 25i).",
+        "How interlaced video becomes progressive. estdif: as many frames, each from one field; bwdif: as many, each from both "
+        "fields; bwdif-fields: a frame for each field, twice the frames/s (50 for 25i).",
         panel="Encoding",
     ),
 ]

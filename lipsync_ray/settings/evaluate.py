@@ -27,7 +27,7 @@ class SampleSettings:
     sample: Annotated[
         str | None,
         Option(
-            "Score so many rows only, such as 500 or 5%, drawn from each language, model and source video by its share. A larger "
+            "Score only so many rows, such as 500 or 5%, drawn from each language, model and source video by its share. A larger "
             "sample contains the smaller one. Default: all rows.",
             panel="Rows",
             metavar="N[%]",
@@ -40,8 +40,8 @@ class SampleSettings:
     only_new: Annotated[
         bool,
         Option(
-            "Score only rows of which OUT has no score: new ones, and those whose files or options have changed. Rows that failed "
-            "before are not tried again, and scores of rows that the table no longer has stay in the tables.",
+            "Score only rows for which OUT has no score: new ones, and those whose files have changed. Rows that failed before "
+            "are not tried again, and scores of rows that the table no longer has stay in the tables.",
             panel="Rows",
         ),
     ] = False

@@ -164,7 +164,7 @@ def test_scores_that_cannot_be_obeyed_change_nothing(copied, table, tmp_path, ca
     with table.open() as file:
         rows = [tuple(row.values()) for row in csv.DictReader(file) if row["id"] != "pan"]
     shorter = written(tmp_path / "shorter.csv", rows)
-    assert "pan has faults, and is none of the table's dubs (sway)" in refused(capsys, shorter, out, scores)
+    assert "pan has faults, but is not in the table (sway)" in refused(capsys, shorter, out, scores)
     record = json.loads((scores / "run.json").read_text())
     (scores / "run.json").write_text(json.dumps({**record, "ended": None}))
     assert "its evaluation has not ended" in refused(capsys, table, out, scores)

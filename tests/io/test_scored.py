@@ -58,7 +58,7 @@ def test_every_problem_is_named_at_once(tmp_path):
     scored = read_scored(evaluation(tmp_path / "scores", score("a", faults=[SEAM]), score("b", faults=[SEAM])))
     with pytest.raises(ManifestError) as raised:
         flagged(scored, {"a": "/other/videos/a.mp4"}, ["a"])
-    assert "b has faults, and is none of the table's dubs (a)" in str(raised.value)
+    assert "b has faults, but is not in the table (a)" in str(raised.value)
     assert "a: the scores are of /out/videos/a.mp4, not of /other/videos/a.mp4" in str(raised.value)
 
 

@@ -245,5 +245,5 @@ def test_languages_that_tracks_cannot_name_are_refused_together():
     assert raised.value.problems == [
         "d1, column 'language': empty; expected the language of each dub of talk.mp4",
         "d2, column 'language': 'xx-nowhere' is not known; expected a language such as es or pt-BR",
-        "d3, column 'language': that of d0, which has the same video; expected one dub a language",
+        "d3, column 'language': the same as that of d0, for the same video; expected one dub per language",
     ]

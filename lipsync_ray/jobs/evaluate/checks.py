@@ -1,7 +1,7 @@
 """Checks of a scored video: faults that a viewer would see or hear, each by a threshold on its metrics.
 
-Thresholds lie above what sound dubs measure (``benchmarks/faults_injected.py --sound-only``: docs/metrics.md has the people, dubs
-and extremes). A fault is another thing than a warning, which says that two numbers contradict each other.
+Thresholds lie beyond what flawless dubs measure (``benchmarks/faults_injected.py --sound-only``; docs/metrics.md has the results).
+A fault is not a warning: a warning says that two numbers contradict each other.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from lipsync_ray.jobs.evaluate.scores import Score
 
 FRAME_MS = 40
 LATE, LATE_GAIN = 2, 0.15  # frames; correlation and two cosines
-STIFF, STIFFER = 0.02, 0.5  # eye distances; of the source's motion: lips of a small face measure less
-WIDE = 0.45  # likewise
+STIFF, STIFFER = 0.02, 0.5  # eye distances; part of the source's motion: lips of a small face measure less
+WIDE = 0.45  # eye distances
 STRANGER = 0.5  # distance of descriptors
 EDGE, JUMPS, TINT = 7.0, 3.0, 2.0  # levels
 FOREIGN = 12.0  # levels
@@ -28,8 +28,8 @@ class Check:
 
     Attributes
     ----------
-    name : one word, with which its finding begins
-    found : what is wrong, of a scored video; "" where nothing is, or what it needs is unknown
+    name : one word, with which its message begins
+    found : what is wrong with a scored video; "" if nothing is, or if a metric that it needs is unknown
     """
 
     name: str
@@ -88,7 +88,7 @@ CHECKS = (
     Check("leak", _leak),
     _above("torn", "widest_opening", WIDE, "the mouth opens wider than mouths do (by {} eye distances)", 2),
     _above("identity", "face_distance", STRANGER, "the face is another one than the source's (distance {})", 2),
-    _above("seam", "seam", EDGE, "a straight edge beside the mouth that the source has not ({} levels)"),
+    _above("seam", "seam", EDGE, "a straight edge beside the mouth that the source does not have ({} levels)"),
     _above("flicker", "flicker", JUMPS, "the lower face flickers (by {} levels from frame to frame)"),
     _above("colour", "colour_cast", TINT, "the lower face has another colour than the source's (by {} levels)"),
 )

@@ -136,12 +136,12 @@ class Score:
     )
     seam: float | None = metric(
         "seam around the mouth", "lower", 1,
-        "Step along the strongest straight upright edge in the face that the source has not, in levels.", "picture",
+        "Step across the strongest vertical edge in the face that the source does not have, in levels.", "picture",
         "seam, levels", "levels",
     )
     flicker: float | None = metric(
         "flicker of the lower face", "lower", 2,
-        "How much its brightness jumps to and fro from frame to frame beside the source's, in the worst second.",
+        "How much its brightness jumps from frame to frame, relative to the source's, in the worst second.",
         "picture",
         "flicker, levels", "levels",
     )

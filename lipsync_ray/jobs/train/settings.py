@@ -26,7 +26,7 @@ class TrainSettings:
     kind: Annotated[
         TrainKind,
         Option(
-            "generator: draws mouths, --model of dub. pose: how lips move, for the model warp. closure: when they close, painter: how an inner mouth looks, both for the same. expert: teaches generators. "
+            "generator: draws mouths, --model of dub. pose: how lips move, for the model warp. closure: when lips close, for warp. painter: how an inner mouth looks, for warp. expert: teaches generators. "
             "judge, sync-judge: for evaluate.",
             flag="kind",
             required=True,
