@@ -170,8 +170,8 @@ def _print(plan: Quote, cluster: Cluster, settings: DubSettings, console: Consol
         )  # fmt: skip
         if plan.unmeasured:
             console.print(
-                f"the cost of encoding {'; '.join(plan.unmeasured)} at this preset was not measured: another codec's cost is used "
-                "instead. `lipsync-ray calibrate` measures CPU codecs at their default presets; --rates also takes the folder of a "
+                f"the cost of encoding {'; '.join(plan.unmeasured)} at this preset was not measured: that of another codec or preset "
+                "is used. `lipsync-ray calibrate` measures CPU codecs at their default presets; --rates also takes the folder of a "
                 "finished run with the same codec and preset",
                 style="yellow", highlight=False, soft_wrap=True,
             )  # fmt: skip
