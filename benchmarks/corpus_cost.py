@@ -72,10 +72,10 @@ def parsed() -> argparse.Namespace:
 
 def main() -> None:
     """Print the table."""
+    given = parsed()
     from rich.console import Console
     from rich.table import Table
 
-    given = parsed()
     heads = (
         "work",
         "hours of output",
