@@ -12,9 +12,6 @@ import argparse
 import math
 from dataclasses import dataclass
 
-from rich.console import Console
-from rich.table import Table
-
 FRAMES = 25 * 3600  # of an hour
 SEGMENTS = 3600 / 4
 DRIVER = 1352 / SEGMENTS  # hours of output that one driver hands out in a second: growth.py, 100,000 rows
@@ -76,6 +73,9 @@ def parsed() -> argparse.Namespace:
 def main() -> None:
     """Print the table."""
     given = parsed()
+    from rich.console import Console
+    from rich.table import Table
+
     heads = (
         "work",
         "hours of output",

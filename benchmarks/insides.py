@@ -5,8 +5,8 @@
 TABLE names clips and who is in them (video, person), people of whom nothing taught the painter. In open mouths of these
 clips the inside is replaced: by the lips' colour, darkened, which a checkpoint without a painter draws, and by what the
 model paints. All are encoded alike (H.264, CRF 20, at the clips' resolution). A small network is taught on one half of
-the people to tell them from the clips' own frames, judges the other half, and the other way round; it is told neither
-painter nor weights. The control is a comparison of two halves of the real frames.
+the people to tell them from the clips' own frames, judges the other half, and the other way round. It shares nothing with
+the painter. The control is a comparison of two halves of the real frames.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ class Records(Generic[R]):
         return outcomes.merge(out, blocks, pa.schema([("job", pa.string()), *self.schema]))
 
     def read(self, out: str, ids: Collection[str], job: str | None = None) -> dict[str, R]:
-        """Read the records that earlier runs left for these rows.
+        """Read the records that earlier runs left for these rows, in their order.
 
         Parameters
         ----------
@@ -70,7 +70,8 @@ class Records(Generic[R]):
         def convert(values: Mapping[str, Any]) -> R | None:
             return row_from(self.kind, values) if _is_of(values, job) else None
 
-        return outcomes.read(out, convert, ids)
+        found = outcomes.read(out, convert, ids)
+        return {name: found[name] for name in ids if name in found}
 
     def kept(
         self, out: str, fingerprints: Mapping[str, str], usable: Callable[[R], bool], job: str | None = None

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from lipsync_ray.faces.inner_mouth import MOMENTARY, PERSONAL, Spots, inner_mouth
-from lipsync_ray.faces.mesh import INDEX_OF, KEPT, SPEAKING, Heads
+from lipsync_ray.faces.mesh import INDEX_OF, KEPT, RIGID, SPEAKING, TEMPLATE, Heads
 from lipsync_ray.faces.mouth_painter import LipEdges, MouthPainter, tone_of
+from lipsync_ray.faces.patch import INSIDE, INSIDE_HEADS, cut_inside
 from lipsync_ray.media.picture import Box, Colour, YuvFrame
 from lipsync_ray.models.lip_poses import load_ensemble
 from lipsync_ray.models.weights import by_name
@@ -140,3 +141,19 @@ def test_a_painter_is_plain_arrays():
         np.zeros((len(MOMENTARY), 24), np.float32), np.zeros(len(MOMENTARY), np.float32),
     )  # fmt: skip
     assert zeros.dials(np.zeros(5), 110.0) == pytest.approx(USUAL)
+
+
+def test_a_patch_of_an_inner_mouth_is_of_the_heads_own_frame():
+    """One column of it is a fiftieth of the eyes' distance, whatever the face's size and place."""
+    for size, left in ((50.0, 60.0), (100.0, 120.0)):
+        points = np.zeros((len(KEPT), 2))
+        points[[INDEX_OF[number] for number in RIGID]] = TEMPLATE * size + (left, 40)
+        ramp = np.tile(np.arange(240, dtype=np.uint8), (240, 1))
+        grey = np.full((120, 120), 128, np.uint8)
+        patch = cut_inside(YuvFrame(ramp, grey, grey, Colour(range=2)), points)
+        wanted = (
+            left + size * (INSIDE_HEADS.turn[0].real * (np.arange(INSIDE) + 0.5) + INSIDE_HEADS.shift[0].real) - 0.5
+        )
+        np.testing.assert_allclose(patch[20, 2:-2, 0], wanted[2:-2], atol=2.5)
+    outside = points + 1000
+    assert cut_inside(YuvFrame(ramp, grey, grey, Colour()), outside) is None

@@ -81,8 +81,8 @@ def pairs(*languages):
 
 def finish(out, rows, asked=True, coding=MP4, marking=UNMARKED):
     """Ends a run with these rows; returns it. Its rows are those of the records afterwards."""
-    run = Run(out, rows)
-    make_one_files(run, asked, coding, marking)
+    with Run(out, rows) as run:
+        make_one_files(run, asked, coding, marking)
     return run
 
 

@@ -9,7 +9,7 @@ from lipsync_ray.jobs.train.settings import STEPS, TrainSettings
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({"kind": "draw"}, "expected one of pose, closure, judge, expert, sync-judge, generator"),
+        ({"kind": "draw"}, "expected one of pose, closure, painter, judge, expert, sync-judge, generator"),
         ({"kind": "pose", "init": "mini"}, "--init mini: goes with"),
         ({"kind": "generator", "width": 0.3}, "multiple of 1/64"),
         ({"kind": "generator", "width": 0.5, "init": "mini"}, "the width is that of its weights"),

@@ -19,7 +19,7 @@ from lipsync_ray.jobs.train.experts import Expert, Judge
 from lipsync_ray.jobs.train.generator_task import GeneratorTask
 from lipsync_ray.jobs.train.painter_task import InnerMouths
 from lipsync_ray.jobs.train.trainer import Trainer
-from lipsync_ray.models.checkpoint import load_into, read_state
+from lipsync_ray.models.checkpoint import load_into, read_entries, read_state
 from lipsync_ray.models.closures import WINDOW
 from lipsync_ray.models.generators import LipModel, verify
 from lipsync_ray.models.judge import OpeningNet
@@ -284,3 +284,19 @@ def test_training_goes_on_from_weights(corpus_of, tmp_path):
     for name, tensor in fresh.state_dict().items():
         assert torch.equal(tensor, trainer.network.state_dict()[f"generator.{name}"]), name
     assert task.rate < draws(corpus_of).rate
+
+
+def test_a_painter_is_added_to_poses_that_stay_as_they_are(corpus_of, tmp_path):
+    warp = by_name("warp").here()
+    task = InnerMouths(corpus_of("insides"), warp)
+    trainer = Trainer(task, 0, 2, str(tmp_path / "c.pt"), "cpu")
+    list(trainer.run())
+    task.finish([trainer.average])
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(task.to_bytes())
+    made, before = (read_entries(file) for file in (path, warp))
+    assert made.keys() == before.keys()
+    for name, entry in before.items():
+        assert made[name].dtype == entry.dtype
+        assert torch.equal(made[name], entry) == (not name.startswith("painter.")), name
+    assert load_ensemble(path).painter.painter().dials(np.zeros(5), 110.0)
