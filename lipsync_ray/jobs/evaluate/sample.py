@@ -42,12 +42,7 @@ class Sample:
 
 
 def drawn(items: Sequence[EvaluationInput], settings: SampleSettings) -> Sample:
-    """Draw the rows that the settings ask for.
-
-    Raises
-    ------
-    SettingsError : more rows than there are
-    """
+    """Draw the rows that the settings ask for; all where these are not fewer."""
     count = settings.count_of(len(items))
     if count == len(items):
         return Sample(list(items), len(items))
