@@ -55,13 +55,13 @@ from lipsync_ray.faces.table import read_table
 from lipsync_ray.io.results import RESULTS, Result
 from lipsync_ray.jobs.evaluate.scores import METRICS, SCORES, Score
 from lipsync_ray.media import decode
+from lipsync_ray.media.audio import mono_blocks
 from lipsync_ray.media.choices import VideoCoding
 from lipsync_ray.media.encode import encode
 from lipsync_ray.media.picture import YuvFrame
 from lipsync_ray.media.probe import probe_video
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
-from clips import read_sound
 from material import add_sound, shift_sound
 
 Planes = NDArray[np.uint8]
@@ -222,9 +222,14 @@ def written(planes: Iterator[Planes], like: Result, target: Path) -> None:
 
     silent = target.with_suffix(".mp4")
     silent.write_bytes(encode(pictures(), Fraction(info.rate), Fraction(1), VideoCoding(crf=16)))
-    samples, rate = read_sound(Path(str(like.output)))
-    add_sound(str(silent), samples, rate, str(target))
+    add_sound(str(silent), *sound_of(like), str(target))
     silent.unlink()
+
+
+def sound_of(row: Result) -> tuple[NDArray[np.float32], int]:
+    """(n,) samples of a dub's sound, and their rate."""
+    rates, parts = zip(*mono_blocks(str(row.output)), strict=True)
+    return np.concatenate(parts), rates[0]
 
 
 def with_faults(rows: list[Result], folder: Path) -> list[Result]:
@@ -261,7 +266,7 @@ def with_faults(rows: list[Result], folder: Path) -> list[Result]:
                 written((draw(dub, other, at) for at in range(len(dub.frames))), row, target)
         _, target = copy(OTHER_SOUND)
         if not target.exists():
-            add_sound(str(row.output), *read_sound(Path(str(other_row.output))), str(target))
+            add_sound(str(row.output), *sound_of(other_row), str(target))
         _, target = copy(OTHER_LANGUAGE, language=other_row.language)
         if not target.exists():
             shutil.copy(str(row.output), target)

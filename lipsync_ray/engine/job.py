@@ -31,7 +31,6 @@ from lipsync_ray.engine.record_writer import RecordWriter
 from lipsync_ray.engine.runners import Runner
 from lipsync_ray.engine.stages import Failure
 from lipsync_ray.engine.video_pass import VideoState
-from lipsync_ray.errors import LipsyncError
 from lipsync_ray.io import storage
 from lipsync_ray.io.records import Records, Row, still_valid
 from lipsync_ray.io.run_folder import RUN_FILE, check_owner, owner
@@ -120,7 +119,7 @@ class JobRun(ABC, Generic[Video, R]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Commit the records of what has ended, however the run ends."""
-        with contextlib.suppress(*(() if kind is None else (OSError, LipsyncError))):
+        with contextlib.suppress(*(() if kind is None else (Exception,))):
             self._writer.close()
 
     @abstractmethod
@@ -192,6 +191,10 @@ class JobRun(ABC, Generic[Video, R]):
     def before(self) -> dict[str, R]:
         """Id → the record that earlier runs left of a requested row."""
         return self.spec.records.read(self.out, self.ids, self.spec.name)
+
+    def forget_before(self) -> None:
+        """Free the records of earlier runs, once it is known which rows they leave to do."""
+        self.__dict__.pop("before", None)
 
     @property
     def rows(self) -> list[R]:

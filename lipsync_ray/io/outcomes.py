@@ -62,7 +62,10 @@ class RecordBlock:
 
 
 def blocks_of(names: Iterable[str]) -> tuple[list[RecordBlock], list[RecordBlock]]:
-    """The blocks among the names of a folder: those that count, in order; and those that were merged and not removed yet."""
+    """The blocks among the names of a folder: those that count, in order; and those that were merged and not removed yet.
+
+    Of two lists of rows with the same number both count: a driver that was taken for dead wrote one of them.
+    """
     found = [
         RecordBlock(int(match[1]), int(match[2]), int(match[3]), match[4] == "parquet")
         for name in names
@@ -71,7 +74,8 @@ def blocks_of(names: Iterable[str]) -> tuple[list[RecordBlock], list[RecordBlock
     count: list[RecordBlock] = []
     merged: list[RecordBlock] = []
     for block in sorted(found, key=lambda block: (block.first, -block.last, not block.table)):
-        covered = bool(count) and block.last <= count[-1].last
+        whole = count[-1] if count else None
+        covered = whole is not None and block.last <= whole.last and (whole.table or whole.first < block.first)
         (merged if covered else count).append(block)
     return count, merged
 

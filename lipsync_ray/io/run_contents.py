@@ -46,6 +46,7 @@ _RECORDS = Kind(
     "result",
     r"run\.json|outcomes/[^/]+\.(json|jsonl|parquet)|attempts/.+|[^/]+\.parquet|report/(index\.html|tables\.md)",
 )
+_UNFINISHED = Kind("files that a killed process was writing", "cache", r"(.+/)?\.[^/]+\.\d+-[0-9a-f]{8}\.tmp")
 _FACES = _kinds(
     ("face tables: boxes and landmarks of every face of a source", "cache", rf"faces/[^/]*-{_HEX}\.parquet"),
     ("face tables: boxes and landmarks of every face of a source", "cache", rf"faces/parts/.+/{_RANGE}\.npz"),
@@ -132,7 +133,7 @@ JOBS = tuple(_OF)
 
 def kind_of(job: str, path: str) -> Kind | None:
     """Kind of a file in a run's folder; None if no run of this job makes it."""
-    return next((kind for kind in (_RECORDS, *_OF[job]) if kind.fits(path)), None)
+    return next((kind for kind in (_RECORDS, _UNFINISHED, *_OF[job]) if kind.fits(path)), None)
 
 
 def cache_folders(job: str) -> set[str]:

@@ -21,7 +21,7 @@ from lipsync_ray.io import storage
 from lipsync_ray.io.names import Source, unique_ids
 from lipsync_ray.io.results import ONE_FILE, Result
 from lipsync_ray.media.choices import VideoCoding
-from lipsync_ray.media.codecs import other_names, video_name
+from lipsync_ray.media.codecs import container_of, other_names, video_name
 from lipsync_ray.media.languages import three_letters, title_of_language
 from lipsync_ray.media.one_file import LanguageDub, join_languages
 from lipsync_ray.provenance.claims import Claim, SourceFile
@@ -164,7 +164,8 @@ def make_one_files(run: JobRun[Any, Result], asked: bool, coding: VideoCoding, m
             storage.remove(run.url(ONE_FILE, other))
         file = video_name(name, coding)
         left = [row.id for row in rows if row.status != "done"]
-        order = None if left else _order(run, name, file, rows, marking)
+        elsewhere = [row.id for row in rows if row.output and not row.output.endswith(f".{container_of(coding)}")]
+        order = None if left or elsewhere else _order(run, name, file, rows, marking)
         if order is not None and file in there and all(row.one_file_digest == order.digest for row in rows):
             continue
         if file in there:
@@ -176,8 +177,9 @@ def make_one_files(run: JobRun[Any, Result], asked: bool, coding: VideoCoding, m
             if row.one_file is not None:
                 run.end(replace(row, one_file=None, one_file_digest=None), recorded=row.status == "done")
         if asked and len(rows) > 1:
+            rows_left, why = (left, "not done") if left else (elsewhere, "kept in another container")
             run.log(
-                f"--one-file: {file} is not written, as {', '.join(left)} {'is' if len(left) == 1 else 'are'} not done"
+                f"--one-file: {file} is not written, as {', '.join(rows_left)} {'is' if len(rows_left) == 1 else 'are'} {why}"
             )
     if not orders:
         return

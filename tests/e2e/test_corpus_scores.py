@@ -7,6 +7,7 @@ import shutil
 import pytest
 from commands import lipsync_ray
 
+from lipsync_ray.io.records import all_values
 from lipsync_ray.jobs.evaluate.scores import SCORES
 
 QUICK = ("--scorer", "mini-sync", "--fid", "none", "--previews", "0")
@@ -17,7 +18,8 @@ def scores_of(folder):
 
 
 def outcomes(folder):
-    return {path.stem: path.stat().st_mtime_ns for path in (folder / "outcomes").iterdir()}
+    """Id → its record; the run that made it is in it."""
+    return {values["id"]: values for values in all_values(str(folder), "evaluate")}
 
 
 def table(path, rows):

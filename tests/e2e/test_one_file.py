@@ -179,8 +179,9 @@ def test_a_run_that_is_killed_before_the_file_is_written_goes_on_to_the_same_byt
     out = tmp_path / "OUT"
     command = [sys.executable, "-m", "lipsync_ray", "dub", str(table), "-o", str(out), *OPTIONS, "--engine", "inline"]
     run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while run.poll() is None and len(list((out / "outcomes").glob("*.json"))) < len(LANGUAGES):
+    while run.poll() is None and len(list((out / "videos").glob("[!.]*.mp4"))) < len(LANGUAGES):
         time.sleep(0.01)
+    assert run.poll() is None, "it was never caught at work"
     run.kill()
     run.wait()
     subprocess.run(command, check=True, capture_output=True, timeout=240)

@@ -1,5 +1,6 @@
 import csv
 import io
+import tracemalloc
 from types import SimpleNamespace
 from unittest import mock
 
@@ -44,6 +45,17 @@ def test_the_interval_narrows_with_more_videos():
     few, many = stat(rng.normal(0, 1, 8).tolist()), stat(rng.normal(0, 1, 400).tolist())
     assert many.high - many.low < 0.5 * (few.high - few.low)
     assert many.high - many.low == pytest.approx(2 * 1.96 / 20, rel=0.25)
+
+
+def test_many_videos_need_little_memory():
+    values = np.random.default_rng(0).normal(7, 1, 20_000)
+    tracemalloc.start()
+    found = stat(values.tolist(), np.linspace(1, 2, len(values)).tolist())
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found.low < 7 < found.high
+    assert found.high - found.low == pytest.approx(2 * 1.96 / np.sqrt(len(values)), rel=0.2)
+    assert peak < 500_000_000  # an index of all but one of each is 3.2 GB
 
 
 def test_groups_by_language_and_model_and_over_all_languages():

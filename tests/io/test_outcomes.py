@@ -58,6 +58,18 @@ def test_what_was_merged_and_not_removed_yet_does_not_count():
     assert blocks_of([alone.name, RecordBlock(0, 0, 9).name]) == ([alone], [RecordBlock(0, 0, 9)])
 
 
+def test_two_drivers_that_wrote_the_same_number_lose_nothing(place):
+    mine, other = rows("a", "b"), rows("c")
+    for made in (mine, other):
+        ROWS.commit(place, 5, made, "toy")
+    blocks, merged = blocks_of(names_in(place))
+    assert (len(blocks), merged) == (2, [])
+    assert ROWS.read(place, ["a", "b", "c"], "toy") == {row.id: row for row in (*mine, *other)}
+    ROWS.merge(place, blocks)
+    assert names_in(place) == ["00000005-00000005.3.parquet"]
+    assert ROWS.read(place, ["a", "b", "c"], "toy") == {row.id: row for row in (*mine, *other)}
+
+
 def test_a_later_row_of_an_id_holds_and_older_files_come_first(place):
     for name in ("old", "a"):
         values = {"id": name, "status": "failed", "stage": "older"}

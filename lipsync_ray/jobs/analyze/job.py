@@ -80,6 +80,7 @@ def run(
         with AnalyzeRun(files, settings, workers, out, console, runner, whisper, reason) as run:
             run.write()
             prepare(run)
+            run.forget_before()
             _work(run, layout)
             if settings.find_speakers:
                 find_people(run, layout)

@@ -107,6 +107,7 @@ def run(
             run.write()
             reviews.write()
             prepare(run)
+            run.forget_before()
             waves = _waves(run)
             while waves:  # what is known of a wave's dubs is forgotten with it
                 run.active = {dub.id: dub for dub in waves.pop(0)}

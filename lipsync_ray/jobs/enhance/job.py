@@ -87,6 +87,7 @@ def run(
         ) as run:
             run.write()
             prepare(run)
+            run.forget_before()
             _enhance(run, layout, retinaface)
             make_one_files(run, settings.one_file, run.settings.coding, marking)
             return Summary(run.rows, run.finish(), 0, run.seconds)

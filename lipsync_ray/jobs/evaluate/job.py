@@ -111,6 +111,7 @@ def run(
             run.unlisted = unlisted
             run.write()
             prepare(run)
+            run.forget_before()
             previewer = Previews(run, previews)
             fids = distances.kept(run)
             if run.active or fids is None or not previewer.complete:
@@ -216,8 +217,7 @@ def _end_scored(run: EvaluateRun, previewer: Previews, state: EvaluateState, val
         reason = reason or "too short: its tracks and its sound do not cover one window of 5 frames"
         score = run.row_of(state, "not_scored", stage="score", error=reason, **values)
     score = replace(score, warnings=disagreements(score))
-    run.end(score)
-    storage.remove(_folder(run, state))
+    run.end(score, leftovers=state.part_files)
     previewer.drop_unwanted(score)
 
 
