@@ -21,7 +21,7 @@ class Metric:
     better : which way
     digits : to show
     meaning : one sentence
-    group : "lips" for a metric of the judges, which a report lists in a separate table
+    group : a report lists "lips", metrics of the judges, and "faults", metrics of the checks, in tables of their own
     short : above a column of it
     unit : of it; empty for a plain number
     name : of its column, or of a property of the score
@@ -38,7 +38,7 @@ class Metric:
     better: Better
     digits: int
     meaning: str
-    group: Literal["sync", "picture", "lips", "work"]
+    group: Literal["sync", "picture", "lips", "faults", "work"]
     short: str = ""
     unit: str = ""
     name: str = ""

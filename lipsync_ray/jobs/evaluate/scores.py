@@ -131,28 +131,28 @@ class Score:
     jitter_reference: float | None = None
     face_distance: float | None = metric(
         "another face than the source's", "lower", 2,
-        "Distance of the face's descriptor from the source's: above 0.6 it is somebody else.", "picture",
+        "Distance of the face's descriptor from the source's: above 0.6 it is somebody else.", "faults",
         "face distance",
     )
     seam: float | None = metric(
         "seam around the mouth", "lower", 1,
-        "Step across the strongest vertical edge in the face that the source does not have, in levels.", "picture",
+        "Step across the strongest vertical edge in the face that the source does not have, in levels.", "faults",
         "seam, levels", "levels",
     )
     flicker: float | None = metric(
         "flicker of the lower face", "lower", 2,
         "How much its brightness jumps from frame to frame, relative to the source's, in the worst second.",
-        "picture",
+        "faults",
         "flicker, levels", "levels",
     )
     colour_cast: float | None = metric(
         "colour cast of the lower face", "lower", 1,
-        "By how many levels its colour differs from the source's, in the worst second.", "picture",
+        "By how many levels its colour differs from the source's, in the worst second.", "faults",
         "cast, levels", "levels",
     )
     frame_change: float | None = metric(
         "largest change of a frame", "lower", 1,
-        "Mean difference of a whole frame from the source's, in the frame where it is largest.", "picture",
+        "Mean difference of a whole frame from the source's, in the frame where it is largest.", "faults",
         "change, levels", "levels",
     )
     compared_frames: int | None = None
@@ -224,11 +224,11 @@ class Score:
     )
     spoken_motion: float | None = metric(
         "lips move in speech", "", 3, "Standard deviation of the opening while somebody speaks, in eye distances.",
-        "lips",
+        "faults",
         "moves",
     )
     widest_opening: float | None = metric(
-        "widest opening", "", 2, "Opening that 99 in 100 frames stay below, in eye distances.", "lips", "widest"
+        "widest opening", "", 2, "Opening that 99 in 100 frames stay below, in eye distances.", "faults", "widest"
     )
     lip_lag: int | None = metric(
         "|lag of the lips|", "lower", 0,
