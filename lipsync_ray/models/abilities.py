@@ -31,7 +31,7 @@ _ECHOMIMIC = Ability(
 ABILITIES = {
     "warp": Ability(
         "moves the person's own lips at the frame's resolution; closes them in silence, and for p, b and m",
-        "close the lips at every short p, b or m in languages unlike English and Arabic; show teeth if the person's mouth is never open in the source; draw profiles",
+        "close the lips at every short p, b or m in languages unlike English and Arabic; show a person's own teeth if the mouth is never open in the source; draw profiles",
     ),
     "mini": Ability("redraws the lower face fast, for tests and previews", "open the mouth as far as people do; draw more than 96 pixels"),
     "wav2lip": _WAV2LIP,

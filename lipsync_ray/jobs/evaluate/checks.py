@@ -18,7 +18,7 @@ LATE, LATE_GAIN = 2, 0.15  # frames; correlation and two cosines
 STIFF, STIFFER = 0.02, 0.5  # eye distances; of the source's motion: lips of a small face measure less
 WIDE = 0.45  # eye distances
 STRANGER = 0.5  # distance of descriptors
-EDGE, JUMPS, TINT = 5.0, 3.0, 2.0  # levels
+EDGE, JUMPS, TINT = 6.0, 3.0, 2.0  # levels
 FOREIGN = 12.0  # levels
 
 
