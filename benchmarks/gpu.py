@@ -213,9 +213,10 @@ def of_networks(asked: argparse.Namespace, device: Any, clock: Clock) -> dict[st
     product = lambda name: (name, bare.peak_tflops(device, bare.PRECISIONS[name], asked.seconds))  # noqa: E731
     peaks = dict(clock.each("product", [(name, partial(product, name)) for name in names]))
     print("Product of matrices, TFLOP/s: " + ", ".join(f"{p} {value:.1f}" for p, value in peaks.items()) + "\n")
-    moved = list(clock.each("copies", [("64 MB", partial(bare.copies, device, asked.seconds))]))
-    rows = [[way, f"{rate:.1f}"] for found in moved for way, rate in found]
-    print(markdown(["copy of 64 MB", "GB/s"], rows) if rows else "Copies: none without a GPU.\n", flush=True)
+    copied = clock.each("copies", [("64 MB", partial(bare.copies, device, asked.seconds))])
+    moved = [pair for some in copied for pair in some]
+    rows = [[way, f"{rate:.1f}"] for way, rate in moved]
+    print(markdown(["copy of 64 MB", "GB/s"], rows), flush=True)
     clock.section("networks")
     ways = bare.ways_on(device, compiled=not asked.all)
     items = []
@@ -299,7 +300,9 @@ def chosen(name: str, only: Sequence[str]) -> bool:
 
 
 def markdown(head: list[str], rows: list[list[str]]) -> str:
-    """A table."""
+    """A table; nothing where it has no rows."""
+    if not rows:
+        return ""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 
@@ -321,8 +324,9 @@ def _cells(one: Any) -> list[str]:
 
 def _dub_cells(one: dict[str, Any]) -> list[str]:
     parts = [_number(one["floors"].get(name)) for name in ("network", "decode", "compose + encode")]
+    limit = one["limit"] if "network" in one["floors"] else f"{one['limit']}; network not measured"
     speed = [f"{one['seconds']:.1f}", f"{one['per_s']:,.1f}", _number(one["steady_per_s"])]
-    return [one["dub"], str(one["frames"]), *speed, *parts, one["limit"], f"{one['of_limit']:.2f}"]
+    return [one["dub"], str(one["frames"]), *speed, *parts, limit, f"{one['of_limit']:.2f}"]
 
 
 def _busy_cells(one: dict[str, Any]) -> list[str]:

@@ -183,5 +183,5 @@ def measured(variant: Variant, inputs: Inputs, floors: Floors, device: str, engi
         "stage_ms": {stage: 1000 * s / done.frames for stage, s in drawing["stages"].items()},
         "cpu_ms": {stage: 1000 * s / done.frames for stage, s in drawing["cpu"].items()},
         "source": seen.source, "busy": seen.mean(0), "busy_most": seen.most(0), "decoder_busy": seen.mean(2),
-        "encoder_busy": seen.mean(3), "gb": seen.most(4), "cores": seen.mean_cores, "readings": seen.cards,
+        "encoder_busy": seen.mean(3), "gb": seen.most(4), "cores": seen.mean_cores, "readings": [[None if value != value else value for value in reading] for reading in seen.cards],
     }  # fmt: skip

@@ -99,7 +99,10 @@ def _of_syncnet(towers: nn.Module) -> Callable[[], nn.Module]:
 
 
 def _gfpgan(narrow: float) -> nn.Module:
-    return _Sample(new_gfpgan(narrow), lambda net, faces: net(faces, return_rgb=False, randomize_noise=False)[0])
+    network = new_gfpgan(narrow)
+    # spandrel flattens these features with view(), which wants them row by row.
+    network.final_conv.register_forward_hook(lambda _module, _input, out: out.contiguous())
+    return _Sample(network, lambda net, faces: net(faces, return_rgb=False, randomize_noise=False)[0])
 
 
 def _mesh() -> nn.Module:
@@ -220,7 +223,9 @@ def _one(
 ) -> Measured:  # fmt: skip
     last = way != WAYS[0]
     layout = torch.channels_last if last else torch.contiguous_format
-    ready.to(memory_format=layout)
+    for weight in ready.parameters():
+        if weight.ndim == 4:  # GFPGAN also has some of five axes, which have no such layout
+            weight.data = weight.data.contiguous(memory_format=layout)
     inputs = tuple(
         t.to(device, PRECISIONS[precision], memory_format=layout) if t.ndim == 4 else t.to(device, PRECISIONS[precision])
         for t in network.inputs(batch)
