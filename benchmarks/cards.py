@@ -9,6 +9,7 @@ import argparse
 import importlib
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -32,26 +33,34 @@ class Watched:
     Attributes
     ----------
     source : "NVML", "nvidia-smi", or "" where no card answers
-    cards : of each second: per cent busy of computing, memory, decoder and encoder, and GB in use; NaN where unknown
-    cores : of each second: CPU cores of the machine in use
+    cards : (when, what was read) of each second; NaN where unknown
+    cores : (when, CPU cores of the machine in use) of each second
+
+    `when` is of time.perf_counter().
     """
 
     source: str = ""
-    cards: list[Reading] = field(default_factory=list)
-    cores: list[float] = field(default_factory=list)
+    cards: list[tuple[float, Reading]] = field(default_factory=list)
+    cores: list[tuple[float, float]] = field(default_factory=list)
 
-    def mean(self, place: int) -> float | None:
-        """Of one number of `cards`; None where it was never read."""
-        values = [reading[place] for reading in self.cards if reading[place] == reading[place]]
-        return sum(values) / len(values) if values else None
+    def mean(self, place: int, since: float = 0.0) -> float | None:
+        """Of one number of `cards`, read since then; None where it was never read."""
+        return _mean([value for value in self._read(place, since) if value == value])
 
     def most(self, place: int) -> float | None:
         """The largest."""
-        return max((reading[place] for reading in self.cards if reading[place] == reading[place]), default=None)
+        return max((value for value in self._read(place, 0.0) if value == value), default=None)
 
-    @property
-    def mean_cores(self) -> float | None:
-        return sum(self.cores) / len(self.cores) if self.cores else None
+    def mean_cores(self, since: float = 0.0) -> float | None:
+        """Cores in use since then; None where nothing was read."""
+        return _mean([cores for when, cores in self.cores if when >= since])
+
+    def _read(self, place: int, since: float) -> list[float]:
+        return [reading[place] for when, reading in self.cards if when >= since]
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None
 
 
 @contextmanager
@@ -66,10 +75,12 @@ def watched(every_s: float = EVERY_S) -> Iterator[Watched]:
         while not stop.wait(every_s):
             if read is not None:
                 with suppress(OSError, subprocess.SubprocessError, ValueError):
-                    found.cards.append(read())
+                    reading = read()
+                    found.cards.append((time.perf_counter(), reading))
             now = cpu_times()
             if before is not None and now is not None and now[1] > before[1]:
-                found.cores.append((now[0] - before[0]) / (now[1] - before[1]) * now[2])
+                cores = (now[0] - before[0]) / (now[1] - before[1]) * now[2]
+                found.cores.append((time.perf_counter(), cores))
             before = now
 
     thread = threading.Thread(target=watch, daemon=True)

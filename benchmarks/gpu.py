@@ -290,7 +290,7 @@ def of_dubs(asked: argparse.Namespace, inputs: Any, rates: list[Any], clock: Clo
         "of it",
     ]
     print(markdown(head, [_dub_cells(one) for one in made]))
-    head = ["dub", "cards busy, %", "most", "decoders, %", "encoders, %", "GB", "cores", "read by", "passes, frames/s", "work by stage, ms a frame"]  # fmt: skip
+    head = ["dub", "cards busy, %", "second half", "most", "decoders, %", "encoders, %", "GB", "cores", "second half", "read by", "passes, frames/s", "work by stage, ms a frame"]  # fmt: skip
     print(markdown(head, [_busy_cells(one) for one in made]), flush=True)
 
 
@@ -330,7 +330,19 @@ def _dub_cells(one: dict[str, Any]) -> list[str]:
 
 
 def _busy_cells(one: dict[str, Any]) -> list[str]:
-    read = [_number(one[name]) for name in ("busy", "busy_most", "decoder_busy", "encoder_busy", "gb", "cores")]
+    read = [
+        _number(one[name])
+        for name in (
+            "busy",
+            "busy_at_work",
+            "busy_most",
+            "decoder_busy",
+            "encoder_busy",
+            "gb",
+            "cores",
+            "cores_at_work",
+        )
+    ]
     return [one["dub"], *read, one["source"] or "no card", _listed(one["passes"]), _listed(one["stage_ms"])]
 
 

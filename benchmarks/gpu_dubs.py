@@ -175,13 +175,14 @@ def measured(variant: Variant, inputs: Inputs, floors: Floors, device: str, engi
     passes = json.loads((out / "run.json").read_text())["passes"]
     drawing = passes[-1]
     name, least = limiting(parts)
-    rate = steady(ends.get(drawing["name"], []))
+    rows = ends.get(drawing["name"], [])
+    rate, since = steady(rows), rows[len(rows) // 2 - 1][0] if len(rows) >= 2 else began
     return {
         "dub": str(variant), "frames": done.frames, "seconds": took, "per_s": done.frames / took, "steady_per_s": rate,
         "floors": parts, "limit": name, "of_limit": (rate or done.frames / took) / least,
         "passes": {one["name"]: one["frames_done"] / one["seconds"] for one in passes if one["frames_done"] and one["seconds"]},
         "stage_ms": {stage: 1000 * s / done.frames for stage, s in drawing["stages"].items()},
         "cpu_ms": {stage: 1000 * s / done.frames for stage, s in drawing["cpu"].items()},
-        "source": seen.source, "busy": seen.mean(0), "busy_most": seen.most(0), "decoder_busy": seen.mean(2),
-        "encoder_busy": seen.mean(3), "gb": seen.most(4), "cores": seen.mean_cores, "readings": [[None if value != value else value for value in reading] for reading in seen.cards],
+        "source": seen.source, "busy": seen.mean(0), "busy_at_work": seen.mean(0, since), "busy_most": seen.most(0), "decoder_busy": seen.mean(2),
+        "encoder_busy": seen.mean(3), "gb": seen.most(4), "cores": seen.mean_cores(), "cores_at_work": seen.mean_cores(since), "readings": [[when - began, *(None if value != value else value for value in reading)] for when, reading in seen.cards],
     }  # fmt: skip

@@ -1,6 +1,6 @@
 """Bare networks of random numbers: items/s by batch, precision and way to run them, memory, copies between host and device.
 
-A part of `gpu.py`; torch and this repository are enough.
+A part of `gpu.py`; it needs no Ray.
 """
 
 from __future__ import annotations

@@ -193,6 +193,13 @@ def test_without_a_card_nothing_is_read(monkeypatch):
     assert cards.Watched().mean(0) is None
 
 
+def test_busy_at_work_leaves_out_the_start():
+    nan = float("nan")
+    seen = cards.Watched("NVML", [(1.0, (0.0, nan)), (2.0, (80.0, nan)), (3.0, (100.0, nan))], [(1.0, 2.0), (3.0, 6.0)])
+    assert (seen.mean(0), seen.mean(0, since=2.0), seen.most(0)) == (60.0, 90.0, 100.0)
+    assert (seen.mean_cores(), seen.mean_cores(since=2.0), seen.mean(1)) == (4.0, 6.0, None)
+
+
 @pytest.mark.skipif(cards.cpu_times() is None, reason="no /proc/stat here")
 def test_cores_are_counted():
     busy, whole, cores = cards.cpu_times()
