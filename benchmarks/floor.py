@@ -1,6 +1,6 @@
 """What a dub cannot cost less than: its generator, one decode and one encode of every frame, with nothing between them.
 
-Used by `speed.py` and `languages.py`. Every function here is one process on one thread of torch; `together` runs so many
+Used by `speed.py`, `languages.py` and `gpu.py`. Every function here is one process on one thread of torch; `together` runs so many
 of them at the same time, as a job has actors, so that cores, caches and memory are shared as in the job.
 """
 
@@ -9,7 +9,8 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -92,3 +93,51 @@ def _generator(path: str, batch: int) -> Callable[[], Any]:
     crops = rng.integers(0, 255, (batch, 96, 96, 3), np.uint8)
     mels = rng.uniform(-4, 4, (batch, 80, 16)).astype(np.float32)
     return lambda: model(crops, mels)
+
+
+def decoding(video: str, decoder: str, seconds: float) -> float:
+    """Frames/s of decoding alone."""
+    from lipsync_ray.media import decode
+    from lipsync_ray.media.probe import probe_video
+
+    info = replace(probe_video(video), decoder=decoder)  # type: ignore[arg-type]
+    frames = min(RUN, info.frames)
+    return repeated(lambda: sum(1 for _ in decode.pictures(info, 0, frames)), seconds) * frames
+
+
+def composing(video: str, codec: str, restored: bool, seconds: float) -> float:
+    """Frames/s of pasting a face of two fifths of the height and encoding, the frames decoded beforehand.
+
+    Parameters
+    ----------
+    restored : paste a restored face of 512² into the same place, too
+    """
+    from lipsync_ray.faces.align import SIDE
+    from lipsync_ray.faces.blend import paste
+    from lipsync_ray.media import decode
+    from lipsync_ray.media.choices import VideoCoding
+    from lipsync_ray.media.encode import encode
+    from lipsync_ray.media.picture import Box
+    from lipsync_ray.media.probe import probe_video
+    from lipsync_ray.restoration.faces import Restored
+    from lipsync_ray.settings import RestoreSettings
+
+    info = probe_video(video)
+    sources = list(decode.pictures(info, 0, min(RUN, info.frames)))
+    side = int(0.4 * info.height)
+    x, y = (info.width - side) // 2, (info.height - side) // 2
+    rng, nothing = np.random.default_rng(0), np.zeros(1, np.int64)
+    small, large = (rng.integers(0, 255, (width, width, 3), np.uint8) for width in (96, SIDE))
+    matrix = np.array([[1.0, 0.0, -x], [0.0, 1.0, -y]]) * (SIDE / side)
+    face = Restored(nothing, nothing, matrix[None], large[None], np.zeros((0, SIDE, SIDE), np.uint8), nothing)
+
+    def drawn() -> Iterator[Any]:
+        for source in sources:
+            picture = source.copy()
+            paste(picture, Box(x, y, x + side, y + side), small, "feather")
+            if restored:
+                face.put(picture, 0, RestoreSettings())
+            yield picture
+
+    coding = VideoCoding(codec=codec)  # type: ignore[arg-type]
+    return repeated(lambda: encode(drawn(), info.rate, info.pixel_aspect, coding), seconds) * len(sources)

@@ -1,14 +1,20 @@
-"""Every network on a GPU, one command: frames/s by batch, precision and way to run it, memory, copies, equality, the whole dub.
+"""What a GPU machine gives, one command: every network alone and as it is called, copies, whole dubs against their floors, busy cards.
 
-    python benchmarks/gpu.py [--seconds 1] [--only wav2lip …] [--json gpu.json] [--dub 600] [--device cuda]
+    python benchmarks/gpu.py --all [--device cuda] [--json gpu.json]      at most 10 minutes; --short: at most 3
+    python benchmarks/gpu.py [--seconds 1] [--only wav2lip …] [--dub 600]    every batch, precision and way, without a limit
+    python benchmarks/gpu.py --all --small --device cpu                     shows that every section runs; its figures mean nothing
 
-The first part needs CUDA, torch and this repository, no Ray and no network: weights are random, of the published sizes. Networks
-whose packages are not installed (GFPGAN's, MuseTalk's) are left out, and said to be. Prints Markdown.
+Weights are random, of the published sizes, and nothing is fetched. Networks whose packages are not installed (MuseTalk's) are left
+out, and said to be. Prints Markdown; figures also go to --json, by default $OUT/gpu.json where $OUT is set, after every section.
 
-* items/s, ms a pass, TFLOP/s, and that as a share of what the same card reaches on a large product of matrices in that precision
-* ways: as it is; channels last; a CUDA graph of it; torch.compile
-* models as a stage calls them, uint8 in and out, copies included, and what they draw beside the same on a CPU in fp32
-* ``--dub SECONDS``: a dub of so long a 720p video through Ray, decoded on CPUs and by ``--decoder cuda``, how busy the GPU was meanwhile (nvidia-smi) and how many CPU cores
+* machine: product of matrices in TFLOP/s, copies between host and device
+* networks: items/s, ms a pass, TFLOP/s, and that as a share of the product; as it is, channels last, a CUDA graph, torch.compile
+  (the last not within --all)
+* as called: networks as a stage calls them, uint8 in and out; MTCNN by frames at the same time; Wav2Lip beside a CPU in fp32
+* dubs: of a 720p video, by model, decoder, encoder and restoration: frames/s of the whole command, and of the second half of its
+  segments, against the least of network, decode, compose + encode; how busy cards (NVML, once a second) and cores were
+
+Each section has a share of the limit, and gets what earlier ones left of theirs. What no time was left for is named at the end.
 """
 
 from __future__ import annotations
@@ -16,401 +22,331 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
-import subprocess
+import os
+import platform
+import signal
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+LIMIT_S = {"all": 600.0, "short": 180.0}
+ENDING_S = 15.0  # of the limit, to stop what runs, Ray included, and to print
+SHARES = {"machine": 0.05, "networks": 0.2, "as called": 0.2, "dubs": 0.55}
+DUB_S = {"all": 240.0, "short": 80.0, "small": 16.0}  # of the long video
 
 
-def parsed() -> argparse.Namespace:
+def parsed(given: Sequence[str] | None = None) -> argparse.Namespace:
     """The command's arguments."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=1.0, help="of each measurement")
-    parser.add_argument("--only", nargs="*", default=[], help="networks whose names begin so")
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--dub", type=float, default=0.0)
-    parser.add_argument("--quick", action="store_true", help="smallest batches alone")
-    parser.add_argument("--device", default="cuda")
-    return parser.parse_args()
-
-
-if __name__ == "__main__":
-    ARGUMENTS = parsed()  # before imports that take seconds
-
-import numpy as np
-import torch
-
-sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
-from material import new_gfpgan, repeated_video
-from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
-
-from lipsync_ray.compute import device_of
-
-PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-WAYS = ("as it is", "channels last", "graph", "compiled")
-RNG = np.random.default_rng(0)
-
-
-@dataclass(frozen=True)
-class Network:
-    """One to measure: how it is made, what a batch of so many looks like, which batches."""
-
-    name: str
-    make: Callable[[], nn.Module]
-    inputs: Callable[[int], tuple[Tensor, ...]]
-    batches: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Measured:
-    """One line of the table."""
-
-    network: str
-    batch: int
-    precision: str
-    way: str
-    per_s: float
-    ms: float
-    tflops: float
-    share: float
-    memory_gb: float
-    note: str = ""
-
-
-class _Sample(nn.Module):
-    """A diffusers network by its sample alone."""
-
-    def __init__(self, network: Any, call: Callable[..., Any]) -> None:
-        super().__init__()
-        self.network, self.call = network, call
-
-    def forward(self, *inputs: Tensor) -> Tensor:
-        out: Tensor = self.call(self.network, *inputs)
-        return out
-
-
-def networks() -> Iterator[Network]:
-    """Those whose packages are here."""
-    from lipsync_ray.models.syncnet import SyncNet, Towers
-    from lipsync_ray.models.wav2lip import Wav2Lip
-
-    def lips(batch: int) -> tuple[Tensor, ...]:
-        return torch.randn(batch, 1, 80, 16), torch.rand(batch, 6, 96, 96)
-
-    yield Network("wav2lip", Wav2Lip, lips, (16, 64, 128, 256))
-    syncnet = _of_syncnet(Towers(SyncNet()))
-    yield Network("syncnet lips", syncnet, lambda batch: (torch.rand(batch, 15, 224, 224) * 255,), (16, 64))
-    yield Network("gfpgan", _gfpgan, lambda b: (torch.rand(b, 3, 512, 512),), (1, 8))
-    try:
-        yield from _musetalk()
-    except ImportError as error:
-        print(f"musetalk: left out ({error})")
-
-
-def _of_syncnet(towers: nn.Module) -> Callable[[], nn.Module]:
-    return lambda: _Sample(towers, lambda network, frames: network.encode_video(frames))
-
-
-def _gfpgan() -> nn.Module:
-    return _Sample(new_gfpgan(), lambda net, faces: net(faces, return_rgb=False, randomize_noise=False)[0])
-
-
-def _musetalk() -> Iterator[Network]:
-    from diffusers import AutoencoderKL, UNet2DConditionModel
-
-    from lipsync_ray.models.musetalk_files import UNET_CONFIG, VAE_CONFIG
-
-    def unet() -> nn.Module:
-        zero = torch.zeros(1, dtype=torch.long)
-        return _Sample(
-            UNet2DConditionModel(**UNET_CONFIG), lambda net, x, heard: net(x, zero.to(x.device), heard).sample
-        )
-
-    def vae(call: Callable[..., Any]) -> Callable[[], nn.Module]:
-        return lambda: _Sample(AutoencoderKL(**VAE_CONFIG), call)
-
-    yield Network("musetalk unet", unet, lambda b: (torch.randn(b, 8, 32, 32), torch.randn(b, 50, 384)), (4, 16))
-    decode = vae(lambda net, x: net.decode(x).sample)
-    encode = vae(lambda net, x: net.encode(x).latent_dist.mode())
-    yield Network("musetalk decoder", decode, lambda b: (torch.randn(b, 4, 32, 32),), (4, 16))
-    yield Network("musetalk encoder", encode, lambda b: (torch.randn(b, 3, 256, 256),), (4, 16))
-
-
-def synchronise(device: torch.device) -> None:
-    """Wait for what the device has been given."""
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-
-
-def timed(call: Callable[[], Any], device: torch.device, seconds: float) -> float:
-    """Seconds a call."""
-    for _ in range(2):
-        call()
-    synchronise(device)
-    began, count = time.perf_counter(), 0
-    while count < 3 or time.perf_counter() - began < seconds:
-        call()
-        count += 1
-        if count % 8 == 0:
-            synchronise(device)
-    synchronise(device)
-    return (time.perf_counter() - began) / count
-
-
-def peak_tflops(device: torch.device, dtype: torch.dtype, seconds: float) -> float:
-    """What the device reaches on a product of large square matrices."""
-    side = 8192 if device.type == "cuda" else 1024
-    a, b = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
-    return 2 * side**3 / timed(lambda: a @ b, device, seconds) / 1e12
-
-
-def flops_of(network: nn.Module, inputs: tuple[Tensor, ...]) -> int:
-    """Of one pass."""
-    with FlopCounterMode(display=False) as counter:
-        network(*inputs)
-    return int(counter.get_total_flops())
-
-
-def graph_of(network: nn.Module, inputs: tuple[Tensor, ...]) -> Callable[[], Any]:
-    """A pass that the GPU was told once."""
-    side: Any = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-    side.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(side):
-        for _ in range(3):
-            network(*inputs)
-    torch.cuda.current_stream().wait_stream(side)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        network(*inputs)
-    return graph.replay
-
-
-@torch.inference_mode()
-def measure(network: Network, device: torch.device, seconds: float, peaks: dict[str, float]) -> Iterator[Measured]:
-    """A network at every batch, precision and way."""
-    for precision, dtype in PRECISIONS.items():
-        if device.type == "cpu" and precision == "fp16":
-            continue
-        ready = network.make().eval().to(device, dtype)
-        flops = flops_of(ready, tuple(t.to(device, dtype) for t in network.inputs(1)))
-        for way in WAYS if device.type == "cuda" else WAYS[:2]:
-            for batch in network.batches:
-                try:
-                    yield _one(network, ready, device, seconds, peaks, precision, way, batch, flops)
-                except Exception as error:
-                    said = str(error).strip().splitlines()
-                    note = f"{type(error).__name__}: {said[0][:80] if said else ''}"
-                    yield Measured(network.name, batch, precision, way, 0, 0, 0, 0, 0, note)
-        del ready
-
-
-def _one(
-    network: Network, ready: nn.Module, device: torch.device, seconds: float, peaks: dict[str, float], precision: str,
-    way: str, batch: int, flops: int,
-) -> Measured:  # fmt: skip
-    last = way != WAYS[0]
-    layout = torch.channels_last if last else torch.contiguous_format
-    ready.to(memory_format=layout)
-    inputs = tuple(
-        t.to(device, PRECISIONS[precision], memory_format=layout) if t.ndim == 4 else t.to(device, PRECISIONS[precision])
-        for t in network.inputs(batch)
-    )  # fmt: skip
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats()
-    if way == "graph":
-        call = graph_of(ready, inputs)
-    elif way == "compiled":
-        compiled = torch.compile(ready)
-        call = lambda: compiled(*inputs)  # noqa: E731
-    else:
-        call = lambda: ready(*inputs)  # noqa: E731
-    took = timed(call, device, seconds)
-    tflops = flops * batch / took / 1e12
-    memory = torch.cuda.max_memory_allocated() / 1e9 if device.type == "cuda" else 0.0
-    return Measured(
-        network.name, batch, precision, way, batch / took, 1000 * took, tflops, tflops / peaks[precision], memory
+    parser.add_argument("--all", action="store_true", help="every section, within 10 minutes")
+    parser.add_argument("--short", action="store_true", help="every section, within 3 minutes")
+    parser.add_argument("--limit", type=float, help="another limit in seconds, of --all or --short")
+    parser.add_argument(
+        "--seconds", type=float, help="of each measurement (1; with --all 0.5, with --short or --small 0.2)"
     )
+    parser.add_argument("--only", nargs="*", default=[], help="networks whose names begin so; with --all also dubs")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--dub", type=float, help="seconds of video of the dubs; 0 makes none")
+    parser.add_argument("--quick", action="store_true", help="smallest batches alone")
+    parser.add_argument(
+        "--small", action="store_true", help="tiny networks and videos, which only show that sections run"
+    )
+    parser.add_argument("--engine", choices=("ray", "inline"), default="ray", help="of the dubs")
+    parser.add_argument("--device", default="cuda")
+    asked = parser.parse_args(given)
+    asked.all = asked.all or asked.short
+    asked.quick = asked.quick or asked.short or asked.small
+    if asked.limit is None and asked.all:
+        asked.limit = LIMIT_S["short" if asked.short else "all"]
+    if asked.seconds is None:
+        asked.seconds = 0.2 if asked.short or asked.small else 0.5 if asked.all else 1.0
+    if asked.dub is None:
+        asked.dub = DUB_S["small" if asked.small else "short" if asked.short else "all"] if asked.all else 0.0
+    if asked.json is None and (folder := os.environ.get("OUT")):
+        asked.json = Path(folder) / "gpu.json"
+    return asked
 
 
-def copies(device: torch.device, seconds: float) -> list[tuple[str, float]]:
-    """(way, GB/s) of copies of 64 MB between host and device."""
-    if device.type == "cpu":
-        return []
-    size = 64 * 2**20
-    there, plain = torch.empty(size, dtype=torch.uint8, device=device), torch.empty(size, dtype=torch.uint8)
-    pinned = plain.pin_memory()
-    ways: dict[str, Callable[[], Any]] = {
-        "to the device": lambda: there.copy_(plain),
-        "to the device, pinned": lambda: there.copy_(pinned, non_blocking=True),
-        "from the device": lambda: plain.copy_(there),
-        "from the device, pinned": lambda: pinned.copy_(there, non_blocking=True),
-    }
-    return [(name, size / timed(call, device, seconds) / 1e9) for name, call in ways.items()]
+class OutOfTime(BaseException):
+    """A section's time is up. Not an Exception: what measures catches those, and goes on."""
 
 
-def as_called(device: str, seconds: float, quick: bool) -> list[dict[str, Any]]:
-    """The generator as its stage calls it: items/s, and how far its pictures are from a CPU's in fp32."""
-    from lipsync_ray.models.generators import LipModel
-    from lipsync_ray.models.wav2lip import Wav2Lip
+class Clock:
+    """Gives each section its share of the limit, and keeps what was left out.
 
-    out = []
-    with tempfile.TemporaryDirectory() as scratch:
-        path = Path(scratch) / "random.pth"
-        torch.manual_seed(0)
-        torch.save(Wav2Lip().state_dict(), path)
-        count = 32 if quick else 512
-        crops = RNG.integers(0, 256, (count, 96, 96, 3), np.uint8)
-        mels = RNG.uniform(-4, 4, (count, 80, 16)).astype(np.float32)
-        wanted = LipModel(path, "cpu", "fp32", 16)(crops[:16], mels[:16]).astype(int)
-        for precision in ("fp32", "bf16") if device == "cpu" else ("fp32", "bf16", "fp16"):
-            for batch in (16,) if quick else (64, 128, 256, 512):
-                model = LipModel(path, device, precision, batch)
-                differ = np.abs(model(crops[:16], mels[:16]) - wanted)
-                took = timed(partial(model, crops, mels), torch.device(device), seconds)
-                row = {"precision": precision, "batch": batch, "per_s": count / took}
-                out.append(row | {"mean_levels": float(differ.mean()), "most_levels": int(differ.max())})
-    return out
+    Parameters
+    ----------
+    limit_s : of everything; None for no limit
+
+    Attributes
+    ----------
+    left_out : what was not measured, and why
+    """
+
+    def __init__(self, limit_s: float | None) -> None:
+        self._began, self._share = time.monotonic(), 0.0
+        self._limit_s = None if limit_s is None else max(0.0, limit_s - ENDING_S)
+        self._until = float("inf")
+        self.left_out: list[str] = []
+
+    @property
+    def spent_s(self) -> float:
+        return time.monotonic() - self._began
+
+    @property
+    def left_s(self) -> float:
+        """Seconds that are left to this section."""
+        return self._until - time.monotonic()
+
+    def section(self, name: str) -> None:
+        """Begin one. What earlier ones left of their time is its own."""
+        self._share += SHARES[name]
+        if self._limit_s is not None:
+            self._until = self._began + self._limit_s * self._share
+
+    def each(self, section: str, items: Iterable[tuple[str, Callable[[], T]]]) -> Iterator[T]:
+        """What each returns that succeeds in time."""
+        for name, call in items:
+            if self.left_s < 1.0:
+                self.left_out.append(f"{section}: {name} (no time was left)")
+                continue
+            began = time.monotonic()
+            try:
+                with within(self.left_s):
+                    result = call()
+            except OutOfTime:
+                self.left_out.append(f"{section}: {name} (stopped after {time.monotonic() - began:.0f} s)")
+            except (
+                Exception
+            ) as error:  # a network too large for the card, an encoder that it lacks: the others are measured
+                lines = str(error).strip().splitlines()
+                self.left_out.append(f"{section}: {name} ({type(error).__name__}: {lines[0][:160] if lines else ''})")
+            else:
+                yield result
 
 
 @contextmanager
-def watched(readings: list[tuple[float, float]]) -> Iterator[None]:
-    """(GPU busy in %, CPU cores in use), twice a second meanwhile."""
-    import psutil
+def within(seconds: float) -> Iterator[None]:
+    """Raise :class:`OutOfTime` in the main thread after so many seconds."""
+    if seconds == float("inf"):
+        yield
+        return
 
-    stop = threading.Event()
-    query = ["nvidia-smi", "--query-gpu=utilization.gpu", "--format=csv,noheader,nounits"]
+    def ring(*_: Any) -> None:
+        raise OutOfTime
 
-    def watch() -> None:
-        psutil.cpu_percent()
-        while not stop.wait(0.5):
-            cores = psutil.cpu_percent() / 100 * (psutil.cpu_count() or 1)
-            try:
-                told = subprocess.run(query, capture_output=True, text=True, check=True).stdout.split()
-                busy = float(np.mean([float(value) for value in told]))
-            except (OSError, subprocess.CalledProcessError, ValueError):
-                busy = float("nan")
-            readings.append((busy, cores))
-
-    thread = threading.Thread(target=watch, daemon=True)
-    thread.start()
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
     finally:
-        stop.set()
-        thread.join()
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
-def whole_dub(seconds: float, decoders: tuple[str, ...]) -> list[dict[str, Any]]:
-    """A dub of a 720p video through Ray, with random weights of Wav2Lip's size, by each decoder."""
-    import av
+def machine(device: Any) -> dict[str, Any]:
+    """What it is that figures are of."""
+    import torch
 
-    from lipsync_ray.demo.corpus import make_corpus
-    from lipsync_ray.models.wav2lip import Wav2Lip
+    from lipsync_ray.compute import usable_cpus
 
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch)
-        torch.save(Wav2Lip().state_dict(), folder / "random.pth")
-        make_corpus(folder / "in")
-        with av.open(str(folder / "in" / "pan.mp4")) as source, av.open(str(folder / "720.mp4"), "w") as target:
-            stream: Any = target.add_stream("libx264", rate=25, options={"crf": "20"})
-            stream.width, stream.height, stream.pix_fmt = 1280, 720, "yuv420p"
-            for number, frame in enumerate(source.decode(video=0)):
-                scaled = frame.reformat(720, 720, "rgb24").to_ndarray()
-                wide = np.pad(scaled, ((0, 0), (280, 280), (0, 0)), mode="edge")
-                picture = av.VideoFrame.from_ndarray(wide, "rgb24")
-                picture.pts = number
-                target.mux(stream.encode(picture))
-            target.mux(stream.encode(None))
-        repeated_video(str(folder / "720.mp4"), str(folder / "long.mp4"), seconds)
-        table = folder / "one.csv"
-        table.write_text(f"id,video,audio\nlong,{folder / 'long.mp4'},{folder / 'in' / 'en.ogg'}\n")
-        return [_dubbed(table, folder, decoder) for decoder in decoders]
-
-
-def _dubbed(table: Path, folder: Path, decoder: str) -> dict[str, Any]:
-    """One dub, watched; by another decoder it is another dub, whose faces are found already."""
-    import lipsync_ray
-
-    model = str(folder / "random.pth")
-    settings = lipsync_ray.DubSettings(model=model, length="video", decoder=decoder)  # type: ignore[arg-type]
-    readings: list[tuple[float, float]] = []
-    with watched(readings):
-        began = time.perf_counter()
-        summary = lipsync_ray.dub_table(table, folder / "out", settings=settings)
-        took = time.perf_counter() - began
-    done = summary.results[0]
-    if done.status != "done":
-        return {"decoder": decoder, "error": done.error}
-    record = json.loads((folder / "out" / "run.json").read_text())
-    lips = next(one for one in record["passes"] if one["name"] == "lips")
-    busy, cores = (np.array(values) for values in zip(*readings, strict=True))
-    told = np.isfinite(busy)
+    cards = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        processor = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        processor = platform.machine()
     return {
-        "decoder": decoder, "frames": done.frames, "seconds": took, "per_s": (done.frames or 0) / took,
-        "stages": lips["stages"], "gpu_busy_percent": float(busy[told].mean()) if told.any() else None,
-        "cpu_cores": float(cores.mean()), "gpu_mb": done.gpu_mb,
+        "measured_on": cards[0] if device.type == "cuda" else "CPU", "cards": cards, "processor": processor,
+        "cpus": usable_cpus(), "torch": torch.__version__, "cuda": torch.version.cuda,
     }  # fmt: skip
 
 
+def headline(about: dict[str, Any], small: bool) -> str:
+    """The machine, as the first lines."""
+    on = (
+        f"{len(about['cards'])} × {about['measured_on']}" if about["measured_on"] != "CPU" else "the CPU, **not a GPU**"
+    )
+    lines = [f"Measured on {on}; {about['cpus']:g} cores of {about['processor']}; torch {about['torch']}, CUDA {about['cuda']}; deterministic, no TF32."]  # fmt: skip
+    return "\n".join([*lines, *(["**Tiny inputs: these figures mean nothing.**"] if small else [])]) + "\n"
+
+
+def main(asked: argparse.Namespace) -> None:
+    clock = Clock(asked.limit)
+    from gpu_called import Inputs
+
+    from lipsync_ray.compute import device_of
+
+    device = device_of(asked.device)
+    about = machine(device)
+    print(headline(about, asked.small), flush=True)
+    told: dict[str, Any] = {"machine": about, "arguments": {name: str(value) for name, value in vars(asked).items()}}
+
+    def keep(**found: Any) -> None:
+        told.update(found, left_out=clock.left_out, seconds=clock.spent_s)
+        if asked.json:
+            asked.json.write_text(json.dumps(told, indent=1))
+
+    with tempfile.TemporaryDirectory() as scratch:
+        inputs = Inputs(Path(scratch), asked.dub, asked.small)
+        keep(**of_networks(asked, device, clock))
+        rates = of_stages(asked, inputs, clock, keep)
+        of_dubs(asked, inputs, rates, clock, keep)
+    print(f"Took {clock.spent_s:.0f} s" + (f" of {asked.limit:.0f}." if asked.limit else "."))
+    print("Left out:\n" + "\n".join(f"* {one}" for one in clock.left_out) if clock.left_out else "Left out: nothing.")
+    keep()
+
+
+def of_networks(asked: argparse.Namespace, device: Any, clock: Clock) -> dict[str, Any]:
+    """Measure the machine and bare networks; print them."""
+    import gpu_networks as bare
+
+    clock.section("machine")
+    names = [p for p in bare.PRECISIONS if device.type == "cuda" or p == "fp32" or (p == "bf16" and not asked.small)]
+    product = lambda name: (name, bare.peak_tflops(device, bare.PRECISIONS[name], asked.seconds))  # noqa: E731
+    peaks = dict(clock.each("product", [(name, partial(product, name)) for name in names]))
+    print("Product of matrices, TFLOP/s: " + ", ".join(f"{p} {value:.1f}" for p, value in peaks.items()) + "\n")
+    copied = clock.each("copies", [("64 MB", partial(bare.copies, device, asked.seconds))])
+    moved = [pair for some in copied for pair in some]
+    rows = [[way, f"{rate:.1f}"] for way, rate in moved]
+    print(markdown(["copy of 64 MB", "GB/s"], rows), flush=True)
+    clock.section("networks")
+    ways = bare.ways_on(device, compiled=not asked.all)
+    items = []
+    try:
+        for network in bare.networks(asked.small):
+            if chosen(network.name, asked.only):
+                few = network.few(0 if asked.small else 1 if asked.quick else 2 if asked.all else None)
+                # What "auto" chooses on a card first: where time is short, the others are left out.
+                for p in sorted(peaks, key=("fp16", "bf16", "fp32").index):
+                    items.append((f"{network.name} in {p}", partial(bare.measured, few, device, asked.seconds, peaks, p, ways)))  # fmt: skip
+    except ImportError as error:
+        clock.left_out.append(f"networks: musetalk ({error})")
+    found = [one for some in clock.each("networks", items) for one in some]
+    head = ["network", "batch", "precision", "way", "items/s", "ms a pass", "TFLOP/s", "of its product", "GB", ""]
+    print(markdown(head, [_cells(one) for one in found]), flush=True)
+    return {"peaks": peaks, "copies": moved, "networks": [asdict(one) for one in found]}
+
+
+def of_stages(asked: argparse.Namespace, inputs: Any, clock: Clock, keep: Callable[..., None]) -> list[Any]:
+    """Measure networks as they are called; print them."""
+    import gpu_called as called
+
+    clock.section("as called")
+    items = [
+        (name, call) for name, call in called.stages(inputs, asked.device, asked.seconds) if chosen(name, asked.only)
+    ]
+    rates = [rate for some in clock.each("as called", items) for rate in some]
+    rows = [[one.network, one.items, str(one.batch), f"{one.per_s:,.1f}"] for one in rates]
+    print(markdown(["as called", "of", "batch, or frames at a time", "items/s"], rows), flush=True)
+    keep(called=[asdict(one) for one in rates])
+    compare = partial(called.by_precision, inputs, asked.device, asked.seconds, asked.quick)
+    items_by = [("wav2lip by precision", compare)] if chosen("wav2lip", asked.only) else []
+    compared = [row for some in clock.each("as called", items_by) for row in some]
+    rows = [[row["precision"], str(row["batch"]), f"{row['per_s']:,.0f}", f"{row['mean_levels']:.3f}", str(row["most_levels"])] for row in compared]  # fmt: skip
+    head = ["Wav2Lip as called", "batch", "frames/s", "mean levels from a CPU's fp32", "most"]
+    print(markdown(head, rows), flush=True)
+    keep(by_precision=compared)
+    return rates
+
+
+def of_dubs(asked: argparse.Namespace, inputs: Any, rates: list[Any], clock: Clock, keep: Callable[..., None]) -> None:
+    """Measure whole dubs; print them."""
+    clock.section("dubs")
+    if not asked.dub:
+        return
+    if asked.engine == "ray" and importlib.util.find_spec("ray") is None:
+        clock.left_out.append("dubs (Ray is not installed)")
+        return
+    import gpu_dubs as dubs
+
+    from lipsync_ray.engine.session import session
+
+    floors = dubs.Floors(inputs, rates, asked.device, 0.5 if asked.small else 2.0)
+    make = partial(dubs.measured, inputs=inputs, floors=floors, device=asked.device, engine=asked.engine)
+    items = [(str(one), partial(make, one)) for one in dubs.variants(asked.device != "cpu") if chosen(one.model, asked.only)]  # fmt: skip
+    # One Ray for all dubs, which costs its start once.
+    open_ray = session("local", 0 if asked.device == "cpu" else None) if asked.engine == "ray" else nullcontext()
+    made: list[dict[str, Any]] = []
+    with open_ray:
+        for one in clock.each("dubs", items):
+            made.append(one)
+            keep(dubs=made)
+    head = [
+        "dub",
+        "frames",
+        "s",
+        "frames/s",
+        "second half",
+        *("network", "decode", "compose + encode"),
+        "limit",
+        "of it",
+    ]
+    print(markdown(head, [_dub_cells(one) for one in made]))
+    head = ["dub", "cards busy, %", "second half", "most", "decoders, %", "encoders, %", "GB", "cores", "second half", "read by", "passes, frames/s", "work by stage, ms a frame"]  # fmt: skip
+    print(markdown(head, [_busy_cells(one) for one in made]), flush=True)
+
+
+def chosen(name: str, only: Sequence[str]) -> bool:
+    """Whether a network is asked for."""
+    return not only or any(name.startswith(some) for some in only)
+
+
 def markdown(head: list[str], rows: list[list[str]]) -> str:
-    """A table."""
+    """A table; nothing where it has no rows."""
+    if not rows:
+        return ""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 
 
-def main(asked: argparse.Namespace) -> None:
-    device = device_of(asked.device)
-    name = torch.cuda.get_device_name() if device.type == "cuda" else "CPU"
-    print(f"{name}, torch {torch.__version__}, CUDA {torch.version.cuda}; deterministic, no TF32\n")
-    peaks = {
-        p: peak_tflops(device, t, asked.seconds) for p, t in PRECISIONS.items() if device.type == "cuda" or p != "fp16"
-    }
-    print("Product of matrices, TFLOP/s: " + ", ".join(f"{p} {value:.1f}" for p, value in peaks.items()) + "\n")
-    found: list[Measured] = []
-    for network in networks():
-        if asked.only and not any(network.name.startswith(some) for some in asked.only):
-            continue
-        small = Network(network.name, network.make, network.inputs, network.batches[:1])
-        found += measure(small if asked.quick else network, device, asked.seconds, peaks)
-    head = ["network", "batch", "precision", "way", "items/s", "ms a pass", "TFLOP/s", "of its product", "GB", ""]
-    print(markdown(head, [_cells(one) for one in found]))
-    moved = copies(device, asked.seconds)
-    print(markdown(["copy of 64 MB", "GB/s"], [[way, f"{rate:.1f}"] for way, rate in moved]) if moved else "")
-    called = [] if asked.only and "wav2lip" not in asked.only else as_called(asked.device, asked.seconds, asked.quick)
-    rows = [[str(row["precision"]), str(row["batch"]), f"{row['per_s']:,.0f}", f"{row['mean_levels']:.3f}", str(row["most_levels"])] for row in called]  # fmt: skip
-    print(markdown(["Wav2Lip as called", "batch", "frames/s", "mean levels from a CPU's fp32", "most"], rows))
-    decoders = ("cpu", "cuda") if device.type == "cuda" else ("cpu",)
-    there = importlib.util.find_spec("ray") is not None
-    dubbed = whole_dub(asked.dub, decoders) if asked.dub and there else []
-    if dubbed:
-        head = ["whole dub, decoder", "frames", "s", "frames/s", "GPU busy, %", "CPU cores", "GPU, MB", ""]
-        names = ("decoder", "frames", "seconds", "per_s", "gpu_busy_percent", "cpu_cores", "gpu_mb", "error")
-        print(markdown(head, [[_number(one.get(name)) for name in names] for one in dubbed]))
-    elif asked.dub:
-        print("whole dub: not run, Ray is not installed\n")
-    if asked.json:
-        told = {"device": name, "torch": torch.__version__, "peaks": peaks, "networks": [asdict(one) for one in found]}
-        asked.json.write_text(json.dumps(told | {"copies": moved, "as_called": called, "dub": dubbed}, indent=1))
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:,.1f}"
 
 
-def _number(value: Any) -> str:
-    return "" if value is None else f"{value:.1f}" if isinstance(value, float) else str(value)
+def _listed(values: dict[str, float]) -> str:
+    return ", ".join(f"{name} {value:,.1f}" for name, value in values.items())
 
 
-def _cells(one: Measured) -> list[str]:
+def _cells(one: Any) -> list[str]:
     if one.note:
         return [one.network, str(one.batch), one.precision, one.way, "", "", "", "", "", one.note]
-    numbers = (f"{one.per_s:,.0f}", f"{one.ms:.2f}", f"{one.tflops:.1f}", f"{one.share:.0%}", f"{one.memory_gb:.2f}")
+    numbers = (f"{one.per_s:,.1f}", f"{one.ms:.2f}", f"{one.tflops:.2f}", f"{one.share:.0%}", f"{one.memory_gb:.2f}")
     return [one.network, str(one.batch), one.precision, one.way, *numbers, ""]
 
 
+def _dub_cells(one: dict[str, Any]) -> list[str]:
+    parts = [_number(one["floors"].get(name)) for name in ("network", "decode", "compose + encode")]
+    limit = one["limit"] if "network" in one["floors"] else f"{one['limit']}; network not measured"
+    speed = [f"{one['seconds']:.1f}", f"{one['per_s']:,.1f}", _number(one["steady_per_s"])]
+    return [one["dub"], str(one["frames"]), *speed, *parts, limit, f"{one['of_limit']:.2f}"]
+
+
+def _busy_cells(one: dict[str, Any]) -> list[str]:
+    read = [
+        _number(one[name])
+        for name in (
+            "busy",
+            "busy_at_work",
+            "busy_most",
+            "decoder_busy",
+            "encoder_busy",
+            "gb",
+            "cores",
+            "cores_at_work",
+        )
+    ]
+    return [one["dub"], *read, one["source"] or "no card", _listed(one["passes"]), _listed(one["stage_ms"])]
+
+
 if __name__ == "__main__":
+    ARGUMENTS = parsed()
+    sys.path.append(str(Path(__file__).resolve().parents[1]))  # a checkout that is not installed
     main(ARGUMENTS)
