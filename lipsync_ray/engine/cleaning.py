@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from rich.console import Console
@@ -12,11 +11,10 @@ from lipsync_ray.engine import occupancy
 from lipsync_ray.engine.occupancy import run_lock
 from lipsync_ray.errors import SettingsError
 from lipsync_ray.io import storage
+from lipsync_ray.io.removal import remove_files
 from lipsync_ray.io.run_contents import JOBS, Use, cache_folders, kind_of
 from lipsync_ray.io.run_folder import REPORT, UNKNOWN, describe_owner, owner_of
 from lipsync_ray.io.sizes import sizes_below
-
-_REMOVERS = 32
 
 
 @dataclass(frozen=True)
@@ -88,8 +86,7 @@ def clean(out: str, previews: bool, console: Console) -> list[Kept]:
     with run_lock(out, console):
         found = contents(out, previews)
         going = [path for one in found if one.goes for path in one.files]
-        with ThreadPoolExecutor(_REMOVERS) as pool:
-            list(pool.map(lambda path: storage.remove(storage.join(out, path)), going))
+        remove_files(storage.join(out, path) for path in going)
         if storage.is_local(out):
             for folder in storage.list_names(out) & cache_folders(_job_of(out)):
                 for each in (*storage.local_path(storage.join(out, folder)).iterdir(), storage.join(out, folder)):

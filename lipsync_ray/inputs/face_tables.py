@@ -18,6 +18,7 @@ from lipsync_ray.faces.turned import TURN_SAMPLES, UPRIGHT, quarter_turns, sente
 from lipsync_ray.inputs.segments import VideoSegment
 from lipsync_ray.io import storage
 from lipsync_ray.media import decode, tone
+from lipsync_ray.media.headers import Header
 from lipsync_ray.media.picture import U8
 from lipsync_ray.media.probe import VideoInfo
 
@@ -93,7 +94,7 @@ def _kept(frames: Iterator[U8], first: int, own: range, samples: list[U8]) -> It
         yield frame
 
 
-def key_of_pictures(key: str, video: VideoInfo) -> str:
+def key_of_pictures(key: str, video: VideoInfo | Header) -> str:
     """The key of what is made of a video's pictures: of HDR the tone curve decides them too, of interlaced ones the filter.
 
     Parameters

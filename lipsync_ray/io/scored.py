@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from lipsync_ray.errors import ManifestError
 from lipsync_ray.io import storage
-from lipsync_ray.io.identity import identity
+from lipsync_ray.io.identity import identities
 from lipsync_ray.io.records import read_table
 from lipsync_ray.io.run_folder import record_of
 
@@ -79,7 +79,7 @@ def _dub(row: Mapping[str, object]) -> ScoredDub:
 
 
 def flagged(scored: Scored, outputs: Mapping[str, str], ids: Iterable[str]) -> dict[str, ScoredDub]:
-    """The dubs with faults, by id.
+    """The table's dubs with faults, by id. Others stay in an evaluation that was continued with a shorter table.
 
     Parameters
     ----------
@@ -88,12 +88,16 @@ def flagged(scored: Scored, outputs: Mapping[str, str], ids: Iterable[str]) -> d
 
     Raises
     ------
-    ManifestError : a dub with faults is not in the table, or its file is not the run's
+    ManifestError : none of the scored dubs is one of the table, or one with faults is another file than the run's
     """
     known = set(ids)
-    found = {dub.id: dub for dub in scored.dubs if dub.faults}
-    some = ", ".join(sorted(known)[:5]) + (", …" if len(known) > 5 else "")
-    problems = [f"{name} has faults, but is not in the table ({some})" for name in found if name not in known]
+    found = {dub.id: dub for dub in scored.dubs if dub.faults and dub.id in known}
+    problems = []
+    if scored.dubs and not any(dub.id in known for dub in scored.dubs):
+        some = ", ".join(sorted(known)[:5]) + (", …" if len(known) > 5 else "")
+        problems.append(
+            f"none of its dubs is one of the table's ({some}); expected an evaluation of this run's own dubs"
+        )
     for name, url in outputs.items():
         if name in found and storage.absolute(found[name].video) != storage.absolute(url):
             problems.append(
@@ -104,9 +108,16 @@ def flagged(scored: Scored, outputs: Mapping[str, str], ids: Iterable[str]) -> d
     return found
 
 
-def changed_since(dub: ScoredDub) -> bool:
-    """Whether a dub's file is no longer the one that was scored."""
-    try:
-        return bool(dub.content) and identity(dub.video) != dub.content
-    except FileNotFoundError:
-        return False
+def changed_since(dubs: Iterable[ScoredDub]) -> set[str]:
+    """The ids of dubs whose file is another one than was scored; one that is gone is not.
+
+    Raises
+    ------
+    OSError, StorageError : a file cannot be looked at
+    """
+    scored = [dub for dub in dubs if dub.content]
+    now = identities(dub.video for dub in scored)
+    for found in now.values():
+        if isinstance(found, Exception) and not isinstance(found, FileNotFoundError):
+            raise found
+    return {dub.id for dub in scored if isinstance(found := now[dub.video], str) and found != dub.content}

@@ -33,6 +33,7 @@ class Header:
     still : a single picture
     pixel_format : FFmpeg's name; "" where the header has none
     hdr : PQ or HLG
+    deinterlace : how an interlaced video becomes progressive; "estdif" of what is not interlaced
     """
 
     codec: str = ""
@@ -42,6 +43,7 @@ class Header:
     still: bool = False
     pixel_format: str = ""
     hdr: bool = False
+    deinterlace: Deinterlace = "estdif"
 
 
 def read_video(url: str, still_rate: Fraction, deinterlace: Deinterlace = "estdif") -> Header:
@@ -60,7 +62,8 @@ def read_video(url: str, still_rate: Fraction, deinterlace: Deinterlace = "estdi
         stream = main_stream(container)
         if stream is None:
             raise ProbeError(f"{url}: no video in it (streams: {kinds(container)})")
-        each = frames_of_each(deinterlace) if stream.codec_context.field_order > _PROGRESSIVE else 1
+        how: Deinterlace = deinterlace if stream.codec_context.field_order > _PROGRESSIVE else "estdif"
+        each = frames_of_each(how)
         rate = each * pick_rate([], stream.time_base, stream.guessed_rate, stream.average_rate)
         frames = round(_seconds(stream, container) * rate) or each * stream.frames
         still = is_picture_format(container.format.name) and frames <= 1
@@ -69,7 +72,7 @@ def read_video(url: str, still_rate: Fraction, deinterlace: Deinterlace = "estdi
         form, hdr = context.pix_fmt or "", context.color_trc in (tone.PQ, tone.HLG)
         if still:
             return Header(context.name, size, still_rate, 1, True, form, hdr)
-        return Header(context.name, size, Fraction(rate), max(1, frames), False, form, hdr)
+        return Header(context.name, size, Fraction(rate), max(1, frames), False, form, hdr, how)
 
 
 def read_sound(url: str) -> Fraction:

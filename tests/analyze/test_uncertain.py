@@ -14,12 +14,16 @@ from lipsync_ray.jobs.analyze.files import File
 from lipsync_ray.jobs.analyze.page import page_phrases, write_page
 from lipsync_ray.jobs.analyze.plan import FileRow, Known
 from lipsync_ray.jobs.analyze.rejected import read_rejected
-from lipsync_ray.media.details import AudioDetails
+from lipsync_ray.media.details import AudioDetails, VideoDetails
 from lipsync_ray.media.sound_probe import Sound
 from lipsync_ray.models.spoken import Phrase, Transcript
 
 SOUND = Sound("pcm_s16le", 16000, 1, 64000, 0.7, loudness_lufs=-23.0)
 AUDIO = AudioDetails("a.wav", "wav", "pcm_s16le", 16000, 1, 64000, Fraction(4), 256_000, -3.0, -20.0, 0.1, -23.0, SOUND)
+VIDEO = VideoDetails(
+    "a.mp4", "mp4", "h264", "High", 640, 480, 0, "yuv420p", Fraction(25), Fraction(25), False, 100, Fraction(4),
+    1_000_000, 500_000, True, False,
+)  # fmt: skip
 SAID = (Phrase(0.0, 2.0, "어제 저녁에는 비가 많이 와서 우리는 집에서", -0.3, 1.1, 0.0, 0.01),)
 SALAD = (
     Phrase(0.0, 1.0, "Rain came.", -0.4, 1.0, 0.0, 0.02),
@@ -30,6 +34,21 @@ SALAD = (
 def row_of(heard, languages=("ko",), **audio):
     row = FileRow("f", File("f", "a.wav", ("audio",), languages), "i", "p", "out", 2, 0, "base", None)
     return build_row(Known(row, audio=replace(AUDIO, **audio), speech=heard), None)
+
+
+def test_details_outlast_the_merging_of_records(tmp_path):
+    video = replace(VIDEO, mirrored=True, interlaced=True, notes=("a second picture is left out",))
+    audio = replace(AUDIO, notes=("the first of two",))
+    files = [File(name, f"{name}.mp4", ("video",), ()) for name in "ab"]
+    known = [FileRow(file.id, file, "i", "p", "out", 2, 0, "base", None) for file in files]
+    rows = [build_row(Known(row, video, audio), None) for row in known]
+    blocks = [ANALYSES.commit(str(tmp_path), number, [row], "analyze") for number, row in enumerate(rows)]
+    before = ANALYSES.read(str(tmp_path), ["a", "b"], "analyze")
+    ANALYSES.merge(str(tmp_path), blocks)
+    after = ANALYSES.read(str(tmp_path), ["a", "b"], "analyze")
+    assert list(after.values()) == list(before.values()) == rows
+    assert after["a"].video["notes"] == ["a second picture is left out"]
+    assert (after["a"].video["mirrored"], after["a"].video["interlaced"]) == (True, True)
 
 
 @pytest.fixture

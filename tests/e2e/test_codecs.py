@@ -12,10 +12,12 @@ import pytest
 
 import lipsync_ray
 from lipsync_ray import DubSettings, SettingsError, VideoCoding, Workers
+from lipsync_ray.inputs.face_tables import key_of_pictures
 from lipsync_ray.media import decode, tone
 from lipsync_ray.media.choices import VideoCoding as Coding
 from lipsync_ray.media.codecs import CODECS
 from lipsync_ray.media.encode import encode
+from lipsync_ray.media.headers import read_video
 from lipsync_ray.media.kept_samples import keeping
 from lipsync_ray.media.native import NativePicture
 from lipsync_ray.media.picture import RGB_AS, Colour, YuvFrame, from_bgr
@@ -58,6 +60,11 @@ def dub(source, out, **coding):
     ).results
     assert result.status == "done", result.error
     return result
+
+
+def test_a_header_and_a_probe_give_one_key(tmp_path):
+    path = str(write_source(tmp_path / "a.mkv", "yuv420p10le", PQ))
+    assert key_of_pictures("k", read_video(path, Fraction(25))) == key_of_pictures("k", probe_video(path)) != "k"
 
 
 @pytest.mark.parametrize(

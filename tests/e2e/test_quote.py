@@ -2,18 +2,24 @@
 
 import csv
 import shutil
+from pathlib import Path
 
+import cv2
 import pytest
+from clips import tone, write_audio, write_fields
 from commands import frame_digests, lipsync_ray
 
+import lipsync_ray as package
 from lipsync_ray.engine.runners import Cluster
 from lipsync_ray.errors import SettingsError
+from lipsync_ray.inputs.face_tables import key_of_pictures
 from lipsync_ray.io.results import read_results
 from lipsync_ray.jobs.quote import calibration, codecs, rates
 from lipsync_ray.jobs.quote.job import quote_table
 from lipsync_ray.jobs.quote.plan import Prices
 from lipsync_ray.jobs.quote.rates import Rate, Rates
 from lipsync_ray.media.choices import VideoCoding
+from lipsync_ray.media.probe import probe_video
 from lipsync_ray.settings import DubSettings, RestoreSettings, Workers
 
 CPUS = Cluster(4.0, 0.0, 1)
@@ -120,6 +126,28 @@ def test_segments_of_a_stopped_run_are_not_counted_again(table, demo_run, tmp_pa
     (parts / "0123456789abcdef-96-168.mp4").write_bytes(b"of other settings")
     after = planned(table, tmp_path / "out")
     assert (after.frames, after.segments) == (before.frames - 96, before.segments - 1)
+
+
+@pytest.mark.parametrize("how", ["estdif", "bwdif-fields"])
+def test_faces_and_parts_of_an_interlaced_source_are_not_counted_again(tmp_path, how):
+    portrait = cv2.imread(str(Path(package.__file__).parent / "demo" / "data" / "portrait.jpg"), 0)
+    source = write_fields(tmp_path / "a.mp4", [cv2.resize(portrait[:512], (256, 256))] * 20)
+    write_audio(tmp_path / "a.wav", tone(0.4))
+    (tmp_path / "t.csv").write_text(f"id,video,audio\nx,{source},{tmp_path / 'a.wav'}\n")
+    settings, out = DubSettings(model="warp", deinterlace=how), tmp_path / "out"
+    assert planned(tmp_path / "t.csv", out, settings).fresh == 1
+    words = ("--model", "warp", "--deinterlace", how, "--engine", "inline")
+    assert lipsync_ray("dub", tmp_path / "t.csv", "-o", out, *words) == 0
+    (row,) = read_results(str(out))
+    shutil.rmtree(out / "videos")
+    plan = planned(tmp_path / "t.csv", out, settings)
+    assert (plan.fresh, set(plan.loads), plan.segments) == (0, {"pose", "compose"}, 1)
+    name = key_of_pictures(row.fingerprint, probe_video(str(source), deinterlace=how))
+    part = out / "parts" / "x" / f"{name}-0-{row.frames}.mp4"
+    part.parent.mkdir(parents=True, exist_ok=True)
+    part.write_bytes(b"x")
+    plan = planned(tmp_path / "t.csv", out, settings)
+    assert (plan.frames, plan.segments) == (0, 0)
 
 
 def test_one_row_that_is_changed_is_one_row_that_is_made(table, demo_run, tmp_path):

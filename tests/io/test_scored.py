@@ -5,8 +5,10 @@ import json
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import s3fs
 
 from lipsync_ray.errors import ManifestError
+from lipsync_ray.io import storage
 from lipsync_ray.io.identity import identity
 from lipsync_ray.io.scored import ScoredDub, changed_since, flagged, read_scored
 from lipsync_ray.jobs.evaluate.scores import FILE, SCORES, Score
@@ -57,9 +59,20 @@ def test_dubs_with_faults_and_those_that_could_not_be_scored(tmp_path):
 def test_every_problem_is_named_at_once(tmp_path):
     scored = read_scored(evaluation(tmp_path / "scores", score("a", faults=[SEAM]), score("b", faults=[SEAM])))
     with pytest.raises(ManifestError) as raised:
-        flagged(scored, {"a": "/other/videos/a.mp4"}, ["a"])
-    assert "b has faults, but is not in the table (a)" in str(raised.value)
-    assert "a: the scores are of /out/videos/a.mp4, not of /other/videos/a.mp4" in str(raised.value)
+        flagged(scored, {"a": "/other/videos/a.mp4", "b": "/other/videos/b.mp4"}, ["a", "b"])
+    for name in ("a", "b"):
+        assert f"{name}: the scores are of /out/videos/{name}.mp4, not of /other/videos/{name}.mp4" in str(raised.value)
+
+
+def test_dubs_that_the_table_no_longer_has_are_left_out(tmp_path):
+    scored = read_scored(evaluation(tmp_path / "scores", score("a", faults=[SEAM]), score("b", faults=[SEAM])))
+    assert set(flagged(scored, {"b": "/other/videos/b.mp4"}, ["a"])) == {"a"}
+
+
+def test_scores_of_another_table_are_refused(tmp_path):
+    scored = read_scored(evaluation(tmp_path / "scores", score("a", faults=[SEAM]), score("b")))
+    with pytest.raises(ManifestError, match=r"none of its dubs is one of the table's \(c, d\)"):
+        flagged(scored, {}, ["c", "d"])
 
 
 def test_ids_without_faults_may_be_of_a_larger_table(tmp_path):
@@ -95,12 +108,32 @@ def test_scores_of_an_older_version_are_refused(tmp_path):
         read_scored(folder)
 
 
-def test_whether_a_file_is_the_one_that_was_scored(tmp_path):
-    path = tmp_path / "a.mp4"
-    path.write_bytes(b"one")
-    dub = ScoredDub("a", str(path), identity(str(path)), (SEAM,))
-    assert not changed_since(dub)
-    path.write_bytes(b"another")
-    assert changed_since(dub)
-    path.unlink()
-    assert not changed_since(dub)
+def test_which_files_are_not_those_that_were_scored(place):
+    urls = [storage.join(place, f"{name}.mp4") for name in "abc"]
+    for url in urls:
+        storage.commit_bytes(url, b"one")
+    dubs = [ScoredDub(url[-5], url, identity(url), (SEAM,)) for url in urls]
+    unread = ScoredDub("d", storage.join(place, "d.mp4"), "", (SEAM,))
+    assert changed_since([*dubs, unread]) == set()
+    storage.commit_bytes(urls[1], b"another")
+    storage.remove(urls[2])
+    assert changed_since([*dubs, unread]) == {"b"}
+
+
+def test_many_files_of_a_bucket_are_looked_at_by_a_listing(s3_server, monkeypatch):
+    calls = []
+    call = s3fs.S3FileSystem._call_s3
+
+    async def counted(self, method, *arguments, **options):
+        calls.append(method)
+        return await call(self, method, *arguments, **options)
+
+    s3fs.S3FileSystem.clear_instance_cache()
+    s3fs.S3FileSystem().mkdirs("scored", exist_ok=True)
+    urls = [f"s3://scored/videos/{number}.mp4" for number in range(40)]
+    for url in urls:
+        storage.commit_bytes(url, b"x")
+    dubs = [ScoredDub(url, url, identity(url), (SEAM,)) for url in urls]
+    monkeypatch.setattr(s3fs.S3FileSystem, "_call_s3", counted)
+    assert changed_since(dubs) == set()
+    assert len(calls) < 10

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from clips import write_fields, write_video
 
+from lipsync_ray.inputs.face_tables import key_of_pictures
 from lipsync_ray.media import decode
 from lipsync_ray.media.headers import read_video
 from lipsync_ray.media.probe import probe_video
@@ -57,6 +58,7 @@ def test_every_field_is_a_frame_at_its_time(tmp_path, name, codec, rate, top_fir
     header = read_video(str(path), Fraction(25), "bwdif-fields")
     assert header.rate == 2 * rate
     assert header.frames == pytest.approx(FIELDS, abs=2)
+    assert key_of_pictures("k", header) == key_of_pictures("k", info) != "k"
     usual = probe_video(str(path))
     assert (usual.rate, usual.frames, usual.duration_s) == (rate, FIELDS // 2, info.duration_s)
     both = probe_video(str(path), deinterlace="bwdif")

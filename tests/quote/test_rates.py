@@ -2,13 +2,15 @@
 
 import json
 from dataclasses import replace
+from unittest import mock
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lipsync_ray.errors import SettingsError
+from lipsync_ray.errors import SettingsError, StorageError
+from lipsync_ray.io.results import RESULTS, Result
 from lipsync_ray.jobs.quote import rates
 from lipsync_ray.jobs.quote.clips import write_clip
 from lipsync_ray.jobs.quote.codecs import with_codecs
@@ -97,6 +99,16 @@ def test_a_table_of_an_earlier_version_is_of_h264(tmp_path):
     assert found.coded(VideoCoding(), "8 bits") == Rate(0)
     assert found.coded(VideoCoding(codec="hevc"), "8 bits") is None
     assert found.frame_bytes(VideoCoding(), "8 bits") is None
+
+
+@pytest.mark.parametrize("error", [FileNotFoundError("gone"), StorageError("busy")])
+def test_videos_that_cannot_be_looked_at_leave_bytes_unknown(tmp_path, monkeypatch, error):
+    row = Result("a", "v.mp4", "a.wav", None, "done", output="a.mp4", frames=25, width=640, height=480)
+    RESULTS.write_table(str(tmp_path), [row])
+    monkeypatch.setattr(rates.storage, "size", mock.Mock(return_value=307_200))
+    assert rates._frame_bytes(str(tmp_path)) == pytest.approx(307_200 / (25 * 0.3072))
+    monkeypatch.setattr(rates.storage, "size", mock.Mock(side_effect=error))
+    assert rates._frame_bytes(str(tmp_path)) is None
 
 
 @pytest.mark.parametrize("kind", ["8 bits", "10 bits", "HDR"])

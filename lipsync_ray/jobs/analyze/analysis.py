@@ -74,16 +74,18 @@ class PersonInVideo:
     picture: str | None
 
 
-_VIDEO = pa.struct(
+VIDEO = pa.struct(
     [(name, pa.string()) for name in ("container", "codec", "profile", "pixel_format", "rate", "average_rate")]
     + [(name, pa.int64()) for name in ("width", "height", "rotation", "frames", "bit_rate", "bytes")]
     + [("duration_s", pa.float64())]
-    + [(name, pa.bool_()) for name in ("varies", "has_audio", "still")]
+    + [(name, pa.bool_()) for name in ("varies", "has_audio", "still", "mirrored", "interlaced")]
+    + [("notes", pa.list_(pa.string()))]
 )
-_AUDIO = pa.struct(
+AUDIO = pa.struct(
     [(name, pa.string()) for name in ("container", "codec")]
     + [(name, pa.int64()) for name in ("sample_rate", "channels", "samples", "bit_rate")]
     + [(name, pa.float64()) for name in ("duration_s", "peak_dbfs", "rms_dbfs", "silence", "loudness_lufs", "voiced")]
+    + [("notes", pa.list_(pa.string()))]
 )
 
 
@@ -143,8 +145,8 @@ class Analysis:
     error: str | None = None
     warnings: tuple[str, ...] = ()
     expected_languages: tuple[str, ...] = ()
-    video: dict[str, Any] | None = field(default=None, metadata={ARROW: _VIDEO})
-    audio: dict[str, Any] | None = field(default=None, metadata={ARROW: _AUDIO})
+    video: dict[str, Any] | None = field(default=None, metadata={ARROW: VIDEO})
+    audio: dict[str, Any] | None = field(default=None, metadata={ARROW: AUDIO})
     audio_error: str | None = None
     whisper: str | None = None
     speech_s: float | None = None

@@ -7,11 +7,13 @@ from dataclasses import asdict
 from fractions import Fraction
 from typing import Any
 
+import pyarrow as pa
+
 from lipsync_ray import addresses
 from lipsync_ray.engine.stages import Failure
 from lipsync_ray.io.formatting import number, share, text_or_dash
 from lipsync_ray.jobs.analyze import language
-from lipsync_ray.jobs.analyze.analysis import IMPOSSIBLE, Analysis, Guess, PersonInVideo
+from lipsync_ray.jobs.analyze.analysis import AUDIO, IMPOSSIBLE, VIDEO, Analysis, Guess, PersonInVideo
 from lipsync_ray.jobs.analyze.plan import FileRow, FrameSamples, Known
 from lipsync_ray.jobs.analyze.verdict import Assessment, face_statistics, of_audio, of_languages, of_speech, of_video
 from lipsync_ray.media.details import AudioDetails, VideoDetails
@@ -42,8 +44,8 @@ def build_row(known: Known, samples: FrameSamples | None) -> Analysis:
         video_verdict=video_opinion.verdict if video_opinion else None,
         audio_verdict=sound.verdict,
         warnings=opinion.warnings,
-        video=_plain(known.video),
-        audio=_plain(known.audio),
+        video=_plain(known.video, VIDEO),
+        audio=_plain(known.audio, AUDIO),
         audio_error=known.audio_error,
         whisper=row.whisper,
         speech_s=speech.speech_s if speech else None,
@@ -108,13 +110,13 @@ def _joined(phrases: Iterable[Phrase]) -> str:
     return " ".join(phrase.text for phrase in phrases)
 
 
-def _plain(details: VideoDetails | AudioDetails | None) -> dict[str, Any] | None:
-    """Details as table values: fractions as texts, durations as numbers; without the URL."""
+def _plain(details: VideoDetails | AudioDetails | None, kind: pa.StructType) -> dict[str, Any] | None:
+    """Details as values of the table's struct: fractions as texts, durations as numbers."""
     if details is None:
         return None
-    values = asdict(details) | {"duration_s": float(details.duration_s)}
-    del values["url"]
-    return {name: str(value) if isinstance(value, Fraction) else value for name, value in values.items()}
+    values = asdict(details) | {"duration_s": float(details.duration_s), "notes": list(details.notes)}
+    plain = {name: str(value) if isinstance(value, Fraction) else value for name, value in values.items()}
+    return {field.name: plain[field.name] for field in kind}
 
 
 def report_text(analysis: Analysis) -> str:

@@ -141,10 +141,12 @@ def _by_scores(out: str, dubs: Sequence[Dub], folder: str, before: Mapping[str, 
         for name, row in rows.items()
         if row.status == "done" and row.output
     }
-    found = flagged(scored, outputs, [dub.id for dub in dubs])
+    ids = {dub.id for dub in dubs}
+    found = flagged(scored, outputs, ids)
+    unlisted = sum(bool(dub.faults) and dub.id not in ids for dub in scored.dubs)
     # What this evaluation has made anew already stays asked for, so that the same command again makes nothing.
     mine = {name for name, decision in before.items() if decision.time == scored.time}
-    old = {name for name, dub in found.items() if name not in mine and changed_since(dub)}
+    old = changed_since(dub for name, dub in found.items() if name not in mine)
     asked = {
         name: Reviewed(scored.time, before.get(name, Reviewed()).person, f"evaluation: {'; '.join(dub.faults)}")
         for name, dub in found.items()
@@ -158,6 +160,7 @@ def _by_scores(out: str, dubs: Sequence[Dub], folder: str, before: Mapping[str, 
         if len(found) > len(asked)
         else []
     )
+    notes += [f"{unlisted} with faults are left out: the table does not have them"] if unlisted else []
     return Reviews(out, {**before, **asked}, frozenset(asked), notes=tuple(notes), before=before)
 
 

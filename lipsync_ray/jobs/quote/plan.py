@@ -20,6 +20,7 @@ from lipsync_ray.errors import LipsyncError
 from lipsync_ray.inputs import face_pass
 from lipsync_ray.inputs.content_ids import content_ids
 from lipsync_ray.inputs.face_pass import table_name
+from lipsync_ray.inputs.face_tables import key_of_pictures
 from lipsync_ray.io import storage
 from lipsync_ray.io.manifest import Cues, Dub, given_cues, sound_files
 from lipsync_ray.io.results import RESULTS, has_output
@@ -208,17 +209,18 @@ class _Work:
     def add(self, dub: Dub, keys: Keys, header: Header, sound_s: Fraction) -> None:
         """Add one dub that is not done."""
         plan, rate = self._plan, float(header.rate)
-        if keys.video not in self._videos:
-            self._videos.add(keys.video)
+        video = key_of_pictures(keys.video, header)
+        if video not in self._videos:
+            self._videos.add(video)
             plan.videos += 1
-            if table_name(dub.video, keys.video) not in self._tables:
+            if table_name(dub.video, video) not in self._tables:
                 plan.fresh += 1
                 plan.source_s += header.frames / rate
                 self._load(face_pass.STAGE, header.frames, header)
         frames = output_frames(header, sound_s, self._recipe.settings.length)
-        self._prepare(keys, frames, header)
+        self._prepare(video, keys.audio, frames, header)
         parts = ranges(self._recipe, self._segment_s, frames, header.rate)
-        made = f"{dub.id}/{keys.fingerprint}"
+        made = f"{dub.id}/{key_of_pictures(keys.fingerprint, header)}"
         left = max(0, frames - self._parts[made])
         plan.segments += max(0, len(parts) - self._part_counts[made])
         plan.frames += left
@@ -234,9 +236,9 @@ class _Work:
         """What kind of pictures a dub's output has; a head that is alone in its picture has no samples of the source in it."""
         return "8 bits" if self._recipe.method.side else kind_of(header, self._recipe.settings.coding)
 
-    def _prepare(self, keys: Keys, frames: int, header: Header) -> None:
+    def _prepare(self, video: str, audio: str, frames: int, header: Header) -> None:
         """Add what is made once, before the dub is drawn."""
-        wanted = self._recipe.method.prepared(keys.video, keys.audio, frames, header)
+        wanted = self._recipe.method.prepared(video, audio, frames, header)
         if wanted.folder not in self._there:
             self._there[wanted.folder] = set(storage.list_names(storage.join(self._out, *wanted.folder)))
         if wanted.file in self._there[wanted.folder]:

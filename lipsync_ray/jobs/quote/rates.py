@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from lipsync_ray.errors import ManifestError, SettingsError
+from lipsync_ray.errors import LipsyncError, ManifestError, SettingsError
 from lipsync_ray.home import home
 from lipsync_ray.io import storage
 from lipsync_ray.io.results import read_results
@@ -225,7 +225,7 @@ def _frame_bytes(run: str) -> float | None:
     found = [row for row in read_results(run) if row.status == "done" and row.output and row.frames][:_SIZED]
     try:
         total = sum(storage.size(row.output or "") for row in found)
-    except OSError:
+    except (OSError, LipsyncError):
         return None
     shown = sum((row.frames or 0) * (row.width or 0) * (row.height or 0) / 1e6 for row in found)
     return total / shown if shown else None
