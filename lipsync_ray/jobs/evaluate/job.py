@@ -110,8 +110,8 @@ def run(
         with EvaluateRun(sample, settings, workers, out, console, runner, scorer, fid_weights) as run:
             run.unlisted = unlisted
             run.write()
-            prepare(run)
             previewer = Previews(run, previews)
+            prepare(run, previewer)
             fids = distances.kept(run)
             if run.active or fids is None or not previewer.complete:
                 fids = _evaluate(run, layout, previewer)
