@@ -3,11 +3,11 @@
 import csv
 import json
 import shutil
+from unittest import mock
 
 import pytest
 from commands import lipsync_ray
 
-from lipsync_ray.io.records import all_values
 from lipsync_ray.jobs.evaluate.scores import SCORES
 
 QUICK = ("--scorer", "mini-sync", "--fid", "none", "--previews", "0")
@@ -18,8 +18,11 @@ def scores_of(folder):
 
 
 def outcomes(folder):
-    """Id → its record; the run that made it is in it."""
-    return {values["id"]: values for values in all_values(str(folder), "evaluate")}
+    return {path: path.stat().st_mtime_ns for path in (folder / "outcomes").iterdir()}
+
+
+def ids_in(block):
+    return [json.loads(line)["id"] for line in block.read_text().splitlines()]
 
 
 def table(path, rows):
@@ -32,7 +35,8 @@ def test_a_larger_sample_keeps_what_a_smaller_one_scored(demo_run, tmp_path, cap
     out = tmp_path / "scores"
     assert lipsync_ray("evaluate", demo_run, "-o", out, *QUICK, "--sample", "2") == 0
     first, times = scores_of(out), outcomes(out)
-    assert len(first) == len(times) == 2
+    assert sorted(first) == sorted(name for path in times for name in ids_in(path))
+    assert len(first) == 2
     assert "A sample was scored" in capsys.readouterr().out
     assert json.loads((out / "run.json").read_text())["sample"] == {"asked": "2", "seed": 0, "rows": 2, "of": 6}
     assert lipsync_ray("evaluate", demo_run, "-o", out, *QUICK, "--sample", "50%") == 0
@@ -75,18 +79,35 @@ def test_only_what_is_new_is_scored(demo_run, tmp_path, capsys):
     ]  # that of a row which the table no longer has comes last
     assert found["pan-en"] == old["pan-en"]
     assert {name: outcomes(out)[name] for name in before} == before  # what failed is not tried again, either
+    later = outcomes(out).keys()
+    assert {name for path in later - before.keys() for name in ids_in(path)} == {"sway-en"}
     assert found["sway-en"].status == "scored"
     assert "2 of 3 videos were scored before" in capsys.readouterr().out
 
     shutil.copy(tmp_path / "pan-en.mp4", tmp_path / "pan-es.mp4")  # made anew: its score is an old one
     assert lipsync_ray("evaluate", shorter, *words, "--only-new") == 1
     now = outcomes(out)
-    assert {name for name in now if now[name] != {**before, "sway-en": now["sway-en"]}[name]} == {"pan-es"}
+    assert {name for path in now.keys() - later for name in ids_in(path)} == {"pan-es"}
     assert scores_of(out)["pan-es"].mini_sync_c == found["pan-en"].mini_sync_c
 
     assert lipsync_ray("evaluate", shorter, *words, "--only-new", "--min-track", "50") == 2
     assert "was scored with other options (min_track)" in capsys.readouterr().err
     assert outcomes(out) == now
+
+
+def test_previews_of_what_is_new_come_to_rest(demo_run, tmp_path):
+    """Kept rows get the previews that they lack once; rows that the table lost get none."""
+    rows = [(name, demo_run / "videos" / f"{name}.mp4", name[-2:], "m") for name in ("pan-en", "pan-es", "sway-en")]
+    out, words = tmp_path / "scores", ("--scorer", "mini-sync", "--fid", "none", "--engine", "inline")
+    assert lipsync_ray("evaluate", table(tmp_path / "t.csv", rows[:2]), "-o", out, *words, "--previews", "0") == 0
+    shorter = table(tmp_path / "t.csv", rows[1:])
+    assert lipsync_ray("evaluate", shorter, "-o", out, *words, "--only-new") == 0
+    strips = {path.name.rpartition("-")[0] for path in (out / "media").iterdir()}
+    assert strips == {"pan-es", "sway-en"}
+    assert list(scores_of(out)) == ["pan-es", "sway-en", "pan-en"]
+    with mock.patch("lipsync_ray.jobs.evaluate.job._evaluate") as worked:
+        assert lipsync_ray("evaluate", shorter, "-o", out, *words, "--only-new") == 0
+    assert not worked.called
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,11 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from lipsync_ray.io import storage
+from lipsync_ray.io.removal import remove_files
 from lipsync_ray.jobs.evaluate import previews, scores
 from lipsync_ray.jobs.evaluate.fid import Fid
-from lipsync_ray.jobs.evaluate.previews import Previews, previewed, worst_first
+from lipsync_ray.jobs.evaluate.previews import Previews, player_name, previewed, strip_name, worst_first
 from lipsync_ray.jobs.evaluate.scores import Score, TrackScore
 from lipsync_ray.jobs.evaluate.summary import csv_text, flat_rows, groups, markdown, parquet, score_row, stat
 
@@ -135,19 +137,49 @@ def test_the_worst_the_best_and_a_sample_are_shown():
     assert len(previewed(SCORES, 50)) == len(SCORES)
 
 
-def test_what_a_report_shows_is_never_dropped_on_the_way(tmp_path):
+def run_of(folder, scores, **more):
+    """What the previews need to know of a run."""
+    items = [SimpleNamespace(id=score.id, model=score.model) for score in scores]
+    return SimpleNamespace(items=items, rows=scores, url=lambda *names: storage.join(folder, *names), **more)
+
+
+def test_what_a_report_shows_is_never_dropped_on_the_way(place):
     """However the scores come in: what is dropped meanwhile is not shown in the end."""
-    many = [scored(f"v{n:03}", "ko", "a", float((n * 37) % 101)) for n in range(60)]
-    removed = []
-    run = SimpleNamespace(active=dict.fromkeys(s.id for s in many), ended={}, items=many, url=lambda *n: "/".join(n))
-    with mock.patch.object(previews.storage, "remove", removed.append):
-        held = Previews(run, 8)
+    many = [scored(f"v{n:03}", "ko", "a", float((n * 37) % 101)) for n in range(100)]
+    held = Previews(run_of(place, many), 8)
+    for score in many:
+        storage.commit_bytes(storage.join(held.wanted, score.id, "0.npz"), b"x")
+    for score in many:
+        held.drop_unwanted(score)
+    left = {path.split("/")[0] for path in storage.list_tree(held.wanted)}
+    assert left >= {s.id for s in previewed(many, 8)}
+    assert len(left) <= 100 - previews._MANY
+
+
+def test_preview_frames_of_many_videos_go_by_few_requests(place):
+    many = [scored(f"v{n:03}", "ko", "a", float(n)) for n in range(200)]
+    held = Previews(run_of(place, many), 4)
+    with (
+        mock.patch.object(previews.storage, "list_tree", wraps=storage.list_tree) as listed,
+        mock.patch.object(previews, "remove_files", wraps=remove_files) as removed,
+        mock.patch.object(previews.storage, "remove") as singly,
+    ):
         for score in many:
-            run.ended[score.id] = score
             held.drop_unwanted(score)
-    dropped = {url.rpartition("/")[2] for url in removed}
-    assert 30 < len(dropped) < 60
-    assert not dropped & {s.id for s in previewed(many, 8)}
+    assert (listed.call_count, removed.call_count, singly.call_count) == (2, 2, 0)
+
+
+def test_previews_are_complete_without_those_whose_files_are_not_read(tmp_path):
+    rows = [scored(name, "ko", "a", 1.0, fingerprint="f" * 12) for name in ("kept", "unlisted", "new")]
+    run = run_of(str(tmp_path), rows, known={"new": None})
+    held = Previews(run, 12)
+    assert held.missing(rows) == {"kept", "unlisted", "new"}
+    assert not held.complete
+    for name in (strip_name(rows[2]), player_name(rows[2])):
+        storage.commit_bytes(run.url("media", name), b"x")
+    assert held.complete
+    run.known["kept"] = None
+    assert not held.complete
 
 
 def test_shaking_is_not_set_beside_a_still_picture():

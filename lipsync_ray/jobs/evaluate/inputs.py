@@ -9,6 +9,7 @@ from dataclasses import asdict
 from fractions import Fraction
 from typing import Any
 
+from lipsync_ray import addresses
 from lipsync_ray.engine.job import grouped
 from lipsync_ray.engine.progress import ProgressReporter
 from lipsync_ray.engine.stages import Failure
@@ -25,12 +26,12 @@ from lipsync_ray.jobs.evaluate.face_tracks import FaceTracksOrder
 from lipsync_ray.jobs.evaluate.judged import JUDGES, JudgedSound, Sounds, judge_sound
 from lipsync_ray.jobs.evaluate.likeness import leave_other_scenes
 from lipsync_ray.jobs.evaluate.plan import why_not_comparable
-from lipsync_ray.jobs.evaluate.scores import Score
+from lipsync_ray.jobs.evaluate.previews import Previews
+from lipsync_ray.jobs.evaluate.scores import SCORES_VERSION, Score
 from lipsync_ray.jobs.evaluate.state import EVALUATE, EvaluateRun, EvaluateState, track_of
 from lipsync_ray.settings import EvaluateSettings
 
-SCORES_VERSION = 8  # raise when the same video and settings would get other numbers
-CONTROLS = 8
+OTHER_SOUNDS = 8  # scored videos that --only-new reads, so that a few new ones have another one's sound as a control
 DRAWN_ANEW = "a generated head: its frames do not correspond to the source's, so only FID compares them"
 
 
@@ -43,12 +44,18 @@ def unlisted_scores(out: str, settings: EvaluateSettings, listed: Collection[str
 
     Raises
     ------
-    SettingsError : OUT was scored with other options
+    SettingsError : OUT was scored with other options, or by a version of lipsync-ray whose numbers differ
     """
     record = read_record(out) if settings.rows.only_new else None
     if record is None:
         return []
-    before, now = (_of_scores(values) for values in (record.get("settings", {}), settings.record()))
+    if record.get("scores_version") != SCORES_VERSION:
+        raise SettingsError(
+            f"--only-new: {out} was scored by another version of lipsync-ray, whose numbers differ; expected another folder, "
+            "or leave --only-new out"
+        )
+    # run.json has no secrets of URLs.
+    before, now = (addresses.cleaned(_deciding_scores(one)) for one in (record.get("settings", {}), settings.record()))
     if other := [name for name, value in now.items() if before.get(name) != value]:
         raise SettingsError(
             f"--only-new: {out} was scored with other options ({', '.join(other)}); expected the same ones, or another "
@@ -58,7 +65,7 @@ def unlisted_scores(out: str, settings: EvaluateSettings, listed: Collection[str
     return [score for score in found if score.status != "failed"]
 
 
-def _of_scores(settings: Mapping[str, Any]) -> dict[str, Any]:
+def _deciding_scores(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The settings that decide a score."""
     return {name: value for name, value in settings.items() if name not in ("fid", "fid_every", "dims", "rows")}
 
@@ -72,10 +79,10 @@ def read_files(run: EvaluateRun) -> None:
         _expect_mouths(run)
 
 
-def prepare(run: EvaluateRun) -> None:
+def prepare(run: EvaluateRun, previewer: Previews) -> None:
     """Identify every video; drop scored ones."""
     found = content_ids(url for s in run.items for url in (s.video, s.reference, s.face_table, s.voice) if url)
-    asked = _of_scores(run.settings.record())
+    asked = _deciding_scores(run.settings.record())
     asked["scorer_weights"] = run.checkpoint.sha256
     asked["judges_weights"] = JUDGES if run.settings.judges else None
     for item in run.items:
@@ -112,9 +119,10 @@ def prepare(run: EvaluateRun) -> None:
         run.known[item.id] = state
     only_new = run.settings.rows.only_new
     run.keep(lambda score: only_new or score.status != "failed", lambda state: (state.item.video, state.item.reference))
-    if only_new and run.fid_weights is None:  # no file of a scored row is read, but of a few as other sounds
-        others = sorted(run.known.keys() - run.active.keys())[:CONTROLS]
-        run.known = {name: state for name, state in run.known.items() if name in run.active or name in others}
+    if only_new and run.fid_weights is None:  # of scored rows only what previews and other sounds need is read
+        others = sorted(run.known.keys() - run.active.keys())[:OTHER_SOUNDS] if run.active else []
+        needed = {*run.active, *others, *previewer.missing([*run.ended.values(), *run.unlisted])}
+        run.known = {name: state for name, state in run.known.items() if name in needed}
 
 
 def _probe_videos(run: EvaluateRun) -> None:

@@ -110,9 +110,9 @@ def run(
         with EvaluateRun(sample, settings, workers, out, console, runner, scorer, fid_weights) as run:
             run.unlisted = unlisted
             run.write()
-            prepare(run)
-            run.forget_before()
             previewer = Previews(run, previews)
+            prepare(run, previewer)
+            run.forget_before()
             fids = distances.kept(run)
             if run.active or fids is None or not previewer.complete:
                 fids = _evaluate(run, layout, previewer)

@@ -1,7 +1,8 @@
 """Selects the videos that the report shows, and makes their previews.
 
 A stage cuts small pictures of every video while it decodes it anyway (:mod:`lipsync_ray.jobs.evaluate.preview_frames`).
-For the worst, the best and a seeded sample of videos they become a strip and a player; the others are dropped at once.
+For the worst, the best and a seeded sample of videos they become a strip and a player; the others are dropped while the run
+goes.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 from lipsync_ray.engine.progress import ProgressReporter
 from lipsync_ray.engine.stages import Failure
 from lipsync_ray.io import storage
+from lipsync_ray.io.removal import remove_files
 from lipsync_ray.jobs.evaluate.player import player, strip
 from lipsync_ray.jobs.evaluate.preview_frames import PreviewFrames, cut_now, preview_folder
 from lipsync_ray.jobs.evaluate.scores import Score
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 FOLDER = "media"
 _SEED = 0
+_MANY = 64  # videos whose preview frames are dropped together: a listing and a removal, not two requests for each
 Key = tuple[str, str | None]
 """Identifies a video over several evaluations: id and model."""
 
@@ -126,6 +129,7 @@ class Previews:
         self._run, self._count = run, count
         self._folder = run.url(FOLDER, "preview_frames")
         self._candidates: dict[str, Score] = {}
+        self._unwanted: set[str] = set()  # ids whose preview frames are still there
         keys = ((item.id, item.model) for item in run.items)
         self._sample = {name for name, _ in sample(keys, count or 0)}
 
@@ -147,15 +151,26 @@ class Previews:
         scored = [one for one in ordered if one.sync_c is not None]
         keep = {one.id for one in (*ordered[:room], *scored[-room:])} | self._sample
         for name in self._candidates.keys() - keep:
-            storage.remove(preview_folder(self._folder, name))
+            self._unwanted.add(name)
             del self._candidates[name]
+        if len(self._unwanted) >= _MANY:
+            there = storage.list_tree(self._folder)
+            remove_files(storage.join(self._folder, path) for path in there if path.split("/")[0] in self._unwanted)
+            self._unwanted.clear()
+
+    def missing(self, scores: Iterable[Score]) -> set[str]:
+        """Of these rows, the ids of selected videos that were scored and have no strip or no player."""
+        there = storage.list_names(self._run.url(FOLDER))
+        return {
+            score.id
+            for score in previewed(list(scores), self._count)
+            if score.status == "scored" and not {strip_name(score), player_name(score)} <= there
+        }
 
     @property
     def complete(self) -> bool:
-        """Whether every selected video that was scored has its strip and player."""
-        there = storage.list_names(self._run.url(FOLDER))
-        scored = [score for score in previewed(self._run.rows, self._count) if score.status == "scored"]
-        return all({strip_name(score), player_name(score)} <= there for score in scored)
+        """Whether every selected video that was scored, and whose files are known, has its strip and player."""
+        return not self.missing(self._run.rows) & self._run.known.keys()
 
     def finish(self) -> None:
         """Make the missing strips and players of the selected videos."""

@@ -10,6 +10,7 @@ from lipsync_ray.jobs.evaluate.metric import metric, metrics_of
 
 METRICS_FOLDER = "metrics"
 FILE = f"{METRICS_FOLDER}/videos.parquet"
+SCORES_VERSION = 8  # raise when the same video and settings would get other numbers
 Status = Literal["scored", "not_scored", "failed"]
 STILL = 1e-4  # eye distances: a smaller landmark jitter is that of a still picture
 

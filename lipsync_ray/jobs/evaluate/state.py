@@ -18,7 +18,7 @@ from lipsync_ray.jobs.evaluate.evaluation_input import EvaluationInput, consents
 from lipsync_ray.jobs.evaluate.face_tracks import TrackIndex
 from lipsync_ray.jobs.evaluate.judged import NO_SOUNDS, Sounds
 from lipsync_ray.jobs.evaluate.sample import Sample
-from lipsync_ray.jobs.evaluate.scores import SCORES, Score
+from lipsync_ray.jobs.evaluate.scores import SCORES, SCORES_VERSION, Score
 from lipsync_ray.media.audio import SoundTrack
 from lipsync_ray.media.probe import VideoInfo
 from lipsync_ray.models.scorers import SCORERS
@@ -120,6 +120,7 @@ class EvaluateRun(JobRun[EvaluateState, Score]):
     def more(self) -> Mapping[str, Any]:
         fid = self.fid_weights and self.fid_weights.record()
         return {
+            "scores_version": SCORES_VERSION,
             "scorer_weights": self.checkpoint.record(),
             "fid_weights": fid,
             "consent": consents(self.items),
