@@ -124,6 +124,23 @@ def s3_server():
     server.stop()
 
 
+@pytest.fixture
+def bucket_requests(s3_server, monkeypatch) -> list[str]:
+    """Names of the requests that this process sends to the store, as it sends them; a test may clear the list."""
+    import s3fs
+
+    sent: list[str] = []
+    call = s3fs.S3FileSystem._call_s3
+
+    async def counted(self, method, *arguments, **options):
+        sent.append(method)
+        return await call(self, method, *arguments, **options)
+
+    s3fs.S3FileSystem.clear_instance_cache()
+    monkeypatch.setattr(s3fs.S3FileSystem, "_call_s3", counted)
+    return sent
+
+
 @pytest.fixture(params=["here", "bucket"])
 def place(request, tmp_path):
     """A folder's path, or its URL; nothing is in it."""

@@ -72,21 +72,13 @@ def test_what_is_made_again_goes_and_nothing_else(place, job, previews):
     assert not [one for one in contents(place, previews) if one.goes]
 
 
-def test_files_of_a_bucket_go_by_the_thousand(s3_server, monkeypatch):
-    calls = []
-    call = s3fs.S3FileSystem._call_s3
-
-    async def counted(self, method, *arguments, **options):
-        calls.append(method)
-        return await call(self, method, *arguments, **options)
-
-    s3fs.S3FileSystem.clear_instance_cache()
+def test_files_of_a_bucket_go_by_the_thousand(bucket_requests):
     s3fs.S3FileSystem().mkdirs("cleaned", exist_ok=True)
     make("s3://cleaned/out", "dub", [f"sources/{number:016x}.mel" for number in range(20)])
-    monkeypatch.setattr(s3fs.S3FileSystem, "_call_s3", counted)
+    bucket_requests.clear()
     clean("s3://cleaned/out", False, QUIET)
     assert storage.list_tree("s3://cleaned/out") == {"run.json"}
-    assert len([one for one in calls if one.startswith("delete")]) <= 2  # one of them is the lock's
+    assert len([one for one in bucket_requests if one.startswith("delete")]) <= 2  # one of them is the lock's
 
 
 def test_folders_that_are_left_empty_go(tmp_path):

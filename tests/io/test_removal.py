@@ -36,18 +36,10 @@ def test_a_name_is_no_pattern(place, name):
     assert storage.list_tree(place) == {"a1", "b1", "c"}
 
 
-def test_a_thousand_of_a_bucket_are_a_request(s3_server, monkeypatch):
-    calls = []
-    call = s3fs.S3FileSystem._call_s3
-
-    async def counted(self, method, *arguments, **options):
-        calls.append(method)
-        return await call(self, method, *arguments, **options)
-
-    s3fs.S3FileSystem.clear_instance_cache()
+def test_a_thousand_of_a_bucket_are_a_request(bucket_requests):
     s3fs.S3FileSystem().mkdirs("removed", exist_ok=True)
     urls = put("s3://removed", *(str(number) for number in range(5)))
-    monkeypatch.setattr(s3fs.S3FileSystem, "_call_s3", counted)
+    bucket_requests.clear()
     remove_files(urls)
-    assert calls == ["delete_objects"]
+    assert bucket_requests == ["delete_objects"]
     assert storage.list_tree("s3://removed") == set()

@@ -120,20 +120,12 @@ def test_which_files_are_not_those_that_were_scored(place):
     assert changed_since([*dubs, unread]) == {"b"}
 
 
-def test_many_files_of_a_bucket_are_looked_at_by_a_listing(s3_server, monkeypatch):
-    calls = []
-    call = s3fs.S3FileSystem._call_s3
-
-    async def counted(self, method, *arguments, **options):
-        calls.append(method)
-        return await call(self, method, *arguments, **options)
-
-    s3fs.S3FileSystem.clear_instance_cache()
+def test_many_files_of_a_bucket_are_looked_at_by_a_listing(bucket_requests):
     s3fs.S3FileSystem().mkdirs("scored", exist_ok=True)
     urls = [f"s3://scored/videos/{number}.mp4" for number in range(40)]
     for url in urls:
         storage.commit_bytes(url, b"x")
     dubs = [ScoredDub(url, url, identity(url), (SEAM,)) for url in urls]
-    monkeypatch.setattr(s3fs.S3FileSystem, "_call_s3", counted)
+    bucket_requests.clear()
     assert changed_since(dubs) == set()
-    assert len(calls) < 10
+    assert len(bucket_requests) < 10
