@@ -31,6 +31,7 @@ def table(path, rows):
     return path
 
 
+@pytest.mark.nightly
 def test_a_larger_sample_keeps_what_a_smaller_one_scored(demo_run, tmp_path, capsys):
     out = tmp_path / "scores"
     assert lipsync_ray("evaluate", demo_run, "-o", out, *QUICK, "--sample", "2") == 0
@@ -53,6 +54,7 @@ def test_a_larger_sample_keeps_what_a_smaller_one_scored(demo_run, tmp_path, cap
     assert "3 of 3 videos were scored before" in capsys.readouterr().out
 
 
+@pytest.mark.nightly
 def test_only_what_is_new_is_scored(demo_run, tmp_path, capsys):
     for name in ("pan-en", "pan-es", "sway-en"):
         shutil.copy(demo_run / "videos" / f"{name}.mp4", tmp_path)
@@ -95,6 +97,7 @@ def test_only_what_is_new_is_scored(demo_run, tmp_path, capsys):
     assert outcomes(out) == now
 
 
+@pytest.mark.nightly
 def test_previews_of_what_is_new_come_to_rest(demo_run, tmp_path):
     """Kept rows get the previews that they lack once; rows that the table lost get none."""
     rows = [(name, demo_run / "videos" / f"{name}.mp4", name[-2:], "m") for name in ("pan-en", "pan-es", "sway-en")]

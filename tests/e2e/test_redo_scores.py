@@ -132,6 +132,7 @@ def copied(judged, table, tmp_path):
     return tmp_path
 
 
+@pytest.mark.nightly
 def test_the_same_options_are_named(copied, table, capsys):
     capsys.readouterr()
     assert dub(table, copied / "out", "--redo", copied / "scores") == 0
@@ -183,6 +184,7 @@ def test_dubs_that_the_table_no_longer_has_are_left_out(copied, table, tmp_path,
     assert videos(copied / "out") == before
 
 
+@pytest.mark.nightly
 def test_scores_name_what_could_not_be_scored(copied, table):
     (copied / "out" / "videos" / "pan.mp4").write_bytes(b"I am not a video.")
     assert lipsync_ray("evaluate", copied / "out", "-o", copied / "scores", *QUICK) == 1

@@ -38,6 +38,7 @@ def test_lips_meet_the_more_the_surer_it_is():
     assert closings(odds[:0]).shape == (0,)
 
 
+@pytest.mark.nightly
 def test_lips_close_at_bilabials_and_less_elsewhere(corpus):
     """On clips of a speaker of whom the network knows others; the words' times are the corpus' own."""
     rate = Fraction(25)
