@@ -4,6 +4,7 @@ import csv
 from fractions import Fraction
 
 import numpy as np
+import pytest
 import torch
 
 from lipsync_ray.faces.closed_lips import closings
