@@ -97,6 +97,14 @@ def test_dubs_of_a_video_are_put_into_one_file_and_their_rows_name_it(table, pla
     assert not run.said
 
 
+def test_dubs_that_are_kept_in_another_container_are_named_and_stay_done(table, place):
+    rows = [table("a", "en"), table("b", "es", ending="mkv")]
+    run = finish(place, rows)
+    assert tracks(place) is None
+    assert run.rows == rows
+    assert run.said == ["--one-file: talk.mp4 is not written, as b is kept in another container"]
+
+
 def test_a_file_is_kept_as_long_as_its_dubs_are(table, place, monkeypatch):
     rows = finish(place, [table("a", "en"), table("b", "es")]).rows
 
