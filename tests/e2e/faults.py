@@ -293,13 +293,16 @@ class Campaign:
                 found = frames_of(local)
             right = self.frames[name]
             blow.differ += sum(a != b for a, b in zip(right, found, strict=False)) + abs(len(right) - len(found))
-        if blow.struck and blow.kind in ("worker", "poison") and max((row.attempts or 1) for row in rows.values()) < 2:
+        if blow.struck and blow.kind == "worker" and max((row.attempts or 1) for row in rows.values()) < 2:
             blow.lost.append("no row tells that its process was killed")
         if table == "poison":
             ended = [row for row in rows.values() if row.id not in self.good]
             blow.lost += [f"{row.id}: {row.status}" for row in ended if row.status != "failed" or not row.error]
             return  # some of its files are read as far as they go
-        blow.strays = sorted(storage.list_tree(out) ^ self.files)
+        strays = (
+            storage.list_tree(out) ^ self.files
+        )  # records lie in as many blocks as there were moments at which rows ended
+        blow.strays = sorted(name for name in strays if not name.startswith("outcomes/"))
 
     def _left_of_ray(self) -> list[str]:
         """Processes and session folders of Ray that are still there; the processes are then ended."""
