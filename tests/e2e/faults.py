@@ -54,6 +54,7 @@ KINDS = ("worker", "driver", "raylet", "gcs", "SIGTERM", "SIGINT", "inline", "di
 WITHOUT_RAY = ("inline", "disk")
 WIDTHS = (512, 590, 1080)
 TRIES = 6
+LOOK_S = 0.2  # at what a process computes
 RATES = {"busy": 0.03, "reset": 0.01, "cut": 0.01, "slow": 0.03}
 KEY = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": "us-east-1"}
 
@@ -293,7 +294,7 @@ class Campaign:
                 found = frames_of(local)
             right = self.frames[name]
             blow.differ += sum(a != b for a, b in zip(right, found, strict=False)) + abs(len(right) - len(found))
-        if blow.struck and blow.kind == "worker" and max((row.attempts or 1) for row in rows.values()) < 2:
+        if blow.struck and blow.kind in ("worker", "poison") and max((row.attempts or 1) for row in rows.values()) < 2:
             blow.lost.append("no row tells that its process was killed")
         if table == "poison":
             ended = [row for row in rows.values() if row.id not in self.good]
@@ -364,12 +365,23 @@ def _working(pid: int) -> list[int]:
     return sorted(out)
 
 
+def _computes(pid: int) -> bool:
+    """Whether a process works on a row: while it waits for rows that are not known yet, it is in the same method."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        before = process.cpu_times()
+        time.sleep(LOOK_S)
+        after = process.cpu_times()
+        return bool(after.user + after.system - before.user - before.system >= LOOK_S / 10)
+    return False
+
+
 def _victim(kind: str, pid: int, out: Path) -> int | None:
     """The process that is to be hit; None where it is not there yet."""
     if kind in ("driver", "inline", "SIGTERM", "SIGINT"):
         return pid
     if kind in ("worker", "poison"):
-        return next(iter(_working(pid)), None)
+        return next(filter(_computes, _working(pid)), None)
     word = {"raylet": "raylet/raylet", "gcs": "gcs_server"}[kind]
     with contextlib.suppress(psutil.NoSuchProcess):
         for process in psutil.Process(pid).children(recursive=True):
