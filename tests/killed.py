@@ -27,7 +27,7 @@ def kill_at(patch, step, afterwards):
 
         return change
 
-    patch.setattr(removal, "_IN_BULK", frozenset())  # files go one after another, each a step
+    patch.setattr(removal, "S3", frozenset())  # files go one after another, each a step
     patch.setattr(removal, "_REMOVERS", 1)
     for name in ("commit_bytes", "remove"):
         patch.setattr(storage, name, changing(getattr(storage, name)))

@@ -11,6 +11,7 @@ from lipsync_ray import addresses
 from lipsync_ray.errors import ChangedError, LipsyncError
 from lipsync_ray.io import local_files, reasons, storage, web
 from lipsync_ray.io.listings import listed
+from lipsync_ray.io.protocols import S3
 from lipsync_ray.io.retries import with_retries
 
 RECENT_S = 120.0
@@ -131,4 +132,4 @@ def check_unchanged(url: str, planned: str, file: object = None) -> None:
 
 def is_pinned(url: str) -> bool:
     """Whether an open file always reads one version, or fails: true for S3, where each range is requested by ETag."""
-    return url.partition("://")[0] in ("s3", "s3a")
+    return url.partition("://")[0] in S3

@@ -13,6 +13,7 @@ from typing import Any
 
 from lipsync_ray.errors import LipsyncError
 from lipsync_ray.io import storage, web
+from lipsync_ray.io.protocols import S3
 from lipsync_ray.io.retries import with_retries
 
 FEW = 32  # names of a folder: asking for each takes no longer
@@ -20,11 +21,12 @@ _STRETCH = 4_000  # names
 _PAGE = 1_000  # names
 _WORTH = 16  # names that a listed page must have on the average
 _LISTERS = 16
-_STORES = frozenset({"s3", "s3a"})  # whose listings tell what a look at the object tells
 
 
 def listed(urls: Sequence[str]) -> dict[str, Mapping[str, Any]]:
     """URL → size and ETag of the objects that listings of their folders show. Others may exist, too: the caller has to ask for them.
+
+    Only S3 is listed, whose listings tell what a look at an object tells.
 
     Parameters
     ----------
@@ -32,9 +34,9 @@ def listed(urls: Sequence[str]) -> dict[str, Mapping[str, Any]]:
     """
     folders: dict[tuple[str, str], dict[str, str]] = {}
     for url in urls:
-        if url.partition("://")[0] in _STORES and "?" not in url:
+        if url.partition("://")[0] in S3 and "?" not in url:
             fs, path = storage.file_system(url)
-            if web.protocols(fs) & _STORES and not fs.version_aware:
+            if web.protocols(fs) & S3 and not fs.version_aware:
                 bucket, _, key = path.partition("/")
                 folders.setdefault((bucket, f"{key.rpartition('/')[0]}/".lstrip("/")), {})[key] = url
     stretches = []

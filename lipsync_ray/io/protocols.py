@@ -12,6 +12,7 @@ import os
 from lipsync_ray.errors import SettingsError
 
 VARIABLE = "LIPSYNC_ALLOW_PROTOCOLS"
+S3 = frozenset({"s3", "s3a"})
 USUAL = (
     "file", "s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "http", "https", "hf", "hdfs", "sftp", "memory",
     "simplecache", "filecache", "blockcache",

@@ -10,10 +10,10 @@ from functools import partial
 from fsspec.core import has_magic
 
 from lipsync_ray.io import local_files, storage, web
+from lipsync_ray.io.protocols import S3
 from lipsync_ray.io.retries import with_retries
 
 _REMOVERS = 32
-_IN_BULK = frozenset({"s3", "s3a"})
 
 
 def remove_files(urls: Iterable[str]) -> None:
@@ -25,7 +25,7 @@ def remove_files(urls: Iterable[str]) -> None:
             near.append(url)
             continue
         fs, path = storage.file_system(url)
-        in_bulk = bool(web.protocols(fs) & _IN_BULK) and not has_magic(path)  # fsspec would treat it as a pattern
+        in_bulk = bool(web.protocols(fs) & S3) and not has_magic(path)  # fsspec would treat it as a pattern
         if in_bulk:
             bulks.setdefault(path.partition("/")[0], []).append(url)
         else:
