@@ -18,6 +18,7 @@ from lipsync_ray.faces.turned import TURN_SAMPLES, UPRIGHT, quarter_turns, sente
 from lipsync_ray.inputs.segments import VideoSegment
 from lipsync_ray.io import storage
 from lipsync_ray.media import decode, tone
+from lipsync_ray.media.choices import deciding
 from lipsync_ray.media.headers import Header
 from lipsync_ray.media.picture import U8
 from lipsync_ray.media.probe import VideoInfo
@@ -101,7 +102,7 @@ def key_of_pictures(key: str, video: VideoInfo | Header) -> str:
     ----------
     key : of its content
     """
-    more = [*([tone.VERSION] if video.hdr else []), *([video.deinterlace] if video.deinterlace != "estdif" else [])]
+    more = [*([tone.VERSION] if video.hdr else []), *deciding(video.deinterlace)]
     return storage.digest(key, *more) if more else key
 
 

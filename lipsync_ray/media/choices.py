@@ -26,6 +26,11 @@ Codec = Literal["h264", "hevc", "av1", "prores", "ffv1", "h264_nvenc", "hevc_nve
 Container = Literal["mp4", "mov", "mkv", "webm"]
 
 
+def deciding(how: Deinterlace) -> tuple[str, ...]:
+    """What a key of pictures has of it: nothing by default, so that keys of earlier versions stay."""
+    return () if how == "estdif" else (how,)
+
+
 @dataclass(frozen=True)
 class VideoCoding:
     """Settings of the encoder. What is None is decided by the codec: :mod:`lipsync_ray.media.codecs`.

@@ -29,6 +29,7 @@ from lipsync_ray.jobs.evaluate.plan import why_not_comparable
 from lipsync_ray.jobs.evaluate.previews import Previews
 from lipsync_ray.jobs.evaluate.scores import SCORES_VERSION, Score
 from lipsync_ray.jobs.evaluate.state import EVALUATE, EvaluateRun, EvaluateState, track_of
+from lipsync_ray.media.choices import deciding
 from lipsync_ray.settings import EvaluateSettings
 
 OTHER_SOUNDS = 8  # scored videos that --only-new reads, so that a few new ones have another one's sound as a control
@@ -102,8 +103,9 @@ def prepare(run: EvaluateRun, previewer: Previews) -> None:
             state.reference_error = f"{item.reference}: {reference}"
         else:
             state.reference_content = str(reference)
-            how = [item.deinterlace] if item.deinterlace != "estdif" else []
-            state.reference_key = storage.digest(state.reference_content, str(item.still_rate), *how)
+            state.reference_key = storage.digest(
+                state.reference_content, str(item.still_rate), *deciding(item.deinterlace)
+            )
         voice = found.get(item.voice or "")
         state.voice_content = voice if isinstance(voice, str) else ""
         state.sound_key = storage.digest(state.video_key, voice) if state.voice_content else state.video_key
