@@ -6,7 +6,7 @@ from functools import cached_property
 
 from lipsync_ray.io import storage
 from lipsync_ray.media.choices import VideoCoding
-from lipsync_ray.media.codecs import other_names
+from lipsync_ray.media.codecs import other_names, video_name
 
 
 class EarlierVideos:
@@ -23,6 +23,11 @@ class EarlierVideos:
     @cached_property
     def _names(self) -> set[str]:
         return storage.list_names(self._url)
+
+    def of(self, name: str, coding: VideoCoding) -> list[str]:
+        """URLs of a video that an earlier run wrote in this container or another."""
+        own = video_name(name, coding)
+        return [*([storage.join(self._url, own)] if own in self._names else []), *self.others(name, coding)]
 
     def others(self, name: str, coding: VideoCoding) -> list[str]:
         """URLs of a video that an earlier run wrote in another container."""

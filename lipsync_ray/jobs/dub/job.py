@@ -282,7 +282,6 @@ def _end_without_face(run: DubRun, dub: DubState, frames: int, speaker: SpeakerT
         why = f"; {speaker.without}" if speaker.without else ""
         stage = face_pass.STAGE
         reason = f"no face in any of {frames} frames (MTCNN, faces from 1/18 of the frame's short side){why}; nothing was written"
-    coding = run.settings.coding  # an earlier run may have dubbed somebody
-    for url in (run.url("videos", video_name(dub.id, coding)), *run.earlier_videos.others(dub.id, coding)):
+    for url in run.earlier_videos.of(dub.id, run.settings.coding):  # an earlier run may have dubbed somebody
         storage.remove(url)
     run.end(run.row_of(dub, "no_face", stage=stage, error=reason))
