@@ -126,7 +126,7 @@ def test_the_rate_is_that_of_the_second_half_of_segments():
     assert gpu_dubs.steady(slow_start[:3]) is None
 
 
-def test_row_ends_are_seen_by_pass_and_no_longer_afterwards():
+def test_ends_of_rows_are_counted_by_pass_until_it_is_left():
     from rich.console import Console
 
     from lipsync_ray.engine.progress import ProgressReporter

@@ -51,9 +51,8 @@ def owner_of(folder: str) -> str | None:
     record = read_record(folder)
     if record is not None:
         return _named(record)
-    if (
-        row := outcomes.any_record(folder)
-    ) is not None:  # of a run that was killed before it wrote run.json, or lost it
+    row = outcomes.any_record(folder)  # of a run that was killed before it wrote run.json, or lost it
+    if row is not None:
         return row["job"] if isinstance(row.get("job"), str) else _marked(row)
     return REPORT if storage.exists(storage.join(folder, REPORT_PAGE)) else None
 

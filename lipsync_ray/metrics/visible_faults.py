@@ -20,14 +20,11 @@ SECOND = 25  # frames of the grid
 _SAMPLES = 32  # of a side of the lower face: its medians
 _COARSE = 64  # of a side of the picture: how far it is from the reference
 _AROUND = 0.25  # of a face crop's sides, beyond it: a blend's rectangle may be larger
-_SIDE, _STEP = (
-    192,
-    2,
-)  # pixels: of a crop with its surroundings in which a seam is looked for; between both sides of an edge
-_TALL, _EVERY = (
-    _SIDE // 4,
-    12,
-)  # pixels of an edge: a third of the crop, longer than a lip's or a corner's; between two places
+# In pixels
+_SIDE = 192  # of a crop with its surroundings in which a seam is looked for
+_STEP = 2  # between both sides of an edge
+_TALL = _SIDE // 4  # of an edge: a third of the crop, longer than a lip's or a corner's
+_EVERY = 12  # between two places
 ROWS, COLUMNS = -(-(_SIDE - _TALL) // _EVERY), _SIDE - _STEP
 
 

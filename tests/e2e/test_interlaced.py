@@ -36,7 +36,7 @@ def source(tmp_path_factory):
     return write_fields(tmp_path_factory.mktemp("source") / "a.mp4", fields)
 
 
-def fields_shown(path):
+def fields_of_frames(path):
     info = probe_video(str(path))
     out = []
     for picture in decode.pictures(info, 0, info.frames):
@@ -61,7 +61,7 @@ def dub(source, out, **settings):
 def test_every_frame_shows_the_field_of_its_time(source, tmp_path):
     out = tmp_path / "out"
     row = dub(source, out, deinterlace="bwdif-fields")
-    info, shown = fields_shown(row.output)
+    info, shown = fields_of_frames(row.output)
     assert (info.rate, info.frames, info.interlaced, info.duration_s) == (50, FIELDS, False, Fraction(6, 5))
     assert (row.rate, row.frames, row.segments, row.faceless_frames) == ("50", FIELDS, 3, 0)
     # The last field but one has a neighbour on one side alone.
@@ -79,5 +79,5 @@ def test_every_frame_shows_the_field_of_its_time(source, tmp_path):
     assert Path(row.output).stat().st_mtime_ns == before
     again = dub(source, out)
     assert (again.rate, again.frames) == ("25", FIELDS // 2)
-    assert fields_shown(again.output)[1] == pytest.approx(range(0, FIELDS, 2), abs=0.2)
+    assert fields_of_frames(again.output)[1] == pytest.approx(range(0, FIELDS, 2), abs=0.2)
     assert len(read_results(str(out))) == 1

@@ -121,7 +121,7 @@ def test_tables_say_that_rows_are_of_a_sample():
     assert "| en | m | 4/4, drawn of 80 |" in text
 
 
-def test_without_a_sample_nothing_is_said():
+def test_without_a_sample_tables_have_no_note():
     rows = groups([scored(f"en{n}", 1.0 + n) for n in range(4)], [])
     assert (rows[0].of, videos_of(rows[0]), sample_note(rows)) == (None, "4/4", "")
 

@@ -72,7 +72,7 @@ def test_a_few_are_asked_for(folder, asked):
     assert asked == {"head_object": 5}
 
 
-def test_what_is_no_file_is_said_as_of_one_alone(folder):
+def test_reasons_are_those_of_a_look_at_one_file(folder):
     urls = [*(f"{folder}/{name}" for name in NAMES), f"{folder}/absent.wav", f"{folder}/zz", f"{folder}/deep"]
     found = identities([*urls, "s3://listed/other/absent.wav", "/nowhere/a.wav"])
     wrong = {url: type(one) for url, one in found.items() if isinstance(one, Exception)}

@@ -66,9 +66,8 @@ class Comparing:
         self._boxes: list[Box | None] = []
         self._light: list[tuple[float, float, float]] = []
         self._change: list[float] = []
-        self._faces: list[
-            tuple[int, Box, tuple[U8, U8]]
-        ] = []  # place in the cuts, surroundings of a face, both pictures
+        # Place in the cuts, surroundings of a face, both pictures
+        self._faces: list[tuple[int, Box, tuple[U8, U8]]] = []
 
     def add(self, number: int, picture: YuvFrame, other: YuvFrame) -> None:
         from lipsync_ray.faces.landmarks import cut, face_square
