@@ -132,9 +132,8 @@ class _Pictures:
         delay = self._own.codec_context.reorder_depth
         for packet in self._source.demux(self._own):
             if packet.pts is not None:
-                if (
-                    not self._frames and packet.dts is not None
-                ):  # a header with the source's parameter sets may tell less
+                # A header with the source's parameter sets may tell less than the first packet.
+                if not self._frames and packet.dts is not None:
                     delay = max(delay, -round(packet.dts * packet.time_base * self._dub.rate))
                 stamp(packet, 0, self._frames - delay, self._dub.rate, self.stream)
                 self._frames += 1

@@ -49,13 +49,12 @@ def with_codecs(rates: Rates, source: Path, folder: Path, sizes: Sequence[tuple[
     spent: dict[str, list[Measurement]] = {}
     lengths: dict[str, list[Measurement]] = {}
     read: dict[Kind, float] = {}
+    kinds = _KINDS if ENCODERS["hevc"] in av.codecs_available else {}
     for width, height in sizes:
-        pictures = pictures_of(source, width, height)[:_ENCODED]
-        for kind, (form, transfer) in _KINDS.items():
+        pictures = pictures_of(source, width, height)
+        for kind, (form, transfer) in kinds.items():
             clip = folder / f"{width}-{form}-{transfer}.mkv"
-            if ENCODERS["hevc"] not in av.codecs_available:
-                continue
-            write_clip(clip, pictures, ENCODERS["hevc"], form, transfer, _FINE)
+            write_clip(clip, pictures[:_ENCODED], ENCODERS["hevc"], form, transfer, _FINE)
             info = probe_video(str(clip))
             read[kind] = _decoding(info)
             for codec, spec in CODECS.items():
@@ -67,7 +66,7 @@ def with_codecs(rates: Rates, source: Path, folder: Path, sizes: Sequence[tuple[
     usual = lines.get(sort_of("h264", "8 bits"), Rate(0))
     encoding = {sort: Rate(one.frame - usual.frame, one.megapixel - usual.megapixel) for sort, one in lines.items()}
     decoding = {kind: seconds - read["8 bits"] for kind, seconds in read.items() if kind != "8 bits"}
-    compared = decoders(pictures_of(source, *sizes[-1])[:_DECODED], folder)
+    compared = decoders(pictures[:_DECODED], folder)  # the large ones
     lasting = {sort: fitted(measured, 0.0) for sort, measured in lengths.items()}
     return replace(rates, decode=compared | decoding, encode=encoding, sizes=lasting)
 
