@@ -184,7 +184,7 @@ def test_rates_are_not_put_over_something_else(there, tmp_path):
 def test_an_evaluation_says_from_its_start_that_the_folder_is_its(demo_inputs, tmp_path, monkeypatch):
     from lipsync_ray.jobs.evaluate import job
 
-    def stop(run):
+    def stop(run, previewer):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(job, "prepare", stop)
